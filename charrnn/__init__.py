@@ -1,0 +1,90 @@
+"""charrnn: character-level text generation with recurrent networks in NumPy.
+
+The public names below are imported when first used, so that ``import charrnn`` and
+``charrnn --help`` cost next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn._version import __version__
+    from charrnn.checkpoint import Checkpoint, load, save
+    from charrnn.config import (
+        Config,
+        DataConfig,
+        ModelConfig,
+        OptimizerConfig,
+        RunConfig,
+        SamplingConfig,
+    )
+    from charrnn.corpus import Corpus, read_corpus, read_text
+    from charrnn.errors import (
+        CharRNNError,
+        CheckpointError,
+        ConfigError,
+        CorpusError,
+        TrainingError,
+        VocabularyError,
+    )
+    from charrnn.model import Model
+    from charrnn.sampling import generate
+    from charrnn.scoring import Score, score
+    from charrnn.training import Event, TrainingState, fit_config, split, train
+    from charrnn.vocabulary import Vocabulary
+
+__all__ = [
+    "CharRNNError",
+    "Checkpoint",
+    "CheckpointError",
+    "Config",
+    "ConfigError",
+    "Corpus",
+    "CorpusError",
+    "DataConfig",
+    "Event",
+    "Model",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RunConfig",
+    "SamplingConfig",
+    "Score",
+    "TrainingError",
+    "TrainingState",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+    "fit_config",
+    "generate",
+    "load",
+    "read_corpus",
+    "read_text",
+    "save",
+    "score",
+    "split",
+    "train",
+]
+
+_HOMES = {
+    "_version": ["__version__"],
+    "checkpoint": ["Checkpoint", "load", "save"],
+    "config": [name for name in __all__ if name.endswith("Config")],
+    "corpus": ["Corpus", "read_corpus", "read_text"],
+    "errors": [name for name in __all__ if name.endswith("Error")],
+    "model": ["Model"],
+    "sampling": ["generate"],
+    "scoring": ["Score", "score"],
+    "training": ["Event", "TrainingState", "fit_config", "split", "train"],
+    "vocabulary": ["Vocabulary"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    return getattr(import_module(f"charrnn.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,390 @@
+"""The checkpoint: one .npz file that holds everything a model is.
+
+Members, all stored uncompressed:
+
+    header              UTF-8 JSON in a uint8 array: format, config, vocabulary with counts,
+                        progress, history
+    weight_ih_l0 ...    the weights to sample from, named as in torch.nn
+    resume.weights      the latest weights, flat, and with them what else a run needs to go on:
+    resume.<slot>       the optimiser's memory, flat
+    resume.h_l0 ...     the carried hidden state of each layer (H, B), for contiguous streams
+
+A file is written beside its target and renamed over it, so the target is the old one or the new one
+at any moment. A file is not trusted when read: nothing is unpickled, and names, sizes, shapes and
+types must be exactly those that its own config implies.
+"""
+
+import contextlib
+import io
+import json
+import math
+import os
+import stat
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn._version import __version__
+from charrnn.cells import Array
+from charrnn.config import Config
+from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.model import Model, param_shapes
+from charrnn.optimizers import OPTIMIZERS
+from charrnn.training import TrainingState
+from charrnn.vocabulary import Vocabulary
+
+FORMAT = 1
+MAGIC = b"PK\x03\x04"
+END_OF_ZIP = b"PK\x05\x06"
+MAX_FILE_BYTES = 1 << 34
+MAX_MEMBERS = 1024
+MAX_NPY_HEADER = 1024
+HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
+
+
+@dataclass
+class Checkpoint:
+    """A model with its vocabulary, and what is needed to train it further.
+
+    weights     named arrays, the best seen while training
+    resume      named arrays of the training state; see the module
+    progress    step, seconds, optimizer_steps, best_val_loss, stale
+    history     losses in the course of training
+    sha256      of the corpus
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    weights: dict[str, Array]
+    resume: dict[str, Array]
+    progress: dict[str, Any]
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    sha256: str = ""
+
+    @classmethod
+    def of(
+        cls, config: Config, vocabulary: Vocabulary, state: TrainingState, sha256: str = ""
+    ) -> "Checkpoint":
+        """Return the checkpoint of a training run as it stands. Arrays are shared, not copied."""
+        best = Model(config.model, len(vocabulary))
+        best.flat[...] = state.weights
+        resume = {"weights": state.model.flat, **state.optimizer.slots}
+        for layer, arrays in enumerate(state.carried or []):
+            for name, array in zip(state.model.cell.state_names, arrays, strict=True):
+                resume[f"{name}_l{layer}"] = array
+        progress = {
+            "step": state.step,
+            "seconds": state.seconds,
+            "optimizer_steps": state.optimizer.steps,
+            "best_val_loss": None if math.isinf(state.best_val_loss) else state.best_val_loss,
+            "stale": state.stale,
+        }
+        return cls(config, vocabulary, best.params, resume, progress, state.history, sha256)
+
+    def model(self) -> Model:
+        """Return the model, ready to sample from."""
+        model = Model(self.config.model, len(self.vocabulary))
+        for name, array in self.weights.items():
+            model.params[name][...] = array
+        return model
+
+    def training_state(self) -> TrainingState:
+        """Return the state from which training goes on."""
+        state = TrainingState.start(self.config, len(self.vocabulary))
+        state.model.flat[...] = self.resume["weights"]
+        for name, slot in state.optimizer.slots.items():
+            slot[...] = self.resume[name]
+        state.optimizer.steps = self.progress["optimizer_steps"]
+        if "h_l0" in self.resume:
+            state.carried = [
+                tuple(self.resume[f"{name}_l{layer}"] for name in state.model.cell.state_names)
+                for layer in range(self.config.model.layers)
+            ]
+        state.step, state.seconds = self.progress["step"], self.progress["seconds"]
+        state.stale, state.history = self.progress["stale"], list(self.history)
+        if self.progress["best_val_loss"] is not None:
+            state.best_val_loss = self.progress["best_val_loss"]
+            state.best_weights = self.model().flat
+        return state
+
+
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically: a crash or a full disk leaves the old file as it was.
+
+    Raises CheckpointError naming the path if it cannot be written.
+    """
+    header = {
+        "format": FORMAT,
+        "charrnn": __version__,
+        "config": asdict(checkpoint.config),
+        "characters": checkpoint.vocabulary.characters,
+        "counts": checkpoint.vocabulary.counts.tolist(),
+        "progress": checkpoint.progress,
+        "history": checkpoint.history,
+        "sha256": checkpoint.sha256,
+    }
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False)
+    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text.encode(), np.uint8)}
+    arrays |= checkpoint.weights
+    arrays |= {f"resume.{name}": array for name, array in checkpoint.resume.items()}
+    with _replacing(Path(path)) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise CheckpointError if a checkpoint could not be written there, making folders as needed.
+
+    Called before training, so that hours of work do not end on a read-only disk.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
+    with _write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+
+
+class _Replacing:
+    """Context manager: a temp file that takes the place of ``path`` if the block succeeds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: IO[bytes]
+
+    def __enter__(self) -> IO[bytes]:
+        # A name of its own, so that two writers can never mix their bytes.
+        self.file = tempfile.NamedTemporaryFile(
+            dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp", delete=False
+        )
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        temp = Path(self.file.name)
+        try:
+            with self.file:
+                if kind is None:
+                    self.file.flush()
+                    os.fsync(self.file.fileno())
+            if kind is None:
+                temp.chmod(0o666 & ~_umask())
+                temp.replace(self.path)
+                _sync_folder(self.path.parent)
+        finally:
+            temp.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _write_errors(path: Path) -> Any:  # noqa: ANN401
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="choose another place with -o; an older checkpoint there is untouched",
+        ) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Any:  # noqa: ANN401
+    with _write_errors(path), _Replacing(path) as file:
+        yield file
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Return True if a file starts like a checkpoint rather than like a text."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # reading a pipe would eat it
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises CheckpointError for a file that cannot be read, is not a checkpoint, or is damaged; no
+    other exception, whatever the bytes.
+    """
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no such checkpoint", hint="make one: charrnn train corpus.txt"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path}: does not fit into memory") from error
+    except _NewerFormatError as error:
+        raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
+    except Exception as error:  # bytes can make the zip, npy and JSON readers raise anything
+        reason = str(error) if isinstance(error, (_Damaged, CharRNNError)) else repr(error)
+        raise CheckpointError(
+            f"{path}: not a charrnn checkpoint, or damaged: {reason}",
+            hint="checkpoints are the .npz files that 'charrnn train' writes",
+        ) from error
+
+
+class _Damaged(Exception):  # noqa: N818
+    """Why a file is refused."""
+
+
+class _NewerFormatError(Exception):
+    """The file is of a later charrnn."""
+
+
+def _require(condition: bool, reason: str) -> None:  # noqa: FBT001
+    if not condition:
+        raise _Damaged(reason)
+
+
+def _load(path: str | os.PathLike[str]) -> Checkpoint:
+    with Path(path).open("rb") as file:
+        info = os.fstat(file.fileno())
+        _require(stat.S_ISREG(info.st_mode), "not a regular file")
+        _require(info.st_size <= MAX_FILE_BYTES, "the file is too large")
+        _require(file.read(len(MAGIC)) == MAGIC, "it does not start like one")
+        file.seek(max(info.st_size - 22, 0))
+        _require(file.read(4) == END_OF_ZIP, "its end is missing")
+        arrays = _read_members(file, info.st_size)
+    header = json.loads(bytes(arrays.pop("header").view(np.uint8)).decode("utf-8"))
+    _require(isinstance(header, dict), "the header is not an object")
+    version = header.get("format")
+    _require(isinstance(version, int), "the header names no format")
+    if version > FORMAT:
+        raise _NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
+    checkpoint = _interpret(header, arrays)
+    for name, array in arrays.items():
+        _require(bool(np.isfinite(array).all()), f"{name} holds numbers that are not finite")
+    return checkpoint
+
+
+def _read_members(file: IO[bytes], size: int) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        _require(len(members) <= MAX_MEMBERS, "too many members")
+        _require(len(set(names)) == len(names), "a member occurs twice")
+        _require("header.npy" in names, "it has no header")
+        for member in members:
+            stored = member.compress_type == zipfile.ZIP_STORED
+            _require(
+                stored and member.flag_bits == 0 and member.file_size == member.compress_size,
+                f"{member.filename!r} is compressed or encrypted",
+            )
+            _require(member.filename.endswith(".npy"), f"unexpected member {member.filename!r}")
+        _require(sum(member.file_size for member in members) <= size, "sizes do not add up")
+        return {
+            member.filename.removesuffix(".npy"): _read_array(archive.read(member))
+            for member in members
+        }
+
+
+def _read_array(data: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(data)
+    _require(np.lib.format.read_magic(stream) == (1, 0), "an array is not of npy version 1.0")
+    length = int.from_bytes(data[8:10], "little")
+    _require(length <= MAX_NPY_HEADER, "an array has too long a header")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    allowed = dtype.str in {"<f4", "<f8", "|u1"}
+    _require(allowed and not fortran, f"an array has an unexpected type {dtype!r}")
+    _require(all(type(size) is int and size >= 0 for size in shape), "an array has a wrong shape")
+    rest = data[stream.tell() :]
+    _require(math.prod(shape) * dtype.itemsize == len(rest), "an array has the wrong size")
+    return np.frombuffer(rest, dtype).reshape(shape)
+
+
+def _interpret(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Checkpoint:
+    config = Config.from_dict(header["config"])
+    characters, counts = header["characters"], header["counts"]
+    _require(isinstance(characters, str), "characters must be a text")
+    _require(
+        isinstance(counts, list) and all(type(n) is int and 0 <= n < 2**63 for n in counts),
+        "counts must be whole numbers",
+    )
+    vocabulary = Vocabulary(characters, np.array(counts, np.int64))
+    shapes = param_shapes(config.model, len(vocabulary))
+    expected = shapes | _resume_shapes(config, shapes, carried="resume.h_l0" in arrays)
+    _require(arrays.keys() == expected.keys(), "arrays are missing or unexpected")
+    for name, shape in expected.items():
+        matches = arrays[name].shape == shape and arrays[name].dtype == config.model.dtype
+        _require(matches, f"{name} does not have the shape and type that the config asks for")
+    weights = {name: arrays[name] for name in shapes}
+    resume = {
+        name.removeprefix("resume."): array
+        for name, array in arrays.items()
+        if name.startswith("resume.")
+    }
+    progress = _checked_progress(header["progress"])
+    history = header["history"]
+    _require(
+        isinstance(history, list) and all(_is_history_entry(entry) for entry in history),
+        "the history is not a list of losses",
+    )
+    _require(isinstance(header["sha256"], str), "the hash of the corpus is not a text")
+    return Checkpoint(config, vocabulary, weights, resume, progress, history, header["sha256"])
+
+
+def _resume_shapes(
+    config: Config, shapes: dict[str, tuple[int, ...]], *, carried: bool
+) -> dict[str, tuple[int, ...]]:
+    size = sum(math.prod(shape) for shape in shapes.values())
+    slots = OPTIMIZERS[config.optimizer.name].slot_names
+    expected: dict[str, tuple[int, ...]] = {
+        f"resume.{name}": (size,) for name in ("weights", *slots)
+    }
+    if carried:
+        state_names = ("h", "c") if config.model.cell == "lstm" else ("h",)
+        state_shape = (config.model.hidden_size, config.data.batch_size)
+        expected |= {
+            f"resume.{name}_l{layer}": state_shape
+            for layer in range(config.model.layers)
+            for name in state_names
+        }
+    return expected
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _checked_progress(progress: Any) -> dict[str, Any]:  # noqa: ANN401
+    keys = {"step", "seconds", "optimizer_steps", "best_val_loss", "stale"}
+    _require(isinstance(progress, dict) and progress.keys() == keys, "the progress is incomplete")
+    for key in ("step", "optimizer_steps", "stale"):
+        _require(type(progress[key]) is int and progress[key] >= 0, f"{key} must be a whole number")
+    best = progress["best_val_loss"]
+    _require(_is_number(progress["seconds"]), "seconds must be a number")
+    _require(best is None or _is_number(best), "best_val_loss must be a number")
+    return progress  # type: ignore[no-any-return]
+
+
+def _is_history_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.keys() == HISTORY_KEYS
+        and all(value is None or _is_number(value) for value in entry.values())
+    )

@@ -1,0 +1,128 @@
+"""The command line: one file per command; each parses, calls the library and renders.
+
+Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
+"""
+
+import contextlib
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from charrnn.cli.inspect_vocab import inspect_vocab
+from charrnn.cli.output import OutputClosedError, OutputFailedError
+from charrnn.cli.sample import sample
+from charrnn.cli.score import score
+from charrnn.cli.train import train
+from charrnn.errors import CharRNNError, ConfigError
+
+app = typer.Typer(
+    name="charrnn",
+    help="Learn to write like a text, character by character, on a CPU.\n\n"
+    "charrnn train corpus.txt --time 60s\n\ncharrnn sample --seed e --length 200",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train)
+app.command("sample")(sample)
+app.command("inspect-vocab")(inspect_vocab)
+app.command("score")(score)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001
+    if value:
+        from charrnn._version import __version__
+
+        typer.echo(f"charrnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def _complain(message: str, hint: str | None = None) -> None:
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError):
+        one_line = " ".join(message.split())
+        sys.stderr.write(f"charrnn: error: {_printable(one_line)}\n")
+        if hint:
+            sys.stderr.write(f"hint: {_printable(hint)}\n")
+        sys.stderr.flush()
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def _run(args: list[str]) -> int:
+    """Run a command and return its exit code. Every exception becomes one line and a hint."""
+    try:
+        code = app(args, prog_name="charrnn", standalone_mode=False)
+    except typer.TyperException as error:
+        command = f" {args[0]}" if args and not args[0].startswith("-") else ""
+        _complain(error.format_message(), f"charrnn{command} --help lists what it takes")
+        return error.exit_code
+    except CharRNNError as error:
+        _complain(str(error), error.hint)
+        return 2 if isinstance(error, ConfigError) else 1
+    except OutputClosedError:
+        return 0
+    except OutputFailedError as error:
+        _complain(f"cannot write output: {error}")
+        return 1
+    except MemoryError:
+        _complain("out of memory", "try a smaller --hidden-size, --batch-size or --seq-length")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    args = sys.argv[1:]
+    if sys.stdout is not None and not sys.stdout.closed:
+        # Text is UTF-8 with the line ends it has, on every platform; a terminal that cannot show a
+        # character shows its code.
+        errors = "backslashreplace" if sys.stdout.isatty() else "strict"
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors=errors)  # type: ignore[union-attr]
+    if sys.stderr is not None:
+        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = 1
+    try:
+        code = _run(args)
+    except Exception as error:
+        if "--debug" in args[:1]:
+            raise
+        _complain(
+            f"this should not happen: {type(error).__name__}: {error}",
+            f"please report it with what 'charrnn --debug {' '.join(args[:1])} ...' prints",
+        )
+    # Python flushes stdout once more on its way out; a pipe closed since must not make it complain.
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _complain(f"cannot write output: {error.strerror or error}")
+        code = code or 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

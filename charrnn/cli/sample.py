@@ -1,0 +1,188 @@
+"""``charrnn sample``: write text."""
+
+import secrets
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from charrnn.cli.options import UnknownPolicy, fit_text, newest_checkpoint
+from charrnn.config import SamplingConfig
+from charrnn.errors import ConfigError, VocabularyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from charrnn.checkpoint import Checkpoint
+    from charrnn.sampling import Step
+    from charrnn.vocabulary import Ids
+
+_DEFAULTS = SamplingConfig()
+
+
+def sample(
+    *,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "-c",
+            "--checkpoint",
+            help="The model (newest in ./checkpoints).",
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            help="Text to start from (start of a line).",
+        ),
+    ] = None,
+    seed_file: Annotated[
+        str | None, typer.Option(help="File with the text to start from; - is stdin.")
+    ] = None,
+    unknown: Annotated[
+        UnknownPolicy, typer.Option(help="What to do with characters of the seed never seen.")
+    ] = "error",
+    length: Annotated[
+        int, typer.Option("-n", "--length", min=0, help="New characters to write.")
+    ] = 200,
+    endless: Annotated[bool, typer.Option("--endless", help="Never stop.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Samples to write.")] = 1,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            "-t", "--temperature", help="Boldness: below 1 safer, above 1 wilder, 0 greedy."
+        ),
+    ] = _DEFAULTS.temperature,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Always the likeliest character.")
+    ] = False,
+    top_k: Annotated[
+        int | None, typer.Option(help="Choose among the K likeliest characters.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="Choose among the likeliest that together have probability P."),
+    ] = None,
+    random_seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Same number, same text (drawn).",
+        ),
+    ] = None,
+    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the seed out.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per sample.")] = False,
+) -> None:
+    """Write text in the style of a trained model.
+
+    charrnn sample --seed e --length 200
+
+    Prints the seed, then exactly LENGTH new characters, then a line break.
+    """
+    if greedy and temperature not in (_DEFAULTS.temperature, 0):
+        raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
+    if seed is not None and seed_file is not None:
+        raise ConfigError("--seed and --seed-file contradict each other", hint="give one")
+    if endless and (jsonl or count > 1):
+        raise ConfigError("--endless writes one sample, as plain text, without end")
+    config = SamplingConfig(temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p)
+    from charrnn.checkpoint import load
+    from charrnn.corpus import read_text
+
+    loaded = load(checkpoint or newest_checkpoint())
+    text = read_text(seed_file) if seed_file is not None else seed or ""
+    text, seed_ids = _encode_seed(text, loaded, unknown)
+    if random_seed is None:
+        random_seed = secrets.randbits(32)
+    writer = _Writer(loaded, seed_ids, config, random_seed)
+    shown = "" if no_echo else text
+    if jsonl:
+        writer.write_jsonl(text, count, length)
+    elif count > 1:
+        writer.write_many(shown, count, length)
+    else:
+        writer.stream(shown, None if endless else length)
+
+
+def _encode_seed(text: str, loaded: "Checkpoint", unknown: UnknownPolicy) -> "tuple[str, Ids]":
+    from charrnn import terminal
+    from charrnn.sampling import start_ids
+
+    vocabulary = loaded.vocabulary
+    try:
+        fitted = fit_text(text, vocabulary, normalize=loaded.config.data.normalize, unknown=unknown)
+        ids = vocabulary.encode(fitted) if fitted else start_ids(vocabulary)
+    except VocabularyError as error:
+        raise ConfigError(f"seed: {error}", hint=error.hint) from error
+    if unknown != "error" and fitted != text:
+        terminal.note(f"the seed as the model reads it: {fitted!r}")
+    return fitted, ids
+
+
+class _Writer:
+    def __init__(
+        self, loaded: "Checkpoint", seed_ids: "Ids", config: SamplingConfig, random_seed: int
+    ) -> None:
+        self.model, self.vocabulary = loaded.model(), loaded.vocabulary
+        self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
+
+    def steps(self, samples: range, length: int | None) -> "Iterator[Step]":
+        from charrnn.sampling import generate
+
+        return islice(
+            generate(
+                self.model,
+                self.seed_ids,
+                self.config,
+                random_seed=self.random_seed,
+                samples=samples,
+            ),
+            length,
+        )
+
+    def stream(self, seed: str, length: int | None) -> None:
+        """Write one sample, each character as soon as it is chosen."""
+        from charrnn import terminal
+
+        terminal.write(seed)
+        characters = self.vocabulary.characters
+        for step in self.steps(range(1), length):
+            terminal.write(characters[step.ids[0]])
+        terminal.write("\n")
+
+    def groups(self, count: int, length: int) -> "Iterator[tuple[str, float]]":
+        """Yield text and log-probability of each sample, written in groups side by side."""
+        import numpy as np
+
+        from charrnn.sampling import GROUP
+
+        for first in range(0, count, GROUP):
+            samples = range(first, min(first + GROUP, count))
+            steps = list(self.steps(samples, length))
+            for row in range(len(samples)):
+                ids = np.array([step.ids[row] for step in steps], np.int64)
+                yield self.vocabulary.decode(ids), float(sum(step.log_p[row] for step in steps))
+
+    def write_many(self, seed: str, count: int, length: int) -> None:
+        """Write samples one after the other, each on lines of its own."""
+        from charrnn import terminal
+
+        for text, _ in self.groups(count, length):
+            terminal.write(f"{seed}{text}\n")
+
+    def write_jsonl(self, seed: str, count: int, length: int) -> None:
+        """Write one JSON object per sample."""
+        import json
+
+        from charrnn import terminal
+
+        for index, (text, log_probability) in enumerate(self.groups(count, length)):
+            record: dict[str, Any] = {
+                "index": index,
+                "seed": seed,
+                "text": text,
+                "log_probability": log_probability,
+                "random_seed": self.random_seed,
+            }
+            terminal.write(json.dumps(record, ensure_ascii=False) + "\n")

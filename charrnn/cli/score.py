@@ -1,0 +1,68 @@
+"""``charrnn score``: how likely a text is."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from charrnn.cli.options import fit_text, newest_checkpoint
+
+
+def score(
+    *,
+    file: Annotated[str, typer.Argument(help="The text; - is stdin (-).", metavar="FILE")] = "-",
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "-c",
+            "--checkpoint",
+            help="The model (newest in ./checkpoints).",
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Score independent windows of N characters, each from a cold state (carry "
+            "the state through the whole text).",
+        ),
+    ] = None,
+    unknown: Annotated[
+        Literal["error", "skip"],
+        typer.Option(help="What to do with characters that the model has never seen."),
+    ] = "error",
+    encoding: Annotated[str, typer.Option(help="Encoding of the text.")] = "utf-8",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say how likely a text is: in nats and bits per character, and as perplexity.
+
+    charrnn score chapter.txt --json
+    """
+    from charrnn import terminal
+    from charrnn.checkpoint import load
+    from charrnn.corpus import read_text
+    from charrnn.scoring import score as score_ids
+
+    loaded = load(checkpoint or newest_checkpoint())
+    text = read_text(file, encoding=encoding)
+    fitted = fit_text(
+        text, loaded.vocabulary, normalize=loaded.config.data.normalize, unknown=unknown
+    )
+    skipped = len(text) - len(fitted) if unknown == "skip" else 0
+    if skipped > 0:
+        terminal.note(f"{skipped} characters that the model has never seen were skipped")
+    ids = loaded.vocabulary.encode(fitted)
+    with terminal.counting(len(ids), unit=" chars") as bar:
+        result = score_ids(loaded.model(), ids, window=window, on_progress=bar.update)
+    figures = {
+        "nats_per_char": result.nats_per_char,
+        "bits_per_char": result.bits_per_char,
+        "perplexity": result.perplexity,
+        "chars": result.chars,
+    }
+    if as_json:
+        terminal.write(json.dumps(figures) + "\n")
+        return
+    rows = [(name, f"{figure:.4f}") for name, figure in list(figures.items())[:3]]
+    terminal.print_table(("measure", "value"), [*rows, ("chars", str(result.chars))])

@@ -1,0 +1,325 @@
+"""A training run from the command line: prepare, iterate over its events, save, tell."""
+
+import json
+import secrets
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import numpy as np
+
+from charrnn import checkpoint, terminal
+from charrnn.config import Config, SamplingConfig
+from charrnn.corpus import Corpus, read_corpus
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.sampling import generate, start_ids
+from charrnn.training import Event, TrainingState, fit_config, split, train
+from charrnn.vocabulary import Ids
+
+SAVE_EVERY_SECONDS = 30.0
+SAMPLE_LENGTH = 200
+
+# What a resumed run may change without becoming another run.
+CHANGEABLE = {
+    "optimizer": {"learning_rate"},
+    "run": {"seconds", "epochs", "steps", "patience"},
+}
+_SIGNALS = [
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if (number := getattr(signal, name, None)) is not None
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What a run shows, and where."""
+
+    quiet: bool
+    verbose: bool
+    as_json: bool
+    sample_every: int | None
+    log: Path | None
+
+
+@dataclass(kw_only=True)
+class TrainingRun:
+    """One call of ``charrnn train``.
+
+    given   the options that the user gave, by part of the config
+    """
+
+    corpus: list[str]
+    encoding: str
+    output: Path
+    given: dict[str, dict[str, Any]]
+    display: Display
+    signal: int | None = field(default=None, init=False)
+
+    def start(self, *, overwrite: bool) -> int:
+        """Train from the beginning. Returns the exit code."""
+        config = self._config()
+        if self.output.exists() and not self.output.is_dir() and not overwrite:
+            raise CheckpointError(
+                f"{self.output}: exists already",
+                hint="--resume goes on with it, --overwrite replaces it, -o writes elsewhere",
+            )
+        checkpoint.check_writable(self.output)
+        corpus = read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
+        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
+        fitted = fit_config(config, len(train_ids))
+        self._warn_of_changes(config, fitted)
+        state = TrainingState.start(fitted, len(corpus.vocabulary))
+        return self._train(state, fitted, corpus, (train_ids, val_ids))
+
+    def resume(self) -> int:
+        """Go on with the run in the checkpoint. Returns the exit code."""
+        loaded = checkpoint.load(self.output)
+        config = self._resumed_config(loaded.config)
+        checkpoint.check_writable(self.output)
+        corpus = read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
+        if corpus.vocabulary.characters != loaded.vocabulary.characters:
+            raise CorpusError(
+                f"{', '.join(self.corpus)}: has other characters than the text that "
+                f"{self.output} was trained on",
+                hint="resume with that text, or train a new checkpoint with -o",
+            )
+        if corpus.sha256 != loaded.sha256:
+            self._note(f"warning: the corpus has changed since {self.output} was trained")
+        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
+        if fit_config(config, len(train_ids)) != config:
+            raise CorpusError(
+                f"{', '.join(self.corpus)}: is too short for the windows of {self.output}",
+                hint="resume with the text that it was trained on",
+            )
+        return self._train(loaded.training_state(), config, corpus, (train_ids, val_ids))
+
+    def _config(self) -> Config:
+        given = {part: dict(settings) for part, settings in self.given.items()}
+        run, optimizer, data = given["run"], given["optimizer"], given["data"]
+        if "epochs" in run or "steps" in run:
+            run.setdefault("seconds", None)
+        run.setdefault("random_seed", secrets.randbits(32))
+        if "clip_value" in optimizer:
+            optimizer.setdefault("clip_norm", None)
+        _zero_means_none(optimizer)
+        default = Config()
+        config = Config(**{part: replace(getattr(default, part), **given[part]) for part in given})
+        if data.get("stride") == config.data.seq_length:
+            # Contiguous windows are streams, which is the default.
+            config = replace(config, data=replace(config.data, stride=None))
+        return config
+
+    def _resumed_config(self, stored: Config) -> Config:
+        given = {part: dict(settings) for part, settings in self.given.items()}
+        _zero_means_none(given["optimizer"])
+        refused = [
+            f"--{'model' if name == 'cell' else name.replace('_', '-')}"
+            for part, settings in given.items()
+            for name, value in settings.items()
+            if name not in CHANGEABLE.get(part, set())
+            and value != getattr(getattr(stored, part), name)
+        ]
+        if refused:
+            raise ConfigError(
+                f"{self.output}: a resumed run cannot change {', '.join(refused)}",
+                hint="it can change --time, --epochs, --steps, --learning-rate and --patience",
+            )
+        run = given["run"]
+        if run.keys() & {"seconds", "epochs", "steps"}:
+            # A new limit takes the place of the old ones.
+            run = {"seconds": None, "epochs": None, "steps": None} | run
+        return replace(
+            stored,
+            run=replace(stored.run, **run),
+            optimizer=replace(stored.optimizer, **given["optimizer"]),
+        )
+
+    def _warn_of_changes(self, config: Config, fitted: Config) -> None:
+        for name in ("seq_length", "batch_size"):
+            before, after = getattr(config.data, name), getattr(fitted.data, name)
+            if before != after and name in self.given["data"]:
+                self._note(
+                    f"warning: --{name.replace('_', '-')} {before} is more than the text "
+                    f"allows: using {after}"
+                )
+            elif before != after:
+                self._note(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
+
+    def _note(self, message: str) -> None:
+        if not self.display.quiet or message.startswith("warning"):
+            terminal.note(message)
+
+    def _train(
+        self, state: TrainingState, config: Config, corpus: Corpus, parts: tuple[Ids, Ids]
+    ) -> int:
+        train_ids, val_ids = parts
+        for warning in corpus.warnings:
+            self._note(f"warning: {warning}")
+        self._note(self._introduction(config, corpus, state, val_ids))
+        if self.display.verbose:
+            self._note(json.dumps(asdict(config)))
+        event: Event | None = None
+        with ExitStack() as stack:
+            log = stack.enter_context(_open_log(self.display.log, append=state.step > 0))
+            stack.enter_context(self._watch_signals())
+            progress = terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose)
+            stack.callback(progress.close)
+            saved_at = time.monotonic()
+            for event in train(state, config, train_ids, val_ids):
+                _log_event(log, event)
+                progress.update(event)
+                if self.display.sample_every and event.step % self.display.sample_every == 0:
+                    self._show_sample(state, corpus, event.step, config)
+                if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                    self._save(config, corpus, state)
+                    saved_at = time.monotonic()
+                if self.signal is not None:
+                    break
+            self._save(config, corpus, state)
+        self._tell(config, corpus, state, event)
+        return 128 + self.signal if self.signal is not None else 0
+
+    def _introduction(
+        self, config: Config, corpus: Corpus, state: TrainingState, val_ids: Ids
+    ) -> str:
+        model = config.model
+        size = f"{model.layers} x {model.hidden_size}"
+        held_out = f"{len(val_ids):,} held out" if len(val_ids) else "none held out"
+        return (
+            f"{len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct, {held_out}; "
+            f"{model.cell} {size}, {state.model.flat.size:,} parameters; "
+            f"random seed {config.run.random_seed}"
+        )
+
+    def _save(self, config: Config, corpus: Corpus, state: TrainingState) -> None:
+        checkpoint.save(
+            self.output,
+            checkpoint.Checkpoint.of(config, corpus.vocabulary, state, corpus.sha256),
+        )
+
+    def _show_sample(self, state: TrainingState, corpus: Corpus, step: int, config: Config) -> None:
+        written = generate(
+            state.model,
+            start_ids(corpus.vocabulary),
+            SamplingConfig(),
+            random_seed=config.run.random_seed,
+        )
+        ids = np.array([one.ids[0] for one in islice(written, SAMPLE_LENGTH)])
+        terminal.note(f"--- sample at step {step}\n{corpus.vocabulary.decode(ids)}\n---")
+
+    @contextmanager
+    def _watch_signals(self) -> Iterator[None]:
+        """Let a first signal end the run after its step; a second one ends it at once."""
+
+        def on_signal(number: int, _: FrameType | None) -> None:
+            self.signal = number
+            for other in _SIGNALS:
+                signal.signal(other, signal.SIG_DFL)
+
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # nohup asked for it
+                signal.signal(number, on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _tell(
+        self, config: Config, corpus: Corpus, state: TrainingState, event: Event | None
+    ) -> None:
+        best = state.best_val_loss if state.best_weights is not None else None
+        train_loss = state.history[-1]["train_loss"] if state.history else None
+        if train_loss is None and event is not None:
+            train_loss = event.train_loss
+        if self.display.as_json:
+            summary = {
+                "checkpoint": str(self.output),
+                "steps": state.step,
+                "epochs": event.epoch if event else None,
+                "seconds": round(state.seconds, 3),
+                "train_loss": train_loss,
+                "val_loss": best,
+                "parameters": state.model.flat.size,
+                "chars": len(corpus.ids),
+                "vocab_size": len(corpus.vocabulary),
+                "random_seed": config.run.random_seed,
+                "interrupted": self.signal is not None,
+            }
+            terminal.write(json.dumps(summary) + "\n")
+        if self.display.quiet:
+            return
+        path = shlex.quote(str(self.output))
+        if event is None:
+            terminal.note(
+                f"nothing left to do: {path} has had its {state.step} steps; "
+                "a longer --time or more --steps goes on"
+            )
+            return
+        losses = f"train loss {train_loss:.3f}" if train_loss is not None else ""
+        if best is not None:
+            losses += f", validation loss {best:.3f} nats per character (best, kept)"
+        if self.signal is not None:
+            sources = " ".join(map(shlex.quote, self.corpus))
+            terminal.note(
+                f"stopped at step {state.step} after {terminal.duration(state.seconds)}: {losses}"
+            )
+            terminal.note(f"go on:  charrnn train {sources} -o {path} --resume")
+        else:
+            terminal.note(f"{state.step} steps in {terminal.duration(state.seconds)}: {losses}")
+        terminal.note(f"saved:  {path}")
+        seed = shlex.quote(_seed_example(corpus))
+        terminal.note(f"sample: charrnn sample -c {path} --seed {seed}")
+
+
+def _seed_example(corpus: Corpus) -> str:
+    """Return the most frequent letter: a seed that the model surely knows."""
+    vocabulary = corpus.vocabulary
+    by_count = [vocabulary.characters[i] for i in np.argsort(-vocabulary.counts, kind="stable")]
+    return next((char for char in by_count if char.isalpha()), by_count[0])
+
+
+def _zero_means_none(optimizer: dict[str, Any]) -> None:
+    for name in ("clip_norm", "clip_value"):
+        if optimizer.get(name) == 0:
+            optimizer[name] = None
+
+
+@contextmanager
+def _open_log(path: Path | None, *, append: bool) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        with path.open("a" if append else "w", encoding="utf-8", buffering=1) as file:
+            yield file
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: the log cannot be written: {error.strerror}", hint="choose another --log"
+        ) from error
+
+
+def _log_event(log: TextIO | None, event: Event) -> None:
+    if log is None:
+        return
+    record = {
+        "step": event.step,
+        "epoch": event.epoch,
+        "seconds": round(event.seconds, 4),
+        "train_loss": event.train_loss,
+        "learning_rate": event.learning_rate,
+        "grad_norm": event.grad_norm,
+        "chars_per_s": round(event.chars_per_s, 1),
+    }
+    if event.val_loss is not None:
+        record["val_loss"] = event.val_loss
+    log.write(json.dumps(record) + "\n")

@@ -1,0 +1,261 @@
+"""All settings, their defaults and their limits.
+
+This is the one home of every default: the command line reads its own from here. Each dataclass is
+frozen and checks itself, so a config that exists is a config that is valid. Nothing here imports
+NumPy, so that ``charrnn --help`` stays quick.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+from charrnn.errors import ConfigError
+
+CellName = Literal["rnn", "lstm", "gru"]
+Nonlinearity = Literal["tanh", "relu"]
+OptimizerName = Literal["adam", "rmsprop", "adagrad", "sgd"]
+ScheduleName = Literal["cosine", "linear", "constant"]
+Normalization = Literal["NFC", "NFKC", "none"]
+DTypeName = Literal["float32", "float64"]
+
+# Peak learning rates that suit the default size, one for each optimiser.
+DEFAULT_LEARNING_RATES: dict[OptimizerName, float] = {
+    "adam": 0.012,
+    "rmsprop": 0.004,
+    "adagrad": 0.05,
+    "sgd": 1.0,
+}
+
+# Bounds on sizes keep a hostile checkpoint from asking for all of memory.
+MAX_HIDDEN_SIZE = 65_536
+MAX_LAYERS = 64
+
+
+def _check(condition: bool, message: str) -> None:  # noqa: FBT001
+    if not condition:
+        raise ConfigError(message)
+
+
+def _check_number(name: str, value: float | None, *, above: float) -> None:
+    if value is not None:
+        _check(
+            math.isfinite(value) and value > above, f"{name} must be above {above:g}, not {value}"
+        )
+
+
+class _Settings:
+    """What all config dataclasses share: plain dicts in and out."""
+
+    @classmethod
+    def from_dict(cls, values: object) -> Self:
+        """Build from a plain dict, as stored in a checkpoint.
+
+        Raises ConfigError for a missing or unknown name, a wrong type or a value out of range.
+        """
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if not isinstance(values, dict) or values.keys() != known:
+            raise ConfigError(f"{cls.__name__} must have exactly the settings {sorted(known)}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"{cls.__name__} has a setting of the wrong type: {error}") from error
+
+
+def _check_whole(name: str, value: int | None, low: int, high: int = 2**53) -> None:
+    if value is not None:
+        _check(
+            type(value) is int and low <= value <= high,
+            f"{name} must be {low} or more, not {value}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(_Settings):
+    """The shape of the network.
+
+    cell          recurrent cell
+    hidden_size   units per layer (H)
+    layers        stacked recurrent layers
+    dropout       chance that an output of a layer is dropped while training, on its way to the
+                  next layer or to the output layer (Zaremba et al. 2014)
+    nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
+    dtype         floating-point type of weights and arithmetic
+    """
+
+    cell: CellName = "lstm"
+    hidden_size: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    nonlinearity: Nonlinearity = "tanh"
+    dtype: DTypeName = "float32"
+
+    def __post_init__(self) -> None:
+        _check(self.cell in get_args(CellName), f"unknown model {self.cell!r}")
+        _check_whole("hidden size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
+        _check_whole("layers", self.layers, 1, MAX_LAYERS)
+        _check(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
+        _check(
+            self.nonlinearity in get_args(Nonlinearity),
+            f"unknown nonlinearity {self.nonlinearity!r}",
+        )
+        _check(
+            self.cell == "rnn" or self.nonlinearity == "tanh",
+            f"nonlinearity {self.nonlinearity} works with model rnn only, not {self.cell}",
+        )
+        _check(self.dtype in get_args(DTypeName), f"unknown dtype {self.dtype!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(_Settings):
+    """How the text is cut into training windows.
+
+    seq_length    characters per window (T), the reach of truncated BPTT
+    batch_size    windows trained on at once (B)
+    stride        distance between windows. None: windows follow each other in contiguous streams
+                  and the hidden state is carried from one to the next. A number: independent
+                  windows that far apart, shuffled, each from a zero state
+    val_fraction  share of the text, at its end, that is held out. None: a tenth, 200,000
+                  characters at most, and nothing of a text under 10,000 characters
+    normalize     Unicode normalisation of corpus, seeds and scored text
+    """
+
+    seq_length: int = 32
+    batch_size: int = 32
+    stride: int | None = None
+    val_fraction: float | None = None
+    normalize: Normalization = "none"
+
+    def __post_init__(self) -> None:
+        _check_whole("seq length", self.seq_length, 1)
+        _check_whole("batch size", self.batch_size, 1)
+        _check_whole("stride", self.stride, 1)
+        if self.val_fraction is not None:
+            _check(
+                0 <= self.val_fraction < 1,
+                f"val fraction must be at least 0 and below 1, not {self.val_fraction}",
+            )
+        _check(
+            self.normalize in get_args(Normalization),
+            f"unknown normalization {self.normalize!r}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(_Settings):
+    """How gradients become updates.
+
+    learning_rate  peak rate; None: a default that suits the optimiser
+    schedule       course of the rate after the warm-up, down to zero for cosine and linear
+    warmup         steps over which the rate rises to its peak, never more than a tenth of the run
+    clip_norm      largest global norm of the gradient; None: no limit
+    clip_value     largest absolute value of a gradient element; None: no limit
+    weight_decay   decoupled decay (Loshchilov & Hutter 2019), adam only
+    """
+
+    name: OptimizerName = "adam"
+    learning_rate: float | None = None
+    schedule: ScheduleName = "cosine"
+    warmup: int = 100
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.name in get_args(OptimizerName), f"unknown optimizer {self.name!r}")
+        _check(self.schedule in get_args(ScheduleName), f"unknown schedule {self.schedule!r}")
+        _check_number("learning rate", self.learning_rate, above=0)
+        _check_whole("warmup", self.warmup, 0)
+        _check_number("clip norm", self.clip_norm, above=0)
+        _check_number("clip value", self.clip_value, above=0)
+        _check(
+            math.isfinite(self.weight_decay) and self.weight_decay >= 0,
+            f"weight decay must be 0 or more, not {self.weight_decay}",
+        )
+        _check(
+            self.weight_decay == 0 or self.name == "adam",
+            f"weight decay works with adam only, not {self.name}",
+        )
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate given, or the optimiser's default."""
+        if self.learning_rate is None:
+            return DEFAULT_LEARNING_RATES[self.name]
+        return self.learning_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(_Settings):
+    """When training stops, and its source of randomness.
+
+    seconds, epochs, steps   the run ends at whichever comes first; the schedule ends there too
+    patience                 evaluations without a better one after which to stop; None: never
+    random_seed              seeds initial weights, order of windows and dropout
+    """
+
+    seconds: float | None = 300.0
+    epochs: int | None = None
+    steps: int | None = None
+    patience: int | None = None
+    random_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_number("time", self.seconds, above=0)
+        _check_whole("epochs", self.epochs, 1)
+        _check_whole("steps", self.steps, 1)
+        _check_whole("patience", self.patience, 1)
+        _check_whole("random seed", self.random_seed, 0, 2**63 - 1)
+        _check(
+            (self.seconds, self.epochs, self.steps) != (None, None, None),
+            "a run needs a limit: seconds, epochs or steps",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(_Settings):
+    """All that defines a training run, the text apart."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    run: RunConfig = RunConfig()
+
+    @classmethod
+    def from_dict(cls, values: object) -> Self:
+        """Build from nested plain dicts, the inverse of ``dataclasses.asdict``."""
+        parts: dict[str, type[_Settings]] = {
+            "model": ModelConfig,
+            "data": DataConfig,
+            "optimizer": OptimizerConfig,
+            "run": RunConfig,
+        }
+        if not isinstance(values, dict) or values.keys() != parts.keys():
+            raise ConfigError(f"Config must have exactly the parts {sorted(parts)}")
+        settings: dict[str, Any] = {
+            name: part.from_dict(values[name]) for name, part in parts.items()
+        }
+        return cls(**settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig(_Settings):
+    """How the next character is drawn from the model's distribution.
+
+    temperature  divides the logits; 0 always takes the most likely character
+    top_k        draw among the k most likely characters only
+    top_p        draw among the fewest characters that together have probability p (Holtzman
+                 et al. 2020)
+    """
+
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(
+            math.isfinite(self.temperature) and self.temperature >= 0,
+            f"temperature must be 0 or more and finite, not {self.temperature}",
+        )
+        _check_whole("top k", self.top_k, 1)
+        if self.top_p is not None:
+            _check(0 < self.top_p <= 1, f"top p must be above 0 and at most 1, not {self.top_p}")

@@ -1,0 +1,196 @@
+"""The model: stacked recurrent layers and a linear output layer over the vocabulary.
+
+    ids (T, B) -> layer 0 -> dropout -> layer 1 -> ... -> dropout -> W_out h + b_out -> logits
+
+All parameters live in one flat array, and each name is a view into it: an optimiser, a checkpoint
+or another process handles a single array, while cells see named matrices.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from charrnn.cells import Array, Params, State, Workspace, init_params, make_cell
+from charrnn.cells.cell import columns
+from charrnn.config import ModelConfig
+from charrnn.loss import softmax_cross_entropy, target_log_probabilities
+
+# States of all layers, bottom first.
+ModelState = list[State]
+
+
+class ModelCache(NamedTuple):
+    """What backward needs of forward."""
+
+    layers: list[Any]
+    masks: list[Array | None]
+    top: Array  # (T, H, B): outputs of the last layer, after dropout
+
+
+def param_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every parameter, in the order in which they are stored."""
+    H, rows = config.hidden_size, make_cell(config).gates * config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(config.layers):
+        shapes |= {
+            f"weight_ih_l{layer}": (rows, H if layer else vocab_size),
+            f"weight_hh_l{layer}": (rows, H),
+            f"bias_ih_l{layer}": (rows,),
+            f"bias_hh_l{layer}": (rows,),
+        }
+    return shapes | {"output.weight": (vocab_size, H), "output.bias": (vocab_size,)}
+
+
+def views(flat: Array, shapes: dict[str, tuple[int, ...]]) -> Params:
+    """Return named views into a flat array, one behind the other."""
+    params, start = {}, 0
+    for name, shape in shapes.items():
+        size = int(np.prod(shape))
+        params[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return params
+
+
+class Model:
+    """A character-level language model.
+
+    config       its shape
+    vocab_size   characters it knows (V)
+    flat         all parameters in one array; a new model's are zero until ``init`` draws them
+    params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+        self.config, self.vocab_size = config, vocab_size
+        self.cell = make_cell(config)
+        self.shapes = param_shapes(config, vocab_size)
+        size = sum(int(np.prod(shape)) for shape in self.shapes.values())
+        self.flat: Array = np.zeros(size, config.dtype)
+        self.params = views(self.flat, self.shapes)
+        self._layers: list[Params] = [
+            {
+                name: self.params[f"{name}_l{layer}"]
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            }
+            for layer in range(config.layers)
+        ]
+
+    def init(self, rng: np.random.Generator) -> "Model":
+        """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model."""
+        H = self.config.hidden_size
+        for number, layer in enumerate(self._layers):
+            drawn = init_params(self.cell, H if number else self.vocab_size, H, rng)
+            for name, values in drawn.items():
+                layer[name][...] = values
+        bound = 1 / np.sqrt(H)
+        for name in ("output.weight", "output.bias"):
+            self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
+        return self
+
+    def astype(self, dtype: DTypeLike) -> "Model":
+        """Return a copy with other arithmetic, for example float64."""
+        name = "float64" if np.dtype(dtype) == np.float64 else "float32"
+        settings = {**vars(self.config), "dtype": name}
+        copy = Model(ModelConfig(**settings), self.vocab_size)
+        copy.flat[...] = self.flat
+        return copy
+
+    def zero_state(self, batch_size: int) -> ModelState:
+        """Return a state of zeros for every layer."""
+        shape = (self.config.hidden_size, batch_size)
+        names = self.cell.state_names
+        return [tuple(np.zeros(shape, self.flat.dtype) for _ in names) for _ in self._layers]
+
+    def workspaces(self) -> list[Workspace]:
+        """Return fresh scratch memory for forward, one for each layer and one for the output."""
+        return [Workspace() for _ in range(self.config.layers + 1)]
+
+    def forward(
+        self,
+        ids: NDArray[np.integer[Any]],
+        state: ModelState,
+        *,
+        dropout_rng: np.random.Generator | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, ModelState, ModelCache]:
+        """Run the model over ids (T, B).
+
+        Returns logits (T, V, B), the final state and a cache for backward. Dropout is on when a
+        random source for it is given, that is: while training.
+        """
+        workspaces = workspaces or self.workspaces()
+        inputs: NDArray[Any] = ids
+        final_state, caches, masks = [], [], []
+        # strict=False: the last workspace is the output layer's
+        for layer, before, workspace in zip(self._layers, state, workspaces, strict=False):
+            inputs, after, cache = self.cell.forward(layer, inputs, before, workspace)
+            mask = None
+            if dropout_rng is not None and self.config.dropout > 0:
+                mask = self._dropout_mask(inputs, dropout_rng)
+                inputs = inputs * mask
+            final_state.append(after)
+            caches.append(cache)
+            masks.append(mask)
+        weight, bias = self.params["output.weight"], self.params["output.bias"]
+        shape = (len(ids), self.vocab_size, ids.shape[1])
+        logits = workspaces[-1].array("logits", shape, weight.dtype)
+        np.matmul(weight, inputs, out=logits)
+        logits += bias[:, None]
+        return logits, final_state, ModelCache(caches, masks, inputs)
+
+    def _dropout_mask(self, outputs: Array, rng: np.random.Generator) -> Array:
+        keep = 1 - self.config.dropout
+        mask = (rng.random(outputs.shape, dtype=np.float32) < keep).astype(outputs.dtype)
+        mask /= keep  # inverted dropout: nothing to rescale when sampling
+        return mask
+
+    def backward(self, cache: ModelCache, d_logits: Array) -> Params:
+        """Return the gradient by every parameter, same keys as ``params``."""
+        d_columns = columns(d_logits)
+        grads: Params = {
+            "output.weight": d_columns @ columns(cache.top).T,
+            "output.bias": d_columns.sum(axis=1),
+        }
+        d_outputs: Array = np.matmul(self.params["output.weight"].T, d_logits)
+        no_gradient = self.zero_state(d_logits.shape[-1])
+        for number in reversed(range(self.config.layers)):
+            mask = cache.masks[number]
+            if mask is not None:
+                d_outputs *= mask
+            layer_grads, d_inputs, _ = self.cell.backward(
+                self._layers[number], cache.layers[number], d_outputs, no_gradient[number]
+            )
+            grads |= {f"{name}_l{number}": grad for name, grad in layer_grads.items()}
+            if d_inputs is not None:
+                d_outputs = d_inputs
+        return grads
+
+    def loss_and_gradients(
+        self,
+        inputs: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        state: ModelState,
+        *,
+        dropout_rng: np.random.Generator | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[float, Params, ModelState]:
+        """Return the mean cross-entropy in nats per character, its gradients, the final state."""
+        logits, final_state, cache = self.forward(
+            inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
+        )
+        loss, d_logits = softmax_cross_entropy(logits, targets)
+        return loss, self.backward(cache, d_logits), final_state
+
+    def log_probabilities(
+        self,
+        inputs: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        state: ModelState | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, ModelState]:
+        """Return log p of each target (T, B) in nats, and the final state."""
+        state = state or self.zero_state(inputs.shape[1])
+        logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
+        return target_log_probabilities(logits, targets), final_state

@@ -1,0 +1,166 @@
+"""Optimisers, gradient clipping and learning-rate schedules.
+
+An optimiser knows arrays, not models: it changes one flat array of parameters in place, given the
+gradient. Formulas and defaults are those of torch.optim.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.cells import Array
+from charrnn.config import OptimizerConfig, ScheduleName
+
+
+class Optimizer(ABC):
+    """Turns gradients into updates. ``slots`` is all that it remembers, by name."""
+
+    slot_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Array, config: OptimizerConfig) -> None:
+        self.config = config
+        self.slots: dict[str, Array] = {name: np.zeros_like(params) for name in self.slot_names}
+        self.steps = 0
+        self._scratch = np.empty_like(params)
+
+    @abstractmethod
+    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+
+
+class SGD(Optimizer):
+    """Plain gradient descent: params -= lr * grad."""
+
+    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        self.steps += 1
+        np.multiply(grad, learning_rate, out=self._scratch)
+        params -= self._scratch
+
+
+class Adagrad(Optimizer):
+    """Adagrad (Duchi, Hazan & Singer 2011): params -= lr * grad / (sqrt(sum of grad^2) + eps)."""
+
+    slot_names = ("square_sum",)
+    epsilon = 1e-10
+
+    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        self.steps += 1
+        total, scratch = self.slots["square_sum"], self._scratch
+        np.multiply(grad, grad, out=scratch)
+        total += scratch
+        _scaled_update(params, grad, total, learning_rate, self.epsilon, scratch)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012): Adagrad with a running mean instead of a sum."""
+
+    slot_names = ("square_mean",)
+    decay = 0.99
+    epsilon = 1e-8
+
+    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        self.steps += 1
+        mean, scratch = self.slots["square_mean"], self._scratch
+        np.multiply(grad, grad, out=scratch)
+        scratch *= 1 - self.decay
+        mean *= self.decay
+        mean += scratch
+        _scaled_update(params, grad, mean, learning_rate, self.epsilon, scratch)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), with decoupled weight decay (Loshchilov & Hutter 2019) on request.
+
+    m = b1 m + (1 - b1) grad         v = b2 v + (1 - b2) grad^2
+    params -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weight_decay * params)
+    """
+
+    slot_names = ("mean", "square_mean")
+    beta1 = 0.9
+    beta2 = 0.999
+    epsilon = 1e-8
+
+    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
+        """Update the parameters in place."""
+        self.steps += 1
+        mean, square, scratch = self.slots["mean"], self.slots["square_mean"], self._scratch
+        if self.config.weight_decay:
+            params *= 1 - learning_rate * self.config.weight_decay
+        np.multiply(grad, 1 - self.beta1, out=scratch)
+        mean *= self.beta1
+        mean += scratch
+        np.multiply(grad, grad, out=scratch)
+        scratch *= 1 - self.beta2
+        square *= self.beta2
+        square += scratch
+        # Both corrections for the start at zero are scalars: fold them into rate and epsilon.
+        correction = math.sqrt(1 - self.beta2**self.steps)
+        rate = learning_rate * correction / (1 - self.beta1**self.steps)
+        _scaled_update(params, mean, square, rate, self.epsilon * correction, scratch)
+
+
+def _scaled_update(  # noqa: PLR0913, PLR0917
+    params: Array, grad: Array, square: Array, rate: float, epsilon: float, scratch: Array
+) -> None:
+    """Do params -= rate * grad / (sqrt(square) + epsilon) without a new array."""
+    np.sqrt(square, out=scratch)
+    scratch += epsilon
+    np.divide(grad, scratch, out=scratch)
+    scratch *= rate
+    params -= scratch
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adam": Adam,
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "sgd": SGD,
+}
+
+
+def make_optimizer(params: Array, config: OptimizerConfig) -> Optimizer:
+    """Return the optimiser that the config names, for parameters of this shape."""
+    return OPTIMIZERS[config.name](params, config)
+
+
+def clip(grad: Array, config: OptimizerConfig) -> float:
+    """Clip the gradient in place, by value and then by global norm (Pascanu et al. 2013).
+
+    Returns the norm before clipping. It is infinite or NaN if the gradient is.
+    """
+    norm = math.sqrt(float(np.dot(grad, grad)))
+    if config.clip_value is not None:
+        np.clip(grad, -config.clip_value, config.clip_value, out=grad)
+    if config.clip_norm is not None:
+        clipped = norm if config.clip_value is None else math.sqrt(float(np.dot(grad, grad)))
+        if clipped > config.clip_norm:
+            grad *= config.clip_norm / clipped
+    return norm
+
+
+def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
+    """Return the learning rate for a step.
+
+    step       counted from 0
+    progress   share of the run that is behind, 0 to 1
+
+    The rate rises linearly over ``warmup`` steps, or over the first tenth of a run that has fewer
+    than ten times as many, times the course of the schedule.
+    """
+    warm = 1.0
+    if config.warmup:
+        warm = min(1.0, max((step + 1) / config.warmup, progress * 10))
+    return config.peak_learning_rate * warm * schedule(config.schedule, progress)
+
+
+def schedule(name: ScheduleName, progress: float) -> float:
+    """Return the factor of a schedule: from 1 at progress 0 to 0 at progress 1, or constantly 1."""
+    progress = min(max(progress, 0.0), 1.0)
+    if name == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    return 1 - progress if name == "linear" else 1.0
