@@ -53,7 +53,7 @@ class Checkpoint:
 
     weights     named arrays, the best seen while training
     resume      named arrays of the training state; see the module
-    progress    step, seconds, optimizer_steps, best_val_loss, stale
+    progress    the numbers of the training state
     history     losses in the course of training
     sha256      of the corpus
     """
@@ -83,6 +83,8 @@ class Checkpoint:
             "optimizer_steps": state.optimizer.steps,
             "best_val_loss": None if math.isinf(state.best_val_loss) else state.best_val_loss,
             "stale": state.stale,
+            "loss_total": state.loss_total,
+            "loss_count": state.loss_count,
         }
         return cls(config, vocabulary, best.params, resume, progress, state.history, sha256)
 
@@ -107,6 +109,8 @@ class Checkpoint:
             ]
         state.step, state.seconds = self.progress["step"], self.progress["seconds"]
         state.stale, state.history = self.progress["stale"], list(self.history)
+        state.loss_total = self.progress["loss_total"]
+        state.loss_count = self.progress["loss_count"]
         if self.progress["best_val_loss"] is not None:
             state.best_val_loss = self.progress["best_val_loss"]
             state.best_weights = self.model().flat
@@ -372,12 +376,14 @@ def _is_number(value: object) -> bool:
 
 
 def _checked_progress(progress: Any) -> dict[str, Any]:  # noqa: ANN401
-    keys = {"step", "seconds", "optimizer_steps", "best_val_loss", "stale"}
+    counts = ("step", "optimizer_steps", "stale", "loss_count")
+    keys = {*counts, "seconds", "best_val_loss", "loss_total"}
     _require(isinstance(progress, dict) and progress.keys() == keys, "the progress is incomplete")
-    for key in ("step", "optimizer_steps", "stale"):
+    for key in counts:
         _require(type(progress[key]) is int and progress[key] >= 0, f"{key} must be a whole number")
     best = progress["best_val_loss"]
-    _require(_is_number(progress["seconds"]), "seconds must be a number")
+    for key in ("seconds", "loss_total"):
+        _require(_is_number(progress[key]), f"{key} must be a number")
     _require(best is None or _is_number(best), "best_val_loss must be a number")
     return progress  # type: ignore[no-any-return]
 

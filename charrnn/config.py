@@ -63,10 +63,8 @@ class _Settings:
 
 def _check_whole(name: str, value: int | None, low: int, high: int = 2**53) -> None:
     if value is not None:
-        _check(
-            type(value) is int and low <= value <= high,
-            f"{name} must be {low} or more, not {value}",
-        )
+        whole = type(value) is int and low <= value <= high
+        _check(whole, f"{name} must be {low} or more, not {value}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         try:
-            b"".decode(self.encoding)
+            " ".encode(self.encoding)  # the empty text would be encoded by any name
         except LookupError:
             raise ConfigError(
                 f"unknown encoding {self.encoding!r}", hint="for example utf-8, latin-1, cp1252"

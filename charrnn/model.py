@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from charrnn.cells import Array, Params, State, Workspace, init_params, make_cell
 from charrnn.cells.cell import columns
@@ -88,14 +88,6 @@ class Model:
         for name in ("output.weight", "output.bias"):
             self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
         return self
-
-    def astype(self, dtype: DTypeLike) -> "Model":
-        """Return a copy with other arithmetic, for example float64."""
-        name = "float64" if np.dtype(dtype) == np.float64 else "float32"
-        settings = {**vars(self.config), "dtype": name}
-        copy = Model(ModelConfig(**settings), self.vocab_size)
-        copy.flat[...] = self.flat
-        return copy
 
     def zero_state(self, batch_size: int) -> ModelState:
         """Return a state of zeros for every layer."""

@@ -1,9 +1,4 @@
-"""Writing text: one character at a time, each drawn from the model's distribution.
-
-Sampling computes in float64 whatever the model was trained in. Rounding then is some 1e-16, so the
-same random seed gives the same text in a batch of any size, with any number of threads and on any
-machine; in float32 the last bits, which depend on all three, now and then tip a choice over.
-"""
+"""Writing text: one character at a time, each drawn from the model's distribution."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,15 +6,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.cells import Array, Workspace
+from charrnn.cells import Array
 from charrnn.config import SamplingConfig
 from charrnn.loss import log_softmax
 from charrnn.model import Model, ModelState
 from charrnn.randomness import Purpose, generator
 from charrnn.vocabulary import Ids, Vocabulary
 
-# Samples that are written side by side; more are written in groups of this many.
-GROUP = 64
+# Samples are written side by side in blocks of exactly this many, the last one padded. BLAS rounds
+# differently for matrices of different widths, and a recurrent network can amplify a last bit into
+# another text; at a fixed width a sample has the same bits, and so the same text, in any company.
+BLOCK = 16
 _DRAWS_AHEAD = 256
 
 
@@ -57,8 +54,8 @@ def filter_logits(logits: Array, config: SamplingConfig) -> Array:
 
 def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
     """Return an id for each row of logits (N, V), given one uniform draw in [0, 1) for each."""
+    ids: NDArray[np.int64] = logits.argmax(axis=1)
     if config.temperature == 0:
-        ids: NDArray[np.int64] = logits.argmax(axis=1)
         return ids
     p = np.exp(filter_logits(logits, config))
     cumulative = np.cumsum(p, axis=1)
@@ -66,26 +63,9 @@ def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.in
     # The first id whose cumulative probability passes the target; argmax finds the first True.
     # Where rounding leaves none, it is the likeliest character.
     passed = cumulative > target
-    ids = np.where(passed.any(axis=1), passed.argmax(axis=1), p.argmax(axis=1))
+    found = passed.any(axis=1)
+    ids[found] = passed[found].argmax(axis=1)
     return ids
-
-
-class _Draws:
-    """Uniform draws for each of several samples, each from a source of its own."""
-
-    def __init__(self, random_seed: int, samples: range) -> None:
-        self.sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
-        self.block = np.empty((0, len(samples)))
-        self.used = 0
-
-    def next(self) -> Array:
-        """Return the next draw of each sample, shape (N,)."""
-        if self.used == len(self.block):
-            self.block = np.array([rng.random(_DRAWS_AHEAD) for rng in self.sources]).T.copy()
-            self.used = 0
-        self.used += 1
-        draws: Array = self.block[self.used - 1]
-        return draws
 
 
 def start_ids(vocabulary: Vocabulary) -> Ids:
@@ -94,38 +74,73 @@ def start_ids(vocabulary: Vocabulary) -> Ids:
     return np.array([first], np.uint32)
 
 
-def generate(
+class _Block:
+    """Samples that are written side by side, each with a source of randomness of its own."""
+
+    def __init__(
+        self, model: Model, config: SamplingConfig, random_seed: int, samples: range
+    ) -> None:
+        self.model, self.config, self.samples = model, config, samples
+        self.sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
+        self.draws = np.empty((0, len(samples)))
+        self.used = 0
+        self.workspaces = model.workspaces()
+        self.rows: Array
+        self.state: ModelState
+
+    def start(self, logits: Array, state: ModelState) -> None:
+        """Take over logits (V, 1) and state of the model after the seed."""
+        self.rows = np.repeat(logits, BLOCK, axis=1).T.astype(np.float64)
+        self.state = [tuple(np.repeat(part, BLOCK, axis=1) for part in layer) for layer in state]
+
+    def step(self) -> Step:
+        """Choose the next character of each sample."""
+        count = len(self.samples)
+        if self.used == len(self.draws):
+            self.draws = np.array([rng.random(_DRAWS_AHEAD) for rng in self.sources]).T.copy()
+            self.used = 0
+        rows = self.rows[:count]
+        ids = choose(rows, self.config, self.draws[self.used])
+        self.used += 1
+        return Step(ids, log_softmax(rows, axis=1)[np.arange(count), ids])
+
+    def feed(self, ids: NDArray[np.int64]) -> None:
+        """Let the model read the characters chosen."""
+        padded = np.zeros((1, BLOCK), np.intp)
+        padded[0, : len(ids)] = ids
+        logits, self.state, _ = self.model.forward(padded, self.state, workspaces=self.workspaces)
+        self.rows = logits[0].T.astype(np.float64)
+
+
+def generate(  # noqa: PLR0913
     model: Model,
     seed_ids: Ids,
     config: SamplingConfig,
     *,
     random_seed: int,
-    samples: range = range(1),
+    count: int = 1,
+    first: int = 0,
 ) -> Iterator[Step]:
     """Yield characters that continue the seed, without end; the caller stops when it has enough.
 
-    seed_ids      what the model reads first, at least one id
-    samples       numbers of the samples to write side by side; each has a source of randomness of
-                  its own, so sample i is the same in whatever company
+    seed_ids       what the model reads first, at least one id
+    count, first   how many samples to write side by side, and the number of the first of them, a
+                   multiple of BLOCK. Sample i depends on the random seed and i alone, not on count
+
+    Raises ValueError for a first that is not a multiple of BLOCK.
     """
-    model = model if model.flat.dtype == np.float64 else model.astype(np.float64)
-    workspaces = model.workspaces()
-    logits, state, _ = model.forward(
-        np.asarray(seed_ids)[:, None], model.zero_state(1), workspaces=model.workspaces()
-    )
-    count = len(samples)
-    rows = np.repeat(logits[-1], count, axis=1).T
-    state = [tuple(np.repeat(part, count, axis=1) for part in layer) for layer in state]
-    draws = _Draws(random_seed, samples)
+    if first % BLOCK:
+        raise ValueError(f"the first sample must be a multiple of {BLOCK}, not {first}")
+    logits, state, _ = model.forward(np.asarray(seed_ids)[:, None], model.zero_state(1))
+    last = first + count
+    blocks = [
+        _Block(model, config, random_seed, range(start, min(start + BLOCK, last)))
+        for start in range(first, last, BLOCK)
+    ]
+    for block in blocks:
+        block.start(logits[-1], state)
     while True:
-        ids = choose(rows, config, draws.next())
-        log_p = log_softmax(rows, axis=1)[np.arange(count), ids]
-        yield Step(ids, log_p)
-        rows, state = _next_rows(model, ids, state, workspaces)
-
-
-def _next_rows(
-    model: Model, ids: NDArray[np.int64], state: ModelState, workspaces: list[Workspace]
-) -> tuple[Array, ModelState]:
-    logits, state, _ = model.forward(ids[None], state, workspaces=workspaces)
-    return np.ascontiguousarray(logits[0].T, dtype=np.float64), state
+        steps = [block.step() for block in blocks]
+        yield Step(*(np.concatenate(parts) for parts in zip(*steps, strict=True)))
+        for block, step in zip(blocks, steps, strict=True):
+            block.feed(step.ids)

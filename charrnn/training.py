@@ -72,6 +72,7 @@ class TrainingState:
     best_val_loss      that loss
     stale              validations since then
     history            one entry for each validation, or each twentieth of the run without one
+    loss_total, loss_count   of the steps since the last entry
     """
 
     model: Model
@@ -83,6 +84,8 @@ class TrainingState:
     best_val_loss: float = math.inf
     stale: int = 0
     history: list[dict[str, float | None]] = field(default_factory=list)
+    loss_total: float = 0.0
+    loss_count: int = 0
 
     @classmethod
     def start(cls, config: Config, vocab_size: int) -> "TrainingState":
@@ -175,8 +178,7 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
     flat_grads = np.empty_like(model.flat)
     grads = views(flat_grads, model.shapes)
     batch_chars = data.seq_length * data.batch_size
-    rate, losses = _Rate(), _Mean()
-    last_validation = state.step
+    rate = _Rate()
     progress = clock.progress(state.step, state.seconds)
 
     while progress < 1:
@@ -204,7 +206,8 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
         state.carried = carried if isinstance(batches, Streams) else None
         state.step += 1
         state.seconds = clock.seconds()
-        losses.add(loss)
+        state.loss_total += loss
+        state.loss_count += 1
         chars_per_s = rate.update(batch_chars, state.seconds)
         if clock.limit and not clock.reserve and len(val_ids):
             # A forward pass takes about a third of a step. Replaced by a measurement below.
@@ -212,9 +215,7 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
         progress = clock.progress(state.step, state.seconds)
 
         val_loss, is_best = None, False
-        trained = state.step - last_validation
-        if progress == 1 or _is_due(trained, batch_chars, len(val_ids), progress, state):
-            last_validation = state.step
+        if progress == 1 or _is_due(state, progress, len(val_ids) / batch_chars):
             if len(val_ids):
                 val_loss = evaluate(model, val_ids)
                 is_best = _keep_best(state, val_loss)
@@ -226,10 +227,11 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
                     "step": state.step,
                     "seconds": round(state.seconds, 3),
                     "progress": progress,
-                    "train_loss": losses.take(),
+                    "train_loss": state.loss_total / state.loss_count,
                     "val_loss": val_loss,
                 }
             )
+            state.loss_total, state.loss_count = 0.0, 0
         epoch = (state.step - 1) // batches.steps_per_epoch + 1
         yield Event(
             state.step,
@@ -247,13 +249,12 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
             return
 
 
-def _is_due(
-    trained: int, batch_chars: int, val_chars: int, progress: float, state: TrainingState
-) -> bool:
-    last = state.history[-1]["progress"] if state.history else 0.0
+def _is_due(state: TrainingState, progress: float, val_steps: float) -> bool:
+    """Return True if it is time to validate; ``val_steps`` is the held-out text in batches."""
+    last = state.history[-1] if state.history else {"progress": 0.0, "step": 0}
     return (
-        progress - (last or 0.0) >= 1 / VALIDATIONS_PER_RUN
-        and trained * batch_chars >= TRAINED_PER_VALIDATED * val_chars
+        progress - (last["progress"] or 0) >= 1 / VALIDATIONS_PER_RUN
+        and state.step - (last["step"] or 0) >= TRAINED_PER_VALIDATED * val_steps
     )
 
 
@@ -264,21 +265,6 @@ def _keep_best(state: TrainingState, val_loss: float) -> bool:
         return True
     state.stale += 1
     return False
-
-
-class _Mean:
-    """Mean of the values since the last take."""
-
-    def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def add(self, value: float) -> None:
-        self.total, self.count = self.total + value, self.count + 1
-
-    def take(self) -> float:
-        mean = self.total / max(self.count, 1)
-        self.total, self.count = 0.0, 0
-        return mean
 
 
 class _Rate:

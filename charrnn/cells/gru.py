@@ -80,7 +80,7 @@ class GRUCell:
             np.multiply(r, u, out=h)
             n += h
             np.tanh(n, out=n)
-            # The new state with one product less: z times (h_before - n), plus n.
+            # the new state, as n plus z times (h_before - n): one product less
             np.subtract(hidden[t], n, out=h)
             h *= z
             h += n
@@ -104,9 +104,9 @@ class GRUCell:
             d_r, d_z, d_u = d_recurrent[t].reshape(3, H, B)
             d_n = d_candidate[t]
             d_h += d_outputs[t]
-            # undoes h = n + z * (h_before - n): the part that goes straight to h_before
+            # the part that goes straight to h_before
             np.multiply(d_h, z, out=product)
-            # candidate, through (1 - z) and tanh
+            # the candidate, behind its tanh and the factor 1 - z
             np.subtract(d_h, product, out=d_n)
             np.multiply(n, n, out=scratch)
             scratch *= d_n

@@ -127,19 +127,18 @@ class _Writer:
         self.model, self.vocabulary = loaded.model(), loaded.vocabulary
         self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
 
-    def steps(self, samples: range, length: int | None) -> "Iterator[Step]":
+    def steps(self, length: int | None, *, count: int = 1, first: int = 0) -> "Iterator[Step]":
         from charrnn.sampling import generate
 
-        return islice(
-            generate(
-                self.model,
-                self.seed_ids,
-                self.config,
-                random_seed=self.random_seed,
-                samples=samples,
-            ),
-            length,
+        steps = generate(
+            self.model,
+            self.seed_ids,
+            self.config,
+            random_seed=self.random_seed,
+            count=count,
+            first=first,
         )
+        return islice(steps, length)
 
     def stream(self, seed: str, length: int | None) -> None:
         """Write one sample, each character as soon as it is chosen."""
@@ -147,7 +146,7 @@ class _Writer:
 
         terminal.write(seed)
         characters = self.vocabulary.characters
-        for step in self.steps(range(1), length):
+        for step in self.steps(length):
             terminal.write(characters[step.ids[0]])
         terminal.write("\n")
 
@@ -155,12 +154,12 @@ class _Writer:
         """Yield text and log-probability of each sample, written in groups side by side."""
         import numpy as np
 
-        from charrnn.sampling import GROUP
+        from charrnn.sampling import BLOCK
 
-        for first in range(0, count, GROUP):
-            samples = range(first, min(first + GROUP, count))
-            steps = list(self.steps(samples, length))
-            for row in range(len(samples)):
+        for first in range(0, count, BLOCK):
+            size = min(BLOCK, count - first)
+            steps = list(self.steps(length, count=size, first=first))
+            for row in range(size):
                 ids = np.array([step.ids[row] for step in steps], np.int64)
                 yield self.vocabulary.decode(ids), float(sum(step.log_p[row] for step in steps))
 

@@ -1,0 +1,1 @@
+"""Tests, one file per module; every test's name is a claim."""

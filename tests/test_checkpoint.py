@@ -1,0 +1,242 @@
+"""The checkpoint: what goes in comes out, writing is atomic, reading suspicious."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    Checkpoint,
+    CheckpointError,
+    Config,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingState,
+    Vocabulary,
+    load,
+    save,
+    train,
+)
+from charrnn.checkpoint import check_writable, is_checkpoint
+
+CONFIG = Config(
+    model=ModelConfig(cell="lstm", hidden_size=5, layers=2),
+    data=DataConfig(seq_length=4, batch_size=3),
+    run=RunConfig(seconds=None, steps=6, random_seed=3),
+)
+TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
+
+
+def trained(steps: int = 4) -> Checkpoint:
+    vocabulary = Vocabulary.from_text(TEXT)
+    ids = vocabulary.encode(TEXT)
+    state = TrainingState.start(CONFIG, len(vocabulary))
+    for event in train(state, CONFIG, ids[:-40], ids[-40:]):
+        if event.step == steps:
+            break
+    return Checkpoint.of(CONFIG, vocabulary, state, "abc")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save(tmp_path / "m.npz", trained())
+    return tmp_path / "m.npz"
+
+
+def test_everything_comes_back(saved: Path) -> None:
+    before, after = trained(), load(saved)
+    assert after.config == before.config
+    assert after.vocabulary == before.vocabulary
+    assert after.history == before.history
+    assert after.progress | {"seconds": 0} == before.progress | {"seconds": 0}
+    assert after.sha256 == "abc"
+    for ours, theirs in ((after.weights, before.weights), (after.resume, before.resume)):
+        assert ours.keys() == theirs.keys()
+        for name, array in theirs.items():
+            np.testing.assert_array_equal(ours[name], array)
+            assert ours[name].dtype == array.dtype
+
+
+def test_a_saved_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    ids = Vocabulary.from_text(TEXT).encode(TEXT)
+    whole = trained(steps=6)
+    save(tmp_path / "half.npz", trained(steps=3))
+    state = load(tmp_path / "half.npz").training_state()
+    steps = [event.step for event in train(state, CONFIG, ids[:-40], ids[-40:])]
+    assert steps == [4, 5, 6]
+    resumed = Checkpoint.of(CONFIG, whole.vocabulary, state, "abc")
+    for ours, theirs in ((resumed.weights, whole.weights), (resumed.resume, whole.resume)):
+        assert ours.keys() == theirs.keys()
+        for name, array in theirs.items():
+            np.testing.assert_array_equal(ours[name], array)
+
+
+def test_weights_can_be_read_with_numpy_alone_by_their_torch_names(saved: Path) -> None:
+    with np.load(saved, allow_pickle=False) as arrays:
+        assert arrays["weight_ih_l0"].shape == (20, len(set(TEXT)))
+        assert arrays["weight_hh_l1"].shape == (20, 5)
+        header = json.loads(arrays["header"].tobytes())
+        assert all(arrays[name].dtype.kind in "fu" for name in arrays.files)
+    assert header["format"] == 1
+    assert header["characters"] == "".join(sorted(set(TEXT)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="uses RLIMIT_FSIZE")
+def test_a_full_disk_leaves_the_old_file_and_no_litter(saved: Path) -> None:
+    before = saved.read_bytes()
+    program = (
+        "import resource, signal, sys; from tests.test_checkpoint import *;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "new = trained(6);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "save(sys.argv[1], new)"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(saved)],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"CheckpointError: {saved}: cannot be written" in done.stderr
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_interrupted_save_leaves_the_old_file_and_no_litter(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved.read_bytes()
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                save(saved, trained())
+        assert saved.read_bytes() == before
+        assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        check_writable(tmp_path / "file" / "m.npz")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        check_writable(tmp_path)
+    check_writable(tmp_path / "new" / "deep" / "m.npz")
+    assert (tmp_path / "new" / "deep").is_dir()
+
+
+def test_a_checkpoint_is_told_from_a_text(saved: Path) -> None:
+    assert is_checkpoint(saved)
+    assert not is_checkpoint(__file__)
+    assert not is_checkpoint(saved.parent)
+    assert not is_checkpoint("missing")
+
+
+def rewrite(path: Path, change: Any) -> None:
+    """Rewrite a checkpoint after changing its arrays (a dict) and header (another)."""
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    header = json.loads(arrays.pop("header").tobytes())
+    change(arrays, header)
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
+
+
+DAMAGES: dict[str, Any] = {
+    "member missing": lambda arrays, _: arrays.pop("output.bias"),
+    "member extra": lambda arrays, _: arrays.update(extra=np.zeros(1, np.float32)),
+    "member renamed": lambda arrays, _: arrays.update(x=arrays.pop("weight_hh_l1")),
+    "shape": lambda arrays, _: arrays.update({"output.bias": arrays["output.bias"][1:]}),
+    "transposed": lambda arrays, _: arrays.update(weight_ih_l0=arrays["weight_ih_l0"].T),
+    "float64": lambda arrays, _: arrays.update(bias_ih_l0=arrays["bias_ih_l0"].astype("f8")),
+    "big endian": lambda arrays, _: arrays.update(bias_ih_l0=arrays["bias_ih_l0"].astype(">f4")),
+    "complex": lambda arrays, _: arrays.update(bias_ih_l0=arrays["bias_ih_l0"] * 1j),
+    "objects": lambda arrays, _: arrays.update(bias_ih_l0=np.array([{}], object)),
+    "nan": lambda arrays, _: arrays["bias_ih_l0"].fill(np.nan),
+    "inf in the optimiser": lambda arrays, _: arrays["resume.mean"].fill(np.inf),
+    "no format": lambda _, header: header.pop("format"),
+    "no config": lambda _, header: header.pop("config"),
+    "config lies": lambda _, header: header["config"]["model"].update(hidden_size=6),
+    "config huge": lambda _, header: header["config"]["model"].update(hidden_size=60_000),
+    "config cell": lambda _, header: header["config"]["model"].update(cell="gru"),
+    "characters unsorted": lambda _, header: header.update(characters=header["characters"][::-1]),
+    "characters no text": lambda _, header: header.update(characters=[1]),
+    "surrogate": lambda _, header: header.update(characters=header["characters"][:-1] + "\udfff"),
+    "counts short": lambda _, header: header["counts"].pop(),
+    "counts negative": lambda _, header: header["counts"].__setitem__(0, -1),
+    "counts text": lambda _, header: header["counts"].__setitem__(0, "1"),
+    "step": lambda _, header: header["progress"].update(step=-1),
+    "history": lambda _, header: header.update(history=[{"step": 1}]),
+    "nesting": lambda _, header: header.update(history=json.loads("[" * 900 + "]" * 900)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_file_that_is_not_what_its_config_says_is_refused(damage: Any, saved: Path) -> None:
+    rewrite(saved, lambda *_: None)
+    load(saved)
+    rewrite(saved, damage)
+    with pytest.raises(CheckpointError, match="not a charrnn checkpoint, or damaged: ") as caught:
+        load(saved)
+    assert str(saved) in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_later_format_is_named(saved: Path) -> None:
+    rewrite(saved, lambda _, header: header.update(format=3))
+    with pytest.raises(CheckpointError, match="format 3, this charrnn reads up to 1"):
+        load(saved)
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "folder", "missing", "truncated", "appended"])
+def test_a_file_that_is_no_checkpoint_is_refused(kind: str, saved: Path) -> None:
+    data = saved.read_bytes()
+    saved.unlink()
+    if kind == "folder":
+        saved.mkdir()
+    elif kind != "missing":
+        contents = {"text": b"PKunzip", "truncated": data[:-7], "appended": data + b"\0"}
+        saved.write_bytes(contents.get(kind, b""))
+    with pytest.raises(CheckpointError, match=r"m\.npz"):
+        load(saved)
+
+
+@pytest.mark.parametrize("kind", ["deflated", "duplicate", "pickle", "bomb"])
+def test_a_crafted_archive_is_refused(kind: str, saved: Path) -> None:
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    method = zipfile.ZIP_DEFLATED if kind in ("deflated", "bomb") else zipfile.ZIP_STORED
+    if kind == "bomb":
+        members["output.bias.npy"] = bytes(10_000_000)
+    if kind == "pickle":
+        stream = io.BytesIO()
+        np.save(stream, np.array([print], object), allow_pickle=True)
+        members["output.bias.npy"] = stream.getvalue()
+    with zipfile.ZipFile(saved, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        if kind == "duplicate":
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                archive.writestr("header.npy", members["header.npy"])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(saved)
+
+
+def test_every_truncation_is_refused(saved: Path) -> None:
+    data = saved.read_bytes()
+    for length in range(0, len(data), 37):
+        saved.write_bytes(data[:length])
+        with pytest.raises(CheckpointError):
+            load(saved)

@@ -1,0 +1,108 @@
+"""The whole network: gradients through layers and output, names, dropout."""
+
+import numpy as np
+import pytest
+
+from charrnn import Model, ModelConfig
+from charrnn.loss import softmax_cross_entropy
+from charrnn.model import ModelState
+from tests.gradcheck import assert_gradient, numeric_gradient
+
+V, T, B, H = 5, 4, 3, 4
+
+
+def random_state(model: Model, rng: np.random.Generator) -> ModelState:
+    return [
+        tuple(rng.standard_normal(part.shape).astype(part.dtype) for part in layer)
+        for layer in model.zero_state(B)
+    ]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("cell", "nonlinearity"), [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
+)
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradients_equal_numeric_ones(
+    cell: str, nonlinearity: str, layers: int, dropout: float
+) -> None:
+    config = ModelConfig(
+        cell=cell,  # type: ignore[arg-type]
+        nonlinearity=nonlinearity,  # type: ignore[arg-type]
+        layers=layers,
+        hidden_size=H,
+        dropout=dropout,
+        dtype="float64",
+    )
+    rng = np.random.default_rng(3)
+    model = Model(config, V).init(rng)
+    inputs, targets = rng.integers(V, size=(2, T, B))
+    state = random_state(model, rng)
+
+    def loss() -> float:
+        # the same dropout mask for every evaluation
+        masks = np.random.default_rng(0)
+        logits, _, _ = model.forward(inputs, state, dropout_rng=masks)
+        return softmax_cross_entropy(logits, targets)[0]
+
+    value, grads, _ = model.loss_and_gradients(
+        inputs, targets, state, dropout_rng=np.random.default_rng(0)
+    )
+    assert value == pytest.approx(loss())
+    assert grads.keys() == model.params.keys()
+    for name, param in model.params.items():
+        assert_gradient(name, grads[name], numeric_gradient(loss, param))
+
+
+def test_names_and_shapes_follow_torch() -> None:
+    model = Model(ModelConfig(cell="gru", hidden_size=H, layers=2), V)
+    assert {name: array.shape for name, array in model.params.items()} == {
+        "weight_ih_l0": (3 * H, V),
+        "weight_hh_l0": (3 * H, H),
+        "bias_ih_l0": (3 * H,),
+        "bias_hh_l0": (3 * H,),
+        "weight_ih_l1": (3 * H, H),
+        "weight_hh_l1": (3 * H, H),
+        "bias_ih_l1": (3 * H,),
+        "bias_hh_l1": (3 * H,),
+        "output.weight": (V, H),
+        "output.bias": (V,),
+    }
+
+
+def test_parameters_are_views_into_one_flat_array() -> None:
+    model = Model(ModelConfig(hidden_size=H), V)
+    model.flat += 1
+    assert all((param == 1).all() for param in model.params.values())
+    assert sum(param.size for param in model.params.values()) == model.flat.size
+
+
+def test_a_sequence_split_in_two_has_the_same_logits() -> None:
+    model = Model(ModelConfig(hidden_size=H, layers=2), V).init(np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(V, size=(T, B))
+    whole, _, _ = model.forward(ids, model.zero_state(B))
+    first, state, _ = model.forward(ids[:1], model.zero_state(B))
+    second, _, _ = model.forward(ids[1:], state)
+    np.testing.assert_array_equal(np.concatenate([first, second]), whole)
+
+
+def test_dropout_drops_its_share_keeps_the_mean_and_rests_when_not_training() -> None:
+    config = ModelConfig(hidden_size=64, dropout=0.25)
+    model = Model(config, V).init(np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(V, size=(50, 20))
+    plain, _, cache = model.forward(ids, model.zero_state(20))
+    again, _, _ = model.forward(ids, model.zero_state(20))
+    np.testing.assert_array_equal(plain, again)
+    _, _, dropped = model.forward(ids, model.zero_state(20), dropout_rng=np.random.default_rng(2))
+    assert np.mean(dropped.top == 0) == pytest.approx(0.25, abs=0.01)
+    kept = dropped.top != 0
+    np.testing.assert_allclose(dropped.top[kept], cache.top[kept] / 0.75, rtol=1e-6)
+
+
+def test_float64_is_a_setting_and_reaches_every_array() -> None:
+    model = Model(ModelConfig(hidden_size=H, dtype="float64"), V).init(np.random.default_rng(0))
+    ids = np.zeros((T, B), np.uint8)
+    loss, grads, state = model.loss_and_gradients(ids, ids, model.zero_state(B))
+    arrays = [*model.params.values(), *grads.values(), *(part for layer in state for part in layer)]
+    assert isinstance(loss, float)
+    assert {array.dtype for array in arrays} == {np.dtype("float64")}

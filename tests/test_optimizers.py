@@ -1,0 +1,65 @@
+"""Clipping and schedules; the update rules are in test_torch_golden.py."""
+
+import math
+
+import numpy as np
+import pytest
+
+from charrnn import OptimizerConfig
+from charrnn.optimizers import OPTIMIZERS, clip, learning_rate, make_optimizer, schedule
+
+
+def test_clip_by_norm_scales_a_long_gradient_and_leaves_a_short_one() -> None:
+    grad = np.array([3.0, 4.0])
+    assert clip(grad, OptimizerConfig(clip_norm=10)) == 5
+    np.testing.assert_array_equal(grad, [3, 4])
+    assert clip(grad, OptimizerConfig(clip_norm=1)) == 5
+    np.testing.assert_allclose(grad, [0.6, 0.8])
+
+
+def test_clip_by_value_limits_each_element_on_its_own() -> None:
+    grad = np.array([-9.0, 2.0, 7.0])
+    clip(grad, OptimizerConfig(clip_norm=None, clip_value=5))
+    np.testing.assert_array_equal(grad, [-5, 2, 5])
+
+
+def test_both_clips_apply_value_first() -> None:
+    grad = np.array([30.0, 0.4])
+    clip(grad, OptimizerConfig(clip_norm=0.5, clip_value=0.3))
+    np.testing.assert_allclose(grad, [0.3, 0.3])
+    assert np.linalg.norm(grad) <= 0.5
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_has_no_finite_norm(bad: float) -> None:
+    assert not math.isfinite(clip(np.array([1.0, bad]), OptimizerConfig(clip_value=5)))
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_decaying_schedules_fall_from_one_to_zero(name: str) -> None:
+    factors = [schedule(name, progress) for progress in np.linspace(0, 1, 50)]  # type: ignore[arg-type]
+    assert factors[0] == 1
+    assert factors[-1] == pytest.approx(0)
+    assert factors == sorted(factors, reverse=True)
+    assert schedule(name, 0.5) == pytest.approx(0.5)  # type: ignore[arg-type]
+
+
+def test_the_warm_up_rises_to_the_peak_and_takes_a_tenth_of_a_run_at_most() -> None:
+    config = OptimizerConfig(learning_rate=1.0, schedule="constant", warmup=100)
+    assert learning_rate(config, 0, 0.0) == pytest.approx(0.01)
+    assert learning_rate(config, 49, 0.0) == pytest.approx(0.5)
+    assert learning_rate(config, 99, 0.0) == 1
+    assert learning_rate(config, 5, 0.1) == 1
+    assert learning_rate(OptimizerConfig(learning_rate=1.0, warmup=0), 0, 0.0) == 1
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_optimiser_descends_a_bowl_in_place(name: str, dtype: str) -> None:
+    params = np.array([3.0, -2.0], dtype)
+    optimizer = make_optimizer(params, OptimizerConfig(name=name))  # type: ignore[arg-type]
+    for _ in range(2000):
+        optimizer.step(params, 2 * params, 0.05)
+    assert np.abs(params).max() < 0.3
+    assert params.dtype == dtype
+    assert all(slot.dtype == dtype for slot in optimizer.slots.values())

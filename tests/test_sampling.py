@@ -1,0 +1,139 @@
+"""Drawing characters: the right distribution, never NaN, the same for the same seed."""
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate
+from charrnn.loss import log_softmax
+from charrnn.sampling import choose, filter_logits, start_ids
+
+V = 9
+
+
+def make_model(**settings: Any) -> Model:
+    config = ModelConfig(hidden_size=16, **settings)
+    model = Model(config, V).init(np.random.default_rng(0))
+    model.flat *= 5  # sharper than an untrained model's
+    return model
+
+
+def ids_of(model: Model, n: int, config: SamplingConfig, **settings: Any) -> np.ndarray[Any, Any]:
+    """Return n steps of ids, shape (n, samples)."""
+    seed = np.array([1, 2, 3])
+    return np.array([s.ids for s in islice(generate(model, seed, config, **settings), n)])
+
+
+def frequencies(logits: list[float], config: SamplingConfig) -> np.ndarray[Any, Any]:
+    draws = (np.arange(100_000) + 0.5) / 100_000
+    rows = np.tile(np.array(logits), (len(draws), 1))
+    return np.bincount(choose(rows, config, draws), minlength=len(logits)) / len(draws)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_frequencies_follow_the_softmax_at_the_temperature(temperature: float) -> None:
+    logits = [0.0, 1.0, -1.0, 3.0]
+    expected = np.exp(np.array(logits) / temperature)
+    expected /= expected.sum()
+    measured = frequencies(logits, SamplingConfig(temperature=temperature))
+    np.testing.assert_allclose(measured, expected, atol=1e-4)
+
+
+def test_top_k_keeps_the_k_likeliest_in_proportion() -> None:
+    measured = frequencies([0.0, 2.0, 1.0, -5.0], SamplingConfig(temperature=1.0, top_k=2))
+    expected = np.array([0, np.e**2, np.e, 0])
+    np.testing.assert_allclose(measured, expected / expected.sum(), atol=1e-4)
+
+
+def test_top_p_keeps_the_fewest_that_reach_p() -> None:
+    logits = list(np.log([0.1, 0.5, 0.3, 0.1]))
+    for p, kept in [(0.4, [1]), (0.5, [1]), (0.6, [1, 2]), (0.85, [0, 1, 2]), (1.0, [0, 1, 2, 3])]:
+        measured = frequencies(logits, SamplingConfig(temperature=1.0, top_p=p))
+        assert np.flatnonzero(measured).tolist() == kept, p
+
+
+@given(
+    hnp.arrays(np.float64, (2, V), elements=st.floats(-1e6, 1e6)),
+    st.sampled_from([1e-300, 1e-9, 0.8, 1e9, 1e300]),
+    st.none() | st.integers(1, 20),
+    st.none() | st.floats(1e-12, 1),
+)
+def test_probabilities_are_never_nan(
+    logits: np.ndarray[Any, Any], temperature: float, top_k: int | None, top_p: float | None
+) -> None:
+    config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
+    p = np.exp(filter_logits(logits, config))
+    assert not np.isnan(p).any()
+    assert (p.sum(axis=1) > 0).all()
+    for draws in (np.zeros(2), np.full(2, np.nextafter(1, 0))):
+        ids = choose(logits, config, draws)
+        assert (p[np.arange(2), ids] > 0).all()
+
+
+def test_temperature_zero_is_the_argmax_and_a_tiny_one_is_near_it() -> None:
+    rows = np.random.default_rng(0).standard_normal((50, V))
+    draws = np.random.default_rng(1).random(50)
+    for temperature in (0.0, 1e-9):
+        chosen = choose(rows, SamplingConfig(temperature=temperature), draws)
+        np.testing.assert_array_equal(chosen, rows.argmax(axis=1))
+
+
+def test_a_huge_temperature_is_nearly_uniform() -> None:
+    measured = frequencies([0.0, 5.0, -5.0], SamplingConfig(temperature=1e9))
+    np.testing.assert_allclose(measured, 1 / 3, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_sample_i_is_the_same_in_any_company(cell: str) -> None:
+    model = make_model(cell=cell)
+    config = SamplingConfig(temperature=1.0)
+    together = ids_of(model, 300, config, random_seed=4, count=35)
+    for count in (1, 2, 7, 16, 17, 33):
+        fewer = ids_of(model, 300, config, random_seed=4, count=count)
+        np.testing.assert_array_equal(fewer, together[:, :count])
+    later = ids_of(model, 300, config, random_seed=4, count=3, first=32)
+    np.testing.assert_array_equal(later, together[:, 32:])
+    assert len({tuple(column) for column in together.T}) == 35
+
+
+def test_the_random_seed_decides_the_text() -> None:
+    model, config = make_model(), SamplingConfig(temperature=1.0)
+    first, again, other = (ids_of(model, 100, config, random_seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_generation_feeds_back_what_it_chose() -> None:
+    model = make_model(dtype="float64")
+    chosen = ids_of(model, 20, SamplingConfig(temperature=0.0), random_seed=0)[:, 0]
+    fed = np.concatenate([[1, 2, 3], chosen])[:, None]
+    logits, _, _ = model.forward(fed, model.zero_state(1))
+    np.testing.assert_array_equal(chosen, logits[2:-1, :, 0].argmax(axis=1))
+
+
+def test_log_p_is_the_models_own_whatever_the_filters() -> None:
+    model = make_model(dtype="float64")
+    config = SamplingConfig(temperature=0.5, top_k=3)
+    steps = list(islice(generate(model, np.array([1]), config, random_seed=0), 10))
+    fed = np.array([[1], *([int(step.ids[0])] for step in steps)])
+    logits, _, _ = model.forward(fed, model.zero_state(1))
+    log_p = log_softmax(logits[..., 0], axis=1)
+    for t, step in enumerate(steps):
+        assert step.log_p[0] == pytest.approx(log_p[t, step.ids[0]])
+
+
+def test_sampling_leaves_the_model_as_it_was() -> None:
+    model = make_model()
+    before = model.flat.copy()
+    ids_of(model, 10, SamplingConfig(), random_seed=0)
+    np.testing.assert_array_equal(model.flat, before)
+
+
+def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> None:
+    assert start_ids(Vocabulary.from_text("ab\nc")).tolist() == [0]
+    assert start_ids(Vocabulary.from_text("abbc")).tolist() == [1]

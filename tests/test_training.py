@@ -1,0 +1,238 @@
+"""The training loop: it learns, keeps the best, stops on time, and goes on exactly."""
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingError,
+    TrainingState,
+    fit_config,
+    score,
+    split,
+    train,
+)
+from charrnn.training import evaluate
+
+Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
+V = 7
+
+
+@pytest.fixture(scope="module")
+def ids() -> Ids:
+    """Return a text with structure: noisy repetitions of one pattern."""
+    rng = np.random.default_rng(0)
+    text = np.tile(np.array([0, 1, 2, 3, 1, 4, 5, 6, 2], np.uint8), 700)
+    noisy = rng.random(len(text)) < 0.1
+    text[noisy] = rng.integers(V, size=int(noisy.sum()))
+    return text
+
+
+def make_config(**settings: Any) -> Config:
+    return Config(
+        model=ModelConfig(
+            hidden_size=16,
+            cell=settings.pop("cell", "lstm"),
+            dropout=settings.pop("dropout", 0.0),
+            layers=settings.pop("layers", 1),
+        ),
+        data=DataConfig(
+            seq_length=12,
+            batch_size=8,
+            stride=settings.pop("stride", None),
+            val_fraction=settings.pop("val_fraction", 0.1),
+        ),
+        optimizer=OptimizerConfig(
+            name=settings.pop("optimizer", "adam"),
+            learning_rate=settings.pop("learning_rate", 0.01),
+            schedule=settings.pop("schedule", "cosine"),
+        ),
+        run=RunConfig(**({"seconds": None, "random_seed": 1} | settings)),
+    )
+
+
+def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
+    """Train to the end and return the state."""
+    train_ids, val_ids = split(ids, config.data.val_fraction)
+    state = state or TrainingState.start(config, V)
+    for _ in train(state, config, train_ids, val_ids):
+        pass
+    return state
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("stride", [None, 5])
+def test_every_cell_learns(cell: str, stride: int | None, ids: Ids) -> None:
+    config = make_config(cell=cell, stride=stride, steps=300)
+    before = evaluate(TrainingState.start(config, V).model, ids[-630:])
+    state = run(config, ids)
+    assert before == pytest.approx(math.log(V), abs=0.2)
+    # With a tenth of noise, the best possible is about 0.5 nats.
+    assert state.best_val_loss < 1.0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate"), [("sgd", 2.0), ("adagrad", 0.1), ("rmsprop", 0.01)]
+)
+def test_every_optimiser_learns(optimizer: str, learning_rate: float, ids: Ids) -> None:
+    config = make_config(optimizer=optimizer, learning_rate=learning_rate, steps=300)
+    assert run(config, ids).best_val_loss < 1.2
+
+
+@pytest.mark.parametrize("stride", [None, 5])
+def test_the_same_random_seed_gives_the_same_weights(stride: int | None, ids: Ids) -> None:
+    config = make_config(steps=20, stride=stride, dropout=0.2)
+    first, again = run(config, ids), run(config, ids)
+    np.testing.assert_array_equal(first.model.flat, again.model.flat)
+    other = run(replace(config, run=replace(config.run, random_seed=2)), ids)
+    assert not np.array_equal(first.model.flat, other.model.flat)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("stride", [None, 5])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    cell: str, stride: int | None, ids: Ids
+) -> None:
+    config = make_config(cell=cell, stride=stride, steps=80, dropout=0.2, layers=2)
+    whole = run(config, ids)
+    train_ids, val_ids = split(ids, 0.1)
+    stopped = TrainingState.start(config, V)
+    for event in train(stopped, config, train_ids, val_ids):
+        if event.step == 41:
+            break
+    resumed = run(config, ids, stopped)
+    np.testing.assert_array_equal(resumed.model.flat, whole.model.flat)
+    for name, slot in whole.optimizer.slots.items():
+        np.testing.assert_array_equal(resumed.optimizer.slots[name], slot)
+    assert resumed.best_val_loss == whole.best_val_loss
+    assert [entry["step"] for entry in resumed.history] == [
+        entry["step"] for entry in whole.history
+    ]
+
+
+def test_events_tell_what_happened(ids: Ids) -> None:
+    config = make_config(epochs=2, schedule="linear")
+    train_ids, val_ids = split(ids, 0.1)
+    state = TrainingState.start(config, V)
+    events = list(train(state, config, train_ids, val_ids))
+    per_epoch = (len(train_ids) - 1) // (12 * 8)
+    assert [event.step for event in events] == list(range(1, 2 * per_epoch + 1))
+    assert [event.epoch for event in events] == [1] * per_epoch + [2] * per_epoch
+    assert [event.progress for event in events] == sorted(event.progress for event in events)
+    assert events[-1].progress == 1
+    assert events[-1].val_loss is not None
+    seconds = [event.seconds for event in events]
+    assert seconds == sorted(seconds)
+    peak = max(event.learning_rate for event in events)
+    assert peak > 0.0085
+    assert events[-1].learning_rate < 0.1 * peak
+    assert all(event.grad_norm > 0 for event in events)
+
+
+def test_the_best_weights_are_kept_not_the_last(ids: Ids) -> None:
+    # A rate far too high for the end of training makes late weights worse than early ones.
+    config = make_config(steps=200, schedule="constant", learning_rate=0.05)
+    train_ids, val_ids = split(ids, 0.1)
+    state = TrainingState.start(config, V)
+    losses = {}
+    for event in train(state, config, train_ids, val_ids):
+        if event.val_loss is not None:
+            losses[event.step] = event.val_loss
+            assert event.is_best == (event.val_loss == min(losses.values()))
+    assert state.best_val_loss == min(losses.values())
+    state.model.flat[...] = state.weights
+    assert evaluate(state.model, val_ids) == state.best_val_loss
+
+
+def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
+    config = make_config(steps=3000, schedule="constant", learning_rate=0.05, patience=2)
+    state = run(config, ids)
+    assert state.step < 3000
+    assert state.stale == 2
+
+
+def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
+    config = make_config(seconds=1.0)
+    train_ids, val_ids = split(ids, 0.1)
+    started = time.perf_counter()
+    events = list(train(TrainingState.start(config, V), config, train_ids, val_ids))
+    # Generous: this is about stopping at all, whatever else the machine is doing.
+    assert time.perf_counter() - started < 3
+    assert events[-1].progress == 1
+    assert events[-1].learning_rate < 1e-3
+
+
+def test_the_state_is_carried_in_streams_and_not_in_windows(ids: Ids) -> None:
+    streams = run(make_config(steps=3), ids)
+    assert streams.carried is not None
+    assert any(part.any() for layer in streams.carried for part in layer)
+    assert run(make_config(steps=3, stride=5), ids).carried is None
+
+
+def test_a_loss_that_is_not_finite_stops_training_before_the_weights_are_spoilt(ids: Ids) -> None:
+    config = make_config(steps=10)
+    state = TrainingState.start(config, V)
+    events = train(state, config, *split(ids, 0.1))
+    next(events)
+    state.model.params["output.bias"][0] = np.nan
+    kept = state.model.flat.copy()
+    with pytest.raises(TrainingError, match=r"step 2: .* no longer a finite number"):
+        next(events)
+    np.testing.assert_array_equal(state.model.flat, kept)
+
+
+def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
+    state = run(make_config(steps=5, val_fraction=0.0), ids)
+    assert state.best_weights is None
+    np.testing.assert_array_equal(state.weights, state.model.flat)
+
+
+@pytest.mark.parametrize(
+    ("length", "fraction", "held_out"),
+    [
+        (1000, None, 0),
+        (9_999, None, 0),
+        (10_000, None, 1000),
+        (10_000_000, None, 200_000),
+        (1000, 0.25, 250),
+        (1000, 0.0, 0),
+        (10, 0.1, 0),
+    ],
+)
+def test_the_tail_is_held_out(length: int, fraction: float | None, held_out: int) -> None:
+    ids = np.zeros(length, np.uint8)
+    ids[length - held_out :] = 1
+    train_ids, val_ids = split(ids, fraction)
+    assert (len(train_ids), len(val_ids)) == (length - held_out, held_out)
+    assert not train_ids.any()
+    assert val_ids.all()
+
+
+def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
+    model = run(make_config(steps=100), ids).model
+    # One stream of less than a window: nothing starts cold but the first character.
+    tail = ids[-60:]
+    assert evaluate(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=1e-5)
+    # Many streams each start cold once, which costs little.
+    tail = ids[-4000:]
+    assert evaluate(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=0.05)
+
+
+def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:
+    config = Config()
+    fitted = [fit_config(config, n).data for n in (100_000, 200, 20, 2)]
+    assert [(data.seq_length, data.batch_size) for data in fitted] == [
+        (config.data.seq_length, config.data.batch_size),
+        (config.data.seq_length, 199 // config.data.seq_length),
+        (19, 1),
+        (1, 1),
+    ]

@@ -1,0 +1,90 @@
+"""Characters to ids and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import Vocabulary, VocabularyError
+from charrnn.vocabulary import code_points, escape, id_dtype
+
+# Every character there is: surrogates are halves of characters in another encoding.
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(texts)
+def test_decode_inverts_encode(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(texts)
+def test_characters_are_the_sorted_set_with_their_counts(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.characters == "".join(sorted(set(text)))
+    assert vocabulary.counts.tolist() == [text.count(char) for char in vocabulary.characters]
+
+
+@given(texts, texts)
+def test_encode_refuses_exactly_the_unknown_characters(known: str, text: str) -> None:
+    vocabulary = Vocabulary.from_text(known)
+    unknown = sorted(set(text) - set(known))
+    assert vocabulary.unknown(text) == "".join(unknown)
+    if unknown:
+        with pytest.raises(VocabularyError) as caught:
+            vocabulary.encode(text)
+        assert all(f"U+{ord(char):04X}" in str(caught.value) for char in unknown)
+    else:
+        assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(texts)
+def test_one_hot_has_a_single_one_at_the_id(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text)
+    ids = vocabulary.encode(text)
+    vectors = vocabulary.one_hot(ids)
+    assert vectors.shape == (len(text), len(vocabulary))
+    np.testing.assert_array_equal(vectors.argmax(axis=1), ids)
+    np.testing.assert_array_equal(vectors.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+)
+def test_ids_are_as_small_as_the_vocabulary_allows(size: int, dtype: type) -> None:
+    assert id_dtype(size) == dtype
+
+
+def test_a_large_vocabulary_gets_wider_ids() -> None:
+    text = "".join(chr(0x4E00 + i) for i in range(300))
+    ids = Vocabulary.from_text(text).encode(text)
+    assert ids.dtype == np.uint16
+    assert ids.tolist() == list(range(300))
+
+
+@pytest.mark.parametrize("characters", ["", "ba", "aa"])
+def test_a_vocabulary_must_be_distinct_and_sorted(characters: str) -> None:
+    with pytest.raises(VocabularyError):
+        Vocabulary(characters)
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(VocabularyError, match=r"character 2 .* lone surrogate"):
+        code_points("a\udc80")
+
+
+def test_ids_out_of_range_are_refused() -> None:
+    vocabulary = Vocabulary("ab")
+    for wrong in (-1, 2):
+        with pytest.raises(VocabularyError, match="from 0 to 1"):
+            vocabulary.decode(np.array([wrong]))
+
+
+@given(st.text())
+def test_escaped_text_is_printable_and_distinct(text: str) -> None:
+    assert escape(text).isprintable()
+
+
+def test_escape_hides_no_character() -> None:
+    assert escape("a\n\x1b[31m\u202e\\é") == "a\\n\\x1b[31m\\u202e\\\\é"
