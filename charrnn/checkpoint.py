@@ -15,6 +15,7 @@ types must be exactly those that its own config implies.
 """
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -149,7 +150,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
     with _write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
 
@@ -239,7 +243,10 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
             f"{path}: no such checkpoint", hint="make one: charrnn train corpus.txt"
         ) from None
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            hint="checkpoints are the .npz files that 'charrnn train' writes",
+        ) from error
     except MemoryError as error:
         raise CheckpointError(f"{path}: does not fit into memory") from error
     except _NewerFormatError as error:

@@ -117,7 +117,7 @@ class DataConfig(_Settings):
     normalize     Unicode normalisation of corpus, seeds and scored text
     """
 
-    seq_length: int = 32
+    seq_length: int = 24
     batch_size: int = 32
     stride: int | None = None
     val_fraction: float | None = None

@@ -6,6 +6,7 @@ Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 import contextlib
 import os
 import sys
+import traceback
 from typing import Annotated, NoReturn
 
 import typer
@@ -75,14 +76,18 @@ def _printable(text: str) -> str:
 
 def _run(args: list[str]) -> int:
     """Run a command and return its exit code. Every exception becomes one line and a hint."""
+    commands = {command.name for command in app.registered_commands}
+    named = [f" {arg}" for arg in args[:2] if arg in commands][:1]
+    usage = f"'charrnn{''.join(named)} --help' lists what it takes"
     try:
         code = app(args, prog_name="charrnn", standalone_mode=False)
     except typer.TyperException as error:
-        command = f" {args[0]}" if args and not args[0].startswith("-") else ""
-        _complain(error.format_message(), f"charrnn{command} --help lists what it takes")
+        _complain(error.format_message(), usage)
         return error.exit_code
     except CharRNNError as error:
-        _complain(str(error), error.hint)
+        if _wants_traceback(args):
+            traceback.print_exc()
+        _complain(str(error), error.hint or usage)
         return 2 if isinstance(error, ConfigError) else 1
     except OutputClosedError:
         return 0
@@ -93,6 +98,10 @@ def _run(args: list[str]) -> int:
         _complain("out of memory", "try a smaller --hidden-size, --batch-size or --seq-length")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _wants_traceback(args: list[str]) -> bool:
+    return "--debug" in args[:1]
 
 
 def main() -> NoReturn:
@@ -109,7 +118,7 @@ def main() -> NoReturn:
     try:
         code = _run(args)
     except Exception as error:
-        if "--debug" in args[:1]:
+        if _wants_traceback(args):
             raise
         _complain(
             f"this should not happen: {type(error).__name__}: {error}",

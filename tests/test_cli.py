@@ -1,0 +1,540 @@
+"""The command line, end to end, through the installed console script."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+from charrnn import load
+
+CHARRNN = str(Path(sysconfig.get_path("scripts")) / "charrnn")
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+TEXT = "The cat sat on the mat. The dog dug in the bog.\n" * 40
+BASH = shutil.which("bash") or "bash"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+
+
+class Done(subprocess.CompletedProcess[bytes]):
+    """What a command did, as text."""
+
+    @property
+    def out(self) -> str:
+        return self.stdout.decode()
+
+    @property
+    def err(self) -> str:
+        return self.stderr.decode()
+
+
+def charrnn(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
+    done = subprocess.run(
+        [CHARRNN, *map(str, args)],
+        input=stdin, capture_output=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    return Done(done.args, done.returncode, done.stdout, done.stderr)
+
+
+def ok(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
+    done = charrnn(*args, stdin=stdin, cwd=cwd)
+    assert done.returncode == 0, done.err
+    return done
+
+
+def fails(
+    code: int, complaint: str, *args: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> Done:
+    """Run a command that must fail with one clear line, a hint and nothing on stdout."""
+    done = charrnn(*args, stdin=stdin, cwd=cwd)
+    lines = done.err.splitlines()
+    errors = [line for line in lines if line.startswith("charrnn: error: ")]
+    assert done.returncode == code, done.err
+    assert len(errors) == 1, done.err
+    assert complaint in errors[0]
+    assert lines[-1].startswith("hint: "), done.err
+    assert done.stdout == b""
+    assert "Traceback" not in done.err
+    return done
+
+
+SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a text and a checkpoint trained on it."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "text.txt").write_text(TEXT)
+    ok("train", "text.txt", *SMALL, cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def model(home: Path) -> Path:
+    return home / "checkpoints" / "text.npz"
+
+
+# Starting
+
+
+@pytest.mark.parametrize("start", [[CHARRNN], [sys.executable, "-m", "charrnn"]])
+def test_it_starts_as_script_and_as_module(start: list[str]) -> None:
+    done = subprocess.run([*start, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("charrnn ")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["sample", "-h"]])
+def test_help_and_a_bare_import_do_not_import_numpy(args: list[str]) -> None:
+    program = (
+        "import sys, charrnn, charrnn.cli\n"
+        "try: charrnn.cli.main()\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, *args], check=True, capture_output=True)
+
+
+def test_using_the_library_imports_numpy_and_no_terminal_package() -> None:
+    program = (
+        "import sys, charrnn\n"
+        "for name in charrnn.__all__: getattr(charrnn, name)\n"
+        "assert not {'typer', 'rich', 'tqdm'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_shell_completion_lists_the_commands() -> None:
+    done = subprocess.run(
+        [CHARRNN],
+        env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "complete_bash", "COMP_WORDS": "charrnn in",
+             "COMP_CWORD": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["inspect-vocab"]
+
+
+# train
+
+
+def test_train_tells_what_it_did_and_how_to_sample(home: Path, tmp_path: Path) -> None:
+    done = ok("train", home / "text.txt", *SMALL, cwd=tmp_path)
+    assert done.stdout == b""
+    assert "random seed 1" in done.err
+    assert "saved:  checkpoints/text.npz" in done.err
+    command = done.err.split("sample: ")[1].split()
+    assert command[0] == "charrnn"
+    assert len(ok(*command[1:], cwd=tmp_path).out) == 202
+
+
+def test_the_loss_falls(home: Path, tmp_path: Path) -> None:
+    ok("train", home / "text.txt", *SMALL, "--log", "log.jsonl", "-q", cwd=tmp_path)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == list(range(1, 61))
+    assert log[-1]["train_loss"] < 0.8 * log[0]["train_loss"]
+    needed = {"step", "epoch", "seconds", "train_loss", "learning_rate", "grad_norm", "chars_per_s"}
+    assert all(entry.keys() >= needed for entry in log)
+
+
+def test_json_gives_a_summary_and_quiet_gives_silence(home: Path, tmp_path: Path) -> None:
+    done = ok("train", home / "text.txt", *SMALL, "--json", "-q", cwd=tmp_path)
+    summary = json.loads(done.out)
+    assert done.stderr == b""
+    assert summary["steps"] == 60
+    assert summary["checkpoint"] == "checkpoints/text.npz"
+    assert summary["random_seed"] == 1
+    assert summary["vocab_size"] == len(set(TEXT))
+
+
+def test_the_same_random_seed_gives_the_same_checkpoint(home: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        ok("train", home / "text.txt", *SMALL, "-o", f"{name}.npz", cwd=tmp_path)
+    texts = [
+        ok("sample", "-c", f"{name}.npz", "--random-seed", "1", cwd=tmp_path).out for name in "ab"
+    ]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--model", "gru", "--layers", "2", "--dropout", "0.2"],
+        ["--model", "rnn", "--nonlinearity", "relu", "--learning-rate", "0.001"],
+        ["--stride", "1", "--seq-length", "5"],
+        ["--optimizer", "sgd", "--schedule", "linear", "--clip-value", "5", "--warmup", "0"],
+        ["--optimizer", "rmsprop", "--schedule", "constant", "--clip-norm", "0"],
+        ["--optimizer", "adagrad", "--val-fraction", "0"],
+        ["--weight-decay", "0.01", "--val-fraction", "0.2", "--patience", "3"],
+        ["--normalize", "NFKC", "--encoding", "latin-1", "-v"],
+        ["--sample-every", "30"],
+        ["--epochs", "1"],
+        ["--time", "1s"],
+    ],
+)
+def test_every_option_trains_a_model_that_can_write(
+    options: list[str], home: Path, tmp_path: Path
+) -> None:
+    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", *options, cwd=tmp_path)
+    assert len(ok("sample", "-c", "m.npz", "--seed", "T", "-n", "50", cwd=tmp_path).out) == 52
+
+
+def test_options_reach_the_config(home: Path, tmp_path: Path) -> None:
+    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--model", "gru", "--layers", "2",
+       "--dropout", "0.25", "--seq-length", "9", "--batch-size", "4", "--stride", "3",
+       "--optimizer", "rmsprop", "--learning-rate", "0.003", "--clip-value", "5",
+       "--val-fraction", "0.2", "--patience", "50", cwd=tmp_path)  # fmt: skip
+    config = load(tmp_path / "m.npz").config
+    assert (config.model.cell, config.model.layers, config.model.dropout) == ("gru", 2, 0.25)
+    data = config.data
+    assert (data.seq_length, data.batch_size, data.stride, data.val_fraction) == (9, 4, 3, 0.2)
+    assert (config.optimizer.name, config.optimizer.learning_rate) == ("rmsprop", 0.003)
+    assert (config.optimizer.clip_norm, config.optimizer.clip_value) == (None, 5)
+    assert (config.run.steps, config.run.seconds, config.run.patience) == (60, None, 50)
+
+
+def test_a_stride_of_the_window_length_means_streams(home: Path, tmp_path: Path) -> None:
+    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--seq-length", "8", "--stride", "8",
+       cwd=tmp_path)  # fmt: skip
+    assert load(tmp_path / "m.npz").config.data.stride is None
+
+
+def test_an_existing_checkpoint_is_never_overwritten_silently(home: Path, model: Path) -> None:
+    before = model.read_bytes()
+    done = fails(1, "exists already", "train", "text.txt", *SMALL, cwd=home)
+    assert "--resume" in done.err
+    assert "--overwrite" in done.err
+    assert model.read_bytes() == before
+
+
+def test_overwrite_replaces(home: Path, tmp_path: Path) -> None:
+    for steps in ("2", "3"):
+        ok("train", home / "text.txt", "--hidden-size", "8", "--steps", steps, "-o", "m.npz",
+           "--overwrite", cwd=tmp_path)  # fmt: skip
+    assert load(tmp_path / "m.npz").progress["step"] == 3
+
+
+def test_resume_goes_on_to_the_weights_of_an_unbroken_run(home: Path, tmp_path: Path) -> None:
+    text, small = home / "text.txt", ["--hidden-size", "8", "--random-seed", "1", "-q"]
+    constant = ["--schedule", "constant", "--warmup", "0"]
+    ok("train", text, *small, *constant, "--steps", "20", "-o", "whole.npz", cwd=tmp_path)
+    ok("train", text, *small, *constant, "--steps", "10", "-o", "half.npz", cwd=tmp_path)
+    ok("train", text, "--resume", "--steps", "20", "-o", "half.npz", "-q", cwd=tmp_path)
+    whole, half = load(tmp_path / "whole.npz"), load(tmp_path / "half.npz")
+    for name, array in whole.resume.items():
+        assert array.tobytes() == half.resume[name].tobytes(), name
+
+
+def test_resume_names_what_it_cannot_change(home: Path, model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "m.npz"
+    copy.write_bytes(model.read_bytes())
+    fails(2, "cannot change --model, --batch-size", "train", home / "text.txt", "-o", copy,
+          "--resume", "--model", "gru", "--batch-size", "3")  # fmt: skip
+    (tmp_path / "other.txt").write_text("Other!")
+    fails(1, "has other characters", "train", tmp_path / "other.txt", "-o", copy, "--resume")
+    done = ok("train", home / "text.txt", "-o", copy, "--resume")
+    assert "nothing left to do" in done.err
+    (tmp_path / "more.txt").write_text(TEXT + TEXT)
+    done = ok("train", tmp_path / "more.txt", "-o", copy, "--resume", "--steps", "61")
+    assert "warning: the corpus has changed" in done.err
+
+
+@posix
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_the_run_saves_and_says_how_to_go_on(
+    number: str, code: int, home: Path, tmp_path: Path
+) -> None:
+    command = [CHARRNN, "train", str(home / "text.txt"), "--hidden-size", "24", "--time", "60s",
+               "--log", "log", "-o", "m.npz"]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=ENVIRONMENT) as run:
+        deadline = time.monotonic() + 30
+        log = tmp_path / "log"
+        while time.monotonic() < deadline and not (log.exists() and log.stat().st_size > 5000):
+            time.sleep(0.05)
+        run.send_signal(getattr(signal, number))
+        _, err = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert b"--resume" in err
+    assert b"Traceback" not in err
+    assert len(ok("sample", "-c", "m.npz", "-n", "10", cwd=tmp_path).out) == 11
+
+
+@pytest.mark.parametrize(
+    "text", ["ab", "春の海\nひねもすのたり\nのたりかな\n", "aaaa", "👩‍👩‍👧e\u0301\n" * 9]
+)
+def test_a_tiny_text_trains(text: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.txt").write_text(text, encoding="utf-8")
+    done = ok("train", "tiny.txt", "--hidden-size", "8", "--steps", "20", cwd=tmp_path)
+    assert "none held out" in done.err
+    assert len(ok("sample", "--seed", text[0], "-n", "5", cwd=tmp_path).out) == 7
+
+
+# sample
+
+
+def test_stdin_to_stdout_is_the_seed_the_text_and_a_line_break(tmp_path: Path) -> None:
+    ok("train", "-", "-o", "m.npz", "--steps", "50", "-q", "--hidden-size", "16",
+       stdin=TEXT.encode(), cwd=tmp_path)  # fmt: skip
+    args = ["sample", "-c", "m.npz", "--seed", "e", "-n", "200", "--random-seed", "5"]
+    first, again = ok(*args, cwd=tmp_path), ok(*args, cwd=tmp_path)
+    assert len(first.out) == 202
+    assert first.out[0] == "e"
+    assert first.out[-1] == "\n"
+    assert set(first.out) <= set(TEXT)
+    assert first.stdout == again.stdout
+    assert first.stderr == b""
+    assert ok(*args[:-1], "6", cwd=tmp_path).stdout != first.stdout
+
+
+def test_the_default_output_of_stdin_is_named_after_it(tmp_path: Path) -> None:
+    ok("train", "-", "--steps", "2", "--hidden-size", "4", stdin=TEXT.encode(), cwd=tmp_path)
+    assert (tmp_path / "checkpoints" / "stdin.npz").exists()
+
+
+def test_greedy_is_temperature_zero_and_needs_no_random_seed(model: Path) -> None:
+    texts = {
+        ok("sample", "-c", model, "--seed", "The", *options).out
+        for options in (["--greedy"], ["-t", "0"], ["--greedy", "--random-seed", "9"])
+    }
+    assert len(texts) == 1
+
+
+def test_sample_i_does_not_depend_on_the_count(model: Path) -> None:
+    args: list[str | Path]
+    args = ["sample", "-c", model, "--seed", "T", "-n", "30", "--random-seed", "3", "--jsonl"]
+    many = [json.loads(line) for line in ok(*args, "--count", "20").out.splitlines()]
+    few = [json.loads(line) for line in ok(*args, "--count", "3").out.splitlines()]
+    assert [record["text"] for record in few] == [record["text"] for record in many[:3]]
+    assert len({record["text"] for record in many}) > 10
+    assert all(len(record["text"]) == 30 and record["seed"] == "T" for record in many)
+    assert all(record["log_probability"] < 0 and record["random_seed"] == 3 for record in many)
+    plain = ok(*args[:-1], "--count", "3").out
+    assert plain == "".join(f"T{record['text']}\n" for record in few)
+    assert ok(*args[:-1]).out == f"T{few[0]['text']}\n"
+
+
+def test_the_log_probability_is_what_score_says(model: Path, tmp_path: Path) -> None:
+    line = ok("sample", "-c", model, "--seed", "T", "-n", "40", "--jsonl", "--top-k", "3").out
+    record = json.loads(line)
+    (tmp_path / "said.txt").write_text("T" + record["text"])
+    score = json.loads(ok("score", tmp_path / "said.txt", "-c", model, "--json").out)
+    assert score["chars"] == 40
+    assert score["nats_per_char"] * 40 == pytest.approx(-record["log_probability"], rel=1e-4)
+
+
+def test_length_zero_prints_the_seed_and_no_echo_leaves_it_out(model: Path) -> None:
+    assert ok("sample", "-c", model, "--seed", "cat", "-n", "0").out == "cat\n"
+    args: list[str | Path]
+    args = ["sample", "-c", model, "--seed", "cat", "-n", "9", "--random-seed", "1"]
+    assert ok(*args).out == "cat" + ok(*args, "--no-echo").out
+
+
+def test_a_seed_can_come_from_a_file_or_stdin(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "seed.txt").write_text("The cat\nsat")
+    args: list[str | Path]
+    args = ["sample", "-c", model, "-n", "5", "--random-seed", "1", "--seed-file"]
+    from_file = ok(*args, tmp_path / "seed.txt").out
+    assert from_file.startswith("The cat\nsat")
+    assert ok(*args, "-", stdin=b"The cat\nsat").out == from_file
+
+
+@posix
+def test_a_reader_that_leaves_early_ends_it_quietly(model: Path) -> None:
+    line = f"'{CHARRNN}' sample -c '{model}' --endless | head -c 300"
+    command = [BASH, "-c", f"set -o pipefail; {line}; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=ENVIRONMENT)
+    assert len(done.stdout) == 300
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+@posix
+@pytest.mark.parametrize("target", ["> /dev/full", ">&-"])
+def test_an_output_that_cannot_be_written_is_an_error(model: Path, target: str) -> None:
+    if "full" in target and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    command = [BASH, "-c", f"'{CHARRNN}' sample -c '{model}' {target}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert done.stderr.startswith("charrnn: error: cannot write output: ")
+    assert done.stderr.count("\n") == 1
+
+
+@posix
+def test_closed_standard_streams_do_not_hurt(home: Path, tmp_path: Path) -> None:
+    command = f"'{CHARRNN}' train '{home}/text.txt' --hidden-size 4 --steps 2 -o m.npz <&- >&- 2>&-"
+    done = subprocess.run([BASH, "-c", command], cwd=tmp_path, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0
+    assert (tmp_path / "m.npz").exists()
+
+
+def test_unknown_characters_of_a_seed_follow_the_policy(model: Path) -> None:
+    done = fails(2, "'é' (U+00E9) '\\x1b' (U+001B)"[:12], "sample", "-c", model, "--seed", "é\x1bT")
+    assert "\x1b" not in done.err
+    assert "U+001B" in done.err
+    assert "inspect-vocab" in done.err
+    skipped = ok("sample", "-c", model, "--seed", "éT\x1bh", "-n", "0", "--unknown", "skip")
+    assert skipped.out == "Th\n"
+    replaced = ok("sample", "-c", model, "--seed", "éTÀ漢", "-n", "0", "--unknown", "replace")
+    assert replaced.out == "eTa \n"
+
+
+# inspect-vocab and score
+
+
+def test_inspect_vocab_describes_a_checkpoint_and_a_text_alike(home: Path, model: Path) -> None:
+    from_model = json.loads(ok("inspect-vocab", model, "--json").out)
+    from_text = json.loads(ok("inspect-vocab", home / "text.txt", "--json").out)
+    from_stdin = json.loads(ok("inspect-vocab", "-", "--json", stdin=TEXT.encode()).out)
+    assert from_model["characters"] == from_text["characters"] == from_stdin["characters"]
+    assert from_model["size"] == len(set(TEXT))
+    assert from_model["characters"][2] == {
+        "id": 2,
+        "char": ".",
+        "code_point": "U+002E",
+        "name": "FULL STOP",
+        "count": TEXT.count("."),
+        "share": TEXT.count(".") / len(TEXT),
+    }
+    assert json.loads(ok("inspect-vocab", "--json", cwd=home).out)["size"] == len(set(TEXT))
+
+
+def test_a_vocabulary_of_strange_characters_is_shown_whole(tmp_path: Path) -> None:
+    text = "\0\t\n\x1b[31m\u202e👩\u200d👧e\u0301[bold]:smile:\\\u2028漢"
+    (tmp_path / "odd.txt").write_text(text, encoding="utf-8")
+    shown = json.loads(ok("inspect-vocab", tmp_path / "odd.txt", "--json").out)
+    assert "".join(record["char"] for record in shown["characters"]) == "".join(sorted(set(text)))
+    for flags in ([], ["--tsv"], ["--one-hot"]):
+        table = ok("inspect-vocab", tmp_path / "odd.txt", *flags).out
+        lines = table.rstrip("\n").split("\n")
+        assert len(lines) == 1 + len(set(text))
+        assert {line.count("\t") for line in lines} == {lines[0].count("\t")}
+        assert table.replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_counts_sort_and_one_hot_vectors_show(home: Path) -> None:
+    lines = ok("inspect-vocab", home / "text.txt", "--tsv", "--sort", "count").out.splitlines()[1:]
+    counts = [int(line.split("\t")[4]) for line in lines]
+    assert counts == sorted(counts, reverse=True)
+    shown = json.loads(ok("inspect-vocab", home / "text.txt", "--json", "--one-hot").out)
+    vectors = [record["one_hot"] for record in shown["characters"]]
+    assert all(vector[i] == 1 == sum(vector) for i, vector in enumerate(vectors))
+
+
+def test_windows_show_as_training_will_see_them(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("exemple de texte pour entraîner un RNN.", encoding="utf-8")
+    done = ok("inspect-vocab", tmp_path / "s.txt", "--windows", "3", "--seq-length", "5", "--tsv")
+    assert done.out.splitlines() == [
+        "window\tinput\ttarget\ttargets",
+        "0\texemp\tl\txempl",
+        "1\txempl\te\temple",
+        "2\temple\t \tmple ",
+    ]
+
+
+def test_score_agrees_with_itself_in_every_form(home: Path, model: Path) -> None:
+    figures = json.loads(ok("score", home / "text.txt", "-c", model, "--json").out)
+    assert figures.keys() == {"nats_per_char", "bits_per_char", "perplexity", "chars"}
+    assert figures["chars"] == len(TEXT) - 1
+    assert 0 < figures["nats_per_char"] < 3
+    piped = ok("score", stdin=TEXT.encode(), cwd=home).out.splitlines()
+    assert piped[1] == f"nats_per_char\t{figures['nats_per_char']:.4f}"
+    windows = json.loads(
+        ok("score", home / "text.txt", "-c", model, "--window", "64", "--json").out
+    )
+    assert windows["chars"] == (len(TEXT) - 1) // 64 * 64
+    assert windows["nats_per_char"] > figures["nats_per_char"]
+
+
+def test_score_skips_unknown_characters_when_told_to(model: Path) -> None:
+    stdin = "The cat ß sat.".encode()
+    fails(1, "'ß' (U+00DF)", "score", "-c", model, stdin=stdin)
+    done = ok("score", "-c", model, "--unknown", "skip", "--json", stdin=stdin)
+    assert json.loads(done.out)["chars"] == 12
+    assert "1 characters that the model has never seen were skipped" in done.err
+
+
+# Bad input
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "empty.txt").touch()
+    (folder / "one.txt").write_text("a")
+    (folder / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "folder").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint", "args"),
+    [
+        (1, "missing.txt: no such file", ["train", "missing.txt"]),
+        (1, "empty.txt: the corpus is empty", ["train", "empty.txt"]),
+        (1, "nothing to predict", ["train", "one.txt"]),
+        (1, "folder: is a folder", ["train", "folder"]),
+        (1, "latin.txt: byte 3 (line 1) is not valid utf-8", ["train", "latin.txt"]),
+        (2, "unknown encoding", ["train", "text.txt", "--encoding", "klingon"]),
+        (2, "hidden size must be 1 or more", ["train", "text.txt", "--hidden-size", "0"]),
+        (2, "dropout", ["train", "text.txt", "--dropout", "1.5"]),
+        (2, "learning rate", ["train", "text.txt", "--learning-rate", "nan"]),
+        (2, "learning rate", ["train", "text.txt", "--learning-rate", "inf"]),
+        (2, "'soon' is not a time", ["train", "text.txt", "--time", "soon"]),
+        (2, "time must be above 0", ["train", "text.txt", "--time", "0s"]),
+        (2, "nonlinearity relu", ["train", "text.txt", "--nonlinearity", "relu"]),
+        (2, "transformer", ["train", "text.txt", "--model", "transformer"]),
+        (2, "contradict", ["train", "text.txt", "--resume", "--overwrite"]),
+        (2, "No such option", ["train", "text.txt", "--speling"]),
+        (2, "Missing argument", ["train"]),
+        (
+            1,
+            "text.txt/m.npz: cannot be written: text.txt is not a folder",
+            ["train", "text.txt", "-o", "text.txt/m.npz"],
+        ),
+        (1, "folder: is a folder", ["train", "text.txt", "-o", "folder"]),
+        (1, "no such checkpoint", ["train", "text.txt", "--resume"]),
+        (1, "there is no checkpoint in ./checkpoints yet", ["sample"]),
+        (1, "there is no checkpoint in ./checkpoints yet", ["inspect-vocab"]),
+        (1, "m.npz: no such checkpoint", ["sample", "-c", "m.npz"]),
+        (1, "text.txt: not a charrnn checkpoint", ["sample", "-c", "text.txt"]),
+        (1, "text.txt: not a charrnn checkpoint", ["score", "text.txt", "-c", "text.txt"]),
+        (1, "folder", ["sample", "-c", "folder"]),
+        (2, "temperature", ["sample", "-t", "-1"]),
+        (2, "temperature", ["sample", "-t", "nan"]),
+        (2, "temperature", ["sample", "-t", "inf"]),
+        (2, "contradict", ["sample", "--greedy", "-t", "1.2"]),
+        (2, "contradict", ["sample", "--seed", "a", "--seed-file", "text.txt"]),
+        (2, "top p", ["sample", "--top-p", "0"]),
+        (2, "--length", ["sample", "-n", "-1"]),
+        (2, "--endless", ["sample", "--endless", "--count", "2"]),
+        (2, "No such command", ["sampel"]),
+        (2, "--windows", ["inspect-vocab", "text.txt", "--seq-length", "3"]),
+        (1, "missing.txt: no such file", ["inspect-vocab", "missing.txt"]),
+    ],
+)
+def test_bad_input_gets_one_line_and_a_hint(
+    code: int, complaint: str, args: list[str], bad: Path
+) -> None:
+    fails(code, complaint, *args, cwd=bad)
+    assert not list(bad.glob("**/*.npz"))
+
+
+@posix
+def test_arguments_that_are_no_text_are_refused(model: Path) -> None:
+    done = subprocess.run(
+        [CHARRNN.encode(), b"sample", b"-c", bytes(model), b"--seed", b"\xff"],
+        capture_output=True, check=False, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"lone surrogate" in done.stderr
+
+
+def test_a_traceback_is_for_those_who_ask(home: Path) -> None:
+    done = charrnn("--debug", "train", home / "missing.txt")
+    assert "Traceback" in done.err

@@ -1,0 +1,124 @@
+"""The worked examples that charrnn grew out of, as they were meant to come out.
+
+A French tutorial on character-level RNNs (one sentence, windows of five), the shapes of an LSTM
+over three inputs, and the naive recurrence over a hundred steps.
+"""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    Config,
+    DataConfig,
+    Model,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    SamplingConfig,
+    TrainingState,
+    Vocabulary,
+    fit_config,
+    generate,
+    train,
+)
+from charrnn.cells import LSTMCell, Params, RNNCell, init_params
+from charrnn.windows import sliding_windows
+
+SENTENCE = "exemple de texte pour entraîner un RNN."
+VOCABULARY = Vocabulary.from_text(SENTENCE)
+IDS = VOCABULARY.encode(SENTENCE)
+
+
+def learn(config: Config) -> Model:
+    config = fit_config(config, len(IDS))
+    state = TrainingState.start(config, len(VOCABULARY))
+    for _ in train(state, config, IDS, IDS[:0]):
+        pass
+    return state.model
+
+
+def test_the_sentence_has_seventeen_characters_in_order() -> None:
+    assert VOCABULARY.characters == " .NRadelmnoprtuxî"
+    assert VOCABULARY.index == {char: i for i, char in enumerate(" .NRadelmnoprtuxî")}
+
+
+def test_windows_of_five_lead_to_the_next_character() -> None:
+    inputs, targets = sliding_windows(IDS, 5, 1)
+    assert len(inputs) == len(SENTENCE) - 5 == 34
+    pairs = [
+        (VOCABULARY.decode(window), VOCABULARY.decode(following[-1:]))
+        for window, following in zip(inputs, targets, strict=True)
+    ]
+    assert pairs[:5] == [
+        ("exemp", "l"),
+        ("xempl", "e"),
+        ("emple", " "),
+        ("mple ", "d"),
+        ("ple d", "e"),
+    ]
+    assert pairs[-1] == (" RNN"[-4:].rjust(5, "n"), ".")
+
+
+def test_one_hot_vectors_are_the_rows_of_the_identity() -> None:
+    np.testing.assert_array_equal(VOCABULARY.one_hot(np.arange(17)), np.eye(17))
+
+
+def test_every_window_of_the_sentence_predicts_its_next_character() -> None:
+    model = learn(
+        Config(
+            model=ModelConfig(cell="rnn", hidden_size=50),
+            data=DataConfig(seq_length=5, stride=1, val_fraction=0),
+            optimizer=OptimizerConfig(name="sgd", clip_norm=None, clip_value=5),
+            run=RunConfig(seconds=None, epochs=600),
+        )
+    )
+    inputs, targets = sliding_windows(IDS, 5, 1)
+    logits, _, _ = model.forward(inputs.T, model.zero_state(len(inputs)))
+    np.testing.assert_array_equal(logits[-1].argmax(axis=0), targets[:, -1])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_sentence_learnt_as_one_stream_comes_back_from_its_first_letter(cell: str) -> None:
+    model = learn(
+        Config(
+            model=ModelConfig(cell=cell, hidden_size=50),  # type: ignore[arg-type]
+            data=DataConfig(seq_length=38, batch_size=1, val_fraction=0),
+            run=RunConfig(seconds=None, steps=300),
+        )
+    )
+    greedy = SamplingConfig(temperature=0)
+    steps = islice(generate(model, VOCABULARY.encode("e"), greedy, random_seed=0), 38)
+    written = "".join(VOCABULARY.characters[step.ids[0]] for step in steps)
+    assert "e" + written == SENTENCE
+
+
+def test_one_step_and_a_sequence_of_four_agree_exactly() -> None:
+    rng = np.random.default_rng(0)
+    cell, params = LSTMCell(), init_params(LSTMCell(), 3, 5, rng)
+    inputs, zero = rng.standard_normal((4, 3, 1)), (np.zeros((5, 1)), np.zeros((5, 1)))
+    sequence, _, _ = cell.forward(params, inputs, zero)
+    first, state, _ = cell.forward(params, inputs[:1], zero)
+    assert first[0, :, 0].shape == (5,)
+    assert sequence[:, :, 0].shape == (4, 5)
+    steps = [first[0]]
+    for t in range(1, 4):
+        outputs, state, _ = cell.forward(params, inputs[t : t + 1], state)
+        steps.append(outputs[0])
+    np.testing.assert_array_equal(np.array(steps), sequence)
+
+
+def test_a_hundred_steps_equal_the_naive_loop() -> None:
+    rng = np.random.default_rng(0)
+    inputs, W, U, b = (rng.random(s) for s in ((100, 32), (64, 32), (64, 64), 64))
+    # Spread around zero, or tanh is 1 from the first step on and any loop passes.
+    W, U = W - 0.5, (U - 0.5) / 4
+    state, expected = np.zeros(64), []
+    for vector in inputs:
+        state = np.tanh(W @ vector + U @ state + b)
+        expected.append(state)
+    params: Params = {"weight_ih": W, "weight_hh": U, "bias_ih": b, "bias_hh": np.zeros(64)}
+    outputs, _, _ = RNNCell().forward(params, inputs[:, :, None], (np.zeros((64, 1)),))
+    assert outputs[:, :, 0].shape == (100, 64)
+    np.testing.assert_allclose(outputs[:, :, 0], expected, atol=1e-12)
