@@ -267,7 +267,10 @@ class TrainingRun:
             return
         losses = f"train loss {train_loss:.3f}" if train_loss is not None else ""
         if best is not None:
-            losses += f", validation loss {best:.3f} nats per character (best, kept)"
+            step = next(entry["step"] for entry in state.history if entry["val_loss"] == best)
+            losses += (
+                f", validation loss {best:.3f} nats per character (best, at step {step}, kept)"
+            )
         if self.signal is not None:
             sources = " ".join(map(shlex.quote, self.corpus))
             terminal.note(
