@@ -10,19 +10,17 @@ Members, all stored uncompressed:
     resume.h_l0 ...     the carried hidden state of each layer (H, B), for contiguous streams
 
 A file is written beside its target and renamed over it, so the target is the old one or the new one
-at any moment. A file is not trusted when read: nothing is unpickled, and names, sizes, shapes and
-types must be exactly those that its own config implies.
+at any moment. A file is not trusted when read: only the bytes that ``npz.write`` would write are
+read, and names, shapes and types must be exactly those that its own config implies.
 """
 
 import contextlib
 import errno
-import io
 import json
 import math
 import os
 import stat
 import tempfile
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +28,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn import npz
 from charrnn._version import __version__
 from charrnn.cells import Array
 from charrnn.config import Config
@@ -40,11 +39,19 @@ from charrnn.training import TrainingState
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
-MAGIC = b"PK\x03\x04"
-END_OF_ZIP = b"PK\x05\x06"
-MAX_FILE_BYTES = 1 << 34
-MAX_MEMBERS = 1024
-MAX_NPY_HEADER = 1024
+MAGIC = npz.LOCAL_MAGIC
+MAX_HEADER_BYTES = 1 << 25
+MAX_HEADER_BRACKETS = 20_000
+HEADER_KEYS = {
+    "format",
+    "charrnn",
+    "config",
+    "characters",
+    "counts",
+    "progress",
+    "history",
+    "sha256",
+}
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
 
@@ -138,7 +145,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     arrays |= checkpoint.weights
     arrays |= {f"resume.{name}": array for name, array in checkpoint.resume.items()}
     with _replacing(Path(path)) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        npz.write(file, arrays)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -252,7 +259,11 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     except _NewerFormatError as error:
         raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
     except Exception as error:  # bytes can make the zip, npy and JSON readers raise anything
-        reason = str(error) if isinstance(error, (_Damaged, CharRNNError)) else repr(error)
+        reason = (
+            str(error)
+            if isinstance(error, (_Damaged, npz.DamagedError, CharRNNError))
+            else repr(error)
+        )
         raise CheckpointError(
             f"{path}: not a charrnn checkpoint, or damaged: {reason}",
             hint="checkpoints are the .npz files that 'charrnn train' writes",
@@ -276,56 +287,37 @@ def _load(path: str | os.PathLike[str]) -> Checkpoint:
     with Path(path).open("rb") as file:
         info = os.fstat(file.fileno())
         _require(stat.S_ISREG(info.st_mode), "not a regular file")
-        _require(info.st_size <= MAX_FILE_BYTES, "the file is too large")
         _require(file.read(len(MAGIC)) == MAGIC, "it does not start like one")
-        file.seek(max(info.st_size - 22, 0))
-        _require(file.read(4) == END_OF_ZIP, "its end is missing")
-        arrays = _read_members(file, info.st_size)
-    header = json.loads(bytes(arrays.pop("header").view(np.uint8)).decode("utf-8"))
-    _require(isinstance(header, dict), "the header is not an object")
+        _require(info.st_size <= npz.MAX_BYTES, "the file is too large")
+        file.seek(0)
+        arrays = npz.read(file.read(info.st_size + 1))
+    _require("header" in arrays, "it has no header")
+    header = _read_header(arrays.pop("header"))
     version = header.get("format")
-    _require(isinstance(version, int), "the header names no format")
+    if type(version) is not int:
+        raise _Damaged("the header names no format")
     if version > FORMAT:
         raise _NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
+    _require(header.keys() == HEADER_KEYS, "the header has missing or unexpected entries")
     checkpoint = _interpret(header, arrays)
     for name, array in arrays.items():
         _require(bool(np.isfinite(array).all()), f"{name} holds numbers that are not finite")
     return checkpoint
 
 
-def _read_members(file: IO[bytes], size: int) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        names = [member.filename for member in members]
-        _require(len(members) <= MAX_MEMBERS, "too many members")
-        _require(len(set(names)) == len(names), "a member occurs twice")
-        _require("header.npy" in names, "it has no header")
-        for member in members:
-            stored = member.compress_type == zipfile.ZIP_STORED
-            _require(
-                stored and member.flag_bits == 0 and member.file_size == member.compress_size,
-                f"{member.filename!r} is compressed or encrypted",
-            )
-            _require(member.filename.endswith(".npy"), f"unexpected member {member.filename!r}")
-        _require(sum(member.file_size for member in members) <= size, "sizes do not add up")
-        return {
-            member.filename.removesuffix(".npy"): _read_array(archive.read(member))
-            for member in members
-        }
+def _read_header(array: NDArray[Any]) -> dict[str, Any]:
+    _require(array.dtype == np.uint8 and array.ndim == 1, "the header is not a text")
+    _require(array.size <= MAX_HEADER_BYTES, "the header is too long")
+    text = array.tobytes()
+    # Nested lists are the one kind of JSON that takes far more memory than it has bytes.
+    _require(text.count(b"[") + text.count(b"{") <= MAX_HEADER_BRACKETS, "the header is too deep")
+    header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    _require(isinstance(header, dict), "the header is not an object")
+    return header  # type: ignore[no-any-return]
 
 
-def _read_array(data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    _require(np.lib.format.read_magic(stream) == (1, 0), "an array is not of npy version 1.0")
-    length = int.from_bytes(data[8:10], "little")
-    _require(length <= MAX_NPY_HEADER, "an array has too long a header")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    allowed = dtype.str in {"<f4", "<f8", "|u1"}
-    _require(allowed and not fortran, f"an array has an unexpected type {dtype!r}")
-    _require(all(type(size) is int and size >= 0 for size in shape), "an array has a wrong shape")
-    rest = data[stream.tell() :]
-    _require(math.prod(shape) * dtype.itemsize == len(rest), "an array has the wrong size")
-    return np.frombuffer(rest, dtype).reshape(shape)
+def _refuse_constant(name: str) -> float:
+    raise _Damaged(f"the header holds {name}")
 
 
 def _interpret(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Checkpoint:
@@ -339,7 +331,7 @@ def _interpret(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Check
     vocabulary = Vocabulary(characters, np.array(counts, np.int64))
     shapes = param_shapes(config.model, len(vocabulary))
     expected = shapes | _resume_shapes(config, shapes, carried="resume.h_l0" in arrays)
-    _require(arrays.keys() == expected.keys(), "arrays are missing or unexpected")
+    _require([*arrays] == [*expected], "arrays are missing or unexpected")
     for name, shape in expected.items():
         matches = arrays[name].shape == shape and arrays[name].dtype == config.model.dtype
         _require(matches, f"{name} does not have the shape and type that the config asks for")

@@ -114,7 +114,7 @@ class Progress:
         if not quiet and is_terminal(sys.stderr):
             self.bar = tqdm(
                 total=1.0,
-                bar_format="{percentage:3.0f}%|{bar:20}| {postfix}",
+                bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
                 dynamic_ncols=True,
                 leave=False,
                 file=sys.stderr,
@@ -135,7 +135,7 @@ class Progress:
         elif measured or waited >= REFRESH_SECONDS or event.progress == 1:
             self.shown_at = time.monotonic()
             self.bar.n = event.progress
-            self.bar.set_postfix_str(status(event, self.val_loss), refresh=True)
+            self.bar.set_description_str(status(event, self.val_loss), refresh=True)
             if measured and self.verbose:
                 note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
 
