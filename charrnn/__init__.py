@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from charrnn.model import Model
     from charrnn.sampling import generate
     from charrnn.scoring import Score, score
-    from charrnn.training import Event, TrainingState, fit_config, split, train
+    from charrnn.training import Event, TrainingState, fit_config, train
+    from charrnn.validation import split
     from charrnn.vocabulary import Vocabulary
 
 __all__ = [
@@ -74,7 +75,8 @@ _HOMES = {
     "model": ["Model"],
     "sampling": ["generate"],
     "scoring": ["Score", "score"],
-    "training": ["Event", "TrainingState", "fit_config", "split", "train"],
+    "training": ["Event", "TrainingState", "fit_config", "train"],
+    "validation": ["split"],
     "vocabulary": ["Vocabulary"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -93,6 +93,7 @@ class Checkpoint:
             "stale": state.stale,
             "loss_total": state.loss_total,
             "loss_count": state.loss_count,
+            "rate_scale": state.rate_scale,
         }
         return cls(config, vocabulary, best.params, resume, progress, state.history, sha256)
 
@@ -119,6 +120,7 @@ class Checkpoint:
         state.stale, state.history = self.progress["stale"], list(self.history)
         state.loss_total = self.progress["loss_total"]
         state.loss_count = self.progress["loss_count"]
+        state.rate_scale = self.progress["rate_scale"]
         if self.progress["best_val_loss"] is not None:
             state.best_val_loss = self.progress["best_val_loss"]
             state.best_weights = self.model().flat
@@ -376,12 +378,12 @@ def _is_number(value: object) -> bool:
 
 def _checked_progress(progress: Any) -> dict[str, Any]:  # noqa: ANN401
     counts = ("step", "optimizer_steps", "stale", "loss_count")
-    keys = {*counts, "seconds", "best_val_loss", "loss_total"}
+    keys = {*counts, "seconds", "best_val_loss", "loss_total", "rate_scale"}
     _require(isinstance(progress, dict) and progress.keys() == keys, "the progress is incomplete")
     for key in counts:
         _require(type(progress[key]) is int and progress[key] >= 0, f"{key} must be a whole number")
     best = progress["best_val_loss"]
-    for key in ("seconds", "loss_total"):
+    for key in ("seconds", "loss_total", "rate_scale"):
         _require(_is_number(progress[key]), f"{key} must be a number")
     _require(best is None or _is_number(best), "best_val_loss must be a number")
     return progress  # type: ignore[no-any-return]

@@ -25,6 +25,18 @@ class Optimizer(ABC):
         self.steps = 0
         self._scratch = np.empty_like(params)
 
+    def copy(self) -> "Optimizer":
+        """Return a copy of what it remembers, to go back to."""
+        twin = type(self)(self._scratch, self.config)
+        twin.restore(self)
+        return twin
+
+    def restore(self, earlier: "Optimizer") -> None:
+        """Remember what an earlier copy does, in place."""
+        self.steps = earlier.steps
+        for name, slot in self.slots.items():
+            slot[...] = earlier.slots[name]
+
     @abstractmethod
     def step(self, params: Array, grad: Array, learning_rate: float) -> None:
         """Update the parameters in place."""

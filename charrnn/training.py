@@ -8,7 +8,7 @@ drawing and stopping to whoever iterates. Between two events everything that cha
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -18,21 +18,17 @@ from charrnn.errors import TrainingError
 from charrnn.model import Model, ModelState, views
 from charrnn.optimizers import Optimizer, clip, learning_rate, make_optimizer
 from charrnn.randomness import Purpose, generator
+from charrnn.validation import evaluate
 from charrnn.vocabulary import Ids
-from charrnn.windows import Streams, fit_to_corpus, make_batches
-
-# The default share to hold out, its limit in characters, and the size of a text from which
-# holding out pays: a poem is better learnt whole.
-DEFAULT_VAL_FRACTION = 0.1
-DEFAULT_VAL_LIMIT = 200_000
-SMALLEST_SPLIT = 10_000
+from charrnn.windows import Batch, Streams, fit_to_corpus, make_batches
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
 # so that it takes a few percent of the time and no more.
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
-VALIDATION_STREAMS = 32
-VALIDATION_WINDOW = 64
+
+# How often in a row training goes back and tries again more slowly before it gives up.
+MAX_ROLLBACKS = 4
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Event:
     is_best         True if that was the lowest so far
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
+    rollback        None, or why and how far training went back just before this step
     """
 
     step: int
@@ -59,6 +56,7 @@ class Event:
     learning_rate: float
     grad_norm: float
     chars_per_s: float
+    rollback: str | None = None
 
 
 @dataclass
@@ -73,6 +71,7 @@ class TrainingState:
     stale              validations since then
     history            one entry for each validation, or each twentieth of the run without one
     loss_total, loss_count   of the steps since the last entry
+    rate_scale         factor on the learning rate, halved by each rollback
     """
 
     model: Model
@@ -86,6 +85,7 @@ class TrainingState:
     history: list[dict[str, float | None]] = field(default_factory=list)
     loss_total: float = 0.0
     loss_count: int = 0
+    rate_scale: float = 1.0
 
     @classmethod
     def start(cls, config: Config, vocab_size: int) -> "TrainingState":
@@ -94,22 +94,30 @@ class TrainingState:
         model.init(generator(config.run.random_seed, Purpose.WEIGHTS))
         return cls(model, make_optimizer(model.flat, config.optimizer))
 
+    def copy(self) -> "TrainingState":
+        """Return a copy to go back to. Best weights and history entries never change: shared."""
+        model = Model(self.model.config, self.model.vocab_size)
+        model.flat[...] = self.model.flat
+        return replace(
+            self,
+            model=model,
+            optimizer=self.optimizer.copy(),
+            history=list(self.history),
+        )
+
+    def restore(self, earlier: "TrainingState") -> None:
+        """Go back to an earlier copy, in place: weights and optimiser stay the same objects."""
+        self.model.flat[...] = earlier.model.flat
+        self.optimizer.restore(earlier.optimizer)
+        for entry in fields(self):
+            if entry.name not in ("model", "optimizer", "seconds", "rate_scale"):
+                setattr(self, entry.name, getattr(earlier, entry.name))
+        self.history = list(earlier.history)
+
     @property
     def weights(self) -> Array:
         """The weights to keep: the best by validation, else the latest."""
         return self.model.flat if self.best_weights is None else self.best_weights
-
-
-def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
-    """Return the training part of a text and the held-out tail, which may be empty."""
-    if val_fraction is None:
-        held_out = min(int(len(ids) * DEFAULT_VAL_FRACTION), DEFAULT_VAL_LIMIT)
-        held_out = held_out if len(ids) >= SMALLEST_SPLIT else 0
-    else:
-        held_out = int(len(ids) * val_fraction)
-    if held_out < 2:  # noqa: PLR2004  # one character predicts nothing
-        held_out = 0
-    return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
 
 
 def fit_config(config: Config, train_size: int) -> Config:
@@ -119,23 +127,6 @@ def fit_config(config: Config, train_size: int) -> Config:
     """
     seq_length, batch_size = fit_to_corpus(config.data, train_size)
     return replace(config, data=replace(config.data, seq_length=seq_length, batch_size=batch_size))
-
-
-def evaluate(model: Model, ids: Ids) -> float:
-    """Return the mean cross-entropy of a text in nats per character, state carried through it.
-
-    The text is cut into a few streams that are read side by side, each from a zero state.
-    """
-    n_streams = max(1, min(VALIDATION_STREAMS, (len(ids) - 1) // VALIDATION_WINDOW))
-    length = (len(ids) - 1) // n_streams
-    used = n_streams * length
-    inputs, targets = (ids[first : first + used].reshape(n_streams, -1).T for first in (0, 1))
-    state, total, workspaces = None, 0.0, model.workspaces()
-    for start in range(0, length, VALIDATION_WINDOW):
-        window = slice(start, start + VALIDATION_WINDOW)
-        log_p, state = model.log_probabilities(inputs[window], targets[window], state, workspaces)
-        total -= float(log_p.sum(dtype=np.float64))
-    return total / used
 
 
 class _Clock:
@@ -152,12 +143,17 @@ class _Clock:
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
 
-    def progress(self, step: int, seconds: float) -> float:
+    def expect_validation(self, seconds: float) -> None:
+        """Leave time for the last validation, but no more than a quarter of the run."""
+        if self.limit:
+            self.reserve = min(seconds, self.limit / 4)
+
+    def progress(self, step: float, seconds: float) -> float:
         shares = [0.0]
         if self.max_steps:
             shares.append(step / self.max_steps)
         if self.limit:
-            shares.append(seconds / max(self.limit - self.reserve, 1e-9))
+            shares.append(seconds / (self.limit - self.reserve))
         return min(max(shares), 1.0)
 
 
@@ -168,121 +164,160 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
     train_ids, val_ids  the parts of the text, as from ``split``; no validation if the second is
                         empty
 
-    Raises TrainingError when loss or gradient stop being finite numbers. The weights of the state
-    are then those before that step.
+    When loss or gradient stop being finite numbers, the state goes back to where it was last
+    measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times in
+    a row it raises TrainingError instead; the state is then that last good one.
     """
-    data, run = config.data, config.run
-    batches = make_batches(train_ids, data, run.random_seed)
-    clock = _Clock(config, state, batches.steps_per_epoch)
-    model, workspaces = state.model, state.model.workspaces()
-    flat_grads = np.empty_like(model.flat)
-    grads = views(flat_grads, model.shapes)
-    batch_chars = data.seq_length * data.batch_size
-    rate = _Rate()
-    progress = clock.progress(state.step, state.seconds)
-
-    while progress < 1:
-        batch = batches.at(state.step)
-        if batch.fresh or state.carried is None:
-            state.carried = model.zero_state(data.batch_size)
-        loss, new_grads, carried = model.loss_and_gradients(
-            batch.inputs,
-            batch.targets,
-            state.carried,
-            dropout_rng=generator(run.random_seed, Purpose.DROPOUT, state.step),
-            workspaces=workspaces,
-        )
-        for name, grad in new_grads.items():
-            grads[name][...] = grad
-        norm = clip(flat_grads, config.optimizer)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingError(
-                f"step {state.step + 1}: the {'loss' if math.isfinite(norm) else 'gradient'} is "
-                "no longer a finite number",
-                hint="try a lower --learning-rate or a smaller --clip-norm",
+    trainer = _Trainer(state, config, train_ids, val_ids)
+    good, failures, rollback = state.copy(), 0, None
+    while trainer.progress < 1:
+        measured = len(state.history)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # looked for in its results
+                event = trainer.step()
+        except FloatingPointError as error:
+            failed, failures = state.step + 1, failures + 1
+            state.restore(good)
+            if failures > MAX_ROLLBACKS:
+                raise TrainingError(
+                    f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
+                    hint="try a lower --learning-rate or a smaller --clip-norm",
+                ) from None
+            state.rate_scale /= 2
+            trainer.restart()
+            rollback = (
+                f"step {failed}: {error}; back to step {state.step} at {state.rate_scale:g} "
+                "times the learning rate"
             )
-        lr = learning_rate(config.optimizer, state.step, progress)
-        state.optimizer.step(model.flat, flat_grads, lr)
-        state.carried = carried if isinstance(batches, Streams) else None
+            continue
+        if len(state.history) > measured:
+            good, failures = state.copy(), 0
+        yield replace(event, rollback=rollback)
+        rollback = None
+        if config.run.patience is not None and state.stale >= config.run.patience:
+            return
+
+
+class _Trainer:
+    """What stays the same from step to step, and the steps themselves."""
+
+    def __init__(self, state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) -> None:
+        self.state, self.config, self.val_ids = state, config, val_ids
+        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
+        self.batch_chars = config.data.seq_length * config.data.batch_size
+        self.clock = _Clock(config, state, self.batches.steps_per_epoch)
+        self.speed = _Speed(state.seconds)
+        self.workspaces = state.model.workspaces()
+        self.flat_grads = np.empty_like(state.model.flat)
+        self.grads = views(self.flat_grads, state.model.shapes)
+        self.progress = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Take the state as it is now, at the beginning or after a rollback."""
+        self.progress = self.clock.progress(self.state.step, self.state.seconds)
+
+    def step(self) -> Event:
+        """Do one step, and validate if it is time to.
+
+        Raises FloatingPointError if loss or gradient are not finite, before any weight changes.
+        """
+        state, clock = self.state, self.clock
+        loss = self._gradients(self.batches.at(state.step))
+        norm = clip(self.flat_grads, self.config.optimizer)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = "gradient" if math.isfinite(loss) else "loss"
+            raise FloatingPointError(f"the {what} is no longer a finite number")
+        rate = learning_rate(self.config.optimizer, state.step, self.progress) * state.rate_scale
+        state.optimizer.step(state.model.flat, self.flat_grads, rate)
         state.step += 1
         state.seconds = clock.seconds()
         state.loss_total += loss
         state.loss_count += 1
-        chars_per_s = rate.update(batch_chars, state.seconds)
-        if clock.limit and not clock.reserve and len(val_ids):
-            # A forward pass takes about a third of a step. Replaced by a measurement below.
-            clock.reserve = min(len(val_ids) / chars_per_s / 3, clock.limit / 4)
-        progress = clock.progress(state.step, state.seconds)
-
-        val_loss, is_best = None, False
-        if progress == 1 or _is_due(state, progress, len(val_ids) / batch_chars):
-            if len(val_ids):
-                val_loss = evaluate(model, val_ids)
-                is_best = _keep_best(state, val_loss)
-                clock.reserve = min(clock.seconds() - state.seconds, (clock.limit or 0) / 4)
-                state.seconds = clock.seconds()
-                rate.restart(state.seconds)
-            state.history.append(
-                {
-                    "step": state.step,
-                    "seconds": round(state.seconds, 3),
-                    "progress": progress,
-                    "train_loss": state.loss_total / state.loss_count,
-                    "val_loss": val_loss,
-                }
-            )
-            state.loss_total, state.loss_count = 0.0, 0
-        epoch = (state.step - 1) // batches.steps_per_epoch + 1
-        yield Event(
-            state.step,
-            epoch,
-            state.seconds,
-            progress,
-            loss,
-            val_loss,
-            is_best,
-            lr,
-            norm,
-            chars_per_s,
+        chars_per_s = self.speed.update(self.batch_chars, state.seconds)
+        if not clock.reserve:
+            # A forward pass takes about a third of a step; measured at the first validation.
+            clock.expect_validation(len(self.val_ids) / chars_per_s / 3)
+        self.progress = clock.progress(state.step, state.seconds)
+        val_loss, is_best = self._measure() if self._is_due() else (None, False)
+        return Event(
+            step=state.step,
+            epoch=(state.step - 1) // self.batches.steps_per_epoch + 1,
+            seconds=state.seconds,
+            progress=self.progress,
+            train_loss=loss,
+            val_loss=val_loss,
+            is_best=is_best,
+            learning_rate=rate,
+            grad_norm=norm,
+            chars_per_s=chars_per_s,
         )
-        if run.patience is not None and state.stale >= run.patience:
-            return
+
+    def _gradients(self, batch: Batch) -> float:
+        """Fill ``flat_grads`` for a batch, carry the state on, return the loss."""
+        state, run = self.state, self.config.run
+        if batch.fresh or state.carried is None:
+            state.carried = state.model.zero_state(self.config.data.batch_size)
+        loss, grads, carried = state.model.loss_and_gradients(
+            batch.inputs,
+            batch.targets,
+            state.carried,
+            dropout_rng=generator(run.random_seed, Purpose.DROPOUT, state.step),
+            workspaces=self.workspaces,
+        )
+        for name, grad in grads.items():
+            self.grads[name][...] = grad
+        state.carried = carried if isinstance(self.batches, Streams) else None
+        return loss
+
+    def _is_due(self) -> bool:
+        """Return True if it is time to validate: at the end, and now and then before."""
+        state = self.state
+        last = state.history[-1] if state.history else {"step": 0, "seconds": 0}
+        step, seconds = last["step"] or 0, last["seconds"] or 0
+        trained = (state.step - step) * self.batch_chars
+        return self.progress == 1 or (
+            self.progress - self.clock.progress(step, seconds) >= 1 / VALIDATIONS_PER_RUN
+            and trained >= TRAINED_PER_VALIDATED * len(self.val_ids)
+        )
+
+    def _measure(self) -> tuple[float | None, bool]:
+        """Validate, keep the weights if they are the best, and note the losses."""
+        state, val_loss, is_best = self.state, None, False
+        if len(self.val_ids):
+            val_loss = evaluate(state.model, self.val_ids)
+            is_best = val_loss < state.best_val_loss
+            if is_best:
+                state.best_val_loss, state.best_weights = val_loss, state.model.flat.copy()
+            state.stale = 0 if is_best else state.stale + 1
+            before, state.seconds = state.seconds, self.clock.seconds()
+            self.clock.expect_validation(state.seconds - before)
+            self.speed.restart(state.seconds)
+        state.history.append(
+            {
+                "step": state.step,
+                "seconds": round(state.seconds, 3),
+                "progress": self.progress,
+                "train_loss": state.loss_total / state.loss_count,
+                "val_loss": val_loss,
+            }
+        )
+        state.loss_total, state.loss_count = 0.0, 0
+        return val_loss, is_best
 
 
-def _is_due(state: TrainingState, progress: float, val_steps: float) -> bool:
-    """Return True if it is time to validate; ``val_steps`` is the held-out text in batches."""
-    last = state.history[-1] if state.history else {"progress": 0.0, "step": 0}
-    return (
-        progress - (last["progress"] or 0) >= 1 / VALIDATIONS_PER_RUN
-        and state.step - (last["step"] or 0) >= TRAINED_PER_VALIDATED * val_steps
-    )
-
-
-def _keep_best(state: TrainingState, val_loss: float) -> bool:
-    if val_loss < state.best_val_loss:
-        state.best_val_loss, state.stale = val_loss, 0
-        state.best_weights = state.model.flat.copy()
-        return True
-    state.stale += 1
-    return False
-
-
-class _Rate:
+class _Speed:
     """Characters per second over about the last two seconds."""
 
-    def __init__(self) -> None:
-        self.at: float | None = None
-        self.value = 0.0
+    def __init__(self, seconds: float) -> None:
+        self.at, self.value = seconds, 0.0
 
     def restart(self, seconds: float) -> None:
         self.at = seconds
 
     def update(self, chars: int, seconds: float) -> float:
-        if self.at is None:
-            self.at, self.value = seconds, chars / max(seconds, 1e-9)
-            return self.value
         elapsed = max(seconds - self.at, 1e-9)
-        weight = min(elapsed / 2, 1.0)
+        weight = min(elapsed / 2, 1.0) if self.value else 1.0
         self.value += weight * (chars / elapsed - self.value)
         self.at = seconds
         return self.value

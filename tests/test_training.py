@@ -21,7 +21,7 @@ from charrnn import (
     split,
     train,
 )
-from charrnn.training import evaluate
+from charrnn.validation import evaluate
 
 Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
 V = 7
@@ -55,6 +55,7 @@ def make_config(**settings: Any) -> Config:
             name=settings.pop("optimizer", "adam"),
             learning_rate=settings.pop("learning_rate", 0.01),
             schedule=settings.pop("schedule", "cosine"),
+            clip_norm=settings.pop("clip_norm", 1.0),
         ),
         run=RunConfig(**({"seconds": None, "random_seed": 1} | settings)),
     )
@@ -178,16 +179,54 @@ def test_the_state_is_carried_in_streams_and_not_in_windows(ids: Ids) -> None:
     assert run(make_config(steps=3, stride=5), ids).carried is None
 
 
-def test_a_loss_that_is_not_finite_stops_training_before_the_weights_are_spoilt(ids: Ids) -> None:
-    config = make_config(steps=10)
+def test_a_loss_that_is_not_finite_takes_training_back_to_the_last_good_state(ids: Ids) -> None:
+    config = make_config(steps=100, schedule="constant")
     state = TrainingState.start(config, V)
-    events = train(state, config, *split(ids, 0.1))
-    next(events)
-    state.model.params["output.bias"][0] = np.nan
-    kept = state.model.flat.copy()
-    with pytest.raises(TrainingError, match=r"step 2: .* no longer a finite number"):
-        next(events)
-    np.testing.assert_array_equal(state.model.flat, kept)
+    events = []
+    for event in train(state, config, *split(ids, 0.1)):
+        events.append(event)
+        if len(events) == 50:
+            measured = [e.step for e in events if e.val_loss is not None]
+            state.model.params["output.bias"][0] = np.nan
+    (notable,) = (event for event in events if event.rollback is not None)
+    assert "step 51: the loss is no longer a finite number" in str(notable.rollback)
+    assert notable.step == measured[-1] + 1
+    assert notable.learning_rate == pytest.approx(events[48].learning_rate / 2)
+    assert events[-1].step == 100
+    assert np.isfinite(state.model.flat).all()
+    assert state.best_val_loss < 1.5
+
+
+def test_a_rollback_restores_everything_but_the_clock(ids: Ids) -> None:
+    config = make_config(steps=60, dropout=0.2)
+    calm, shaken = TrainingState.start(config, V), TrainingState.start(config, V)
+    for event in train(calm, config, *split(ids, 0.1)):
+        if event.val_loss is not None:
+            break
+    back_to = calm.step
+    for event in train(shaken, config, *split(ids, 0.1)):
+        if event.step == back_to + 5 and event.rollback is None:
+            shaken.model.flat[...] = np.nan
+            shaken.rate_scale = 2.0  # halved to 1, so that the steps to compare are the same
+        if event.rollback is not None:
+            break
+    for event in train(calm, config, *split(ids, 0.1)):
+        if event.step == shaken.step:
+            break
+    np.testing.assert_array_equal(calm.model.flat, shaken.model.flat)
+    for name, slot in calm.optimizer.slots.items():
+        np.testing.assert_array_equal(shaken.optimizer.slots[name], slot)
+
+
+def test_training_that_cannot_be_saved_gives_up_with_usable_weights(ids: Ids) -> None:
+    config = make_config(
+        steps=50, optimizer="sgd", learning_rate=1e300, schedule="constant", clip_norm=None
+    )
+    state = TrainingState.start(config, V)
+    with pytest.raises(TrainingError, match=r"4 lower learning rates did not help"):
+        list(train(state, config, *split(ids, 0.1)))
+    assert np.isfinite(state.model.flat).all()
+    assert np.isfinite(evaluate(state.model, ids[:200]))
 
 
 def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:

@@ -20,7 +20,8 @@ from charrnn.config import Config, SamplingConfig
 from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.sampling import generate, start_ids
-from charrnn.training import Event, TrainingState, fit_config, split, train
+from charrnn.training import Event, TrainingState, fit_config, train
+from charrnn.validation import split
 from charrnn.vocabulary import Ids
 
 SAVE_EVERY_SECONDS = 30.0
@@ -175,6 +176,8 @@ class TrainingRun:
             saved_at = time.monotonic()
             for event in train(state, config, train_ids, val_ids):
                 _log_event(log, event)
+                if event.rollback is not None:
+                    self._note(f"warning: {event.rollback}")
                 progress.update(event)
                 if self.display.sample_every and event.step % self.display.sample_every == 0:
                     self._show_sample(state, corpus, event.step, config)

@@ -1,0 +1,44 @@
+"""The held-out tail of a text, and how well a model predicts it."""
+
+import numpy as np
+
+from charrnn.model import Model
+from charrnn.vocabulary import Ids
+
+# The default share to hold out, its limit in characters, and the size of a text from which
+# holding out pays: a poem is better learnt whole.
+DEFAULT_VAL_FRACTION = 0.1
+DEFAULT_VAL_LIMIT = 200_000
+SMALLEST_SPLIT = 10_000
+
+STREAMS = 32
+WINDOW = 64
+
+
+def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
+    """Return the training part of a text and the held-out tail, which may be empty."""
+    if val_fraction is None:
+        held_out = min(int(len(ids) * DEFAULT_VAL_FRACTION), DEFAULT_VAL_LIMIT)
+        held_out = held_out if len(ids) >= SMALLEST_SPLIT else 0
+    else:
+        held_out = int(len(ids) * val_fraction)
+    if held_out < 2:  # noqa: PLR2004  # one character predicts nothing
+        held_out = 0
+    return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
+
+
+def evaluate(model: Model, ids: Ids) -> float:
+    """Return the mean cross-entropy of a text in nats per character, state carried through it.
+
+    The text is cut into a few streams that are read side by side, each from a zero state.
+    """
+    n_streams = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
+    length = (len(ids) - 1) // n_streams
+    used = n_streams * length
+    inputs, targets = (ids[first : first + used].reshape(n_streams, -1).T for first in (0, 1))
+    state, total, workspaces = None, 0.0, model.workspaces()
+    for start in range(0, length, WINDOW):
+        window = slice(start, start + WINDOW)
+        log_p, state = model.log_probabilities(inputs[window], targets[window], state, workspaces)
+        total -= float(log_p.sum(dtype=np.float64))
+    return total / used
