@@ -220,16 +220,17 @@ class _Trainer:
     def step(self) -> Event:
         """Do one step, and validate if it is time to.
 
-        Raises FloatingPointError if loss or gradient are not finite, before any weight changes.
+        Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
         state, clock = self.state, self.clock
         loss = self._gradients(self.batches.at(state.step))
         norm = clip(self.flat_grads, self.config.optimizer)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "gradient" if math.isfinite(loss) else "loss"
-            raise FloatingPointError(f"the {what} is no longer a finite number")
+        _require_finite(loss, "the loss")
+        _require_finite(norm, "the gradient")
         rate = learning_rate(self.config.optimizer, state.step, self.progress) * state.rate_scale
         state.optimizer.step(state.model.flat, self.flat_grads, rate)
+        # Before anyone can save them: the weights, all at once.
+        _require_finite(float(np.dot(state.model.flat, state.model.flat)), "a weight")
         state.step += 1
         state.seconds = clock.seconds()
         state.loss_total += loss
@@ -304,6 +305,11 @@ class _Trainer:
         )
         state.loss_total, state.loss_count = 0.0, 0
         return val_loss, is_best
+
+
+def _require_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
+        raise FloatingPointError(f"{what} is no longer a finite number")
 
 
 class _Speed:
