@@ -14,16 +14,13 @@ at any moment. A file is not trusted when read: only the bytes that ``npz.write`
 read, and names, shapes and types must be exactly those that its own config implies.
 """
 
-import contextlib
-import errno
 import json
 import math
 import os
 import stat
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +30,7 @@ from charrnn._version import __version__
 from charrnn.cells import Array
 from charrnn.config import Config
 from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.files import replacing
 from charrnn.model import Model, param_shapes
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.training import TrainingState
@@ -146,86 +144,8 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text.encode(), np.uint8)}
     arrays |= checkpoint.weights
     arrays |= {f"resume.{name}": array for name, array in checkpoint.resume.items()}
-    with _replacing(Path(path)) as file:
+    with replacing(Path(path)) as file:
         npz.write(file, arrays)
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise CheckpointError if a checkpoint could not be written there, making folders as needed.
-
-    Called before training, so that hours of work do not end on a read-only disk.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
-    with _write_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
-
-
-class _Replacing:
-    """Context manager: a temp file that takes the place of ``path`` if the block succeeds."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.file: IO[bytes]
-
-    def __enter__(self) -> IO[bytes]:
-        # A name of its own, so that two writers can never mix their bytes.
-        self.file = tempfile.NamedTemporaryFile(
-            dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp", delete=False
-        )
-        return self.file
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        temp = Path(self.file.name)
-        try:
-            with self.file:
-                if kind is None:
-                    self.file.flush()
-                    os.fsync(self.file.fileno())
-            if kind is None:
-                temp.chmod(0o666 & ~_umask())
-                temp.replace(self.path)
-                _sync_folder(self.path.parent)
-        finally:
-            temp.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _write_errors(path: Path) -> Any:  # noqa: ANN401
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            hint="choose another place with -o; an older checkpoint there is untouched",
-        ) from error
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Any:  # noqa: ANN401
-    with _write_errors(path), _Replacing(path) as file:
-        yield file
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:

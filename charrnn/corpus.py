@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -38,6 +38,14 @@ class Corpus:
     vocabulary: Vocabulary
     sha256: str = ""
     warnings: tuple[str, ...] = ()
+
+    def encoded_with(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the corpus with the ids of another vocabulary, which keeps its own counts.
+
+        Raises VocabularyError if that lacks a character that occurs.
+        """
+        table = vocabulary.encode(self.vocabulary.characters)
+        return replace(self, ids=table[self.ids], vocabulary=vocabulary)
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from charrnn import (
     save,
     train,
 )
-from charrnn.checkpoint import check_writable, is_checkpoint
+from charrnn.checkpoint import is_checkpoint
+from charrnn.files import check_writable
 
 CONFIG = Config(
     model=ModelConfig(cell="lstm", hidden_size=5, layers=2),

@@ -188,6 +188,15 @@ def train(
             rich_help_panel="Output",
         ),
     ] = False,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Start a new run from the weights of this checkpoint; characters it does not "
+            "know are added.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -225,6 +234,11 @@ def train(
     """
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite contradict each other", hint="give one")
+    if resume and from_ is not None:
+        raise ConfigError(
+            "--resume and --from contradict each other",
+            hint="--resume goes on with a run, --from starts a new one from its weights",
+        )
     if quiet and verbose:
         raise ConfigError("--quiet and --verbose contradict each other", hint="give one")
     given: dict[str, dict[str, Any]] = {
@@ -273,7 +287,12 @@ def train(
             quiet=quiet, verbose=verbose, as_json=as_json, sample_every=sample_every, log=log
         ),
     )
-    code = run.resume() if resume else run.start(overwrite=overwrite)
+    if resume:
+        code = run.resume()
+    elif from_ is not None:
+        code = run.start_from(from_, overwrite=overwrite)
+    else:
+        code = run.start(overwrite=overwrite)
     if code:
         raise typer.Exit(code)
 

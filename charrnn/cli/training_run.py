@@ -1,7 +1,6 @@
 """A training run from the command line: prepare, iterate over its events, save, tell."""
 
 import json
-import secrets
 import shlex
 import signal
 import time
@@ -15,23 +14,28 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, memory, terminal
+from charrnn.cli.run_config import (
+    CHANGEABLE,
+    Given,
+    new_config,
+    option,
+    refused,
+    resumed_config,
+)
 from charrnn.config import Config, SamplingConfig
 from charrnn.corpus import Corpus, read_corpus
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
+from charrnn.files import check_writable, exclusive, replacing
 from charrnn.sampling import generate, start_ids
 from charrnn.training import Event, TrainingState, fit_config, train
+from charrnn.transfer import merge_vocabularies, transfer_weights
 from charrnn.validation import split
-from charrnn.vocabulary import Ids
+from charrnn.vocabulary import Ids, escape
 
 SAVE_EVERY_SECONDS = 30.0
 SAMPLE_LENGTH = 200
 
-# What a resumed run may change without becoming another run.
-CHANGEABLE = {
-    "optimizer": {"learning_rate"},
-    "run": {"seconds", "epochs", "steps", "patience"},
-}
 _SIGNALS = [
     number
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
@@ -60,88 +64,89 @@ class TrainingRun:
     corpus: list[str]
     encoding: str
     output: Path
-    given: dict[str, dict[str, Any]]
+    given: Given
     display: Display
     signal: int | None = field(default=None, init=False)
 
     def start(self, *, overwrite: bool) -> int:
         """Train from the beginning. Returns the exit code."""
-        config = self._config()
+        config = new_config(self.given)
+        with self._writing(overwrite=overwrite):
+            return self._start(config, self._read(config))
+
+    def start_from(self, source: Path, *, overwrite: bool) -> int:
+        """Train from the beginning, but from the weights of another checkpoint."""
+        loaded = checkpoint.load(source)
+        config = new_config(self.given, replace(Config(), model=loaded.config.model))
+        same_dropout = replace(loaded.config.model, dropout=config.model.dropout)
+        if changed := refused(config, replace(config, model=same_dropout)):
+            raise ConfigError(
+                f"{source}: its weights do not fit another {', '.join(changed)}",
+                hint="leave that out: the model is that of the checkpoint",
+            )
+        with self._writing(overwrite=overwrite):
+            corpus = self._read(config)
+            merged = merge_vocabularies(loaded.vocabulary, corpus.vocabulary)
+            known, found = len(loaded.vocabulary), len(corpus.vocabulary)
+            new = len(merged) - known
+            self._note(
+                f"from {source}: {known} characters known, {new} new ones, "
+                f"{known + new - found} that do not occur here"
+            )
+            return self._start(config, corpus.encoded_with(merged), loaded)
+
+    def _start(
+        self, config: Config, corpus: Corpus, source: checkpoint.Checkpoint | None = None
+    ) -> int:
+        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
+        fitted = fit_config(config, len(train_ids))
+        self._warn_of_changes(config, fitted)
+        _check_memory(fitted, corpus)
+        state = TrainingState.start(fitted, len(corpus.vocabulary))
+        if source is not None:
+            transfer_weights(source.model(), source.vocabulary, state.model, corpus.vocabulary)
+        return self._train(state, fitted, corpus, (train_ids, val_ids))
+
+    def resume(self) -> int:
+        """Go on with the run in the checkpoint. Returns the exit code."""
+        check_writable(self.output)
+        with exclusive(self.output):
+            loaded = checkpoint.load(self.output)
+            config = resumed_config(self.given, loaded.config)
+            corpus = self._read(config)
+            if unknown := loaded.vocabulary.unknown(corpus.vocabulary.characters):
+                raise CorpusError(
+                    f"{', '.join(self.corpus)}: has characters that {self.output} was not trained "
+                    f"on: {' '.join(map(escape, unknown))}",
+                    hint=f"start a new run from its weights: --from {self.output} -o NEW.npz",
+                )
+            if corpus.sha256 != loaded.sha256:
+                self._note(f"warning: the corpus has changed since {self.output} was trained")
+            corpus = corpus.encoded_with(loaded.vocabulary)
+            train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
+            config = fit_config(config, len(train_ids))
+            if changed := refused(config, loaded.config):
+                changeable = ", ".join(option(setting) for _, setting in sorted(CHANGEABLE))
+                raise ConfigError(
+                    f"{self.output}: a resumed run cannot change {', '.join(changed)}",
+                    hint=f"it can change {changeable}",
+                )
+            _check_memory(config, corpus)
+            return self._train(loaded.training_state(), config, corpus, (train_ids, val_ids))
+
+    @contextmanager
+    def _writing(self, *, overwrite: bool) -> Iterator[None]:
         if self.output.exists() and not self.output.is_dir() and not overwrite:
             raise CheckpointError(
                 f"{self.output}: exists already",
                 hint="--resume goes on with it, --overwrite replaces it, -o writes elsewhere",
             )
-        checkpoint.check_writable(self.output)
-        corpus = read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        fitted = fit_config(config, len(train_ids))
-        self._warn_of_changes(config, fitted)
-        state = TrainingState.start(fitted, len(corpus.vocabulary))
-        return self._train(state, fitted, corpus, (train_ids, val_ids))
+        check_writable(self.output)
+        with exclusive(self.output):
+            yield
 
-    def resume(self) -> int:
-        """Go on with the run in the checkpoint. Returns the exit code."""
-        loaded = checkpoint.load(self.output)
-        config = self._resumed_config(loaded.config)
-        checkpoint.check_writable(self.output)
-        corpus = read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
-        if corpus.vocabulary.characters != loaded.vocabulary.characters:
-            raise CorpusError(
-                f"{', '.join(self.corpus)}: has other characters than the text that "
-                f"{self.output} was trained on",
-                hint="resume with that text, or train a new checkpoint with -o",
-            )
-        if corpus.sha256 != loaded.sha256:
-            self._note(f"warning: the corpus has changed since {self.output} was trained")
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        if fit_config(config, len(train_ids)) != config:
-            raise CorpusError(
-                f"{', '.join(self.corpus)}: is too short for the windows of {self.output}",
-                hint="resume with the text that it was trained on",
-            )
-        return self._train(loaded.training_state(), config, corpus, (train_ids, val_ids))
-
-    def _config(self) -> Config:
-        given = {part: dict(settings) for part, settings in self.given.items()}
-        run, optimizer, data = given["run"], given["optimizer"], given["data"]
-        if "epochs" in run or "steps" in run:
-            run.setdefault("seconds", None)
-        run.setdefault("random_seed", secrets.randbits(32))
-        if "clip_value" in optimizer:
-            optimizer.setdefault("clip_norm", None)
-        _zero_means_none(optimizer)
-        default = Config()
-        config = Config(**{part: replace(getattr(default, part), **given[part]) for part in given})
-        if data.get("stride") == config.data.seq_length:
-            # Contiguous windows are streams, which is the default.
-            config = replace(config, data=replace(config.data, stride=None))
-        return config
-
-    def _resumed_config(self, stored: Config) -> Config:
-        given = {part: dict(settings) for part, settings in self.given.items()}
-        _zero_means_none(given["optimizer"])
-        refused = [
-            f"--{'model' if name == 'cell' else name.replace('_', '-')}"
-            for part, settings in given.items()
-            for name, value in settings.items()
-            if name not in CHANGEABLE.get(part, set())
-            and value != getattr(getattr(stored, part), name)
-        ]
-        if refused:
-            raise ConfigError(
-                f"{self.output}: a resumed run cannot change {', '.join(refused)}",
-                hint="it can change --time, --epochs, --steps, --learning-rate and --patience",
-            )
-        run = given["run"]
-        if run.keys() & {"seconds", "epochs", "steps"}:
-            # A new limit takes the place of the old ones.
-            run = {"seconds": None, "epochs": None, "steps": None} | run
-        return replace(
-            stored,
-            run=replace(stored.run, **run),
-            optimizer=replace(stored.optimizer, **given["optimizer"]),
-        )
+    def _read(self, config: Config) -> Corpus:
+        return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
 
     def _warn_of_changes(self, config: Config, fitted: Config) -> None:
         for name in ("seq_length", "batch_size"):
@@ -169,26 +174,33 @@ class TrainingRun:
             self._note(json.dumps(asdict(config)))
         event: Event | None = None
         with ExitStack() as stack:
-            log = stack.enter_context(_open_log(self.display.log, append=state.step > 0))
+            log = stack.enter_context(_open_log(self.display.log, state.step))
             stack.enter_context(self._watch_signals())
             progress = terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose)
             stack.callback(progress.close)
             saved_at = time.monotonic()
-            for event in train(state, config, train_ids, val_ids):
-                _log_event(log, event)
-                if event.rollback is not None:
-                    self._note(f"warning: {event.rollback}")
-                progress.update(event)
-                if self.display.sample_every and event.step % self.display.sample_every == 0:
-                    self._show_sample(state, corpus, event.step, config)
-                if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                    self._save(config, corpus, state)
-                    saved_at = time.monotonic()
-                if self.signal is not None:
-                    break
+            try:
+                for event in train(state, config, train_ids, val_ids):
+                    self._show(event, progress, log)
+                    if self.display.sample_every and event.step % self.display.sample_every == 0:
+                        self._show_sample(state, corpus, event.step, config)
+                    if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                        self._save(config, corpus, state)
+                        saved_at = time.monotonic()
+                    if self.signal is not None:
+                        break
+            except TrainingError:
+                self._save(config, corpus, state)  # the last good state
+                raise
             self._save(config, corpus, state)
         self._tell(config, corpus, state, event)
         return 128 + self.signal if self.signal is not None else 0
+
+    def _show(self, event: Event, progress: terminal.Progress, log: TextIO | None) -> None:
+        _log_event(log, event)
+        if event.rollback is not None:
+            self._note(f"warning: {event.rollback}")
+        progress.update(event)
 
     def _introduction(
         self, config: Config, corpus: Corpus, state: TrainingState, val_ids: Ids
@@ -294,19 +306,26 @@ def _seed_example(corpus: Corpus) -> str:
     return next((char for char in by_count if char.isalpha()), by_count[0])
 
 
-def _zero_means_none(optimizer: dict[str, Any]) -> None:
-    for name in ("clip_norm", "clip_value"):
-        if optimizer.get(name) == 0:
-            optimizer[name] = None
+def _check_memory(config: Config, corpus: Corpus) -> None:
+    needed = memory.estimate(config, len(corpus.vocabulary), corpus.ids.nbytes)
+    free = memory.available()
+    if free is not None and needed > free:
+        raise TrainingError(
+            f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
+            hint="try a smaller --hidden-size, --batch-size, --seq-length or --layers",
+        )
 
 
 @contextmanager
-def _open_log(path: Path | None, *, append: bool) -> Iterator[TextIO | None]:
+def _open_log(path: Path | None, steps_done: int) -> Iterator[TextIO | None]:
+    """Open the log: a new one, or one that goes on behind the steps that are done."""
     if path is None:
         yield None
         return
     try:
-        with path.open("a" if append else "w", encoding="utf-8", buffering=1) as file:
+        if steps_done:
+            _cut_log(path, steps_done)
+        with path.open("a" if steps_done else "w", encoding="utf-8", buffering=1) as file:
             yield file
     except OSError as error:
         raise CheckpointError(
@@ -314,10 +333,26 @@ def _open_log(path: Path | None, *, append: bool) -> Iterator[TextIO | None]:
         ) from error
 
 
+def _cut_log(path: Path, steps_done: int) -> None:
+    """Drop the steps that were logged but not saved: they are about to be done again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] > steps_done:
+                break
+        except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half
+            break
+        kept.append(line)
+    with replacing(path) as file:
+        file.write("".join(kept).encode())
+
+
 def _log_event(log: TextIO | None, event: Event) -> None:
     if log is None:
         return
-    record = {
+    record: dict[str, Any] = {
         "step": event.step,
         "epoch": event.epoch,
         "seconds": round(event.seconds, 4),
@@ -328,4 +363,6 @@ def _log_event(log: TextIO | None, event: Event) -> None:
     }
     if event.val_loss is not None:
         record["val_loss"] = event.val_loss
+    if event.rollback is not None:
+        record["rollback"] = event.rollback
     log.write(json.dumps(record) + "\n")

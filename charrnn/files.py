@@ -1,0 +1,130 @@
+"""Files that survive a crash: written whole or not at all, and by one process at a time."""
+
+import contextlib
+import errno
+import glob
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from charrnn.errors import CheckpointError
+
+if sys.platform != "win32":
+    import fcntl
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a temporary file that takes the place of ``path`` when the block succeeds.
+
+    It is written in the same folder, flushed to the disk and renamed, so at any moment ``path`` is
+    the old file or the new one. Raises CheckpointError if that cannot be done; the old file is then
+    as it was and the temporary one gone.
+    """
+    with _write_errors(path):
+        # A name of its own, so that two writers can never mix their bytes.
+        file = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below
+            dir=path.parent, prefix=_temp_prefix(path), suffix=".tmp", delete=False
+        )
+        temp = Path(file.name)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temp.chmod(0o666 & ~_umask())
+            temp.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            temp.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise CheckpointError if a file could not be written there; make its folder if need be.
+
+    Called before training, so that hours of work do not end on a read-only disk.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
+    with _write_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_temp_prefix(path)):
+            pass
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a file for this process alone, and sweep what a killed one left beside it.
+
+    The lock goes with the process, however it ends. Raises CheckpointError if another process
+    holds the file.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with _write_errors(path):
+        descriptor = _lock(path, lock)
+    try:
+        for stale in path.parent.glob(f"{glob.escape(_temp_prefix(path))}*.tmp"):
+            stale.unlink(missing_ok=True)
+        yield
+    finally:
+        # While it is still held: nobody else can have locked this very file.
+        with contextlib.suppress(OSError):
+            lock.unlink()
+        os.close(descriptor)
+
+
+def _lock(path: Path, lock: Path) -> int:
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        if sys.platform == "win32":
+            return descriptor  # which refuses to replace a file that another process has open
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder before may have removed the file between our open and our lock.
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == lock.stat().st_ino:
+                    return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise CheckpointError(
+                f"{path}: another charrnn is training it",
+                hint="wait for it, stop it, or write elsewhere with -o",
+            ) from None
+        os.close(descriptor)
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="choose another place with -o; an older checkpoint there is untouched",
+        ) from error
+
+
+def _temp_prefix(path: Path) -> str:
+    return f".{path.name}."
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
