@@ -1,0 +1,352 @@
+"""What can go wrong around a run, done to the real program: kills, limits, hostile files, pipes."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import load
+from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals, limits and pipes")
+ROOT = Path(__file__).parent.parent
+BASH = shutil.which("bash") or "bash"
+RUN = ["--hidden-size", "12", "--random-seed", "1", "--dropout", "0.2", "--seq-length", "8"]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text(TEXT * 3)
+    return tmp_path / "text.txt"
+
+
+@contextlib.contextmanager
+def running(*args: str | Path, cwd: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start charrnn, and make sure that it is gone in the end."""
+    process = subprocess.Popen(
+        [CHARRNN, *map(str, args)], cwd=cwd, env=ENVIRONMENT, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, **settings,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def logged_steps(log: Path) -> int:
+    return log.read_text().count("\n") if log.exists() else 0
+
+
+def same_arrays(one: Path, other: Path) -> None:
+    first, second = load(one), load(other)
+    for ours, theirs in ((first.weights, second.weights), (first.resume, second.resume)):
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+    losses = [
+        [{k: v for k, v in entry.items() if k != "seconds"} for entry in checkpoint.history]
+        for checkpoint in (first, second)
+    ]
+    assert losses[0] == losses[1]
+
+
+# Saving
+
+
+def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    program = (
+        "import sys; from tests.test_checkpoint import trained; from charrnn import save\n"
+        "checkpoint = trained(); save(sys.argv[1], checkpoint); print('first', flush=True)\n"
+        "while True: save(sys.argv[1], checkpoint)"
+    )
+    path, rng = tmp_path / "m.npz", random.Random(0)
+    for _ in range(20):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"first\n"
+            time.sleep(rng.random() * 0.05)
+            process.kill()
+        load(path)
+
+
+def test_a_full_disk_ends_a_run_with_one_line_and_the_old_file(text: Path) -> None:
+    ok("train", text, *RUN, "--steps", "5", "-o", "m.npz", cwd=text.parent)
+    before = (text.parent / "m.npz").read_bytes()
+    command = (
+        f"ulimit -f 8; trap '' XFSZ; '{CHARRNN}' train text.txt -o m.npz --overwrite --steps 5 -q"
+    )
+    done = subprocess.run(
+        [BASH, "-c", command], cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"m.npz: cannot be written: File too large" in done.stderr
+    assert (text.parent / "m.npz").read_bytes() == before
+    assert sorted(path.name for path in text.parent.iterdir()) == ["m.npz", "text.txt"]
+
+
+def test_a_read_only_folder_is_found_before_training(text: Path) -> None:
+    locked = text.parent / "locked"
+    locked.mkdir()
+    locked.chmod(0o500)
+    if os.access(locked, os.W_OK):
+        # root writes everywhere; a folder of /proc refuses even root
+        locked = Path("/proc/self")
+    fails(1, "cannot be written", "train", text, "-o", locked / "m.npz")
+
+
+def test_a_second_trainer_on_one_checkpoint_is_refused(text: Path) -> None:
+    folder = text.parent
+    with running("train", text, *RUN, "--time", "60s", "-o", "m.npz", "--log", "log",
+                 cwd=folder) as first:  # fmt: skip
+        wait_for(lambda: logged_steps(folder / "log") > 3)
+        fails(1, "another charrnn is training it", "train", text, "-o", "m.npz", "--overwrite",
+              cwd=folder)  # fmt: skip
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(30) == 143
+    ok("train", text, "-o", "m.npz", "--resume", "--steps", "1", cwd=folder)
+
+
+# Resuming
+
+
+@pytest.mark.parametrize("model", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("windows", [[], ["--stride", "3"]], ids=["streams", "windows"])
+def test_stopped_and_killed_runs_resume_to_the_last_bit(
+    model: str, windows: list[str], text: Path
+) -> None:
+    folder, options = text.parent, [*RUN, "--model", model, "--steps", "1500", *windows]
+    ok("train", text, *options, "-o", "whole.npz", "--log", "whole.log", cwd=folder)
+    stops = (signal.SIGINT, signal.SIGKILL)
+    for number, stop in enumerate(stops):
+        again = ["--resume"] if number else []
+        with running("train", text, *options, "-o", "m.npz", "--log", "log", *again,
+                     cwd=folder) as run:  # fmt: skip
+            # A killed run must have been saved once: at its first validation.
+            goal = (number + 1) * 350
+            wait_for(
+                lambda goal=goal: logged_steps(folder / "log") > goal or run.poll() is not None
+            )
+            run.send_signal(stop)
+            run.wait(30)
+    done = ok("train", text, *options, "-o", "m.npz", "--log", "log", "--resume", cwd=folder)
+    assert "saved:" in done.err
+    same_arrays(folder / "whole.npz", folder / "m.npz")
+    logs = [
+        [json.loads(line) for line in (folder / name).read_text().splitlines()]
+        for name in ("whole.log", "log")
+    ]
+    assert [entry["step"] for entry in logs[1]] == list(range(1, 1501))
+    for one, other in zip(*logs, strict=True):
+        for key in ("train_loss", "val_loss", "learning_rate", "grad_norm"):
+            assert one.get(key) == other.get(key)
+
+
+def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
+    # The first step of this one takes seconds: nothing is finished before the second signal.
+    slow = ["--hidden-size", "1500", "--layers", "3", "--seq-length", "100", "--time", "60s"]
+    with running("train", text, *slow, "-o", "m.npz", "--log", "log", cwd=text.parent) as run:
+        wait_for((text.parent / "log").exists)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        assert run.wait(30) == -signal.SIGINT
+        assert time.monotonic() - started < 5
+
+
+def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
+    options = [*RUN, "--steps", "2000", "-o", "m.npz", "--log", "log"]
+    deaf = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with running("train", text, *options, cwd=text.parent, **deaf) as run:
+        wait_for(lambda: logged_steps(text.parent / "log") > 3)
+        run.send_signal(signal.SIGHUP)
+        run.communicate(timeout=60)
+        assert run.returncode == 0
+    assert load(text.parent / "m.npz").progress["step"] == 2000
+
+
+def test_old_weights_start_a_new_run_on_other_characters(text: Path) -> None:
+    folder = text.parent
+    ok("train", text, *RUN, "--steps", "300", "-o", "old.npz", cwd=folder)
+    (folder / "new.txt").write_text(TEXT.replace("cat", "çat") + "!" * 9)
+    done = ok("train", "new.txt", "--from", "old.npz", "--steps", "1", "-o", "new.npz", cwd=folder)
+    assert "2 new ones" in done.err
+    assert "1 that do not occur here" in done.err
+    scores = [
+        json.loads(ok("score", text, "-c", name, "--json", cwd=folder).out)["nats_per_char"]
+        for name in ("old.npz", "new.npz")
+    ]
+    assert scores[1] < scores[0] + 0.3
+    fails(2, "its weights do not fit another --hidden-size", "train", "new.txt", "--from",
+          "old.npz", "--hidden-size", "99", "-o", "x.npz", cwd=folder)  # fmt: skip
+
+
+# Training that goes wrong
+
+
+def test_a_run_that_diverges_ends_with_a_usable_checkpoint(text: Path) -> None:
+    done = fails(1, "lower learning rates did not help", "train", text, *RUN, "--optimizer", "sgd",
+                 "--learning-rate", "1e300", "--clip-norm", "0", "--steps", "50", "-o", "m.npz",
+                 cwd=text.parent)  # fmt: skip
+    assert "RuntimeWarning" not in done.err
+    ok("sample", "-c", "m.npz", "--seed", "T", cwd=text.parent)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -> None:
+    command = f"ulimit -v 4000000; '{CHARRNN}' train text.txt --hidden-size 20000 -o m.npz"
+    started = time.monotonic()
+    done = subprocess.run(
+        [BASH, "-c", command], cwd=text.parent, capture_output=True, text=True, check=False,
+        env=ENVIRONMENT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "MiB of memory to train" in done.stderr
+    assert "hint: try a smaller --hidden-size" in done.stderr
+    assert time.monotonic() - started < 10
+
+
+# Hostile files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> None:
+    folder = text.parent
+    ok("train", text, *RUN, "--steps", "2", "-o", "good.npz", cwd=folder)
+    good = (folder / "good.npz").read_bytes()
+    size = (1 << 31).to_bytes(4, "little")
+    lies = {
+        "claims-2-gib": good[:18] + size + size + good[26:],
+        "nested": b"[" * 1_000_000,
+        "text": b"PK\x03\x04" + TEXT.encode(),
+        "zeros": bytes(5_000_000),
+    }
+    for name, data in lies.items():
+        (folder / name).write_bytes(data)
+        command = f"ulimit -v 1500000; '{CHARRNN}' sample -c {name}"
+        started = time.monotonic()
+        done = subprocess.run(
+            [BASH, "-c", command], cwd=folder, capture_output=True, text=True, check=False,
+            env=ENVIRONMENT,
+        )  # fmt: skip
+        assert done.returncode == 1, name
+        assert "not a charrnn checkpoint, or damaged" in done.stderr
+        assert done.stderr.count("\n") == 2
+        assert time.monotonic() - started < 5  # starting Python included
+
+
+def test_the_checkpoint_of_format_1_is_read_for_ever() -> None:
+    golden = ROOT / "tests" / "golden"
+    expected = json.loads((golden / "format1.json").read_text(encoding="utf-8"))
+    done = ok("sample", "-c", golden / "format1.npz", "--greedy", "--seed", "The", "-n", "40")
+    assert done.out == expected["greedy"] + "\n"
+    score = json.loads(ok("score", "-c", golden / "format1.npz", "--json", stdin=TEXT.encode()).out)
+    assert score["nats_per_char"] == pytest.approx(expected["nats_per_char"], rel=1e-4)
+    checkpoint = load(golden / "format1.npz")
+    assert checkpoint.config.model.cell == "lstm"
+    assert checkpoint.progress["step"] == expected["step"]
+
+
+# Pipes, terminals and descriptors
+
+
+def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
+    folder = text.parent
+    os.mkfifo(folder / "fifo")
+    feeder = threading.Thread(target=lambda: (folder / "fifo").write_bytes(text.read_bytes()))
+    feeder.start()
+    ok("train", "fifo", *RUN, "--steps", "2", "-o", "a.npz", cwd=folder)
+    feeder.join()
+    ok("train", "/dev/stdin", *RUN, "--steps", "2", "-o", "b.npz", stdin=text.read_bytes(),
+       cwd=folder)  # fmt: skip
+    same_arrays(folder / "a.npz", folder / "b.npz")
+
+
+def on_a_terminal(*args: str | Path, cwd: Path) -> str:
+    """Run charrnn with a terminal for its stdout and stderr, and return what it shows."""
+    import pty  # noqa: PLC0415  # not on every platform
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [CHARRNN, *map(str, args)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=follower,
+        stderr=follower, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
+
+
+def test_text_cannot_reach_the_terminal_unescaped(tmp_path: Path) -> None:
+    nasty = "\x1b[2J\x1b]0;title\x07\u202e[red]:smile:\x9b31m\rab\n"
+    (tmp_path / "nasty.txt").write_text(nasty * 60, encoding="utf-8")
+    ok("train", "nasty.txt", "--hidden-size", "40", "--time", "5s", "-o", "m.npz", cwd=tmp_path)
+    raw = ok("sample", "-c", "m.npz", "--greedy", "-n", "60", "--seed", "\x1b", cwd=tmp_path).out
+    assert "\x1b" in raw  # a pipe gets what the model wrote
+    shown = on_a_terminal("sample", "-c", "m.npz", "--greedy", "-n", "60", "--seed", "\x1b",
+                          cwd=tmp_path)  # fmt: skip
+    assert "\\x1b" in shown
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(shown)
+    table = on_a_terminal("inspect-vocab", "m.npz", cwd=tmp_path)
+    assert "\\x1b" in table
+    assert not {"\x07", "\u202e", "\x9b"} & set(table)
+    assert "[2J" not in table
+
+
+def test_the_bar_on_a_terminal_leaves_only_the_summary(text: Path) -> None:
+    shown = on_a_terminal("train", text, *RUN, "--time", "1s", "-o", "m.npz", cwd=text.parent)
+    assert "chars/s" in shown
+    assert shown.rstrip().splitlines()[-1].endswith("charrnn sample -c m.npz --seed t")
+
+
+def test_endless_text_takes_no_more_memory_than_a_little(text: Path) -> None:
+    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    program = (
+        "import resource, sys\n"
+        "from charrnn.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
+    peaks = []
+    for length in ("100", "20000"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "sample", "-c", "m.npz", "-n", length],
+            cwd=text.parent, capture_output=True, check=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        assert len(done.stdout) == int(length) + 1
+        peaks.append(int(done.stderr))
+    assert peaks[1] < peaks[0] * 1.05
+
+
+def test_a_failed_run_leaves_no_lock_and_no_temporary_file(text: Path) -> None:
+    for args in (["--encoding", "klingon"], ["--hidden-size", "4", "--steps", "2"]):
+        charrnn("train", text, "-o", "m.npz", *args, cwd=text.parent)
+    assert sorted(path.name for path in text.parent.iterdir()) == ["m.npz", "text.txt"]

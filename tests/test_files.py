@@ -1,0 +1,115 @@
+"""Writing files: whole or not at all, whatever fails, by one process at a time."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn import CheckpointError
+from charrnn.files import exclusive, replacing
+
+OLD, NEW = b"old" * 1000, b"new" * 2000
+ROOT = Path(__file__).parent.parent
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
+
+# Everything a save asks of the operating system, in one list so that each can be made to fail.
+SYSCALLS = ["open", "fsync", "replace", "chmod", "close"]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    (tmp_path / "m.npz").write_bytes(OLD)
+    return tmp_path / "m.npz"
+
+
+def write(target: Path) -> None:
+    with replacing(target) as file:
+        for start in range(0, len(NEW), 1000):
+            file.write(NEW[start : start + 1000])
+
+
+def failing(function: Callable[..., Any], number: int, error: BaseException) -> Callable[..., Any]:
+    """Return the function, except that its call of this number fails."""
+    calls = iter(range(1_000_000))
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == number:
+            raise error
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def test_a_new_file_takes_the_place_of_the_old_one(target: Path) -> None:
+    write(target)
+    assert target.read_bytes() == NEW
+    assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", SYSCALLS)
+def test_whichever_syscall_fails_the_file_is_old_or_new(
+    name: str, error: BaseException, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+    for number in range(20):
+        target.write_bytes(OLD)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, failing(getattr(os, name), number, error))
+            try:
+                write(target)
+            except (CheckpointError, KeyboardInterrupt):
+                failed += 1
+        assert target.read_bytes() in (OLD, NEW)
+        assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
+    assert failed > 0 or name == "close"  # files are closed by C code, folders by os.close
+
+
+def test_whichever_write_fails_the_old_file_stays(target: Path) -> None:
+    def write_until(number: int) -> None:
+        with replacing(target) as file:
+            for _ in range(number):
+                file.write(NEW)
+            raise OSError(errno.ENOSPC, "No space left")
+
+    for number in range(6):
+        with pytest.raises(CheckpointError, match=r"m\.npz: cannot be written: No space left"):
+            write_until(number)
+        assert target.read_bytes() == OLD
+        assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
+
+
+@posix
+def test_a_second_holder_is_refused_while_the_first_lives(target: Path) -> None:
+    program = (
+        "import sys, pathlib; from charrnn.files import exclusive\n"
+        "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(target)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(CheckpointError, match="another charrnn is training it"):  # noqa: SIM117
+            with exclusive(target):
+                pass
+        first.kill()
+    with exclusive(target):  # a killed one holds nothing
+        pass
+    assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
+
+
+def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None:
+    folder = target.parent
+    for name in (".m.npz.abc.tmp", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"):
+        (folder / name).touch()
+    with exclusive(target):
+        pass
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"m.npz", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"}

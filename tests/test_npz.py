@@ -1,0 +1,105 @@
+"""The container: readable by anyone, and no bit of it free to change."""
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from charrnn import npz
+from charrnn.npz import DamagedError
+
+arrays = st.dictionaries(
+    st.from_regex(r"[a-z_.0-9]{1,20}", fullmatch=True),
+    st.sampled_from(["<f4", "<f8", "|u1"]).flatmap(
+        lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=2, max_side=9))
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def written(members: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    npz.write(file, members)
+    return file.getvalue()
+
+
+SMALL = written({"a": np.arange(6, dtype="f4").reshape(2, 3), "header": np.arange(9, dtype="u1")})
+
+
+@given(arrays)
+def test_read_inverts_write(members: dict[str, Any]) -> None:
+    data = written(members)
+    assert data == written(members)
+    read = npz.read(data)
+    assert list(read) == list(members)
+    for name, array in members.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+
+
+@given(arrays)
+def test_numpy_and_zip_read_it_too(members: dict[str, Any]) -> None:
+    data = written(members)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+    with np.load(io.BytesIO(data), allow_pickle=False) as read:
+        for name, array in members.items():
+            np.testing.assert_array_equal(read[name], array)
+
+
+def test_every_single_bit_flip_is_refused() -> None:
+    for bit in range(len(SMALL) * 8):
+        damaged = bytearray(SMALL)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(DamagedError):
+            npz.read(bytes(damaged))
+
+
+def test_every_truncation_and_every_insertion_is_refused() -> None:
+    for length in range(len(SMALL)):
+        with pytest.raises(DamagedError):
+            npz.read(SMALL[:length])
+        with pytest.raises(DamagedError):
+            npz.read(SMALL[:length] + b"\0" + SMALL[length:])
+    with pytest.raises(DamagedError):
+        npz.read(SMALL + SMALL)
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    for bytes_ in (data, npz.LOCAL_MAGIC + data, SMALL[: len(SMALL) // 2] + data):
+        with pytest.raises(DamagedError):
+            npz.read(bytes_)
+
+
+@given(st.integers(0, len(SMALL) - 1), st.binary(min_size=1, max_size=40))
+def test_no_overwritten_stretch_is_accepted(start: int, data: bytes) -> None:
+    damaged = SMALL[:start] + data + SMALL[start + len(data) :]
+    if damaged == SMALL:
+        return
+    with pytest.raises(DamagedError):
+        npz.read(damaged)
+
+
+def test_what_the_general_writers_make_is_not_accepted() -> None:
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, a=np.zeros(3, np.float32))
+        with pytest.raises(DamagedError):
+            npz.read(file.getvalue())
+
+
+def test_a_later_zip_entry_cannot_hide_behind_the_first() -> None:
+    twice = io.BytesIO()
+    members = [npz.Member(b"a.npy", npz._npy_header("<f4", (1,)), memoryview(bytes(4)))] * 2  # noqa: SLF001
+    for member, entry in zip(members, npz._metadata(members), strict=False):  # noqa: SLF001
+        twice.write(entry + member.header + member.data)
+    twice.write(npz._metadata(members)[-1])  # noqa: SLF001
+    with pytest.raises(DamagedError, match="occurs twice"):
+        npz.read(twice.getvalue())
