@@ -288,8 +288,10 @@ def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
 def on_a_terminal(*args: str | Path, cwd: Path) -> str:
     """Run charrnn with a terminal for its stdout and stderr, and return what it shows."""
     import pty  # noqa: PLC0415  # not on every platform
+    import termios  # noqa: PLC0415  # likewise
 
     leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (40, 100))
     process = subprocess.Popen(
         [CHARRNN, *map(str, args)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=follower,
         stderr=follower, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"},
