@@ -15,7 +15,7 @@ import pytest
 from charrnn import load
 
 CHARRNN = str(Path(sysconfig.get_path("scripts")) / "charrnn")
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "error"}
 TEXT = "The cat sat on the mat. The dog dug in the bog.\n" * 40
 BASH = shutil.which("bash") or "bash"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
