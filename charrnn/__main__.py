@@ -1,6 +1,16 @@
-"""``python -m charrnn`` is ``charrnn``."""
+"""The entry point: ``charrnn``, or ``python -m charrnn``."""
 
-from charrnn.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; a Ctrl-C while it is still loading ends it without a traceback."""
+    try:
+        from charrnn.cli import main as run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

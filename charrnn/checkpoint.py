@@ -38,6 +38,7 @@ from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
 MAGIC = npz.LOCAL_MAGIC
+MAX_NUMBER = 1e300
 MAX_HEADER_BYTES = 1 << 25
 MAX_HEADER_BRACKETS = 20_000
 HEADER_KEYS = {
@@ -247,7 +248,7 @@ def _interpret(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Check
     characters, counts = header["characters"], header["counts"]
     _require(isinstance(characters, str), "characters must be a text")
     _require(
-        isinstance(counts, list) and all(type(n) is int and 0 <= n < 2**63 for n in counts),
+        isinstance(counts, list) and all(type(n) is int and 0 <= n < 2**53 for n in counts),
         "counts must be whole numbers",
     )
     vocabulary = Vocabulary(characters, np.array(counts, np.int64))
@@ -293,7 +294,8 @@ def _resume_shapes(
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    # Python compares integers of any length with floats exactly; isfinite would overflow.
+    return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
 
 def _checked_progress(progress: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -301,10 +303,12 @@ def _checked_progress(progress: Any) -> dict[str, Any]:  # noqa: ANN401
     keys = {*counts, "seconds", "best_val_loss", "loss_total", "rate_scale"}
     _require(isinstance(progress, dict) and progress.keys() == keys, "the progress is incomplete")
     for key in counts:
-        _require(type(progress[key]) is int and progress[key] >= 0, f"{key} must be a whole number")
+        value = progress[key]
+        _require(type(value) is int and 0 <= value < 2**53, f"{key} must be a whole number")
     best = progress["best_val_loss"]
     for key in ("seconds", "loss_total", "rate_scale"):
         _require(_is_number(progress[key]), f"{key} must be a number")
+    _require(0 < progress["rate_scale"] <= 1, "rate_scale must be above 0 and at most 1")
     _require(best is None or _is_number(best), "best_val_loss must be a number")
     return progress  # type: ignore[no-any-return]
 

@@ -89,7 +89,7 @@ class ModelConfig(_Settings):
 
     def __post_init__(self) -> None:
         _check(self.cell in get_args(CellName), f"unknown model {self.cell!r}")
-        _check_whole("hidden size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
+        _check_whole("hidden-size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
         _check_whole("layers", self.layers, 1, MAX_LAYERS)
         _check(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
         _check(
@@ -124,13 +124,13 @@ class DataConfig(_Settings):
     normalize: Normalization = "none"
 
     def __post_init__(self) -> None:
-        _check_whole("seq length", self.seq_length, 1)
-        _check_whole("batch size", self.batch_size, 1)
+        _check_whole("seq-length", self.seq_length, 1)
+        _check_whole("batch-size", self.batch_size, 1)
         _check_whole("stride", self.stride, 1)
         if self.val_fraction is not None:
             _check(
                 0 <= self.val_fraction < 1,
-                f"val fraction must be at least 0 and below 1, not {self.val_fraction}",
+                f"val-fraction must be at least 0 and below 1, not {self.val_fraction}",
             )
         _check(
             self.normalize in get_args(Normalization),
@@ -161,17 +161,17 @@ class OptimizerConfig(_Settings):
     def __post_init__(self) -> None:
         _check(self.name in get_args(OptimizerName), f"unknown optimizer {self.name!r}")
         _check(self.schedule in get_args(ScheduleName), f"unknown schedule {self.schedule!r}")
-        _check_number("learning rate", self.learning_rate, above=0)
+        _check_number("learning-rate", self.learning_rate, above=0)
         _check_whole("warmup", self.warmup, 0)
-        _check_number("clip norm", self.clip_norm, above=0)
-        _check_number("clip value", self.clip_value, above=0)
+        _check_number("clip-norm", self.clip_norm, above=0)
+        _check_number("clip-value", self.clip_value, above=0)
         _check(
             math.isfinite(self.weight_decay) and self.weight_decay >= 0,
-            f"weight decay must be 0 or more, not {self.weight_decay}",
+            f"weight-decay must be 0 or more, not {self.weight_decay}",
         )
         _check(
             self.weight_decay == 0 or self.name == "adam",
-            f"weight decay works with adam only, not {self.name}",
+            f"weight-decay works with adam only, not {self.name}",
         )
 
     @property
@@ -202,7 +202,7 @@ class RunConfig(_Settings):
         _check_whole("epochs", self.epochs, 1)
         _check_whole("steps", self.steps, 1)
         _check_whole("patience", self.patience, 1)
-        _check_whole("random seed", self.random_seed, 0, 2**63 - 1)
+        _check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
         _check(
             (self.seconds, self.epochs, self.steps) != (None, None, None),
             "a run needs a limit: seconds, epochs or steps",
@@ -254,6 +254,6 @@ class SamplingConfig(_Settings):
             math.isfinite(self.temperature) and self.temperature >= 0,
             f"temperature must be 0 or more and finite, not {self.temperature}",
         )
-        _check_whole("top k", self.top_k, 1)
+        _check_whole("top-k", self.top_k, 1)
         if self.top_p is not None:
-            _check(0 < self.top_p <= 1, f"top p must be above 0 and at most 1, not {self.top_p}")
+            _check(0 < self.top_p <= 1, f"top-p must be above 0 and at most 1, not {self.top_p}")

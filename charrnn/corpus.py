@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -56,11 +55,12 @@ def _open(source: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        with Path(source).open("rb") as file:
+        with open(source, "rb") as file:  # noqa: PTH123  # Path("") would be the folder
             yield file
     except FileNotFoundError:
         raise CorpusError(
-            f"{source}: no such file", hint="check the path; '-' reads standard input"
+            f"{source or repr(source)}: no such file",
+            hint="check the path; '-' reads standard input",
         ) from None
     except IsADirectoryError:
         raise CorpusError(
@@ -83,7 +83,7 @@ class _Reader:
     def __post_init__(self) -> None:
         try:
             " ".encode(self.encoding)  # the empty text would be encoded by any name
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise ConfigError(
                 f"unknown encoding {self.encoding!r}", hint="for example utf-8, latin-1, cp1252"
             ) from None

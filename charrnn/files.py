@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     as it was and the temporary one gone.
     """
     with _write_errors(path):
+        path = path.resolve()  # a link stays a link: what it points to is replaced
         # A name of its own, so that two writers can never mix their bytes.
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below
             dir=path.parent, prefix=_temp_prefix(path), suffix=".tmp", delete=False
@@ -36,7 +38,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temp.chmod(0o666 & ~_umask())
+            temp.chmod(_mode(path))
             temp.replace(path)
             _sync_folder(path.parent)
         finally:
@@ -66,6 +68,7 @@ def exclusive(path: Path) -> Iterator[None]:
     The lock goes with the process, however it ends. Raises CheckpointError if another process
     holds the file.
     """
+    path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
     with _write_errors(path):
         descriptor = _lock(path, lock)
@@ -115,10 +118,14 @@ def _temp_prefix(path: Path) -> str:
     return f".{path.name}."
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _mode(path: Path) -> int:
+    """Return the permissions that a file has, or those that a new one gets."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -29,7 +29,7 @@ def softmax_cross_entropy(logits: Array, targets: NDArray[np.integer[Any]]) -> t
     d_logits = np.exp(log_p, out=log_p)
     np.put_along_axis(d_logits, rows, np.take_along_axis(d_logits, rows, axis=1) - 1, axis=1)
     d_logits /= targets.size
-    return -float(at_target.mean(dtype=np.float64)), d_logits
+    return 0.0 - float(at_target.mean(dtype=np.float64)), d_logits
 
 
 def target_log_probabilities(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:

@@ -18,6 +18,7 @@ from charrnn.vocabulary import Ids, Vocabulary
 # another text; at a fixed width a sample has the same bits, and so the same text, in any company.
 BLOCK = 16
 _DRAWS_AHEAD = 256
+_SEED_PIECE = 256
 
 
 class Step(NamedTuple):
@@ -131,7 +132,9 @@ def generate(  # noqa: PLR0913
     """
     if first % BLOCK:
         raise ValueError(f"the first sample must be a multiple of {BLOCK}, not {first}")
-    logits, state, _ = model.forward(np.asarray(seed_ids)[:, None], model.zero_state(1))
+    state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
+    for start in range(0, len(seed), _SEED_PIECE):
+        logits, state, _ = model.forward(seed[start : start + _SEED_PIECE], state)
     last = first + count
     blocks = [
         _Block(model, config, random_seed, range(start, min(start + BLOCK, last)))

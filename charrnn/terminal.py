@@ -64,7 +64,17 @@ def write(text: str) -> None:
 def note(message: str) -> None:
     """Write a line for the user to stderr."""
     if sys.stderr is not None:
-        tqdm.write(visible(message), file=sys.stderr)
+        with _nobody_to_tell():
+            tqdm.write(visible(message), file=sys.stderr)
+
+
+@contextmanager
+def _nobody_to_tell() -> Iterator[None]:
+    """Go silent when stderr can no longer be written: that must not end a run."""
+    try:
+        yield
+    except OSError:
+        sys.stderr = None  # as Python itself has it when it is closed
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
@@ -95,12 +105,11 @@ def duration(seconds: float) -> str:
 
 def status(event: Event, val_loss: float | None) -> str:
     """Return one line on how training goes."""
-    parts = [f"step {event.step}", f"loss {event.train_loss:.3f}"]
+    remaining = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
+    parts = [f"ETA {duration(remaining)}", f"step {event.step}", f"loss {event.train_loss:.3f}"]
     if val_loss is not None:
         parts.append(f"val {val_loss:.3f}")
-    remaining = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
-    parts += [f"{event.chars_per_s:,.0f} chars/s", f"ETA {duration(remaining)}"]
-    return ", ".join(parts)
+    return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])
 
 
 class Progress:
@@ -114,7 +123,7 @@ class Progress:
         if not quiet and is_terminal(sys.stderr):
             self.bar = tqdm(
                 total=1.0,
-                bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
+                bar_format="{percentage:3.0f}%|{bar}| {desc}",
                 dynamic_ncols=True,
                 leave=False,
                 file=sys.stderr,
@@ -135,14 +144,16 @@ class Progress:
         elif measured or waited >= REFRESH_SECONDS or event.progress == 1:
             self.shown_at = time.monotonic()
             self.bar.n = event.progress
-            self.bar.set_description_str(status(event, self.val_loss), refresh=True)
+            with _nobody_to_tell():
+                self.bar.set_description_str(status(event, self.val_loss), refresh=True)
             if measured and self.verbose:
                 note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
 
     def close(self) -> None:
         """Take the bar off the screen."""
         if self.bar is not None:
-            self.bar.close()
+            with _nobody_to_tell():
+                self.bar.close()
 
 
 @contextmanager

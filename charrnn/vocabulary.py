@@ -13,6 +13,9 @@ Ids = NDArray[np.unsignedinteger]
 # Every code point is below this; tables indexed by code point have this many entries.
 CODE_POINTS = 0x110000
 
+# Unknown characters that a message names before it only counts them.
+LISTED = 50
+
 
 def code_points(text: str) -> NDArray[np.uint32]:
     """Return the code points of a text, shape (len(text),).
@@ -104,7 +107,9 @@ class Vocabulary:
         ids = np.searchsorted(self._points, points).clip(max=len(self) - 1)
         if not np.array_equal(self._points[ids], points):
             missing = self.unknown(text)
-            listed = " ".join(f"'{escape(char)}' (U+{ord(char):04X})" for char in missing)
+            listed = " ".join(f"'{escape(char)}' (U+{ord(char):04X})" for char in missing[:LISTED])
+            if missing[LISTED:]:
+                listed += f" and {len(missing) - LISTED} more"
             raise VocabularyError(
                 f"the model has never seen {'these characters' if missing[1:] else 'the character'}"
                 f": {listed}",

@@ -117,8 +117,8 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
     """
     if length < 2:  # noqa: PLR2004
         raise CorpusError(
-            "the corpus has one character only: there is nothing to predict",
-            hint="give it a text of at least a few hundred characters",
+            f"{length} characters to train on are too few: there is nothing to predict",
+            hint="give it more text, or hold less of it out with --val-fraction",
         )
     seq_length = min(data.seq_length, length - 1)
     if data.stride is not None:

@@ -67,6 +67,36 @@ def test_everything_comes_back(saved: Path) -> None:
             assert ours[name].dtype == array.dtype
 
 
+def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.from_text(TEXT)
+    before = TrainingState.start(CONFIG, len(vocabulary))
+    # Values that no default could pass for.
+    before.step, before.seconds, before.stale, before.loss_count = 7, 8.5, 9, 10
+    before.loss_total, before.rate_scale, before.best_val_loss = 11.5, 0.25, 1.5
+    before.best_weights, before.optimizer.steps = before.model.flat + 1, 12
+    before.carried = [
+        tuple(part + layer + 2 for part in parts)
+        for layer, parts in enumerate(before.model.zero_state(3))
+    ]
+    for number, slot in enumerate(before.optimizer.slots.values()):
+        slot += number + 1
+    save(tmp_path / "m.npz", Checkpoint.of(CONFIG, vocabulary, before))
+    after = load(tmp_path / "m.npz").training_state()
+    for name in ("step", "seconds", "stale", "loss_count", "loss_total", "rate_scale",
+                 "best_val_loss", "history"):  # fmt: skip
+        assert getattr(after, name) == getattr(before, name), name
+    assert after.optimizer.steps == 12
+    assert after.carried is not None
+    pairs = [(after.model.flat, before.model.flat), (after.best_weights, before.best_weights)]
+    pairs += [(after.optimizer.slots[name], slot) for name, slot in before.optimizer.slots.items()]
+    for ours, theirs in zip(after.carried, before.carried, strict=True):
+        pairs += zip(ours, theirs, strict=True)
+    for one, other in pairs:
+        assert one is not None
+        assert other is not None
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_saved_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     ids = Vocabulary.from_text(TEXT).encode(TEXT)
     whole = trained(steps=6)

@@ -14,8 +14,13 @@ import pytest
 
 from charrnn import load
 
-CHARRNN = str(Path(sysconfig.get_path("scripts")) / "charrnn")
-ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "error"}
+SCRIPTS = sysconfig.get_path("scripts")
+CHARRNN = str(Path(SCRIPTS) / "charrnn")
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": os.pathsep.join([SCRIPTS, os.environ["PATH"]]),
+    "PYTHONWARNINGS": "error",
+}
 TEXT = "The cat sat on the mat. The dog dug in the bog.\n" * 40
 BASH = shutil.which("bash") or "bash"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
@@ -481,10 +486,10 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "folder: is a folder", ["train", "folder"]),
         (1, "latin.txt: byte 3 (line 1) is not valid utf-8", ["train", "latin.txt"]),
         (2, "unknown encoding", ["train", "text.txt", "--encoding", "klingon"]),
-        (2, "hidden size must be 1 or more", ["train", "text.txt", "--hidden-size", "0"]),
+        (2, "hidden-size must be 1 or more", ["train", "text.txt", "--hidden-size", "0"]),
         (2, "dropout", ["train", "text.txt", "--dropout", "1.5"]),
-        (2, "learning rate", ["train", "text.txt", "--learning-rate", "nan"]),
-        (2, "learning rate", ["train", "text.txt", "--learning-rate", "inf"]),
+        (2, "learning-rate", ["train", "text.txt", "--learning-rate", "nan"]),
+        (2, "learning-rate", ["train", "text.txt", "--learning-rate", "inf"]),
         (2, "'soon' is not a time", ["train", "text.txt", "--time", "soon"]),
         (2, "time must be above 0", ["train", "text.txt", "--time", "0s"]),
         (2, "nonlinearity relu", ["train", "text.txt", "--nonlinearity", "relu"]),
@@ -510,12 +515,17 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (2, "temperature", ["sample", "-t", "inf"]),
         (2, "contradict", ["sample", "--greedy", "-t", "1.2"]),
         (2, "contradict", ["sample", "--seed", "a", "--seed-file", "text.txt"]),
-        (2, "top p", ["sample", "--top-p", "0"]),
+        (2, "top-p", ["sample", "--top-p", "0"]),
         (2, "--length", ["sample", "-n", "-1"]),
         (2, "--endless", ["sample", "--endless", "--count", "2"]),
         (2, "No such command", ["sampel"]),
         (2, "--windows", ["inspect-vocab", "text.txt", "--seq-length", "3"]),
         (1, "missing.txt: no such file", ["inspect-vocab", "missing.txt"]),
+        (1, "no such file", ["train", ""]),
+        (2, "unknown encoding", ["train", "text.txt", "--encoding", "undefined"]),
+        (2, "cannot go to stdout", ["train", "text.txt", "-o", "-"]),
+        (2, "--log would overwrite it", ["train", "text.txt", "--log", "text.txt"]),
+        (1, "are too few", ["train", "text.txt", "--val-fraction", "0.9999"]),
     ],
 )
 def test_bad_input_gets_one_line_and_a_hint(
@@ -533,6 +543,38 @@ def test_arguments_that_are_no_text_are_refused(model: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert b"lone surrogate" in done.stderr
+
+
+def test_help_that_cannot_be_written_is_an_error() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    for args in ("--help", "--version", "train --help"):
+        command = [BASH, "-c", f"'{CHARRNN}' {args} > /dev/full"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("charrnn: error: cannot write output: ")
+
+
+def test_options_that_do_nothing_say_so(home: Path, tmp_path: Path) -> None:
+    done = ok("train", home / "text.txt", *SMALL, "--patience", "2", cwd=tmp_path)
+    assert "--patience does nothing" in done.err
+
+
+def test_the_same_options_resume_whatever_the_text_allowed(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text(TEXT[:300])
+    options = ["--seq-length", "64", "--stride", "64", "--batch-size", "32", "--clip-norm", "0"]
+    for steps, again in (("3", []), ("6", ["--resume"])):
+        ok("train", "short.txt", "--hidden-size", "4", *options, "--optimizer", "rmsprop",
+           "--steps", steps, "-o", "m.npz", *again, cwd=tmp_path)  # fmt: skip
+    fails(2, "cannot change --optimizer", "train", "short.txt", "-o", "m.npz", "--resume",
+          "--optimizer", "sgd", cwd=tmp_path)  # fmt: skip
+
+
+def test_a_broken_link_among_the_checkpoints_is_passed_over(home: Path, model: Path) -> None:
+    link = model.with_name("broken.npz")
+    link.symlink_to("nowhere")
+    ok("sample", "-n", "3", cwd=home)
+    link.unlink()
 
 
 def test_a_traceback_is_for_those_who_ask(home: Path) -> None:

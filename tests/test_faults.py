@@ -1,6 +1,7 @@
 """What can go wrong around a run, done to the real program: kills, limits, hostile files, pipes."""
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import load
+from charrnn import checkpoint, load
+from charrnn.cli import training_run
 from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals, limits and pipes")
@@ -106,6 +109,58 @@ def test_a_full_disk_ends_a_run_with_one_line_and_the_old_file(text: Path) -> No
     assert sorted(path.name for path in text.parent.iterdir()) == ["m.npz", "text.txt"]
 
 
+@pytest.mark.parametrize(
+    "ending", ["2>&1 | head -n 1", "2> /dev/full", "--log /dev/full"], ids=["head", "full", "log"]
+)
+def test_progress_that_nobody_can_read_does_not_end_a_run(ending: str, text: Path) -> None:
+    command = f"'{CHARRNN}' train text.txt --hidden-size 8 --time 1s -o m.npz {ending}"
+    done = subprocess.run(
+        [BASH, "-c", f"set -o pipefail; {command}"],
+        cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert load(text.parent / "m.npz").progress["step"] > 1
+
+
+def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
+    leader, follower = os.openpty()
+    process = subprocess.Popen(
+        [CHARRNN, "train", "text.txt", *RUN, "--time", "60s", "-o", "m.npz", "--log", "log"],
+        cwd=text.parent, env=ENVIRONMENT, stdin=follower, stdout=follower, stderr=follower,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )  # fmt: skip
+    os.close(follower)
+    wait_for(lambda: logged_steps(text.parent / "log") > 20)
+    os.close(leader)
+    assert process.wait(30) == 129
+    assert load(text.parent / "m.npz").progress["step"] > 20
+
+
+def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
+    log = text.parent / "log"
+    with running("train", text, *RUN, "--val-fraction", "0.1", "--time", "30s", "-o", "m.npz",
+                 "--log", "log", cwd=text.parent) as run:  # fmt: skip
+        wait_for(lambda: log.exists() and log.read_text().count("val_loss") > 1)
+        run.kill()
+    assert load(text.parent / "m.npz").progress["best_val_loss"] is not None
+
+
+def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", -1)
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda _, state: saved.append(state.progress["step"]))
+    training_run.TrainingRun(
+        corpus=[str(text)],
+        encoding="utf-8",
+        output=text.parent / "m.npz",
+        given={"model": {"hidden_size": 4}, "data": {}, "optimizer": {}, "run": {"steps": 5}},
+        display=training_run.Display(
+            quiet=True, verbose=False, as_json=False, sample_every=None, log=None
+        ),
+    ).start(overwrite=False)
+    assert saved == [1, 2, 3, 4, 5, 5]
+
+
 def test_a_read_only_folder_is_found_before_training(text: Path) -> None:
     locked = text.parent / "locked"
     locked.mkdir()
@@ -163,6 +218,33 @@ def test_stopped_and_killed_runs_resume_to_the_last_bit(
             assert one.get(key) == other.get(key)
 
 
+def test_another_text_is_another_judge_of_what_is_best(text: Path) -> None:
+    folder = text.parent
+    small = ["--hidden-size", "16", "--val-fraction", "0.1", "-o", "m.npz", "-q"]
+    ok("train", text, *small, "--steps", "200", cwd=folder)
+    (folder / "text.txt").write_text(TEXT[:200] + "zzzz. " * 900)
+    fails(1, "has characters that", "train", "text.txt", "-o", "m.npz", "--resume", cwd=folder)
+    (folder / "text.txt").write_text(TEXT[:200] + "dddd. " * 900)
+    done = ok("train", "text.txt", "-o", "m.npz", "--resume", "--steps", "500", cwd=folder)
+    assert "the corpus has changed" in done.err
+    greedy = ok("sample", "-c", "m.npz", "--greedy", "--seed", "d", "-n", "20", cwd=folder).out
+    assert "ddd. dddd" in greedy
+
+
+def test_a_run_goes_on_from_the_command_that_it_prints(text: Path) -> None:
+    folder = text.parent
+    (folder / "latin.txt").write_bytes(("café " * 300).encode("cp1252"))
+    with running("train", "latin.txt", "--encoding", "cp1252", *RUN, "--time", "60s", "-o", "m.npz",
+                 "--log", "log", cwd=folder) as run:  # fmt: skip
+        wait_for(lambda: logged_steps(folder / "log") > 3)
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=30)
+    (command,) = [line for line in err.decode().splitlines() if line.startswith("go on:")]
+    words = command.removeprefix("go on:").split()
+    assert words[0] == "charrnn"
+    ok(*words[1:], "--time", "1s", cwd=folder)
+
+
 def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
     # The first step of this one takes seconds: nothing is finished before the second signal.
     slow = ["--hidden-size", "1500", "--layers", "3", "--seq-length", "100", "--time", "60s"]
@@ -170,7 +252,7 @@ def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
         wait_for((text.parent / "log").exists)
         time.sleep(0.5)
         run.send_signal(signal.SIGINT)
-        time.sleep(0.1)
+        time.sleep(0.6)
         run.send_signal(signal.SIGINT)
         started = time.monotonic()
         assert run.wait(30) == -signal.SIGINT
@@ -287,10 +369,7 @@ def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
 
 def on_a_terminal(*args: str | Path, cwd: Path) -> str:
     """Run charrnn with a terminal for its stdout and stderr, and return what it shows."""
-    import pty  # noqa: PLC0415  # not on every platform
-    import termios  # noqa: PLC0415  # likewise
-
-    leader, follower = pty.openpty()
+    leader, follower = os.openpty()
     termios.tcsetwinsize(follower, (40, 100))
     process = subprocess.Popen(
         [CHARRNN, *map(str, args)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=follower,
@@ -325,7 +404,7 @@ def test_text_cannot_reach_the_terminal_unescaped(tmp_path: Path) -> None:
 def test_the_bar_on_a_terminal_leaves_only_the_summary(text: Path) -> None:
     shown = on_a_terminal("train", text, *RUN, "--time", "1s", "-o", "m.npz", cwd=text.parent)
     assert "chars/s" in shown
-    assert shown.rstrip().splitlines()[-1].endswith("charrnn sample -c m.npz --seed t")
+    assert shown.rstrip().splitlines()[-1].endswith("charrnn sample -c m.npz")
 
 
 def test_endless_text_takes_no_more_memory_than_a_little(text: Path) -> None:

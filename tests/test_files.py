@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +69,31 @@ def test_whichever_syscall_fails_the_file_is_old_or_new(
         assert target.read_bytes() in (OLD, NEW)
         assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
     assert failed > 0 or name == "close"  # files are closed by C code, folders by os.close
+
+
+def test_file_and_folder_are_forced_to_the_disk(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    write(target)
+    assert synced == [False, True]
+
+
+def test_permissions_and_links_stay(target: Path) -> None:
+    target.chmod(0o600)
+    link = target.with_name("link.npz")
+    link.symlink_to(target.name)
+    write(link)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_whichever_write_fails_the_old_file_stays(target: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate
+from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate, sampling
 from charrnn.loss import log_softmax
 from charrnn.sampling import choose, filter_logits, start_ids
 
@@ -132,6 +132,16 @@ def test_sampling_leaves_the_model_as_it_was() -> None:
     before = model.flat.copy()
     ids_of(model, 10, SamplingConfig(), random_seed=0)
     np.testing.assert_array_equal(model.flat, before)
+
+
+def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seed = make_model(), np.random.default_rng(0).integers(V, size=70)
+    texts = []
+    for piece in (7, 70):
+        monkeypatch.setattr(sampling, "_SEED_PIECE", piece)
+        steps = islice(generate(model, seed, SamplingConfig(), random_seed=0), 20)
+        texts.append([int(step.ids[0]) for step in steps])
+    assert texts[0] == texts[1]
 
 
 def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> None:

@@ -120,6 +120,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     ]
 
 
+def test_a_longer_time_limit_trains_on_and_validates_on_the_way(ids: Ids) -> None:
+    train_ids, val_ids = split(ids, 0.1)
+    state = TrainingState.start(make_config(seconds=0.5), V)
+    list(train(state, make_config(seconds=0.5), train_ids, val_ids))
+    first_end, measured = state.seconds, len(state.history)
+    events = list(train(state, make_config(seconds=2.0), train_ids, val_ids))
+    # It goes on for most of what was added, and its first step is not taken for a slow one.
+    assert state.seconds - first_end > 1.0
+    assert events[0].progress < 0.5
+    assert events[-1].progress == 1
+    assert len(state.history) - measured > 3
+
+
+def test_more_steps_validate_on_the_way_too(ids: Ids) -> None:
+    state = run(make_config(steps=100), ids)
+    measured = len(state.history)
+    run(make_config(steps=400), ids, state)
+    assert len(state.history) - measured > 3
+
+
 def test_events_tell_what_happened(ids: Ids) -> None:
     config = make_config(epochs=2, schedule="linear")
     train_ids, val_ids = split(ids, 0.1)

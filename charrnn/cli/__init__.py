@@ -79,24 +79,27 @@ def _run(args: list[str]) -> int:
     commands = {command.name for command in app.registered_commands}
     named = [f" {arg}" for arg in args[:2] if arg in commands][:1]
     usage = f"'charrnn{''.join(named)} --help' lists what it takes"
+    code: object = 1
     try:
         code = app(args, prog_name="charrnn", standalone_mode=False)
     except typer.TyperException as error:
-        _complain(error.format_message(), usage)
-        return error.exit_code
+        # Without a command, Typer has shown the help and has nothing to add.
+        if message := error.format_message():
+            _complain(message.replace("Value error, ", ""), usage)
+        code = error.exit_code
     except CharRNNError as error:
         if _wants_traceback(args):
             traceback.print_exc()
         _complain(str(error), error.hint or usage)
-        return 2 if isinstance(error, ConfigError) else 1
+        code = 2 if isinstance(error, ConfigError) else 1
     except OutputClosedError:
-        return 0
+        code = 0
     except OutputFailedError as error:
         _complain(f"cannot write output: {error}")
-        return 1
+    except OSError as error:
+        _complain(f"cannot write output: {error.strerror or error}")
     except MemoryError:
         _complain("out of memory", "try a smaller --hidden-size, --batch-size or --seq-length")
-        return 1
     return code if isinstance(code, int) else 0
 
 

@@ -29,6 +29,7 @@ def inspect_vocab(
     source: Annotated[
         str | None,
         typer.Argument(
+            metavar="SOURCE",
             help="A checkpoint, a text, or - for a text on stdin (newest checkpoint in "
             "./checkpoints).",
         ),
@@ -88,10 +89,11 @@ def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, s
     from charrnn.checkpoint import is_checkpoint, load
     from charrnn.corpus import read_corpus
 
-    name = str(newest_checkpoint()) if source is None else source
-    if is_checkpoint(name):
-        return load(name).vocabulary, None, name
-    corpus = read_corpus([name], encoding=encoding)
+    path = str(newest_checkpoint()) if source is None else source
+    name = path.encode(errors="backslashreplace").decode()
+    if is_checkpoint(path):
+        return load(path).vocabulary, None, name
+    corpus = read_corpus([path], encoding=encoding)
     return corpus.vocabulary, corpus.ids, name
 
 
@@ -154,7 +156,11 @@ def _print(described: dict[str, Any], key: str, *, as_json: bool, tsv: bool) -> 
         if isinstance(value, list):
             return " ".join(map(str, value))
         # Other columns hold no character of the text.
-        return escape(value) if isinstance(value, str) and name != "name" else str(value)
+        if not isinstance(value, str) or name == "name":
+            return str(value)
+        if name == "char" and unicodedata.category(value)[0] == "M":
+            return value.encode("unicode_escape").decode()  # it would combine with what is before
+        return escape(value)
 
     records = described[key]
     rows = [[cell(name, value) for name, value in record.items()] for record in records]

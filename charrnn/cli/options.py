@@ -1,6 +1,7 @@
 """What several commands share."""
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,12 +33,15 @@ def newest_checkpoint() -> Path:
 
     Raises CheckpointError if there is none.
     """
-    found = sorted(CHECKPOINTS.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
+    found = sorted(files, key=lambda path: path.stat().st_mtime)
     if not found:
         raise CheckpointError(
             "there is no checkpoint in ./checkpoints yet",
             hint="make one with 'charrnn train corpus.txt', or name one with -c",
         )
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"checkpoint: {found[-1]}", file=sys.stderr)  # noqa: T201  # before rich is loaded
     return found[-1]
 
 

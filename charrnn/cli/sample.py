@@ -116,7 +116,8 @@ def _encode_seed(text: str, loaded: "Checkpoint", unknown: UnknownPolicy) -> "tu
     except VocabularyError as error:
         raise ConfigError(f"seed: {error}", hint=error.hint) from error
     if unknown != "error" and fitted != text:
-        terminal.note(f"the seed as the model reads it: {fitted!r}")
+        known = f"the seed as the model reads it: {fitted}"
+        terminal.note(known if fitted else "no character of the seed is known: starting without")
     return fitted, ids
 
 

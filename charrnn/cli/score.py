@@ -1,6 +1,7 @@
 """``charrnn score``: how likely a text is."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from charrnn.cli.options import fit_text, newest_checkpoint
 
 def score(
     *,
-    file: Annotated[str, typer.Argument(help="The text; - is stdin (-).", metavar="FILE")] = "-",
+    file: Annotated[str, typer.Argument(help="The text; - is stdin.", metavar="FILE")] = "-",
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -45,6 +46,8 @@ def score(
     from charrnn.scoring import score as score_ids
 
     loaded = load(checkpoint or newest_checkpoint())
+    if file == "-" and terminal.is_terminal(sys.stdin):
+        terminal.note("reading the text from the terminal; Ctrl-D ends it")
     text = read_text(file, encoding=encoding)
     fitted = fit_text(
         text, loaded.vocabulary, normalize=loaded.config.data.normalize, unknown=unknown

@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +37,9 @@ from charrnn.vocabulary import Ids, escape
 
 SAVE_EVERY_SECONDS = 30.0
 SAMPLE_LENGTH = 200
+LITTLE_TEXT = 1000
+# A second signal so soon after the first is the same impatient key press.
+SECOND_SIGNAL_SECONDS = 0.5
 
 _SIGNALS = [
     number
@@ -67,6 +72,15 @@ class TrainingRun:
     given: Given
     display: Display
     signal: int | None = field(default=None, init=False)
+    log: TextIO | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if str(self.output) == "-":
+            raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
+        log = self.display.log
+        others = [Path(path).resolve() for path in [*self.corpus, str(self.output)]]
+        if log is not None and log.resolve() in others:
+            raise ConfigError(f"{log}: --log would overwrite it", hint="choose another --log")
 
     def start(self, *, overwrite: bool) -> int:
         """Train from the beginning. Returns the exit code."""
@@ -109,6 +123,11 @@ class TrainingRun:
 
     def resume(self) -> int:
         """Go on with the run in the checkpoint. Returns the exit code."""
+        if not self.output.exists():
+            raise CheckpointError(
+                f"{self.output}: no such checkpoint: there is nothing to resume",
+                hint="leave out --resume to start a new run",
+            )
         check_writable(self.output)
         with exclusive(self.output):
             loaded = checkpoint.load(self.output)
@@ -120,8 +139,10 @@ class TrainingRun:
                     f"on: {' '.join(map(escape, unknown))}",
                     hint=f"start a new run from its weights: --from {self.output} -o NEW.npz",
                 )
+            state = loaded.training_state()
             if corpus.sha256 != loaded.sha256:
                 self._note(f"warning: the corpus has changed since {self.output} was trained")
+                state.forget_best()  # it was the best at predicting another text
             corpus = corpus.encoded_with(loaded.vocabulary)
             train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
             config = fit_config(config, len(train_ids))
@@ -132,7 +153,7 @@ class TrainingRun:
                     hint=f"it can change {changeable}",
                 )
             _check_memory(config, corpus)
-            return self._train(loaded.training_state(), config, corpus, (train_ids, val_ids))
+            return self._train(state, config, corpus, (train_ids, val_ids))
 
     @contextmanager
     def _writing(self, *, overwrite: bool) -> Iterator[None]:
@@ -169,24 +190,27 @@ class TrainingRun:
         train_ids, val_ids = parts
         for warning in corpus.warnings:
             self._note(f"warning: {warning}")
-        self._note(self._introduction(config, corpus, state, val_ids))
+        if config.run.patience is not None and not len(val_ids):
+            self._note("warning: --patience does nothing: no text is held out to validate on")
+        self._introduce(config, corpus, state, val_ids)
         if self.display.verbose:
             self._note(json.dumps(asdict(config)))
         event: Event | None = None
         with ExitStack() as stack:
-            log = stack.enter_context(_open_log(self.display.log, state.step))
+            if self.display.log is not None:
+                self.log = stack.enter_context(_open_log(self.display.log, state.step))
             stack.enter_context(self._watch_signals())
             progress = terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose)
             stack.callback(progress.close)
             saved_at = time.monotonic()
             try:
                 for event in train(state, config, train_ids, val_ids):
-                    self._show(event, progress, log)
-                    if self.display.sample_every and event.step % self.display.sample_every == 0:
-                        self._show_sample(state, corpus, event.step, config)
                     if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
                         self._save(config, corpus, state)
                         saved_at = time.monotonic()
+                    self._show(event, progress)
+                    if self.display.sample_every and event.step % self.display.sample_every == 0:
+                        self._show_sample(state, corpus, event.step, config)
                     if self.signal is not None:
                         break
             except TrainingError:
@@ -196,22 +220,29 @@ class TrainingRun:
         self._tell(config, corpus, state, event)
         return 128 + self.signal if self.signal is not None else 0
 
-    def _show(self, event: Event, progress: terminal.Progress, log: TextIO | None) -> None:
-        _log_event(log, event)
+    def _show(self, event: Event, progress: terminal.Progress) -> None:
+        if self.log is not None:
+            try:
+                self.log.write(_log_record(event))
+            except OSError as error:
+                # A full disk must not end a run whose checkpoint lies on another.
+                self._note(f"warning: {self.display.log}: logging stops: {error.strerror}")
+                self.log = None
         if event.rollback is not None:
             self._note(f"warning: {event.rollback}")
         progress.update(event)
 
-    def _introduction(
+    def _introduce(
         self, config: Config, corpus: Corpus, state: TrainingState, val_ids: Ids
-    ) -> str:
-        model = config.model
-        size = f"{model.layers} x {model.hidden_size}"
+    ) -> None:
+        model, size = config.model, len(corpus.ids)
         held_out = f"{len(val_ids):,} held out" if len(val_ids) else "none held out"
-        return (
-            f"{len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct, {held_out}; "
-            f"{model.cell} {size}, {state.model.flat.size:,} parameters; "
-            f"random seed {config.run.random_seed}"
+        self._note(f"text:  {size:,} characters, {len(corpus.vocabulary)} distinct, {held_out}")
+        if size < LITTLE_TEXT:
+            self._note(f"       {size} characters are very little to learn from")
+        self._note(
+            f"model: {model.cell} {model.layers} x {model.hidden_size}, "
+            f"{state.model.flat.size:,} parameters, random seed {config.run.random_seed}"
         )
 
     def _save(self, config: Config, corpus: Corpus, state: TrainingState) -> None:
@@ -233,11 +264,16 @@ class TrainingRun:
     @contextmanager
     def _watch_signals(self) -> Iterator[None]:
         """Let a first signal end the run after its step; a second one ends it at once."""
+        received_at = 0.0
 
         def on_signal(number: int, _: FrameType | None) -> None:
-            self.signal = number
-            for other in _SIGNALS:
-                signal.signal(other, signal.SIG_DFL)
+            nonlocal received_at
+            if self.signal is None:
+                self.signal, received_at = number, time.monotonic()
+                self._note("stopping after this step; once more to quit without saving")
+            elif time.monotonic() - received_at > SECOND_SIGNAL_SECONDS:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
 
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         for number, handler in before.items():
@@ -280,30 +316,39 @@ class TrainingRun:
                 "a longer --time or more --steps goes on"
             )
             return
-        losses = f"train loss {train_loss:.3f}" if train_loss is not None else ""
-        if best is not None:
-            step = next(entry["step"] for entry in state.history if entry["val_loss"] == best)
-            losses += (
-                f", validation loss {best:.3f} nats per character (best, at step {step}, kept)"
-            )
+        took = terminal.duration(state.seconds)
+        stopped = "stopped after " if self.signal is not None else ""
+        terminal.note(f"{stopped}{state.step} steps in {took}: {self._losses(state, event)}")
+        terminal.note(f"saved:  {path}")
         if self.signal is not None:
             sources = " ".join(map(shlex.quote, self.corpus))
-            terminal.note(
-                f"stopped at step {state.step} after {terminal.duration(state.seconds)}: {losses}"
+            encoding = "" if self.encoding == "utf-8" else f" --encoding {self.encoding}"
+            log = "" if self.display.log is None else f" --log {shlex.quote(str(self.display.log))}"
+            command = f"{_program()} train {sources}{encoding} -o {path}{log} --resume"
+            terminal.note(f"go on:  {command}")
+        terminal.note(f"sample: {_program()} sample -c {path}")
+
+    def _losses(self, state: TrainingState, event: Event) -> str:
+        """Return what was reached, and what to do if the second half of the run was in vain."""
+        if state.best_weights is None:
+            return f"train loss {event.train_loss:.3f} nats per character"
+        best = next(e for e in state.history if e["val_loss"] == state.best_val_loss)
+        step = int(best["step"] or 0)
+        text = f"validation loss {state.best_val_loss:.3f} nats per character"
+        if step == state.step:
+            return text
+        text += f" at step {step}, which was kept"
+        if step < state.step / 2:
+            text += (
+                "\nit did not improve after that: more time will not help; "
+                "more text, --dropout 0.3 or a smaller --hidden-size may"
             )
-            terminal.note(f"go on:  charrnn train {sources} -o {path} --resume")
-        else:
-            terminal.note(f"{state.step} steps in {terminal.duration(state.seconds)}: {losses}")
-        terminal.note(f"saved:  {path}")
-        seed = shlex.quote(_seed_example(corpus))
-        terminal.note(f"sample: charrnn sample -c {path} --seed {seed}")
+        return text
 
 
-def _seed_example(corpus: Corpus) -> str:
-    """Return the most frequent letter: a seed that the model surely knows."""
-    vocabulary = corpus.vocabulary
-    by_count = [vocabulary.characters[i] for i in np.argsort(-vocabulary.counts, kind="stable")]
-    return next((char for char in by_count if char.isalpha()), by_count[0])
+def _program() -> str:
+    """Return how to call charrnn from here."""
+    return "charrnn" if shutil.which("charrnn") else shlex.quote(sys.argv[0])
 
 
 def _check_memory(config: Config, corpus: Corpus) -> None:
@@ -316,17 +361,12 @@ def _check_memory(config: Config, corpus: Corpus) -> None:
         )
 
 
-@contextmanager
-def _open_log(path: Path | None, steps_done: int) -> Iterator[TextIO | None]:
+def _open_log(path: Path, steps_done: int) -> TextIO:
     """Open the log: a new one, or one that goes on behind the steps that are done."""
-    if path is None:
-        yield None
-        return
     try:
         if steps_done:
             _cut_log(path, steps_done)
-        with path.open("a" if steps_done else "w", encoding="utf-8", buffering=1) as file:
-            yield file
+        return path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
     except OSError as error:
         raise CheckpointError(
             f"{path}: the log cannot be written: {error.strerror}", hint="choose another --log"
@@ -349,9 +389,7 @@ def _cut_log(path: Path, steps_done: int) -> None:
         file.write("".join(kept).encode())
 
 
-def _log_event(log: TextIO | None, event: Event) -> None:
-    if log is None:
-        return
+def _log_record(event: Event) -> str:
     record: dict[str, Any] = {
         "step": event.step,
         "epoch": event.epoch,
@@ -365,4 +403,4 @@ def _log_event(log: TextIO | None, event: Event) -> None:
         record["val_loss"] = event.val_loss
     if event.rollback is not None:
         record["rollback"] = event.rollback
-    log.write(json.dumps(record) + "\n")
+    return json.dumps(record) + "\n"
