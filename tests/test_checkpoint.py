@@ -79,7 +79,7 @@ def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
         for layer, parts in enumerate(before.model.zero_state(3))
     ]
     for number, slot in enumerate(before.optimizer.slots.values()):
-        slot += number + 1
+        slot.fill(number + 1)
     save(tmp_path / "m.npz", Checkpoint.of(CONFIG, vocabulary, before))
     after = load(tmp_path / "m.npz").training_state()
     for name in ("step", "seconds", "stale", "loss_count", "loss_total", "rate_scale",

@@ -191,7 +191,7 @@ def test_a_second_trainer_on_one_checkpoint_is_refused(text: Path) -> None:
 def test_stopped_and_killed_runs_resume_to_the_last_bit(
     model: str, windows: list[str], text: Path
 ) -> None:
-    folder, options = text.parent, [*RUN, "--model", model, "--steps", "1500", *windows]
+    folder, options = text.parent, [*RUN, "--model", model, "--steps", "900", *windows]
     ok("train", text, *options, "-o", "whole.npz", "--log", "whole.log", cwd=folder)
     stops = (signal.SIGINT, signal.SIGKILL)
     for number, stop in enumerate(stops):
@@ -199,7 +199,7 @@ def test_stopped_and_killed_runs_resume_to_the_last_bit(
         with running("train", text, *options, "-o", "m.npz", "--log", "log", *again,
                      cwd=folder) as run:  # fmt: skip
             # A killed run must have been saved once: at its first validation.
-            goal = (number + 1) * 350
+            goal = (number + 1) * 250
             wait_for(
                 lambda goal=goal: logged_steps(folder / "log") > goal or run.poll() is not None
             )
@@ -212,7 +212,7 @@ def test_stopped_and_killed_runs_resume_to_the_last_bit(
         [json.loads(line) for line in (folder / name).read_text().splitlines()]
         for name in ("whole.log", "log")
     ]
-    assert [entry["step"] for entry in logs[1]] == list(range(1, 1501))
+    assert [entry["step"] for entry in logs[1]] == list(range(1, 901))
     for one, other in zip(*logs, strict=True):
         for key in ("train_loss", "val_loss", "learning_rate", "grad_norm"):
             assert one.get(key) == other.get(key)

@@ -22,7 +22,7 @@ SHORT = re.compile(r"--time \S+")
 def commands() -> list[str]:
     """Return the README's charrnn commands, those that make checkpoints first, shortened."""
     lines = [line.removeprefix("$ ").strip() for line in SHELL.splitlines()]
-    found = [line for line in lines if re.match(r"(cat \S+ \| )?charrnn ", line)]
+    found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn ", line)]
     return [SHORT.sub("--steps 3 --hidden-size 16", line) for line in found]
 
 

@@ -135,7 +135,7 @@ def test_sampling_leaves_the_model_as_it_was() -> None:
 
 
 def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, seed = make_model(), np.random.default_rng(0).integers(V, size=70)
+    model, seed = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
     texts = []
     for piece in (7, 70):
         monkeypatch.setattr(sampling, "_SEED_PIECE", piece)

@@ -182,12 +182,12 @@ def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
-    config = make_config(seconds=1.0)
+    config = make_config(seconds=3.0)
     train_ids, val_ids = split(ids, 0.1)
     started = time.perf_counter()
     events = list(train(TrainingState.start(config, V), config, train_ids, val_ids))
     # Generous: this is about stopping at all, whatever else the machine is doing.
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 6
     assert events[-1].progress == 1
     assert events[-1].learning_rate < 1e-3
 

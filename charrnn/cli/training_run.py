@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -227,6 +227,8 @@ class TrainingRun:
             except OSError as error:
                 # A full disk must not end a run whose checkpoint lies on another.
                 self._note(f"warning: {self.display.log}: logging stops: {error.strerror}")
+                with suppress(OSError):
+                    self.log.close()
                 self.log = None
         if event.rollback is not None:
             self._note(f"warning: {event.rollback}")
