@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Never, TextIO
+from typing import Never, Self, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -149,7 +149,10 @@ class Progress:
             if measured and self.verbose:
                 note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Take the bar off the screen."""
         if self.bar is not None:
             with _nobody_to_tell():

@@ -2,21 +2,17 @@
 
 import json
 import shlex
-import shutil
-import signal
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
 
 import numpy as np
 
 from charrnn import checkpoint, memory, terminal
+from charrnn.cli.report import Job, introduction, losses, program, summary
 from charrnn.cli.run_config import (
     CHANGEABLE,
     Given,
@@ -25,27 +21,20 @@ from charrnn.cli.run_config import (
     refused,
     resumed_config,
 )
+from charrnn.cli.signals import StopSignals
+from charrnn.cli.step_log import StepLog
 from charrnn.config import Config, SamplingConfig
 from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
-from charrnn.files import check_writable, exclusive, replacing
+from charrnn.files import check_writable, exclusive
 from charrnn.sampling import generate, start_ids
 from charrnn.training import Event, TrainingState, fit_config, train
 from charrnn.transfer import merge_vocabularies, transfer_weights
 from charrnn.validation import split
-from charrnn.vocabulary import Ids, escape
+from charrnn.vocabulary import escape
 
 SAVE_EVERY_SECONDS = 30.0
 SAMPLE_LENGTH = 200
-LITTLE_TEXT = 1000
-# A second signal so soon after the first is the same impatient key press.
-SECOND_SIGNAL_SECONDS = 0.5
-
-_SIGNALS = [
-    number
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if (number := getattr(signal, name, None)) is not None
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +60,6 @@ class TrainingRun:
     output: Path
     given: Given
     display: Display
-    signal: int | None = field(default=None, init=False)
-    log: TextIO | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if str(self.output) == "-":
@@ -119,7 +106,7 @@ class TrainingRun:
         state = TrainingState.start(fitted, len(corpus.vocabulary))
         if source is not None:
             transfer_weights(source.model(), source.vocabulary, state.model, corpus.vocabulary)
-        return self._train(state, fitted, corpus, (train_ids, val_ids))
+        return self._train(Job(fitted, corpus, state, train_ids, val_ids))
 
     def resume(self) -> int:
         """Go on with the run in the checkpoint. Returns the exit code."""
@@ -153,7 +140,7 @@ class TrainingRun:
                     hint=f"it can change {changeable}",
                 )
             _check_memory(config, corpus)
-            return self._train(state, config, corpus, (train_ids, val_ids))
+            return self._train(Job(config, corpus, state, train_ids, val_ids))
 
     @contextmanager
     def _writing(self, *, overwrite: bool) -> Iterator[None]:
@@ -184,173 +171,90 @@ class TrainingRun:
         if not self.display.quiet or message.startswith("warning"):
             terminal.note(message)
 
-    def _train(
-        self, state: TrainingState, config: Config, corpus: Corpus, parts: tuple[Ids, Ids]
-    ) -> int:
-        train_ids, val_ids = parts
-        for warning in corpus.warnings:
+    def _train(self, job: Job) -> int:
+        self._announce(job)
+        event, signal = self._loop(job)
+        if self.display.as_json:
+            described = {"checkpoint": str(self.output), **summary(job)}
+            terminal.write(json.dumps({**described, "interrupted": signal is not None}) + "\n")
+        for line in self._conclusion(job, event, signal):
+            self._note(line)
+        return 0 if signal is None else 128 + signal
+
+    def _announce(self, job: Job) -> None:
+        for warning in job.corpus.warnings:
             self._note(f"warning: {warning}")
-        if config.run.patience is not None and not len(val_ids):
+        if job.config.run.patience is not None and not len(job.val_ids):
             self._note("warning: --patience does nothing: no text is held out to validate on")
-        self._introduce(config, corpus, state, val_ids)
+        for line in introduction(job):
+            self._note(line)
         if self.display.verbose:
-            self._note(json.dumps(asdict(config)))
-        event: Event | None = None
-        with ExitStack() as stack:
-            if self.display.log is not None:
-                self.log = stack.enter_context(_open_log(self.display.log, state.step))
-            stack.enter_context(self._watch_signals())
-            progress = terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose)
-            stack.callback(progress.close)
-            saved_at = time.monotonic()
+            self._note(json.dumps(asdict(job.config)))
+
+    def _loop(self, job: Job) -> tuple[Event | None, int | None]:
+        """Train, save and show; return the last event and the signal that ended it, if any."""
+        event, saved_at = None, time.monotonic()
+        with (
+            StepLog(self.display.log, job.state.step, self._note) as log,
+            StopSignals(self._note) as signals,
+            terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose) as progress,
+        ):
             try:
-                for event in train(state, config, train_ids, val_ids):
+                for event in train(job.state, job.config, job.train_ids, job.val_ids):
                     if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                        self._save(config, corpus, state)
+                        self._save(job)
                         saved_at = time.monotonic()
-                    self._show(event, progress)
-                    if self.display.sample_every and event.step % self.display.sample_every == 0:
-                        self._show_sample(state, corpus, event.step, config)
-                    if self.signal is not None:
+                    log.write(event)
+                    self._show(job, event, progress)
+                    if signals.received is not None:
                         break
             except TrainingError:
-                self._save(config, corpus, state)  # the last good state
+                self._save(job)  # the last good state
                 raise
-            self._save(config, corpus, state)
-        self._tell(config, corpus, state, event)
-        return 128 + self.signal if self.signal is not None else 0
+            self._save(job)
+        return event, signals.received
 
-    def _show(self, event: Event, progress: terminal.Progress) -> None:
-        if self.log is not None:
-            try:
-                self.log.write(_log_record(event))
-            except OSError as error:
-                # A full disk must not end a run whose checkpoint lies on another.
-                self._note(f"warning: {self.display.log}: logging stops: {error.strerror}")
-                with suppress(OSError):
-                    self.log.close()
-                self.log = None
+    def _show(self, job: Job, event: Event, progress: terminal.Progress) -> None:
         if event.rollback is not None:
             self._note(f"warning: {event.rollback}")
         progress.update(event)
+        if self.display.sample_every and event.step % self.display.sample_every == 0:
+            self._show_sample(job)
 
-    def _introduce(
-        self, config: Config, corpus: Corpus, state: TrainingState, val_ids: Ids
-    ) -> None:
-        model, size = config.model, len(corpus.ids)
-        held_out = f"{len(val_ids):,} held out" if len(val_ids) else "none held out"
-        self._note(f"text:  {size:,} characters, {len(corpus.vocabulary)} distinct, {held_out}")
-        if size < LITTLE_TEXT:
-            self._note(f"       {size} characters are very little to learn from")
-        self._note(
-            f"model: {model.cell} {model.layers} x {model.hidden_size}, "
-            f"{state.model.flat.size:,} parameters, random seed {config.run.random_seed}"
+    def _save(self, job: Job) -> None:
+        described = checkpoint.Checkpoint.of(
+            job.config, job.corpus.vocabulary, job.state, job.corpus.sha256
         )
+        checkpoint.save(self.output, described)
 
-    def _save(self, config: Config, corpus: Corpus, state: TrainingState) -> None:
-        checkpoint.save(
-            self.output,
-            checkpoint.Checkpoint.of(config, corpus.vocabulary, state, corpus.sha256),
-        )
-
-    def _show_sample(self, state: TrainingState, corpus: Corpus, step: int, config: Config) -> None:
+    def _show_sample(self, job: Job) -> None:
+        vocabulary = job.corpus.vocabulary
         written = generate(
-            state.model,
-            start_ids(corpus.vocabulary),
+            job.state.model,
+            start_ids(vocabulary),
             SamplingConfig(),
-            random_seed=config.run.random_seed,
+            random_seed=job.config.run.random_seed,
         )
         ids = np.array([one.ids[0] for one in islice(written, SAMPLE_LENGTH)])
-        terminal.note(f"--- sample at step {step}\n{corpus.vocabulary.decode(ids)}\n---")
+        terminal.note(f"--- sample at step {job.state.step}\n{vocabulary.decode(ids)}\n---")
 
-    @contextmanager
-    def _watch_signals(self) -> Iterator[None]:
-        """Let a first signal end the run after its step; a second one ends it at once."""
-        received_at = 0.0
-
-        def on_signal(number: int, _: FrameType | None) -> None:
-            nonlocal received_at
-            if self.signal is None:
-                self.signal, received_at = number, time.monotonic()
-                self._note("stopping after this step; once more to quit without saving")
-            elif time.monotonic() - received_at > SECOND_SIGNAL_SECONDS:
-                signal.signal(number, signal.SIG_DFL)
-                signal.raise_signal(number)
-
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # nohup asked for it
-                signal.signal(number, on_signal)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _tell(
-        self, config: Config, corpus: Corpus, state: TrainingState, event: Event | None
-    ) -> None:
-        best = state.best_val_loss if state.best_weights is not None else None
-        train_loss = state.history[-1]["train_loss"] if state.history else None
-        if train_loss is None and event is not None:
-            train_loss = event.train_loss
-        if self.display.as_json:
-            summary = {
-                "checkpoint": str(self.output),
-                "steps": state.step,
-                "epochs": event.epoch if event else None,
-                "seconds": round(state.seconds, 3),
-                "train_loss": train_loss,
-                "val_loss": best,
-                "parameters": state.model.flat.size,
-                "chars": len(corpus.ids),
-                "vocab_size": len(corpus.vocabulary),
-                "random_seed": config.run.random_seed,
-                "interrupted": self.signal is not None,
-            }
-            terminal.write(json.dumps(summary) + "\n")
-        if self.display.quiet:
-            return
-        path = shlex.quote(str(self.output))
+    def _conclusion(self, job: Job, event: Event | None, signal: int | None) -> list[str]:
+        """Return what to tell in the end: what was reached, where it is, what to type next."""
+        state, path = job.state, shlex.quote(str(self.output))
         if event is None:
-            terminal.note(
-                f"nothing left to do: {path} has had its {state.step} steps; "
-                "a longer --time or more --steps goes on"
-            )
-            return
+            done = f"nothing left to do: {path} has had its {state.step} steps"
+            return [f"{done}; a longer --time or more --steps goes on"]
+        stopped = "" if signal is None else "stopped after "
         took = terminal.duration(state.seconds)
-        stopped = "stopped after " if self.signal is not None else ""
-        terminal.note(f"{stopped}{state.step} steps in {took}: {self._losses(state, event)}")
-        terminal.note(f"saved:  {path}")
-        if self.signal is not None:
-            sources = " ".join(map(shlex.quote, self.corpus))
-            encoding = "" if self.encoding == "utf-8" else f" --encoding {self.encoding}"
-            log = "" if self.display.log is None else f" --log {shlex.quote(str(self.display.log))}"
-            command = f"{_program()} train {sources}{encoding} -o {path}{log} --resume"
-            terminal.note(f"go on:  {command}")
-        terminal.note(f"sample: {_program()} sample -c {path}")
-
-    def _losses(self, state: TrainingState, event: Event) -> str:
-        """Return what was reached, and what to do if the second half of the run was in vain."""
-        if state.best_weights is None:
-            return f"train loss {event.train_loss:.3f} nats per character"
-        best = next(e for e in state.history if e["val_loss"] == state.best_val_loss)
-        step = int(best["step"] or 0)
-        text = f"validation loss {state.best_val_loss:.3f} nats per character"
-        if step == state.step:
-            return text
-        text += f" at step {step}, which was kept"
-        if step < state.step / 2:
-            text += (
-                "\nit did not improve after that: more time will not help; "
-                "more text, --dropout 0.3 or a smaller --hidden-size may"
-            )
-        return text
-
-
-def _program() -> str:
-    """Return how to call charrnn from here."""
-    return "charrnn" if shutil.which("charrnn") else shlex.quote(sys.argv[0])
+        lines = [f"{stopped}{state.step} steps in {took}: {losses(state)}", f"saved:  {path}"]
+        if signal is not None:
+            again = [*self.corpus, "-o", str(self.output), "--resume"]
+            if self.encoding != "utf-8":
+                again += ["--encoding", self.encoding]
+            if self.display.log is not None:
+                again += ["--log", str(self.display.log)]
+            lines.append(f"go on:  {program()} train {shlex.join(again)}")
+        return [*lines, f"sample: {program()} sample -c {path}"]
 
 
 def _check_memory(config: Config, corpus: Corpus) -> None:
@@ -361,48 +265,3 @@ def _check_memory(config: Config, corpus: Corpus) -> None:
             f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
             hint="try a smaller --hidden-size, --batch-size, --seq-length or --layers",
         )
-
-
-def _open_log(path: Path, steps_done: int) -> TextIO:
-    """Open the log: a new one, or one that goes on behind the steps that are done."""
-    try:
-        if steps_done:
-            _cut_log(path, steps_done)
-        return path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: the log cannot be written: {error.strerror}", hint="choose another --log"
-        ) from error
-
-
-def _cut_log(path: Path, steps_done: int) -> None:
-    """Drop the steps that were logged but not saved: they are about to be done again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            if json.loads(line)["step"] > steps_done:
-                break
-        except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half
-            break
-        kept.append(line)
-    with replacing(path) as file:
-        file.write("".join(kept).encode())
-
-
-def _log_record(event: Event) -> str:
-    record: dict[str, Any] = {
-        "step": event.step,
-        "epoch": event.epoch,
-        "seconds": round(event.seconds, 4),
-        "train_loss": event.train_loss,
-        "learning_rate": event.learning_rate,
-        "grad_norm": event.grad_norm,
-        "chars_per_s": round(event.chars_per_s, 1),
-    }
-    if event.val_loss is not None:
-        record["val_loss"] = event.val_loss
-    if event.rollback is not None:
-        record["rollback"] = event.rollback
-    return json.dumps(record) + "\n"

@@ -1,0 +1,42 @@
+"""Signals while training: the first asks for an end in good order, the second is obeyed at once."""
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Self
+
+# A second signal so soon after the first is the same impatient key press.
+SAME_PRESS_SECONDS = 0.5
+
+WATCHED = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class StopSignals:
+    """Context manager that notes the first signal in ``received`` instead of dying of it."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self.received: int | None = None
+        self._received_at = 0.0
+        self._note = note
+        self._before = {number: signal.getsignal(number) for number in WATCHED}
+
+    def __enter__(self) -> Self:
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:  # nohup asked for it
+                signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self.received is None:
+            self.received, self._received_at = number, time.monotonic()
+            self._note("stopping after this step; once more to quit without saving")
+        elif time.monotonic() - self._received_at > SAME_PRESS_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
