@@ -83,7 +83,7 @@ def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Pa
         "while True: save(sys.argv[1], checkpoint)"
     )
     path, rng = tmp_path / "m.npz", random.Random(0)
-    for _ in range(20):
+    for _ in range(100):
         with subprocess.Popen(
             [sys.executable, "-c", program, str(path)], cwd=ROOT, stdout=subprocess.PIPE
         ) as process:

@@ -260,7 +260,7 @@ def test_no_mutation_of_a_checkpoint_is_accepted(
 
 def test_every_single_bit_flip_of_a_checkpoint_is_refused(good: bytes) -> None:
     damaged = bytearray(good)
-    for bit in range(0, len(good) * 8, 5):  # a fifth of them; 5 is prime to 8: all bits of a byte
+    for bit in range(len(good) * 8):
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(npz.DamagedError):
             npz.read(bytes(damaged))
