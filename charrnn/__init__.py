@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from charrnn.model import Model
     from charrnn.sampling import generate
     from charrnn.scoring import Score, score
-    from charrnn.training import Event, TrainingState, fit_config, train
+    from charrnn.state import TrainingState
+    from charrnn.training import Event, fit_config, train
     from charrnn.validation import split
     from charrnn.vocabulary import Vocabulary
 
@@ -75,7 +76,8 @@ _HOMES = {
     "model": ["Model"],
     "sampling": ["generate"],
     "scoring": ["Score", "score"],
-    "training": ["Event", "TrainingState", "fit_config", "train"],
+    "state": ["TrainingState"],
+    "training": ["Event", "fit_config", "train"],
     "validation": ["split"],
     "vocabulary": ["Vocabulary"],
 }

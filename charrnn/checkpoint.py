@@ -33,7 +33,7 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.files import replacing
 from charrnn.model import Model, param_shapes
 from charrnn.optimizers import OPTIMIZERS
-from charrnn.training import TrainingState
+from charrnn.state import TrainingState
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1

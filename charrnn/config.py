@@ -29,6 +29,7 @@ DEFAULT_LEARNING_RATES: dict[OptimizerName, float] = {
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
 MAX_LAYERS = 64
+MAX_WORKERS = 256
 
 
 def _check(condition: bool, message: str) -> None:  # noqa: FBT001
@@ -189,6 +190,7 @@ class RunConfig(_Settings):
     seconds, epochs, steps   the run ends at whichever comes first; the schedule ends there too
     patience                 evaluations without a better one after which to stop; None: never
     random_seed              seeds initial weights, order of windows and dropout
+    workers                  processes to train in; None: as many as help
     """
 
     seconds: float | None = 300.0
@@ -196,6 +198,7 @@ class RunConfig(_Settings):
     steps: int | None = None
     patience: int | None = None
     random_seed: int = 0
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         _check_number("time", self.seconds, above=0)
@@ -203,6 +206,7 @@ class RunConfig(_Settings):
         _check_whole("steps", self.steps, 1)
         _check_whole("patience", self.patience, 1)
         _check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
+        _check_whole("workers", self.workers, 1, MAX_WORKERS)
         _check(
             (self.seconds, self.epochs, self.steps) != (None, None, None),
             "a run needs a limit: seconds, epochs or steps",

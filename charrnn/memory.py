@@ -22,7 +22,7 @@ def estimate(config: Config, vocab_size: int, corpus_bytes: int) -> int:
     slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, two gradients, scratch, best weights and a model to save; the optimiser's slots; and
     # weights, scratch and slots once more in the copy to go back to.
-    copies = 6 + slots + 2 + slots
+    copies = 6 + slots + 2 + slots + (config.run.workers or 1) - 1
     chars = data.seq_length * data.batch_size
     gates = make_cell(model).gates
     # For each layer and character: gates and their gradients, as steps and as columns; states,

@@ -6,6 +6,7 @@ All parameters live in one flat array, and each name is a view into it: an optim
 or another process handles a single array, while cells see named matrices.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -58,16 +59,15 @@ class Model:
 
     config       its shape
     vocab_size   characters it knows (V)
-    flat         all parameters in one array; a new model's are zero until ``init`` draws them
+    flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
     params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+    def __init__(self, config: ModelConfig, vocab_size: int, flat: Array | None = None) -> None:
         self.config, self.vocab_size = config, vocab_size
         self.cell = make_cell(config)
         self.shapes = param_shapes(config, vocab_size)
-        size = sum(int(np.prod(shape)) for shape in self.shapes.values())
-        self.flat: Array = np.zeros(size, config.dtype)
+        self.flat: Array = np.zeros(self.size, config.dtype) if flat is None else flat
         self.params = views(self.flat, self.shapes)
         self._layers: list[Params] = [
             {
@@ -76,6 +76,11 @@ class Model:
             }
             for layer in range(config.layers)
         ]
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
 
     def init(self, rng: np.random.Generator) -> "Model":
         """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model."""

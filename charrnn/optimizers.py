@@ -140,19 +140,18 @@ def make_optimizer(params: Array, config: OptimizerConfig) -> Optimizer:
     return OPTIMIZERS[config.name](params, config)
 
 
-def clip(grad: Array, config: OptimizerConfig) -> float:
-    """Clip the gradient in place, by value and then by global norm (Pascanu et al. 2013).
+def clip_by_value(grad: Array, limit: float | None) -> None:
+    """Limit the absolute value of every element, in place."""
+    if limit is not None:
+        np.clip(grad, -limit, limit, out=grad)
 
-    Returns the norm before clipping. It is infinite or NaN if the gradient is.
+
+def clip_by_norm_factor(norm: float, limit: float | None) -> float:
+    """Return what a gradient of this global norm must be multiplied with to stay within the limit.
+
+    Pascanu, Mikolov & Bengio 2013.
     """
-    norm = math.sqrt(float(np.dot(grad, grad)))
-    if config.clip_value is not None:
-        np.clip(grad, -config.clip_value, config.clip_value, out=grad)
-    if config.clip_norm is not None:
-        clipped = norm if config.clip_value is None else math.sqrt(float(np.dot(grad, grad)))
-        if clipped > config.clip_norm:
-            grad *= config.clip_norm / clipped
-    return norm
+    return 1.0 if limit is None or norm <= limit else limit / norm
 
 
 def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:

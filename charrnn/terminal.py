@@ -121,6 +121,8 @@ class Progress:
         self.shown_at = time.monotonic()
         self.bar: "tqdm[Never] | None" = None  # noqa: UP037  # generic to type checkers only
         if not quiet and is_terminal(sys.stderr):
+            # Without its monitor thread: the workers are forked, and threads do not survive that.
+            tqdm.monitor_interval = 0
             self.bar = tqdm(
                 total=1.0,
                 bar_format="{percentage:3.0f}%|{bar}| {desc}",

@@ -5,22 +5,19 @@ drawing and stopping to whoever iterates. Between two events everything that cha
 ``TrainingState``, so a caller may save it, or walk away, at any event.
 """
 
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from charrnn.cells import Array
 from charrnn.config import Config
 from charrnn.errors import TrainingError
-from charrnn.model import Model, ModelState, views
-from charrnn.optimizers import Optimizer, clip, learning_rate, make_optimizer
-from charrnn.randomness import Purpose, generator
+from charrnn.optimizers import learning_rate
+from charrnn.share import Share
+from charrnn.state import TrainingState
 from charrnn.validation import evaluate
 from charrnn.vocabulary import Ids
-from charrnn.windows import Batch, Streams, fit_to_corpus, make_batches
+from charrnn.windows import fit_to_corpus, make_batches
+from charrnn.workers import Group, WorkerLostError, make_group
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
 # so that it takes a few percent of the time and no more.
@@ -63,71 +60,6 @@ class Event:
     rollback: str | None = None
 
 
-@dataclass
-class TrainingState:
-    """Everything that changes while training.
-
-    model, optimizer   the latest weights and the optimiser's memory
-    carried            hidden state at the end of the last window, for contiguous streams
-    step, seconds      how far the run is
-    best_weights       the flat weights with the lowest validation loss; None before the first
-    best_val_loss      that loss
-    stale              validations since then
-    history            one entry for each validation, or each twentieth of the run without one
-    loss_total, loss_count   of the steps since the last entry
-    rate_scale         factor on the learning rate, halved by each rollback
-    """
-
-    model: Model
-    optimizer: Optimizer
-    carried: ModelState | None = None
-    step: int = 0
-    seconds: float = 0.0
-    best_weights: Array | None = None
-    best_val_loss: float = math.inf
-    stale: int = 0
-    history: list[dict[str, float | None]] = field(default_factory=list)
-    loss_total: float = 0.0
-    loss_count: int = 0
-    rate_scale: float = 1.0
-
-    @classmethod
-    def start(cls, config: Config, vocab_size: int) -> "TrainingState":
-        """Return the state before the first step, with weights drawn from the random seed."""
-        model = Model(config.model, vocab_size)
-        model.init(generator(config.run.random_seed, Purpose.WEIGHTS))
-        return cls(model, make_optimizer(model.flat, config.optimizer))
-
-    def copy(self) -> "TrainingState":
-        """Return a copy to go back to. Best weights and history entries never change: shared."""
-        model = Model(self.model.config, self.model.vocab_size)
-        model.flat[...] = self.model.flat
-        return replace(
-            self,
-            model=model,
-            optimizer=self.optimizer.copy(),
-            history=list(self.history),
-        )
-
-    def restore(self, earlier: "TrainingState") -> None:
-        """Go back to an earlier copy, in place: weights and optimiser stay the same objects."""
-        self.model.flat[...] = earlier.model.flat
-        self.optimizer.restore(earlier.optimizer)
-        for entry in fields(self):
-            if entry.name not in ("model", "optimizer", "seconds", "rate_scale"):
-                setattr(self, entry.name, getattr(earlier, entry.name))
-        self.history = list(earlier.history)
-
-    def forget_best(self) -> None:
-        """Forget which weights were best, because there is another text to judge them by."""
-        self.best_weights, self.best_val_loss, self.stale = None, math.inf, 0
-
-    @property
-    def weights(self) -> Array:
-        """The weights to keep: the best by validation, else the latest."""
-        return self.model.flat if self.best_weights is None else self.best_weights
-
-
 def fit_config(config: Config, train_size: int) -> Config:
     """Return the config with windows and batches no larger than the training text allows.
 
@@ -165,7 +97,9 @@ class _Clock:
         return min(max(shares), 1.0)
 
 
-def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) -> Iterator[Event]:
+def train(
+    state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids
+) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step.
 
     state               where to start; changed in place
@@ -174,15 +108,29 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
 
     When loss or gradient stop being finite numbers, the state goes back to where it was last
     measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times in
-    a row it raises TrainingError instead; the state is then that last good one.
+    a row it raises TrainingError instead, as it does when a worker process dies; the state is then
+    that last good one.
     """
-    trainer = _Trainer(state, config, train_ids, val_ids)
+    group = make_group(config.run.workers or 1)
+    try:
+        yield from _train(_Trainer(state, config, (train_ids, val_ids), group))
+    finally:
+        group.close()
+
+
+def _train(trainer: "_Trainer") -> Iterator[Event]:
+    state, patience = trainer.state, trainer.config.run.patience
     good, failures, rollback = state.copy(), 0, None
     while trainer.progress < 1:
         measured = len(state.history)
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # looked for in its results
-                event = trainer.step()
+            event = trainer.step()
+        except WorkerLostError:
+            state.restore(good)
+            raise TrainingError(
+                f"a worker process died after step {state.step}",
+                hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
+            ) from None
         except FloatingPointError as error:
             failed, failures = state.step + 1, failures + 1
             state.restore(good)
@@ -202,7 +150,6 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
             good, failures = state.copy(), 0
         yield replace(event, rollback=rollback)
         rollback = None
-        patience = config.run.patience
         if event.val_loss is not None and patience is not None and state.stale >= patience:
             return
 
@@ -210,15 +157,16 @@ def train(state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) ->
 class _Trainer:
     """What stays the same from step to step, and the steps themselves."""
 
-    def __init__(self, state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids) -> None:
+    def __init__(
+        self, state: TrainingState, config: Config, parts: tuple[Ids, Ids], group: Group
+    ) -> None:
+        train_ids, val_ids = parts
         self.state, self.config, self.val_ids = state, config, val_ids[:MAX_VALIDATED]
         self.batches = make_batches(train_ids, config.data, config.run.random_seed)
         self.batch_chars = config.data.seq_length * config.data.batch_size
         self.clock = _Clock(config, state, self.batches.steps_per_epoch)
         self.speed = _Speed(state.seconds)
-        self.workspaces = state.model.workspaces()
-        self.flat_grads = np.empty_like(state.model.flat)
-        self.grads = views(self.flat_grads, state.model.shapes)
+        self.share = Share(state, config, self.batches, group)
         self.progress = 0.0
         self.restart()
 
@@ -232,14 +180,9 @@ class _Trainer:
         Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
         state, clock = self.state, self.clock
-        loss = self._gradients(self.batches.at(state.step))
-        norm = clip(self.flat_grads, self.config.optimizer)
-        _require_finite(loss, "the loss")
-        _require_finite(norm, "the gradient")
         rate = learning_rate(self.config.optimizer, state.step, self.progress) * state.rate_scale
-        state.optimizer.step(state.model.flat, self.flat_grads, rate)
-        # Before anyone can save them: the weights, all at once.
-        _require_finite(float(np.dot(state.model.flat, state.model.flat)), "a weight")
+        loss, norm = self.share.lead_step(state.step, state.optimizer.steps, rate)
+        state.optimizer.steps += 1
         state.step += 1
         state.seconds = clock.seconds()
         state.loss_total += loss
@@ -262,23 +205,6 @@ class _Trainer:
             grad_norm=norm,
             chars_per_s=chars_per_s,
         )
-
-    def _gradients(self, batch: Batch) -> float:
-        """Fill ``flat_grads`` for a batch, carry the state on, return the loss."""
-        state, run = self.state, self.config.run
-        if batch.fresh or state.carried is None:
-            state.carried = state.model.zero_state(self.config.data.batch_size)
-        loss, grads, carried = state.model.loss_and_gradients(
-            batch.inputs,
-            batch.targets,
-            state.carried,
-            dropout_rng=generator(run.random_seed, Purpose.DROPOUT, state.step),
-            workspaces=self.workspaces,
-        )
-        for name, grad in grads.items():
-            self.grads[name][...] = grad
-        state.carried = carried if isinstance(self.batches, Streams) else None
-        return loss
 
     def _is_due(self) -> bool:
         """Return True if it is time to validate: at the end, and now and then before."""
@@ -314,11 +240,6 @@ class _Trainer:
         )
         state.loss_total, state.loss_count = 0.0, 0
         return val_loss, is_best
-
-
-def _require_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise FloatingPointError(f"{what} is no longer a finite number")
 
 
 class _Speed:

@@ -8,7 +8,7 @@ from typing import Any
 
 from charrnn.config import Config
 from charrnn.corpus import Corpus
-from charrnn.training import TrainingState
+from charrnn.state import TrainingState
 from charrnn.vocabulary import Ids
 
 # Characters below which a text is hardly a text.
@@ -36,7 +36,7 @@ def introduction(job: Job) -> list[str]:
         lines.append(f"       {size} characters are very little to learn from")
     lines.append(
         f"model: {model.cell} {model.layers} x {model.hidden_size}, {parameters:,} parameters, "
-        f"random seed {job.config.run.random_seed}"
+        f"random seed {job.config.run.random_seed}, {job.config.run.workers} worker(s)"
     )
     return lines
 

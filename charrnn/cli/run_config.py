@@ -16,6 +16,7 @@ CHANGEABLE = {
     ("run", "epochs"),
     ("run", "steps"),
     ("run", "patience"),
+    ("run", "workers"),
 }
 LIMITS = ("seconds", "epochs", "steps")
 

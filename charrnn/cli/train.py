@@ -170,6 +170,13 @@ def train(
             rich_help_panel="Optimisation",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes to train in (one per core, if the model is large enough to gain).",
+            rich_help_panel="Optimisation",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -271,6 +278,7 @@ def train(
             "steps": steps,
             "patience": patience,
             "random_seed": random_seed,
+            "workers": workers,
         },
     }
     from charrnn.cli.training_run import Display, TrainingRun

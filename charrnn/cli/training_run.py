@@ -28,10 +28,12 @@ from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.files import check_writable, exclusive
 from charrnn.sampling import generate, start_ids
-from charrnn.training import Event, TrainingState, fit_config, train
+from charrnn.state import TrainingState
+from charrnn.training import Event, fit_config, train
 from charrnn.transfer import merge_vocabularies, transfer_weights
 from charrnn.validation import split
 from charrnn.vocabulary import escape
+from charrnn.workers import can_fork, default_workers
 
 SAVE_EVERY_SECONDS = 30.0
 SAMPLE_LENGTH = 200
@@ -102,6 +104,7 @@ class TrainingRun:
         train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
         fitted = fit_config(config, len(train_ids))
         self._warn_of_changes(config, fitted)
+        fitted = _with_workers(fitted)
         _check_memory(fitted, corpus)
         state = TrainingState.start(fitted, len(corpus.vocabulary))
         if source is not None:
@@ -139,6 +142,7 @@ class TrainingRun:
                     f"{self.output}: a resumed run cannot change {', '.join(changed)}",
                     hint=f"it can change {changeable}",
                 )
+            config = _with_workers(config)
             _check_memory(config, corpus)
             return self._train(Job(config, corpus, state, train_ids, val_ids))
 
@@ -255,6 +259,20 @@ class TrainingRun:
                 again += ["--log", str(self.display.log)]
             lines.append(f"go on:  {program()} train {shlex.join(again)}")
         return [*lines, f"sample: {program()} sample -c {path}"]
+
+
+def _with_workers(config: Config) -> Config:
+    """Return the config with a number of workers that this machine and this batch allow."""
+    data, run = config.data, config.run
+    workers = run.workers or default_workers(config.model, data.seq_length, data.batch_size)
+    if workers > 1 and not can_fork():
+        raise ConfigError("several --workers need Linux", hint="--workers 1")
+    if workers > data.batch_size:
+        raise ConfigError(
+            f"{workers} workers are more than the {data.batch_size} windows of a batch",
+            hint=f"--workers {data.batch_size} or less, or a larger --batch-size",
+        )
+    return replace(config, run=replace(run, workers=workers))
 
 
 def _check_memory(config: Config, corpus: Corpus) -> None:

@@ -1,0 +1,83 @@
+"""Everything that changes while training, and so everything that a run needs to go on."""
+
+import math
+from dataclasses import dataclass, field, fields, replace
+
+from charrnn.cells import Array
+from charrnn.config import Config
+from charrnn.model import Model, ModelState
+from charrnn.optimizers import Optimizer, make_optimizer
+from charrnn.randomness import Purpose, generator
+
+
+@dataclass
+class TrainingState:
+    """Everything that changes while training.
+
+    model, optimizer   the latest weights and the optimiser's memory
+    carried            hidden state at the end of the last window, for contiguous streams
+    step, seconds      how far the run is
+    best_weights       the flat weights with the lowest validation loss; None before the first
+    best_val_loss      that loss
+    stale              validations since then
+    history            one entry for each validation, or each twentieth of the run without one
+    loss_total, loss_count   of the steps since the last entry
+    rate_scale         factor on the learning rate, halved by each rollback
+    """
+
+    model: Model
+    optimizer: Optimizer
+    carried: ModelState | None = None
+    step: int = 0
+    seconds: float = 0.0
+    best_weights: Array | None = None
+    best_val_loss: float = math.inf
+    stale: int = 0
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    loss_total: float = 0.0
+    loss_count: int = 0
+    rate_scale: float = 1.0
+
+    @classmethod
+    def start(cls, config: Config, vocab_size: int) -> "TrainingState":
+        """Return the state before the first step, with weights drawn from the random seed."""
+        model = Model(config.model, vocab_size)
+        model.init(generator(config.run.random_seed, Purpose.WEIGHTS))
+        return cls(model, make_optimizer(model.flat, config.optimizer))
+
+    def copy(self) -> "TrainingState":
+        """Return a copy to go back to. Best weights and history entries never change: shared."""
+        model = Model(self.model.config, self.model.vocab_size)
+        model.flat[...] = self.model.flat
+        return replace(
+            self,
+            model=model,
+            optimizer=self.optimizer.copy(),
+            carried=_copied(self.carried),
+            history=list(self.history),
+        )
+
+    def restore(self, earlier: "TrainingState") -> None:
+        """Go back to an earlier copy, in place: all arrays stay where they are."""
+        self.model.flat[...] = earlier.model.flat
+        self.optimizer.restore(earlier.optimizer)
+        for mine, before in zip(self.carried or [], earlier.carried or [], strict=True):
+            for part, value in zip(mine, before, strict=True):
+                part[...] = value
+        for entry in fields(self):
+            if entry.name not in ("model", "optimizer", "carried", "seconds", "rate_scale"):
+                setattr(self, entry.name, getattr(earlier, entry.name))
+        self.history = list(earlier.history)
+
+    def forget_best(self) -> None:
+        """Forget which weights were best, because there is another text to judge them by."""
+        self.best_weights, self.best_val_loss, self.stale = None, math.inf, 0
+
+    @property
+    def weights(self) -> Array:
+        """The weights to keep: the best by validation, else the latest."""
+        return self.model.flat if self.best_weights is None else self.best_weights
+
+
+def _copied(state: ModelState | None) -> ModelState | None:
+    return None if state is None else [tuple(part.copy() for part in layer) for layer in state]

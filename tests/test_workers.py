@@ -1,0 +1,213 @@
+"""Several processes compute what one does, and none outlives the run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import Config, ModelConfig, RunConfig, TrainingError, TrainingState, train
+from charrnn.workers import Team, WorkerLostError, can_fork, default_workers
+from tests.test_cli import fails, ok
+from tests.test_faults import RUN, logged_steps, running, same_arrays, wait_for
+from tests.test_training import Ids, V, ids, make_config, run  # noqa: F401  # ids is a fixture
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="workers are forked")
+
+
+def config_of(workers: int, **settings: Any) -> Config:
+    # float64, so that the order of sums does not hide what should be equal
+    config = make_config(workers=workers, **settings)
+    return replace(config, model=replace(config.model, dtype="float64"))
+
+
+def children() -> set[str]:
+    """Return the processes whose parent is this one."""
+    found = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,comm="],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return {line for line in found.stdout.splitlines() if not line.endswith(" ps")}
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("stride", [None, 5])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_several_workers_train_as_one_does(
+    cell: str,
+    stride: int | None,
+    workers: int,
+    ids: Ids,  # noqa: F811
+) -> None:
+    settings = {"cell": cell, "stride": stride, "steps": 40, "layers": 2}
+    alone, team = (run(config_of(n, **settings), ids) for n in (1, workers))
+    np.testing.assert_allclose(team.model.flat, alone.model.flat, atol=1e-9)
+    assert team.best_val_loss == pytest.approx(alone.best_val_loss)
+    for name, slot in alone.optimizer.slots.items():
+        np.testing.assert_allclose(team.optimizer.slots[name], slot, atol=1e-9)
+    if stride is None:
+        for one, other in zip(alone.carried or [], team.carried or [], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("clip", [{"clip_norm": 0.05}, {"clip_norm": None, "clip_value": 0.001}])
+def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> None:  # noqa: F811
+    finals = []
+    for workers in (1, 2):
+        config = config_of(workers, steps=30, optimizer="sgd", learning_rate=1.0)
+        config = replace(config, optimizer=replace(config.optimizer, **clip))
+        finals.append(run(config, ids).model.flat)
+    np.testing.assert_allclose(finals[1], finals[0], atol=1e-9)
+    unclipped = config_of(1, steps=30, optimizer="sgd", learning_rate=1.0, clip_norm=None)
+    assert np.abs(run(unclipped, ids).model.flat - finals[0]).max() > 1e-3
+
+
+def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:  # noqa: F811
+    first, again = (run(make_config(steps=30, workers=2, dropout=0.2), ids) for _ in range(2))
+    np.testing.assert_array_equal(first.model.flat, again.model.flat)
+
+
+def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:  # noqa: F811
+    before = children()
+    config = make_config(steps=10, workers=3)
+    run(config, ids)
+    assert children() == before
+    events = train(TrainingState.start(config, V), config, ids, ids[:0])
+    next(events)
+    assert len(children() - before) == 2
+    events.close()
+    assert children() == before
+
+
+def test_a_rollback_reaches_every_worker(ids: Ids) -> None:  # noqa: F811
+    config = make_config(steps=60, workers=2, schedule="constant")
+    state = TrainingState.start(config, V)
+    rollbacks = 0
+    for event in train(state, config, ids[:-600], ids[-600:]):
+        if event.step == 50 and not rollbacks:
+            state.model.flat[-1] = np.nan
+        rollbacks += event.rollback is not None
+    assert rollbacks == 1
+    assert np.isfinite(state.model.flat).all()
+    assert state.best_val_loss < 1.6
+
+
+def test_a_lost_worker_is_an_error_at_the_next_barrier() -> None:
+    team = Team(3)
+    array = team.array((3,), np.float64)
+
+    def work() -> None:
+        array[team.rank] += 1
+        team.barrier()
+
+    team.start(work)
+    for _ in range(5):
+        team.begin()
+        work()
+    np.testing.assert_array_equal(array, 5)
+    os.kill(team._children[0], signal.SIGKILL)  # noqa: SLF001
+
+    def go_on() -> None:
+        for _ in range(3):
+            team.begin()
+            work()
+
+    with pytest.raises(WorkerLostError):
+        go_on()
+    team.close()
+
+
+def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:  # noqa: F811
+    config = make_config(steps=100_000, workers=2)
+    state = TrainingState.start(config, V)
+    before = children()
+    events = train(state, config, ids, ids[:0])
+    next(events)
+    (worker,) = children() - before
+    os.kill(int(worker.split()[0]), signal.SIGKILL)
+    with pytest.raises(TrainingError, match="a worker process died"):
+        for _ in events:
+            pass
+    assert np.isfinite(state.model.flat).all()
+    assert children() == before
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text("The cat sat on the mat. The dog dug in the bog.\n" * 120)
+    return tmp_path / "text.txt"
+
+
+def workers_of(pid: int) -> list[int]:
+    found = subprocess.run(
+        ["ps", "--ppid", str(pid), "-o", "pid="],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return [int(line) for line in found.stdout.split()]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_run(stop: signal.Signals, text: Path) -> None:
+    with running("train", text, *RUN, "--workers", "3", "--time", "60s", "-o", "m.npz", "--log",
+                 "log", cwd=text.parent) as run_:  # fmt: skip
+        wait_for(lambda: logged_steps(text.parent / "log") > 5)
+        workers = workers_of(run_.pid)
+        assert len(workers) == 2
+        run_.send_signal(stop)
+        run_.wait(30)
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
+
+
+def test_a_run_whose_worker_is_killed_ends_with_one_line_and_goes_on(text: Path) -> None:
+    folder = text.parent
+    with running("train", text, *RUN, "--workers", "2", "--time", "60s", "-o", "m.npz", "--log",
+                 "log", cwd=folder) as run_:  # fmt: skip
+        wait_for(lambda: logged_steps(folder / "log") > 5)
+        os.kill(workers_of(run_.pid)[0], signal.SIGKILL)
+        _, err = run_.communicate(timeout=30)
+    assert run_.returncode == 1
+    assert b"charrnn: error: a worker process died" in err
+    assert b"Traceback" not in err
+    ok("train", text, "-o", "m.npz", "--resume", "--time", "61s", "--steps", "5", cwd=folder)
+
+
+def test_a_run_of_several_workers_resumes_to_the_last_bit(text: Path) -> None:
+    folder, options = text.parent, [*RUN, "--workers", "2", "--steps", "600"]
+    ok("train", text, *options, "-o", "whole.npz", cwd=folder)
+    with running("train", text, *options, "-o", "m.npz", "--log", "log", cwd=folder) as run_:
+        wait_for(lambda: logged_steps(folder / "log") > 200)
+        run_.send_signal(signal.SIGTERM)
+        run_.wait(30)
+    ok("train", text, *options, "-o", "m.npz", "--resume", cwd=folder)
+    same_arrays(folder / "whole.npz", folder / "m.npz")
+
+
+def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert default_workers(ModelConfig(hidden_size=16), 24, 32) == 1
+    assert default_workers(ModelConfig(hidden_size=512), 64, 1024) == cores
+    assert default_workers(ModelConfig(hidden_size=512), 64, 16) == 1
+
+
+def test_more_workers_than_windows_are_refused(text: Path) -> None:
+    fails(2, "more than the 4 windows", "train", text, *RUN, "--batch-size", "4", "--workers", "5",
+          "-o", "m.npz", cwd=text.parent)  # fmt: skip
+
+
+def test_a_library_user_gets_one_process_unless_asked() -> None:
+    assert Config(run=RunConfig()).run.workers is None
+    program = (
+        "import threading; from charrnn import *; import numpy as np\n"
+        "config = Config(run=RunConfig(steps=1, seconds=None))\n"
+        "state = TrainingState.start(config, 5)\n"
+        "list(train(state, config, np.zeros(2000, np.uint8), np.zeros(0, np.uint8)))"
+    )
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+    assert time.monotonic() - started < 60
