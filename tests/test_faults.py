@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import checkpoint, load
+from charrnn import CheckpointError, checkpoint, load
 from charrnn.cli import training_run
 from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok
 
@@ -300,7 +300,6 @@ def test_a_run_that_diverges_ends_with_a_usable_checkpoint(text: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
 def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -> None:
     command = f"ulimit -v 4000000; '{CHARRNN}' train text.txt --hidden-size 20000 -o m.npz"
-    started = time.monotonic()
     done = subprocess.run(
         [BASH, "-c", command], cwd=text.parent, capture_output=True, text=True, check=False,
         env=ENVIRONMENT,
@@ -308,7 +307,6 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -
     assert done.returncode == 1
     assert "MiB of memory to train" in done.stderr
     assert "hint: try a smaller --hidden-size" in done.stderr
-    assert time.monotonic() - started < 10
 
 
 # Hostile files
@@ -329,7 +327,6 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
     for name, data in lies.items():
         (folder / name).write_bytes(data)
         command = f"ulimit -v 1500000; '{CHARRNN}' sample -c {name}"
-        started = time.monotonic()
         done = subprocess.run(
             [BASH, "-c", command], cwd=folder, capture_output=True, text=True, check=False,
             env=ENVIRONMENT,
@@ -337,7 +334,10 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
         assert done.returncode == 1, name
         assert "not a charrnn checkpoint, or damaged" in done.stderr
         assert done.stderr.count("\n") == 2
-        assert time.monotonic() - started < 5  # starting Python included
+        started = time.process_time()  # of this process alone, whatever else the machine does
+        with pytest.raises(CheckpointError):
+            load(folder / name)
+        assert time.process_time() - started < 1
 
 
 def test_the_checkpoint_of_format_1_is_read_for_ever() -> None:
