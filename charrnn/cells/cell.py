@@ -105,10 +105,14 @@ def project_inputs(inputs: NDArray[Any], weight: Array, bias: Array, workspace: 
     T, B = inputs.shape[0], inputs.shape[-1]
     projected = workspace.array("projected", (T, len(weight), B), weight.dtype)
     if inputs.ndim == 2:  # noqa: PLR2004
-        table = weight + bias[:, None]
+        # Add the bias where that is less work: to all columns once, or to those looked up.
+        few = inputs.size < weight.shape[1]
+        table = weight if few else weight + bias[:, None]
         for t in range(T):
             # Ids are in range; "clip" only spares NumPy a slow check and a copy.
             np.take(table, inputs[t], axis=1, out=projected[t], mode="clip")
+        if few:
+            projected += bias[:, None]
         return projected
     # One product per step rather than one over all: a step then has the same bits in a sequence
     # of any length.
