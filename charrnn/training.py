@@ -14,7 +14,7 @@ from charrnn.errors import TrainingError
 from charrnn.optimizers import learning_rate
 from charrnn.share import Share
 from charrnn.state import TrainingState
-from charrnn.validation import evaluate
+from charrnn.validation import MAX_VALIDATED, evaluate
 from charrnn.vocabulary import Ids
 from charrnn.windows import fit_to_corpus, make_batches
 from charrnn.workers import Group, WorkerLostError, make_group
@@ -23,10 +23,6 @@ from charrnn.workers import Group, WorkerLostError, make_group
 # so that it takes a few percent of the time and no more.
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
-
-# Characters of the held-out text that are measured: the mean over so many is sure to about 0.003
-# nats, and a longer text would hold up the run.
-MAX_VALIDATED = 200_000
 
 # How often in a row training goes back and tries again more slowly before it gives up.
 MAX_ROLLBACKS = 4

@@ -378,7 +378,7 @@ def test_closed_standard_streams_do_not_hurt(home: Path, tmp_path: Path) -> None
 
 
 def test_unknown_characters_of_a_seed_follow_the_policy(model: Path) -> None:
-    done = fails(2, "'é' (U+00E9) '\\x1b' (U+001B)"[:12], "sample", "-c", model, "--seed", "é\x1bT")
+    done = fails(2, "(U+00E9)", "sample", "-c", model, "--seed", "é\x1bT")
     assert "\x1b" not in done.err
     assert "U+001B" in done.err
     assert "inspect-vocab" in done.err
