@@ -7,7 +7,7 @@ Members, all stored uncompressed:
     weight_ih_l0 ...    the weights to sample from, named as in torch.nn
     resume.weights      the latest weights, flat, and with them what else a run needs to go on:
     resume.<slot>       the optimiser's memory, flat
-    resume.h_l0 ...     the carried hidden state of each layer (H, B), for contiguous streams
+    resume.h_l0 ...     the carried hidden state of each layer (B, H), for contiguous streams
 
 A file is written beside its target and renamed over it, so the target is the old one or the new one
 at any moment. A file is not trusted when read: only the bytes that ``npz.write`` would write are
@@ -284,7 +284,7 @@ def _resume_shapes(
     }
     if carried:
         state_names = ("h", "c") if config.model.cell == "lstm" else ("h",)
-        state_shape = (config.model.hidden_size, config.data.batch_size)
+        state_shape = (config.data.batch_size, config.model.hidden_size)
         expected |= {
             f"resume.{name}_l{layer}": state_shape
             for layer in range(config.model.layers)

@@ -1,6 +1,6 @@
 """The model: stacked recurrent layers and a linear output layer over the vocabulary.
 
-    ids (T, B) -> layer 0 -> dropout -> layer 1 -> ... -> dropout -> W_out h + b_out -> logits
+    ids (T, B) -> layer 0 -> dropout -> layer 1 -> ... -> dropout -> h W_out^T + b_out -> logits
 
 All parameters live in one flat array, and each name is a view into it: an optimiser, a checkpoint
 or another process handles a single array, while cells see named matrices.
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.cells import Array, Params, State, Workspace, init_params, make_cell
-from charrnn.cells.cell import columns
 from charrnn.config import ModelConfig
 from charrnn.loss import softmax_cross_entropy, target_log_probabilities
 
@@ -27,7 +26,7 @@ class ModelCache(NamedTuple):
 
     layers: list[Any]
     masks: list[Array | None]
-    top: Array  # (T, H, B): outputs of the last layer, after dropout
+    top: Array  # (T, B, H): outputs of the last layer, after dropout
 
 
 def param_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
@@ -61,6 +60,7 @@ class Model:
     vocab_size   characters it knows (V)
     flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
     params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
+    layers       the same, layer by layer and without the layer's number: weight_ih ...
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, flat: Array | None = None) -> None:
@@ -69,7 +69,7 @@ class Model:
         self.shapes = param_shapes(config, vocab_size)
         self.flat: Array = np.zeros(self.size, config.dtype) if flat is None else flat
         self.params = views(self.flat, self.shapes)
-        self._layers: list[Params] = [
+        self.layers: list[Params] = [
             {
                 name: self.params[f"{name}_l{layer}"]
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -85,7 +85,7 @@ class Model:
     def init(self, rng: np.random.Generator) -> "Model":
         """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model."""
         H = self.config.hidden_size
-        for number, layer in enumerate(self._layers):
+        for number, layer in enumerate(self.layers):
             drawn = init_params(self.cell, H if number else self.vocab_size, H, rng)
             for name, values in drawn.items():
                 layer[name][...] = values
@@ -96,9 +96,9 @@ class Model:
 
     def zero_state(self, batch_size: int) -> ModelState:
         """Return a state of zeros for every layer."""
-        shape = (self.config.hidden_size, batch_size)
+        shape = (batch_size, self.config.hidden_size)
         names = self.cell.state_names
-        return [tuple(np.zeros(shape, self.flat.dtype) for _ in names) for _ in self._layers]
+        return [tuple(np.zeros(shape, self.flat.dtype) for _ in names) for _ in self.layers]
 
     def workspaces(self) -> list[Workspace]:
         """Return fresh scratch memory for forward, one for each layer and one for the output."""
@@ -114,14 +114,14 @@ class Model:
     ) -> tuple[Array, ModelState, ModelCache]:
         """Run the model over ids (T, B).
 
-        Returns logits (T, V, B), the final state and a cache for backward. Dropout is on when a
+        Returns logits (T, B, V), the final state and a cache for backward. Dropout is on when a
         random source for it is given, that is: while training.
         """
         workspaces = workspaces or self.workspaces()
         inputs: NDArray[Any] = ids
         final_state, caches, masks = [], [], []
         # strict=False: the last workspace is the output layer's
-        for layer, before, workspace in zip(self._layers, state, workspaces, strict=False):
+        for layer, before, workspace in zip(self.layers, state, workspaces, strict=False):
             inputs, after, cache = self.cell.forward(layer, inputs, before, workspace)
             mask = None
             if dropout_rng is not None and self.config.dropout > 0:
@@ -130,11 +130,10 @@ class Model:
             final_state.append(after)
             caches.append(cache)
             masks.append(mask)
-        weight, bias = self.params["output.weight"], self.params["output.bias"]
-        shape = (len(ids), self.vocab_size, ids.shape[1])
-        logits = workspaces[-1].array("logits", shape, weight.dtype)
-        np.matmul(weight, inputs, out=logits)
-        logits += bias[:, None]
+        weight = self.params["output.weight"]
+        logits = workspaces[-1].array("logits", (*ids.shape, self.vocab_size), weight.dtype)
+        np.dot(_rows(inputs), weight.T, out=_rows(logits))
+        logits += self.params["output.bias"]
         return logits, final_state, ModelCache(caches, masks, inputs)
 
     def _dropout_mask(self, outputs: Array, rng: np.random.Generator) -> Array:
@@ -143,28 +142,30 @@ class Model:
         mask /= keep  # inverted dropout: nothing to rescale when sampling
         return mask
 
-    def backward(self, cache: ModelCache, d_logits: Array) -> Params:
-        """Return the gradient by every parameter, same keys as ``params``."""
-        d_columns = columns(d_logits)
-        grads: Params = {
-            "output.weight": d_columns @ columns(cache.top).T,
-            "output.bias": d_columns.sum(axis=1),
-        }
-        d_outputs: Array = np.matmul(self.params["output.weight"].T, d_logits)
-        no_gradient = self.zero_state(d_logits.shape[-1])
+    def backward(self, cache: ModelCache, d_logits: Array, grads: Params | None = None) -> Params:
+        """Return the gradient by every parameter, same keys as ``params``.
+
+        grads   arrays to write them to; new ones if None
+        """
+        grads = grads or {name: np.empty_like(param) for name, param in self.params.items()}
+        rows = _rows(d_logits)
+        np.dot(rows.T, _rows(cache.top), out=grads["output.weight"])
+        rows.sum(axis=0, out=grads["output.bias"])
+        d_outputs: Array = np.dot(rows, self.params["output.weight"]).reshape(cache.top.shape)
+        no_gradient = self.zero_state(d_logits.shape[1])
         for number in reversed(range(self.config.layers)):
             mask = cache.masks[number]
             if mask is not None:
                 d_outputs *= mask
-            layer_grads, d_inputs, _ = self.cell.backward(
-                self._layers[number], cache.layers[number], d_outputs, no_gradient[number]
+            layer = {name: grads[f"{name}_l{number}"] for name in self.layers[number]}
+            _, d_inputs, _ = self.cell.backward(
+                self.layers[number], cache.layers[number], d_outputs, no_gradient[number], layer
             )
-            grads |= {f"{name}_l{number}": grad for name, grad in layer_grads.items()}
             if d_inputs is not None:
                 d_outputs = d_inputs
         return grads
 
-    def loss_and_gradients(
+    def loss_and_gradients(  # noqa: PLR0913
         self,
         inputs: NDArray[np.integer[Any]],
         targets: NDArray[np.integer[Any]],
@@ -172,13 +173,19 @@ class Model:
         *,
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
+        grads: Params | None = None,
+        count: int | None = None,
     ) -> tuple[float, Params, ModelState]:
-        """Return the mean cross-entropy in nats per character, its gradients, the final state."""
+        """Return the mean cross-entropy in nats per character, its gradients, the final state.
+
+        grads   arrays for the gradients; new ones if None
+        count   how many targets the mean is over, if these are a share of a larger batch
+        """
         logits, final_state, cache = self.forward(
             inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
         )
-        loss, d_logits = softmax_cross_entropy(logits, targets)
-        return loss, self.backward(cache, d_logits), final_state
+        loss, d_logits = softmax_cross_entropy(logits, targets, count)
+        return loss, self.backward(cache, d_logits, grads), final_state
 
     def log_probabilities(
         self,
@@ -191,3 +198,8 @@ class Model:
         state = state or self.zero_state(inputs.shape[1])
         logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
         return target_log_probabilities(logits, targets), final_state
+
+
+def _rows(steps: Array) -> Array:
+    """Return a view (T*B, N) of steps (T, B, N)."""
+    return steps.reshape(-1, steps.shape[-1])

@@ -1,8 +1,8 @@
-"""One process's share of a training step: some columns of the batch, a slice of the parameters.
+"""One process's share of a training step: some samples of the batch, a slice of the parameters.
 
 A step has three parts, with a barrier behind each:
 
-    1. every process computes the gradient of its columns, into a row of its own
+    1. every process computes the gradient of its samples, into a row of its own
     2. every process sums its slice of these rows, and the squares of that sum
     3. every process knows the norm now, and updates its slice of the parameters
 
@@ -39,7 +39,7 @@ class Share:
         self.model = state.model
         size, ranks = self.model.size, group.size
         self.grads = group.array((ranks, size), self.model.flat.dtype)
-        # Of each process: loss of its columns; square sums of its slice of the gradient, before and
+        # Of each process: loss of its samples; square sums of its slice of the gradient, before and
         # after clipping by value, and of the weights.
         self.totals = group.array((ranks, 4), np.float64)
         # What the first process tells the others: step, optimiser steps, learning rate.
@@ -101,26 +101,24 @@ class Share:
             self.group.barrier()
 
     def _gradients(self, mine: "_Mine", step: int) -> None:
-        """Compute the gradient of this process's columns, and carry their state on."""
+        """Compute the gradient of this process's samples, and carry their state on."""
         batch, seed, group = self.batches.at(step), self.config.run.random_seed, self.group
-        inputs, targets = batch.inputs[:, mine.columns], batch.targets[:, mine.columns]
-        share = inputs.shape[1] / batch.inputs.shape[1]
+        inputs, targets = batch.inputs[:, mine.samples], batch.targets[:, mine.samples]
         state = self.model.zero_state(inputs.shape[1])
         if self._carried is not None and not batch.fresh:
-            state = [tuple(part[:, mine.columns] for part in layer) for layer in self._carried]
-        loss, grads, state = self.model.loss_and_gradients(
+            state = [tuple(part[mine.samples] for part in layer) for layer in self._carried]
+        self.totals[group.rank, 0], _, state = self.model.loss_and_gradients(
             inputs,
             targets,
             state,
             dropout_rng=generator(seed, Purpose.DROPOUT, step * group.size + group.rank),
             workspaces=self.workspaces,
+            grads=mine.grads,
+            count=batch.targets.size,
         )
-        for name, grad in grads.items():
-            np.multiply(grad, share, out=mine.grads[name])
-        self.totals[group.rank, 0] = loss * share
         for carried, layer in zip(self._carried or [], state, strict=False):
             for part, value in zip(carried, layer, strict=True):
-                part[:, mine.columns] = value
+                part[mine.samples] = value
 
     def _reduce(self, mine: "_Mine") -> None:
         """Sum this process's slice of all gradients, clip it by value, and note its squares."""
@@ -139,9 +137,9 @@ class Share:
 
 @dataclass
 class _Mine:
-    """What belongs to one process: its columns, its gradient, its slice of everything flat."""
+    """What belongs to one process: its samples, its gradient, its slice of everything flat."""
 
-    columns: slice
+    samples: slice
     slice: slice
     grads: Params
     grad: Array
@@ -158,7 +156,7 @@ class _Mine:
         for name, slot in share._slots.items():  # noqa: SLF001  # the other half of this class
             optimizer.slots[name] = slot[part]
         return cls(
-            columns=_part(share.config.data.batch_size, group),
+            samples=_part(share.config.data.batch_size, group),
             slice=part,
             grads=views(share.grads[group.rank], model.shapes),
             grad=share.grads[0, part],

@@ -42,10 +42,10 @@ def make_case(cell: Cell, dense: bool, dtype: str = "float64", steps: int = T) -
 
     params = {name: a.astype(dtype) for name, a in init_params(cell, I, H, rng).items()}
     params["bias_hh"] += normal(cell.gates * H)
-    inputs = normal(steps, I, B) if dense else rng.integers(I, size=(steps, B)).astype(np.uint8)
-    state = tuple(normal(H, B) for _ in cell.state_names)
-    d_state = tuple(normal(H, B) for _ in cell.state_names)
-    return Case(params, inputs, state, normal(steps, H, B), d_state)
+    inputs = normal(steps, B, I) if dense else rng.integers(I, size=(steps, B)).astype(np.uint8)
+    state = tuple(normal(B, H) for _ in cell.state_names)
+    d_state = tuple(normal(B, H) for _ in cell.state_names)
+    return Case(params, inputs, state, normal(steps, B, H), d_state)
 
 
 def objective(cell: Cell, case: Case) -> float:
@@ -98,22 +98,22 @@ def test_a_split_sequence_equals_the_whole_exactly(cell: Cell, dense: bool, dtyp
 def test_the_naive_oracle_agrees(name: str, dense: bool, dtype: str, tolerance: float) -> None:
     cell, step = CELLS[name]
     case = make_case(cell, dense, dtype)
-    vectors = case.inputs if dense else np.eye(I)[case.inputs].transpose(0, 2, 1)
+    vectors = case.inputs if dense else np.eye(I)[case.inputs]
     outputs, final, _ = cell.forward(case.params, case.inputs, case.state)
     assert outputs.dtype == dtype
     for sample in range(B):
-        state = tuple(part[:, sample] for part in case.state)
+        state = tuple(part[sample] for part in case.state)
         for t in range(T):
-            state = step(case.params, vectors[t, :, sample], state)
-            np.testing.assert_allclose(outputs[t, :, sample], state[0], atol=tolerance)
+            state = step(case.params, vectors[t, sample], state)
+            np.testing.assert_allclose(outputs[t, sample], state[0], atol=tolerance)
         for ours, expected in zip(final, state, strict=True):
-            np.testing.assert_allclose(ours[:, sample], expected, atol=tolerance)
+            np.testing.assert_allclose(ours[sample], expected, atol=tolerance)
 
 
 @every_cell
 def test_ids_stand_for_one_hot_vectors(cell: Cell) -> None:
     case = make_case(cell, dense=False)
-    one_hot = np.eye(I)[case.inputs].transpose(0, 2, 1).copy()
+    one_hot = np.eye(I)[case.inputs]
     results = []
     for inputs in (case.inputs, one_hot):
         outputs, _, cache = cell.forward(case.params, inputs, case.state)

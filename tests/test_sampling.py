@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate, sampling
 from charrnn.loss import log_softmax
-from charrnn.sampling import choose, filter_logits, start_ids
+from charrnn.sampling import choose, start_ids, weights
 
 V = 9
 
@@ -67,7 +67,7 @@ def test_probabilities_are_never_nan(
     logits: np.ndarray[Any, Any], temperature: float, top_k: int | None, top_p: float | None
 ) -> None:
     config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
-    p = np.exp(filter_logits(logits, config))
+    p = weights(logits, config)
     assert not np.isnan(p).any()
     assert (p.sum(axis=1) > 0).all()
     for draws in (np.zeros(2), np.full(2, np.nextafter(1, 0))):
@@ -113,16 +113,16 @@ def test_generation_feeds_back_what_it_chose() -> None:
     chosen = ids_of(model, 20, SamplingConfig(temperature=0.0), random_seed=0)[:, 0]
     fed = np.concatenate([[1, 2, 3], chosen])[:, None]
     logits, _, _ = model.forward(fed, model.zero_state(1))
-    np.testing.assert_array_equal(chosen, logits[2:-1, :, 0].argmax(axis=1))
+    np.testing.assert_array_equal(chosen, logits[2:-1, 0].argmax(axis=1))
 
 
 def test_log_p_is_the_models_own_whatever_the_filters() -> None:
     model = make_model(dtype="float64")
     config = SamplingConfig(temperature=0.5, top_k=3)
-    steps = list(islice(generate(model, np.array([1]), config, random_seed=0), 10))
+    steps = list(islice(generate(model, np.array([1]), config, random_seed=0, log_p=True), 10))
     fed = np.array([[1], *([int(step.ids[0])] for step in steps)])
     logits, _, _ = model.forward(fed, model.zero_state(1))
-    log_p = log_softmax(logits[..., 0], axis=1)
+    log_p = log_softmax(logits[:, 0])
     for t, step in enumerate(steps):
         assert step.log_p[0] == pytest.approx(log_p[t, step.ids[0]])
 

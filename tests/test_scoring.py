@@ -28,7 +28,7 @@ def by_hand(model: Model, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> fl
     state, total = model.zero_state(1), 0.0
     for this, following in pairwise(ids):
         logits, state, _ = model.forward(np.array([[this]]), state)
-        total -= log_softmax(logits[0, :, 0], axis=0)[following]
+        total -= log_softmax(logits[0, 0])[following]
     return float(total)
 
 

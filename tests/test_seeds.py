@@ -76,7 +76,7 @@ def test_every_window_of_the_sentence_predicts_its_next_character() -> None:
     )
     inputs, targets = sliding_windows(IDS, 5, 1)
     logits, _, _ = model.forward(inputs.T, model.zero_state(len(inputs)))
-    np.testing.assert_array_equal(logits[-1].argmax(axis=0), targets[:, -1])
+    np.testing.assert_array_equal(logits[-1].argmax(axis=1), targets[:, -1])
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -97,11 +97,11 @@ def test_the_sentence_learnt_as_one_stream_comes_back_from_its_first_letter(cell
 def test_one_step_and_a_sequence_of_four_agree_exactly() -> None:
     rng = np.random.default_rng(0)
     cell, params = LSTMCell(), init_params(LSTMCell(), 3, 5, rng)
-    inputs, zero = rng.standard_normal((4, 3, 1)), (np.zeros((5, 1)), np.zeros((5, 1)))
+    inputs, zero = rng.standard_normal((4, 1, 3)), (np.zeros((1, 5)), np.zeros((1, 5)))
     sequence, _, _ = cell.forward(params, inputs, zero)
     first, state, _ = cell.forward(params, inputs[:1], zero)
-    assert first[0, :, 0].shape == (5,)
-    assert sequence[:, :, 0].shape == (4, 5)
+    assert first[0, 0].shape == (5,)
+    assert sequence[:, 0].shape == (4, 5)
     steps = [first[0]]
     for t in range(1, 4):
         outputs, state, _ = cell.forward(params, inputs[t : t + 1], state)
@@ -119,6 +119,6 @@ def test_a_hundred_steps_equal_the_naive_loop() -> None:
         state = np.tanh(W @ vector + U @ state + b)
         expected.append(state)
     params: Params = {"weight_ih": W, "weight_hh": U, "bias_ih": b, "bias_hh": np.zeros(64)}
-    outputs, _, _ = RNNCell().forward(params, inputs[:, :, None], (np.zeros((64, 1)),))
-    assert outputs[:, :, 0].shape == (100, 64)
-    np.testing.assert_allclose(outputs[:, :, 0], expected, atol=1e-12)
+    outputs, _, _ = RNNCell().forward(params, inputs[:, None], (np.zeros((1, 64)),))
+    assert outputs[:, 0].shape == (100, 64)
+    np.testing.assert_allclose(outputs[:, 0], expected, atol=1e-12)

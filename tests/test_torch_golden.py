@@ -46,11 +46,6 @@ def assert_matches(actual: ArrayLike, expected: ArrayLike) -> None:
     np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
 
 
-def batch_last(values: ArrayLike) -> Array:
-    """Return torch's (..., B, features) in our order of axes, (..., features, B)."""
-    return np.asarray(values, np.float64).swapaxes(-1, -2)
-
-
 def layer_params(case: dict[str, Any], layer: int) -> Params:
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return {name: np.array(case["weights"][f"{name}_l{layer}"]) for name in names}
@@ -58,7 +53,7 @@ def layer_params(case: dict[str, Any], layer: int) -> Params:
 
 def forward(cell: Cell, layers: int, case: dict[str, Any]) -> tuple[Array, list[State], list[Any]]:
     """Run stacked layers; return the outputs of the last, and final state and cache of each."""
-    outputs, initial = batch_last(case["inputs"]), batch_last(case["initial_states"])
+    outputs, initial = np.array(case["inputs"]), np.array(case["initial_states"])
     final_states, caches = [], []
     for layer in range(layers):
         state = tuple(initial[:, layer])
@@ -85,9 +80,9 @@ def test_optimizer_matches_torch_at_every_step(name: str) -> None:
 def test_cell_outputs_and_final_states_match_torch(name: str, layers: int) -> None:
     case = load("cells.json", "cells", f"{name}-{layers}")
     outputs, final_states, _ = forward(CELLS[name], layers, case)
-    assert_matches(outputs, batch_last(case["outputs"]))
+    assert_matches(outputs, case["outputs"])
     # ours: layer by layer; torch's: all h, then all c
-    assert_matches(np.stack(final_states, axis=1), batch_last(case["final_states"]))
+    assert_matches(np.stack(final_states, axis=1), case["final_states"])
 
 
 @every_cell
@@ -95,7 +90,7 @@ def test_cell_outputs_and_final_states_match_torch(name: str, layers: int) -> No
 def test_cell_gradients_match_torch(name: str, layers: int) -> None:
     cell, case = CELLS[name], load("cells.json", "cells", f"{name}-{layers}")
     _, _, caches = forward(cell, layers, case)
-    d_outputs, d_final = batch_last(case["d_outputs"]), batch_last(case["d_final_states"])
+    d_outputs, d_final = np.array(case["d_outputs"]), np.array(case["d_final_states"])
     d_initial = np.full_like(d_final, np.nan)
     compared = set()
     for layer in reversed(range(layers)):
@@ -109,8 +104,8 @@ def test_cell_gradients_match_torch(name: str, layers: int) -> None:
         assert d_inputs is not None
         d_outputs = d_inputs
     assert compared == case["d_weights"].keys()
-    assert_matches(d_outputs, batch_last(case["d_inputs"]))
-    assert_matches(d_initial, batch_last(case["d_initial_states"]))
+    assert_matches(d_outputs, case["d_inputs"])
+    assert_matches(d_initial, case["d_initial_states"])
 
 
 def test_cross_entropy_and_its_gradient_match_torch_even_with_a_huge_logit() -> None:

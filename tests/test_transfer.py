@@ -22,7 +22,7 @@ def test_a_known_character_keeps_its_logit_wherever_its_index_moved() -> None:
     for model, vocabulary in ((old, old_vocabulary), (new, new_vocabulary)):
         ids = vocabulary.encode(text)[:, None]
         rows, _, _ = model.forward(ids, model.zero_state(1))
-        logits[vocabulary.characters] = rows[:, vocabulary.encode("bdf"), 0]
+        logits[vocabulary.characters] = rows[:, 0, vocabulary.encode("bdf")]
     before, after = logits.values()
     np.testing.assert_array_equal(before, after)
 

@@ -1,19 +1,19 @@
 """Recurrent cells, one file each.
 
-A cell is a pair of functions, forward and backward, over named arrays. It holds no weights and no
-state: both are arguments, so training, sampling and gradient checks all call the same code.
+A cell holds no weights and no state: both are arguments of its forward and backward, so training,
+sampling and gradient checks all call the same code.
 
-Axes, in this order in every shape:
+Axes, in this order in every shape, as in torch.nn:
 
-    T  time steps          I  input features        V  characters of the vocabulary
-    H  hidden units        B  samples of a batch    G  gates of a cell (rnn 1, gru 3, lstm 4)
+    G  gates of a cell (rnn 1, gru 3, lstm 4)       I  input features
+    T  time steps                                   H  hidden units
+    B  samples of a batch                           V  characters of the vocabulary
 
-The batch is the last axis: a step's states are the columns of an (H, B) matrix, so the code reads
-like the equations, ``W_hh @ h``, with PyTorch's weights as they are. It is also quicker: each gate
-is one contiguous block of rows, and BLAS gets tall products.
+Weights are PyTorch's, (G*H, I), so a step is ``x @ W.T``. With the gates first, one gate of all
+steps, (T*B, H), is one matrix without a copy, and one gate of one step is one block of memory.
 """
 
-from charrnn.cells.cell import Array, Cell, Params, State, Workspace, init_params
+from charrnn.cells.cell import Array, Blocks, Cell, Params, State, Workspace, init_params
 from charrnn.cells.gru import GRUCell
 from charrnn.cells.lstm import LSTMCell
 from charrnn.cells.rnn import RNNCell
@@ -28,6 +28,7 @@ CELLS: dict[str, type[RNNCell] | type[LSTMCell] | type[GRUCell]] = {
 __all__ = [
     "CELLS",
     "Array",
+    "Blocks",
     "Cell",
     "GRUCell",
     "LSTMCell",

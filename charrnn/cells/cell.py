@@ -1,7 +1,13 @@
-"""What all cells share: the protocol, scratch memory, initialisation and the input side."""
+"""What all cells share: scratch memory, initialisation, the products and the loop over time.
 
+A cell's own file has only what differs: the element-wise arithmetic of one step and its derivative.
+"""
+
+import functools
 import math
-from typing import Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -9,6 +15,15 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[np.floating[Any]]
 Params = dict[str, Array]
 State = tuple[Array, ...]
+
+# OpenBLAS multiplies without first copying both operands as long as M*N*K is at most a million.
+# With blocks of this many weights that holds for up to 61 samples.
+BLOCK_WEIGHTS = 1 << 14
+NARROWEST_BLOCK = 16
+
+# Input weights of up to this many are multiplied step by step, larger ones with all steps at once,
+# which is quicker.
+STEP_BY_STEP = 1 << 16
 
 
 class Workspace:
@@ -29,16 +44,150 @@ class Workspace:
         return array
 
 
-class Cell(Protocol):
+class Blocks:
+    """Weights cut into blocks, for products with the few rows of one step after another.
+
+    Products as small as those of one step spend a third of their time in BLAS rearranging the
+    weights. Here they are rearranged once for all steps.
+
+    blocks   (G, N/m, K, m), cut from weights (G, K, N)
+    """
+
+    def __init__(
+        self, weights: Array, workspace: Workspace, name: str, scale: Array | None = None
+    ) -> None:
+        G, K, N = weights.shape
+        self.width = block_width(K, N)
+        cut = weights.reshape(G, K, N // self.width, self.width).transpose(0, 2, 1, 3)
+        self.blocks = workspace.array(name, cut.shape, weights.dtype)
+        if scale is None:
+            self.blocks[...] = cut
+        else:
+            np.multiply(cut, scale[..., None], out=self.blocks)
+
+    def target(self, out: Array, rows: int | None = None) -> Array:
+        """Return a view of out (G, B, N) that ``np.matmul(x, blocks, out=view)`` fills.
+
+        rows   multiply this many rows at a time, which B must be a multiple of; x is then
+               (B/rows, 1, 1, rows, K) instead of (B, K)
+        """
+        G, B, N = out.shape
+        shape = (G, B // (rows or B), rows or B, N // self.width, self.width)
+        view = out.reshape(shape).transpose(1, 0, 3, 2, 4)
+        return view if rows else view[0]
+
+
+def block_width(inner: int, outer: int) -> int:
+    """Return how many of ``outer`` columns go into a block: a divisor, or all if none will do."""
+    most = min(BLOCK_WEIGHTS // inner, outer)
+    return next((m for m in range(most, NARROWEST_BLOCK - 1, -1) if outer % m == 0), outer)
+
+
+class Cache(NamedTuple):
+    """What backward needs of forward.
+
+    inputs   as given to forward
+    gates    after their activation, (G, T, B, H)
+    kept     one more array that the cell wants to see again, (T, B, H)
+    states   from the initial state on, (T+1, B, H) each
+    """
+
+    inputs: NDArray[Any]
+    gates: Array
+    kept: Array
+    states: State
+    workspace: Workspace
+
+
+class Cell(ABC):
     """One recurrent layer in one direction.
 
     params of a layer, named as in torch.nn (the model adds the layer's number):
 
         weight_ih  (G*H, I)     weight_hh  (G*H, H)     bias_ih, bias_hh  (G*H,)
+
+    Everything that does not wait for the step before is one product over all steps: the input's
+    part of the gates, and in backward the gradients of the weights. What is left for the loop is
+    one product with W_hh and the element-wise ``step``.
     """
 
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
+    sigmoid_gates: ClassVar[tuple[int, ...]] = ()
+
+    # Gradients of one step: how many arrays, and which of them, gate by gate, belong to the input
+    # weights. The first G always belong to the recurrent weights.
+    gradients: ClassVar[int]
+    input_side: ClassVar[tuple[int, ...]]
+    # Does a part of the gradient reach the state before without passing through W_hh?
+    skips: ClassVar[bool] = False
+
+    @abstractmethod
+    def step(  # noqa: PLR0913, PLR0917
+        self,
+        params: Params,
+        gates: Array,
+        recurrent: Array,
+        before: Sequence[Array],
+        after: Sequence[Array],
+        kept: Array,
+    ) -> None:
+        """Compute one step's state from the two halves of its gates, in place.
+
+        gates          the input's part, biases included, (G, B, H); left as the activated gates
+        recurrent      the part of W_hh h_(t-1), (G, B, H); may be overwritten
+        before, after  the state to read and the state to write; they may be the same arrays
+        kept           (B, H), free for what ``step_backward`` wants to see again
+
+        Both parts come scaled for ``activate``.
+        """
+
+    @abstractmethod
+    def step_backward(  # noqa: PLR0913, PLR0917
+        self,
+        gates: Array,
+        kept: Array,
+        before: Sequence[Array],
+        d_state: Sequence[Array],
+        d_gates: Array,
+        scratch: Array,
+    ) -> None:
+        """Undo ``step``: from the gradient by its state to those by its gates.
+
+        gates, kept, before    as ``step`` saw and left them
+        d_state                gradients by the state after, (B, H) each. On return those by the
+                               state before, but for what comes through W_hh to the first
+        d_gates                to be written, (gradients, B, H), before the activation
+        scratch                (G, B, H)
+        """
+
+    def scale(self, dtype: np.dtype[Any]) -> Array:
+        """Return what each gate's input is multiplied by, (G, 1, 1): half for a sigmoid."""
+        return _scale(self.gates, self.sigmoid_gates, dtype)
+
+    def input_bias(self, params: Params) -> Array:
+        """Return the biases that can be added to the input's part, (G*H,): here both."""
+        return params["bias_ih"] + params["bias_hh"]
+
+    def input_table(self, params: Params, ids: NDArray[Any] | None = None) -> Array:
+        """Return the input's part of the gates for all ids or these, biases in, (G, N, H).
+
+        The product of W_ih with a one-hot vector is one of its columns.
+        """
+        weight = params["weight_ih"].reshape(self.gates, -1, params["weight_ih"].shape[1])
+        columns = weight if ids is None else weight[:, :, ids]
+        bias = self.input_bias(params).reshape(self.gates, 1, -1)
+        table: Array = (columns.transpose(0, 2, 1) + bias) * self.scale(bias.dtype)
+        return table
+
+    def recurrent_blocks(self, params: Params, workspace: Workspace) -> Blocks:
+        """Return the weights of a step's product with the state, scaled for ``step``."""
+        weight = self.by_gate(params["weight_hh"])
+        return Blocks(weight, workspace, "blocks", self.scale(weight.dtype))
+
+    def by_gate(self, weight: Array) -> Array:
+        """Return a view (G, I, H) of weights (G*H, I): what a row of features is multiplied by."""
+        return _by_gate(weight, self.gates).transpose(0, 2, 1)
 
     def forward(
         self,
@@ -46,33 +195,124 @@ class Cell(Protocol):
         inputs: NDArray[Any],
         state: State,
         workspace: Workspace | None = None,
-    ) -> tuple[Array, State, Any]:
+    ) -> tuple[Array, State, Cache]:
         """Run the cell over a sequence.
 
-        inputs   ids (T, B), standing for one-hot vectors, or dense features (T, I, B)
-        state    one array (H, B) for each of ``state_names``
+        inputs   ids (T, B), standing for one-hot vectors, or dense features (T, B, I)
+        state    one array (B, H) for each of ``state_names``
 
-        Returns outputs (T, H, B), the final state, and a cache for backward. The final state is
+        Returns outputs (T, B, H), the final state, and a cache for backward. The final state is
         the caller's to keep; outputs and cache belong to the workspace.
         """
-        ...
+        workspace = workspace or Workspace()
+        T, (B, H), dtype = len(inputs), state[0].shape, params["weight_hh"].dtype
+        gates = workspace.array("gates", (self.gates, T, B, H), dtype)
+        kept = workspace.array("kept", (T, B, H), dtype)
+        states = tuple(workspace.array(name, (T + 1, B, H), dtype) for name in self.state_names)
+        for steps, initial in zip(states, state, strict=True):
+            steps[0] = initial
+        self._project(params, inputs, gates)
+        weights = self.recurrent_blocks(params, workspace)
+        recurrent = workspace.array("recurrent", (self.gates, B, H), dtype)
+        target = weights.target(recurrent)
+        for t in range(T):
+            before, after = [s[t] for s in states], [s[t + 1] for s in states]
+            np.matmul(before[0], weights.blocks, out=target)
+            self.step(params, gates[:, t], recurrent, before, after, kept[t])
+        final = tuple(steps[T].copy() for steps in states)
+        return states[0][1:], final, Cache(inputs, gates, kept, states, workspace)
 
     def backward(
         self,
         params: Params,
-        cache: Any,  # noqa: ANN401  # each cell has its own
+        cache: Cache,
         d_outputs: Array,
         d_state: State,
+        grads: Params | None = None,
     ) -> tuple[Params, Array | None, State]:
         """Backpropagate through time (Werbos 1990).
 
-        d_outputs   gradient of the loss by the outputs, (T, H, B)
-        d_state     gradient by the final state, one (H, B) for each of ``state_names``
+        d_outputs   gradient of the loss by the outputs, (T, B, H)
+        d_state     gradient by the final state, one (B, H) for each of ``state_names``
+        grads       arrays for the gradients by the params; new ones if None
 
-        Returns gradients by the params (same keys), by the inputs (T, I, B) or None for ids, and by
+        Returns gradients by the params (same keys), by the inputs (T, B, I) or None for ids, and by
         the initial state. Arguments and cache are left as they were.
         """
-        ...
+        inputs, gates, kept, states, workspace = cache
+        G, T, B, H = gates.shape
+        d_gates = workspace.array("d_gates", (self.gradients, T, B, H), gates.dtype)
+        scratch = workspace.array("recurrent", (G, B, H), gates.dtype)
+        # What a step's state gets from the step after, summed over the gates and over the skip.
+        parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
+        weights = Blocks(_by_gate(params["weight_hh"], G), workspace, "backward blocks")
+        target = weights.target(parts[:G])
+        d_states = [d.copy() for d in d_state]
+        d_hidden = d_states[0]
+        for t in reversed(range(T)):
+            d_hidden += d_outputs[t]
+            d_step = d_gates[:, t]
+            before = [s[t] for s in states]
+            self.step_backward(gates[:, t], kept[t], before, d_states, d_step, scratch)
+            np.matmul(d_step[:G, None], weights.blocks, out=target)
+            if self.skips:
+                parts[G] = d_hidden
+            np.add.reduce(parts, axis=0, out=d_hidden)
+        grads = grads or {name: np.empty_like(param) for name, param in params.items()}
+        steps = d_gates.reshape(self.gradients, T * B, H)
+        _weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
+        ones = np.ones(T * B, gates.dtype)  # a product with ones is quicker than .sum
+        d_bias = np.stack([np.dot(ones, d) for d in steps])
+        grads["bias_hh"][...] = d_bias[:G].ravel()
+        grads["bias_ih"][...] = d_bias[list(self.input_side)].ravel()
+        d_input = [steps[row] for row in self.input_side]
+        d_inputs = _input_gradients(inputs, params["weight_ih"], d_input, grads["weight_ih"])
+        return grads, d_inputs, tuple(d_states)
+
+    def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
+        """Write the input's part of all gates, W_ih x_t and biases, scaled for ``step``."""
+        G, H = self.gates, gates.shape[-1]
+        if inputs.ndim == 2:  # noqa: PLR2004
+            ids, table = inputs.ravel(), None
+            if ids.size < params["weight_ih"].shape[1]:  # more characters than are looked up
+                present, ids = np.unique(ids, return_inverse=True)
+                table = self.input_table(params, present)
+            else:
+                table = self.input_table(params)
+            # Ids are in range; "clip" only spares NumPy a slow check and a copy.
+            np.take(table, ids, axis=1, out=gates.reshape(G, -1, H), mode="clip")
+            return
+        scale, weight = self.scale(gates.dtype), self.by_gate(params["weight_ih"])
+        if weight.size <= STEP_BY_STEP:
+            # Every step the same product: it has the same bits in a sequence of any length.
+            B, inner = inputs.shape[1:]
+            cut = Blocks(weight, Workspace(), "blocks", scale)
+            target = cut.target(gates.reshape(G, -1, H), B)
+            np.matmul(inputs.reshape(-1, 1, 1, B, inner), cut.blocks, out=target)
+        else:
+            weight, rows = weight * scale, inputs.reshape(-1, inputs.shape[-1])
+            for gate, w in zip(gates.reshape(G, -1, H), weight, strict=True):
+                np.dot(rows, w, out=gate)
+        gates += (self.input_bias(params).reshape(G, 1, H) * scale)[:, None]
+
+
+def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
+    """Apply tanh to all gates in place, and make a sigmoid of these.
+
+    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2 cannot overflow, and one tanh serves all gates. The halving
+    of x is not done here: it is in the weights.
+    """
+    np.tanh(gates, out=gates)
+    for gate in sigmoids:
+        np.multiply(gate, 0.5, out=gate)
+        np.add(gate, 0.5, out=gate)
+
+
+@functools.cache
+def _scale(gates: int, sigmoid_gates: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    scale = np.ones((gates, 1, 1), dtype)
+    scale[list(sigmoid_gates)] = 0.5
+    return scale
 
 
 def init_params(cell: Cell, input_size: int, hidden_size: int, rng: np.random.Generator) -> Params:
@@ -96,64 +336,44 @@ def init_params(cell: Cell, input_size: int, hidden_size: int, rng: np.random.Ge
     return params
 
 
-def project_inputs(inputs: NDArray[Any], weight: Array, bias: Array, workspace: Workspace) -> Array:
-    """Return weight @ x_t + bias for every step at once, (T, G*H, B).
+def _by_gate(weight: Array, gates: int) -> Array:
+    """Return weights (G*H, I) as (G, H, I)."""
+    return weight.reshape(gates, -1, weight.shape[1])
 
-    The product of a matrix with a one-hot vector is one of its columns, so ids are looked up, not
-    multiplied.
+
+def _weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array) -> None:
+    """Write dW = sum_t dz_t x_t^T, gate by gate.
+
+    steps   gradients of each gate, (T*B, H)
+    inputs  what the weights were multiplied with, (T*B, I)
+    out     (G*H, I)
     """
-    T, B = inputs.shape[0], inputs.shape[-1]
-    projected = workspace.array("projected", (T, len(weight), B), weight.dtype)
+    for d, grad in zip(steps, _by_gate(out, len(steps)), strict=True):
+        np.dot(d.T, inputs, out=grad)
+
+
+def _input_gradients(
+    inputs: NDArray[Any], weight: Array, steps: Sequence[Array], out: Array
+) -> Array | None:
+    """Write the gradient by the input weights; return that by dense inputs or None for ids."""
     if inputs.ndim == 2:  # noqa: PLR2004
-        # Add the bias where that is less work: to all columns once, or to those looked up.
-        few = inputs.size < weight.shape[1]
-        table = weight if few else weight + bias[:, None]
-        for t in range(T):
-            # Ids are in range; "clip" only spares NumPy a slow check and a copy.
-            np.take(table, inputs[t], axis=1, out=projected[t], mode="clip")
-        if few:
-            projected += bias[:, None]
-        return projected
-    # One product per step rather than one over all: a step then has the same bits in a sequence
-    # of any length.
-    np.matmul(weight, inputs, out=projected)
-    projected += bias[:, None]
-    return projected
-
-
-def columns(steps: Array) -> Array:
-    """Return steps (T, N, B) side by side as the columns of one matrix (N, T*B)."""
-    return steps.transpose(1, 0, 2).reshape(steps.shape[1], -1)
-
-
-def input_gradients(
-    inputs: NDArray[Any], weight: Array, d_projected: Array, d_columns: Array
-) -> tuple[Array, Array | None]:
-    """Return gradients by the input weight (G*H, I) and by dense inputs (T, I, B) or None.
-
-    Undoes ``project_inputs``. ``d_columns`` is ``columns(d_projected)``, which the caller has.
-    """
-    if inputs.ndim > 2:  # noqa: PLR2004
-        return d_columns @ columns(inputs).T, np.matmul(weight.T, d_projected)
-    # A product with the one-hot matrix of only those characters that occur: with thousands of
-    # characters in the vocabulary, most columns of the gradient are zero.
-    present, row = np.unique(inputs, return_inverse=True)
-    one_hot = np.zeros((row.size, present.size), d_columns.dtype)
-    one_hot[np.arange(row.size), row.ravel()] = 1
-    d_weight = np.zeros_like(weight)
-    d_weight[:, present] = d_columns @ one_hot
-    return d_weight, None
-
-
-def sum_columns(matrix: Array) -> Array:
-    """Return the sum over the columns of (N, M), shape (N,); quicker than ``.sum(axis=1)``."""
-    return matrix @ np.ones(matrix.shape[1], matrix.dtype)
-
-
-def sigmoid(x: Array, out: Array) -> Array:
-    """Logistic function, as (1 + tanh(x/2)) / 2: it cannot overflow and tanh is vectorised."""
-    np.multiply(x, 0.5, out=out)
-    np.tanh(out, out=out)
-    out *= 0.5
-    out += 0.5
-    return out
+        # A product with the one-hot matrix of only those characters that occur: with thousands of
+        # characters in the vocabulary, most columns of the gradient are zero.
+        present, row = np.unique(inputs, return_inverse=True)
+        one_hot = np.zeros((row.size, present.size), out.dtype)
+        one_hot[np.arange(row.size), row.ravel()] = 1
+        if present.size == out.shape[1]:
+            _weight_gradients(steps, one_hot, out)
+            return None
+        narrow = np.empty((len(out), present.size), out.dtype)
+        _weight_gradients(steps, one_hot, narrow)
+        out[...] = 0
+        out[:, present] = narrow
+        return None
+    _weight_gradients(steps, inputs.reshape(-1, inputs.shape[-1]), out)
+    by_gate = _by_gate(weight, len(steps))
+    d_inputs: Array = np.dot(steps[0], by_gate[0])
+    product = np.empty_like(d_inputs)
+    for d, w in zip(steps[1:], by_gate[1:], strict=True):
+        d_inputs += np.dot(d, w, out=product)
+    return d_inputs.reshape(inputs.shape)

@@ -18,121 +18,71 @@ z the gates before their activation:
     dW_hh = sum_t dz_t h_(t-1)^T                 dW_ih = sum_t dz_t x_t^T     db = sum_t dz_t
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.cells.cell import (
-    Array,
-    Params,
-    State,
-    Workspace,
-    columns,
-    input_gradients,
-    project_inputs,
-    sigmoid,
-    sum_columns,
-)
-
-
-class LSTMCache(NamedTuple):
-    """What backward needs of forward."""
-
-    inputs: NDArray[Any]
-    gates: Array  # (T, 4H, B): i, f, g, o after their activation
-    hidden: Array  # (T+1, H, B), from the initial state on
-    cell: Array  # (T+1, H, B), likewise
-    tanh_cell: Array  # (T, H, B)
-    workspace: Workspace
+from charrnn.cells.cell import Array, Cell, Params, activate
 
 
 @dataclass(frozen=True)
-class LSTMCell:
+class LSTMCell(Cell):
     """LSTM; see the module for its equations and ``Cell`` for shapes."""
 
     gates: ClassVar[int] = 4
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    gradients: ClassVar[int] = 4
+    input_side: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
 
-    def forward(
+    def step(  # noqa: PLR0913, PLR0917
         self,
-        params: Params,
-        inputs: NDArray[Any],
-        state: State,
-        workspace: Workspace | None = None,
-    ) -> tuple[Array, State, LSTMCache]:
-        """Run the cell over a sequence; see ``Cell.forward``."""
-        workspace = workspace or Workspace()
-        weight_hh = params["weight_hh"]
-        T, (H, B), dtype = len(inputs), state[0].shape, weight_hh.dtype
-        bias = params["bias_ih"] + params["bias_hh"]
-        gates = project_inputs(inputs, params["weight_ih"], bias, workspace)
-        hidden = workspace.array("hidden", (T + 1, H, B), dtype)
-        cell = workspace.array("cell", (T + 1, H, B), dtype)
-        tanh_cell = workspace.array("tanh_cell", (T, H, B), dtype)
-        recurrent = workspace.array("recurrent", (4 * H, B), dtype)
-        product = workspace.array("product", (H, B), dtype)
-        hidden[0], cell[0] = state
-        for t in range(T):
-            z, c = gates[t], cell[t + 1]
-            np.dot(weight_hh, hidden[t], out=recurrent)
-            z += recurrent
-            sigmoid(z[: 2 * H], out=z[: 2 * H])
-            np.tanh(z[2 * H : 3 * H], out=z[2 * H : 3 * H])
-            sigmoid(z[3 * H :], out=z[3 * H :])
-            i, f, g, o = z.reshape(4, H, B)
-            np.multiply(f, cell[t], out=c)
-            np.multiply(i, g, out=product)
-            c += product
-            np.tanh(c, out=tanh_cell[t])
-            np.multiply(o, tanh_cell[t], out=hidden[t + 1])
-        cache = LSTMCache(inputs, gates, hidden, cell, tanh_cell, workspace)
-        return hidden[1:], (hidden[T].copy(), cell[T].copy()), cache
+        params: Params,  # noqa: ARG002
+        gates: Array,
+        recurrent: Array,
+        before: Sequence[Array],
+        after: Sequence[Array],
+        kept: Array,
+    ) -> None:
+        """See ``Cell.step``. Keeps tanh(c_t)."""
+        gates += recurrent
+        i, f, g, o = gates
+        activate(gates, (gates[:2], o))
+        h, c = after
+        np.multiply(f, before[1], out=c)
+        np.multiply(i, g, out=kept)
+        c += kept
+        np.tanh(c, out=kept)
+        np.multiply(o, kept, out=h)
 
-    def backward(
-        self, params: Params, cache: LSTMCache, d_outputs: Array, d_state: State
-    ) -> tuple[Params, Array | None, State]:
-        """Backpropagate through time; see ``Cell.backward``."""
-        inputs, gates, hidden, cell, tanh_cell, workspace = cache
-        weight_hh = params["weight_hh"]
-        T, H, B = d_outputs.shape
-        d_gates = workspace.array("d_gates", gates.shape, gates.dtype)
-        scratch = workspace.array("product", (H, B), gates.dtype)
-        d_h, d_c = (d.copy() for d in d_state)
-        for t in reversed(range(T)):
-            i, f, g, o = gates[t].reshape(4, H, B)
-            d_i, d_f, d_g, d_o = d_gates[t].reshape(4, H, B)
-            d_h += d_outputs[t]
-            # undoes h = o * tanh(c); first dz_o / (1 - o), which holds dh * o * tanh(c)
-            np.multiply(d_h, o, out=scratch)
-            np.multiply(scratch, tanh_cell[t], out=d_o)
-            d_c += scratch
-            np.multiply(d_o, tanh_cell[t], out=scratch)
-            d_c -= scratch
-            np.multiply(d_o, o, out=scratch)
-            d_o -= scratch
-            # undoes c = f * c_before + i * g, then the activations
-            np.multiply(d_c, f, out=d_f)
-            np.multiply(d_c, i, out=d_i)
-            np.multiply(d_i, g, out=scratch)
-            np.multiply(scratch, g, out=d_g)
-            np.subtract(d_i, d_g, out=d_g)
-            np.multiply(scratch, i, out=d_i)
-            np.subtract(scratch, d_i, out=d_i)
-            d_c[...] = d_f
-            d_f *= cell[t]
-            np.multiply(d_f, f, out=scratch)
-            d_f -= scratch
-            # undoes the product with W_hh
-            np.dot(weight_hh.T, d_gates[t], out=d_h)
-        d_columns = columns(d_gates)
-        d_weight_ih, d_inputs = input_gradients(inputs, params["weight_ih"], d_gates, d_columns)
-        d_bias = sum_columns(d_columns)
-        grads = {
-            "weight_ih": d_weight_ih,
-            "weight_hh": d_columns @ columns(hidden[:-1]).T,
-            "bias_ih": d_bias,
-            "bias_hh": d_bias.copy(),
-        }
-        return grads, d_inputs, (d_h, d_c)
+    def step_backward(  # noqa: PLR0913, PLR0917
+        self,
+        gates: Array,
+        kept: Array,
+        before: Sequence[Array],
+        d_state: Sequence[Array],
+        d_gates: Array,
+        scratch: Array,
+    ) -> None:
+        """See ``Cell.step_backward``."""
+        i, f, g, o = gates
+        d_i, d_f, d_g, d_o = d_gates
+        d_h, d_c = d_state
+        tanh_c, product = kept, scratch[0]
+        # undoes h = o * tanh(c)
+        np.multiply(d_h, o, out=product)
+        np.multiply(product, tanh_c, out=d_o)  # dz_o but for the factor 1 - o
+        d_c += product
+        np.multiply(d_o, tanh_c, out=product)
+        d_c -= product
+        # undoes c = f * c_before + i * g; the same but for the factors 1 - i, 1 - f, 1 - g^2
+        np.multiply(d_c, i, out=d_g)
+        np.multiply(d_g, g, out=d_i)
+        d_c *= f
+        np.multiply(d_c, before[1], out=d_f)
+        # those factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
+        np.multiply(d_gates, gates, out=scratch)
+        np.multiply(d_i, g, out=scratch[2])
+        d_gates -= scratch

@@ -10,93 +10,59 @@ right:
     dW_hh = sum_t da_t h_(t-1)^T    dW_ih = sum_t da_t x_t^T    db = sum_t da_t
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.cells.cell import (
-    Array,
-    Params,
-    State,
-    Workspace,
-    columns,
-    input_gradients,
-    project_inputs,
-    sum_columns,
-)
+from charrnn.cells.cell import Array, Cell, Params
 from charrnn.config import Nonlinearity
 
 
-class RNNCache(NamedTuple):
-    """What backward needs of forward."""
-
-    inputs: NDArray[Any]
-    hidden: Array  # (T+1, H, B), from the initial state on
-    workspace: Workspace
-
-
 @dataclass(frozen=True)
-class RNNCell:
+class RNNCell(Cell):
     """Elman RNN; see the module for its equations and ``Cell`` for shapes."""
 
     nonlinearity: Nonlinearity = "tanh"
+
     gates: ClassVar[int] = 1
     state_names: ClassVar[tuple[str, ...]] = ("h",)
+    gradients: ClassVar[int] = 1
+    input_side: ClassVar[tuple[int, ...]] = (0,)
 
-    def forward(
+    def step(  # noqa: PLR0913, PLR0917
         self,
-        params: Params,
-        inputs: NDArray[Any],
-        state: State,
-        workspace: Workspace | None = None,
-    ) -> tuple[Array, State, RNNCache]:
-        """Run the cell over a sequence; see ``Cell.forward``."""
-        workspace = workspace or Workspace()
-        weight_hh = params["weight_hh"]
-        T, (H, B) = len(inputs), state[0].shape
-        bias = params["bias_ih"] + params["bias_hh"]
-        projected = project_inputs(inputs, params["weight_ih"], bias, workspace)
-        hidden = workspace.array("hidden", (T + 1, H, B), weight_hh.dtype)
-        hidden[0] = state[0]
-        for t in range(T):
-            h = hidden[t + 1]
-            np.dot(weight_hh, hidden[t], out=h)
-            h += projected[t]
-            if self.nonlinearity == "tanh":
-                np.tanh(h, out=h)
-            else:
-                np.maximum(h, 0, out=h)
-        return hidden[1:], (hidden[T].copy(),), RNNCache(inputs, hidden, workspace)
+        params: Params,  # noqa: ARG002
+        gates: Array,
+        recurrent: Array,
+        before: Sequence[Array],  # noqa: ARG002
+        after: Sequence[Array],
+        kept: Array,  # noqa: ARG002
+    ) -> None:
+        """See ``Cell.step``."""
+        a = gates[0]
+        a += recurrent[0]
+        if self.nonlinearity == "relu":
+            np.maximum(a, 0, out=a)
+        else:
+            np.tanh(a, out=a)
+        after[0][...] = a
 
-    def backward(
-        self, params: Params, cache: RNNCache, d_outputs: Array, d_state: State
-    ) -> tuple[Params, Array | None, State]:
-        """Backpropagate through time; see ``Cell.backward``."""
-        inputs, hidden, workspace = cache
-        weight_hh = params["weight_hh"]
-        T, H, B = d_outputs.shape
-        d_acts = workspace.array("d_acts", (T, H, B), weight_hh.dtype)
-        slope = workspace.array("slope", (H, B), weight_hh.dtype)
-        d_h = d_state[0].copy()
-        for t in reversed(range(T)):
-            h, d_a = hidden[t + 1], d_acts[t]
-            d_h += d_outputs[t]
-            if self.nonlinearity == "tanh":
-                np.multiply(h, h, out=slope)
-                np.subtract(1, slope, out=slope)
-                np.multiply(d_h, slope, out=d_a)
-            else:
-                np.multiply(d_h, h > 0, out=d_a)
-            np.dot(weight_hh.T, d_a, out=d_h)
-        d_columns = columns(d_acts)
-        d_weight_ih, d_inputs = input_gradients(inputs, params["weight_ih"], d_acts, d_columns)
-        d_bias = sum_columns(d_columns)
-        grads = {
-            "weight_ih": d_weight_ih,
-            "weight_hh": d_columns @ columns(hidden[:-1]).T,
-            "bias_ih": d_bias,
-            "bias_hh": d_bias.copy(),
-        }
-        return grads, d_inputs, (d_h,)
+    def step_backward(  # noqa: PLR0913, PLR0917
+        self,
+        gates: Array,
+        kept: Array,  # noqa: ARG002
+        before: Sequence[Array],  # noqa: ARG002
+        d_state: Sequence[Array],
+        d_gates: Array,
+        scratch: Array,
+    ) -> None:
+        """See ``Cell.step_backward``."""
+        h, d_h, d_a = gates[0], d_state[0], d_gates[0]
+        if self.nonlinearity == "relu":
+            np.multiply(d_h, h > 0, out=d_a)
+            return
+        np.multiply(h, h, out=scratch[0])
+        scratch[0] *= d_h
+        np.subtract(d_h, scratch[0], out=d_a)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _DEFAULTS = SamplingConfig()
 
+# Of many samples, as many are written side by side.
+AT_ONCE = 64
+
 
 def sample(
     *,
@@ -128,7 +131,9 @@ class _Writer:
         self.model, self.vocabulary = loaded.model(), loaded.vocabulary
         self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
 
-    def steps(self, length: int | None, *, count: int = 1, first: int = 0) -> "Iterator[Step]":
+    def steps(
+        self, length: int | None, *, count: int = 1, first: int = 0, log_p: bool = False
+    ) -> "Iterator[Step]":
         from charrnn.sampling import generate
 
         steps = generate(
@@ -138,6 +143,7 @@ class _Writer:
             random_seed=self.random_seed,
             count=count,
             first=first,
+            log_p=log_p,
         )
         return islice(steps, length)
 
@@ -155,14 +161,14 @@ class _Writer:
         """Yield text and log-probability of each sample, written in groups side by side."""
         import numpy as np
 
-        from charrnn.sampling import BLOCK
-
-        for first in range(0, count, BLOCK):
-            size = min(BLOCK, count - first)
-            steps = list(self.steps(length, count=size, first=first))
+        for first in range(0, count, AT_ONCE):
+            size = min(AT_ONCE, count - first)
+            ids, log_p = np.empty((length, size), np.uint32), np.zeros(size)
+            for at, step in enumerate(self.steps(length, count=size, first=first, log_p=True)):
+                ids[at] = step.ids
+                log_p += step.log_p
             for row in range(size):
-                ids = np.array([step.ids[row] for step in steps], np.int64)
-                yield self.vocabulary.decode(ids), float(sum(step.log_p[row] for step in steps))
+                yield self.vocabulary.decode(ids[:, row]), float(log_p[row])
 
     def write_many(self, seed: str, count: int, length: int) -> None:
         """Write samples one after the other, each on lines of its own."""

@@ -10,7 +10,7 @@ PyTorch's axis order: sequences (T, B, features), states (layers, B, H).
 
     optimizers.json   a course of params for each optimiser, all from the same start and gradients
     cells.json        "cells": nn.RNN, nn.LSTM and nn.GRU with 1 and 2 layers, forward and backward
-                      "cross_entropy": the loss and its gradient, logits (T, V, B)
+                      "cross_entropy": the loss and its gradient, logits (T, B, V)
 """
 
 import json
@@ -111,10 +111,10 @@ def record_cross_entropy() -> dict[str, Any]:
     loss = nn.functional.cross_entropy(logits, targets)
     loss.backward()
     return {
-        "logits": logits.tolist(),
+        "logits": logits.transpose(1, 2).tolist(),
         "targets": targets.tolist(),
         "loss": loss.item(),
-        "d_logits": logits.grad.tolist(),
+        "d_logits": logits.grad.transpose(1, 2).tolist(),
     }
 
 
