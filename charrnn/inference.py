@@ -16,7 +16,7 @@ from charrnn.model import Model, ModelState
 # for matrices of different sizes, and a recurrent network can amplify a last bit into another text;
 # at a fixed size a sample has the same bits, and so the same text, in any company.
 ROWS = 4
-_LOGITS_AT_ONCE = 16
+_LOGITS_AT_ONCE = 64
 
 
 class Writer:
@@ -26,20 +26,19 @@ class Writer:
     """
 
     def __init__(self, model: Model, count: int) -> None:
-        self.count = count
-        padded = -(-count // ROWS) * ROWS
-        self._ids = np.zeros(padded, np.intp)
-        self._layers = [
-            _Layer(model.cell, params, padded, first=not number)
-            for number, params in enumerate(model.layers)
-        ]
-        weight, bias = model.params["output.weight"], model.params["output.bias"]
+        self._layers: list[_Layer] = []
+        inputs = None
+        for params in model.layers:
+            layer = _Layer(model.cell, params, inputs, count)
+            self._layers.append(layer)
+            inputs = layer.outputs
+        assert inputs is not None  # noqa: S101  # there is no model without layers
+        weight, self._bias = model.params["output.weight"], model.params["output.bias"]
         V, H = weight.shape
         # A padded vocabulary can always be cut into blocks.
-        widened = np.zeros((1, H, -(-V // _LOGITS_AT_ONCE) * _LOGITS_AT_ONCE), weight.dtype)
+        widened = np.zeros((1, H, _padded(V, _LOGITS_AT_ONCE)), weight.dtype)
         widened[0, :, :V] = weight.T
-        self._output = _Product(widened, padded)
-        self._bias = bias
+        self._output = _Product(widened, inputs)
         self._logits = self._output.out[0, :count, :V]
 
     def start(self, state: ModelState) -> None:
@@ -53,58 +52,70 @@ class Writer:
 
         The logits are overwritten by the next call.
         """
-        self._ids[: self.count] = ids
-        inputs: NDArray[Any] = self._ids
         for layer in self._layers:
-            inputs = layer.feed(inputs)
-        self._output(inputs)
+            layer.feed(ids)
+        self._output()
         self._logits += self._bias
         return self._logits
 
 
 class _Product:
-    """x @ weights, always ROWS rows of x at a time.
+    """weights applied to rows in an array that stays the same, always ROWS of them at a time.
 
-    out   (G, N, outer), where the result is written
+    weights   (G, K, M)
+    x         (N, K), N a multiple of ROWS
+    out       (G, N, M), where the result is written
     """
 
-    def __init__(self, weights: Array, rows: int, scale: Array | None = None) -> None:
-        G, self.inner, outer = weights.shape
+    def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
+        G, K, M = weights.shape
         cut = Blocks(weights, Workspace(), "blocks", scale)
-        self.blocks = cut.blocks
-        self.out = np.empty((G, rows, outer), weights.dtype)
-        self.target = cut.target(self.out, ROWS)
+        self.out = np.empty((G, len(x), M), weights.dtype)
+        self._operands = x.reshape(-1, 1, 1, ROWS, K), cut.blocks, cut.target(self.out, ROWS)
 
-    def __call__(self, x: Array) -> Array:
-        np.matmul(x.reshape(-1, 1, 1, ROWS, self.inner), self.blocks, out=self.target)
-        return self.out
+    def __call__(self) -> None:
+        np.matmul(*self._operands)
 
 
 class _Layer:
-    """A layer's weights as a step wants them, and its state."""
+    """A layer's weights as a step wants them, and its state.
 
-    def __init__(self, cell: Cell, params: Params, rows: int, *, first: bool) -> None:
+    inputs    (N, I), N being count up to a multiple of ROWS; None if the inputs are ids
+    outputs   (N, H)
+    state     of the samples that count, (count, H) each
+    """
+
+    def __init__(self, cell: Cell, params: Params, inputs: Array | None, count: int) -> None:
         self.cell, self.params = cell, params
         weight = params["weight_hh"]
         G, H, dtype = cell.gates, weight.shape[1], weight.dtype
         scale = cell.scale(dtype)
-        self.state = [np.zeros((rows, H), dtype) for _ in cell.state_names]
-        self.kept = np.empty((rows, H), dtype)
-        self.recurrent = _Product(cell.by_gate(weight), rows, scale)
-        self.table = cell.input_table(params) if first else None
-        if not first:
-            self.input = _Product(cell.by_gate(params["weight_ih"]), rows, scale)
-            self.input_bias = cell.input_bias(params).reshape(G, 1, H) * scale
-        self.gates = np.empty((G, rows, H), dtype)
-
-    def feed(self, inputs: NDArray[Any]) -> Array:
-        """Do one step with ids or features of every sample; return the outputs (N, H)."""
-        if self.table is not None:
-            gates = self.gates
-            np.take(self.table, inputs, axis=1, out=gates, mode="clip")
+        self.outputs = np.zeros((_padded(count, ROWS), H), dtype)
+        others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
+        self.state = [self.outputs[:count], *others]
+        self._kept = np.empty((count, H), dtype)
+        self._product = _Product(cell.by_gate(weight), self.outputs, scale)
+        self._recurrent = self._product.out[:, :count]
+        if inputs is None:
+            self._table = cell.input_table(params)
+            self._gates = np.empty((G, count, H), dtype)
         else:
-            gates = self.input(inputs)
-            gates += self.input_bias
-        recurrent = self.recurrent(self.state[0])
-        self.cell.step(self.params, gates, recurrent, self.state, self.state, self.kept)
-        return self.state[0]
+            self._input = _Product(cell.by_gate(params["weight_ih"]), inputs, scale)
+            self._bias = cell.input_bias(params).reshape(G, 1, H) * scale
+            self._gates = self._input.out[:, :count]
+        self._first = inputs is None
+
+    def feed(self, ids: NDArray[np.integer[Any]]) -> None:
+        """Do one step, with these ids or with what the inputs are now."""
+        if self._first:
+            self._table.take(ids, axis=1, out=self._gates, mode="clip")
+        else:
+            self._input()
+            self._gates += self._bias
+        self._product()
+        state = self.state
+        self.cell.step(self.params, self._gates, self._recurrent, state, state, self._kept)
+
+
+def _padded(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple

@@ -13,6 +13,9 @@ import numpy as np
 from charrnn.cells import Array
 from charrnn.config import OptimizerConfig, ScheduleName
 
+# An update goes through the arrays a dozen times: in pieces, all of which stay in the cache.
+PIECE = 1 << 15
+
 
 class Optimizer(ABC):
     """Turns gradients into updates. ``slots`` is all that it remembers, by name."""
@@ -23,12 +26,13 @@ class Optimizer(ABC):
         self.config = config
         self.slots: dict[str, Array] = {name: np.zeros_like(params) for name in self.slot_names}
         self.steps = 0
-        self._scratch = np.empty_like(params)
+        self._scratch = np.empty_like(params[:PIECE])
 
     def copy(self) -> "Optimizer":
         """Return a copy of what it remembers, to go back to."""
         twin = type(self)(self._scratch, self.config)
-        twin.restore(self)
+        twin.slots = {name: slot.copy() for name, slot in self.slots.items()}
+        twin.steps = self.steps
         return twin
 
     def restore(self, earlier: "Optimizer") -> None:
@@ -37,19 +41,35 @@ class Optimizer(ABC):
         for name, slot in self.slots.items():
             slot[...] = earlier.slots[name]
 
-    @abstractmethod
     def step(self, params: Array, grad: Array, learning_rate: float) -> None:
         """Update the parameters in place."""
+        self.steps += 1
+        for start in range(0, params.size, PIECE):
+            piece = slice(start, start + PIECE)
+            slots = [slot[piece] for slot in self.slots.values()]
+            scratch = self._scratch[: params[piece].size]
+            self._update(params[piece], grad[piece], slots, learning_rate, scratch)
+
+    @abstractmethod
+    def _update(
+        self, params: Array, grad: Array, slots: list[Array], rate: float, scratch: Array
+    ) -> None:
+        """Update some of the parameters in place; ``slots`` in the order of ``slot_names``."""
 
 
 class SGD(Optimizer):
     """Plain gradient descent: params -= lr * grad."""
 
-    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
-        """Update the parameters in place."""
-        self.steps += 1
-        np.multiply(grad, learning_rate, out=self._scratch)
-        params -= self._scratch
+    def _update(
+        self,
+        params: Array,
+        grad: Array,
+        slots: list[Array],  # noqa: ARG002
+        rate: float,
+        scratch: Array,
+    ) -> None:
+        np.multiply(grad, rate, out=scratch)
+        params -= scratch
 
 
 class Adagrad(Optimizer):
@@ -58,13 +78,13 @@ class Adagrad(Optimizer):
     slot_names = ("square_sum",)
     epsilon = 1e-10
 
-    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
-        """Update the parameters in place."""
-        self.steps += 1
-        total, scratch = self.slots["square_sum"], self._scratch
+    def _update(
+        self, params: Array, grad: Array, slots: list[Array], rate: float, scratch: Array
+    ) -> None:
+        (total,) = slots
         np.multiply(grad, grad, out=scratch)
         total += scratch
-        _scaled_update(params, grad, total, learning_rate, self.epsilon, scratch)
+        _scaled_update(params, grad, total, rate, self.epsilon, scratch)
 
 
 class RMSprop(Optimizer):
@@ -74,15 +94,15 @@ class RMSprop(Optimizer):
     decay = 0.99
     epsilon = 1e-8
 
-    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
-        """Update the parameters in place."""
-        self.steps += 1
-        mean, scratch = self.slots["square_mean"], self._scratch
+    def _update(
+        self, params: Array, grad: Array, slots: list[Array], rate: float, scratch: Array
+    ) -> None:
+        (mean,) = slots
         np.multiply(grad, grad, out=scratch)
         scratch *= 1 - self.decay
         mean *= self.decay
         mean += scratch
-        _scaled_update(params, grad, mean, learning_rate, self.epsilon, scratch)
+        _scaled_update(params, grad, mean, rate, self.epsilon, scratch)
 
 
 class Adam(Optimizer):
@@ -97,12 +117,12 @@ class Adam(Optimizer):
     beta2 = 0.999
     epsilon = 1e-8
 
-    def step(self, params: Array, grad: Array, learning_rate: float) -> None:
-        """Update the parameters in place."""
-        self.steps += 1
-        mean, square, scratch = self.slots["mean"], self.slots["square_mean"], self._scratch
+    def _update(
+        self, params: Array, grad: Array, slots: list[Array], rate: float, scratch: Array
+    ) -> None:
+        mean, square = slots
         if self.config.weight_decay:
-            params *= 1 - learning_rate * self.config.weight_decay
+            params *= 1 - rate * self.config.weight_decay
         np.multiply(grad, 1 - self.beta1, out=scratch)
         mean *= self.beta1
         mean += scratch
@@ -112,7 +132,7 @@ class Adam(Optimizer):
         square += scratch
         # Both corrections for the start at zero are scalars: fold them into rate and epsilon.
         correction = math.sqrt(1 - self.beta2**self.steps)
-        rate = learning_rate * correction / (1 - self.beta1**self.steps)
+        rate *= correction / (1 - self.beta1**self.steps)
         _scaled_update(params, mean, square, rate, self.epsilon * correction, scratch)
 
 

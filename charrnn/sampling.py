@@ -1,6 +1,7 @@
 """Writing text: one character at a time, each drawn from the model's distribution."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,17 @@ from charrnn.cells import Array
 from charrnn.config import SamplingConfig
 from charrnn.inference import Writer
 from charrnn.loss import log_softmax
-from charrnn.model import Model
+from charrnn.model import Model, ModelState
 from charrnn.randomness import Purpose, generator
 from charrnn.vocabulary import Ids, Vocabulary
+from charrnn.workers import make_group
+
+# How many samples a process writes side by side.
+AT_ONCE = 64
 
 _DRAWS_AHEAD = 256
 _SEED_PIECE = 256
 
-# Even after rounding, a draw below 1 times this stays below 1.
-_BELOW_ONE = 1 - 2.0**-50
 # The steepest that logits are made: they stay finite, and 0 is what exp makes of all but the best.
 _STEEPEST = 1e290
 
@@ -39,9 +42,9 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     Excluded characters get 0, the likeliest one 1. Temperature must not be 0 here.
     """
     # Shifting first keeps 0 at the top: no temperature, however small, can make a NaN of it.
-    shifted: Array = logits - logits.max(axis=1, keepdims=True)
-    shifted *= min(1 / config.temperature, _STEEPEST)
-    p = np.exp(shifted, out=shifted)
+    p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    p *= min(1 / config.temperature, _STEEPEST)
+    np.exp(p, out=p)
     if config.top_k is None and config.top_p is None:
         return p
     order = np.argsort(-p, axis=1, kind="stable")
@@ -58,15 +61,17 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
 
 
 def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
-    """Return an id for each row of logits (N, V), given one uniform draw in [0, 1) for each."""
+    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] for each."""
     ids: NDArray[np.int64]
     if config.temperature == 0:
         ids = logits.argmax(axis=1)
         return ids
-    cumulative = np.cumsum(weights(logits, config), axis=1)
-    target = draws * _BELOW_ONE * cumulative[:, -1]
-    # The first id whose cumulative weight passes the target; argmax finds the first True.
-    ids = (cumulative > target[:, None]).argmax(axis=1)
+    p = weights(logits, config)
+    cumulative = np.add.accumulate(p, axis=1, out=p)
+    target = cumulative[:, -1] * draws
+    # The first id whose cumulative weight reaches the target; argmax finds the first True. Targets
+    # are above 0 and no higher than the last sum, so it is never one of weight 0.
+    ids = (cumulative >= target[:, None]).argmax(axis=1)
     return ids
 
 
@@ -93,16 +98,89 @@ def generate(  # noqa: PLR0913
                    Sample i depends on the random seed and i alone, not on these
     log_p          say how likely the model found each character; empty in each Step if False
     """
+    start = _read(model, seed_ids)
+    samples = range(first, first + count)
+    yield from _written(model, start, config, random_seed, samples, log_p=log_p)
+
+
+def write_samples(  # noqa: PLR0913
+    model: Model,
+    seed_ids: Ids,
+    config: SamplingConfig,
+    *,
+    random_seed: int,
+    count: int,
+    length: int,
+    log_p: bool = False,
+    workers: int = 1,
+) -> Iterator[tuple[Ids, float]]:
+    """Yield whole samples, one after the other: ids (length,) and log p of them all in nats.
+
+    workers   processes to share the work; more than one only where ``can_fork``
+
+    The other parameters, and each sample, are those of ``generate``; log p is 0 unless asked for.
+    Raises WorkerLostError if a process dies.
+    """
+    group = make_group(workers)
+    at_once = min(AT_ONCE * workers, count)
+    ids, nats = group.array((at_once, length), np.uint32), group.array((at_once,), np.float64)
+    orders = group.array((2,), np.int64)
+    start = _read(model, seed_ids)
+
+    def work() -> None:
+        begin, end = orders.tolist()
+        mine = group.part(end - begin)
+        samples = range(begin, end)[mine]
+        nats[mine] = 0
+        steps = _written(model, start, config, random_seed, samples, log_p=log_p)
+        for at, step in enumerate(islice(steps, length if samples else 0)):
+            ids[mine, at] = step.ids
+            if log_p:
+                nats[mine] += step.log_p
+        group.barrier()
+
+    group.start(work)
+    try:
+        for begin in range(0, count, at_once):
+            orders[:] = begin, min(begin + at_once, count)
+            group.begin()
+            work()
+            for row in range(min(at_once, count - begin)):
+                yield ids[row].copy(), float(nats[row])
+    finally:
+        group.close()
+
+
+class _Start(NamedTuple):
+    """The model after the seed: its logits (V,) and its state, of one sample."""
+
+    logits: Array
+    state: ModelState
+
+
+def _read(model: Model, seed_ids: Ids) -> _Start:
     state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
-    for start in range(0, len(seed), _SEED_PIECE):
-        logits, state, _ = model.forward(seed[start : start + _SEED_PIECE], state)
-    writer = Writer(model, count)
-    writer.start(state)
-    rows = np.repeat(logits[-1], count, axis=0).astype(np.float64)
-    samples, none = np.arange(count), np.empty(0)
-    sources = [generator(random_seed, Purpose.SAMPLE, first + index) for index in range(count)]
+    for at in range(0, len(seed), _SEED_PIECE):
+        logits, state, _ = model.forward(seed[at : at + _SEED_PIECE], state)
+    return _Start(logits[-1, 0], state)
+
+
+def _written(  # noqa: PLR0913
+    model: Model,
+    start: _Start,
+    config: SamplingConfig,
+    random_seed: int,
+    samples: range,
+    *,
+    log_p: bool,
+) -> Iterator[Step]:
+    writer = Writer(model, len(samples))
+    writer.start(start.state)
+    rows = np.tile(start.logits.astype(np.float64), (len(samples), 1))
+    sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
+    every, nothing = np.arange(len(samples)), np.empty(0)
     while True:
-        for draws in np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T.copy():
+        for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
             ids = choose(rows, config, draws)
-            yield Step(ids, log_softmax(rows)[samples, ids] if log_p else none)
+            yield Step(ids, log_softmax(rows)[every, ids] if log_p else nothing)
             rows[...] = writer.feed(ids)

@@ -14,7 +14,7 @@ from charrnn.errors import TrainingError
 from charrnn.optimizers import learning_rate
 from charrnn.share import Share
 from charrnn.state import TrainingState
-from charrnn.validation import MAX_VALIDATED, evaluate
+from charrnn.validation import MAX_VALIDATED
 from charrnn.vocabulary import Ids
 from charrnn.windows import fit_to_corpus, make_batches
 from charrnn.workers import Group, WorkerLostError, make_group
@@ -162,7 +162,7 @@ class _Trainer:
         self.batch_chars = config.data.seq_length * config.data.batch_size
         self.clock = _Clock(config, state, self.batches.steps_per_epoch)
         self.speed = _Speed(state.seconds)
-        self.share = Share(state, config, self.batches, group)
+        self.share = Share(state, config, self.batches, self.val_ids, group)
         self.progress = 0.0
         self.restart()
 
@@ -217,7 +217,7 @@ class _Trainer:
         """Validate, keep the weights if they are the best, and note the losses."""
         state, val_loss, is_best = self.state, None, False
         if len(self.val_ids):
-            val_loss = evaluate(state.model, self.val_ids)
+            val_loss = self.share.lead_evaluation()
             is_best = val_loss < state.best_val_loss
             if is_best:
                 state.best_val_loss, state.best_weights = val_loss, state.model.flat.copy()

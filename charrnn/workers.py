@@ -21,15 +21,22 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from charrnn.config import ModelConfig
+from charrnn.errors import CharRNNError
 
 # A share of the batch narrower than this keeps BLAS from its quicker kernels, and a step of less
 # arithmetic than this (about a millisecond of it) is over before the others can help.
 LEAST_COLUMNS = 16
 LEAST_OPERATIONS = 100_000_000
 
+# How many values an ``all_reduce`` can take.
+MOST_VALUES = 4
 
-class WorkerLostError(Exception):
+
+class WorkerLostError(CharRNNError):
     """Another process of the team is gone."""
+
+    def __init__(self) -> None:
+        super().__init__("a worker process died", hint="was it killed for memory?")
 
 
 class Group(Protocol):
@@ -42,7 +49,7 @@ class Group(Protocol):
         """Return an array of zeros that all processes see. Before ``start`` only."""
         ...
 
-    def start(self, work: Callable[[], None]) -> None:
+    def start(self, work: Callable[[], object]) -> None:
         """Start the other processes: each calls ``work`` whenever ``begin`` is called here."""
         ...
 
@@ -51,7 +58,25 @@ class Group(Protocol):
         ...
 
     def barrier(self) -> None:
-        """Wait until every process is here. Raises WorkerLostError if one is gone."""
+        """Wait until every process is here, and what each wrote to shared arrays with it.
+
+        This and what contains it raise WorkerLostError if a process is gone.
+        """
+        ...
+
+    def all_reduce(self, *values: float) -> list[float]:
+        """Return the sum over all processes of each value, the same in all of them."""
+        ...
+
+    def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return this process's ``part`` of the sum of all rows of a shared array (size, N).
+
+        The sum is made in the first row.
+        """
+        ...
+
+    def part(self, length: int) -> slice:
+        """Return this process's share of a range."""
         ...
 
     def close(self) -> None:
@@ -69,7 +94,7 @@ class Alone:
         """Return an array of zeros."""
         return np.zeros(shape, dtype)
 
-    def start(self, work: Callable[[], None]) -> None:
+    def start(self, work: Callable[[], object]) -> None:
         """Do nothing: there is nobody to start."""
 
     def begin(self) -> None:
@@ -77,6 +102,19 @@ class Alone:
 
     def barrier(self) -> None:
         """Do nothing."""
+
+    def all_reduce(self, *values: float) -> list[float]:
+        """Return the values."""
+        return list(values)
+
+    def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the only row."""
+        row: NDArray[Any] = rows[0]
+        return row
+
+    def part(self, length: int) -> slice:
+        """Return the whole range."""
+        return slice(0, length)
 
     def close(self) -> None:
         """Do nothing."""
@@ -89,13 +127,16 @@ class Team:
         self.rank, self.size = 0, size
         self._pipes: list[tuple[int, int]] = []  # read and write ends, towards each of the others
         self._children: list[int] = []
+        # Two by turns: when a process writes a value, all have read the last but one.
+        self._values = self.array((2, size, MOST_VALUES), np.float64)
+        self._turn = 0
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory."""
         size = max(math.prod(shape) * np.dtype(dtype).itemsize, 1)
         return np.frombuffer(mmap.mmap(-1, size), dtype, math.prod(shape)).reshape(shape)
 
-    def start(self, work: Callable[[], None]) -> None:
+    def start(self, work: Callable[[], object]) -> None:
         """Fork the other processes."""
         for rank in range(1, self.size):
             to_child, from_child = os.pipe(), os.pipe()
@@ -113,7 +154,7 @@ class Team:
             self._pipes.append((from_child[0], to_child[1]))
             self._children.append(child)
 
-    def _serve(self, work: Callable[[], None]) -> NoReturn:
+    def _serve(self, work: Callable[[], object]) -> NoReturn:
         """Work whenever told to, until the pipe closes."""
         # What ends a run is decided by the first process; the others go when its pipe closes.
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -145,13 +186,36 @@ class Team:
             self._tell()
             self._wait()
 
+    def all_reduce(self, *values: float) -> list[float]:
+        """Return the sum over all processes of each value, the same in all of them."""
+        self._turn = 1 - self._turn
+        table = self._values[self._turn, :, : len(values)]
+        table[self.rank] = values
+        self.barrier()
+        sums: list[float] = table.sum(axis=0).tolist()
+        return sums
+
+    def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return this process's part of the sum of all rows."""
+        self.barrier()
+        part = self.part(rows.shape[1])
+        total: NDArray[Any] = rows[0, part]
+        for row in rows[1:]:
+            total += row[part]
+        return total
+
+    def part(self, length: int) -> slice:
+        """Return this process's share of a range."""
+        return slice(length * self.rank // self.size, length * (self.rank + 1) // self.size)
+
     def close(self) -> None:
-        """Close the pipes and wait for the other processes to go."""
+        """End the other processes, whatever they are at: nothing is left to them to finish."""
         for read, write in self._pipes:
             os.close(read)
             os.close(write)
         self._pipes = []
         for child in self._children:
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         self._children = []
 
@@ -181,8 +245,16 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
     operations = 24 * weights * seq_length * batch_size  # forward and backward, four gates
     if operations < 2 * LEAST_OPERATIONS:
         return 1
-    cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, batch_size // LEAST_COLUMNS, operations // LEAST_OPERATIONS))
+    return max(1, min(_cores(), batch_size // LEAST_COLUMNS, operations // LEAST_OPERATIONS))
+
+
+def sampling_workers(count: int) -> int:
+    """Return how many processes to write this many samples in."""
+    return min(_cores(), max(1, count // LEAST_COLUMNS)) if can_fork() else 1
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def make_group(size: int) -> Group:

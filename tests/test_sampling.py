@@ -70,7 +70,7 @@ def test_probabilities_are_never_nan(
     p = weights(logits, config)
     assert not np.isnan(p).any()
     assert (p.sum(axis=1) > 0).all()
-    for draws in (np.zeros(2), np.full(2, np.nextafter(1, 0))):
+    for draws in (np.full(2, np.nextafter(0, 1)), np.ones(2)):
         ids = choose(logits, config, draws)
         assert (p[np.arange(2), ids] > 0).all()
 

@@ -11,6 +11,7 @@ import pytest
 from charrnn import (
     Config,
     DataConfig,
+    Model,
     ModelConfig,
     OptimizerConfig,
     RunConfig,
@@ -61,6 +62,11 @@ def make_config(**settings: Any) -> Config:
     )
 
 
+def mean_loss(model: Model, ids: Ids) -> float:
+    nats, chars = evaluate(model, ids)
+    return nats / chars
+
+
 def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
     """Train to the end and return the state."""
     train_ids, val_ids = split(ids, config.data.val_fraction)
@@ -74,7 +80,7 @@ def run(config: Config, ids: Ids, state: TrainingState | None = None) -> Trainin
 @pytest.mark.parametrize("stride", [None, 5])
 def test_every_cell_learns(cell: str, stride: int | None, ids: Ids) -> None:
     config = make_config(cell=cell, stride=stride, steps=300)
-    before = evaluate(TrainingState.start(config, V).model, ids[-630:])
+    before = mean_loss(TrainingState.start(config, V).model, ids[-630:])
     state = run(config, ids)
     assert before == pytest.approx(math.log(V), abs=0.2)
     # With a tenth of noise, the best possible is about 0.5 nats.
@@ -171,7 +177,7 @@ def test_the_best_weights_are_kept_not_the_last(ids: Ids) -> None:
             assert event.is_best == (event.val_loss == min(losses.values()))
     assert state.best_val_loss == min(losses.values())
     state.model.flat[...] = state.weights
-    assert evaluate(state.model, val_ids) == state.best_val_loss
+    assert mean_loss(state.model, val_ids) == state.best_val_loss
 
 
 def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
@@ -246,7 +252,7 @@ def test_training_that_cannot_be_saved_gives_up_with_usable_weights(ids: Ids) ->
     with pytest.raises(TrainingError, match=r"4 lower learning rates did not help"):
         list(train(state, config, *split(ids, 0.1)))
     assert np.isfinite(state.model.flat).all()
-    assert np.isfinite(evaluate(state.model, ids[:200]))
+    assert np.isfinite(mean_loss(state.model, ids[:200]))
 
 
 def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
@@ -280,10 +286,10 @@ def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
     model = run(make_config(steps=100), ids).model
     # One stream of less than a window: nothing starts cold but the first character.
     tail = ids[-60:]
-    assert evaluate(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=1e-5)
+    assert mean_loss(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=1e-5)
     # Many streams each start cold once, which costs little.
     tail = ids[-4000:]
-    assert evaluate(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=0.05)
+    assert mean_loss(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=0.05)
 
 
 def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:

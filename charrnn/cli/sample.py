@@ -15,13 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from charrnn.checkpoint import Checkpoint
-    from charrnn.sampling import Step
     from charrnn.vocabulary import Ids
 
 _DEFAULTS = SamplingConfig()
-
-# Of many samples, as many are written side by side.
-AT_ONCE = 64
 
 
 def sample(
@@ -131,50 +127,40 @@ class _Writer:
         self.model, self.vocabulary = loaded.model(), loaded.vocabulary
         self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
 
-    def steps(
-        self, length: int | None, *, count: int = 1, first: int = 0, log_p: bool = False
-    ) -> "Iterator[Step]":
+    def stream(self, seed: str, length: int | None) -> None:
+        """Write one sample, each character as soon as it is chosen."""
+        from charrnn import terminal
         from charrnn.sampling import generate
 
-        steps = generate(
+        terminal.write(seed)
+        characters = self.vocabulary.characters
+        steps = generate(self.model, self.seed_ids, self.config, random_seed=self.random_seed)
+        for step in islice(steps, length):
+            terminal.write(characters[step.ids[0]])
+        terminal.write("\n")
+
+    def samples(self, count: int, length: int, *, log_p: bool) -> "Iterator[tuple[str, float]]":
+        """Yield text and log-probability of each sample."""
+        from charrnn.sampling import write_samples
+        from charrnn.workers import sampling_workers
+
+        for ids, nats in write_samples(
             self.model,
             self.seed_ids,
             self.config,
             random_seed=self.random_seed,
             count=count,
-            first=first,
+            length=length,
             log_p=log_p,
-        )
-        return islice(steps, length)
-
-    def stream(self, seed: str, length: int | None) -> None:
-        """Write one sample, each character as soon as it is chosen."""
-        from charrnn import terminal
-
-        terminal.write(seed)
-        characters = self.vocabulary.characters
-        for step in self.steps(length):
-            terminal.write(characters[step.ids[0]])
-        terminal.write("\n")
-
-    def groups(self, count: int, length: int) -> "Iterator[tuple[str, float]]":
-        """Yield text and log-probability of each sample, written in groups side by side."""
-        import numpy as np
-
-        for first in range(0, count, AT_ONCE):
-            size = min(AT_ONCE, count - first)
-            ids, log_p = np.empty((length, size), np.uint32), np.zeros(size)
-            for at, step in enumerate(self.steps(length, count=size, first=first, log_p=True)):
-                ids[at] = step.ids
-                log_p += step.log_p
-            for row in range(size):
-                yield self.vocabulary.decode(ids[:, row]), float(log_p[row])
+            workers=sampling_workers(count),
+        ):
+            yield self.vocabulary.decode(ids), nats
 
     def write_many(self, seed: str, count: int, length: int) -> None:
         """Write samples one after the other, each on lines of its own."""
         from charrnn import terminal
 
-        for text, _ in self.groups(count, length):
+        for text, _ in self.samples(count, length, log_p=False):
             terminal.write(f"{seed}{text}\n")
 
     def write_jsonl(self, seed: str, count: int, length: int) -> None:
@@ -183,7 +169,7 @@ class _Writer:
 
         from charrnn import terminal
 
-        for index, (text, log_probability) in enumerate(self.groups(count, length)):
+        for index, (text, log_probability) in enumerate(self.samples(count, length, log_p=True)):
             record: dict[str, Any] = {
                 "index": index,
                 "seed": seed,
