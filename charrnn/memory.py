@@ -7,29 +7,35 @@ from pathlib import Path
 
 from charrnn.cells import make_cell
 from charrnn.config import Config
+from charrnn.corpus import IN_MEMORY
 from charrnn.model import param_shapes
 from charrnn.optimizers import OPTIMIZERS
+from charrnn.vocabulary import Ids
 
 # Python, NumPy and BLAS themselves.
 BASELINE = 100 << 20
 
 
-def estimate(config: Config, vocab_size: int, corpus_bytes: int) -> int:
+def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     """Return about how many bytes training takes at its peak."""
     model, data = config.model, config.data
     number = 8 if model.dtype == "float64" else 4
     parameters = sum(math.prod(shape) for shape in param_shapes(model, vocab_size).values())
     slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
-    # Weights, two gradients, scratch, best weights and a model to save; the optimiser's slots; and
-    # weights, scratch and slots once more in the copy to go back to.
-    copies = 6 + slots + 2 + slots + (config.run.workers or 1) - 1
+    # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
+    # for each process; the optimiser's slots; and weights and slots in the copy to go back to.
+    copies = 3 + 3 * (config.run.workers or 1) + slots + 1 + slots
     chars = data.seq_length * data.batch_size
     gates = make_cell(model).gates
-    # For each layer and character: gates and their gradients, as steps and as columns; states,
-    # outputs and their gradients. For each character: logits, probabilities, their gradient.
-    activations = chars * (model.layers * model.hidden_size * (4 * gates + 8) + 5 * vocab_size)
+    # For each layer and character: gates and their gradients; states, outputs and their gradients.
+    # For each character: logits, probabilities, their gradient.
+    activations = chars * (model.layers * model.hidden_size * (2 * gates + 8) + 5 * vocab_size)
     one_hot = chars * min(chars, vocab_size)
-    return BASELINE + 2 * corpus_bytes + number * (copies * parameters + activations + one_hot)
+    return (
+        BASELINE
+        + 2 * min(ids.nbytes, IN_MEMORY)
+        + number * (copies * parameters + activations + one_hot)
+    )
 
 
 def available() -> int | None:

@@ -16,6 +16,8 @@ from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
 from charrnn.vocabulary import Ids
 
+FEISTEL_ROUNDS = 6
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -97,16 +99,39 @@ class ShuffledWindows:
         self.random_seed = random_seed
         # The windows that do not fill a last batch wait for another epoch's order.
         self.steps_per_epoch = len(self.inputs) // self.batch_size
-        self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0 through all epochs."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            rng = generator(self.random_seed, Purpose.ORDER, epoch)
-            self._epoch, self._order = epoch, rng.permutation(len(self.inputs))
-        chosen = self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
+        chosen = permuted(
+            places, len(self.inputs), generator(self.random_seed, Purpose.ORDER, epoch)
+        )
         return Batch(self.inputs[chosen].T, self.targets[chosen].T, fresh=True)
+
+
+def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return what a random permutation of 0 to length - 1 has at these places.
+
+    The permutation is computed where it is looked at, so a text of any length takes no memory for
+    it: a Feistel network over the next power of 4, walked on until it is back within the length
+    (Black & Rogaway 2002, "Ciphers with arbitrary finite domains").
+    """
+    half = np.uint64(max(1, ((length - 1).bit_length() + 1) // 2))
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    keys = rng.integers(2**64, size=(FEISTEL_ROUNDS, 2), dtype=np.uint64)
+    order = places.astype(np.uint64)
+    outside = np.arange(len(order))
+    while len(outside):
+        left, right = order[outside] >> half, order[outside] & mask
+        for multiplier, offset in keys:
+            mixed = right * (multiplier | np.uint64(1)) + offset
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= np.uint64(0x9E3779B97F4A7C15)
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
+        order[outside] = (left << half) | right
+        outside = outside[order[outside] >= length]
+    return order.astype(np.int64)
 
 
 def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:

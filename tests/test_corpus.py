@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import ConfigError, CorpusError, corpus, read_corpus, read_text
+from charrnn import ConfigError, CorpusError, Vocabulary, corpus, read_corpus, read_text
 from charrnn.corpus import encode_pieces
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -112,3 +112,36 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
 def test_an_odd_corpus_is_read_with_a_warning(text: str, warning: str, tmp_path: Path) -> None:
     (tmp_path / "odd").write_text(text)
     assert warning in " ".join(read_corpus([str(tmp_path / "odd")]).warnings)
+
+
+@pytest.mark.parametrize("size", [30, 300, 70_000])
+def test_a_long_text_lies_in_a_file_and_is_the_same(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # characters of one, two and four bytes an id, new ones in every piece
+    text = "".join(map(chr, range(0x20, 0x20 + size))).encode("utf-8", "ignore").decode()
+    pieces = [text[at : at + size // 7] for at in range(0, len(text), size // 7)] * 2
+    in_memory = encode_pieces(pieces)
+    monkeypatch.setattr(corpus, "IN_MEMORY", 20)
+    in_file = encode_pieces(pieces)
+    assert isinstance(in_file.ids.base, np.memmap)
+    assert not isinstance(in_memory.ids.base, np.memmap)
+    np.testing.assert_array_equal(in_file.ids, in_memory.ids)
+    assert in_file.ids.dtype == in_memory.ids.dtype
+    assert in_file.vocabulary == in_memory.vocabulary
+    other = Vocabulary("".join(sorted({*in_file.vocabulary.characters, "\t", "\U0001f600"})))
+    np.testing.assert_array_equal(
+        in_file.encoded_with(other).ids, other.encode(text[: len(text)] * 2)
+    )
+
+
+def test_a_long_text_without_room_for_its_ids_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "IN_MEMORY", 1000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    full = Path("/dev/full").open("w+b", 0)  # noqa: SIM115  # closed by whoever writes to it
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: full)
+    with pytest.raises(CorpusError, match="no room for the ids of the text in") as caught:
+        encode_pieces(["abc" * 1000])
+    assert "TMPDIR" in (caught.value.hint or "")

@@ -6,7 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from charrnn import CorpusError, DataConfig
-from charrnn.windows import ShuffledWindows, Streams, fit_to_corpus, make_batches, sliding_windows
+from charrnn.windows import (
+    ShuffledWindows,
+    Streams,
+    fit_to_corpus,
+    make_batches,
+    permuted,
+    sliding_windows,
+)
 
 lengths = st.integers(1, 200)
 sizes = st.integers(1, 12)
@@ -106,3 +113,30 @@ def test_whatever_fits_gives_a_batch(n: int, T: int, B: int, stride: int | None)
 def test_one_character_cannot_be_fitted() -> None:
     with pytest.raises(CorpusError, match="nothing to predict"):
         fit_to_corpus(DataConfig(), 1)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 16, 17, 1000])
+def test_a_permutation_has_every_place_once_wherever_it_is_looked_at(length: int) -> None:
+    order = permuted(np.arange(length), length, np.random.default_rng(5))
+    assert sorted(order.tolist()) == list(range(length))
+    for place in range(0, length, 7):
+        here = permuted(np.array([place]), length, np.random.default_rng(5))
+        assert here[0] == order[place]
+
+
+def test_permutations_are_uniform() -> None:
+    length, draws = 12, 6000
+    places = np.zeros((length, length))
+    for seed in range(draws):
+        order = permuted(np.arange(length), length, np.random.default_rng(seed))
+        places[np.arange(length), order] += 1
+    expected = draws / length
+    chi_square = ((places - expected) ** 2 / expected).sum()
+    freedom = (length - 1) ** 2
+    assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+def test_a_permutation_of_a_billion_takes_no_memory() -> None:
+    order = permuted(np.arange(100), 10**9, np.random.default_rng(0))
+    assert len(set(order.tolist())) == 100
+    assert abs(order.mean() / 10**9 - 0.5) < 0.15

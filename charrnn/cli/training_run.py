@@ -276,7 +276,7 @@ def _with_workers(config: Config) -> Config:
 
 
 def _check_memory(config: Config, corpus: Corpus) -> None:
-    needed = memory.estimate(config, len(corpus.vocabulary), corpus.ids.nbytes)
+    needed = memory.estimate(config, len(corpus.vocabulary), corpus.ids)
     free = memory.available()
     if free is not None and needed > free:
         raise TrainingError(
