@@ -23,7 +23,7 @@ NARROWEST_BLOCK = 16
 
 # Input weights of up to this many are multiplied step by step, larger ones with all steps at once,
 # which is quicker.
-STEP_BY_STEP = 1 << 16
+STEP_BY_STEP = 1 << 15
 
 
 class Workspace:
@@ -270,7 +270,17 @@ class Cell(ABC):
         grads["bias_hh"][...] = d_bias[:G].ravel()
         grads["bias_ih"][...] = d_bias[list(self.input_side)].ravel()
         d_input = [steps[row] for row in self.input_side]
-        d_inputs = _input_gradients(inputs, params["weight_ih"], d_input, grads["weight_ih"])
+        if inputs.ndim == 2:  # noqa: PLR2004
+            _one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
+            return grads, None, tuple(d_states)
+        _weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
+        d_inputs = workspace.array("d_inputs", inputs.shape, gates.dtype)
+        product = workspace.array("d_inputs of a gate", inputs.shape, gates.dtype)
+        d_rows, rows = (array.reshape(T * B, -1) for array in (d_inputs, product))
+        for gate, weight in enumerate(_by_gate(params["weight_ih"], G)):
+            np.dot(d_input[gate], weight, out=rows if gate else d_rows)
+            if gate:
+                d_rows += rows
         return grads, d_inputs, tuple(d_states)
 
     def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
@@ -363,28 +373,22 @@ def _weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array)
         np.dot(d.T, inputs, out=grad)
 
 
-def _input_gradients(
-    inputs: NDArray[Any], weight: Array, steps: Sequence[Array], out: Array
-) -> Array | None:
-    """Write the gradient by the input weights; return that by dense inputs or None for ids."""
-    if inputs.ndim == 2:  # noqa: PLR2004
-        # A product with the one-hot matrix of only those characters that occur: with thousands of
-        # characters in the vocabulary, most columns of the gradient are zero.
-        present, row = np.unique(inputs, return_inverse=True)
-        one_hot = np.zeros((row.size, present.size), out.dtype)
-        one_hot[np.arange(row.size), row.ravel()] = 1
-        if present.size == out.shape[1]:
-            _weight_gradients(steps, one_hot, out)
-            return None
-        narrow = np.empty((len(out), present.size), out.dtype)
-        _weight_gradients(steps, one_hot, narrow)
-        out[...] = 0
-        out[:, present] = narrow
-        return None
-    _weight_gradients(steps, inputs.reshape(-1, inputs.shape[-1]), out)
-    by_gate = _by_gate(weight, len(steps))
-    d_inputs: Array = np.dot(steps[0], by_gate[0])
-    product = np.empty_like(d_inputs)
-    for d, w in zip(steps[1:], by_gate[1:], strict=True):
-        d_inputs += np.dot(d, w, out=product)
-    return d_inputs.reshape(inputs.shape)
+def _one_hot_gradients(
+    steps: Sequence[Array], ids: NDArray[Any], out: Array, workspace: Workspace
+) -> None:
+    """Write the gradient by the input weights when the inputs are ids.
+
+    A product with the one-hot matrix of only those characters that occur: with thousands of
+    characters in the vocabulary, most columns of the gradient are zero.
+    """
+    present, row = np.unique(ids, return_inverse=True)
+    one_hot = workspace.array("one-hot", (row.size, present.size), out.dtype)
+    one_hot[...] = 0
+    one_hot[np.arange(row.size), row.ravel()] = 1
+    if present.size == out.shape[1]:
+        _weight_gradients(steps, one_hot, out)
+        return
+    narrow = workspace.array("narrow", (len(out), present.size), out.dtype)
+    _weight_gradients(steps, one_hot, narrow)
+    out[...] = 0
+    out[:, present] = narrow
