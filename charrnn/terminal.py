@@ -8,16 +8,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Never, Self, TextIO
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, Never, Self, TextIO
 
 from charrnn.cli.output import OutputClosedError, OutputFailedError
-from charrnn.training import Event
 from charrnn.vocabulary import escape
+
+# rich and tqdm are imported where they are used: a sample in a pipe needs neither.
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from charrnn.training import Event
 
 REFRESH_SECONDS = 0.1
 PLAIN_LINE_SECONDS = 10.0
@@ -64,6 +64,8 @@ def write(text: str) -> None:
 def note(message: str) -> None:
     """Write a line for the user to stderr."""
     if sys.stderr is not None:
+        from tqdm import tqdm
+
         with _nobody_to_tell():
             tqdm.write(visible(message), file=sys.stderr)
 
@@ -82,6 +84,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     if not is_terminal(sys.stdout):
         write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=Text(title) if title else None, title_justify="left")
     for column in columns:
         right = bool(rows) and all(_is_numeric(row[len(table.columns)]) for row in rows)
@@ -103,7 +109,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def status(event: Event, val_loss: float | None) -> str:
+def status(event: "Event", val_loss: float | None) -> str:
     """Return one line on how training goes."""
     remaining = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
     parts = [f"ETA {duration(remaining)}", f"step {event.step}", f"loss {event.train_loss:.3f}"]
@@ -119,19 +125,13 @@ class Progress:
         self.quiet, self.verbose = quiet, verbose
         self.val_loss: float | None = None
         self.shown_at = time.monotonic()
-        self.bar: "tqdm[Never] | None" = None  # noqa: UP037  # generic to type checkers only
+        self.bar: tqdm[Never] | None = None
         if not quiet and is_terminal(sys.stderr):
-            # Without its monitor thread: the workers are forked, and threads do not survive that.
-            tqdm.monitor_interval = 0
-            self.bar = tqdm(
-                total=1.0,
-                bar_format="{percentage:3.0f}%|{bar}| {desc}",
-                dynamic_ncols=True,
-                leave=False,
-                file=sys.stderr,
+            self.bar = _bar(
+                total=1.0, bar_format="{percentage:3.0f}%|{bar}| {desc}", dynamic_ncols=True
             )
 
-    def update(self, event: Event) -> None:
+    def update(self, event: "Event") -> None:
         """Show an event, if it is time to."""
         measured = event.val_loss is not None
         if measured:
@@ -164,13 +164,14 @@ class Progress:
 @contextmanager
 def counting(total: int, *, unit: str) -> "Iterator[tqdm[Never]]":
     """Show a bar on stderr that counts to ``total``, on a terminal and for long work only."""
-    with tqdm(
-        total=total,
-        unit=unit,
-        unit_scale=True,
-        leave=False,
-        delay=1,
-        disable=not is_terminal(sys.stderr),
-        file=sys.stderr,
-    ) as bar:
+    silent = not is_terminal(sys.stderr)
+    with _bar(total=total, unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
         yield bar
+
+
+def _bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+    from tqdm import tqdm
+
+    # Without its monitor thread: workers are forked, and threads do not survive that.
+    tqdm.monitor_interval = 0
+    return tqdm(leave=False, file=sys.stderr, **settings)

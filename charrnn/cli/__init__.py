@@ -11,25 +11,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charrnn.cli.inspect_vocab import inspect_vocab
+from charrnn.cli.commands import COMMANDS, Commands
 from charrnn.cli.output import OutputClosedError, OutputFailedError
-from charrnn.cli.sample import sample
-from charrnn.cli.score import score
-from charrnn.cli.train import train
 from charrnn.errors import CharRNNError, ConfigError
 
 app = typer.Typer(
     name="charrnn",
+    cls=Commands,
     help="Learn to write like a text, character by character, on a CPU.\n\n"
     "charrnn train corpus.txt --time 60s\n\ncharrnn sample --seed e --length 200",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train)
-app.command("sample")(sample)
-app.command("inspect-vocab")(inspect_vocab)
-app.command("score")(score)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001
@@ -76,16 +70,16 @@ def _printable(text: str) -> str:
 
 def _run(args: list[str]) -> int:
     """Run a command and return its exit code. Every exception becomes one line and a hint."""
-    commands = {command.name for command in app.registered_commands}
-    named = [f" {arg}" for arg in args[:2] if arg in commands][:1]
+    named = [f" {arg}" for arg in args[:2] if arg in COMMANDS][:1]
     usage = f"'charrnn{''.join(named)} --help' lists what it takes"
     code: object = 1
+    if not args:
+        app(["--help"], prog_name="charrnn", standalone_mode=False)
+        return 2
     try:
         code = app(args, prog_name="charrnn", standalone_mode=False)
     except typer.TyperException as error:
-        # Without a command, Typer has shown the help and has nothing to add.
-        if message := error.format_message():
-            _complain(message.replace("Value error, ", ""), usage)
+        _complain(error.format_message().replace("Value error, ", ""), usage)
         code = error.exit_code
     except CharRNNError as error:
         if _wants_traceback(args):
