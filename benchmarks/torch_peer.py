@@ -1,6 +1,6 @@
 """What a user would write in PyTorch: one-hot input, nn.LSTM or its like, a linear head, Adam.
 
-Run by the other scripts, in an environment that has PyTorch; prints one JSON line.
+Run by the other scripts, in an environment that has PyTorch; prints characters per second.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 WARMUP = 3
+VOCABULARY = 65
 
 
 class Net(nn.Module):
@@ -62,11 +63,14 @@ def train(args: argparse.Namespace) -> float:
 @torch.inference_mode()
 def sample(args: argparse.Namespace) -> float:
     """Return characters sampled per second, of all samples together."""
-    net = Net(args.cell, 65, args.hidden, args.layers).eval()
+    net = Net(args.cell, VOCABULARY, args.hidden, args.layers).eval()
+    if args.what == "load":
+        net.load_state_dict(torch.load(args.weights))
     ids, state = torch.zeros(1, args.count, dtype=torch.long), None
-    started = 0.0
-    for step in range(args.length + 20):
-        if step == 20:  # noqa: PLR2004  # warm
+    warm = 0 if args.what == "load" else 20
+    started = time.perf_counter()
+    for step in range(args.length + warm):
+        if step == warm:
             started = time.perf_counter()
         logits, state = net(ids, state)
         ids = torch.multinomial(torch.softmax(logits[0] / 0.8, dim=-1), 1).T
@@ -76,8 +80,9 @@ def sample(args: argparse.Namespace) -> float:
 def main() -> None:
     """Measure what the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["train", "sample"])
+    parser.add_argument("what", choices=["train", "sample", "save", "load"])
     parser.add_argument("--corpus")
+    parser.add_argument("--weights", help="file to save weights to, or to load before sampling")
     parser.add_argument("--cell", choices=LAYERS, default="lstm")
     for name, default in {
         "hidden": 256, "layers": 1, "seq-length": 64, "batch-size": 64, "steps": 20,
@@ -86,8 +91,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     torch.manual_seed(0)
-    rate = train(args) if args.what == "train" else sample(args)
-    print(json.dumps({"chars_per_s": rate}))
+    if args.what == "save":
+        net = Net(args.cell, VOCABULARY, args.hidden, args.layers)
+        torch.save(net.state_dict(), args.weights)
+        return
+    print(json.dumps(train(args) if args.what == "train" else sample(args)))
 
 
 if __name__ == "__main__":

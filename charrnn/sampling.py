@@ -42,7 +42,8 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     Excluded characters get 0, the likeliest one 1. Temperature must not be 0 here.
     """
     # Shifting first keeps 0 at the top: no temperature, however small, can make a NaN of it.
-    p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    top = np.maximum.reduce(logits, axis=1, keepdims=True)
+    p: Array = np.subtract(logits, top, dtype=np.float64)
     p *= min(1 / config.temperature, _STEEPEST)
     np.exp(p, out=p)
     if config.top_k is None and config.top_p is None:
@@ -176,11 +177,12 @@ def _written(  # noqa: PLR0913
 ) -> Iterator[Step]:
     writer = Writer(model, len(samples))
     writer.start(start.state)
-    rows = np.tile(start.logits.astype(np.float64), (len(samples), 1))
+    logits = np.tile(start.logits, (len(samples), 1))
     sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
     every, nothing = np.arange(len(samples)), np.empty(0)
     while True:
         for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
-            ids = choose(rows, config, draws)
-            yield Step(ids, log_softmax(rows)[every, ids] if log_p else nothing)
-            rows[...] = writer.feed(ids)
+            ids = choose(logits, config, draws)
+            likely = log_softmax(logits.astype(np.float64))[every, ids] if log_p else nothing
+            yield Step(ids, likely)
+            logits = writer.feed(ids)

@@ -1,0 +1,94 @@
+"""Reading large texts: speed of counting and encoding, and the memory that training takes.
+
+    python benchmarks/corpus_speed.py CORPUS [--rounds 5]
+
+The corpus is repeated to 100 MB and to 1 GB in a temporary folder. The peer is what most scripts
+do: the whole text as one string, a dictionary and a list comprehension.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from measuring import alternate, arguments, heading, in_process, row
+
+MEGABYTE = 10**6
+SIZES = [100, 1000]
+
+
+def read(path: str) -> float:
+    """Return MB/s of charrnn."""
+    from charrnn import read_corpus
+
+    started = time.perf_counter()
+    read_corpus([path])
+    return Path(path).stat().st_size / MEGABYTE / (time.perf_counter() - started)
+
+
+def read_plainly(path: str) -> float:
+    """Return MB/s of the plain way."""
+    import numpy as np
+
+    started = time.perf_counter()
+    text = Path(path).read_text(encoding="utf-8")
+    index = {char: i for i, char in enumerate(sorted(set(text)))}
+    np.array([index[char] for char in text])
+    return Path(path).stat().st_size / MEGABYTE / (time.perf_counter() - started)
+
+
+def training_memory(path: Path, output: Path) -> float:
+    """Return the peak memory in MB of a short training run with default options."""
+    command = [
+        sys.executable, "-m", "charrnn", "train", str(path), "--time", "10s", "--quiet",
+        "--overwrite", "-o", str(output),
+    ]  # fmt: skip
+    measure = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *command], check=True, stdout=subprocess.PIPE
+    )
+    return int(done.stdout) * 1024 / MEGABYTE
+
+
+def main() -> None:
+    """Print the tables."""
+    if sys.argv[1:2] == ["--read"]:
+        print(json.dumps(read(sys.argv[2])))
+        return
+    if sys.argv[1:2] == ["--plain"]:
+        print(json.dumps(read_plainly(sys.argv[2])))
+        return
+    args = arguments(__doc__, corpus=True).parse_args()
+    text, script = args.corpus.read_bytes(), Path(__file__)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {}
+        for size in SIZES:
+            paths[size] = Path(folder) / f"{size}.txt"
+            with paths[size].open("wb") as file:
+                for _ in range(size * MEGABYTE // len(text)):
+                    file.write(text)
+        small = paths[SIZES[0]]
+        median = alternate(
+            {
+                "charrnn": partial(in_process, sys.executable, script, "--read", small),
+                "plain": partial(in_process, sys.executable, script, "--plain", small),
+            },
+            args.rounds,
+        )
+        heading("", "charrnn, MB/s", "plain Python, MB/s", "ratio")
+        mine, theirs = median["charrnn"], median["plain"]
+        row("count and encode 100 MB", f"{mine:.0f}", f"{theirs:.0f}", f"{mine / theirs:.1f}")
+        print()
+        heading("training on", "peak memory of the largest process, MB")
+        for size, path in paths.items():
+            row(f"{size} MB", f"{training_memory(path, Path(folder) / 'm.npz'):.0f}")
+
+
+if __name__ == "__main__":
+    main()

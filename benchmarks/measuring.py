@@ -1,0 +1,59 @@
+"""What the scripts share: runs in alternation, each in a fresh process, and tables of medians."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PEER = HERE / "torch_peer.py"
+# As the command line of charrnn sets it; what runs in a process of its own may change it.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def arguments(description: str | None, *, corpus: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with what every script takes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if corpus:
+        parser.add_argument("corpus", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--torch-python", default=sys.executable, help="the Python of an environment with PyTorch"
+    )
+    return parser
+
+
+def in_process(python: str, script: Path, *args: object, threads: int | None = None) -> float:
+    """Return the number that a script prints last, run in a fresh process."""
+    limits = dict.fromkeys(ONE_THREAD, str(threads)) if threads else {}
+    done = subprocess.run(
+        [python, str(script), *map(str, args)],
+        check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **limits},
+    )  # fmt: skip
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def alternate(runs: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Return the median of each run, having taken turns: a machine drifts while it measures."""
+    results: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            results[name].append(run())
+    return {name: statistics.median(values) for name, values in results.items()}
+
+
+def row(*cells: object) -> None:
+    """Print a row of a table."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def heading(*cells: str) -> None:
+    """Print the head of a table."""
+    row(*cells)
+    print("|" + "---|" * len(cells), flush=True)

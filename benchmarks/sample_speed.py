@@ -1,0 +1,63 @@
+"""Sampling speed of charrnn against PyTorch, side by side, LSTM 1x256.
+
+python benchmarks/sample_speed.py [--torch-python PYTHON] [--rounds 5]
+"""
+
+import json
+import sys
+import time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from measuring import PEER, alternate, arguments, heading, in_process, row
+
+HIDDEN, VOCABULARY, LENGTH = 256, 65, 1000
+
+
+def sample(count: int) -> float:
+    """Return characters sampled per second by charrnn, of all samples together."""
+    import numpy as np
+
+    from charrnn import Model, ModelConfig, SamplingConfig, generate
+    from charrnn.sampling import write_samples
+    from charrnn.workers import sampling_workers
+
+    model = Model(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(np.random.default_rng(0))
+    seed, config = np.zeros(1, np.uint8), SamplingConfig()
+    if count == 1:
+        steps = generate(model, seed, config, random_seed=0)
+        list(islice(steps, 20))
+        started = time.perf_counter()
+        list(islice(steps, LENGTH))
+    else:
+        settings = {"random_seed": 0, "count": count, "workers": sampling_workers(count)}
+        list(write_samples(model, seed, config, length=20, **settings))
+        started = time.perf_counter()
+        list(write_samples(model, seed, config, length=LENGTH, **settings))
+    return LENGTH * count / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Print the table."""
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(sample(int(sys.argv[2]))))
+        return
+    args = arguments(__doc__).parse_args()
+    script = Path(__file__)
+    heading("at once", "charrnn, chars/s", "PyTorch, chars/s", "ratio")
+    for count in (1, 64):
+        options = ["--hidden", HIDDEN, "--length", LENGTH, "--count", count]
+        median = alternate(
+            {
+                "charrnn": partial(in_process, sys.executable, script, "--one", count, threads=1),
+                "torch": partial(in_process, args.torch_python, PEER, "sample", *options),
+            },
+            args.rounds,
+        )
+        mine, theirs = median["charrnn"], median["torch"]
+        row(count, f"{mine:,.0f}", f"{theirs:,.0f}", f"{mine / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main()
