@@ -70,7 +70,10 @@ class _Product:
     def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
         G, K, M = weights.shape
         cut = Blocks(weights, Workspace(), "blocks", scale)
-        self.out = np.empty((G, len(x), M), weights.dtype)
+        if len(x) == ROWS:  # all gates of a sample side by side: one run of memory if it is alone
+            self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
+        else:
+            self.out = np.empty((G, len(x), M), weights.dtype)
         self._operands = x.reshape(-1, 1, 1, ROWS, K), cut.blocks, cut.target(self.out, ROWS)
 
     def __call__(self) -> None:

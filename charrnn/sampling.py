@@ -98,7 +98,11 @@ def generate(  # noqa: PLR0913
     count, first   how many samples to write side by side, and the number of the first of them.
                    Sample i depends on the random seed and i alone, not on these
     log_p          say how likely the model found each character; empty in each Step if False
+
+    Raises ValueError if count is not at least 1 or the seed is empty.
     """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count}")
     start = _read(model, seed_ids)
     samples = range(first, first + count)
     yield from _written(model, start, config, random_seed, samples, log_p=log_p)
@@ -117,10 +121,10 @@ def write_samples(  # noqa: PLR0913
 ) -> Iterator[tuple[Ids, float]]:
     """Yield whole samples, one after the other: ids (length,) and log p of them all in nats.
 
-    workers   processes to share the work; more than one only where ``can_fork``
+    workers   processes to share the work; more than one only where ``sampling_workers`` says so
 
     The other parameters, and each sample, are those of ``generate``; log p is 0 unless asked for.
-    Raises WorkerLostError if a process dies.
+    Raises ValueError if the seed is empty, WorkerLostError if a process dies.
     """
     group = make_group(workers)
     at_once = min(AT_ONCE * workers, count)
@@ -160,6 +164,8 @@ class _Start(NamedTuple):
 
 
 def _read(model: Model, seed_ids: Ids) -> _Start:
+    if not len(seed_ids):
+        raise ValueError("the seed must have at least one id; start_ids gives one")
     state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
     for at in range(0, len(seed), _SEED_PIECE):
         logits, state, _ = model.forward(seed[at : at + _SEED_PIECE], state)

@@ -5,7 +5,7 @@ to resume a run at step n: the batches from there on are the same.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -94,11 +94,15 @@ class ShuffledWindows:
     """Independent windows in an order drawn anew each epoch, every one from a zero state."""
 
     def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
+        self._made_of = ids, data, random_seed
         self.inputs, self.targets = sliding_windows(ids, data.seq_length, data.stride or 1)
         self.batch_size = min(data.batch_size, len(self.inputs))
         self.random_seed = random_seed
         # The windows that do not fill a last batch wait for another epoch's order.
         self.steps_per_epoch = len(self.inputs) // self.batch_size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShuffledWindows, self._made_of  # the windows overlap: a copy would be many times it
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0 through all epochs."""

@@ -6,16 +6,18 @@ goes with the last of them, however it ends. They wait for each other through pi
 when the process at its other end is gone, kill -9 included, so nobody waits for the dead and no
 worker outlives the run.
 
-``Alone`` and ``Team`` have the same interface, so that the code that trains is written once.
+``Alone`` and ``Team`` have the same interface, so that the code that trains is written once, and
+one that passes messages between machines could follow.
 """
 
 import math
 import mmap
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -232,14 +234,20 @@ class Team:
                 raise WorkerLostError
 
 
-def can_fork() -> bool:
-    """Return True where a process with NumPy in it can safely be forked."""
-    return sys.platform == "linux"
+def start_method() -> Literal["fork", "spawn"] | None:
+    """Return how workers are started here; None where they cannot be.
+
+    Forking costs nothing and shares what is there already, but only on Linux does NumPy's BLAS
+    survive it.
+    """
+    if platform.system() == "Linux":
+        return "fork"
+    return "spawn" if os.name == "posix" else None
 
 
 def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int:
     """Return how many processes to train in: one per core, as far as they all have enough to do."""
-    if not can_fork():
+    if start_method() is None:
         return 1
     weights = model.layers * model.hidden_size**2
     operations = 24 * weights * seq_length * batch_size  # forward and backward, four gates
@@ -250,7 +258,8 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
 
 def sampling_workers(count: int) -> int:
     """Return how many processes to write this many samples in."""
-    return min(_cores(), max(1, count // LEAST_COLUMNS)) if can_fork() else 1
+    # A fresh process takes longer to start than most samples take to be written.
+    return min(_cores(), max(1, count // LEAST_COLUMNS)) if start_method() == "fork" else 1
 
 
 def _cores() -> int:
@@ -259,4 +268,10 @@ def _cores() -> int:
 
 def make_group(size: int) -> Group:
     """Return a group of this many processes."""
-    return Team(size) if size > 1 else Alone()
+    if size == 1:
+        return Alone()
+    if start_method() == "fork":
+        return Team(size)
+    from charrnn.spawning import SpawnedTeam  # noqa: PLC0415  # it is built on this module
+
+    return SpawnedTeam(size)

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate, sampling
 from charrnn.loss import log_softmax
-from charrnn.sampling import choose, start_ids, weights
+from charrnn.sampling import choose, start_ids, weights, write_samples
 
 V = 9
 
@@ -147,3 +147,29 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
 def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> None:
     assert start_ids(Vocabulary.from_text("ab\nc")).tolist() == [0]
     assert start_ids(Vocabulary.from_text("abbc")).tolist() == [1]
+
+
+def test_no_sample_and_no_seed_are_refused() -> None:
+    model, config = make_model(), SamplingConfig()
+    with pytest.raises(ValueError, match="count must be at least 1"):
+        next(generate(model, np.array([1]), config, random_seed=0, count=0))
+    with pytest.raises(ValueError, match="at least one id"):
+        next(generate(model, np.array([], np.uint8), config, random_seed=0))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_whole_samples_are_those_of_generate_from_any_number_of_processes(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "AT_ONCE", 5)
+    model, config, seed = make_model(cell=cell, layers=2), SamplingConfig(), np.array([1, 2])
+    steps = islice(generate(model, seed, config, random_seed=3, count=17, log_p=True), 40)
+    ids, log_p = map(np.array, zip(*steps, strict=True))
+    for workers in (1, 2, 3):
+        written = write_samples(
+            model, seed, config, random_seed=3, count=17, length=40, log_p=True, workers=workers
+        )
+        for sample, (its_ids, nats) in enumerate(written):
+            np.testing.assert_array_equal(its_ids, ids[:, sample])
+            assert nats == pytest.approx(log_p[:, sample].sum())
+        assert sample == 16

@@ -12,12 +12,24 @@ import numpy as np
 import pytest
 
 from charrnn import Config, ModelConfig, RunConfig, TrainingError, TrainingState, train
-from charrnn.workers import Team, WorkerLostError, can_fork, default_workers
+from charrnn import workers as workers_module
+from charrnn.spawning import SpawnedTeam
+from charrnn.workers import Team, WorkerLostError, default_workers, start_method
 from tests.test_cli import fails, ok
 from tests.test_faults import RUN, logged_steps, running, same_arrays, wait_for
 from tests.test_training import Ids, V, ids, make_config, run  # noqa: F401  # ids is a fixture
 
-pytestmark = pytest.mark.skipif(not can_fork(), reason="workers are forked")
+pytestmark = pytest.mark.skipif(start_method() != "fork", reason="both ways need a Linux")
+
+
+@pytest.fixture(params=["fork", "spawn"])
+def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Start workers in this way."""
+    monkeypatch.setattr(workers_module, "start_method", lambda: request.param)
+    return str(request.param)
+
+
+either_way = pytest.mark.usefixtures("method")
 
 
 def config_of(workers: int, **settings: Any) -> Config:
@@ -35,6 +47,7 @@ def children() -> set[str]:
     return {line for line in found.stdout.splitlines() if not line.endswith(" ps")}
 
 
+@either_way
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("stride", [None, 5])
 @pytest.mark.parametrize("workers", [2, 3])
@@ -67,11 +80,13 @@ def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> Non
     assert np.abs(run(unclipped, ids).model.flat - finals[0]).max() > 1e-3
 
 
+@either_way
 def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:  # noqa: F811
     first, again = (run(make_config(steps=30, workers=2, dropout=0.2), ids) for _ in range(2))
     np.testing.assert_array_equal(first.model.flat, again.model.flat)
 
 
+@either_way
 def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:  # noqa: F811
     before = children()
     config = make_config(steps=10, workers=3)
@@ -84,6 +99,7 @@ def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:  # noqa
     assert children() == before
 
 
+@either_way
 def test_a_rollback_reaches_every_worker(ids: Ids) -> None:  # noqa: F811
     config = make_config(steps=60, workers=2, schedule="constant")
     state = TrainingState.start(config, V)
@@ -97,19 +113,27 @@ def test_a_rollback_reaches_every_worker(ids: Ids) -> None:  # noqa: F811
     assert state.best_val_loss < 1.6
 
 
-def test_a_lost_worker_is_an_error_at_the_next_barrier() -> None:
-    team = Team(3)
-    array = team.array((3,), np.float64)
+class Adding:
+    """Work that can be pickled: everyone adds one, and all agree on the sum."""
 
-    def work() -> None:
-        array[team.rank] += 1
-        team.barrier()
+    def __init__(self, team: Team) -> None:
+        self.team, self.array = team, team.array((3,), np.float64)
 
+    def __call__(self) -> None:
+        self.array[self.team.rank] += 1
+        assert self.team.all_reduce(1.0, self.team.rank) == [3, 3]
+        self.team.barrier()
+
+
+@pytest.mark.parametrize("kind", [Team, SpawnedTeam])
+def test_a_lost_worker_is_an_error_at_the_next_barrier(kind: type[Team]) -> None:
+    team = kind(3)
+    work = Adding(team)
     team.start(work)
     for _ in range(5):
         team.begin()
         work()
-    np.testing.assert_array_equal(array, 5)
+    np.testing.assert_array_equal(work.array, 5)
     os.kill(team._children[0], signal.SIGKILL)  # noqa: SLF001
 
     def go_on() -> None:
@@ -122,6 +146,31 @@ def test_a_lost_worker_is_an_error_at_the_next_barrier() -> None:
     team.close()
 
 
+@pytest.mark.parametrize("kind", [Team, SpawnedTeam])
+def test_the_rows_of_all_are_summed_in_parts(kind: type[Team]) -> None:
+    team = kind(3)
+    work = Summing(team)
+    team.start(work)
+    team.begin()
+    work()
+    np.testing.assert_array_equal(work.rows[0], 6 * np.arange(10))
+    team.close()
+
+
+class Summing:
+    """Everyone adds a multiple of the same row."""
+
+    def __init__(self, team: Team) -> None:
+        self.team, self.rows = team, team.array((3, 10), np.float64)
+
+    def __call__(self) -> None:
+        self.rows[self.team.rank] = (self.team.rank + 1) * np.arange(10)
+        part = self.team.reduce_scatter(self.rows)
+        np.testing.assert_array_equal(part, 6 * np.arange(10)[self.team.part(10)])
+        self.team.barrier()
+
+
+@either_way
 def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:  # noqa: F811
     config = make_config(steps=100_000, workers=2)
     state = TrainingState.start(config, V)

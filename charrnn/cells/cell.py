@@ -36,6 +36,9 @@ class Workspace:
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_arrays": {}}  # scratch is not worth pickling
+
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of this shape with unspecified contents."""
         array = self._arrays.get(name)

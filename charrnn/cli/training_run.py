@@ -33,7 +33,7 @@ from charrnn.training import Event, fit_config, train
 from charrnn.transfer import merge_vocabularies, transfer_weights
 from charrnn.validation import split
 from charrnn.vocabulary import escape
-from charrnn.workers import can_fork, default_workers
+from charrnn.workers import default_workers, start_method
 
 SAVE_EVERY_SECONDS = 30.0
 SAMPLE_LENGTH = 200
@@ -265,8 +265,8 @@ def _with_workers(config: Config) -> Config:
     """Return the config with a number of workers that this machine and this batch allow."""
     data, run = config.data, config.run
     workers = run.workers or default_workers(config.model, data.seq_length, data.batch_size)
-    if workers > 1 and not can_fork():
-        raise ConfigError("several --workers need Linux", hint="--workers 1")
+    if workers > 1 and start_method() is None:
+        raise ConfigError("this system allows one worker only", hint="--workers 1")
     if workers > data.batch_size:
         raise ConfigError(
             f"{workers} workers are more than the {data.batch_size} windows of a batch",
