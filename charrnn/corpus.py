@@ -35,7 +35,7 @@ STDIN = "-"
 class Corpus:
     """A text as ids, and what was noticed while reading it.
 
-    ids          shape (N,), in the smallest type that holds the vocabulary
+    ids          shape (N,), in the smallest type that holds them
     vocabulary   the characters that occur, with counts
     sha256       of the bytes read, in hexadecimal
     warnings     oddities that a user may want to know of
@@ -113,7 +113,7 @@ class _Reader:
         first = True
         with _open(source) as stream:
             while True:
-                data = stream.read(PIECE_BYTES)
+                data = _read(stream, source)
                 self.sha256.update(data)
                 try:
                     text = decoder.decode(data, final=not data)
@@ -140,15 +140,38 @@ class _Reader:
                     return
 
     def _normalized(self, pieces: Iterable[str]) -> Iterator[str]:
-        # Nothing combines across a line break, so whole lines can be normalised on their own.
         form: Literal["NFC", "NFKC"] = "NFKC" if self.normalize == "NFKC" else "NFC"
         held = ""
         for piece in pieces:
-            lines, newline, held = (held + piece).rpartition("\n")
-            if newline:
-                yield unicodedata.normalize(form, lines + newline)
+            text = held + piece
+            cut = _last_start(text)
+            held = text[cut:]
+            if cut:
+                yield unicodedata.normalize(form, text[:cut])
         if held:
             yield unicodedata.normalize(form, held)
+
+
+def _last_start(text: str) -> int:
+    """Return the place of the last character that nothing before it can combine with, or 0."""
+    for place in range(len(text) - 1, -1, -1):
+        # Latin letters, digits, blanks; Chinese. Combining characters start at U+0300.
+        if text[place] < "\u0300" or "\u3400" <= text[place] <= "\u9fff":
+            return place
+    return 0
+
+
+def _read(stream: BinaryIO, source: str) -> bytes:
+    try:
+        data: bytes | None = stream.read(PIECE_BYTES)
+    except OSError as error:
+        raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
+    if data is None:
+        raise CorpusError(
+            f"{source}: nothing there yet, and it is set not to wait",
+            hint="pipe the text in through cat",
+        )
+    return data
 
 
 def _newlines(data: bytes) -> int:
@@ -310,11 +333,10 @@ def _stored(pieces: Iterable[Ids], length: int, dtype: DTypeLike) -> Ids:
             ids[at : at + len(piece)] = piece
             at += len(piece)
         return ids
-    with tempfile.TemporaryFile() as file:
-        with _room():
-            for piece in pieces:
-                file.write(piece.data)
-            file.flush()
+    with _room(), tempfile.TemporaryFile() as file:
+        for piece in pieces:
+            file.write(piece.data)
+        file.flush()
         return np.asarray(np.memmap(file, dtype, "r", shape=(length,)))
 
 
@@ -324,6 +346,7 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         raise CorpusError(
-            f"no room for the ids of the text in {tempfile.gettempdir()}: {error.strerror}",
+            f"no room for the ids of the text in {tempfile.tempdir or 'a temporary folder'}: "
+            f"{error.strerror}",
             hint="name a folder with more room: TMPDIR=...",
         ) from error

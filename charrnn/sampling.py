@@ -139,6 +139,8 @@ def write_samples(  # noqa: PLR0913
         nats[mine] = 0
         steps = _written(model, start, config, random_seed, samples, log_p=log_p)
         for at, step in enumerate(islice(steps, length if samples else 0)):
+            if at % _DRAWS_AHEAD == 0:
+                group.check()
             ids[mine, at] = step.ids
             if log_p:
                 nats[mine] += step.log_p

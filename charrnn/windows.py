@@ -18,6 +18,9 @@ from charrnn.vocabulary import Ids
 
 FEISTEL_ROUNDS = 6
 
+# Up to this many windows are shuffled as usual: the network is not random enough for a handful.
+SHUFFLED_WHOLE = 512
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -121,6 +124,8 @@ def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -
     it: a Feistel network over the next power of 4, walked on until it is back within the length
     (Black & Rogaway 2002, "Ciphers with arbitrary finite domains").
     """
+    if length <= SHUFFLED_WHOLE:
+        return rng.permutation(length)[places]
     half = np.uint64(max(1, ((length - 1).bit_length() + 1) // 2))
     mask = (np.uint64(1) << half) - np.uint64(1)
     keys = rng.integers(2**64, size=(FEISTEL_ROUNDS, 2), dtype=np.uint64)

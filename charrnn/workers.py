@@ -1,4 +1,4 @@
-"""Training in several processes: each takes a share of the batch and of the parameters.
+"""Work in several processes: each takes a share of the batch and of the parameters.
 
 NumPy runs on one core but for its matrix products, so a second core is best used by a second
 process. All of them work on the same arrays, in memory that they share and that has no name: it
@@ -14,6 +14,7 @@ import math
 import mmap
 import os
 import platform
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -32,6 +33,10 @@ LEAST_OPERATIONS = 100_000_000
 
 # How many values an ``all_reduce`` can take.
 MOST_VALUES = 4
+
+_ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 class WorkerLostError(CharRNNError):
@@ -81,6 +86,10 @@ class Group(Protocol):
         """Return this process's share of a range."""
         ...
 
+    def check(self) -> None:
+        """Raise WorkerLostError if the first process is gone; for work that takes seconds."""
+        ...
+
     def close(self) -> None:
         """End the other processes."""
         ...
@@ -118,6 +127,9 @@ class Alone:
         """Return the whole range."""
         return slice(0, length)
 
+    def check(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -136,10 +148,22 @@ class Team:
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory."""
         size = max(math.prod(shape) * np.dtype(dtype).itemsize, 1)
-        return np.frombuffer(mmap.mmap(-1, size), dtype, math.prod(shape)).reshape(shape)
+        try:
+            memory = mmap.mmap(-1, size)
+        except (OSError, OverflowError) as error:
+            raise MemoryError from error
+        return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
     def start(self, work: Callable[[], object]) -> None:
         """Fork the other processes."""
+        # A signal between fork and ``_serve`` would unwind a child into the caller's code.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self._fork(work)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _fork(self, work: Callable[[], object]) -> None:
         for rank in range(1, self.size):
             to_child, from_child = os.pipe(), os.pipe()
             child = os.fork()
@@ -159,8 +183,9 @@ class Team:
     def _serve(self, work: Callable[[], object]) -> NoReturn:
         """Work whenever told to, until the pipe closes."""
         # What ends a run is decided by the first process; the others go when its pipe closes.
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         code = 0
         try:
             while True:
@@ -209,6 +234,12 @@ class Team:
     def part(self, length: int) -> slice:
         """Return this process's share of a range."""
         return slice(length * self.rank // self.size, length * (self.rank + 1) // self.size)
+
+    def check(self) -> None:
+        """Raise WorkerLostError if the first process is gone."""
+        # It sends nothing while there is work: what can be read then is the end of the pipe.
+        if self.rank and select.select([self._pipes[0][0]], [], [], 0)[0]:
+            raise WorkerLostError
 
     def close(self) -> None:
         """End the other processes, whatever they are at: nothing is left to them to finish."""

@@ -1,8 +1,10 @@
 """Reading texts: any encoding, any size of piece, and exact complaints."""
 
 import io
+import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,3 +147,21 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
     with pytest.raises(CorpusError, match="no room for the ids of the text in") as caught:
         encode_pieces(["abc" * 1000])
     assert "TMPDIR" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+@given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
+def test_text_without_line_ends_is_normalised_piece_by_piece(form: Any, text: str) -> None:
+    pieces = iter(text)
+    reader = corpus._Reader("utf-8", form)  # noqa: SLF001
+    assert "".join(reader._normalized(pieces)) == unicodedata.normalize(form, text)  # noqa: SLF001
+
+
+def test_a_source_that_does_not_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    with open(read_end, "rb") as stream:  # noqa: PTH123
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stream))
+        with pytest.raises(CorpusError, match="set not to wait"):
+            read_corpus(["-"])
+    os.close(write_end)

@@ -115,7 +115,7 @@ def test_one_character_cannot_be_fitted() -> None:
         fit_to_corpus(DataConfig(), 1)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 16, 17, 1000])
+@pytest.mark.parametrize("length", [1, 2, 3, 16, 17, 1000, 5000])
 def test_a_permutation_has_every_place_once_wherever_it_is_looked_at(length: int) -> None:
     order = permuted(np.arange(length), length, np.random.default_rng(5))
     assert sorted(order.tolist()) == list(range(length))
@@ -124,8 +124,8 @@ def test_a_permutation_has_every_place_once_wherever_it_is_looked_at(length: int
         assert here[0] == order[place]
 
 
-def test_permutations_are_uniform() -> None:
-    length, draws = 12, 6000
+@pytest.mark.parametrize(("length", "draws"), [(12, 6000), (600, 1500)])
+def test_permutations_are_uniform(length: int, draws: int) -> None:
     places = np.zeros((length, length))
     for seed in range(draws):
         order = permuted(np.arange(length), length, np.random.default_rng(seed))

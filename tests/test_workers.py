@@ -257,3 +257,25 @@ def test_a_library_user_gets_one_process_unless_asked() -> None:
         "list(train(state, config, np.zeros(2000, np.uint8), np.zeros(0, np.uint8)))"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_no_worker_outlives_its_sampling(stop: signal.Signals, text: Path) -> None:
+    folder = text.parent
+    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=folder)
+    with running(
+        "sample", "-c", "m.npz", "--count", "100", "--length", "1000000", cwd=folder
+    ) as run_:
+        wait_for(lambda: bool(workers_of(run_.pid)) or len(os.sched_getaffinity(0)) == 1)
+        workers = workers_of(run_.pid)
+        run_.send_signal(stop)
+        run_.wait(30)
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
+
+
+def test_samples_too_large_for_memory_are_refused_in_one_line(text: Path) -> None:
+    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    for count in ("1", "40"):
+        done = fails(1, "out of memory", "sample", "-c", "m.npz", "--jsonl", "--count", count,
+                     "--length", "1000000000000", cwd=text.parent)  # fmt: skip
+        assert "sample --help" in done.err

@@ -93,7 +93,7 @@ def _run(args: list[str]) -> int:
     except OSError as error:
         _complain(f"cannot write output: {error.strerror or error}")
     except MemoryError:
-        _complain("out of memory", "try a smaller --hidden-size, --batch-size or --seq-length")
+        _complain("out of memory", f"ask for less at once; {usage}")
     return code if isinstance(code, int) else 0
 
 

@@ -53,6 +53,12 @@ class Commands(TyperGroup):
 class Command(TyperCommand):
     """A command whose help lists the options in sections."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        """Return what stands behind the name of the command, without braces."""
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write the options section by section, in the order in which they are declared."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -62,6 +68,8 @@ class Command(TyperCommand):
             kind = "Arguments" if param.param_type_name == "argument" else "Options"
             title = getattr(param, "rich_help_panel", None) or kind
             option, about = record
+            if kind == "Arguments":
+                option, about = option.split()[0], about.replace("[required]", "")
             # "[default: 200; x>=0]" and "<int range>" say what a wrong value would be told
             about = re.sub(r";? *x[<>]=?[^\];]*(?=\])|\[x[<>]=?[^\]]*\]", "", about).rstrip()
             sections.setdefault(title, []).append((option.replace(" range>", ">"), about))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _DEFAULTS = SamplingConfig()
 
+# More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
+MOST = 10**12
+
 
 def sample(
     *,
@@ -43,10 +46,10 @@ def sample(
         UnknownPolicy, typer.Option(help="What to do with characters of the seed never seen.")
     ] = "error",
     length: Annotated[
-        int, typer.Option("-n", "--length", min=0, help="New characters to write.")
+        int, typer.Option("-n", "--length", min=0, max=MOST, help="New characters to write.")
     ] = 200,
     endless: Annotated[bool, typer.Option("--endless", help="Never stop.")] = False,
-    count: Annotated[int, typer.Option(min=1, help="Samples to write.")] = 1,
+    count: Annotated[int, typer.Option(min=1, max=MOST, help="Samples to write.")] = 1,
     temperature: Annotated[
         float,
         typer.Option(
