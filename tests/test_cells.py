@@ -149,6 +149,7 @@ def test_backward_corrupts_nothing_a_caller_holds(cell: Cell, dense: bool) -> No
     copies = [array.copy() for array in held]
     once, d_inputs, d_once = cell.backward(case.params, cache, case.d_outputs, case.d_state)
     kept = [array.copy() for array in (*once.values(), *d_once)]
+    _, _, cache = cell.forward(case.params, case.inputs, case.state, workspace)  # it is used up
     again, _, d_again = cell.backward(case.params, cache, case.d_outputs, case.d_state)
     for array, copy in zip(held, copies, strict=True):
         np.testing.assert_array_equal(array, copy)

@@ -160,8 +160,9 @@ class Cell(ABC):
         gates, kept, before    as ``step`` saw and left them
         d_state                gradients by the state after, (B, H) each. On return those by the
                                state before, but for what comes through W_hh to the first
-        d_gates                to be written, (gradients, B, H), before the activation
-        scratch                (G, B, H)
+        d_gates                to be written, (gradients, B, H), before the activation; the gates'
+                               own memory if there are as many of them
+        scratch                (G + 1, B, H)
         """
 
     def scale(self, dtype: np.dtype[Any]) -> Array:
@@ -244,12 +245,16 @@ class Cell(ABC):
         grads       arrays for the gradients by the params; new ones if None
 
         Returns gradients by the params (same keys), by the inputs (T, B, I) or None for ids, and by
-        the initial state. Arguments and cache are left as they were.
+        the initial state. The cache is used up: gradients are written over the gates. The arguments
+        are left as they were.
         """
         inputs, gates, kept, states, workspace = cache
         G, T, B, H = gates.shape
-        d_gates = workspace.array("d_gates", (self.gradients, T, B, H), gates.dtype)
-        scratch = workspace.array("recurrent", (G, B, H), gates.dtype)
+        # In the memory of the gates themselves if they fit: each step's are hot, just read.
+        d_gates = gates
+        if self.gradients > G:
+            d_gates = workspace.array("d_gates", (self.gradients, T, B, H), gates.dtype)
+        scratch = workspace.array("scratch", (G + 1, B, H), gates.dtype)
         # What a step's state gets from the step after, summed over the gates and over the skip.
         parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
         weights = Blocks(_by_gate(params["weight_hh"], G), workspace, "backward blocks")

@@ -67,12 +67,13 @@ class LSTMCell(Cell):
         scratch: Array,
     ) -> None:
         """See ``Cell.step_backward``."""
-        i, f, g, o = gates
-        d_i, d_f, d_g, d_o = d_gates
+        i, f, g, _ = gates
+        d, product = scratch[:4], scratch[4]
+        d_i, d_f, d_g, d_o = d
         d_h, d_c = d_state
-        tanh_c, product = kept, scratch[0]
+        tanh_c = kept
         # undoes h = o * tanh(c)
-        np.multiply(d_h, o, out=product)
+        np.multiply(d_h, gates[3], out=product)
         np.multiply(product, tanh_c, out=d_o)  # dz_o but for the factor 1 - o
         d_c += product
         np.multiply(d_o, tanh_c, out=product)
@@ -83,6 +84,7 @@ class LSTMCell(Cell):
         d_c *= f
         np.multiply(d_c, before[1], out=d_f)
         # those factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
-        np.multiply(d_gates, gates, out=scratch)
-        np.multiply(d_i, g, out=scratch[2])
-        d_gates -= scratch
+        np.multiply(d_i, g, out=product)
+        np.multiply(d, gates, out=d_gates)
+        d_gates[2] = product
+        np.subtract(d, d_gates, out=d_gates)
