@@ -74,6 +74,7 @@ class SpawnedTeam(Team):
                 "rank": rank,
                 "pipe": [to_child[0], from_child[1]],
                 "segments": [(s.descriptor, s.memory.size) for s in self._segments],
+                "path": sys.path,  # where the modules of what is pickled are found
             }
             ours = [to_child[0], from_child[1], *(s.descriptor for s in self._segments)]
             # -P: not what happens to lie in the current folder. A session of its own: Ctrl-C is for
@@ -152,6 +153,7 @@ def _mapped(descriptor: int, size: int) -> _Segment:
 def main() -> None:
     """Be a worker: the plan is the argument, what to work on comes through stdin."""
     plan = json.loads(sys.argv[1])
+    sys.path[:] = plan["path"]
     segments = [_mapped(*segment) for segment in plan["segments"]]
     try:
         team, work = _Unpickler(sys.stdin.buffer, segments).load()
