@@ -58,11 +58,7 @@ class SpawnedTeam(Team):
             descriptor = os.dup(file.fileno())
         segment = _mapped(descriptor, size)
         self._segments.append(segment)
-        return (
-            segment.memory.view(np.uint8)[: math.prod(shape) * np.dtype(dtype).itemsize]
-            .view(dtype)
-            .reshape(shape)
-        )
+        return np.frombuffer(segment.memory, dtype, math.prod(shape)).reshape(shape)
 
     def start(self, work: Callable[[], object]) -> None:
         """Start the other processes."""

@@ -34,7 +34,8 @@ LEAST_OPERATIONS = 100_000_000
 # How many values an ``all_reduce`` can take.
 MOST_VALUES = 4
 
-_ENDING = [
+# The signals that ask a program to end, as far as this system has them.
+ENDING_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
@@ -157,7 +158,7 @@ class Team:
     def start(self, work: Callable[[], object]) -> None:
         """Fork the other processes."""
         # A signal between fork and ``_serve`` would unwind a child into the caller's code.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         try:
             self._fork(work)
         finally:
@@ -183,9 +184,9 @@ class Team:
     def _serve(self, work: Callable[[], object]) -> NoReturn:
         """Work whenever told to, until the pipe closes."""
         # What ends a run is decided by the first process; the others go when its pipe closes.
-        for number in _ENDING:
+        for number in ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         code = 0
         try:
             while True:

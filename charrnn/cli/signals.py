@@ -6,12 +6,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
+from charrnn.workers import ENDING_SIGNALS
+
 # A second signal so soon after the first is the same impatient key press.
 SAME_PRESS_SECONDS = 0.5
-
-WATCHED = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 
 
 class StopSignals:
@@ -21,7 +19,7 @@ class StopSignals:
         self.received: int | None = None
         self._received_at = 0.0
         self._note = note
-        self._before = {number: signal.getsignal(number) for number in WATCHED}
+        self._before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
 
     def __enter__(self) -> Self:
         for number, handler in self._before.items():
