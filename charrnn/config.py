@@ -18,13 +18,16 @@ ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
 
-# Peak learning rates that suit the default size, one for each optimiser.
+# Peak learning rates that suit the default model, one for each optimiser.
 DEFAULT_LEARNING_RATES: dict[OptimizerName, float] = {
-    "adam": 0.012,
+    "adam": 0.02,
     "rmsprop": 0.004,
     "adagrad": 0.05,
     "sgd": 1.0,
 }
+
+# Settings that the first checkpoints did not have, and what they did without them.
+ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
@@ -51,9 +54,14 @@ class _Settings:
     def from_dict(cls, values: object) -> Self:
         """Build from a plain dict, as stored in a checkpoint.
 
-        Raises ConfigError for a missing or unknown name, a wrong type or a value out of range.
+        A setting that did not exist yet when it was stored gets its default. Raises ConfigError for
+        any other missing or unknown name, a wrong type or a value out of range.
         """
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if isinstance(values, dict):
+            values = {
+                name: default for name, default in ADDED_LATER.items() if name in known
+            } | values
         if not isinstance(values, dict) or values.keys() != known:
             raise ConfigError(f"{cls.__name__} must have exactly the settings {sorted(known)}")
         try:
@@ -77,6 +85,8 @@ class ModelConfig(_Settings):
     layers        stacked recurrent layers
     dropout       chance that an output of a layer is dropped while training, on its way to the
                   next layer or to the output layer (Zaremba et al. 2014)
+    weight_drop   chance that a recurrent weight is dropped for a training step (Wan et al. 2013,
+                  Merity, Keskar & Socher 2018)
     nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
     dtype         floating-point type of weights and arithmetic
     """
@@ -85,6 +95,7 @@ class ModelConfig(_Settings):
     hidden_size: int = 256
     layers: int = 1
     dropout: float = 0.0
+    weight_drop: float = 0.0
     nonlinearity: Nonlinearity = "tanh"
     dtype: DTypeName = "float32"
 
@@ -92,7 +103,9 @@ class ModelConfig(_Settings):
         _check(self.cell in get_args(CellName), f"unknown model {self.cell!r}")
         _check_whole("hidden-size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
         _check_whole("layers", self.layers, 1, MAX_LAYERS)
-        _check(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
+        for name in ("dropout", "weight_drop"):
+            chance, option = getattr(self, name), name.replace("_", "-")
+            _check(0 <= chance < 1, f"{option} must be at least 0 and below 1, not {chance}")
         _check(
             self.nonlinearity in get_args(Nonlinearity),
             f"unknown nonlinearity {self.nonlinearity!r}",
@@ -113,12 +126,12 @@ class DataConfig(_Settings):
     stride        distance between windows. None: windows follow each other in contiguous streams
                   and the hidden state is carried from one to the next. A number: independent
                   windows that far apart, shuffled, each from a zero state
-    val_fraction  share of the text, at its end, that is held out. None: a tenth, 200,000
-                  characters at most, and nothing of a text under 10,000 characters
+    val_fraction  share of the text, at its end, that is held out. None: a twentieth,
+                  10,000 characters at most, and nothing of a text under 10,000 characters
     normalize     Unicode normalisation of corpus, seeds and scored text
     """
 
-    seq_length: int = 24
+    seq_length: int = 32
     batch_size: int = 32
     stride: int | None = None
     val_fraction: float | None = None
@@ -153,7 +166,7 @@ class OptimizerConfig(_Settings):
 
     name: OptimizerName = "adam"
     learning_rate: float | None = None
-    schedule: ScheduleName = "cosine"
+    schedule: ScheduleName = "linear"
     warmup: int = 100
     clip_norm: float | None = 1.0
     clip_value: float | None = None

@@ -24,7 +24,9 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
     # for each process; the optimiser's slots; and weights and slots in the copy to go back to.
-    copies = 3 + 3 * (config.run.workers or 1) + slots + 1 + slots
+    # With weight drop, each process has its mask and what is left of the weights.
+    workers = config.run.workers or 1
+    copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
     chars = data.seq_length * data.batch_size
     gates = make_cell(model).gates
     # For each layer and character: gates and their gradients; states, outputs and their gradients.

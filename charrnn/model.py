@@ -22,11 +22,20 @@ ModelState = list[State]
 
 
 class ModelCache(NamedTuple):
-    """What backward needs of forward."""
+    """What backward needs of forward, layer by layer.
 
-    layers: list[Any]
+    cells          what the cell kept
+    params         the parameters it used, some of the recurrent weights dropped
+    weight_masks   what the recurrent weights were multiplied with; None without weight drop
+    masks          what the outputs were multiplied with; None without dropout
+    top            outputs of the last layer, after dropout (T, B, H)
+    """
+
+    cells: list[Any]
+    params: list[Params]
+    weight_masks: list[Array | None]
     masks: list[Array | None]
-    top: Array  # (T, B, H): outputs of the last layer, after dropout
+    top: Array
 
 
 def param_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
@@ -82,8 +91,13 @@ class Model:
         """The number of parameters."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
-    def init(self, rng: np.random.Generator) -> "Model":
-        """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model."""
+    def init(self, rng: np.random.Generator, frequencies: Array | None = None) -> "Model":
+        """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model.
+
+        frequencies   share of each character in the text (V,). With them, the output bias starts at
+                      their logarithms: the first steps need not learn how often each character
+                      occurs, for which they would drive the hidden units into saturation
+        """
         H = self.config.hidden_size
         for number, layer in enumerate(self.layers):
             drawn = init_params(self.cell, H if number else self.vocab_size, H, rng)
@@ -92,6 +106,8 @@ class Model:
         bound = 1 / np.sqrt(H)
         for name in ("output.weight", "output.bias"):
             self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
+        if frequencies is not None:
+            self.params["output.bias"][...] = np.log(frequencies)
         return self
 
     def zero_state(self, batch_size: int) -> ModelState:
@@ -119,28 +135,28 @@ class Model:
         """
         workspaces = workspaces or self.workspaces()
         inputs: NDArray[Any] = ids
-        final_state, caches, masks = [], [], []
+        cache = ModelCache([], [], [], [], np.empty(0))
+        final_state = []
         # strict=False: the last workspace is the output layer's
-        for layer, before, workspace in zip(self.layers, state, workspaces, strict=False):
-            inputs, after, cache = self.cell.forward(layer, inputs, before, workspace)
-            mask = None
-            if dropout_rng is not None and self.config.dropout > 0:
-                mask = self._dropout_mask(inputs, dropout_rng)
-                inputs = inputs * mask
+        for weights, before, workspace in zip(self.layers, state, workspaces, strict=False):
+            layer, recurrent = weights, weights["weight_hh"]
+            mask = drop_mask(recurrent, self.config.weight_drop, dropout_rng)
+            if mask is not None:
+                layer = weights | {"weight_hh": recurrent * mask}
+            cache.params.append(layer)
+            cache.weight_masks.append(mask)
+            inputs, after, kept = self.cell.forward(layer, inputs, before, workspace)
+            cache.cells.append(kept)
             final_state.append(after)
-            caches.append(cache)
-            masks.append(mask)
+            mask = drop_mask(inputs, self.config.dropout, dropout_rng)
+            if mask is not None:
+                inputs = inputs * mask
+            cache.masks.append(mask)
         weight = self.params["output.weight"]
         logits = workspaces[-1].array("logits", (*ids.shape, self.vocab_size), weight.dtype)
         np.dot(_rows(inputs), weight.T, out=_rows(logits))
         logits += self.params["output.bias"]
-        return logits, final_state, ModelCache(caches, masks, inputs)
-
-    def _dropout_mask(self, outputs: Array, rng: np.random.Generator) -> Array:
-        keep = 1 - self.config.dropout
-        mask = (rng.random(outputs.shape, dtype=np.float32) < keep).astype(outputs.dtype)
-        mask /= keep  # inverted dropout: nothing to rescale when sampling
-        return mask
+        return logits, final_state, cache._replace(top=inputs)
 
     def backward(self, cache: ModelCache, d_logits: Array, grads: Params | None = None) -> Params:
         """Return the gradient by every parameter, same keys as ``params``.
@@ -159,8 +175,11 @@ class Model:
                 d_outputs *= mask
             layer = {name: grads[f"{name}_l{number}"] for name in self.layers[number]}
             _, d_inputs, _ = self.cell.backward(
-                self.layers[number], cache.layers[number], d_outputs, no_gradient[number], layer
+                cache.params[number], cache.cells[number], d_outputs, no_gradient[number], layer
             )
+            mask = cache.weight_masks[number]
+            if mask is not None:
+                layer["weight_hh"] *= mask
             if d_inputs is not None:
                 d_outputs = d_inputs
         return grads
@@ -198,6 +217,20 @@ class Model:
         state = state or self.zero_state(inputs.shape[1])
         logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
         return target_log_probabilities(logits, targets), final_state
+
+
+def drop_mask(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:
+    """Return what to multiply an array with so that some of it is dropped; None to leave it.
+
+    What is kept is scaled up, so that there is nothing to rescale when sampling.
+    """
+    if rng is None or not chance:
+        return None
+    # One byte decides on each element, so the chance is a multiple of 1 / 256, nearly.
+    kept = min(max(round(256 * (1 - chance)), 1), 255)
+    mask: Array = (rng.integers(256, size=array.shape, dtype=np.uint8) < kept).astype(array.dtype)
+    mask *= 256 / kept
+    return mask
 
 
 def _rows(steps: Array) -> Array:

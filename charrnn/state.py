@@ -3,11 +3,17 @@
 import math
 from dataclasses import dataclass, field, fields, replace
 
+import numpy as np
+
 from charrnn.cells import Array
 from charrnn.config import Config
 from charrnn.model import Model, ModelState
 from charrnn.optimizers import Optimizer, make_optimizer
 from charrnn.randomness import Purpose, generator
+from charrnn.vocabulary import Ids
+
+# Characters that tell how often each occurs.
+COUNTED = 1_000_000
 
 
 @dataclass
@@ -39,10 +45,16 @@ class TrainingState:
     rate_scale: float = 1.0
 
     @classmethod
-    def start(cls, config: Config, vocab_size: int) -> "TrainingState":
-        """Return the state before the first step, with weights drawn from the random seed."""
+    def start(
+        cls, config: Config, vocab_size: int, train_ids: Ids | None = None
+    ) -> "TrainingState":
+        """Return the state before the first step, with weights drawn from the random seed.
+
+        train_ids   the text, if the model is to begin with how often each character occurs in it
+        """
         model = Model(config.model, vocab_size)
-        model.init(generator(config.run.random_seed, Purpose.WEIGHTS))
+        frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
+        model.init(generator(config.run.random_seed, Purpose.WEIGHTS), frequencies)
         return cls(model, make_optimizer(model.flat, config.optimizer))
 
     def copy(self) -> "TrainingState":
@@ -77,6 +89,16 @@ class TrainingState:
     def weights(self) -> Array:
         """The weights to keep: the best by validation, else the latest."""
         return self.model.flat if self.best_weights is None else self.best_weights
+
+
+def character_frequencies(ids: Ids, vocab_size: int) -> Array:
+    """Return the share of each character in a text, by its beginning if it is long.
+
+    Every character counts one more than it was seen, so that none is impossible (Laplace).
+    """
+    counts = np.bincount(ids[:COUNTED], minlength=vocab_size) + 1
+    shares: Array = counts / counts.sum()
+    return shares
 
 
 def _copied(state: ModelState | None) -> ModelState | None:

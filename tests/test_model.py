@@ -22,9 +22,9 @@ def random_state(model: Model, rng: np.random.Generator) -> ModelState:
 @pytest.mark.parametrize(
     ("cell", "nonlinearity"), [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 )
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("dropout", "weight_drop"), [(0.0, 0.0), (0.4, 0.0), (0.3, 0.3)])
 def test_gradients_equal_numeric_ones(
-    cell: str, nonlinearity: str, layers: int, dropout: float
+    cell: str, nonlinearity: str, layers: int, dropout: float, weight_drop: float
 ) -> None:
     config = ModelConfig(
         cell=cell,  # type: ignore[arg-type]
@@ -32,6 +32,7 @@ def test_gradients_equal_numeric_ones(
         layers=layers,
         hidden_size=H,
         dropout=dropout,
+        weight_drop=weight_drop,
         dtype="float64",
     )
     rng = np.random.default_rng(3)
@@ -97,6 +98,33 @@ def test_dropout_drops_its_share_keeps_the_mean_and_rests_when_not_training() ->
     assert np.mean(dropped.top == 0) == pytest.approx(0.25, abs=0.01)
     kept = dropped.top != 0
     np.testing.assert_allclose(dropped.top[kept], cache.top[kept] / 0.75, rtol=1e-6)
+
+
+def test_weight_drop_drops_its_share_of_the_recurrent_weights_and_nothing_else() -> None:
+    config = ModelConfig(hidden_size=64, weight_drop=0.5)
+    model = Model(config, V).init(np.random.default_rng(0))
+    before, ids = model.flat.copy(), np.random.default_rng(1).integers(V, size=(8, 4))
+    state = model.zero_state(4)
+    _, _, cache = model.forward(ids, state, dropout_rng=np.random.default_rng(2))
+    used, whole = cache.params[0], model.layers[0]
+    assert np.mean(used["weight_hh"] == 0) == pytest.approx(0.5, abs=0.02)
+    kept = used["weight_hh"] != 0
+    np.testing.assert_allclose(used["weight_hh"][kept], 2 * whole["weight_hh"][kept], rtol=1e-6)
+    assert all(used[name] is whole[name] for name in used if name != "weight_hh")
+    # The dropped weights learn nothing, and none of them is lost.
+    _, grads, _ = model.loss_and_gradients(ids, ids, state, dropout_rng=np.random.default_rng(2))
+    assert not grads["weight_hh_l0"][~kept].any()
+    assert grads["weight_hh_l0"][kept].all()
+    np.testing.assert_array_equal(model.flat, before)
+    plain, _, _ = model.forward(ids, state)
+    other = Model(ModelConfig(hidden_size=64), V, before)
+    np.testing.assert_array_equal(plain, other.forward(ids, state)[0])
+
+
+def test_the_first_output_bias_is_the_frequency_of_the_characters() -> None:
+    frequencies = np.array([0.5, 0.3, 0.1, 0.05, 0.05])
+    model = Model(ModelConfig(hidden_size=H), V).init(np.random.default_rng(0), frequencies)
+    np.testing.assert_allclose(np.exp(model.params["output.bias"]), frequencies, rtol=1e-6)
 
 
 def test_float64_is_a_setting_and_reaches_every_array() -> None:

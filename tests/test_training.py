@@ -266,8 +266,8 @@ def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
     [
         (1000, None, 0),
         (9_999, None, 0),
-        (10_000, None, 1000),
-        (10_000_000, None, 200_000),
+        (10_000, None, 500),
+        (10_000_000, None, 10_000),
         (1000, 0.25, 250),
         (1000, 0.0, 0),
         (10, 0.1, 0),

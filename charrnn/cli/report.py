@@ -8,6 +8,7 @@ from typing import Any
 
 from charrnn.config import Config
 from charrnn.corpus import Corpus
+from charrnn.recipe import Recommendation
 from charrnn.state import TrainingState
 from charrnn.vocabulary import Ids
 
@@ -24,6 +25,7 @@ class Job:
     state: TrainingState
     train_ids: Ids
     val_ids: Ids
+    recommendation: Recommendation | None = None
 
 
 def introduction(job: Job) -> list[str]:
@@ -38,7 +40,17 @@ def introduction(job: Job) -> list[str]:
         f"model: {model.cell} {model.layers} x {model.hidden_size}, {parameters:,} parameters, "
         f"random seed {job.config.run.random_seed}, {job.config.run.workers} worker(s)"
     )
+    if job.recommendation is not None:
+        lines.append(f"       {reason(job.recommendation)}")
     return lines
+
+
+def reason(recommendation: Recommendation) -> str:
+    """Return why size and dropout are what they are."""
+    passes, model = recommendation.passes, recommendation.config.model
+    text = f"{passes:.0f} times" if passes >= 2 else f"{passes:.2g} of"  # noqa: PLR2004
+    read = f"will read {text} the text" + (", which is enough" if recommendation.enough else "")
+    return f"{read}: dropout {model.dropout:g}, weight drop {model.weight_drop:g}"
 
 
 def summary(job: Job) -> dict[str, Any]:
@@ -74,7 +86,7 @@ def losses(state: TrainingState) -> str:
     if step < state.step / 2:
         text += (
             "\nit did not improve after that: more time will not help; "
-            "more text, --dropout 0.3 or a smaller --hidden-size may"
+            "more text, a larger --weight-drop or a smaller --hidden-size may"
         )
     return text
 

@@ -38,8 +38,8 @@ def train(
     val_fraction: Annotated[
         float | None,
         typer.Option(
-            help="Share of the text, at its end, held out to validate on, 0 for none (0.1, "
-            "at most 200,000 characters; 0 below 10,000).",
+            help="Share of the text, at its end, held out to validate on, 0 for none (0.05, "
+            "at most 10,000 characters; 0 below 10,000).",
             rich_help_panel="Data",
         ),
     ] = None,
@@ -72,7 +72,7 @@ def train(
     ] = None,
     hidden_size: Annotated[
         int | None,
-        typer.Option(help=f"Units per layer ({_MODEL.hidden_size}).", rich_help_panel="Model"),
+        typer.Option(help="Units per layer (chosen by text and time).", rich_help_panel="Model"),
     ] = None,
     layers: Annotated[
         int | None,
@@ -81,8 +81,14 @@ def train(
     dropout: Annotated[
         float | None,
         typer.Option(
-            help="Chance that an output of a layer is dropped while training "
-            f"({_MODEL.dropout:g}).",
+            help="Chance that an output of a layer is dropped while training (chosen).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    weight_drop: Annotated[
+        float | None,
+        typer.Option(
+            help="Chance that a recurrent weight is dropped for a training step (chosen).",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -117,7 +123,10 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help=f"Peak rate ({_RATES}).", rich_help_panel="Optimisation"),
+        typer.Option(
+            help=f"Peak rate (adam: chosen by model and size, {_RATES}).",
+            rich_help_panel="Optimisation",
+        ),
     ] = None,
     schedule: Annotated[
         ScheduleName | None,
@@ -254,6 +263,7 @@ def train(
             "hidden_size": hidden_size,
             "layers": layers,
             "dropout": dropout,
+            "weight_drop": weight_drop,
             "nonlinearity": nonlinearity,
         },
         "data": {

@@ -27,6 +27,7 @@ from charrnn.config import Config, SamplingConfig
 from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.files import check_writable, exclusive
+from charrnn.recipe import recommend
 from charrnn.sampling import generate, start_ids
 from charrnn.state import TrainingState
 from charrnn.training import Event, fit_config, train
@@ -81,8 +82,9 @@ class TrainingRun:
         """Train from the beginning, but from the weights of another checkpoint."""
         loaded = checkpoint.load(source)
         config = new_config(self.given, replace(Config(), model=loaded.config.model))
-        same_dropout = replace(loaded.config.model, dropout=config.model.dropout)
-        if changed := refused(config, replace(config, model=same_dropout)):
+        dropped = {name: getattr(config.model, name) for name in ("dropout", "weight_drop")}
+        same_weights = replace(loaded.config.model, **dropped)
+        if changed := refused(config, replace(config, model=same_weights)):
             raise ConfigError(
                 f"{source}: its weights do not fit another {', '.join(changed)}",
                 hint="leave that out: the model is that of the checkpoint",
@@ -104,12 +106,20 @@ class TrainingRun:
         train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
         fitted = fit_config(config, len(train_ids))
         self._warn_of_changes(config, fitted)
-        fitted = _with_workers(fitted)
-        _check_memory(fitted, corpus)
-        state = TrainingState.start(fitted, len(corpus.vocabulary))
+        fixed = {name for settings in self.given.values() for name in settings}
+        if source is not None:
+            fixed.add("hidden_size")
+        began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
+        _check_memory(_with_workers(fitted), corpus)
+        recommendation = recommend(fitted, fixed, train_ids, vocab_size)
+        chosen = _with_workers(recommendation.config)
+        _check_memory(chosen, corpus)
+        state = TrainingState.start(chosen, vocab_size, train_ids)
         if source is not None:
             transfer_weights(source.model(), source.vocabulary, state.model, corpus.vocabulary)
-        return self._train(Job(fitted, corpus, state, train_ids, val_ids))
+        # What the choice took is a part of the time that the user gave.
+        state.seconds = time.perf_counter() - began if chosen.run.seconds is not None else 0.0
+        return self._train(Job(chosen, corpus, state, train_ids, val_ids, recommendation))
 
     def resume(self) -> int:
         """Go on with the run in the checkpoint. Returns the exit code."""

@@ -1,0 +1,83 @@
+"""How well a text is predicted after so many seconds, by the command line alone.
+
+    python benchmarks/quality.py corpus.txt --times 20 60 300 --seeds 1 2 3 >> quality.jsonl
+
+Trains on the first 90 % of the corpus with nothing but --time (and what is given with --options),
+scores the last 10 %, which training never sees, and prints one JSON object for each run:
+
+    carried        nats per character, the state carried through the text
+    cold           the same of independent windows of 256 characters, each from a cold state
+    wall           seconds that the training command took from beginning to end
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+JUDGED = 0.1
+WINDOW = 256
+
+
+def charrnn(*args: object) -> str:
+    """Run a command in a fresh process and return what it prints."""
+    command = [sys.executable, "-m", "charrnn", *map(str, args)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def measure(corpus: Path, seconds: float, seed: int, options: list[str]) -> dict[str, Any]:
+    """Train and score once."""
+    text = corpus.read_text(encoding="utf-8")
+    seen = len(text) - int(len(text) * JUDGED)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train, judge, model = (folder / file for file in ("train.txt", "judge.txt", "model.npz"))
+        train.write_text(text[:seen], encoding="utf-8")
+        judge.write_text(text[seen:], encoding="utf-8")
+        began = time.perf_counter()
+        trained = json.loads(
+            charrnn(
+                *("train", train, "-o", model, "--time", f"{seconds:g}s", "--random-seed", seed),
+                *("-q", "--json", *options),
+            )
+        )
+        wall = time.perf_counter() - began
+        score = ("score", judge, "-c", model, "--json", "--unknown", "skip")
+        carried = json.loads(charrnn(*score))["nats_per_char"]
+        cold = json.loads(charrnn(*score, "--window", WINDOW))["nats_per_char"]
+    return {
+        "text": corpus.name,
+        "seconds": seconds,
+        "seed": seed,
+        "options": shlex.join(options),
+        "carried": round(carried, 4),
+        "cold": round(cold, 4),
+        "wall": round(wall, 2),
+        **{name: trained[name] for name in ("steps", "parameters", "train_loss", "val_loss")},
+    }
+
+
+def main() -> None:
+    """Measure all combinations."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path, nargs="+")
+    parser.add_argument("--times", type=float, nargs="+", default=[20, 60])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--options", type=shlex.split, default=[], help="further ones of train")
+    args = parser.parse_args()
+    for corpus in args.corpus:
+        for seconds in args.times:
+            for seed in args.seeds:
+                print(json.dumps(measure(corpus, seconds, seed, args.options)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The search for the recipe: runs with settings, some of which charrnn does not have.
+
+    python benchmarks/search.py corpus.txt --jobs 2 < settings.jsonl >> search.jsonl
+
+Each line of the input is one run: a JSON object with settings by name (hidden_size, dropout,
+learning_rate, steps ...), with any of the switches below, and with
+
+    piece    [from, to] of the corpus, in characters: the text to work on (all of it)
+    judge    share of the piece, at its end, to judge by and not to train on (0.1)
+
+Each line of the output is the same object with val_loss, train_loss, parameters and chars_per_s.
+Runs are limited by steps, so that they can share the machine and tomorrow's can be compared with
+today's; what a step of each size costs is measured by itself. Switches that charrnn does not have:
+
+    no_frequencies   output bias drawn at random, not from the frequencies of the characters
+    variational      one dropout mask for all steps of a window (Gal & Ghahramani 2016)
+    orthogonal       recurrent weights start as orthogonal matrices
+    forget_bias      bias of the forget gate at the start (1)
+    input_scale      factor on the first input weights (1)
+    output_scale     factor on the first output weights (1)
+    power            the rate falls as (1 - progress) to this power (1: linear)
+    beta1, beta2, epsilon   of Adam
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import deque
+from dataclasses import fields, replace
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+
+import charrnn.model
+from charrnn import optimizers, read_corpus
+from charrnn.cells import Array
+from charrnn.config import Config, OptimizerConfig, RunConfig
+from charrnn.model import drop_mask
+from charrnn.state import TrainingState
+from charrnn.training import train
+from charrnn.validation import evaluate
+from charrnn.vocabulary import Ids
+
+SWITCHES = {
+    *("piece", "judge", "no_frequencies", "variational", "orthogonal", "forget_bias"),
+    *("input_scale", "output_scale", "power", "beta1", "beta2", "epsilon"),
+}
+
+
+def make_config(settings: dict[str, Any]) -> Config:
+    """Return the default config with these settings, whichever part each belongs to."""
+    base = Config(
+        optimizer=OptimizerConfig(learning_rate=0.02), run=RunConfig(seconds=None, steps=1)
+    )
+    parts: dict[str, Any] = {}
+    left = settings.keys() - SWITCHES
+    for part in ("model", "data", "optimizer", "run"):
+        known = {field.name for field in fields(getattr(base, part))} & left
+        parts[part] = replace(getattr(base, part), **{name: settings[name] for name in known})
+        left -= known
+    if left:
+        raise SystemExit(f"unknown: {', '.join(sorted(left))}")
+    return replace(base, **parts)
+
+
+def start(config: Config, settings: dict[str, Any], vocab_size: int, ids: Ids) -> TrainingState:
+    """Return the state before the first step, changed as the switches say."""
+    state = TrainingState.start(config, vocab_size, None if settings.get("no_frequencies") else ids)
+    H, rng = config.model.hidden_size, np.random.default_rng(config.run.random_seed)
+    for layer in state.model.layers:
+        if settings.get("orthogonal"):
+            for gate in layer["weight_hh"].reshape(-1, H, H):
+                gate[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
+        layer["bias_ih"][H : 2 * H] *= settings.get("forget_bias", 1)
+    state.model.layers[0]["weight_ih"][...] *= settings.get("input_scale", 1)
+    state.model.params["output.weight"][...] *= settings.get("output_scale", 1)
+    return state
+
+
+def variational(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:
+    """Draw a dropout mask for outputs (T, B, H) that is the same at every step."""
+    is_weight = array.ndim == 2  # noqa: PLR2004
+    return drop_mask(array if is_weight else array[:1], chance, rng)
+
+
+def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
+    """Train with these settings and judge."""
+    path, settings = work
+    config = make_config(settings)
+    corpus = read_corpus([str(path)])
+    first, last = settings.get("piece", (0, len(corpus.ids)))
+    ids = corpus.ids[first:last]
+    judged = int(len(ids) * settings.get("judge", 0.1))
+    ids, unseen = ids[:-judged], ids[-judged:]
+    state = start(config, settings, len(corpus.vocabulary), ids)
+    adam = {name: settings.get(name, getattr(optimizers.Adam, name))
+            for name in ("beta1", "beta2", "epsilon")}  # fmt: skip
+    power = settings.get("power", 1)
+    schedule = optimizers.schedule if power == 1 else lambda _, done: (1 - done) ** power
+    mask = variational if settings.get("variational") else drop_mask
+    with (
+        mock.patch.multiple(optimizers.Adam, **adam),
+        mock.patch.object(optimizers, "schedule", schedule),
+        mock.patch.object(charrnn.model, "drop_mask", mask),
+    ):
+        (event,) = deque(train(state, config, ids, ids[:0]), maxlen=1)
+    nats, chars = evaluate(state.model, unseen)
+    return settings | {
+        "val_loss": round(nats / chars, 4),
+        "train_loss": round(float(state.history[-1]["train_loss"] or 0), 4),
+        "parameters": state.model.size,
+        "chars_per_s": round(event.chars_per_s),
+    }
+
+
+def main() -> None:
+    """Read settings, write results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--jobs", type=int, default=1)
+    args = parser.parse_args()
+    work = [(args.corpus, json.loads(line)) for line in sys.stdin if line.strip()]
+    with Pool(args.jobs, maxtasksperchild=1) as pool:
+        for result in pool.imap(run, work, chunksize=1):
+            print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What is chosen for a text and a budget, and what is left to the user."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import recipe
+from charrnn.config import Config, RunConfig
+from charrnn.recipe import SIZES, dropout, recommend, weight_drop
+
+V = 60
+
+
+def text(length: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(V, size=length).astype(np.uint8)
+
+
+def config(**limits: Any) -> Config:
+    return Config(run=RunConfig(**({"seconds": None, "random_seed": 1, "workers": 1} | limits)))
+
+
+@pytest.fixture
+def quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that this machine trains the trial model at 40,000 characters a second."""
+    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: 40_000.0)
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_more_time_buys_a_larger_model_up_to_what_the_text_is_worth() -> None:
+    sizes = [
+        recommend(config(seconds=seconds), set(), text(1_000_000), V).config.model.hidden_size
+        for seconds in (2, 20, 60, 300, 3600)
+    ]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) >= 4
+    little = recommend(config(seconds=3600), set(), text(20_000), V)
+    assert little.enough  # an hour is more than 20 KB are worth
+    assert little.config.model.hidden_size < sizes[-1]
+    assert little.config.run.epochs is not None
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
+    models = [
+        recommend(config(seconds=60), {"hidden_size"}, text(length), V).config.model
+        for length in (10_000_000, 1_000_000, 100_000, 20_000)
+    ]
+    for name in ("dropout", "weight_drop"):
+        shares = [getattr(model, name) for model in models]
+        assert shares == sorted(shares)
+        assert shares[0] == 0 < shares[-1] < 1
+    assert dropout(0.01) == weight_drop(0.01) == 0
+    assert dropout(1e9) < 1
+    assert weight_drop(1e9) < 1
+
+
+def test_with_steps_or_epochs_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> float:
+        raise AssertionError("the speed was measured")
+
+    monkeypatch.setattr(recipe, "characters_per_second", fail)
+    ids = text(200_000)
+    short = recommend(config(steps=100), set(), ids, V).config
+    long = recommend(config(epochs=20), set(), ids, V).config
+    assert short.model.hidden_size < long.model.hidden_size
+    assert long.run.epochs == 20
+    assert short == recommend(config(steps=100), set(), ids, V).config
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_what_the_user_gave_stays() -> None:
+    base = config(seconds=600, epochs=400)
+    given = replace(
+        base,
+        model=replace(base.model, cell="gru", hidden_size=77, dropout=0.33, weight_drop=0.11),
+        optimizer=replace(base.optimizer, learning_rate=0.5),
+    )
+    fixed = {"cell", "hidden_size", "dropout", "weight_drop", "learning_rate", "epochs"}
+    assert recommend(given, fixed, text(20_000), V).config == given
+    chosen = recommend(given, fixed - {"dropout"}, text(20_000), V).config
+    assert chosen == replace(given, model=replace(given.model, dropout=chosen.model.dropout))
+    assert chosen.model.dropout != 0.33
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_the_rate_falls_with_the_size_and_other_optimisers_keep_theirs() -> None:
+    rates = [
+        recommend(
+            replace(config(steps=100), model=replace(Config().model, hidden_size=size)),
+            {"hidden_size"},
+            text(50_000),
+            V,
+        ).config.optimizer.peak_learning_rate
+        for size in (SIZES[0], 256, SIZES[-1])
+    ]
+    assert rates == sorted(rates, reverse=True)
+    rmsprop = replace(config(steps=100), optimizer=replace(Config().optimizer, name="rmsprop"))
+    chosen = recommend(rmsprop, set(), text(50_000), V).config
+    assert chosen.optimizer == rmsprop.optimizer
+
+
+def test_the_speed_is_measured_on_the_text_itself() -> None:
+    speed = recipe.characters_per_second(config(seconds=60), text(50_000), V)
+    assert 100 < speed < 1e8
