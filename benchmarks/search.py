@@ -7,10 +7,12 @@ learning_rate, steps ...), with any of the switches below, and with
 
     piece    [from, to] of the corpus, in characters: the text to work on (all of it)
     judge    share of the piece, at its end, to judge by and not to train on (0.1)
+    skipped  share of what is left, at its end, to leave out (0)
 
-Each line of the output is the same object with val_loss, train_loss, parameters and chars_per_s.
-Runs are limited by steps, so that they can share the machine and tomorrow's can be compared with
-today's; what a step of each size costs is measured by itself. Switches that charrnn does not have:
+Each line of the output is the same object with val_loss, train_loss, parameters, chars_per_s and
+minutes. Runs are limited by steps, so that several can share the machine, and tomorrow's can be
+compared with today's. search.jsonl has all runs so far, on tiny Shakespeare; it can be the input
+again. Switches that charrnn does not have:
 
     no_frequencies   output bias drawn at random, not from the frequencies of the characters
     variational      one dropout mask for all steps of a window (Gal & Ghahramani 2016)
@@ -18,6 +20,7 @@ today's; what a step of each size costs is measured by itself. Switches that cha
     forget_bias      bias of the forget gate at the start (1)
     input_scale      factor on the first input weights (1)
     output_scale     factor on the first output weights (1)
+    hold             share of the run before the rate begins to fall (0)
     power            the rate falls as (1 - progress) to this power (1: linear)
     beta1, beta2, epsilon   of Adam
 """
@@ -40,17 +43,20 @@ import numpy as np
 import charrnn.model
 from charrnn import optimizers, read_corpus
 from charrnn.cells import Array
-from charrnn.config import Config, OptimizerConfig, RunConfig
+from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
 from charrnn.model import drop_mask
+from charrnn.optimizers import schedule as plain_schedule
 from charrnn.state import TrainingState
 from charrnn.training import train
 from charrnn.validation import evaluate
 from charrnn.vocabulary import Ids
 
 SWITCHES = {
-    *("piece", "judge", "no_frequencies", "variational", "orthogonal", "forget_bias"),
-    *("input_scale", "output_scale", "power", "beta1", "beta2", "epsilon"),
+    *("piece", "judge", "skipped", "no_frequencies", "variational", "orthogonal", "forget_bias"),
+    *("input_scale", "output_scale", "hold", "power", "beta1", "beta2", "epsilon"),
 }
+
+RESULTS = {"val_loss", "train_loss", "parameters", "chars_per_s", "minutes"}
 
 
 def make_config(settings: dict[str, Any]) -> Config:
@@ -92,17 +98,24 @@ def variational(array: Array, chance: float, rng: np.random.Generator | None) ->
 def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
     """Train with these settings and judge."""
     path, settings = work
+    settings = {name: value for name, value in settings.items() if name not in RESULTS}
     config = make_config(settings)
     corpus = read_corpus([str(path)])
     first, last = settings.get("piece", (0, len(corpus.ids)))
     ids = corpus.ids[first:last]
     judged = int(len(ids) * settings.get("judge", 0.1))
     ids, unseen = ids[:-judged], ids[-judged:]
+    ids = ids[: round(len(ids) * (1 - settings.get("skipped", 0)))]
     state = start(config, settings, len(corpus.vocabulary), ids)
     adam = {name: settings.get(name, getattr(optimizers.Adam, name))
             for name in ("beta1", "beta2", "epsilon")}  # fmt: skip
-    power = settings.get("power", 1)
-    schedule = optimizers.schedule if power == 1 else lambda _, done: (1 - done) ** power
+    hold, power = settings.get("hold", 0), settings.get("power", 1)
+
+    def schedule(name: ScheduleName, progress: float) -> float:
+        if name != "linear":
+            return plain_schedule(name, progress)
+        return float(min(1, (1 - progress) / (1 - hold)) ** power)
+
     mask = variational if settings.get("variational") else drop_mask
     with (
         mock.patch.multiple(optimizers.Adam, **adam),
@@ -116,6 +129,7 @@ def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
         "train_loss": round(float(state.history[-1]["train_loss"] or 0), 4),
         "parameters": state.model.size,
         "chars_per_s": round(event.chars_per_s),
+        "minutes": round(event.seconds / 60, 1),
     }
 
 

@@ -126,8 +126,9 @@ class DataConfig(_Settings):
     stride        distance between windows. None: windows follow each other in contiguous streams
                   and the hidden state is carried from one to the next. A number: independent
                   windows that far apart, shuffled, each from a zero state
-    val_fraction  share of the text, at its end, that is held out. None: a twentieth,
-                  10,000 characters at most, and nothing of a text under 10,000 characters
+    val_fraction  share of the text, at its end, that is held out. None: passages from all over
+                  the text, a twentieth of it and 10,000 characters at most; nothing of a text
+                  under 10,000 characters
     normalize     Unicode normalisation of corpus, seeds and scored text
     """
 

@@ -3,10 +3,10 @@
 The rules were found by measurement: benchmarks/QUALITY.md has the figures, benchmarks/search.py
 the runs. They answer the same questions for any text:
 
-    how much can be read?        steps, passes, or the time and the speed of this machine
-    how large a model pays?      one that reads enough characters for each of its weights
-    how often is it read?        the more often, the more dropout against learning it by heart
-    when is nothing left to get? a small text is learnt long before five minutes are over
+    how much can be read?            steps, passes, or the time and the speed of this machine
+    how large a model pays?          one that reads enough characters for each of its weights
+    how soon is it known by heart?   the sooner, the more is dropped while training
+    when is nothing left to get?     a small text is learnt long before five minutes are over
 
 With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and the settings. With
 ``--time`` the speed is measured first, in a few steps of a model of middling size.
@@ -37,10 +37,11 @@ MOST_PASSES = 150.0
 # The peak rate for up to TRIAL_SIZE units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 
-# The model whose speed is measured, and for how long at the most.
+# The model whose speed is measured, if its size is still to be chosen, and how long that may take:
+# so many steps, or this share of the run.
 TRIAL_SIZE = 256
-TRIAL_STEPS = 8
-TRIAL_SECONDS = 0.5
+TRIAL_STEPS = 16
+TRIAL_SHARE = 0.02
 
 # What a character costs beside its products with weights, in weights.
 FIXED_COST = 45_000
@@ -67,7 +68,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
     """
-    budget, chars = _Budget(config, train_ids, vocab_size), len(train_ids)
+    budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
     model, run = config.model, config.run
     only_time = not fixed & {"epochs", "steps"}
     most = MOST_PASSES * chars if only_time else math.inf
@@ -85,7 +86,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
     if "dropout" not in fixed:
         model = replace(model, dropout=dropout(passes))
     if "weight_drop" not in fixed:
-        model = replace(model, weight_drop=weight_drop(passes))
+        model = replace(model, weight_drop=weight_drop(passes, recurrent_weights(model) / chars))
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         optimizer = replace(optimizer, learning_rate=peak_rate(model))
@@ -103,12 +104,16 @@ def recurrent_weights(model: ModelConfig) -> int:
 
 def dropout(passes: float) -> float:
     """Return the dropout for a text that is read so many times."""
-    return min(max(round(2 * math.log2(passes / 4)) / 20, 0.0), 0.5)
+    return min(max(round(1.6 * math.log2(passes / 2.5)) / 20, 0.0), 0.5)
 
 
-def weight_drop(passes: float) -> float:
-    """Return the share of recurrent weights to drop, for a text that is read so many times."""
-    return min(max(round(3 * math.log2(passes / 4)) / 20, 0.0), 0.7)
+def weight_drop(passes: float, weights_per_char: float) -> float:
+    """Return the share of recurrent weights to drop.
+
+    It takes many passes and many weights for each character of the text to learn it by heart.
+    """
+    share = 0.07 * math.log2(passes * weights_per_char) - 0.03
+    return min(max(round(20 * share) / 20, 0.0), 0.7)
 
 
 def peak_rate(model: ModelConfig) -> float:
@@ -120,7 +125,7 @@ def peak_rate(model: ModelConfig) -> float:
 class _Budget:
     """How much text a run can read with a given model."""
 
-    def __init__(self, config: Config, train_ids: Ids, vocab_size: int) -> None:
+    def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
         data, run = config.data, config.run
         self.vocab_size = vocab_size
         limits = [
@@ -130,7 +135,9 @@ class _Budget:
         self.most = min((limit for limit in limits if limit), default=math.inf)
         self.seconds = run.seconds
         if self.seconds is not None:
-            trial = replace(config.model, hidden_size=TRIAL_SIZE)
+            trial = config.model
+            if "hidden_size" not in fixed:
+                trial = replace(trial, hidden_size=TRIAL_SIZE)
             speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
             self.work = speed * self.seconds * self._cost(trial)
 
@@ -154,7 +161,7 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
     with closing(train(state, replace(config, run=run), train_ids, train_ids[:0])) as events:
         for event in events:
             ends.append(event.seconds)
-            if event.seconds > TRIAL_SECONDS:
+            if event.step > 1 and event.seconds > TRIAL_SHARE * (config.run.seconds or math.inf):
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.

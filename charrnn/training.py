@@ -242,14 +242,16 @@ class _Speed:
     """Characters per second over about the last two seconds."""
 
     def __init__(self, seconds: float) -> None:
-        self.at, self.value = seconds, 0.0
+        self.at, self.value, self.updates = seconds, 0.0, 0
 
     def restart(self, seconds: float) -> None:
         self.at = seconds
 
     def update(self, chars: int, seconds: float) -> float:
         elapsed = max(seconds - self.at, 1e-9)
-        weight = min(elapsed / 2, 1.0) if self.value else 1.0
+        # The first step of all is slow: it makes the scratch memory.
+        self.updates += 1
+        weight = 1.0 if self.updates <= 2 else min(max(elapsed / 2, 1 / self.updates), 1.0)  # noqa: PLR2004
         self.value += weight * (chars / elapsed - self.value)
         self.at = seconds
         return self.value

@@ -1,14 +1,17 @@
-"""The held-out tail of a text, and how well a model predicts it."""
+"""What is held out of a text, and how well a model predicts it."""
 
 import numpy as np
 
+from charrnn.corpus import IN_MEMORY
 from charrnn.model import Model
 from charrnn.vocabulary import Ids
 
-# What is held out by default. It is lost to training, and to compare the weights of one run with
-# each other does not take much. A poem is better learnt whole.
+# What is held out by default: passages from all over the text, because its end may be unlike the
+# rest: a list may be sorted, a book may end with its licence. They are lost to training, and to
+# compare the weights of one run with each other does not take much. A poem is better learnt whole.
 DEFAULT_VAL_FRACTION = 0.05
 MAX_HELD_OUT = 10_000
+PASSAGES = 10
 SMALLEST_SPLIT = 10_000
 
 # Characters that are measured if more are held out: the mean over so many is sure to about 0.003
@@ -20,15 +23,30 @@ WINDOW = 64
 
 
 def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
-    """Return the training part of a text and the held-out tail, which may be empty."""
+    """Return what to train on and what is held out, which may be empty.
+
+    val_fraction   share of the text, at its end, to hold out. None: the default, passages from all
+                   over the text, or its end if it is too large to be copied
+    """
     if val_fraction is None:
         held_out = min(int(len(ids) * DEFAULT_VAL_FRACTION), MAX_HELD_OUT)
-        held_out = held_out if len(ids) >= SMALLEST_SPLIT else 0
+        if len(ids) < SMALLEST_SPLIT:
+            held_out = 0
+        elif ids.nbytes <= IN_MEMORY:
+            return _split_passages(ids, held_out // PASSAGES)
     else:
         held_out = int(len(ids) * val_fraction)
     if held_out < 2:  # noqa: PLR2004  # one character predicts nothing
         held_out = 0
     return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
+
+
+def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:
+    """Hold out a passage of this length at the end of each of PASSAGES equal parts."""
+    held_out = np.zeros(len(ids), bool)
+    for end in np.linspace(0, len(ids), PASSAGES + 1)[1:].astype(int):
+        held_out[end - length : end] = True
+    return ids[~held_out], ids[held_out]
 
 
 def evaluate(model: Model, ids: Ids, rank: int = 0, size: int = 1) -> tuple[float, int]:

@@ -190,16 +190,29 @@ def test_every_option_trains_a_model_that_can_write(
 
 def test_options_reach_the_config(home: Path, tmp_path: Path) -> None:
     ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--model", "gru", "--layers", "2",
-       "--dropout", "0.25", "--seq-length", "9", "--batch-size", "4", "--stride", "3",
+       "--dropout", "0.25", "--weight-drop", "0.1", "--seq-length", "9", "--batch-size", "4",
+       "--stride", "3",
        "--optimizer", "rmsprop", "--learning-rate", "0.003", "--clip-value", "5",
        "--val-fraction", "0.2", "--patience", "50", cwd=tmp_path)  # fmt: skip
     config = load(tmp_path / "m.npz").config
-    assert (config.model.cell, config.model.layers, config.model.dropout) == ("gru", 2, 0.25)
+    assert (config.model.cell, config.model.layers) == ("gru", 2)
+    assert (config.model.dropout, config.model.weight_drop) == (0.25, 0.1)
     data = config.data
     assert (data.seq_length, data.batch_size, data.stride, data.val_fraction) == (9, 4, 3, 0.2)
     assert (config.optimizer.name, config.optimizer.learning_rate) == ("rmsprop", 0.003)
     assert (config.optimizer.clip_norm, config.optimizer.clip_value) == (None, 5)
     assert (config.run.steps, config.run.seconds, config.run.patience) == (60, None, 50)
+
+
+def test_what_is_left_open_is_chosen_said_and_the_same_again(home: Path, tmp_path: Path) -> None:
+    text, common = home / "text.txt", ["--random-seed", "1", "--epochs", "12"]
+    done = ok("train", text, *common, "-o", "a.npz", cwd=tmp_path)
+    ok("train", text, *common, "-o", "b.npz", cwd=tmp_path)
+    chosen = load(tmp_path / "a.npz").config
+    assert chosen == load(tmp_path / "b.npz").config
+    assert chosen.model.weight_drop > 0
+    said = f"dropout {chosen.model.dropout:g}, weight drop {chosen.model.weight_drop:g}"
+    assert f"will read 12 times the text: {said}" in done.err
 
 
 def test_a_stride_of_the_window_length_means_streams(home: Path, tmp_path: Path) -> None:

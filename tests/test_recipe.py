@@ -51,9 +51,9 @@ def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
         shares = [getattr(model, name) for model in models]
         assert shares == sorted(shares)
         assert shares[0] == 0 < shares[-1] < 1
-    assert dropout(0.01) == weight_drop(0.01) == 0
+    assert dropout(0.01) == weight_drop(0.01, 1) == 0
     assert dropout(1e9) < 1
-    assert weight_drop(1e9) < 1
+    assert weight_drop(1e9, 1e9) < 1
 
 
 def test_with_steps_or_epochs_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

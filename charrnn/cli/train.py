@@ -38,8 +38,8 @@ def train(
     val_fraction: Annotated[
         float | None,
         typer.Option(
-            help="Share of the text, at its end, held out to validate on, 0 for none (0.05, "
-            "at most 10,000 characters; 0 below 10,000).",
+            help="Share of the text, at its end, held out to validate on, 0 for none (ten "
+            "passages, 0.05 and at most 10,000 characters; none of a text below 10,000).",
             rich_help_panel="Data",
         ),
     ] = None,
