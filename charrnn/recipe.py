@@ -34,8 +34,9 @@ READ_PER_WEIGHT = 3.5
 # Passes through a text after which nothing more is learnt, whatever is dropped.
 MOST_PASSES = 150.0
 
-# The peak rate for up to TRIAL_SIZE units; more need a lower one.
+# The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
+FULL_RATE_SIZE = 256
 
 # The model whose speed is measured, if its size is still to be chosen, and how long that may take:
 # so many steps, or this share of the run.
@@ -51,12 +52,11 @@ FIXED_COST = 45_000
 class Recommendation:
     """A complete config, and what it was chosen for.
 
-    chars, passes   characters that the run will read, and how often each of the text, about
-    enough          True if more passes would not help, so that the run ends before its time
+    passes   how often the run will read the text, about
+    enough   True if more passes would not help, so that the run ends before its time
     """
 
     config: Config
-    chars: int
     passes: float
     enough: bool
 
@@ -70,8 +70,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
     """
     budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
     model, run = config.model, config.run
-    only_time = not fixed & {"epochs", "steps"}
-    most = MOST_PASSES * chars if only_time else math.inf
+    most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
         pays = [
             size
@@ -81,8 +80,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
         ]
         model = replace(model, hidden_size=max(pays, default=SIZES[0]))
     readable = budget.readable(model)
-    read = min(readable, most)
-    passes = read / chars
+    passes = min(readable, most) / chars
     if "dropout" not in fixed:
         model = replace(model, dropout=dropout(passes))
     if "weight_drop" not in fixed:
@@ -93,7 +91,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
     if readable > most:
         run = replace(run, epochs=math.ceil(MOST_PASSES))
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    return Recommendation(chosen, round(read), passes, enough=readable > most)
+    return Recommendation(chosen, passes, enough=readable > most)
 
 
 def recurrent_weights(model: ModelConfig) -> int:
@@ -118,7 +116,7 @@ def weight_drop(passes: float, weights_per_char: float) -> float:
 
 def peak_rate(model: ModelConfig) -> float:
     """Return the peak learning rate of Adam."""
-    rate = RATES[model.cell] * min(TRIAL_SIZE / model.hidden_size, 1)
+    rate = RATES[model.cell] * min(FULL_RATE_SIZE / model.hidden_size, 1)
     return float(f"{rate:.2g}")
 
 

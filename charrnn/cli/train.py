@@ -20,7 +20,9 @@ from charrnn.config import (
 from charrnn.errors import ConfigError
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
-_RATES = ", ".join(f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items())
+_RATES = ", ".join(
+    f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items() if name != "adam"
+)
 
 
 def train(
@@ -124,7 +126,7 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help=f"Peak rate (adam: chosen by model and size, {_RATES}).",
+            help=f"Peak rate (adam: chosen by model and size; {_RATES}).",
             rich_help_panel="Optimisation",
         ),
     ] = None,
