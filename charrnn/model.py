@@ -135,28 +135,28 @@ class Model:
         """
         workspaces = workspaces or self.workspaces()
         inputs: NDArray[Any] = ids
-        cache = ModelCache([], [], [], [], np.empty(0))
-        final_state = []
+        final_state: ModelState = []
+        cells, params, weight_masks, masks = [], [], [], []
         # strict=False: the last workspace is the output layer's
         for weights, before, workspace in zip(self.layers, state, workspaces, strict=False):
             layer, recurrent = weights, weights["weight_hh"]
             mask = drop_mask(recurrent, self.config.weight_drop, dropout_rng)
             if mask is not None:
                 layer = weights | {"weight_hh": recurrent * mask}
-            cache.params.append(layer)
-            cache.weight_masks.append(mask)
+            params.append(layer)
+            weight_masks.append(mask)
             inputs, after, kept = self.cell.forward(layer, inputs, before, workspace)
-            cache.cells.append(kept)
+            cells.append(kept)
             final_state.append(after)
             mask = drop_mask(inputs, self.config.dropout, dropout_rng)
             if mask is not None:
                 inputs = inputs * mask
-            cache.masks.append(mask)
+            masks.append(mask)
         weight = self.params["output.weight"]
         logits = workspaces[-1].array("logits", (*ids.shape, self.vocab_size), weight.dtype)
         np.dot(_rows(inputs), weight.T, out=_rows(logits))
         logits += self.params["output.bias"]
-        return logits, final_state, cache._replace(top=inputs)
+        return logits, final_state, ModelCache(cells, params, weight_masks, masks, inputs)
 
     def backward(self, cache: ModelCache, d_logits: Array, grads: Params | None = None) -> Params:
         """Return the gradient by every parameter, same keys as ``params``.

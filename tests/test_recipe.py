@@ -1,6 +1,8 @@
 """What is chosen for a text and a budget, and what is left to the user."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -104,3 +106,20 @@ def test_the_rate_falls_with_the_size_and_other_optimisers_keep_theirs() -> None
 def test_the_speed_is_measured_on_the_text_itself() -> None:
     speed = recipe.characters_per_second(config(seconds=60), text(50_000), V)
     assert 100 < speed < 1e8
+
+
+def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[int] = []
+
+    def train(*_: object) -> Iterator[SimpleNamespace]:
+        for step in range(1, 100):
+            taken.append(step)
+            yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
+
+    monkeypatch.setattr(recipe, "train", train)
+    data = config(seconds=260).data
+    speed = recipe.characters_per_second(config(seconds=260), text(50_000), V)
+    assert speed == pytest.approx(data.seq_length * data.batch_size / 0.1)
+    assert len(taken) == 3  # a fiftieth of the run is over
