@@ -48,7 +48,7 @@ def introduction(job: Job) -> list[str]:
 def reason(recommendation: Recommendation) -> str:
     """Return why size and dropout are what they are."""
     passes, model = recommendation.passes, recommendation.config.model
-    text = f"{passes:.0f} times" if passes >= 2 else f"{passes:.2g} of"  # noqa: PLR2004
+    text = f"{passes:.1f}".removesuffix(".0") + " times" if passes >= 1 else f"{passes:.0%} of"
     read = f"will read {text} the text" + (", which is enough" if recommendation.enough else "")
     return f"{read}: dropout {model.dropout:g}, weight drop {model.weight_drop:g}"
 
