@@ -41,11 +41,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 import charrnn.model
+import charrnn.stack
 from charrnn import optimizers, read_corpus
 from charrnn.cells import Array
 from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
-from charrnn.model import drop_mask
 from charrnn.optimizers import schedule as plain_schedule
+from charrnn.stack import drop_mask
 from charrnn.state import TrainingState
 from charrnn.training import train
 from charrnn.validation import evaluate
@@ -121,6 +122,7 @@ def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
         mock.patch.multiple(optimizers.Adam, **adam),
         mock.patch.object(optimizers, "schedule", schedule),
         mock.patch.object(charrnn.model, "drop_mask", mask),
+        mock.patch.object(charrnn.stack, "drop_mask", mask),
     ):
         (event,) = deque(train(state, config, ids, ids[:0]), maxlen=1)
     nats, chars = evaluate(state.model, unseen)

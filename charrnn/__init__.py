@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn._version import __version__
     from charrnn.checkpoint import Checkpoint, load, save
+    from charrnn.classification import ClassifierState, train_classifier
+    from charrnn.classifier import SequenceClassifier
+    from charrnn.classifier_checkpoint import (
+        ClassifierCheckpoint,
+        load_classifier,
+        save_classifier,
+    )
     from charrnn.config import (
+        ClassifierConfig,
+        ClassifierDataConfig,
+        ClassifierModelConfig,
         Config,
         DataConfig,
         ModelConfig,
@@ -27,6 +37,8 @@ if TYPE_CHECKING:
         TrainingError,
         VocabularyError,
     )
+    from charrnn.examples import Examples, split_examples
+    from charrnn.layers import GRU, LSTM, RNN
     from charrnn.model import Model
     from charrnn.sampling import generate
     from charrnn.scoring import Score, score
@@ -36,21 +48,31 @@ if TYPE_CHECKING:
     from charrnn.vocabulary import Vocabulary
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "CharRNNError",
     "Checkpoint",
     "CheckpointError",
+    "ClassifierCheckpoint",
+    "ClassifierConfig",
+    "ClassifierDataConfig",
+    "ClassifierModelConfig",
+    "ClassifierState",
     "Config",
     "ConfigError",
     "Corpus",
     "CorpusError",
     "DataConfig",
     "Event",
+    "Examples",
     "Model",
     "ModelConfig",
     "OptimizerConfig",
     "RunConfig",
     "SamplingConfig",
     "Score",
+    "SequenceClassifier",
     "TrainingError",
     "TrainingState",
     "Vocabulary",
@@ -59,20 +81,29 @@ __all__ = [
     "fit_config",
     "generate",
     "load",
+    "load_classifier",
     "read_corpus",
     "read_text",
     "save",
+    "save_classifier",
     "score",
     "split",
+    "split_examples",
     "train",
+    "train_classifier",
 ]
 
 _HOMES = {
     "_version": ["__version__"],
     "checkpoint": ["Checkpoint", "load", "save"],
+    "classification": ["ClassifierState", "train_classifier"],
+    "classifier": ["SequenceClassifier"],
+    "classifier_checkpoint": ["ClassifierCheckpoint", "load_classifier", "save_classifier"],
     "config": [name for name in __all__ if name.endswith("Config")],
     "corpus": ["Corpus", "read_corpus", "read_text"],
     "errors": [name for name in __all__ if name.endswith("Error")],
+    "examples": ["Examples", "split_examples"],
+    "layers": ["GRU", "LSTM", "RNN"],
     "model": ["Model"],
     "sampling": ["generate"],
     "scoring": ["Score", "score"],

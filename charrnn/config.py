@@ -227,8 +227,26 @@ class RunConfig(_Settings):
         )
 
 
+class _Parts(_Settings):
+    """What a config of several parts shares."""
+
+    @classmethod
+    def from_dict(cls, values: object) -> Self:
+        """Build from nested plain dicts, the inverse of ``dataclasses.asdict``."""
+        parts: dict[str, type[_Settings]] = {
+            field.name: type(field.default)  # type: ignore[misc]
+            for field in fields(cls)  # type: ignore[arg-type]
+        }
+        if not isinstance(values, dict) or values.keys() != parts.keys():
+            raise ConfigError(f"{cls.__name__} must have exactly the parts {sorted(parts)}")
+        settings: dict[str, Any] = {
+            name: part.from_dict(values[name]) for name, part in parts.items()
+        }
+        return cls(**settings)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Config(_Settings):
+class Config(_Parts):
     """All that defines a training run, the text apart."""
 
     model: ModelConfig = ModelConfig()
@@ -236,21 +254,55 @@ class Config(_Settings):
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
 
-    @classmethod
-    def from_dict(cls, values: object) -> Self:
-        """Build from nested plain dicts, the inverse of ``dataclasses.asdict``."""
-        parts: dict[str, type[_Settings]] = {
-            "model": ModelConfig,
-            "data": DataConfig,
-            "optimizer": OptimizerConfig,
-            "run": RunConfig,
-        }
-        if not isinstance(values, dict) or values.keys() != parts.keys():
-            raise ConfigError(f"Config must have exactly the parts {sorted(parts)}")
-        settings: dict[str, Any] = {
-            name: part.from_dict(values[name]) for name, part in parts.items()
-        }
-        return cls(**settings)
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierModelConfig(ModelConfig):
+    """The shape of a sequence classifier: what a model that writes has, and one thing more.
+
+    bidirectional   read from both ends (Schuster & Paliwal 1997)
+    """
+
+    hidden_size: int = 128
+    dropout: float = 0.2
+    bidirectional: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierDataConfig(_Settings):
+    """What of the labelled examples is learnt from, and how many at once.
+
+    batch_size    sequences trained on at once (B)
+    max_length    characters of a text that are read, counted from its beginning
+    val_fraction  share of each class that is held out
+    normalize     Unicode normalisation of all texts
+    """
+
+    batch_size: int = 32
+    max_length: int = 256
+    val_fraction: float = 0.1
+    normalize: Normalization = "none"
+
+    def __post_init__(self) -> None:
+        _check_whole("batch-size", self.batch_size, 1)
+        _check_whole("max-length", self.max_length, 1)
+        _check(
+            0 <= self.val_fraction < 1,
+            f"val-fraction must be at least 0 and below 1, not {self.val_fraction}",
+        )
+        _check(
+            self.normalize in get_args(Normalization),
+            f"unknown normalization {self.normalize!r}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(_Parts):
+    """All that defines the training of a classifier, the examples apart."""
+
+    model: ClassifierModelConfig = ClassifierModelConfig()
+    data: ClassifierDataConfig = ClassifierDataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.004)
+    run: RunConfig = RunConfig(seconds=60.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 from charrnn.cells import make_cell
-from charrnn.config import Config
+from charrnn.classifier import param_shapes as classifier_shapes
+from charrnn.config import ClassifierConfig, ClassifierModelConfig, Config, ModelConfig
 from charrnn.corpus import IN_MEMORY
+from charrnn.errors import TrainingError
+from charrnn.examples import Examples
 from charrnn.model import param_shapes
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.vocabulary import Ids
@@ -18,26 +21,56 @@ BASELINE = 100 << 20
 
 def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     """Return about how many bytes training takes at its peak."""
-    model, data = config.model, config.data
-    number = 8 if model.dtype == "float64" else 4
-    parameters = sum(math.prod(shape) for shape in param_shapes(model, vocab_size).values())
-    slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
+    data, shapes = config.data, param_shapes(config.model, vocab_size)
+    chars = data.seq_length * data.batch_size
+    # For each character: logits, probabilities, their gradient.
+    logits = chars * 5 * vocab_size
+    needed = _numbers(config, shapes, chars, vocab_size) + logits
+    return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
+
+
+def estimate_classifier(
+    config: ClassifierConfig, input_size: int, classes: int, train: Examples
+) -> int:
+    """Return about how many bytes the training of a classifier takes at its peak."""
+    shapes = classifier_shapes(config.model, input_size, classes)
+    chars = int(train.lengths.max(initial=1)) * config.data.batch_size
+    needed = _numbers(config, shapes, chars, input_size)
+    return BASELINE + 2 * train.values.nbytes + _bytes(config.model) * needed
+
+
+def require(needed: int, hint: str) -> None:
+    """Raise TrainingError if there are not so many bytes."""
+    free = available()
+    if free is not None and needed > free:
+        raise TrainingError(
+            f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
+            hint=hint,
+        )
+
+
+def _bytes(model: ModelConfig) -> int:
+    return 8 if model.dtype == "float64" else 4
+
+
+def _numbers(
+    config: Config | ClassifierConfig,
+    shapes: dict[str, tuple[int, ...]],
+    chars: int,
+    vocab_size: int,
+) -> int:
+    """Return how many numbers the weights, and steps of so many characters, take."""
+    model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
     # for each process; the optimiser's slots; and weights and slots in the copy to go back to.
     # With weight drop, each process has its mask and what is left of the weights.
     workers = config.run.workers or 1
     copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
-    chars = data.seq_length * data.batch_size
-    gates = make_cell(model).gates
-    # For each layer and character: gates and their gradients; states, outputs and their gradients.
-    # For each character: logits, probabilities, their gradient.
-    activations = chars * (model.layers * model.hidden_size * (2 * gates + 8) + 5 * vocab_size)
-    one_hot = chars * min(chars, vocab_size)
-    return (
-        BASELINE
-        + 2 * min(ids.nbytes, IN_MEMORY)
-        + number * (copies * parameters + activations + one_hot)
-    )
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    # For each unit and character: gates and their gradients; states, outputs and their gradients.
+    runs = model.layers * (1 + (isinstance(model, ClassifierModelConfig) and model.bidirectional))
+    activations = chars * runs * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
+    return copies * parameters + activations + chars * min(chars, vocab_size)
 
 
 def available() -> int | None:

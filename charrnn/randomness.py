@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     ORDER = 2
     DROPOUT = 3
     SAMPLE = 4
+    SPLIT = 5
 
 
 def generator(random_seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

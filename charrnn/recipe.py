@@ -97,7 +97,7 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
 def recurrent_weights(model: ModelConfig) -> int:
     """Return the number of weights of all products with the state of a layer below or before."""
     matrices = 2 * model.layers - 1
-    return matrices * make_cell(model).gates * model.hidden_size**2
+    return matrices * make_cell(model.cell).gates * model.hidden_size**2
 
 
 def dropout(passes: float) -> float:

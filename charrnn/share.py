@@ -10,61 +10,65 @@ With one process it is the ordinary training step, and nobody waits.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.cells import Array, Params
-from charrnn.config import Config
-from charrnn.model import Model, views
+from charrnn.cells import Array
+from charrnn.config import Config, OptimizerConfig
 from charrnn.optimizers import Optimizer, clip_by_norm_factor, clip_by_value, make_optimizer
 from charrnn.randomness import Purpose, generator
-from charrnn.state import TrainingState
-from charrnn.validation import evaluate
+from charrnn.stack import views
+from charrnn.state import RunState, TrainingState
+from charrnn.validation import MAX_VALIDATED, evaluate
 from charrnn.vocabulary import Ids
-from charrnn.windows import Batches, Streams
+from charrnn.windows import Streams, make_batches
 from charrnn.workers import Group
 
 _TRAIN, _EVALUATE = range(2)
 
 
-class Share:
+class Share(ABC):
     """What a process needs for its share of every step. Made once, before the group starts.
 
     The arrays of the state move into memory that the group shares; the state then sees there what
     all processes did.
+
+    steps_per_epoch   steps in which all there is to learn from has been seen once
+    step_size         how much a step learns from, and
+    held_out          how much there is to validate on: both in characters
     """
 
+    steps_per_epoch: int
+    step_size: int
+    held_out: int
+
     def __init__(
-        self, state: TrainingState, config: Config, batches: Batches, val_ids: Ids, group: Group
+        self, state: RunState, optimizer: OptimizerConfig, batch_size: int, group: Group
     ) -> None:
-        self.config, self.batches, self.val_ids, self.group = config, batches, val_ids, group
-        self._move(state)
-        self.model = state.model
-        size, ranks = self.model.size, group.size
-        self.grads = group.array((ranks, size), self.model.flat.dtype)
+        self.optimizer, self.batch_size, self.group = optimizer, batch_size, group
+        state.model = state.model.on(self._shared(state.model.flat))
+        self.flat = state.model.flat
+        for name, slot in state.optimizer.slots.items():
+            state.optimizer.slots[name] = self._shared(slot)
+        self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
         # What the first process tells the others: what to do, and the step, the optimiser's steps
         # and the learning rate of a training step.
         self.orders = group.array((4,), np.float64)
-        self.workspaces = self.model.workspaces()
         self._slots = state.optimizer.slots
-        self._carried = state.carried
         self._mine: _Mine | None = None
-        group.start(self._work)
 
-    def _move(self, state: TrainingState) -> None:
-        """Put the arrays of the state into shared memory."""
-        group, old = self.group, state.model
-        model = Model(old.config, old.vocab_size, group.array(old.flat.shape, old.flat.dtype))
-        model.flat[...] = old.flat
-        state.model = model
-        for name, slot in state.optimizer.slots.items():
-            state.optimizer.slots[name] = self._shared(slot)
-        if isinstance(self.batches, Streams):
-            before = state.carried or model.zero_state(self.config.data.batch_size)
-            state.carried = [tuple(map(self._shared, layer)) for layer in before]
-        else:
-            state.carried = None
+    @abstractmethod
+    def gradients(self, samples: slice, grad: Array, step: int) -> float:
+        """Compute the gradient of some samples of a step's batch; return their part of the loss.
+
+        grad   where the gradient goes, all of it in one flat array
+        """
+
+    @abstractmethod
+    def evaluate(self) -> tuple[float, int]:
+        """Return the loss, summed over a share of what is held out, and how much that is."""
 
     def _shared(self, array: Array) -> Array:
         shared = self.group.array(array.shape, array.dtype)
@@ -88,28 +92,27 @@ class Share:
 
         For the first process only. Raises WorkerLostError.
         """
-        nats, chars = self._lead(_EVALUATE)
-        return nats / chars
+        total, count = self._lead(_EVALUATE)
+        return total / count
 
     def _lead(self, *orders: float) -> list[float]:
         self.orders[: len(orders)] = orders
         self.group.begin()
-        return self._work()
+        return self.work()
 
-    def _work(self) -> list[float]:
+    def work(self) -> list[float]:
         """Do this process's share of what was ordered. All of them return the same."""
         what, step, optimizer_steps, rate = self.orders.tolist()
         if what == _EVALUATE:
-            group = self.group
-            return group.all_reduce(*evaluate(self.model, self.val_ids, group.rank, group.size))
+            return self.group.all_reduce(*self.evaluate())
         return self._step(int(step), int(optimizer_steps), rate)
 
     def _step(self, step: int, optimizer_steps: int, rate: float) -> list[float]:
         """Return loss, norm of the gradient, and a number that is finite if all weights are."""
-        group, limits = self.group, self.config.optimizer
+        group, limits = self.group, self.optimizer
         mine = self._mine = self._mine or _Mine.of(self)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for by lead_step
-            loss = self._gradients(mine, step)
+            loss = self.gradients(mine.samples, self.grads[group.rank], step)
             grad = group.reduce_scatter(self.grads)
             squares = clipped = float(np.dot(grad, grad))
             if limits.clip_value is not None:
@@ -123,55 +126,76 @@ class Share:
             (weights,) = group.all_reduce(float(np.dot(mine.params, mine.params)))
         return [loss, math.sqrt(squares), weights]
 
-    def _gradients(self, mine: "_Mine", step: int) -> float:
-        """Compute the gradient of this process's samples, and carry their state on.
-
-        Returns their part of the loss.
-        """
-        batch, seed, group = self.batches.at(step), self.config.run.random_seed, self.group
-        inputs, targets = batch.inputs[:, mine.samples], batch.targets[:, mine.samples]
-        state = self.model.zero_state(inputs.shape[1])
-        if self._carried is not None and not batch.fresh:
-            state = [tuple(part[mine.samples] for part in layer) for layer in self._carried]
-        loss, _, state = self.model.loss_and_gradients(
-            inputs,
-            targets,
-            state,
-            dropout_rng=generator(seed, Purpose.DROPOUT, step * group.size + group.rank),
-            workspaces=self.workspaces,
-            grads=mine.grads,
-            count=batch.targets.size,
-        )
-        for carried, layer in zip(self._carried or [], state, strict=False):
-            for part, value in zip(carried, layer, strict=True):
-                part[mine.samples] = value
-        return loss
-
 
 @dataclass
 class _Mine:
-    """What belongs to one process: its samples, its gradient, its slice of the parameters."""
+    """What belongs to one process: its samples, and its slice of the parameters."""
 
     samples: slice
-    grads: Params
     params: Array
     optimizer: Optimizer
 
     @classmethod
     def of(cls, share: Share) -> "_Mine":
         """Return what belongs to this process; called in it, when it knows its rank."""
-        group, model = share.group, share.model
-        part = group.part(model.size)
-        params = model.flat[part]
-        optimizer = make_optimizer(params, share.config.optimizer)
+        part = share.group.part(share.flat.size)
+        params = share.flat[part]
+        optimizer = make_optimizer(params, share.optimizer)
         for name, slot in share._slots.items():  # noqa: SLF001  # the other half of this class
             optimizer.slots[name] = slot[part]
-        return cls(
-            samples=group.part(share.config.data.batch_size),
-            grads=views(share.grads[group.rank], model.shapes),
-            params=params,
-            optimizer=optimizer,
+        return cls(share.group.part(share.batch_size), params, optimizer)
+
+
+class TextShare(Share):
+    """A share of learning a text.
+
+    val_ids   what is held out; if it is long, its beginning is validated on
+    """
+
+    def __init__(
+        self, state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids, group: Group
+    ) -> None:
+        super().__init__(state, config.optimizer, config.data.batch_size, group)
+        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
+        self.val_ids, self.random_seed = val_ids[:MAX_VALIDATED], config.run.random_seed
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.step_size = config.data.seq_length * config.data.batch_size
+        self.held_out = len(self.val_ids)
+        self.model = state.model
+        if isinstance(self.batches, Streams):
+            before = state.carried or self.model.zero_state(self.batch_size)
+            state.carried = [tuple(map(self._shared, layer)) for layer in before]
+        else:
+            state.carried = None
+        self.workspaces, self._carried = self.model.workspaces(), state.carried
+        group.start(self.work)
+
+    def gradients(self, samples: slice, grad: Array, step: int) -> float:
+        """See ``Share.gradients``. Carries the state of these samples on."""
+        batch, group = self.batches.at(step), self.group
+        inputs, targets = batch.inputs[:, samples], batch.targets[:, samples]
+        state = self.model.zero_state(inputs.shape[1])
+        if self._carried is not None and not batch.fresh:
+            state = [tuple(part[samples] for part in layer) for layer in self._carried]
+        loss, _, state = self.model.loss_and_gradients(
+            inputs,
+            targets,
+            state,
+            dropout_rng=generator(
+                self.random_seed, Purpose.DROPOUT, step * group.size + group.rank
+            ),
+            workspaces=self.workspaces,
+            grads=views(grad, self.model.shapes),
+            count=batch.targets.size,
         )
+        for carried, layer in zip(self._carried or [], state, strict=False):
+            for part, value in zip(carried, layer, strict=True):
+                part[samples] = value
+        return loss
+
+    def evaluate(self) -> tuple[float, int]:
+        """See ``Share.evaluate``: nats and characters."""
+        return evaluate(self.model, self.val_ids, self.group.rank, self.group.size)
 
 
 def _require_finite(value: float, what: str) -> None:

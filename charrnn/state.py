@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -16,12 +17,21 @@ from charrnn.vocabulary import Ids
 COUNTED = 1_000_000
 
 
+class Trainable(Protocol):
+    """A model as far as its training goes: all its parameters in one flat array."""
+
+    flat: Array
+
+    def on(self, flat: Array) -> Self:
+        """Return the same model with its parameters in another array."""
+        ...
+
+
 @dataclass
-class TrainingState:
-    """Everything that changes while training.
+class RunState:
+    """Everything that changes while anything is trained.
 
     model, optimizer   the latest weights and the optimiser's memory
-    carried            hidden state at the end of the last window, for contiguous streams
     step, seconds      how far the run is
     best_weights       the flat weights with the lowest validation loss; None before the first
     best_val_loss      that loss
@@ -31,9 +41,8 @@ class TrainingState:
     rate_scale         factor on the learning rate, halved by each rollback
     """
 
-    model: Model
+    model: Trainable
     optimizer: Optimizer
-    carried: ModelState | None = None
     step: int = 0
     seconds: float = 0.0
     best_weights: Array | None = None
@@ -44,38 +53,19 @@ class TrainingState:
     loss_count: int = 0
     rate_scale: float = 1.0
 
-    @classmethod
-    def start(
-        cls, config: Config, vocab_size: int, train_ids: Ids | None = None
-    ) -> "TrainingState":
-        """Return the state before the first step, with weights drawn from the random seed.
-
-        train_ids   the text, if the model is to begin with how often each character occurs in it
-        """
-        model = Model(config.model, vocab_size)
-        frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
-        model.init(generator(config.run.random_seed, Purpose.WEIGHTS), frequencies)
-        return cls(model, make_optimizer(model.flat, config.optimizer))
-
-    def copy(self) -> "TrainingState":
+    def copy(self) -> Self:
         """Return a copy to go back to. Best weights and history entries never change: shared."""
-        model = Model(self.model.config, self.model.vocab_size)
-        model.flat[...] = self.model.flat
         return replace(
             self,
-            model=model,
+            model=self.model.on(self.model.flat.copy()),
             optimizer=self.optimizer.copy(),
-            carried=_copied(self.carried),
             history=list(self.history),
         )
 
-    def restore(self, earlier: "TrainingState") -> None:
+    def restore(self, earlier: Self) -> None:
         """Go back to an earlier copy, in place: all arrays stay where they are."""
         self.model.flat[...] = earlier.model.flat
         self.optimizer.restore(earlier.optimizer)
-        for mine, before in zip(self.carried or [], earlier.carried or [], strict=True):
-            for part, value in zip(mine, before, strict=True):
-                part[...] = value
         for entry in fields(self):
             if entry.name not in ("model", "optimizer", "carried", "seconds", "rate_scale"):
                 setattr(self, entry.name, getattr(earlier, entry.name))
@@ -89,6 +79,39 @@ class TrainingState:
     def weights(self) -> Array:
         """The weights to keep: the best by validation, else the latest."""
         return self.model.flat if self.best_weights is None else self.best_weights
+
+
+@dataclass
+class TrainingState(RunState):
+    """Everything that changes while a text is learnt.
+
+    carried   hidden state at the end of the last window, for contiguous streams
+    """
+
+    model: Model
+    carried: ModelState | None = None
+
+    @classmethod
+    def start(cls, config: Config, vocab_size: int, train_ids: Ids | None = None) -> Self:
+        """Return the state before the first step, with weights drawn from the random seed.
+
+        train_ids   the text, if the model is to begin with how often each character occurs in it
+        """
+        model = Model(config.model, vocab_size)
+        frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
+        model.init(generator(config.run.random_seed, Purpose.WEIGHTS), frequencies)
+        return cls(model, make_optimizer(model.flat, config.optimizer))
+
+    def copy(self) -> Self:
+        """Return a copy to go back to."""
+        return replace(super().copy(), carried=_copied(self.carried))
+
+    def restore(self, earlier: Self) -> None:
+        """Go back to an earlier copy, in place."""
+        super().restore(earlier)
+        for mine, before in zip(self.carried or [], earlier.carried or [], strict=True):
+            for part, value in zip(mine, before, strict=True):
+                part[...] = value
 
 
 def character_frequencies(ids: Ids, vocab_size: int) -> Array:

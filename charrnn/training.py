@@ -9,15 +9,14 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from charrnn.config import Config
+from charrnn.config import Config, OptimizerConfig, RunConfig
 from charrnn.errors import TrainingError
 from charrnn.optimizers import learning_rate
-from charrnn.share import Share
-from charrnn.state import TrainingState
-from charrnn.validation import MAX_VALIDATED
+from charrnn.share import Share, TextShare
+from charrnn.state import RunState, TrainingState
 from charrnn.vocabulary import Ids
-from charrnn.windows import fit_to_corpus, make_batches
-from charrnn.workers import Group, WorkerLostError, make_group
+from charrnn.windows import fit_to_corpus
+from charrnn.workers import WorkerLostError, make_group
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
 # so that it takes a few percent of the time and no more.
@@ -68,11 +67,10 @@ def fit_config(config: Config, train_size: int) -> Config:
 class _Clock:
     """Seconds of training, and the share of the run that is done."""
 
-    def __init__(self, config: Config, state: TrainingState, steps_per_epoch: int) -> None:
+    def __init__(self, run: RunConfig, state: RunState, steps_per_epoch: int) -> None:
         self.before, self.started = state.seconds, time.perf_counter()
-        self.limit = config.run.seconds
-        epochs = config.run.epochs
-        limits = [config.run.steps, epochs * steps_per_epoch if epochs else None]
+        self.limit = run.seconds
+        limits = [run.steps, run.epochs * steps_per_epoch if run.epochs else None]
         self.max_steps = min((limit for limit in limits if limit), default=None)
         self.reserve = 0.0  # time that the last validation will take
 
@@ -100,7 +98,7 @@ def train(
 
     state               where to start; changed in place
     train_ids, val_ids  the parts of the text, as from ``split``; no validation if the second is
-                        empty, and on its first MAX_VALIDATED characters if it is longer
+                        empty, and on its first 200,000 characters if it is longer
 
     When loss or gradient stop being finite numbers, the state goes back to where it was last
     measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times in
@@ -109,13 +107,17 @@ def train(
     """
     group = make_group(config.run.workers or 1)
     try:
-        yield from _train(_Trainer(state, config, (train_ids, val_ids), group))
+        share = TextShare(state, config, train_ids, val_ids, group)
+        yield from events(state, share, config.optimizer, config.run)
     finally:
         group.close()
 
 
-def _train(trainer: "_Trainer") -> Iterator[Event]:
-    state, patience = trainer.state, trainer.config.run.patience
+def events(
+    state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
+) -> Iterator[Event]:
+    """Train anything until the run's limits, yielding an Event after every step; see ``train``."""
+    trainer, patience = _Trainer(state, share, optimizer, run), run.patience
     good, failures, rollback = state.copy(), 0, None
     while trainer.progress < 1:
         measured = len(state.history)
@@ -154,15 +156,11 @@ class _Trainer:
     """What stays the same from step to step, and the steps themselves."""
 
     def __init__(
-        self, state: TrainingState, config: Config, parts: tuple[Ids, Ids], group: Group
+        self, state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
     ) -> None:
-        train_ids, val_ids = parts
-        self.state, self.config, self.val_ids = state, config, val_ids[:MAX_VALIDATED]
-        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
-        self.batch_chars = config.data.seq_length * config.data.batch_size
-        self.clock = _Clock(config, state, self.batches.steps_per_epoch)
+        self.state, self.share, self.optimizer = state, share, optimizer
+        self.clock = _Clock(run, state, share.steps_per_epoch)
         self.speed = _Speed(state.seconds)
-        self.share = Share(state, config, self.batches, self.val_ids, group)
         self.progress = 0.0
         self.restart()
 
@@ -175,23 +173,23 @@ class _Trainer:
 
         Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
-        state, clock = self.state, self.clock
-        rate = learning_rate(self.config.optimizer, state.step, self.progress) * state.rate_scale
-        loss, norm = self.share.lead_step(state.step, state.optimizer.steps, rate)
+        state, share, clock = self.state, self.share, self.clock
+        rate = learning_rate(self.optimizer, state.step, self.progress) * state.rate_scale
+        loss, norm = share.lead_step(state.step, state.optimizer.steps, rate)
         state.optimizer.steps += 1
         state.step += 1
         state.seconds = clock.seconds()
         state.loss_total += loss
         state.loss_count += 1
-        chars_per_s = self.speed.update(self.batch_chars, state.seconds)
+        chars_per_s = self.speed.update(share.step_size, state.seconds)
         if not clock.reserve:
             # A forward pass takes about a third of a step; measured at the first validation.
-            clock.expect_validation(len(self.val_ids) / chars_per_s / 3)
+            clock.expect_validation(share.held_out / chars_per_s / 3)
         self.progress = clock.progress(state.step, state.seconds)
         val_loss, is_best = self._measure() if self._is_due() else (None, False)
         return Event(
             step=state.step,
-            epoch=(state.step - 1) // self.batches.steps_per_epoch + 1,
+            epoch=(state.step - 1) // share.steps_per_epoch + 1,
             seconds=state.seconds,
             progress=self.progress,
             train_loss=loss,
@@ -207,16 +205,16 @@ class _Trainer:
         state = self.state
         last = state.history[-1] if state.history else {"step": 0, "seconds": 0}
         step, seconds = last["step"] or 0, last["seconds"] or 0
-        trained = (state.step - step) * self.batch_chars
+        trained = (state.step - step) * self.share.step_size
         return self.progress == 1 or (
             self.progress - self.clock.progress(step, seconds) >= 1 / VALIDATIONS_PER_RUN
-            and trained >= TRAINED_PER_VALIDATED * len(self.val_ids)
+            and trained >= TRAINED_PER_VALIDATED * self.share.held_out
         )
 
     def _measure(self) -> tuple[float | None, bool]:
         """Validate, keep the weights if they are the best, and note the losses."""
         state, val_loss, is_best = self.state, None, False
-        if len(self.val_ids):
+        if self.share.held_out:
             val_loss = self.share.lead_evaluation()
             is_best = val_loss < state.best_val_loss
             if is_best:

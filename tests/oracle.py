@@ -40,6 +40,16 @@ def lstm_step(params: Params, x: Array, state: State) -> State:
     return o * np.tanh(c), c
 
 
+def peephole_lstm_step(params: Params, x: Array, state: State) -> State:
+    h, c = state
+    i = logistic(sum(gate(params, 0, x, h)))  # type: ignore[arg-type]
+    f = logistic(sum(gate(params, 1, x, h)))  # type: ignore[arg-type]
+    g = np.tanh(sum(gate(params, 2, x, h)))
+    c = f * c + i * g
+    o = logistic(sum(gate(params, 3, x, h)) + params["weight_co"] @ c)
+    return o * np.tanh(c), c
+
+
 def gru_step(params: Params, x: Array, state: State) -> State:
     (h,) = state
     r = logistic(sum(gate(params, 0, x, h)))  # type: ignore[arg-type]

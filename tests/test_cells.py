@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.cells import Cell, GRUCell, LSTMCell, Params, RNNCell, State, Workspace, init_params
+from charrnn.cells import (
+    Cell,
+    GRUCell,
+    LSTMCell,
+    Params,
+    RNNCell,
+    State,
+    Workspace,
+    init_params,
+    remember_by_default,
+)
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
 
@@ -18,6 +28,7 @@ CELLS: dict[str, tuple[Cell, Callable[..., State]]] = {
     "rnn-tanh": (RNNCell("tanh"), oracle.rnn_step),
     "rnn-relu": (RNNCell("relu"), lambda *args: oracle.rnn_step(*args, relu=True)),
     "lstm": (LSTMCell(), oracle.lstm_step),
+    "lstm-peephole": (LSTMCell(peephole=True), oracle.peephole_lstm_step),
     "gru": (GRUCell(), oracle.gru_step),
 }
 every_cell = pytest.mark.parametrize("cell", [c for c, _ in CELLS.values()], ids=list(CELLS))
@@ -194,6 +205,7 @@ def test_extreme_inputs_stay_finite(cell: Cell) -> None:
 
 def test_the_forget_gate_starts_with_a_bias_of_one() -> None:
     params = init_params(LSTMCell(), I, H, np.random.default_rng(0))
+    remember_by_default(LSTMCell(), params)
     bias = params["bias_ih"] + params["bias_hh"]
     np.testing.assert_array_equal(bias[H : 2 * H], 1)
     assert not np.any(bias[:H] == 1)

@@ -26,7 +26,7 @@ from charrnn import (
     save,
     train,
 )
-from charrnn.checkpoint import is_checkpoint
+from charrnn.container import is_checkpoint
 from charrnn.files import check_writable
 
 CONFIG = Config(

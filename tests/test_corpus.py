@@ -153,7 +153,7 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
 @given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
 def test_text_without_line_ends_is_normalised_piece_by_piece(form: Any, text: str) -> None:
     pieces = iter(text)
-    reader = corpus._Reader("utf-8", form)  # noqa: SLF001
+    reader = corpus.Reader("utf-8", form)
     assert "".join(reader._normalized(pieces)) == unicodedata.normalize(form, text)  # noqa: SLF001
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from charrnn import CheckpointError, checkpoint, load
+from charrnn.cli import run as run_module
 from charrnn.cli import training_run
 from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok
 
@@ -146,7 +147,7 @@ def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
 
 
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", -1)
+    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", -1)
     saved = []
     monkeypatch.setattr(checkpoint, "save", lambda _, state: saved.append(state.progress["step"]))
     training_run.TrainingRun(
@@ -154,7 +155,7 @@ def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPat
         encoding="utf-8",
         output=text.parent / "m.npz",
         given={"model": {"hidden_size": 4}, "data": {}, "optimizer": {}, "run": {"steps": 5}},
-        display=training_run.Display(
+        display=run_module.Display(
             quiet=True, verbose=False, as_json=False, sample_every=None, log=None
         ),
     ).start(overwrite=False)

@@ -106,7 +106,7 @@ def test_weight_drop_drops_its_share_of_the_recurrent_weights_and_nothing_else()
     before, ids = model.flat.copy(), np.random.default_rng(1).integers(V, size=(8, 4))
     state = model.zero_state(4)
     _, _, cache = model.forward(ids, state, dropout_rng=np.random.default_rng(2))
-    used, whole = cache.params[0], model.layers[0]
+    used, whole = cache.stack.params[0], model.layers[0]
     assert np.mean(used["weight_hh"] == 0) == pytest.approx(0.5, abs=0.02)
     kept = used["weight_hh"] != 0
     np.testing.assert_allclose(used["weight_hh"][kept], 2 * whole["weight_hh"][kept], rtol=1e-6)

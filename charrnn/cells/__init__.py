@@ -13,11 +13,21 @@ Weights are PyTorch's, (G*H, I), so a step is ``x @ W.T``. With the gates first,
 steps, (T*B, H), is one matrix without a copy, and one gate of one step is one block of memory.
 """
 
-from charrnn.cells.cell import Array, Blocks, Cell, Params, State, Workspace, init_params
+from charrnn.cells.cell import (
+    Array,
+    Blocks,
+    Cell,
+    Mask,
+    Params,
+    State,
+    Workspace,
+    init_params,
+    remember_by_default,
+)
 from charrnn.cells.gru import GRUCell
 from charrnn.cells.lstm import LSTMCell
 from charrnn.cells.rnn import RNNCell
-from charrnn.config import ModelConfig
+from charrnn.config import CellName, Nonlinearity
 
 CELLS: dict[str, type[RNNCell] | type[LSTMCell] | type[GRUCell]] = {
     "rnn": RNNCell,
@@ -32,17 +42,17 @@ __all__ = [
     "Cell",
     "GRUCell",
     "LSTMCell",
+    "Mask",
     "Params",
     "RNNCell",
     "State",
     "Workspace",
     "init_params",
     "make_cell",
+    "remember_by_default",
 ]
 
 
-def make_cell(config: ModelConfig) -> Cell:
-    """Return the cell that a config names."""
-    if config.cell == "rnn":
-        return RNNCell(config.nonlinearity)
-    return CELLS[config.cell]()
+def make_cell(name: CellName, nonlinearity: Nonlinearity = "tanh") -> Cell:
+    """Return the cell of this name; the nonlinearity is that of the RNN."""
+    return RNNCell(nonlinearity) if name == "rnn" else CELLS[name]()

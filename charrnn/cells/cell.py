@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[np.floating[Any]]
 Params = dict[str, Array]
 State = tuple[Array, ...]
+Mask = NDArray[np.bool_]
 
 # OpenBLAS multiplies without first copying both operands as long as M*N*K is at most a million.
 # With blocks of this many weights that holds for up to 61 samples.
@@ -93,6 +94,7 @@ class Cache(NamedTuple):
     gates    after their activation, (G, T, B, H)
     kept     one more array that the cell wants to see again, (T, B, H)
     states   from the initial state on, (T+1, B, H) each
+    mask     as given to forward
     """
 
     inputs: NDArray[Any]
@@ -100,6 +102,7 @@ class Cache(NamedTuple):
     kept: Array
     states: State
     workspace: Workspace
+    mask: Mask | None
 
 
 class Cell(ABC):
@@ -108,6 +111,8 @@ class Cell(ABC):
     params of a layer, named as in torch.nn (the model adds the layer's number):
 
         weight_ih  (G*H, I)     weight_hh  (G*H, H)     bias_ih, bias_hh  (G*H,)
+
+    and what ``param_shapes`` of a cell adds to them.
 
     Everything that does not wait for the step before is one product over all steps: the input's
     part of the gates, and in backward the gradients of the weights. What is left for the loop is
@@ -148,6 +153,7 @@ class Cell(ABC):
     @abstractmethod
     def step_backward(  # noqa: PLR0913, PLR0917
         self,
+        params: Params,
         gates: Array,
         kept: Array,
         before: Sequence[Array],
@@ -157,12 +163,29 @@ class Cell(ABC):
     ) -> None:
         """Undo ``step``: from the gradient by its state to those by its gates.
 
-        gates, kept, before    as ``step`` saw and left them
+        params, gates, kept, before    as ``step`` saw and left them
         d_state                gradients by the state after, (B, H) each. On return those by the
                                state before, but for what comes through W_hh to the first
         d_gates                to be written, (gradients, B, H), before the activation; the gates'
                                own memory if there are as many of them
         scratch                (G + 1, B, H)
+        """
+
+    def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of the parameters of a layer."""
+        rows = self.gates * hidden_size
+        return {
+            "weight_ih": (rows, input_size),
+            "weight_hh": (rows, hidden_size),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
+
+    def further_gradients(self, d_gates: Array, states: State, grads: Params) -> None:  # noqa: B027
+        """Write the gradients by the parameters that only this cell has: here none.
+
+        d_gates   of all steps, (gradients, T*B, H)
+        states    after each step, (T*B, H) each
         """
 
     def scale(self, dtype: np.dtype[Any]) -> Array:
@@ -203,11 +226,13 @@ class Cell(ABC):
         inputs: NDArray[Any],
         state: State,
         workspace: Workspace | None = None,
+        mask: Mask | None = None,
     ) -> tuple[Array, State, Cache]:
         """Run the cell over a sequence.
 
         inputs   ids (T, B), standing for one-hot vectors, or dense features (T, B, I)
         state    one array (B, H) for each of ``state_names``
+        mask     (T, B), False where a sample has no input at a step: its state stays as it was
 
         Returns outputs (T, B, H), the final state, and a cache for backward. The final state is
         the caller's to keep; outputs and cache belong to the workspace.
@@ -227,8 +252,10 @@ class Cell(ABC):
             before, after = [s[t] for s in states], [s[t + 1] for s in states]
             np.matmul(before[0], weights.blocks, out=target)
             self.step(params, gates[:, t], recurrent, before, after, kept[t])
+            if mask is not None:
+                _hold(before, after, mask[t])
         final = tuple(steps[T].copy() for steps in states)
-        return states[0][1:], final, Cache(inputs, gates, kept, states, workspace)
+        return states[0][1:], final, Cache(inputs, gates, kept, states, workspace, mask)
 
     def backward(
         self,
@@ -240,7 +267,7 @@ class Cell(ABC):
     ) -> tuple[Params, Array | None, State]:
         """Backpropagate through time (Werbos 1990).
 
-        d_outputs   gradient of the loss by the outputs, (T, B, H)
+        d_outputs   gradient of the loss by the outputs, (T, B, H); zero where the mask is False
         d_state     gradient by the final state, one (B, H) for each of ``state_names``
         grads       arrays for the gradients by the params; new ones if None
 
@@ -248,7 +275,7 @@ class Cell(ABC):
         the initial state. The cache is used up: gradients are written over the gates. The arguments
         are left as they were.
         """
-        inputs, gates, kept, states, workspace = cache
+        inputs, gates, kept, states, workspace, mask = cache
         G, T, B, H = gates.shape
         # In the memory of the gates themselves if they fit: each step's are hot, just read.
         d_gates = gates
@@ -265,11 +292,16 @@ class Cell(ABC):
             d_hidden += d_outputs[t]
             d_step = d_gates[:, t]
             before = [s[t] for s in states]
-            self.step_backward(gates[:, t], kept[t], before, d_states, d_step, scratch)
+            held = None if mask is None else [d.copy() for d in d_states]
+            self.step_backward(params, gates[:, t], kept[t], before, d_states, d_step, scratch)
+            if mask is not None:
+                d_step *= mask[t][:, None]
             np.matmul(d_step[:G, None], weights.blocks, out=target)
             if self.skips:
                 parts[G] = d_hidden
             np.add.reduce(parts, axis=0, out=d_hidden)
+            if held is not None and mask is not None:
+                _hold(held, d_states, mask[t])
         grads = grads or {name: np.empty_like(param) for name, param in params.items()}
         steps = d_gates.reshape(self.gradients, T * B, H)
         _weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
@@ -277,6 +309,7 @@ class Cell(ABC):
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
         grads["bias_ih"][...] = d_bias[list(self.input_side)].ravel()
+        self.further_gradients(steps, tuple(s[1:].reshape(T * B, H) for s in states), grads)
         d_input = [steps[row] for row in self.input_side]
         if inputs.ndim == 2:  # noqa: PLR2004
             _one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
@@ -345,24 +378,25 @@ def _scale(gates: int, sigmoid_gates: tuple[int, ...], dtype: np.dtype[Any]) -> 
 
 
 def init_params(cell: Cell, input_size: int, hidden_size: int, rng: np.random.Generator) -> Params:
-    """Draw a layer's parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, in float64.
-
-    The LSTM's forget gate gets a bias of 1, so that it remembers by default (Jozefowicz et al.
-    2015).
-    """
+    """Draw a layer's parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, in float64."""
     bound = 1 / math.sqrt(hidden_size)
-    rows = cell.gates * hidden_size
-    shapes = {
-        "weight_ih": (rows, input_size),
-        "weight_hh": (rows, hidden_size),
-        "bias_ih": (rows,),
-        "bias_hh": (rows,),
-    }
-    params: Params = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+    shapes = cell.param_shapes(input_size, hidden_size)
+    return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+def remember_by_default(cell: Cell, params: Params) -> None:
+    """Give an LSTM's forget gate a bias of 1, in place (Jozefowicz et al. 2015)."""
     if "c" in cell.state_names:
-        forget = slice(hidden_size, 2 * hidden_size)
+        forget = slice(
+            len(params["bias_ih"]) // cell.gates, 2 * len(params["bias_ih"]) // cell.gates
+        )
         params["bias_ih"][forget], params["bias_hh"][forget] = 1, 0
-    return params
+
+
+def _hold(before: Sequence[Array], after: Sequence[Array], mask: Mask) -> None:
+    """Put back the rows of samples that have no input at this step, (B,)."""
+    for old, new in zip(before, after, strict=True):
+        np.copyto(new, old, where=~mask[:, None])
 
 
 def _by_gate(weight: Array, gates: int) -> Array:

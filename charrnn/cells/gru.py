@@ -69,6 +69,7 @@ class GRUCell(Cell):
 
     def step_backward(  # noqa: PLR0913, PLR0917
         self,
+        params: Params,  # noqa: ARG002
         gates: Array,
         kept: Array,
         before: Sequence[Array],

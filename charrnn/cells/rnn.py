@@ -51,6 +51,7 @@ class RNNCell(Cell):
 
     def step_backward(  # noqa: PLR0913, PLR0917
         self,
+        params: Params,  # noqa: ARG002
         gates: Array,
         kept: Array,  # noqa: ARG002
         before: Sequence[Array],  # noqa: ARG002

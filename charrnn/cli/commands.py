@@ -18,6 +18,8 @@ COMMANDS = {
     "sample": "Write text in the style of a trained model.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
+    "train-classifier": "Learn to tell labelled texts apart.",
+    "classify": "Say to which class each line belongs.",
 }
 
 

@@ -86,7 +86,8 @@ def inspect_vocab(
 
 
 def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
-    from charrnn.checkpoint import is_checkpoint, load
+    from charrnn.checkpoint import load
+    from charrnn.container import is_checkpoint
     from charrnn.corpus import read_corpus
 
     path = str(newest_checkpoint()) if source is None else source

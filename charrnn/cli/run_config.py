@@ -2,9 +2,11 @@
 
 import secrets
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from charrnn.config import Config
+from charrnn.config import ClassifierConfig, Config
+
+AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)
 
 # The options given, by part of the config and name of the setting.
 Given = dict[str, dict[str, Any]]
@@ -27,16 +29,15 @@ def option(setting: str) -> str:
     return f"--{names.get(setting, setting).replace('_', '-')}"
 
 
-def new_config(given: Given, base: Config | None = None) -> Config:
-    """Return the config of a new run: the options given, the rest from base or the defaults."""
-    base = base or Config()
+def new_config(given: Given, base: AnyConfig) -> AnyConfig:
+    """Return the config of a new run: the options given, the rest from base."""
     run = {"random_seed": secrets.randbits(32), **given["run"]}
     if run.keys() & {"epochs", "steps"}:
         run.setdefault("seconds", None)
     return _changed(base, {**given, "run": run})
 
 
-def resumed_config(given: Given, stored: Config) -> Config:
+def resumed_config(given: Given, stored: AnyConfig) -> AnyConfig:
     """Return the config of a run that goes on; ``refused`` says whether it may."""
     run = given["run"]
     if run.keys() & set(LIMITS):
@@ -45,7 +46,7 @@ def resumed_config(given: Given, stored: Config) -> Config:
     return _changed(stored, {**given, "run": run})
 
 
-def refused(config: Config, stored: Config) -> list[str]:
+def refused(config: AnyConfig, stored: AnyConfig) -> list[str]:
     """Return the options that would make another run of the stored one."""
     return [
         option(setting)
@@ -55,10 +56,13 @@ def refused(config: Config, stored: Config) -> list[str]:
     ]
 
 
-def _changed(base: Config, given: Given) -> Config:
+def _changed(base: AnyConfig, given: Given) -> AnyConfig:
     data, optimizer = dict(given["data"]), dict(given["optimizer"])
-    if data.get("stride") == data.get("seq_length", base.data.seq_length):
+    length = data.get("seq_length", getattr(base.data, "seq_length", None))
+    if "stride" in data and data["stride"] == length:
         data["stride"] = None  # contiguous windows are streams
+    if optimizer.get("name", base.optimizer.name) != base.optimizer.name:
+        optimizer.setdefault("learning_rate", None)  # that of the other one
     if "clip_value" in optimizer:
         optimizer.setdefault("clip_norm", None)
     for name in ("clip_norm", "clip_value"):

@@ -1,20 +1,37 @@
 """``charrnn train``: learn to write like a text."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import CHECKPOINTS, parse_time
+from charrnn.cli.options import (
+    AsJson,
+    Encoding,
+    Epochs,
+    Log,
+    Normalize,
+    OptimizerRule,
+    Output,
+    Overwrite,
+    Patience,
+    Quiet,
+    RandomSeed,
+    Resume,
+    Steps,
+    Verbose,
+    Workers,
+    default_output,
+    given_options,
+    parse_time,
+)
 from charrnn.config import (
     DEFAULT_LEARNING_RATES,
     CellName,
     DataConfig,
     ModelConfig,
     Nonlinearity,
-    Normalization,
     OptimizerConfig,
-    OptimizerName,
     ScheduleName,
 )
 from charrnn.errors import ConfigError
@@ -30,13 +47,8 @@ def train(
         list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
     ],
     *,
-    encoding: Annotated[
-        str, typer.Option(help="Encoding of the text.", rich_help_panel="Data")
-    ] = "utf-8",
-    normalize: Annotated[
-        Normalization | None,
-        typer.Option(help=f"Unicode normalisation ({_DATA.normalize}).", rich_help_panel="Data"),
-    ] = None,
+    encoding: Encoding = "utf-8",
+    normalize: Normalize = None,
     val_fraction: Annotated[
         float | None,
         typer.Option(
@@ -110,19 +122,9 @@ def train(
             rich_help_panel="Optimisation",
         ),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="Stop after N passes through the text.", rich_help_panel="Optimisation"),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Stop after N updates.", rich_help_panel="Optimisation")
-    ] = None,
-    optimizer: Annotated[
-        OptimizerName | None,
-        typer.Option(
-            help=f"Rule of the updates ({_OPTIMIZER.name}).", rich_help_panel="Optimisation"
-        ),
-    ] = None,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    optimizer: OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -167,45 +169,11 @@ def train(
             rich_help_panel="Optimisation",
         ),
     ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            help="Stop after N validations without a better one (never).",
-            rich_help_panel="Optimisation",
-        ),
-    ] = None,
-    random_seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Same number, same weights, with --steps or --epochs (drawn).",
-            rich_help_panel="Optimisation",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Processes to train in (one per core, if the model is large enough to gain).",
-            rich_help_panel="Optimisation",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The checkpoint to write (checkpoints/NAME.npz).",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on with the run in the checkpoint; --time, --steps and --epochs count from "
-            "its beginning.",
-            rich_help_panel="Output",
-        ),
-    ] = False,
+    patience: Patience = None,
+    random_seed: RandomSeed = None,
+    workers: Workers = None,
+    output: Output = None,
+    resume: Resume = False,
     from_: Annotated[
         Path | None,
         typer.Option(
@@ -215,36 +183,17 @@ def train(
             rich_help_panel="Model",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Replace an existing checkpoint.", rich_help_panel="Output"
-        ),
-    ] = False,
+    overwrite: Overwrite = False,
     sample_every: Annotated[
         int | None,
         typer.Option(
             min=1, help="Show a sample every N steps, on stderr.", rich_help_panel="Output"
         ),
     ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(help="Write one JSON object per step to this file.", rich_help_panel="Output"),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option("-q", "--quiet", help="No progress, no summary.", rich_help_panel="Output"),
-    ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "-v", "--verbose", help="All settings and every validation.", rich_help_panel="Output"
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="A summary object on stdout.", rich_help_panel="Output"),
-    ] = False,
+    log: Log = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Learn to write like a text, and save what was learnt as a checkpoint.
 
@@ -259,8 +208,8 @@ def train(
         )
     if quiet and verbose:
         raise ConfigError("--quiet and --verbose contradict each other", hint="give one")
-    given: dict[str, dict[str, Any]] = {
-        "model": {
+    given = given_options(
+        model={
             "cell": model,
             "hidden_size": hidden_size,
             "layers": layers,
@@ -268,14 +217,14 @@ def train(
             "weight_drop": weight_drop,
             "nonlinearity": nonlinearity,
         },
-        "data": {
+        data={
             "seq_length": seq_length,
             "batch_size": batch_size,
             "stride": stride,
             "val_fraction": val_fraction,
             "normalize": normalize,
         },
-        "optimizer": {
+        optimizer={
             "name": optimizer,
             "learning_rate": learning_rate,
             "schedule": schedule,
@@ -284,7 +233,7 @@ def train(
             "clip_value": clip_value,
             "weight_decay": weight_decay,
         },
-        "run": {
+        run={
             "seconds": None if time is None else parse_time(time),
             "epochs": epochs,
             "steps": steps,
@@ -292,17 +241,15 @@ def train(
             "random_seed": random_seed,
             "workers": workers,
         },
-    }
-    from charrnn.cli.training_run import Display, TrainingRun
+    )
+    from charrnn.cli.run import Display
+    from charrnn.cli.training_run import TrainingRun
 
     run = TrainingRun(
         corpus=corpus,
         encoding=encoding,
         output=output or default_output(corpus[0]),
-        given={
-            part: {name: value for name, value in settings.items() if value is not None}
-            for part, settings in given.items()
-        },
+        given=given,
         display=Display(
             quiet=quiet, verbose=verbose, as_json=as_json, sample_every=sample_every, log=log
         ),
@@ -315,9 +262,3 @@ def train(
         code = run.start(overwrite=overwrite)
     if code:
         raise typer.Exit(code)
-
-
-def default_output(source: str) -> Path:
-    """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
-    stem = "stdin" if source == "-" else Path(source).stem
-    return CHECKPOINTS / f"{stem or 'model'}.npz"

@@ -1,0 +1,63 @@
+"""``charrnn classify``: say to which class each line belongs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.cells import Array
+
+
+def classify(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="What charrnn train-classifier wrote.")
+    ],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="One text per line; - is stdin.")
+    ] = "-",
+    *,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="No label for lines whose likeliest class is less probable than this."),
+    ] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="One JSON object per line, with all probabilities.")
+    ] = False,
+    encoding: Annotated[str, typer.Option(help="Encoding of the lines.")] = "utf-8",
+) -> None:
+    """Say to which class each line belongs, and how probable that is: label TAB probability.
+
+    grep -v '^$' mail.txt | charrnn classify m.npz
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")
+    import sys
+    import unicodedata
+
+    from charrnn import terminal
+    from charrnn.classifier_checkpoint import load_classifier
+    from charrnn.corpus import read_lines
+
+    loaded = load_classifier(checkpoint)
+    model, form = loaded.model(), loaded.config.data.normalize
+    if file == "-" and terminal.is_terminal(sys.stdin):
+        terminal.note("reading lines from the terminal; Ctrl-D ends them")
+
+    def described(text: str, probabilities: "Array") -> str:
+        best = int(probabilities.argmax())
+        probability = float(probabilities[best])
+        label = None if threshold is not None and probability < threshold else loaded.labels[best]
+        if not jsonl:
+            return f"{label or ''}\t{probability:.4f}\n"
+        every = dict(zip(loaded.labels, map(float, probabilities), strict=True))
+        entry = {"text": text, "label": label, "probability": probability, "probabilities": every}
+        return json.dumps(entry, ensure_ascii=False) + "\n"
+
+    for lines in read_lines(file, encoding=encoding):
+        texts = [unicodedata.normalize(form, line) if form != "none" else line for line in lines]
+        rows = loaded.probabilities(texts, model)
+        terminal.write("".join(map(described, lines, rows)))

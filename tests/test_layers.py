@@ -1,0 +1,219 @@
+"""RNN, LSTM and GRU keep the contract of torch.nn, in numbers, names and shapes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import GRU, LSTM, RNN, ConfigError
+from charrnn.cells import LSTMCell, Workspace
+from tests import oracle
+from tests.gradcheck import assert_gradient, numeric_gradient
+from tests.torch_layers import KINDS, LIVE, RECORDED, by_charrnn, by_torch
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "layers.npz")
+LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+T, B, I, H = 5, 3, 4, 6  # noqa: E741
+
+
+def pair(state: Any) -> tuple[Any, ...]:
+    return state if isinstance(state, tuple) else (state,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_numbers_are_those_recorded_from_torch(kind: str) -> None:
+    for number, case in enumerate(RECORDED):
+        if case.kind != kind:
+            continue
+        results, recorded, at = by_charrnn(case), GOLDEN[str(number)], 0
+        for name in sorted(results):
+            expected = recorded[at : at + results[name].size].reshape(results[name].shape)
+            np.testing.assert_allclose(
+                results[name], expected, rtol=0, atol=1e-10, err_msg=f"{name} of {case}"
+            )
+            at += expected.size
+        assert at == recorded.size
+
+
+def test_all_numbers_are_those_of_torch() -> None:
+    pytest.importorskip("torch", reason="PyTorch is an extra: pip install '.[test-torch]'")
+    for case in LIVE:
+        ours, theirs = by_charrnn(case), by_torch(case)
+        assert ours.keys() == theirs.keys()
+        for name, expected in theirs.items():
+            assert ours[name].dtype == expected.dtype
+            assert ours[name].shape == expected.shape
+            # float32 relative to the largest, for relu grows through layers and steps
+            scale = max(1.0, float(np.abs(expected).max()))
+            limit = 1e-10 if case.dtype == "float64" else 1e-5 * scale
+            np.testing.assert_allclose(
+                ours[name], expected, rtol=0, atol=limit, err_msg=f"{name} of {case}"
+            )
+
+
+def test_names_and_their_order_are_those_of_torch() -> None:
+    layer = GRU(I, H, 2, bidirectional=True)
+    assert list(layer.params)[:5] == [
+        *("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+        "weight_ih_l0_reverse",
+    ]
+    assert layer.params["weight_ih_l1_reverse"].shape == (3 * H, 2 * H)
+    assert not any("bias" in name for name in LSTM(I, H, bias=False).params)
+
+
+@every_layer
+def test_initial_weights_fill_the_bound_of_torch(name: str) -> None:
+    layer = LAYERS[name](100, 64, rng=np.random.default_rng(0))
+    assert 0.99 / 8 < np.abs(layer.flat).max() <= 1 / 8
+    for values in layer.params.values():
+        assert abs(values.mean()) < 0.03
+        assert values.std() == pytest.approx(1 / 8 / np.sqrt(3), rel=0.1)
+
+
+@every_layer
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_step_by_step_is_the_whole_sequence_exactly(name: str, batch_first: bool) -> None:
+    layer = LAYERS[name](I, H, 2, batch_first=batch_first, rng=np.random.default_rng(0))
+    steps = np.random.default_rng(1).standard_normal((T, B, I))
+    output, final = layer(steps.swapaxes(0, 1) if batch_first else steps)
+    state, outputs = None, []
+    for step in steps:
+        one, state = layer.step(step, state)
+        outputs.append(one)
+    np.testing.assert_array_equal(np.stack(outputs, axis=1 if batch_first else 0), output)
+    for ours, expected in zip(pair(state), pair(final), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@every_layer
+def test_a_single_sample_is_a_batch_of_one(name: str) -> None:
+    layer = LAYERS[name](I, H, 2, bidirectional=True, batch_first=True)
+    steps = np.random.default_rng(1).standard_normal((T, I)).astype(np.float32)
+    output, final, cache = layer.forward(steps)
+    batch, batch_final, _ = layer.forward(steps[None])
+    assert output.shape == (T, 2 * H)
+    np.testing.assert_array_equal(output, batch[0])
+    for ours, expected in zip(pair(final), pair(batch_final), strict=True):
+        assert ours.shape == (4, H)
+        np.testing.assert_array_equal(ours, expected[:, 0])
+    _, d_inputs, d_initial = layer.backward(cache, np.ones_like(output), final)
+    assert d_inputs.shape == steps.shape
+    assert pair(d_initial)[0].shape == (4, H)
+
+
+@every_layer
+def test_ids_stand_for_one_hot_vectors(name: str) -> None:
+    layer = LAYERS[name](I, H, dtype="float64")
+    ids = np.random.default_rng(0).integers(I, size=(T, B))
+    from_ids, _, cache = layer.forward(ids)
+    from_vectors, _, dense = layer.forward(np.eye(I)[ids])
+    np.testing.assert_allclose(from_ids, from_vectors, atol=1e-14)
+    grads, d_inputs, _ = layer.backward(cache, from_ids)
+    assert d_inputs is None
+    dense_grads, _, _ = layer.backward(dense, from_ids)
+    for key, grad in grads.items():
+        np.testing.assert_allclose(grad, dense_grads[key], atol=1e-13)
+
+
+@every_layer
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_padding_changes_no_number(name: str, bidirectional: bool) -> None:
+    layer = LAYERS[name](I, H, 2, bidirectional=bidirectional, dtype="float64")
+    rng, lengths = np.random.default_rng(0), [T, 2, 3]
+    steps = rng.standard_normal((T, B, I))
+    runs = 4 if bidirectional else 2
+    width = 2 * H if bidirectional else H
+    d_output, d_state = rng.standard_normal((T, B, width)), rng.standard_normal((runs, B, H))
+    d_states = (d_state, 2 * d_state) if name == "lstm" else d_state
+    output, final, cache = layer.forward(steps, lengths=lengths)
+    grads, d_inputs, _ = layer.backward(cache, d_output, d_states)
+    expected = {key: np.zeros_like(grad) for key, grad in grads.items()}
+    for b, length in enumerate(lengths):
+        alone, last, kept = layer.forward(steps[:length, b : b + 1])
+        np.testing.assert_allclose(output[:length, b : b + 1], alone, atol=1e-14)
+        assert not output[length:, b].any()
+        for ours, part in zip(pair(final), pair(last), strict=True):
+            np.testing.assert_allclose(ours[:, b : b + 1], part, atol=1e-14)
+        d_last = tuple(part[:, b : b + 1] for part in pair(d_states))
+        one, d_one, _ = layer.backward(
+            kept, d_output[:length, b : b + 1], d_last if name == "lstm" else d_last[0]
+        )
+        for key, grad in one.items():
+            expected[key] += grad
+        np.testing.assert_allclose(d_inputs[:length, b : b + 1], d_one, atol=1e-13)
+        assert not d_inputs[length:, b].any()
+    for key, grad in grads.items():
+        np.testing.assert_allclose(grad, expected[key], atol=1e-12, err_msg=key)
+
+
+def test_the_peephole_sees_the_new_cell_state() -> None:
+    rng = np.random.default_rng(0)
+    layer = LSTM(I, H, peephole=True, dtype="float64", rng=rng)
+    assert layer.params["weight_co_l0"].shape == (H, H)
+    inputs = rng.standard_normal((T, 1, I))
+    params = {key.removesuffix("_l0"): value for key, value in layer.params.items()}
+    output, (_, c_n) = layer(inputs)
+    state: tuple[Any, ...] = (np.zeros(H), np.zeros(H))
+    for t in range(T):
+        state = oracle.peephole_lstm_step(params, inputs[t, 0], state)
+        np.testing.assert_allclose(output[t, 0], state[0], atol=1e-14)
+    np.testing.assert_allclose(c_n[0, 0], state[1], atol=1e-14)
+    plain, _ = LSTM(I, H, dtype="float64", rng=np.random.default_rng(0))(inputs)
+    assert np.abs(plain - output).max() > 1e-3
+
+
+def test_dropout_between_layers_reaches_the_gradients() -> None:
+    layer = GRU(I, H, 3, dropout=0.5, bidirectional=True, dtype="float64")
+    inputs = np.random.default_rng(0).standard_normal((T, B, I))
+    d_output = np.random.default_rng(1).standard_normal((T, B, 2 * H))
+
+    def objective() -> float:
+        output, _, _ = layer.forward(inputs, rng=np.random.default_rng(2))
+        return float(np.vdot(output, d_output))
+
+    _, _, cache = layer.forward(inputs, rng=np.random.default_rng(2))
+    grads, d_inputs, _ = layer.backward(cache, d_output)
+    for key, param in layer.params.items():
+        assert_gradient(key, grads[key], numeric_gradient(objective, param))
+    assert d_inputs is not None
+    assert_gradient("inputs", d_inputs, numeric_gradient(objective, inputs))
+    without, _, _ = layer.forward(inputs)
+    assert np.abs(without - layer.forward(inputs, rng=np.random.default_rng(2))[0]).max() > 0.01
+
+
+def test_a_masked_cell_uses_the_memory_it_is_lent() -> None:
+    cell, rng = LSTMCell(), np.random.default_rng(0)
+    layer = LSTM(I, H, dtype="float64", rng=rng)
+    params = {key.removesuffix("_l0"): value for key, value in layer.params.items()}
+    state = (np.ones((B, H)), np.ones((B, H)))
+    inputs, mask = rng.standard_normal((T, B, I)), np.arange(T)[:, None] < np.array([T, 1, 0])
+    workspace = Workspace()
+    for _ in range(2):
+        _, final, _ = cell.forward(params, inputs, state, workspace, mask)
+        np.testing.assert_array_equal(final[0][2], 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: RNN(0, 3), "input_size must be 1 or more"),
+        (lambda: LSTM(3, 3, dropout=1.0), "dropout must be"),
+        (lambda: RNN(3, 3, nonlinearity="gelu"), "nonlinearity"),  # type: ignore[arg-type]
+        (lambda: GRU(3, 3, dtype="int8"), "dtype"),  # type: ignore[arg-type]
+        (lambda: GRU(3, 3)(np.zeros((2, 2, 4))), "3 features"),
+        (lambda: GRU(3, 3)(np.zeros((0, 2, 3))), "at least 1"),
+        (lambda: GRU(3, 3)(np.array([[3]])), "ids must be from 0 to 2"),
+        (lambda: GRU(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 3, 3))), "state"),
+        (lambda: LSTM(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 2, 3))), "h and c"),
+        (lambda: GRU(3, 3).forward(np.zeros((2, 2, 3)), lengths=[3, 1]), "lengths"),
+        (lambda: GRU(3, 3, bidirectional=True).step(np.zeros((2, 3))), "whole sequences"),
+        (lambda: GRU(3, 3).load({}), "differ in bias_hh_l0"),
+        (lambda: RNN(1, 1).load(dict.fromkeys(RNN(1, 1).params, np.zeros(2))), "shape"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(call: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        call()
