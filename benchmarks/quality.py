@@ -8,6 +8,7 @@ scores the last 10 %, which training never sees, and prints one JSON object for 
     carried        nats per character, the state carried through the text
     cold           the same of independent windows of 256 characters, each from a cold state
     wall           seconds that the training command took from beginning to end
+    sample         so many characters in its style, with --sample
 """
 
 import argparse
@@ -31,7 +32,9 @@ def charrnn(*args: object) -> str:
     return done.stdout
 
 
-def measure(corpus: Path, seconds: float, seed: int, options: list[str]) -> dict[str, Any]:
+def measure(
+    corpus: Path, seconds: float, seed: int, options: list[str], sample: int
+) -> dict[str, Any]:
     """Train and score once."""
     text = corpus.read_text(encoding="utf-8")
     seen = len(text) - int(len(text) * JUDGED)
@@ -51,6 +54,10 @@ def measure(corpus: Path, seconds: float, seed: int, options: list[str]) -> dict
         score = ("score", judge, "-c", model, "--json", "--unknown", "skip")
         carried = json.loads(charrnn(*score))["nats_per_char"]
         cold = json.loads(charrnn(*score, "--window", WINDOW))["nats_per_char"]
+        written = {}
+        if sample:
+            text = charrnn("sample", "-c", model, "-n", sample, "--random-seed", 1)
+            written = {"sample": text}
     return {
         "text": corpus.name,
         "seconds": seconds,
@@ -60,6 +67,7 @@ def measure(corpus: Path, seconds: float, seed: int, options: list[str]) -> dict
         "cold": round(cold, 4),
         "wall": round(wall, 2),
         **{name: trained[name] for name in ("steps", "parameters", "train_loss", "val_loss")},
+        **written,
     }
 
 
@@ -72,11 +80,13 @@ def main() -> None:
     parser.add_argument("--times", type=float, nargs="+", default=[20, 60])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--options", type=shlex.split, default=[], help="further ones of train")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="write N characters")
     args = parser.parse_args()
     for corpus in args.corpus:
         for seconds in args.times:
             for seed in args.seeds:
-                print(json.dumps(measure(corpus, seconds, seed, args.options)), flush=True)
+                measured = measure(corpus, seconds, seed, args.options, args.sample)
+                print(json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.cells import Array
+from charrnn.cells import Array, Params
 from charrnn.classifier import SequenceClassifier
 from charrnn.config import ClassifierConfig
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.examples import Batches, Examples
 from charrnn.optimizers import make_optimizer
 from charrnn.randomness import Purpose, generator
 from charrnn.share import Share
-from charrnn.stack import views
 from charrnn.state import RunState
 from charrnn.training import Event, events
 from charrnn.workers import Group, make_group
@@ -54,9 +53,12 @@ class SequenceShare(Share):
         group: Group,
     ) -> None:
         self.batches = Batches(train, config.data.batch_size, config.run.random_seed)
+        if group.size > self.batches.batch_size:
+            raise ConfigError(f"{group.size} workers are more than a batch has sequences")
         super().__init__(state, config.optimizer, self.batches.batch_size, group)
         self.examples, self.judges = train, held_out
-        self.random_seed = config.run.random_seed
+        self.random_seed, model = config.run.random_seed, config.model
+        self.draws = bool(train.unknown is not None or model.dropout or model.weight_drop)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.step_size = max(1, int(train.lengths.mean() * self.batch_size))
         self.held_out = int(held_out.lengths.sum())
@@ -64,16 +66,14 @@ class SequenceShare(Share):
         self.workspaces = self.model.stack.workspaces()
         group.start(self.work)
 
-    def gradients(self, samples: slice, grad: Array, step: int) -> float:
+    def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """See ``Share.gradients``."""
-        which = self.batches.at(step)[samples]
-        if not len(which):
-            grad[...] = 0
-            return 0.0
-        inputs, mask, targets = self.examples.take(which)
+        inputs, mask, targets = self.examples.take(self.batches.at(step)[samples])
         rank, ranks = self.group.rank, self.group.size
-        rng = generator(self.random_seed, Purpose.DROPOUT, step * ranks + rank)
-        if self.examples.unknown is not None:
+        rng = None
+        if self.draws:
+            rng = generator(self.random_seed, Purpose.DROPOUT, step * ranks + rank)
+        if rng is not None and self.examples.unknown is not None:
             forgotten = rng.random(inputs.shape, np.float32) < UNKNOWN_SHARE
             inputs = np.where(forgotten, self.examples.unknown, inputs)
         loss, _ = self.model.loss_and_gradients(
@@ -82,11 +82,10 @@ class SequenceShare(Share):
             mask,
             dropout_rng=rng,
             workspaces=self.workspaces,
-            grads=views(grad, self.model.shapes),
+            grads=grads,
+            count=self.batch_size,
         )
-        share = len(which) / self.batch_size  # the mean is over the whole batch
-        grad *= share
-        return loss * share
+        return loss
 
     def evaluate(self) -> tuple[float, int]:
         """See ``Share.evaluate``: nats and sequences."""

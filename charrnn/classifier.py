@@ -154,19 +154,21 @@ class SequenceClassifier:
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
         grads: Params | None = None,
+        count: int | None = None,
     ) -> tuple[float, Params]:
         """Return the mean cross-entropy in nats per sequence, and its gradients.
 
         targets   class of each sequence, (B,)
         grads     arrays for the gradients; new ones if None
+        count     how many sequences the mean is over, if these are a share of a larger batch
         """
         logits, cache = self.forward(inputs, mask, dropout_rng=dropout_rng, workspaces=workspaces)
         grads = grads or {name: np.empty_like(param) for name, param in self.params.items()}
         if self.classes == BINARY:
-            loss, d_logits = sigmoid_cross_entropy(logits[:, 0], targets)
+            loss, d_logits = sigmoid_cross_entropy(logits[:, 0], targets, count)
             d_logits = d_logits[:, None]
         else:
-            loss, d_logits = softmax_cross_entropy(logits, targets)
+            loss, d_logits = softmax_cross_entropy(logits, targets, count)
         self.backward(cache, d_logits, grads)
         return loss, grads
 

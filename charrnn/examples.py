@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from charrnn.cells import Mask
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
-from charrnn.vocabulary import Vocabulary, code_points
+from charrnn.vocabulary import Ids, Vocabulary, code_points, id_dtype
 
 # Batches whose sequences are sorted by length together: in a batch of one length nothing is padded.
 SORTED_TOGETHER = 32
@@ -53,21 +53,28 @@ class Examples:
         Raises CorpusError if there are none, all are empty, or labels and sequences do not fit.
         """
         arrays = [np.asarray(sequence) for sequence in sequences]
-        classes = np.asarray(labels).astype(np.intp)
-        if not arrays or classes.shape != (len(arrays),):
-            raise CorpusError(f"{len(arrays)} sequences and labels {classes.shape} do not fit")
         lengths = np.array([len(array) for array in arrays], np.int64)
         if not lengths.any():
             raise CorpusError("all sequences are empty: there is nothing to learn from")
-        return cls(np.concatenate(arrays), np.cumsum(lengths) - lengths, lengths, classes)
+        return cls._of(np.concatenate(arrays), lengths, labels)
 
     @classmethod
     def of_texts(
         cls, texts: Sequence[str], labels: ArrayLike, vocabulary: Vocabulary, max_length: int
     ) -> "Examples":
         """Return texts as ids; characters that the vocabulary lacks have the id V."""
-        ids = [encode_known(text[:max_length], vocabulary) for text in texts]
-        return replace(cls.of(ids, labels), unknown=len(vocabulary))
+        cut = [text[:max_length] for text in texts]
+        # One text more, so that there are values even if all are empty.
+        ids = encode_known("".join(cut) + vocabulary.characters[0], vocabulary)
+        examples = cls._of(ids, np.array([len(text) for text in cut], np.int64), labels)
+        return replace(examples, unknown=len(vocabulary))
+
+    @classmethod
+    def _of(cls, values: NDArray[Any], lengths: NDArray[np.int64], labels: ArrayLike) -> "Examples":
+        classes = np.asarray(labels).astype(np.intp)
+        if classes.shape != lengths.shape:
+            raise CorpusError(f"{len(lengths)} sequences and labels {classes.shape} do not fit")
+        return cls(values, np.cumsum(lengths) - lengths, lengths, classes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,12 +94,13 @@ class Examples:
         return replace(self, starts=starts, lengths=lengths, labels=labels)
 
 
-def encode_known(text: str, vocabulary: Vocabulary) -> NDArray[np.intp]:
+def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
     """Return the id of each character, and V, one behind the last, for those it lacks."""
     points = code_points(text)
     known = code_points(vocabulary.characters)
     places = np.searchsorted(known, points).clip(max=len(known) - 1)
-    return np.where(known[places] == points, places, len(known))
+    ids = np.where(known[places] == points, places, len(known))
+    return ids.astype(id_dtype(len(known) + 1))
 
 
 class Batches:

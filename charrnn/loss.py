@@ -40,19 +40,24 @@ def softmax_cross_entropy(
     return 0.0 - float(nats.sum(dtype=np.float64)) / count, d_logits
 
 
-def sigmoid_cross_entropy(logits: Array, targets: NDArray[np.integer[Any]]) -> tuple[float, Array]:
+def sigmoid_cross_entropy(
+    logits: Array, targets: NDArray[np.integer[Any]], count: int | None = None
+) -> tuple[float, Array]:
     """Return the mean of -log p(target) in nats for two classes, and its gradient by the logits.
 
     logits    (B,), of class 1
     targets   0 or 1, (B,)
+    count     as in ``softmax_cross_entropy``
 
-    Binary cross-entropy of p = sigmoid(logits); its gradient is (p - targets) / B. Like PyTorch's
-    BCEWithLogitsLoss it starts from the logits, so that neither exp nor log can overflow.
+    Binary cross-entropy of p = sigmoid(logits); its gradient is (p - targets) / count. Like
+    PyTorch's BCEWithLogitsLoss it starts from the logits, so that neither exp nor log can overflow.
     """
+    count = count or targets.size
     # -log p(1) = log(1 + exp(-x)), and -log p(0) = -log p(1) + x
-    nats = np.logaddexp(0, -logits) + (1 - targets) * logits
-    d_logits = (np.exp(-np.logaddexp(0, -logits)) - targets) / targets.size
-    return float(nats.mean(dtype=np.float64)), d_logits.astype(logits.dtype)
+    nats = np.logaddexp(0, -logits)
+    d_logits = (np.exp(-nats) - targets) / count
+    nats += (1 - targets) * logits
+    return float(nats.sum(dtype=np.float64)) / count, d_logits.astype(logits.dtype)
 
 
 def target_log_probabilities(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.cells import Array
+from charrnn.cells import Array, Params
 from charrnn.config import Config, OptimizerConfig
 from charrnn.optimizers import Optimizer, clip_by_norm_factor, clip_by_value, make_optimizer
 from charrnn.randomness import Purpose, generator
@@ -49,7 +49,7 @@ class Share(ABC):
     ) -> None:
         self.optimizer, self.batch_size, self.group = optimizer, batch_size, group
         state.model = state.model.on(self._shared(state.model.flat))
-        self.flat = state.model.flat
+        self.flat, self.shapes = state.model.flat, state.model.shapes
         for name, slot in state.optimizer.slots.items():
             state.optimizer.slots[name] = self._shared(slot)
         self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
@@ -60,10 +60,10 @@ class Share(ABC):
         self._mine: _Mine | None = None
 
     @abstractmethod
-    def gradients(self, samples: slice, grad: Array, step: int) -> float:
+    def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """Compute the gradient of some samples of a step's batch; return their part of the loss.
 
-        grad   where the gradient goes, all of it in one flat array
+        grads   where the gradients go
         """
 
     @abstractmethod
@@ -112,7 +112,7 @@ class Share(ABC):
         group, limits = self.group, self.optimizer
         mine = self._mine = self._mine or _Mine.of(self)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for by lead_step
-            loss = self.gradients(mine.samples, self.grads[group.rank], step)
+            loss = self.gradients(mine.samples, mine.grads, step)
             grad = group.reduce_scatter(self.grads)
             squares = clipped = float(np.dot(grad, grad))
             if limits.clip_value is not None:
@@ -129,9 +129,10 @@ class Share(ABC):
 
 @dataclass
 class _Mine:
-    """What belongs to one process: its samples, and its slice of the parameters."""
+    """What belongs to one process: its samples, its gradient, its slice of the parameters."""
 
     samples: slice
+    grads: Params
     params: Array
     optimizer: Optimizer
 
@@ -143,7 +144,12 @@ class _Mine:
         optimizer = make_optimizer(params, share.optimizer)
         for name, slot in share._slots.items():  # noqa: SLF001  # the other half of this class
             optimizer.slots[name] = slot[part]
-        return cls(share.group.part(share.batch_size), params, optimizer)
+        return cls(
+            samples=share.group.part(share.batch_size),
+            grads=views(share.grads[share.group.rank], share.shapes),
+            params=params,
+            optimizer=optimizer,
+        )
 
 
 class TextShare(Share):
@@ -170,7 +176,7 @@ class TextShare(Share):
         self.workspaces, self._carried = self.model.workspaces(), state.carried
         group.start(self.work)
 
-    def gradients(self, samples: slice, grad: Array, step: int) -> float:
+    def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """See ``Share.gradients``. Carries the state of these samples on."""
         batch, group = self.batches.at(step), self.group
         inputs, targets = batch.inputs[:, samples], batch.targets[:, samples]
@@ -185,7 +191,7 @@ class TextShare(Share):
                 self.random_seed, Purpose.DROPOUT, step * group.size + group.rank
             ),
             workspaces=self.workspaces,
-            grads=views(grad, self.model.shapes),
+            grads=grads,
             count=batch.targets.size,
         )
         for carried, layer in zip(self._carried or [], state, strict=False):

@@ -18,9 +18,13 @@ COUNTED = 1_000_000
 
 
 class Trainable(Protocol):
-    """A model as far as its training goes: all its parameters in one flat array."""
+    """A model as far as its training goes: all its parameters in one flat array.
+
+    shapes   name and shape of each, in the order in which they lie there
+    """
 
     flat: Array
+    shapes: dict[str, tuple[int, ...]]
 
     def on(self, flat: Array) -> Self:
         """Return the same model with its parameters in another array."""

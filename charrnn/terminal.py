@@ -61,6 +61,13 @@ def write(text: str) -> None:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
+def write_bytes(data: bytes) -> None:
+    """Write data that is no text to stdout."""
+    with _output() as stdout:
+        stdout.flush()
+        stdout.buffer.write(data)
+
+
 def note(message: str) -> None:
     """Write a line for the user to stderr."""
     if sys.stderr is not None:

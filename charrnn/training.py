@@ -146,7 +146,7 @@ def events(
             continue
         if len(state.history) > measured:
             good, failures = state.copy(), 0
-        yield replace(event, rollback=rollback)
+        yield event if rollback is None else replace(event, rollback=rollback)
         rollback = None
         if event.val_loss is not None and patience is not None and state.stale >= patience:
             return

@@ -1,7 +1,11 @@
-"""The documents point at tests that exist."""
+"""The documents point at tests that exist, and their examples run."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -16,3 +20,46 @@ def test_every_row_of_the_fault_table_names_a_test_that_exists() -> None:
         for file, test in named:
             source = (ROOT / "tests" / file).read_text(encoding="utf-8")
             assert f"\ndef {test}(" in source, test
+
+
+def examples() -> list[tuple[bool, str]]:
+    """Return the Python examples of the API's page, and whether they need PyTorch."""
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"(<!-- needs torch -->\n)?^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL
+    )
+    return [(bool(torch), code) for torch, code in found]
+
+
+def run_examples(folder: Path, *code: str) -> str:
+    (folder / "corpora").symlink_to(ROOT / "corpora")
+    program = "\n".join(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=folder, capture_output=True, text=True,
+        check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_examples_of_the_api_run_from_top_to_bottom(tmp_path: Path) -> None:
+    plain = [code for torch, code in examples() if not torch]
+    assert len(plain) == 5
+    lines = run_examples(tmp_path, *plain).splitlines()
+    assert "(5, 4, 16) (4, 4, 8)" in lines
+    assert float(lines[-1]) >= 0.96
+
+
+def test_the_export_read_in_pytorch_gives_the_same_nats(tmp_path: Path) -> None:
+    for package in ("torch", "safetensors"):
+        pytest.importorskip(package, reason="an extra: pip install '.[test-torch]'")
+    train, _, score, *_ = [code for torch, code in examples() if not torch]
+    (snippet,) = [code for torch, code in examples() if torch]
+    export = """
+from pathlib import Path
+from charrnn.export import to_safetensors
+Path("towns.safetensors").write_bytes(to_safetensors(load("towns.npz")))
+model, vocabulary = load("towns.npz").model(), load("towns.npz").vocabulary
+"""
+    compare = "assert abs(float(nats) - result.nats_per_char) < 1e-4, (nats, result)"
+    run_examples(tmp_path, train, export, score, snippet, compare)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.cli.commands import COMMANDS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -22,7 +24,7 @@ SHORT = re.compile(r"--time \S+")
 def commands() -> list[str]:
     """Return the README's charrnn commands, those that make checkpoints first, shortened."""
     lines = [line.removeprefix("$ ").strip() for line in SHELL.splitlines()]
-    found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn ", line)]
+    found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk ", line)]
     return [SHORT.sub("--steps 3 --hidden-size 16", line) for line in found]
 
 
@@ -45,6 +47,10 @@ def test_every_command_and_the_python_example_run(tmp_path: Path) -> None:
         "sample",
         "score",
         "inspect-vocab",
+        "train-classifier",
+        "classify",
+        "export",
+        "import",
     }
     for command in found:
         resumed = command.replace("--steps 3 --hidden-size 16 --resume", "--steps 4 --resume")
@@ -56,7 +62,7 @@ def test_every_command_and_the_python_example_run(tmp_path: Path) -> None:
 
 def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -> None:
     options: dict[str, set[str]] = {}
-    for command in ("train", "sample", "score", "inspect-vocab"):
+    for command in COMMANDS:
         program = "from charrnn.cli import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", program, command, "--help"],
@@ -68,8 +74,8 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
     existing = set().union(*options.values()) | {"--debug", "--install-completion", "--version"}
     existing.add("--line-buffered")  # of grep
     assert mentioned <= existing
-    assert options["train"] | options["sample"] <= mentioned | {"--quiet", "--verbose", "--output",
-                                                                "--checkpoint"}  # fmt: skip
+    assert set().union(*options.values()) <= mentioned | {"--quiet", "--verbose", "--output",
+                                                          "--checkpoint"}  # fmt: skip
     for line in commands():
         for part in line.split("|"):
             words = shlex.split(part)

@@ -39,7 +39,8 @@ class Case(NamedTuple):
     def numbers(self, name: str, *shape: int) -> NDArray[Any]:
         """Return numbers between -1 and 1 that depend on the name alone."""
         start = zlib.crc32(name.encode()) % 1000
-        return np.sin(1.7 * np.arange(np.prod(shape)) + start).reshape(shape).astype(self.dtype)
+        numbers: NDArray[Any] = np.sin(1.7 * np.arange(np.prod(shape)) + start)
+        return numbers.reshape(shape).astype(self.dtype)
 
     def steps_of(self, name: str, features: int) -> NDArray[Any]:
         """Return numbers in the shape of inputs or output."""
@@ -90,9 +91,7 @@ def by_charrnn(case: Case) -> Results:
     layer.load({name: case.numbers(name, *p.shape) for name, p in layer.params.items()})
     paired = case.kind == "lstm"
     state, d_state = tuple(case.states("state")), tuple(case.states("d_state"))
-    output, final, cache = layer.forward(
-        case.steps_of("inputs", I), state if paired else state[0]
-    )
+    output, final, cache = layer.forward(case.steps_of("inputs", I), state if paired else state[0])
     grads, d_inputs, d_initial = layer.backward(
         cache, case.steps_of("d_output", case.directions * H), d_state if paired else d_state[0]
     )
@@ -106,7 +105,7 @@ def by_charrnn(case: Case) -> Results:
 
 def by_torch(case: Case) -> Results:
     """Return the same as PyTorch computes it."""
-    import torch  # noqa: PLC0415  # an extra
+    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415  # an extra
 
     kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
     net = kinds[case.kind[:4].rstrip("-")](I, H, case.layers, **case.options)

@@ -282,12 +282,15 @@ class Cell(ABC):
         if self.gradients > G:
             d_gates = workspace.array("d_gates", (self.gradients, T, B, H), gates.dtype)
         scratch = workspace.array("scratch", (G + 1, B, H), gates.dtype)
-        # What a step's state gets from the step after, summed over the gates and over the skip.
-        parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
-        weights = Blocks(_by_gate(params["weight_hh"], G), workspace, "backward blocks")
-        target = weights.target(parts[:G])
         d_states = [d.copy() for d in d_state]
         d_hidden = d_states[0]
+        # What a step's state gets from the step after, summed over the gates and over the skip.
+        single = G + self.skips == 1
+        parts = d_hidden[None]
+        if not single:
+            parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
+        weights = Blocks(_by_gate(params["weight_hh"], G), workspace, "backward blocks")
+        target = weights.target(parts[:G])
         for t in reversed(range(T)):
             d_hidden += d_outputs[t]
             d_step = d_gates[:, t]
@@ -299,7 +302,8 @@ class Cell(ABC):
             np.matmul(d_step[:G, None], weights.blocks, out=target)
             if self.skips:
                 parts[G] = d_hidden
-            np.add.reduce(parts, axis=0, out=d_hidden)
+            if not single:
+                np.add.reduce(parts, axis=0, out=d_hidden)
             if held is not None and mask is not None:
                 _hold(held, d_states, mask[t])
         grads = grads or {name: np.empty_like(param) for name, param in params.items()}
@@ -317,11 +321,7 @@ class Cell(ABC):
         _weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
         d_inputs = workspace.array("d_inputs", inputs.shape, gates.dtype)
         product = workspace.array("d_inputs of a gate", inputs.shape, gates.dtype)
-        d_rows, rows = (array.reshape(T * B, -1) for array in (d_inputs, product))
-        for gate, weight in enumerate(_by_gate(params["weight_ih"], G)):
-            np.dot(d_input[gate], weight, out=rows if gate else d_rows)
-            if gate:
-                d_rows += rows
+        _input_gradients(d_input, params["weight_ih"], d_inputs, product)
         return grads, d_inputs, tuple(d_states)
 
     def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
@@ -413,6 +413,19 @@ def _weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array)
     """
     for d, grad in zip(steps, _by_gate(out, len(steps)), strict=True):
         np.dot(d.T, inputs, out=grad)
+
+
+def _input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: Array) -> None:
+    """Write dx_t = W_ih^T dz_t, summed over the gates.
+
+    steps          gradients of each gate, (T*B, H)
+    out, product   (T, B, I); the second is scratch
+    """
+    d_rows, rows = (array.reshape(len(steps[0]), -1) for array in (out, product))
+    for gate, (d, w) in enumerate(zip(steps, _by_gate(weight, len(steps)), strict=True)):
+        np.dot(d, w, out=rows if gate else d_rows)
+        if gate:
+            d_rows += rows
 
 
 def _one_hot_gradients(

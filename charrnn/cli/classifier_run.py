@@ -219,7 +219,7 @@ def _fitted(config: ClassifierConfig, train: Examples) -> ClassifierConfig:
     length = max(1, int(train.lengths.mean()))
     workers = run.workers or default_workers(config.model, length, data.batch_size)
     run = replace(run, workers=workers)
-    check_workers(run, data.batch_size)
+    check_workers(run, data.batch_size, "texts")
     return replace(config, run=run)
 
 

@@ -5,6 +5,7 @@ A command's file is imported when the command is called or its help is asked for
 render it in boxes would take longer than all the rest.
 """
 
+import keyword
 import re
 from importlib import import_module
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-# Each is a function of the same name, with underscores, in a file of that name.
+# Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
     "train": "Learn to write like a text, and save what was learnt.",
     "sample": "Write text in the style of a trained model.",
@@ -20,6 +21,8 @@ COMMANDS = {
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",
     "classify": "Say to which class each line belongs.",
+    "export": "A model for PyTorch, onnxruntime or a browser.",
+    "import": "A model that was trained elsewhere.",
 }
 
 
@@ -39,7 +42,7 @@ class Commands(TyperGroup):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         function = getattr(import_module(f"charrnn.cli.{name}"), name)
         settings = {"help_option_names": ["-h", "--help"]}

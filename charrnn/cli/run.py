@@ -149,13 +149,13 @@ class Run:
         return f"go on:  {program()} {command} {shlex.join(again)}"
 
 
-def check_workers(run: RunConfig, batch_size: int) -> None:
+def check_workers(run: RunConfig, batch_size: int, samples: str = "windows") -> None:
     """Raise ConfigError for more workers than this system or this batch allows."""
     workers = run.workers or 1
     if workers > 1 and start_method() is None:
         raise ConfigError("this system allows one worker only", hint="--workers 1")
     if workers > batch_size:
         raise ConfigError(
-            f"{workers} workers are more than the {batch_size} samples of a batch",
+            f"{workers} workers are more than the {batch_size} {samples} of a batch",
             hint=f"--workers {batch_size} or less, or a larger --batch-size",
         )

@@ -1,3 +1,4 @@
+# noqa: INP001  # a script, in no package
 """Record what torch.nn's recurrent layers compute: ``python -m tests.golden.make_layers_golden``.
 
 Needs PyTorch. All results of a case lie one behind the other in one array, in the order of their
@@ -15,4 +16,4 @@ if __name__ == "__main__":
     for number, case in enumerate(RECORDED):
         results = by_torch(case)
         recorded[str(number)] = np.concatenate([results[name].ravel() for name in sorted(results)])
-    np.savez_compressed(Path(__file__).parent / "layers.npz", **recorded)
+    np.savez_compressed(Path(__file__).parent / "layers.npz", allow_pickle=False, **recorded)

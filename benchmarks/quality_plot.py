@@ -1,0 +1,70 @@
+"""Loss against time, of the recipe and its peers, as an SVG for each text.
+
+    pip install '.[plot]' && python benchmarks/quality_plot.py
+
+Reads quality.jsonl and quality_peers.jsonl beside it, and writes quality-<text>.svg there: medians
+of all seeds, carried, of runs without further options.
+"""
+
+import json
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib import pyplot as plt
+
+HERE = Path(__file__).parent
+TICKS = [20, 60, 120, 300, 600]
+# The published figure of nanoGPT on an A100, by the cold protocol.
+A100 = 1.4697
+
+
+def rows(file: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of results."""
+    return [json.loads(line) for line in (HERE / file).read_text().splitlines()]
+
+
+def main() -> None:
+    """Draw all texts."""
+    found: dict[str, dict[str, dict[float, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for row in rows("quality.jsonl"):
+        if not row["options"]:
+            found[row["text"]]["charrnn --time"][row["seconds"]].append(row["carried"])
+    for row in rows("quality_peers.jsonl"):
+        found[row["text"]][row["peer"]][row["seconds"]].append(row["carried"])
+    plt.rcParams["svg.hashsalt"] = "charrnn"  # the same file from the same figures
+    for text, curves in found.items():
+        figure, axes = plt.subplots(figsize=(7, 4.2))
+        for name, points in curves.items():
+            times = sorted(points)
+            values = [statistics.median(points[seconds]) for seconds in times]
+            own = name.startswith("charrnn ")
+            axes.plot(times, values, marker="o", label=name, linewidth=2.5 if own else 1.2,
+                      zorder=3 if own else 2)  # fmt: skip
+            axes.annotate(f"{values[-1]:.2f}", (times[-1], values[-1]), xytext=(6, -3),
+                          textcoords="offset points", fontsize=9)  # fmt: skip
+        if text == "tinyshakespeare.txt":
+            axes.axhline(A100, linestyle=":", color="gray")
+            axes.annotate(
+                "nanoGPT, 10.65 M parameters, 3 minutes of an A100", (20, A100), xytext=(0, 4),
+                textcoords="offset points", fontsize=8, color="gray",
+            )  # fmt: skip
+        axes.set(
+            xscale="log", xlabel="seconds of training on 2 cores",
+            ylabel="nats per character, unseen text", title=text,
+        )  # fmt: skip
+        shown = [tick for tick in TICKS if tick <= max(max(points) for points in curves.values())]
+        axes.set_xticks(shown, [str(tick) for tick in shown])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+        figure.tight_layout()
+        figure.savefig(HERE / f"quality-{Path(text).stem}.svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""``charrnn export``: a model as others read it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from charrnn.cli.options import newest_checkpoint
+from charrnn.errors import CheckpointError
+
+
+def export(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(metavar="CHECKPOINT", help="The model (newest in ./checkpoints)."),
+    ] = None,
+    *,
+    to: Annotated[
+        Literal["safetensors", "onnx", "torch-names", "html"],
+        typer.Option(
+            "--to",
+            help="safetensors: weights, vocabulary, config; torch-names: the same as .npz; onnx: "
+            "a graph for onnxruntime; html: a page that writes in a browser.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to write, or - (beside the checkpoint)."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+) -> None:
+    """Export a model for PyTorch, for onnxruntime or for a browser.
+
+    charrnn export m.npz --to safetensors
+    """
+    from charrnn import terminal
+    from charrnn.checkpoint import load
+    from charrnn.classifier_checkpoint import load_classifier
+    from charrnn.container import kind_of
+    from charrnn.export import EXPORTS
+    from charrnn.files import replacing
+
+    path = checkpoint or newest_checkpoint()
+    exporter, suffix = EXPORTS[to]
+    target = output or path.with_suffix(suffix)
+    if str(target) != "-" and target.exists() and not overwrite:
+        raise CheckpointError(
+            f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
+        )
+    data = exporter(load_classifier(path) if kind_of(path) == "classifier" else load(path))
+    if str(target) == "-":
+        terminal.write_bytes(data)
+        return
+    with replacing(target) as file:
+        file.write(data)
+    if terminal.is_terminal(sys.stderr):
+        terminal.note(f"written: {target}, {len(data):,} bytes")

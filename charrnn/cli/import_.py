@@ -1,0 +1,67 @@
+"""``charrnn import``: a model that was trained elsewhere."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.options import CHECKPOINTS
+from charrnn.config import Nonlinearity
+from charrnn.errors import CheckpointError
+
+
+def import_(
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WEIGHTS", help="A .safetensors or .npz file with the names of torch.nn."
+        ),
+    ],
+    *,
+    vocab: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The text that it was trained on, or a .json list of its characters, or of "
+            "characters and ids (from the file itself, if charrnn exported it).",
+        ),
+    ] = None,
+    nonlinearity: Annotated[
+        Nonlinearity, typer.Option(help="Activation, if it is an Elman RNN.")
+    ] = "tanh",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The checkpoint to write (checkpoints/NAME.npz)."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")
+    ] = False,
+) -> None:
+    """Make a checkpoint of weights that were trained elsewhere.
+
+    charrnn import weights.safetensors --vocab corpus.txt -o m.npz
+    """
+    from charrnn import terminal
+    from charrnn.checkpoint import save
+    from charrnn.cli.report import program
+    from charrnn.files import check_writable, exclusive
+    from charrnn.imports import import_weights, read_characters
+
+    target = output or CHECKPOINTS / f"{weights.stem}.npz"
+    if target.exists() and not overwrite:
+        raise CheckpointError(
+            f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
+        )
+    characters = None if vocab is None else read_characters(vocab)
+    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
+    check_writable(target)
+    with exclusive(target):
+        save(target, checkpoint)
+    if terminal.is_terminal(sys.stderr):
+        model = checkpoint.config.model
+        shape = f"{model.cell} {model.layers} x {model.hidden_size}"
+        path = shlex.quote(str(target))
+        terminal.note(f"saved:  {path}, {shape}, {len(checkpoint.vocabulary)} characters")
+        terminal.note(f"sample: {program()} sample -c {path}")

@@ -1,0 +1,278 @@
+"""Exports give the numbers of the model itself, wherever they are read; imports bring them back."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    Checkpoint,
+    CheckpointError,
+    Config,
+    ModelConfig,
+    TrainingState,
+    Vocabulary,
+    load,
+    save,
+    score,
+)
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
+from charrnn.imports import import_weights, read_characters
+from tests.test_cli import fails, ok
+
+TEXT = "Tyger Tyger, </script> burning bright, In the forests of the night; été 👩‍👩‍👧\n"
+SHAPES: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "rnn"},
+    "rnn-relu-2": {"cell": "rnn", "nonlinearity": "relu", "layers": 2},
+    "gru-2": {"cell": "gru", "layers": 2},
+    "lstm": {"cell": "lstm"},
+    "lstm-3": {"cell": "lstm", "layers": 3},
+}
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+def checkpoint(shape: str) -> Checkpoint:
+    vocabulary = Vocabulary.from_text(TEXT)
+    config = Config(model=ModelConfig(hidden_size=12, **SHAPES[shape]))
+    state = TrainingState.start(config, len(vocabulary))
+    state.model.flat *= 3  # away from zero, where all cells are alike
+    return Checkpoint.of(config, vocabulary, state)
+
+
+def own_nats(model: Checkpoint) -> float:
+    return score(model.model(), model.vocabulary.encode(TEXT)).nats_per_char
+
+
+@every_shape
+def test_torch_names_come_back_as_the_same_model(shape: str, tmp_path: Path) -> None:
+    before, path = checkpoint(shape), tmp_path / "m.npz"
+    path.write_bytes(to_torch_names(before))
+    with np.load(path) as file:
+        assert "rnn.weight_hh_l0" in file
+        assert json.loads(file["metadata"].tobytes())["characters"] == before.vocabulary.characters
+    after = import_weights(path)
+    assert after.config.model == before.config.model
+    assert after.vocabulary == before.vocabulary
+    np.testing.assert_array_equal(after.model().flat, before.model().flat)
+    save(tmp_path / "again.npz", after)
+    assert own_nats(load(tmp_path / "again.npz")) == own_nats(before)
+
+
+@every_shape
+def test_safetensors_come_back_as_the_same_model(shape: str, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="an extra: pip install '.[safetensors]'")
+    before, path = checkpoint(shape), tmp_path / "m.safetensors"
+    path.write_bytes(to_safetensors(before))
+    after = import_weights(path)
+    assert after.config.model == before.config.model
+    np.testing.assert_array_equal(after.model().flat, before.model().flat)
+
+
+@every_shape
+def test_pytorch_finds_the_same_likelihood(shape: str) -> None:
+    torch = pytest.importorskip("torch", reason="an extra: pip install '.[test-torch]'")
+    ours = checkpoint(shape)
+    described = json.loads(metadata(ours)["config"])["model"]
+    V, H, L = len(ours.vocabulary), described["hidden_size"], described["layers"]
+    kind = getattr(torch.nn, described["cell"].upper())
+    relu = {"nonlinearity": described["nonlinearity"]} if described["cell"] == "rnn" else {}
+    net = torch.nn.ModuleDict({"rnn": kind(V, H, L, **relu), "output": torch.nn.Linear(H, V)})
+    weights = {
+        name if name.startswith("output.") else f"rnn.{name}": torch.from_numpy(array.copy())
+        for name, array in ours.weights.items()
+    }
+    net.load_state_dict(weights)
+    ids = torch.tensor(ours.vocabulary.encode(TEXT).astype(np.int64))
+    with torch.no_grad():
+        outputs, _ = net["rnn"](torch.nn.functional.one_hot(ids[:-1], V).float())
+        nats = torch.nn.functional.cross_entropy(net["output"](outputs), ids[1:])
+    assert float(nats) == pytest.approx(own_nats(ours), abs=1e-4)
+
+
+@every_shape
+def test_onnxruntime_finds_the_same_likelihood_step_by_step(shape: str) -> None:
+    pytest.importorskip("onnx", reason="an extra: pip install '.[onnx]'")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="an extra: '.[test-torch]'")
+    ours = checkpoint(shape)
+    session = onnxruntime.InferenceSession(to_onnx(ours), providers=["CPUExecutionProvider"])
+    states = [entry.name for entry in session.get_inputs()][1:]
+    ids, model = ours.vocabulary.encode(TEXT).astype(np.int64), ours.config.model
+    zero = {name: np.zeros((model.layers, 1, model.hidden_size), np.float32) for name in states}
+
+    def logits_of(part: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        logits, *after = session.run(None, {"ids": part[:, None], **state})
+        return logits[:, 0], dict(zip(states, after, strict=True))
+
+    whole, _ = logits_of(ids[:-1], zero)
+    state, steps = zero, []
+    for one in ids[:-1]:
+        logits, state = logits_of(np.array([one]), state)
+        steps.append(logits[0])
+    np.testing.assert_allclose(np.stack(steps), whole, atol=1e-5)
+    log_p = whole - np.log(np.exp(whole).sum(axis=-1, keepdims=True))
+    nats = -log_p[np.arange(len(log_p)), ids[1:]].mean()
+    assert float(nats) == pytest.approx(own_nats(ours), abs=1e-4)
+    properties = session.get_modelmeta().custom_metadata_map
+    assert properties["characters"] == ours.vocabulary.characters
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@every_shape
+def test_a_browser_finds_the_same_likelihood_and_writes(shape: str, tmp_path: Path) -> None:
+    ours, page = checkpoint(shape), tmp_path / "m.html"
+    probe = """<script>
+      const writer = charrnn.write("", 0), written = [];
+      while (written.length < 5) written.push(writer.next().value);
+      document.title = JSON.stringify([charrnn.score(TEXT), written.join("")]);
+    </script>""".replace("TEXT", json.dumps(TEXT).replace("<", "\\u003c"))
+    page.write_bytes(to_html(ours) + probe.encode())
+    dom = subprocess.run(
+        [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
+        check=True, capture_output=True, text=True, encoding="utf-8", timeout=120,
+    ).stdout  # fmt: skip
+    title = dom.partition("<title>")[2].partition("</title>")[0]
+    nats, written = json.loads(title.replace("&lt;", "<").replace("&amp;", "&"))
+    assert nats == pytest.approx(own_nats(ours), abs=1e-4)
+    assert len([*written]) == 5
+
+
+def test_a_page_needs_no_network_and_no_text_of_the_model_ends_its_script() -> None:
+    page = to_html(checkpoint("lstm")).decode()
+    assert "http" not in page.replace("http-equiv", "")
+    assert "/*MODEL*/" not in page
+    assert page.count("<script") == 1
+    assert page.count("</script") == 1
+
+
+def test_a_model_too_large_for_a_page_is_refused() -> None:
+    vocabulary = Vocabulary("ab")
+    config = Config(model=ModelConfig(hidden_size=1200))
+    large = Checkpoint.of(config, vocabulary, TrainingState.start(config, 2))
+    with pytest.raises(ConfigError, match="MB of weights"):
+        to_html(large)
+
+
+def foreign(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Return weights as a stranger would save them, with something changed."""
+    rng = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        "lstm.weight_ih_l0": rng.standard_normal((20, 3)),
+        "lstm.weight_hh_l0": rng.standard_normal((20, 5)),
+        "lstm.bias_ih_l0": rng.standard_normal(20),
+        "lstm.bias_hh_l0": rng.standard_normal(20),
+        "fc.weight": rng.standard_normal((3, 5)),
+        "fc.bias": rng.standard_normal(3),
+    }
+    change(arrays)
+    return arrays
+
+
+def imported(tmp_path: Path, arrays: dict[str, Any], characters: list[str]) -> Checkpoint:
+    np.savez(tmp_path / "w.npz", **arrays)
+    return import_weights(tmp_path / "w.npz", characters=characters)
+
+
+def test_a_vocabulary_in_any_order_finds_its_weights(tmp_path: Path) -> None:
+    arrays = foreign(dict)
+    ours = imported(tmp_path, arrays, ["c", "a", "b"])
+    assert ours.vocabulary.characters == "abc"
+    assert ours.config.model.dtype == "float64"
+    np.testing.assert_array_equal(
+        ours.weights["weight_ih_l0"], arrays["lstm.weight_ih_l0"][:, [1, 2, 0]]
+    )
+    np.testing.assert_array_equal(ours.weights["output.weight"], arrays["fc.weight"][[1, 2, 0]])
+    np.testing.assert_array_equal(ours.weights["output.bias"], arrays["fc.bias"][[1, 2, 0]])
+
+
+def test_an_embedding_is_multiplied_into_the_input_weights(tmp_path: Path) -> None:
+    table = np.random.default_rng(1).standard_normal((3, 7))
+    inner = np.random.default_rng(2).standard_normal((20, 7))
+    arrays = foreign(lambda a: a.update({"encoder.weight": table, "lstm.weight_ih_l0": inner}))
+    ours = imported(tmp_path, arrays, ["a", "b", "c"])
+    for number in range(3):
+        np.testing.assert_allclose(ours.weights["weight_ih_l0"][:, number], inner @ table[number])
+
+
+def test_layers_without_biases_and_in_float16_are_taken(tmp_path: Path) -> None:
+    arrays = foreign(lambda a: [a.pop(n) for n in ("lstm.bias_ih_l0", "lstm.bias_hh_l0")])
+    half = {name: array.astype(np.float16) for name, array in arrays.items()}
+    ours = imported(tmp_path, half, ["a", "b", "c"])
+    assert not ours.weights["bias_ih_l0"].any()
+    np.testing.assert_array_equal(ours.weights["output.weight"], half["fc.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda a: a.pop("lstm.weight_ih_l0"), "no recurrent layers"),
+        (lambda a: a.update({"lstm.weight_ih_l0_reverse": 1}), "both directions"),
+        (lambda a: a.update({"lstm.weight_hh_l0": np.zeros((10, 5))}), "no RNN, GRU or LSTM"),
+        (lambda a: a.pop("fc.weight"), "0 linear layers"),
+        (lambda a: a.update({"lstm.weight_ih_l0": np.zeros((20, 9))}), "no embedding"),
+        (lambda a: a.update({"fc.bias": np.full(3, np.nan)}), "not finite"),
+        (lambda a: a.update({"lstm.bias_ih_l0": np.zeros(3)}), "has the shape"),
+        (lambda a: a.update({"header": np.zeros(3)}), "checkpoint already"),
+    ],
+)
+def test_weights_that_are_no_such_model_are_refused(
+    change: Callable[[dict[str, Any]], Any], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=complaint):
+        imported(tmp_path, foreign(change), ["a", "b", "c"])
+
+
+def test_a_vocabulary_is_a_list_an_object_or_the_text(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('["b", "a", "é"]')
+    (tmp_path / "object.json").write_text('{"a": 1, "b": 0, "é": 2}')
+    (tmp_path / "text.txt").write_text("banané")
+    assert read_characters(str(tmp_path / "list.json")) == ["b", "a", "é"]
+    assert read_characters(str(tmp_path / "object.json")) == ["b", "a", "é"]
+    assert read_characters(str(tmp_path / "text.txt")) == ["a", "b", "n", "é"]
+    for bad in ('["ab"]', '["a", "a"]', "3", "[]", '{"a": 5}', "{"):
+        (tmp_path / "bad.json").write_text(bad)
+        with pytest.raises(CorpusError, match=r"bad\.json"):
+            read_characters(str(tmp_path / "bad.json"))
+
+
+def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text(TEXT * 3, encoding="utf-8")
+    ok("train", "t.txt", "-o", "m.npz", "--steps", "3", "--hidden-size", "8", cwd=tmp_path)
+    ok("export", "m.npz", "--to", "torch-names", cwd=tmp_path)
+    ok("import", "m.torch.npz", "-o", "again.npz", cwd=tmp_path)
+    sample = ["-n", "50", "--random-seed", "1"]
+    one, other = (ok("sample", "-c", name, *sample, cwd=tmp_path).out
+                  for name in ("m.npz", "again.npz"))  # fmt: skip
+    assert one == other
+    piped = ok("export", "m.npz", "--to", "html", "-o", "-", cwd=tmp_path)
+    ok("export", "m.npz", "--to", "html", cwd=tmp_path)
+    assert (tmp_path / "m.html").read_bytes() == piped.stdout
+    fails(1, "exists already", "export", "m.npz", "--to", "html", cwd=tmp_path)
+    fails(1, "exists already", "import", "m.torch.npz", "-o", "again.npz", cwd=tmp_path)
+    (tmp_path / "junk").write_bytes(b"junk")
+    fails(1, "which characters", "import", "w.npz", cwd=stranger(tmp_path))
+    ok("import", "w.npz", "--vocab", "v.json", "-o", "w2.npz", cwd=tmp_path)
+    ok("train", "abc.txt", "--from", "w2.npz", "-o", "w3.npz", "--steps", "1", cwd=tmp_path)
+
+
+def stranger(folder: Path) -> Path:
+    np.savez(folder / "w.npz", **foreign(dict))
+    (folder / "v.json").write_text('["c", "a", "b"]')
+    (folder / "abc.txt").write_text("abcab" * 30)
+    return folder
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "safetensors.numpy", None)
+    with pytest.raises(ConfigError, match="needs the package safetensors") as caught:
+        to_safetensors(checkpoint("rnn"))
+    assert caught.value.hint == "pip install 'charrnn[safetensors]'"
