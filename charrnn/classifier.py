@@ -28,13 +28,11 @@ class ClassifierCache(NamedTuple):
     stack   what the recurrent layers kept
     mask    what the last hidden state was multiplied with; None without dropout
     last    the last hidden state, after dropout (B, D*H)
-    steps   steps of the sequences (T)
     """
 
     stack: StackCache
     mask: Array | None
     last: Array
-    steps: int
 
 
 def make_stack(config: ClassifierModelConfig, input_size: int) -> Stack:
@@ -129,7 +127,7 @@ class SequenceClassifier:
             last *= drop
         logits = np.dot(last, self.params["output.weight"].T)
         logits += self.params["output.bias"]
-        return logits, ClassifierCache(kept, drop, last, len(inputs))
+        return logits, ClassifierCache(kept, drop, last)
 
     def backward(self, cache: ClassifierCache, d_logits: Array, grads: Params) -> None:
         """Write the gradient by every parameter; same keys as ``params``."""
@@ -138,12 +136,11 @@ class SequenceClassifier:
         d_last: Array = np.dot(d_logits, self.params["output.weight"])
         if cache.mask is not None:
             d_last *= cache.mask
-        D, (B, width) = self.stack.directions, d_last.shape
-        d_state = self.stack.zero_state(B, d_last.dtype)
-        for state, d_half in zip(d_state[-D:], np.split(d_last, D, axis=-1), strict=True):
-            state[0][...] = d_half
-        no_gradient = np.zeros((cache.steps, B, width), d_last.dtype)
-        self.stack.backward(cache.stack, no_gradient, d_state, self.stack.split(grads))
+        D, H = self.stack.directions, self.config.hidden_size
+        d_state = self.stack.zero_state(len(d_last), d_last.dtype)
+        for direction, state in enumerate(d_state[-D:]):
+            state[0][...] = d_last[:, direction * H : (direction + 1) * H]
+        self.stack.backward(cache.stack, None, d_state, self.stack.split(grads))
 
     def loss_and_gradients(  # noqa: PLR0913
         self,

@@ -262,8 +262,10 @@ class ClassifierModelConfig(ModelConfig):
     bidirectional   read from both ends (Schuster & Paliwal 1997)
     """
 
+    cell: CellName = "gru"
     hidden_size: int = 128
     dropout: float = 0.2
+    weight_drop: float = 0.3
     bidirectional: bool = True
 
 
@@ -301,7 +303,7 @@ class ClassifierConfig(_Parts):
 
     model: ClassifierModelConfig = ClassifierModelConfig()
     data: ClassifierDataConfig = ClassifierDataConfig()
-    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.004)
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.01)
     run: RunConfig = RunConfig(seconds=60.0)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,12 +82,25 @@ class Examples:
 
     def take(self, which: NDArray[np.intp]) -> SequenceBatch:
         """Return some of the sequences side by side."""
+        if self._equally_long is not None:
+            return SequenceBatch(self._equally_long[:, which], None, self.labels[which])
         lengths = self.lengths[which]
         T = max(1, int(lengths.max(initial=0)))
         steps = np.arange(T)[:, None]
         places = np.minimum(self.starts[which] + steps, len(self.values) - 1)
         mask = None if (lengths == T).all() else steps < lengths
         return SequenceBatch(self.values[places], mask, self.labels[which])
+
+    @cached_property
+    def _equally_long(self) -> NDArray[Any] | None:
+        """All sequences side by side, (T, S) or (T, S, I), if that takes no copy and no mask."""
+        S, T = len(self), int(self.lengths.max(initial=0))
+        if not S * T or not np.array_equal(self.starts, np.arange(S) * T + self.starts[0]):
+            return None
+        if self.lengths.min() < T:
+            return None
+        values = self.values[self.starts[0] : self.starts[0] + S * T]
+        return values.reshape(S, T, *values.shape[1:]).swapaxes(0, 1)
 
     def select(self, which: NDArray[np.intp]) -> "Examples":
         """Return some of the sequences as examples of their own; the values are shared."""

@@ -144,7 +144,8 @@ class Model:
         d_outputs: Array = np.dot(rows, self.params["output.weight"]).reshape(cache.top.shape)
         if cache.mask is not None:
             d_outputs *= cache.mask
-        self.stack.backward(cache.stack, d_outputs, grads=self.stack.split(grads))
+        no_gradient = self.zero_state(d_logits.shape[1])
+        self.stack.backward(cache.stack, d_outputs, no_gradient, self.stack.split(grads))
         return grads
 
     def loss_and_gradients(  # noqa: PLR0913

@@ -170,50 +170,44 @@ class Stack:
     def backward(
         self,
         cache: StackCache,
-        d_outputs: Array,
-        d_state: Sequence[State] | None = None,
+        d_outputs: Array | None,
+        d_state: Sequence[State],
         grads: Sequence[Params] | None = None,
     ) -> tuple[list[Params], Array | None, list[State]]:
         """Backpropagate through time, from the top layer to the bottom one.
 
-        d_outputs   gradient of the loss by the outputs, (T, B, D*H)
-        d_state     gradient by the final state of every run; None: zero
+        d_outputs   gradient of the loss by the outputs, (T, B, D*H); None: zero
+        d_state     gradient by the final state of every run
         grads       arrays for the gradients, run by run as ``split`` returns them; new ones if None
 
         Returns gradients by the parameters, run by run; by the inputs, (T, B, I), or None for ids;
         and by the initial state. The cache is used up, the arguments are left as they were.
         """
-        (_, B, _), dtype, D = d_outputs.shape, d_outputs.dtype, self.directions
-        d_state = d_state or self.zero_state(B, dtype)
+        D, H = self.directions, self.hidden_size
         grads = grads or [{n: np.empty_like(p) for n, p in used.items()} for used in cache.params]
         d_initial: list[State] = [()] * len(d_state)
-        d_inputs: Array | None = (
-            d_outputs if cache.mask is None else d_outputs * cache.mask[..., None]
-        )
+        if d_outputs is not None and cache.mask is not None:
+            d_outputs = d_outputs * cache.mask[..., None]
         for layer in reversed(range(self.layers)):
-            assert d_inputs is not None  # noqa: S101  # only the lowest layer can read ids
-            halves: list[Array] = []
-            for run, d_half in zip(
-                range(layer * D, layer * D + D), np.split(d_inputs, D, axis=-1), strict=True
-            ):
-                backwards = run > layer * D
+            d_inputs: list[Array] = []
+            for direction in range(D):
+                run, order = layer * D + direction, slice(None, None, -1 if direction else 1)
+                d_half = None
+                if d_outputs is not None:
+                    d_half = d_outputs[order, :, direction * H : (direction + 1) * H]
                 _, d_below, d_initial[run] = self.cell.backward(
-                    cache.params[run],
-                    cache.cells[run],
-                    d_half[::-1] if backwards else d_half,
-                    d_state[run],
-                    grads[run],
+                    cache.params[run], cache.cells[run], d_half, d_state[run], grads[run]
                 )
                 weight_mask = cache.weight_masks[run]
                 if weight_mask is not None:
                     grads[run]["weight_hh"] *= weight_mask
                 if d_below is not None:
-                    halves.append(d_below[::-1] if backwards else d_below)
-            d_inputs = sum(halves[1:], halves[0]) if halves else None
+                    d_inputs.append(d_below[order])
+            d_outputs = sum(d_inputs[1:], d_inputs[0]) if d_inputs else None
             drop = cache.drop_masks[layer]
-            if drop is not None and d_inputs is not None:
-                d_inputs = d_inputs * drop
-        return list(grads), d_inputs, d_initial
+            if drop is not None and d_outputs is not None:
+                d_outputs = d_outputs * drop
+        return list(grads), d_outputs, d_initial
 
     def _drop_weights(
         self, params: Params, rng: np.random.Generator | None, cache: StackCache

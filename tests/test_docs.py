@@ -61,5 +61,5 @@ from charrnn.export import to_safetensors
 Path("towns.safetensors").write_bytes(to_safetensors(load("towns.npz")))
 model, vocabulary = load("towns.npz").model(), load("towns.npz").vocabulary
 """
-    compare = "assert abs(float(nats) - result.nats_per_char) < 1e-4, (nats, result)"
+    compare = "assert abs(nats.item() - result.nats_per_char) < 1e-4, (nats, result)"
     run_examples(tmp_path, train, export, score, snippet, compare)

@@ -106,6 +106,14 @@ def train_classifier(
             rich_help_panel="Model",
         ),
     ] = None,
+    weight_drop: Annotated[
+        float | None,
+        typer.Option(
+            help="Chance that a recurrent weight is dropped for a training step "
+            f"({_MODEL.weight_drop:g}).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     time: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +158,7 @@ def train_classifier(
             "layers": layers,
             "bidirectional": bidirectional,
             "dropout": dropout,
+            "weight_drop": weight_drop,
         },
         data={
             "batch_size": batch_size,
