@@ -18,7 +18,9 @@ from measuring import ONE_THREAD, alternate, arguments, heading, row
 
 SEQUENCES, STEPS, HIDDEN = 1000, 10, 32
 EPOCHS = 10
-CASES = [("rnn", "tanh", 32), ("rnn", "relu", 64), ("lstm", "tanh", 32)]
+CASES = [
+    ("rnn", "tanh", 32), ("rnn", "relu", 64), ("rnn", "relu", 100), ("lstm", "tanh", 32),
+]  # fmt: skip
 
 
 def task(seed: int) -> tuple[Any, Any]:
