@@ -158,6 +158,14 @@ def split_examples(
     Copies of a sequence stay together, so that what is held out was never trained on. At least one
     sequence of each class is left to train on, and none is held out of a class that has but one.
     """
+    train, held_out = split_numbers(examples, fraction, random_seed)
+    return examples.select(train), examples.select(held_out)
+
+
+def split_numbers(
+    examples: Examples, fraction: float, random_seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the numbers of the sequences that ``split_examples`` puts on either side."""
     rng = generator(random_seed, Purpose.SPLIT)
     copies: dict[bytes, list[int]] = {}
     for number, (start, length) in enumerate(zip(examples.starts, examples.lengths, strict=True)):
@@ -177,5 +185,4 @@ def split_examples(
                 break
             held_out[members[place]] = True
             wanted -= len(members[place])
-    which = np.arange(len(examples))
-    return examples.select(which[~held_out]), examples.select(which[held_out])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -245,6 +245,22 @@ def test_labels_that_cannot_be_learnt_from_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "m.npz").exists()
 
 
+def test_what_occurs_in_held_out_texts_alone_is_unknown_and_a_resumed_run_splits_alike(
+    tmp_path: Path,
+) -> None:
+    # Every text has a character of its own, and those of the same class are otherwise alike.
+    lines = [f"{label}\t{label * 3}{chr(0x4E00 + 50 * i + n)}\n"
+             for i, label in enumerate("ab") for n in range(40)]  # fmt: skip
+    (tmp_path / "x.tsv").write_text("".join(lines), encoding="utf-8")
+    run = ["train-classifier", "x.tsv", "-o", "m.npz", *SMALL[:2], *SMALL[4:]]
+    ok(*run, "--steps", "3", cwd=tmp_path)
+    first = load_classifier(tmp_path / "m.npz")
+    assert len(first.vocabulary) == 2 + 80 * 9 // 10
+    done = ok(*run, "--steps", "6", "--resume", "--json", cwd=tmp_path)
+    assert sum(map(sum, json.loads(done.out)["confusion"])) == 8
+    assert load_classifier(tmp_path / "m.npz").vocabulary == first.vocabulary
+
+
 def test_two_examples_are_enough_to_begin_with(tmp_path: Path) -> None:
     lines = b'{"label": "a", "text": "aaa"}\n{"label": "b", "text": "bbb"}\n'
     done = ok("train-classifier", "-", "-o", "m.npz", "--steps", "40", stdin=lines, cwd=tmp_path)

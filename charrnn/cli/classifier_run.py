@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn import memory, terminal
 from charrnn.classification import (
@@ -26,11 +27,13 @@ from charrnn.cli.run import Run, check_workers
 from charrnn.cli.run_config import new_config, resumed_config
 from charrnn.config import ClassifierConfig
 from charrnn.errors import CorpusError
-from charrnn.examples import Examples, split_examples
+from charrnn.examples import Examples, split_numbers
 from charrnn.labelled import Columns, Labelled, read_labelled
 from charrnn.training import Event
 from charrnn.vocabulary import Vocabulary, escape
 from charrnn.workers import default_workers
+
+Confusion = NDArray[np.int64]
 
 # Classes of which the report shows the confusion with each other.
 MOST_SHOWN = 20
@@ -40,10 +43,7 @@ LABEL_WIDTH = 24
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run works on.
-
-    checkpoint   its weights are not needed, only what names and sizes are read from
-    """
+    """All that a run works on."""
 
     config: ClassifierConfig
     vocabulary: Vocabulary
@@ -74,22 +74,15 @@ class ClassifierRun(Run):
         config = new_config(self.given, ClassifierConfig())
         with self.writing(overwrite=overwrite):
             labelled = self._read(config)
-            texts = [text[: config.data.max_length] for text in labelled.texts]
-            if not any(texts):
-                raise CorpusError(f"{', '.join(self.corpus)}: all texts are empty")
-            vocabulary = Vocabulary.from_text("".join(texts))
             labels = sorted(set(labelled.labels))
             if len(labels) == 1:
                 raise CorpusError(
                     f"{', '.join(self.corpus)}: all texts have the label {labels[0]!r}",
                     hint="a classifier needs examples of two or more",
                 )
-            train, held_out = _split(config, labelled, vocabulary, labels)
+            vocabulary, train, held_out = _split(config, labelled, labels)
             config = _fitted(config, train)
-            memory.require(
-                memory.estimate_classifier(config, len(vocabulary) + 1, len(labels), train),
-                "try a smaller --hidden-size, --batch-size, --max-length or --layers",
-            )
+            _check_memory(config, vocabulary, labels, train)
             state = ClassifierState.start(config, len(vocabulary) + 1, len(labels))
             job = Job(config, vocabulary, labels, labelled.sha256, state, train, held_out)
             return self._train(job, labelled)
@@ -111,10 +104,11 @@ class ClassifierRun(Run):
             if labelled.sha256 != loaded.sha256:
                 self.note(f"warning: the examples have changed since {self.output} was trained")
                 state.forget_best()
-            train, held_out = _split(config, labelled, loaded.vocabulary, labels)
+            vocabulary, train, held_out = _split(config, labelled, labels, loaded.vocabulary)
             config = _fitted(config, train)
             self.require_same_run(config, loaded.config)
-            job = Job(config, loaded.vocabulary, labels, labelled.sha256, state, train, held_out)
+            _check_memory(config, vocabulary, labels, train)
+            job = Job(config, vocabulary, labels, labelled.sha256, state, train, held_out)
             return self._train(job, labelled)
 
     def _read(self, config: ClassifierConfig) -> Labelled:
@@ -182,7 +176,7 @@ class ClassifierRun(Run):
             lines.append(self.go_on("train-classifier", *more))
         return [*lines, f"use:    {program()} classify {path} < lines.txt"]
 
-    def _summary(self, job: Job, confusion: Any, *, interrupted: bool) -> dict[str, Any]:  # noqa: ANN401
+    def _summary(self, job: Job, confusion: Confusion, *, interrupted: bool) -> dict[str, Any]:
         state, last = job.state, job.state.history[-1] if job.state.history else {}
         return {
             "checkpoint": str(self.output),
@@ -204,12 +198,28 @@ class ClassifierRun(Run):
 
 
 def _split(
-    config: ClassifierConfig, labelled: Labelled, vocabulary: Vocabulary, labels: list[str]
-) -> tuple[Examples, Examples]:
+    config: ClassifierConfig,
+    labelled: Labelled,
+    labels: list[str],
+    vocabulary: Vocabulary | None = None,
+) -> tuple[Vocabulary, Examples, Examples]:
+    """Return the vocabulary, that of what is trained on if none is given, and the two parts."""
     index = {label: number for number, label in enumerate(labels)}
     classes = [index[label] for label in labelled.labels]
-    examples = Examples.of_texts(labelled.texts, classes, vocabulary, config.data.max_length)
-    return split_examples(examples, config.data.val_fraction, config.run.random_seed)
+    texts = [text[: config.data.max_length] for text in labelled.texts]
+    if not any(texts):
+        raise CorpusError("all texts are empty: there is nothing to learn from")
+    # By all characters, so that a resumed run finds the same copies and splits in the same way.
+    every = Vocabulary.from_text("".join(texts))
+    whole = Examples.of_texts(texts, classes, every, config.data.max_length)
+    parts = split_numbers(whole, config.data.val_fraction, config.run.random_seed)
+    if vocabulary is None:
+        # What occurs in held-out texts alone is as unknown as what occurs nowhere.
+        seen = "".join(texts[number] for number in parts[0])
+        vocabulary = Vocabulary.from_text(seen or "".join(texts))
+    examples = Examples.of_texts(texts, classes, vocabulary, config.data.max_length)
+    train, held_out = (examples.select(part) for part in parts)
+    return vocabulary, train, held_out
 
 
 def _fitted(config: ClassifierConfig, train: Examples) -> ClassifierConfig:
@@ -223,11 +233,11 @@ def _fitted(config: ClassifierConfig, train: Examples) -> ClassifierConfig:
     return replace(config, run=run)
 
 
-def _accuracy(confusion: Any) -> float:  # noqa: ANN401
+def _accuracy(confusion: Confusion) -> float:
     return float(np.trace(confusion) / max(confusion.sum(), 1))
 
 
-def _report(labels: list[str], confusion: Any, judged: str) -> list[str]:  # noqa: ANN401
+def _report(labels: list[str], confusion: Confusion, judged: str) -> list[str]:
     """Return figures for each class, and which classes were taken for which."""
     shown = [escape(label)[:LABEL_WIDTH] for label in labels]
     width = max(len("class"), *map(len, shown))
@@ -249,3 +259,12 @@ def _report(labels: list[str], confusion: Any, judged: str) -> list[str]:  # noq
             counts = "".join(f"{count:>{cells},}" for count in row)
             lines.append(f"{label:<{width}} {number:>3} {counts}")
     return lines
+
+
+def _check_memory(
+    config: ClassifierConfig, vocabulary: Vocabulary, labels: list[str], train: Examples
+) -> None:
+    memory.require(
+        memory.estimate_classifier(config, len(vocabulary) + 1, len(labels), train),
+        "try a smaller --hidden-size, --batch-size, --max-length or --layers",
+    )
