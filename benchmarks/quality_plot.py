@@ -49,7 +49,7 @@ def main() -> None:
         if text == "tinyshakespeare.txt":
             axes.axhline(A100, linestyle=":", color="gray")
             axes.annotate(
-                "nanoGPT, 10.65 M parameters, 3 minutes of an A100", (20, A100), xytext=(0, 4),
+                "nanoGPT, 10.65 M parameters, 3 minutes of an A100", (20, A100), xytext=(0, -11),
                 textcoords="offset points", fontsize=8, color="gray",
             )  # fmt: skip
         axes.set(
@@ -59,6 +59,7 @@ def main() -> None:
         shown = [tick for tick in TICKS if tick <= max(max(points) for points in curves.values())]
         axes.set_xticks(shown, [str(tick) for tick in shown])
         axes.minorticks_off()
+        axes.margins(x=0.1)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         figure.tight_layout()
