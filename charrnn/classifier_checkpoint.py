@@ -66,7 +66,12 @@ class ClassifierCheckpoint(Saved[ClassifierConfig]):
         return state
 
     def examples(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> Examples:
-        """Return texts as the classifier reads them, with their classes if they are known."""
+        """Return texts as the classifier reads them, with their classes if they are known.
+
+        Raises TypeError for a single text: its characters would be taken for texts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected a list of texts, not one text")
         index = {label: number for number, label in enumerate(self.labels)}
         classes = [index[label] for label in labels] if labels else np.zeros(len(texts), np.intp)
         return Examples.of_texts(texts, classes, self.vocabulary, self.config.data.max_length)

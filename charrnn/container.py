@@ -152,13 +152,17 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def kind_of(path: str | os.PathLike[str]) -> str:
-    """Return what kind of checkpoint a file seems to be, by its first bytes."""
+def kind_of(path: str | os.PathLike[str]) -> Kind | None:
+    """Return what kind of checkpoint a file seems to be, by its first bytes; None: not any."""
     try:
+        if not is_checkpoint(path):
+            return None
         with Path(path).open("rb") as file:
             start = file.read(KIND_BYTES)
     except OSError:
-        return "generator"
+        return None
+    if not start[npz.LOCAL.size :].startswith(b"header.npy"):
+        return None
     return "classifier" if b'"kind": "classifier"' in start else "generator"
 
 

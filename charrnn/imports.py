@@ -188,9 +188,15 @@ class _Source:
         if len(outputs) > 1:
             outputs = named
         if len(outputs) != 1:
+            shapes = ", ".join(
+                f"{name} {' x '.join(map(str, array.shape))}"
+                for name, array in sorted(self.arrays.items())
+                if not re.search(r"_(ih|hh)_l\d+", name)
+            )
             raise ValueError(
-                f"has {len(outputs)} linear layers from {self.hidden_size} units to {vocab_size} "
-                "characters, not one"
+                f"has {len(outputs)} linear layers from {self.hidden_size} units to the "
+                f"{vocab_size} characters of the vocabulary, not one; besides the recurrent ones: "
+                f"{shapes or 'nothing'}"
             )
         ((name, weight),) = outputs.items()
         bias = self.arrays.get(name.removesuffix("weight") + "bias", np.zeros(vocab_size))

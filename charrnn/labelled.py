@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError, CorpusError
 if TYPE_CHECKING:
     import _csv
 
-JSONL_SUFFIXES = {".jsonl", ".ndjson"}
+JSONL_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 LABEL, TEXT = "label", "text"
 
 
@@ -52,7 +52,8 @@ def read_labelled(
 
         *.jsonl, *.ndjson    one JSON object per line, with "label" and "text"
         *.csv                comma-separated values; its first row names the columns
-        all others           label TAB text, one per line; a row of names if ``columns`` has one
+        all others           label TAB text, one per line; a row of names if ``columns`` has one,
+                             or if it is "label" and "text"
 
     Standard input that begins with { is JSON Lines. Raises CorpusError naming file and line for
     what cannot be understood, and ConfigError for columns that are not there.
@@ -82,18 +83,19 @@ def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
     if suffix == ".csv":
         named = Columns(columns.label or LABEL, columns.text or TEXT)
         lines = csv.reader(io.StringIO(content, newline=""))
-        return _column_rows(source, lines, named)
+        return _column_rows(source, lines, named, header=True)
     if columns == Columns():
         return _plain_rows(source, content)
     # a tab-separated file has no quotes: what looks like one is a part of the text
     lines = csv.reader(io.StringIO(content, newline="\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return _column_rows(source, lines, Columns(columns.label or "1", columns.text or "2"))
+    given = Columns(columns.label or "1", columns.text or "2")
+    return _column_rows(source, lines, given, header=not all(c and c.isdigit() for c in given))
 
 
 def _plain_rows(source: str, content: str) -> Iterator[_Row]:
     for number, line in enumerate(content.split("\n"), 1):
         row = line.removesuffix("\r")
-        if not row:
+        if not row or (number == 1 and row.lower() == f"{LABEL}\t{TEXT}"):
             continue
         label, tab, text = row.partition("\t")
         if not tab:
@@ -125,9 +127,11 @@ def _json_rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
         yield _Row(number, label, values[1])
 
 
-def _column_rows(source: str, lines: "_csv.Reader", columns: Columns) -> Iterator[_Row]:
+def _column_rows(
+    source: str, lines: "_csv.Reader", columns: Columns, *, header: bool
+) -> Iterator[_Row]:
     places: list[int] | None = None
-    if all(column and column.isdigit() for column in columns):
+    if not header:
         places = [int(column or 0) - 1 for column in columns]
         if min(places) < 0:
             raise ConfigError("columns are counted from 1")
@@ -154,5 +158,6 @@ def _place(source: str, names: list[str], column: str) -> int:
         return int(column) - 1
     raise ConfigError(
         f"{source}: no column {column!r} among {', '.join(map(repr, names))}",
-        hint="--label-column and --text-column take a name or a number",
+        hint="the first row names the columns; --label-column and --text-column choose, by name or "
+        "number",
     )

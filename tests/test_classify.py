@@ -46,6 +46,7 @@ def test_lines_get_their_label_and_its_probability(home: Path) -> None:
     assert [label for label, _ in rows][:2] == ["en", "de"]
     assert len(rows) == 4
     assert rows[3][0] == "en"
+    assert rows[2][0] == ""  # nothing was said
     assert all(0.5 <= float(probability) <= 1 for _, probability in rows)
 
 
@@ -164,13 +165,20 @@ def test_each_command_names_the_other_kind_of_checkpoint(home: Path, tmp_path: P
     (tmp_path / "t.txt").write_text("abc" * 50)
     ok("train", "t.txt", "-o", "g.npz", "--steps", "1", "--hidden-size", "4", cwd=tmp_path)
     fails(1, "is a model that writes", "classify", tmp_path / "g.npz", stdin=b"x")
+    # neither replaces the other, and an export replaces neither
+    for command, existing in (("train", home / "m.npz"), ("train-classifier", tmp_path / "g.npz")):
+        fails(1, ": is a ", command, home / "x.tsv", "-o", existing, "--overwrite")
+    fails(1, "is a checkpoint", "export", tmp_path / "g.npz", "--to", "html", "--overwrite", "-o",
+          home / "m.npz")  # fmt: skip
     # without -c, a newer classifier is no hindrance
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (folder / "g.npz").write_bytes((tmp_path / "g.npz").read_bytes())
     (folder / "z.npz").write_bytes((home / "m.npz").read_bytes())
+    ok("export", folder / "g.npz", "--to", "torch-names")
     future = time.time() + 10
-    os.utime(folder / "z.npz", (future, future))
+    for newer in ("z.npz", "g.torch.npz"):
+        os.utime(folder / newer, (future, future))
     assert len(ok("sample", "-n", "5", cwd=tmp_path).out) == 6
 
 
@@ -200,6 +208,13 @@ def test_tsv_jsonl_and_csv_say_the_same(tmp_path: Path) -> None:
     for path in (tsv, jsonl, table):
         read = read_labelled([path])
         assert list(zip(read.labels, read.texts, strict=True)) == rows, path
+
+
+def test_a_row_of_names_is_no_example(tmp_path: Path) -> None:
+    tsv = write(tmp_path / "x.tsv", "Label\tText\na\tone\nlabel\ttext\n")
+    assert read_labelled([tsv]).labels == ["a", "label"]
+    table = write(tmp_path / "x.csv", "text,kind\none,a\n")
+    assert read_labelled([table], columns=Columns("2", "1")).labels == ["a"]
 
 
 def test_columns_are_named_or_counted(tmp_path: Path) -> None:

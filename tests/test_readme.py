@@ -40,6 +40,8 @@ def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(os.name != "posix", reason="the README's shell is POSIX")
 def test_every_command_and_the_python_example_run(tmp_path: Path) -> None:
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    (tmp_path / "checkpoints").mkdir()
+    shutil.copy(ROOT / "checkpoints" / "example.npz", tmp_path / "checkpoints")
     found = commands()
     assert len(found) > 15
     assert {line.split()[1] for line in found if line.startswith("charrnn")} == {

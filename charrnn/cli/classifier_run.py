@@ -3,7 +3,7 @@
 import json
 import shlex
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from charrnn.cli.report import program
 from charrnn.cli.run import Run, check_workers
 from charrnn.cli.run_config import new_config, resumed_config
 from charrnn.config import ClassifierConfig
+from charrnn.container import Kind
 from charrnn.errors import CorpusError
 from charrnn.examples import Examples, split_numbers
 from charrnn.labelled import Columns, Labelled, read_labelled
@@ -67,6 +68,8 @@ class ClassifierRun(Run):
     columns   where labels and texts are
     """
 
+    kind: ClassVar[Kind] = "classifier"
+
     columns: Columns
 
     def start(self, *, overwrite: bool) -> int:
@@ -102,7 +105,10 @@ class ClassifierRun(Run):
                 )
             state = loaded.training_state()
             if labelled.sha256 != loaded.sha256:
-                self.note(f"warning: the examples have changed since {self.output} was trained")
+                self.note(
+                    f"warning: the examples have changed since {self.output} was trained: what is "
+                    "held out now may have been learnt from"
+                )
                 state.forget_best()
             vocabulary, train, held_out = _split(config, labelled, labels, loaded.vocabulary)
             config = _fitted(config, train)
@@ -246,9 +252,10 @@ def _report(labels: list[str], confusion: Confusion, judged: str) -> list[str]:
         f"{'class':<{width}}  precision  recall     f1   count",
     ]
     for label, row in zip(shown, class_reports(confusion), strict=True):
+        # without examples there is nothing to be right or wrong about
+        figures = [f"{f:.3f}" if row.count else "-" for f in (row.precision, row.recall, row.f1)]
         lines.append(
-            f"{label:<{width}}  {row.precision:9.3f}  {row.recall:6.3f}  {row.f1:5.3f}  "
-            f"{row.count:6,}"
+            f"{label:<{width}}  {figures[0]:>9}  {figures[1]:>6}  {figures[2]:>5}  {row.count:6,}"
         )
     if len(labels) <= MOST_SHOWN:
         cells = max(6, *(len(f"{n:,}") + 1 for n in confusion.ravel().tolist()))

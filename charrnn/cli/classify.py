@@ -31,7 +31,7 @@ def classify(
 ) -> None:
     """Say to which class each line belongs, and how probable that is: label TAB probability.
 
-    grep -v '^$' mail.txt | charrnn classify m.npz
+    charrnn classify m.npz < lines.txt | paste - lines.txt
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")
@@ -50,7 +50,8 @@ def classify(
     def described(text: str, probabilities: "Array") -> str:
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
-        label = None if threshold is not None and probability < threshold else loaded.labels[best]
+        unsure = threshold is not None and probability < threshold
+        label = None if unsure or not text else loaded.labels[best]
         if not jsonl:
             return f"{label or ''}\t{probability:.4f}\n"
         every = dict(zip(loaded.labels, map(float, probabilities), strict=True))

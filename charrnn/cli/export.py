@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from charrnn.cli.options import newest_checkpoint
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
 
 
 def export(
@@ -46,6 +46,10 @@ def export(
     path = checkpoint or newest_checkpoint()
     exporter, suffix = EXPORTS[to]
     target = output or path.with_suffix(suffix)
+    if kind_of(target) is not None:
+        raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
+    if str(target) == "-" and terminal.is_terminal(sys.stdout):
+        raise ConfigError("an export is no text for a terminal", hint="-o FILE, or a pipe")
     if str(target) != "-" and target.exists() and not overwrite:
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
@@ -56,5 +60,4 @@ def export(
         return
     with replacing(target) as file:
         file.write(data)
-    if terminal.is_terminal(sys.stderr):
-        terminal.note(f"written: {target}, {len(data):,} bytes")
+    terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")

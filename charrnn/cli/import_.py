@@ -1,7 +1,6 @@
 """``charrnn import``: a model that was trained elsewhere."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,19 +48,18 @@ def import_(
     from charrnn.files import check_writable, exclusive
     from charrnn.imports import import_weights, read_characters
 
+    characters = None if vocab is None else read_characters(vocab)
+    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
     target = output or CHECKPOINTS / f"{weights.stem}.npz"
     if target.exists() and not overwrite:
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    characters = None if vocab is None else read_characters(vocab)
-    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
     check_writable(target)
     with exclusive(target):
         save(target, checkpoint)
-    if terminal.is_terminal(sys.stderr):
-        model = checkpoint.config.model
-        shape = f"{model.cell} {model.layers} x {model.hidden_size}"
-        path = shlex.quote(str(target))
-        terminal.note(f"saved:  {path}, {shape}, {len(checkpoint.vocabulary)} characters")
-        terminal.note(f"sample: {program()} sample -c {path}")
+    model, path = checkpoint.config.model, shlex.quote(str(target))
+    shape = f"{model.cell} {model.layers} x {model.hidden_size}"
+    terminal.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")
+    terminal.note(f"saved:  {path}")
+    terminal.note(f"sample: {program()} sample -c {path}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from charrnn import terminal
 from charrnn.cli.report import program
@@ -13,6 +14,7 @@ from charrnn.cli.run_config import CHANGEABLE, AnyConfig, Given, option, refused
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
 from charrnn.config import RunConfig
+from charrnn.container import KINDS, Kind, kind_of
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.files import check_writable, exclusive
 from charrnn.state import RunState
@@ -37,9 +39,12 @@ class Display:
 class Run:
     """One call of a command that trains.
 
+    kind     of the checkpoint that it writes
     corpus   files to learn from; - is stdin
     given    the options that the user gave, by part of the config
     """
+
+    kind: ClassVar[Kind]
 
     corpus: list[str]
     encoding: str
@@ -58,6 +63,11 @@ class Run:
     @contextmanager
     def writing(self, *, overwrite: bool) -> Iterator[None]:
         """Hold the file of a new run. Raises CheckpointError if it may not be written."""
+        found = kind_of(self.output)
+        if found is not None and found != self.kind:
+            raise CheckpointError(
+                f"{self.output}: is {KINDS[found][0]}", hint="-o writes elsewhere"
+            )
         if self.output.exists() and not self.output.is_dir() and not overwrite:
             raise CheckpointError(
                 f"{self.output}: exists already",

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from charrnn.cli.report import Job, introduction, losses, program, summary
 from charrnn.cli.run import Run, check_workers
 from charrnn.cli.run_config import new_config, refused, resumed_config
 from charrnn.config import Config, SamplingConfig
+from charrnn.container import Kind
 from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.recipe import recommend
@@ -31,6 +33,8 @@ SAMPLE_LENGTH = 200
 @dataclass(kw_only=True)
 class TrainingRun(Run):
     """One call of ``charrnn train``."""
+
+    kind: ClassVar[Kind] = "generator"
 
     def start(self, *, overwrite: bool) -> int:
         """Train from the beginning. Returns the exit code."""
