@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from charrnn.workers import Group, make_group
 
 # Sequences that are read at once when nothing is learnt from them.
 AT_ONCE = 256
+STEPS_AT_ONCE = 1 << 16
 
 # Share of the characters that are shown as unknown while training, so that it is known what to make
 # of one.
@@ -101,16 +102,27 @@ def train_classifier(
 ) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step; see ``training.train``.
 
-    The losses are in nats per sequence. Raises CorpusError without two classes to tell apart.
+    The losses are in nats per sequence. Raises CorpusError without two classes to tell apart, and
+    for labels or ids that the model does not have.
     """
-    if len(np.unique(train.labels)) < 2:  # noqa: PLR2004
+    present = np.unique(train.labels)
+    if len(present) < 2:  # noqa: PLR2004
         raise CorpusError("there must be at least two classes to tell apart")
+    for examples in (train, held_out):
+        _require_range("labels", examples.labels, state.model.classes)
+        if np.issubdtype(examples.values.dtype, np.integer):
+            _require_range("ids", examples.values, state.model.input_size)
     group = make_group(config.run.workers or 1)
     try:
         share = SequenceShare(state, config, train, held_out, group)
         yield from events(state, share, config.optimizer, config.run)
     finally:
         group.close()
+
+
+def _require_range(what: str, numbers: NDArray[Any], end: int) -> None:
+    if numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) >= end):
+        raise CorpusError(f"{what} must be from 0 to {end - 1}")
 
 
 def fit_classifier_config(config: ClassifierConfig, size: int) -> ClassifierConfig:
@@ -123,10 +135,15 @@ def log_probabilities(model: SequenceClassifier, examples: Examples) -> Array:
     """Return log p of every class for each sequence in nats, (S, K)."""
     result: Array = np.empty((len(examples), model.classes), model.flat.dtype)
     order = np.argsort(examples.lengths, kind="stable")
-    for start in range(0, len(order), AT_ONCE):
-        which = order[start : start + AT_ONCE]
+    start = 0
+    while start < len(order):
+        count = min(AT_ONCE, len(order) - start)
+        while count > 1 and count * examples.lengths[order[start + count - 1]] > STEPS_AT_ONCE:
+            count //= 2
+        which = order[start : start + count]
         inputs, mask, _ = examples.take(which)
         result[which] = model.log_probabilities(inputs, mask)
+        start += count
     return result
 
 

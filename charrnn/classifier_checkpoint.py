@@ -111,6 +111,7 @@ def _interpret(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Class
         isinstance(labels, list)
         and len(labels) > 1
         and all(isinstance(label, str) for label in labels)
+        and not any("\ud800" <= character <= "\udfff" for label in labels for character in label)
         and len(set(labels)) == len(labels),
         "the labels must be two or more different texts",
     )

@@ -219,6 +219,7 @@ class RunConfig(_Settings):
         _check_whole("epochs", self.epochs, 1)
         _check_whole("steps", self.steps, 1)
         _check_whole("patience", self.patience, 1)
+        _check(self.random_seed is not None, "a run needs a random seed")
         _check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
         _check_whole("workers", self.workers, 1, MAX_WORKERS)
         _check(
@@ -267,6 +268,10 @@ class ClassifierModelConfig(ModelConfig):
     dropout: float = 0.2
     weight_drop: float = 0.3
     bidirectional: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(isinstance(self.bidirectional, bool), "bidirectional must be true or false")
 
 
 @dataclass(frozen=True, kw_only=True)

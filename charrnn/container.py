@@ -97,8 +97,10 @@ class Saved(Generic[AnyConfig]):
             "history": self.history,
             "sha256": self.sha256,
         }
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False)
-        arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text.encode(), np.uint8)}
+        text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
+        if len(text) > MAX_HEADER_BYTES or _brackets(text) > MAX_HEADER_BRACKETS:
+            raise CheckpointError(f"{path}: names and history are too much for a checkpoint")
+        arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text, np.uint8)}
         arrays |= self.weights
         arrays |= {f"resume.{name}": array for name, array in self.resume.items()}
         with replacing(Path(path)) as file:
@@ -230,6 +232,8 @@ def require(condition: bool, reason: str) -> None:  # noqa: FBT001
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    # Before it is opened, for that would wait for the writer of a pipe.
+    require(stat.S_ISREG(Path(path).stat().st_mode), "not a regular file")
     with Path(path).open("rb") as file:
         info = os.fstat(file.fileno())
         require(stat.S_ISREG(info.st_mode), "not a regular file")
@@ -254,10 +258,14 @@ def _read_header(array: NDArray[Any]) -> dict[str, Any]:
     require(array.size <= MAX_HEADER_BYTES, "the header is too long")
     text = array.tobytes()
     # Nested lists are the one kind of JSON that takes far more memory than it has bytes.
-    require(text.count(b"[") + text.count(b"{") <= MAX_HEADER_BRACKETS, "the header is too deep")
+    require(_brackets(text) <= MAX_HEADER_BRACKETS, "the header is too deep")
     header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     require(isinstance(header, dict), "the header is not an object")
     return header  # type: ignore[no-any-return]
+
+
+def _brackets(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
 
 
 def _refuse_constant(name: str) -> float:

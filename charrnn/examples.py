@@ -57,7 +57,8 @@ class Examples:
         lengths = np.array([len(array) for array in arrays], np.int64)
         if not lengths.any():
             raise CorpusError("all sequences are empty: there is nothing to learn from")
-        return cls._of(np.concatenate(arrays), lengths, labels)
+        values = np.concatenate([array for array in arrays if len(array)])
+        return cls._of(values, lengths, labels)
 
     @classmethod
     def of_texts(
@@ -185,4 +186,8 @@ def split_numbers(
                 break
             held_out[members[place]] = True
             wanted -= len(members[place])
+    # Copies with several labels can have taken the last of a class with them.
+    for label in np.setdiff1d(examples.labels, examples.labels[~held_out]):
+        number = int(np.flatnonzero(examples.labels == label)[0])
+        held_out[next(members for members in copies.values() if number in members)] = False
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

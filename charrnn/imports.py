@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +18,16 @@ from numpy.typing import NDArray
 
 from charrnn.cells import CELLS, Array
 from charrnn.checkpoint import Checkpoint
-from charrnn.config import CellName, Config, ModelConfig, Nonlinearity
+from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
 from charrnn.corpus import read_corpus
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.extras import require_extra
 from charrnn.state import TrainingState
 from charrnn.vocabulary import Vocabulary
 
+MOST_COUNTED = 2**53
 ZIP_MAGIC = b"PK\x03\x04"
+FROM_PYTORCH = "from PyTorch: safetensors.torch.save_file(net.state_dict(), 'm.safetensors')"
 RECURRENT = re.compile(r"(.*?)weight_ih_l(\d+)")
 EMBEDDING = re.compile(r"(^|[._])(embed\w*|emb|encoder|wte)([._]|$)")
 
@@ -45,6 +48,10 @@ def read_foreign(path: Path) -> Foreign:
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    # A safetensors file begins with the length of its header, which is JSON.
+    header_fits = int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{"
+    if not header_fits and not data.startswith(ZIP_MAGIC):
+        raise CheckpointError(f"{path}: neither a safetensors nor an .npz file", hint=FROM_PYTORCH)
     try:
         if data.startswith(ZIP_MAGIC):
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
@@ -62,7 +69,7 @@ def read_foreign(path: Path) -> Foreign:
     except Exception as error:  # bytes can make the readers raise anything
         raise CheckpointError(
             f"{path}: neither a safetensors nor an .npz file: {error}",
-            hint="from PyTorch: safetensors.torch.save_file(net.state_dict(), 'm.safetensors')",
+            hint=FROM_PYTORCH,
         ) from error
 
 
@@ -78,8 +85,8 @@ def read_characters(source: str) -> list[str]:
     if path.suffix.lower() != ".json":
         return [*read_corpus([source]).vocabulary.characters]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise CorpusError(f"{path}: cannot be read: {error}") from error
     if isinstance(content, dict):
         if sorted(map(str, content.values())) != sorted(map(str, range(len(content)))):
@@ -120,56 +127,79 @@ def import_weights(
         characters = [*metadata["characters"]]
         counts = _counts(metadata, len(characters))
     try:
+        normalize: Normalization = "none"
         if "config" in metadata:
-            nonlinearity = json.loads(metadata["config"])["model"]["nonlinearity"]
-        return _checkpoint(_Source(arrays), characters, counts, nonlinearity)
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: {error.args[0] if error.args else error}") from error
+            config = json.loads(metadata["config"])
+            nonlinearity = config["model"]["nonlinearity"]
+            normalize = config["data"]["normalize"]
+        data = DataConfig(normalize=normalize)
+        return _checkpoint(_Source(arrays), characters, counts, Config(data=data), nonlinearity)
+    except _Unfit as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except Exception as error:  # what a file says of itself can be wrong in any way
+        raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
 
 
 def _counts(metadata: dict[str, str], size: int) -> NDArray[np.int64] | None:
     try:
         counts = np.array(json.loads(metadata.get("counts", "null")), np.int64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    return counts if counts.shape == (size,) else None
+    sound = counts.shape == (size,) and counts.min() >= 0 and counts.max() < MOST_COUNTED
+    return counts if sound else None
+
+
+class _Unfit(Exception):  # noqa: N818
+    """Why these weights are no model that writes."""
 
 
 class _Source:
-    """Finds layers by name and shape among arrays. Raises ValueError if they are not there."""
+    """Finds layers by name and shape among arrays. Raises _Unfit if they are not there."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self.arrays = arrays
+        self.arrays, self.used = arrays, set[str]()
+        for name, array in arrays.items():
+            if array.dtype.kind != "f":
+                raise _Unfit(f"{name} holds no floating-point numbers")
         found = [match for match in map(RECURRENT.fullmatch, arrays) if match]
         self.prefix = found[0][1] if found else ""
         numbers = sorted(int(match[2]) for match in found)
         if not found or numbers != list(range(len(numbers))):
-            raise ValueError(
+            raise _Unfit(
                 "has no recurrent layers weight_ih_l0 ... among " + ", ".join(sorted(arrays)[:10])
             )
         if any(name.endswith("_reverse") for name in arrays):
-            raise ValueError("reads in both directions, which a model that writes cannot")
+            raise _Unfit("reads in both directions, which a model that writes cannot")
         self.layers = len(numbers)
         rows, self.hidden_size = self._matrix("weight_hh_l0").shape
         gates = rows // self.hidden_size
         cells = {cell.gates: name for name, cell in CELLS.items()}
         if gates not in cells or gates * self.hidden_size != rows:
-            raise ValueError(f"weight_hh_l0 of {rows} x {self.hidden_size} is no RNN, GRU or LSTM")
+            raise _Unfit(f"weight_hh_l0 of {rows} x {self.hidden_size} is no RNN, GRU or LSTM")
         self.cell: CellName = cells[gates]  # type: ignore[assignment]
         self.rows = rows
 
     def _matrix(self, name: str) -> NDArray[Any]:
-        array = self.arrays.get(self.prefix + name)
-        if array is None or array.ndim != 2:  # noqa: PLR2004
-            raise ValueError(f"{self.prefix}{name} is missing or no matrix")
+        array = self._take(self.prefix + name)
+        if array is None or array.ndim != 2 or not array.size:  # noqa: PLR2004
+            raise _Unfit(f"{self.prefix}{name} is missing or no matrix")
         return array
+
+    def _take(self, name: str) -> NDArray[Any] | None:
+        self.used.add(name)
+        return self.arrays.get(name)
+
+    def require_nothing_else(self) -> None:
+        """Refuse parameters that a model that writes does not have: without them it is another."""
+        if left := sorted(self.arrays.keys() - self.used):
+            raise _Unfit(f"has parameters that have no place here: {', '.join(left[:10])}")
 
     def layer(self, number: int) -> dict[str, NDArray[Any]]:
         """Return the parameters of a recurrent layer; biases that it lacks are zero."""
         params = {name: self._matrix(f"{name}_l{number}") for name in ("weight_ih", "weight_hh")}
         for name in ("bias_ih", "bias_hh"):
-            bias = self.arrays.get(f"{self.prefix}{name}_l{number}", np.zeros(self.rows))
-            params[name] = bias
+            bias = self._take(f"{self.prefix}{name}_l{number}")
+            params[name] = np.zeros(self.rows) if bias is None else bias
         return params
 
     def around(self, vocab_size: int) -> tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]]:
@@ -193,26 +223,32 @@ class _Source:
                 for name, array in sorted(self.arrays.items())
                 if not re.search(r"_(ih|hh)_l\d+", name)
             )
-            raise ValueError(
+            raise _Unfit(
                 f"has {len(outputs)} linear layers from {self.hidden_size} units to the "
                 f"{vocab_size} characters of the vocabulary, not one; besides the recurrent ones: "
                 f"{shapes or 'nothing'}"
             )
         ((name, weight),) = outputs.items()
-        bias = self.arrays.get(name.removesuffix("weight") + "bias", np.zeros(vocab_size))
+        self.used.add(name)
+        bias = self._take(name.removesuffix("weight") + "bias")
+        bias = np.zeros(vocab_size) if bias is None else bias
+        if bias.shape != (vocab_size,):
+            raise _Unfit(f"the output's bias has the shape {bias.shape}, not ({vocab_size},)")
         if features == vocab_size and not any(map(EMBEDDING.search, others)):
             return None, weight, bias
-        embeddings = [a for n, a in others.items() if a.shape[1] == features and n != name]
-        embeddings = embeddings or [a for a in [weight] if a.shape[1] == features]  # tied
+        embeddings = {n: a for n, a in others.items() if a.shape[1] == features and n != name}
+        embeddings = embeddings or {n: a for n, a in outputs.items() if a.shape[1] == features}
         if len(embeddings) != 1:
-            raise ValueError(f"has no embedding of {vocab_size} characters in {features} features")
-        return embeddings[0], weight, bias
+            raise _Unfit(f"has no embedding of {vocab_size} characters in {features} features")
+        self.used |= embeddings.keys()
+        return next(iter(embeddings.values())), weight, bias
 
 
 def _checkpoint(
     source: _Source,
     characters: Sequence[str],
     counts: NDArray[np.int64] | None,
+    base: Config,
     nonlinearity: Nonlinearity,
 ) -> Checkpoint:
     order = np.argsort([ord(character) for character in characters])
@@ -227,7 +263,7 @@ def _checkpoint(
         nonlinearity=nonlinearity if source.cell == "rnn" else "tanh",
         dtype="float64" if dtype == np.float64 else "float32",
     )
-    config = Config(model=model)
+    config = replace(base, model=model)
     state = TrainingState.start(config, len(vocabulary))
     embedding, weight, bias = source.around(len(vocabulary))
     for number, params in enumerate(state.model.layers):
@@ -241,12 +277,14 @@ def _checkpoint(
             _put(params[name], array, f"{name}_l{number}")
     _put(state.model.params["output.weight"], weight[order], "the output's weight")
     _put(state.model.params["output.bias"], bias[order], "the output's bias")
+    source.require_nothing_else()
     return Checkpoint.of(config, vocabulary, state)
 
 
 def _put(target: Array, array: NDArray[Any], name: str) -> None:
     if array.shape != target.shape:
-        raise ValueError(f"{name} has the shape {array.shape}, not {target.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
-    target[...] = array
+        raise _Unfit(f"{name} has the shape {array.shape}, not {target.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        target[...] = array
+    if not np.isfinite(target).all():
+        raise _Unfit(f"{name} holds numbers that are not finite")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 JSONL_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 LABEL, TEXT = "label", "text"
+LONGEST_LABEL = 200
+LONGEST_FIELD = 1 << 30
+MOST_COLUMNS = 9  # digits of a number of columns
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,14 @@ def read_labelled(
     Standard input that begins with { is JSON Lines. Raises CorpusError naming file and line for
     what cannot be understood, and ConfigError for columns that are not there.
     """
-    reader, columns = Reader(encoding, normalize), columns or Columns()
+    reader, columns = Reader(encoding), columns or Columns()
     texts, labels = [], []
     for source in sources:
         content = "".join(reader.pieces(source))
         for row in _rows(source, content, columns):
-            if not row.label:
-                raise CorpusError(
-                    f"{source}: line {row.line}: the label is empty", hint="give it one, or drop it"
-                )
-            texts.append(row.text)
+            if fault := _fault(row):
+                raise CorpusError(f"{source}: line {row.line}: {fault}", hint="mend it, or drop it")
+            texts.append(_normalized(row.text, normalize))
             labels.append(row.label)
     if not texts:
         raise CorpusError(
@@ -76,7 +78,24 @@ def read_labelled(
     return Labelled(texts, labels, reader.sha256.hexdigest())
 
 
+def _fault(row: _Row) -> str | None:
+    """Return why a row cannot be used."""
+    if not row.label:
+        return "the label is empty"
+    if len(row.label) > LONGEST_LABEL:
+        return f"a label of {len(row.label):,} characters; is it the text?"
+    if any("\ud800" <= character <= "\udfff" for character in row.label + row.text):
+        return "it holds a lone surrogate, which is no character"
+    return None
+
+
+def _normalized(text: str, form: Normalization) -> str:
+    """Normalise after all is parsed: a wide comma of a text must not become one of the file."""
+    return text if form == "none" else unicodedata.normalize(form, text)
+
+
 def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
+    csv.field_size_limit(LONGEST_FIELD)
     suffix = PurePath(source).suffix.lower()
     if suffix in JSONL_SUFFIXES or (source == STDIN and content.startswith("{")):
         return _json_rows(source, content, columns)
@@ -89,7 +108,7 @@ def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
     # a tab-separated file has no quotes: what looks like one is a part of the text
     lines = csv.reader(io.StringIO(content, newline="\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
     given = Columns(columns.label or "1", columns.text or "2")
-    return _column_rows(source, lines, given, header=not all(c and c.isdigit() for c in given))
+    return _column_rows(source, lines, given, header=not all(map(_is_number, given)))
 
 
 def _plain_rows(source: str, content: str) -> Iterator[_Row]:
@@ -117,7 +136,7 @@ def _json_rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
             raise CorpusError(f"{source}: line {number}: not a JSON object") from None
         values = [entry.get(name) for name in names] if isinstance(entry, dict) else [None, None]
         label = values[0]
-        if isinstance(label, (bool, int)):
+        if isinstance(label, (bool, int, float)):
             label = json.dumps(label)
         if not isinstance(label, str) or not isinstance(values[1], str):
             raise CorpusError(
@@ -135,12 +154,14 @@ def _column_rows(
         places = [int(column or 0) - 1 for column in columns]
         if min(places) < 0:
             raise ConfigError("columns are counted from 1")
+        _require_two(places)
     try:
         for row in lines:
             if not row:
                 continue
             if places is None:
                 places = [_place(source, row, column or "") for column in columns]
+                _require_two(places)
                 continue
             if len(row) <= max(places):
                 raise CorpusError(
@@ -154,10 +175,22 @@ def _column_rows(
 def _place(source: str, names: list[str], column: str) -> int:
     if column in names:
         return names.index(column)
-    if column.isdigit() and 0 < int(column) <= len(names):
+    if _is_number(column) and 0 < int(column) <= len(names):
         return int(column) - 1
     raise ConfigError(
         f"{source}: no column {column!r} among {', '.join(map(repr, names))}",
         hint="the first row names the columns; --label-column and --text-column choose, by name or "
         "number",
     )
+
+
+def _is_number(column: str | None) -> bool:
+    return bool(column) and len(column or "") <= MOST_COLUMNS and (column or "").isdecimal()
+
+
+def _require_two(places: list[int]) -> None:
+    if places[0] == places[1]:
+        raise ConfigError(
+            f"label and text are the same column, {places[0] + 1}",
+            hint="--label-column and --text-column choose two",
+        )

@@ -23,7 +23,7 @@ Parameters: ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,13 +37,17 @@ from charrnn.stack import Stack, StackCache, views
 LayerState = Array | tuple[Array, ...]
 
 
-class LayerCache(NamedTuple):
+@dataclass
+class LayerCache:
     """What backward needs of forward. Good for one backward, which uses it up.
 
+    stack    what the cells kept; None when it is used up
+    shape    of the output, (T, B, D*H)
     single   the inputs were those of a single sample
     """
 
-    stack: StackCache
+    stack: StackCache | None
+    shape: tuple[int, ...]
     single: bool
 
 
@@ -79,7 +83,7 @@ class _Layers:
     def __post_init__(self, rng: np.random.Generator | None) -> None:
         for name in ("input_size", "hidden_size", "num_layers"):
             value = getattr(self, name)
-            if type(value) is not int or value < 1:
+            if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ConfigError(f"{name} must be 1 or more, not {value}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, not {self.dropout}")
@@ -102,6 +106,11 @@ class _Layers:
 
     def _cell(self) -> Cell:
         raise NotImplementedError
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a copy's parameters views of its own array again."""
+        self.__dict__.update(state)
+        self.params = views(self.flat, self.stack.shapes)
 
     def load(self, params: Mapping[str, ArrayLike]) -> None:
         """Take over weights, named as ``params`` are.
@@ -134,8 +143,11 @@ class _Layers:
         if self.bidirectional:
             raise ConfigError("a bidirectional layer reads whole sequences only", hint="forward")
         array = np.asarray(inputs)
-        output, state = self(array[:, None] if self.batch_first else array[None], state)
-        return output[:, 0] if self.batch_first else output[0], state
+        # a single sample is (I,), or one id; its steps come first in any case
+        single = array.ndim == (0 if np.issubdtype(array.dtype, np.integer) else 1)
+        second = self.batch_first and not single
+        output, state = self(array[:, None] if second else array[None], state)
+        return output[:, 0] if second else output[0], state
 
     def forward(
         self,
@@ -156,16 +168,16 @@ class _Layers:
         Returns output, final state, and a cache for ``backward``. Raises ConfigError for shapes
         that do not fit and for ids out of range.
         """
-        array, single = self._batch(np.asarray(inputs))
+        array, single = self._batch(np.array(inputs))  # the cache keeps it: a copy
         T, B = array.shape[:2]
         mask = None if lengths is None else _mask(np.asarray(lengths), T, B)
         runs = self._runs(state, B, single=single, what="state")
         layers = self.stack.split(self.params)
         output, final, cache = self.stack.forward(layers, array, runs, mask=mask, rng=rng)
         return (
-            self._unbatch(output, single=single),
+            self._unbatch(output.copy(), single=single),
             self._joined(final, single=single),
-            LayerCache(cache, single),
+            LayerCache(cache, output.shape, single),
         )
 
     def backward(
@@ -177,10 +189,16 @@ class _Layers:
         d_state    gradient by the final state; None: zero
 
         Returns the gradients by ``params`` (same keys), by the inputs (None for ids) and by the
-        initial state, each in the shape of what it is the gradient by.
+        initial state, each in the shape of what it is the gradient by. Raises ConfigError for a
+        gradient of another shape than the output's, and for a cache that is used up.
         """
-        used, single = cache
-        d_top, _ = self._batch(np.asarray(d_output, self.dtype), self._output_size)
+        used, single = cache.stack, cache.single
+        if used is None:
+            raise ConfigError("the cache is used up", hint="forward makes another")
+        d_top, d_single = self._batch(np.asarray(d_output, self.dtype), self._output_size)
+        if d_top.shape != cache.shape or d_single != single:
+            raise ConfigError(f"d_output {np.shape(d_output)} has not the shape of the output")
+        cache.stack = None
         runs = self._runs(d_state, d_top.shape[1], single=single, what="d_state")
         grads = {name: np.empty_like(param) for name, param in self.params.items()}
         _, d_inputs, d_initial = self.stack.backward(used, d_top, runs, self.stack.split(grads))
@@ -228,7 +246,7 @@ class _Layers:
         if state is None:
             return self.stack.zero_state(B, self.dtype)
         names = self.stack.cell.state_names
-        parts = state if isinstance(state, tuple) else (state,)
+        parts = state if isinstance(state, (tuple, list)) else (state,)
         if len(parts) != len(names):
             raise ConfigError(f"{what} must be {' and '.join(names)}, not {len(parts)} array(s)")
         arrays = [np.asarray(part, self.dtype) for part in parts]
@@ -285,6 +303,8 @@ class GRU(_Layers):
 
 def _mask(lengths: NDArray[Any], T: int, B: int) -> Mask:
     _require_shape("lengths", lengths, (B,))
+    if not np.issubdtype(lengths.dtype, np.integer):
+        raise ConfigError("lengths must be whole numbers")
     if lengths.min() < 0 or lengths.max() > T:
         raise ConfigError(f"lengths must be from 0 to {T}")
     mask: Mask = np.arange(T)[:, None] < lengths

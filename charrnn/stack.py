@@ -144,6 +144,9 @@ class Stack:
         cache, final_state, D = StackCache([], [], [], [], mask), [], self.directions
         reversed_mask = None if mask is None else mask[::-1]
         outputs: NDArray[Any] = inputs
+        if mask is not None and inputs.ndim > mask.ndim:
+            # Zero times NaN is NaN: what is behind the end of a sample must not reach a gradient.
+            outputs = np.where(mask[..., None], inputs, inputs.dtype.type(0))
         for layer in range(self.layers):
             drop = drop_mask(outputs, self.dropout, rng) if layer else None
             below = outputs if drop is None else outputs * drop

@@ -225,6 +225,14 @@ def test_a_single_class_is_refused() -> None:
     shape, examples = config(), Examples.of([np.zeros(3, np.uint8)] * 4, [1] * 4)
     with pytest.raises(CorpusError, match="two classes"):
         next(train_classifier(ClassifierState.start(shape, 1, 2), shape, examples, examples))
+    conflicting = Examples.of([[1], [1], [2]], [0, 1, 0])
+    for seed in range(6):  # copies with two labels leave something of each class all the same
+        train, _ = split_examples(conflicting, 0.3, seed)
+        assert set(train.labels) == {0, 1}
+    outside = Examples.of([[0], [5]], [0, 1])
+    with pytest.raises(CorpusError, match="ids must be from 0 to 0"):
+        next(train_classifier(ClassifierState.start(shape, 1, 2), shape, outside, outside))
+    assert Examples.of([[], [1, 2], [3]], [0, 1, 0]).values.tolist() == [1, 2, 3]
     with pytest.raises(CorpusError, match="empty"):
         Examples.of([[], []], [0, 1])
     with pytest.raises(CorpusError, match="do not fit"):

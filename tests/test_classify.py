@@ -226,6 +226,9 @@ def test_columns_are_named_or_counted(tmp_path: Path) -> None:
     assert (read.labels, read.texts) == (["a", "b"], ["one", "two"])
     keys = write(tmp_path / "z.jsonl", '{"kind": true, "body": "x"}\n{"kind": 3, "body": "y"}\n')
     assert read_labelled([keys], columns=Columns("kind", "body")).labels == ["true", "3"]
+    for columns in (Columns("2"), Columns("body", "3"), Columns("0"), Columns("²")):
+        with pytest.raises(ConfigError, match=r"same column|counted from 1|no column"):
+            read_labelled([named], columns=columns)
     with pytest.raises(ConfigError, match="no column 'other' among 'nr', 'kind', 'body'"):
         read_labelled([named], columns=Columns("other"))
 
@@ -240,6 +243,9 @@ def test_columns_are_named_or_counted(tmp_path: Path) -> None:
         ("x.jsonl", "[1]\n", "line 1: not an object with 'label' and 'text'"),
         ("x.jsonl", '{"label": "a", "text": 3}\n', "line 1: not an object"),
         ("x.csv", "label,text\na\n", r"line 2: 1 column\(s\), not 2"),
+        ("x.jsonl", '{"label": "\\ud800", "text": "x"}\n', "line 1: it holds a lone surrogate"),
+        ("x.jsonl", '{"label": "a", "text": "\\udc00"}\n', "line 1: it holds a lone surrogate"),
+        ("x.tsv", "b" * 300 + "\tx\n", "line 1: a label of 300 characters"),
     ],
 )
 def test_examples_that_cannot_be_understood_are_named_by_line(
@@ -249,12 +255,24 @@ def test_examples_that_cannot_be_understood_are_named_by_line(
         read_labelled([write(tmp_path / name, content)])
 
 
+def test_normalisation_comes_after_parsing(tmp_path: Path) -> None:
+    table = write(tmp_path / "x.csv", "label,text\na,\u4f60\u597d\uff0c\u4e16\n")
+    assert read_labelled([table], normalize="NFKC").texts == ["\u4f60\u597d,\u4e16"]
+    escaped = write(tmp_path / "x.jsonl", json.dumps({"label": "a", "text": "e\u0301"}))
+    assert read_labelled([escaped], normalize="NFC").texts == ["\u00e9"]
+
+
 def test_labels_that_cannot_be_learnt_from_are_refused(tmp_path: Path) -> None:
     (tmp_path / "one.tsv").write_text("a\tx\na\ty\n")
     fails(1, "all texts have the label 'a'", "train-classifier", "one.tsv", "-o", "m.npz",
           cwd=tmp_path)  # fmt: skip
     (tmp_path / "empty.tsv").write_text("a\t\nb\t\n")
     fails(1, "all texts are empty", "train-classifier", "empty.tsv", "-o", "m.npz", cwd=tmp_path)
+    (tmp_path / "many.tsv").write_text("".join(f"{n}\tx\n" for n in range(1001)))
+    fails(1, "1,001 different labels", "train-classifier", "many.tsv", "-o", "m.npz", cwd=tmp_path)
+    fails(2, "learnt from", "train-classifier", "one.tsv", "-o", "one.tsv", "--overwrite",
+          cwd=tmp_path)  # fmt: skip
+    assert (tmp_path / "one.tsv").read_text() == "a\tx\na\ty\n"
     fails(1, "no such file", "train-classifier", "none.tsv", "-o", "m.npz", cwd=tmp_path)
     fails(2, "threshold must be from 0 to 1", "classify", "m.npz", "--threshold", "2", cwd=tmp_path)
     assert not (tmp_path / "m.npz").exists()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from charrnn import (
     Checkpoint,
     CheckpointError,
     Config,
+    DataConfig,
     ModelConfig,
     SamplingConfig,
     TrainingState,
@@ -223,13 +225,27 @@ def test_layers_without_biases_and_in_float16_are_taken(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         (lambda a: a.pop("lstm.weight_ih_l0"), "no recurrent layers"),
-        (lambda a: a.update({"lstm.weight_ih_l0_reverse": 1}), "both directions"),
+        (lambda a: a.update({"lstm.weight_ih_l0_reverse": np.zeros((20, 3))}), "both directions"),
         (lambda a: a.update({"lstm.weight_hh_l0": np.zeros((10, 5))}), "no RNN, GRU or LSTM"),
         (lambda a: a.pop("fc.weight"), "0 linear layers"),
         (lambda a: a.update({"lstm.weight_ih_l0": np.zeros((20, 9))}), "no embedding"),
         (lambda a: a.update({"fc.bias": np.full(3, np.nan)}), "not finite"),
         (lambda a: a.update({"lstm.bias_ih_l0": np.zeros(3)}), "has the shape"),
         (lambda a: a.update({"header": np.zeros(3)}), "checkpoint already"),
+        (lambda a: a.update({"fc.bias": np.zeros(9)}), "bias has the shape"),
+        (lambda a: a.update({"norm.weight": np.zeros(5)}), "no place here: norm.weight"),
+        (lambda a: a.update({"token": np.zeros((3, 3))}), "no place here: token"),
+        (lambda a: a.update({"fc.bias": np.zeros(3, complex)}), "no floating-point"),
+        (lambda a: a.update({"lstm.weight_hh_l0": np.zeros((4, 0))}), "no matrix"),
+        (
+            lambda a: a.update(
+                {
+                    "lstm.weight_hh_l0": a["lstm.weight_hh_l0"].astype("f4"),
+                    "fc.bias": np.full(3, 1e300),
+                }
+            ),
+            "not finite",
+        ),
     ],
 )
 def test_weights_that_are_no_such_model_are_refused(
@@ -237,6 +253,38 @@ def test_weights_that_are_no_such_model_are_refused(
 ) -> None:
     with pytest.raises(CheckpointError, match=complaint):
         imported(tmp_path, foreign(change), ["a", "b", "c"])
+
+
+def as_bytes(text: bytes) -> Any:
+    return np.frombuffer(text, np.uint8)
+
+
+def test_lies_in_the_metadata_do_no_harm(tmp_path: Path) -> None:
+    base = metadata(checkpoint("rnn"))
+    arrays = {f"rnn.{n}" if n[0] != "o" else n: a for n, a in checkpoint("rnn").weights.items()}
+    for change in (
+        {"counts": "[-1]"}, {"counts": "[" * 100_000}, {"counts": "[1e999]"}, {"counts": "{}"},
+    ):  # fmt: skip
+        text = json.dumps(base | change).encode()
+        np.savez(tmp_path / "w.npz", allow_pickle=False, metadata=as_bytes(text), **arrays)
+        ours = import_weights(tmp_path / "w.npz")
+        save(tmp_path / "m.npz", ours)
+        assert not load(tmp_path / "m.npz").vocabulary.counts.any()
+    for change in ({"config": "{}"}, {"config": "["}, {"characters": "aa"}, {"characters": ""}):
+        text = json.dumps(base | change).encode()
+        np.savez(tmp_path / "w.npz", allow_pickle=False, metadata=as_bytes(text), **arrays)
+        with pytest.raises(CheckpointError, match=r"w\.npz: "):
+            import_weights(tmp_path / "w.npz")
+    (tmp_path / "w.npz").write_bytes(b"junk that is longer than eight bytes")
+    with pytest.raises(CheckpointError, match="neither a safetensors nor"):
+        import_weights(tmp_path / "w.npz")
+
+
+def test_normalisation_goes_out_and_comes_in_again(tmp_path: Path) -> None:
+    before = checkpoint("gru-2")
+    config = replace(before.config, data=DataConfig(normalize="NFKC"))
+    (tmp_path / "m.npz").write_bytes(to_torch_names(replace(before, config=config)))
+    assert import_weights(tmp_path / "m.npz").config.data.normalize == "NFKC"
 
 
 def test_a_vocabulary_is_a_list_an_object_or_the_text(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """RNN, LSTM and GRU keep the contract of torch.nn, in numbers, names and shapes."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,46 @@ def test_padding_changes_no_number(name: str, bidirectional: bool) -> None:
         np.testing.assert_allclose(grad, expected[key], atol=1e-12, err_msg=key)
 
 
+@every_layer
+def test_what_is_behind_a_length_is_never_read(name: str) -> None:
+    layer = LAYERS[name](I, H, bidirectional=True)
+    inputs = np.random.default_rng(0).standard_normal((T, 2, I))
+    inputs[3:, 0] = np.nan
+    output, _, cache = layer.forward(inputs, lengths=[3, T])
+    grads, d_inputs, _ = layer.backward(cache, np.ones_like(output))
+    assert all(np.isfinite(array).all() for array in (output, d_inputs, *grads.values()))
+
+
+@every_layer
+def test_a_caller_may_change_what_it_gave_and_got_and_copy_a_layer(name: str) -> None:
+    layer = LAYERS[name](I, H, dtype="float64")
+    twin = copy.deepcopy(layer)
+    inputs = np.random.default_rng(0).standard_normal((T, B, I))
+    output, _, cache = layer.forward(inputs)
+    expected, _, _ = layer.backward(layer.forward(inputs)[2], np.ones_like(output))
+    output *= 0
+    inputs *= 0
+    grads, _, _ = layer.backward(cache, np.ones_like(output))
+    for key, grad in grads.items():
+        np.testing.assert_array_equal(grad, expected[key])
+    twin.flat[...] = 0
+    assert not twin(np.ones((T, B, I)))[0].any()
+    with pytest.raises(ConfigError, match="used up"):
+        layer.backward(cache, np.ones_like(output))
+    for shape in ((T + 1, B, H), (T, B + 1, H), (T, H)):
+        with pytest.raises(ConfigError, match="shape of the output"):
+            layer.backward(layer.forward(inputs)[2], np.ones(shape))
+
+
+def test_one_step_of_one_sample() -> None:
+    for batch_first in (False, True):
+        layer = GRU(I, H, batch_first=batch_first)
+        output, state = layer.step(np.ones(I))
+        assert output.shape == (H,)
+        np.testing.assert_array_equal(output, state[0])
+        np.testing.assert_array_equal(layer.step(1)[0], layer.step(np.eye(I)[1])[0])
+
+
 def test_the_peephole_sees_the_new_cell_state() -> None:
     rng = np.random.default_rng(0)
     layer = LSTM(I, H, peephole=True, dtype="float64", rng=rng)
@@ -209,6 +250,7 @@ def test_a_masked_cell_uses_the_memory_it_is_lent() -> None:
         (lambda: GRU(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 3, 3))), "state"),
         (lambda: LSTM(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 2, 3))), "h and c"),
         (lambda: GRU(3, 3).forward(np.zeros((2, 2, 3)), lengths=[3, 1]), "lengths"),
+        (lambda: GRU(3, 3).forward(np.zeros((2, 2, 3)), lengths=[1.5, 1]), "whole numbers"),
         (lambda: GRU(3, 3, bidirectional=True).step(np.zeros((2, 3))), "whole sequences"),
         (lambda: GRU(3, 3).load({}), "differ in bias_hh_l0"),
         (lambda: RNN(1, 1).load(dict.fromkeys(RNN(1, 1).params, np.zeros(2))), "shape"),

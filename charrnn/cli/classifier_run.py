@@ -36,6 +36,7 @@ from charrnn.workers import default_workers
 
 Confusion = NDArray[np.int64]
 
+MOST_CLASSES = 1000
 # Classes of which the report shows the confusion with each other.
 MOST_SHOWN = 20
 # Characters of a label that fit into the report.
@@ -78,6 +79,12 @@ class ClassifierRun(Run):
         with self.writing(overwrite=overwrite):
             labelled = self._read(config)
             labels = sorted(set(labelled.labels))
+            if len(labels) > MOST_CLASSES:
+                raise CorpusError(
+                    f"{', '.join(self.corpus)}: {len(labels):,} different labels, at most "
+                    f"{MOST_CLASSES:,} can be told apart",
+                    hint="is the text in the place of the label? --label-column",
+                )
             if len(labels) == 1:
                 raise CorpusError(
                     f"{', '.join(self.corpus)}: all texts have the label {labels[0]!r}",

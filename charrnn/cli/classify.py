@@ -41,6 +41,7 @@ def classify(
     from charrnn import terminal
     from charrnn.classifier_checkpoint import load_classifier
     from charrnn.corpus import read_lines
+    from charrnn.vocabulary import escape
 
     loaded = load_classifier(checkpoint)
     model, form = loaded.model(), loaded.config.data.normalize
@@ -53,7 +54,7 @@ def classify(
         unsure = threshold is not None and probability < threshold
         label = None if unsure or not text else loaded.labels[best]
         if not jsonl:
-            return f"{label or ''}\t{probability:.4f}\n"
+            return f"{escape(label or '')}\t{probability:.4f}\n"
         every = dict(zip(loaded.labels, map(float, probabilities), strict=True))
         entry = {"text": text, "label": label, "probability": probability, "probabilities": every}
         return json.dumps(entry, ensure_ascii=False) + "\n"

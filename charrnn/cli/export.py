@@ -45,6 +45,7 @@ def export(
 
     path = checkpoint or newest_checkpoint()
     exporter, suffix = EXPORTS[to]
+    loaded = load_classifier(path) if kind_of(path) == "classifier" else load(path)
     target = output or path.with_suffix(suffix)
     if kind_of(target) is not None:
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
@@ -54,7 +55,7 @@ def export(
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    data = exporter(load_classifier(path) if kind_of(path) == "classifier" else load(path))
+    data = exporter(loaded)
     if str(target) == "-":
         terminal.write_bytes(data)
         return

@@ -8,7 +8,7 @@ import typer
 
 from charrnn.cli.options import CHECKPOINTS
 from charrnn.config import Nonlinearity
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
 
 
 def import_(
@@ -48,6 +48,8 @@ def import_(
     from charrnn.files import check_writable, exclusive
     from charrnn.imports import import_weights, read_characters
 
+    if str(output) == "-":
+        raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
     characters = None if vocab is None else read_characters(vocab)
     checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
     target = output or CHECKPOINTS / f"{weights.stem}.npz"

@@ -55,6 +55,11 @@ class Run:
     def __post_init__(self) -> None:
         if str(self.output) == "-":
             raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
+        sources = {Path(path).resolve() for path in self.corpus if path != "-"}
+        if self.output.resolve() in sources:
+            raise ConfigError(
+                f"{self.output}: is what is to be learnt from", hint="-o writes elsewhere"
+            )
         log = self.display.log
         others = [Path(path).resolve() for path in [*self.corpus, str(self.output)]]
         if log is not None and log.resolve() in others:
