@@ -28,6 +28,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     with _write_errors(path):
         path = path.resolve()  # a link stays a link: what it points to is replaced
+        _require_no_device(path)
         # A name of its own, so that two writers can never mix their bytes.
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below
             dir=path.parent, prefix=_temp_prefix(path), suffix=".tmp", delete=False
@@ -53,6 +54,7 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
     with _write_errors(path):
+        _require_no_device(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -112,6 +114,12 @@ def _write_errors(path: Path) -> Iterator[None]:
             f"{path}: cannot be written: {error.strerror or error}",
             hint="choose another place with -o; an older checkpoint there is untouched",
         ) from error
+
+
+def _require_no_device(path: Path) -> None:
+    """Raise OSError for a device or a pipe: a file would take its place."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _temp_prefix(path: Path) -> str:

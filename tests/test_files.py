@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from charrnn import CheckpointError
-from charrnn.files import exclusive, replacing
+from charrnn.files import check_writable, exclusive, replacing
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 ROOT = Path(__file__).parent.parent
@@ -139,3 +139,13 @@ def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None
         pass
     left = {path.name for path in folder.iterdir()}
     assert left == {"m.npz", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"}
+
+
+@posix
+def test_a_file_never_takes_the_place_of_a_device_or_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for attempt in (check_writable, write):
+        with pytest.raises(CheckpointError, match="no regular file"):
+            attempt(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -21,8 +21,8 @@ COMMANDS = {
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",
     "classify": "Say to which class each line belongs.",
-    "export": "A model for PyTorch, onnxruntime or a browser.",
-    "import": "A model that was trained elsewhere.",
+    "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
+    "import": "Make a model of weights that were trained elsewhere.",
 }
 
 

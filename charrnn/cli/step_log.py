@@ -76,7 +76,7 @@ def _record(event: Event) -> dict[str, Any]:
 
 def _cut(path: Path, steps_done: int) -> None:
     """Drop the steps that were logged but not saved: they are about to be done again."""
-    if not path.exists():
+    if not path.is_file():  # or a device, which keeps nothing
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):

@@ -145,7 +145,7 @@ def train_classifier(
 ) -> None:
     """Learn to tell texts apart, from examples with labels, and save what was learnt.
 
-    charrnn train-classifier labelled.tsv -o m.npz && charrnn classify m.npz < lines.txt
+    charrnn train-classifier labelled.tsv -o m.npz
     """
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite contradict each other", hint="give one")
