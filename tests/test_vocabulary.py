@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn import Vocabulary, VocabularyError
-from charrnn.vocabulary import code_points, escape, id_dtype
+from charrnn.vocabulary import LISTED, code_points, escape, id_dtype
 
 # Every character there is: surrogates are halves of characters in another encoding.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -26,6 +26,7 @@ def test_characters_are_the_sorted_set_with_their_counts(text: str) -> None:
 
 
 @given(texts, texts)
+@example("0", "".join(map(chr, range(0x4E00, 0x4E00 + LISTED + 10))))
 def test_encode_refuses_exactly_the_unknown_characters(known: str, text: str) -> None:
     vocabulary = Vocabulary.from_text(known)
     unknown = sorted(set(text) - set(known))
@@ -33,7 +34,9 @@ def test_encode_refuses_exactly_the_unknown_characters(known: str, text: str) ->
     if unknown:
         with pytest.raises(VocabularyError) as caught:
             vocabulary.encode(text)
-        assert all(f"U+{ord(char):04X}" in str(caught.value) for char in unknown)
+        message = str(caught.value)
+        assert all(f"U+{ord(char):04X}" in message for char in unknown[:LISTED])
+        assert (f"and {len(unknown) - LISTED} more" in message) == (len(unknown) > LISTED)
     else:
         assert vocabulary.decode(vocabulary.encode(text)) == text
 
