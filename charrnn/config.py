@@ -76,6 +76,10 @@ def _check_whole(name: str, value: int | None, low: int, high: int = 2**53) -> N
         _check(whole, f"{name} must be {low} or more, not {value}")
 
 
+def _check_normalization(form: str) -> None:
+    _check(form in get_args(Normalization), f"unknown normalization {form!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(_Settings):
     """The shape of the network.
@@ -147,10 +151,7 @@ class DataConfig(_Settings):
                 0 <= self.val_fraction < 1,
                 f"val-fraction must be at least 0 and below 1, not {self.val_fraction}",
             )
-        _check(
-            self.normalize in get_args(Normalization),
-            f"unknown normalization {self.normalize!r}",
-        )
+        _check_normalization(self.normalize)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,10 +297,7 @@ class ClassifierDataConfig(_Settings):
             0 <= self.val_fraction < 1,
             f"val-fraction must be at least 0 and below 1, not {self.val_fraction}",
         )
-        _check(
-            self.normalize in get_args(Normalization),
-            f"unknown normalization {self.normalize!r}",
-        )
+        _check_normalization(self.normalize)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -188,6 +188,11 @@ def _newlines(data: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
 
 
+def normalized(text: str, form: Normalization) -> str:
+    """Return a text in a Unicode normalisation form, or as it is."""
+    return text if form == "none" else unicodedata.normalize(form, text)
+
+
 def read_text(source: str, *, encoding: str = "utf-8", normalize: Normalization = "none") -> str:
     """Return the text of a file, or of standard input for ``-``.
 

@@ -3,14 +3,13 @@
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.config import Normalization
-from charrnn.corpus import STDIN, Reader
+from charrnn.corpus import STDIN, Reader, normalized
 from charrnn.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
@@ -69,7 +68,8 @@ def read_labelled(
         for row in _rows(source, content, columns):
             if fault := _fault(row):
                 raise CorpusError(f"{source}: line {row.line}: {fault}", hint="mend it, or drop it")
-            texts.append(_normalized(row.text, normalize))
+            # After all is parsed: a wide comma of a text must not become one of the file.
+            texts.append(normalized(row.text, normalize))
             labels.append(row.label)
     if not texts:
         raise CorpusError(
@@ -87,11 +87,6 @@ def _fault(row: _Row) -> str | None:
     if any("\ud800" <= character <= "\udfff" for character in row.label + row.text):
         return "it holds a lone surrogate, which is no character"
     return None
-
-
-def _normalized(text: str, form: Normalization) -> str:
-    """Normalise after all is parsed: a wide comma of a text must not become one of the file."""
-    return text if form == "none" else unicodedata.normalize(form, text)
 
 
 def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:

@@ -276,7 +276,7 @@ class Cell(ABC):
         the initial state. The cache is used up: gradients are written over the gates. The arguments
         are left as they were.
         """
-        inputs, gates, kept, states, workspace, mask = cache
+        _, gates, kept, states, workspace, mask = cache
         G, T, B, H = gates.shape
         # In the memory of the gates themselves if they fit: each step's are hot, just read.
         d_gates = gates
@@ -309,9 +309,23 @@ class Cell(ABC):
             if held is not None and mask is not None:
                 _hold(held, d_states, mask[t])
         grads = grads or {name: np.empty_like(param) for name, param in params.items()}
+        return grads, self._backward_all(params, cache, d_gates, grads), tuple(d_states)
+
+    def _backward_all(
+        self, params: Params, cache: Cache, d_gates: Array, grads: Params
+    ) -> Array | None:
+        """Do what waits for no other step, for all steps at once.
+
+        d_gates   (gradients, T, B, H), before the activation
+        grads     where the gradients by the params go
+
+        Returns the gradient by the inputs, (T, B, I), or None for ids.
+        """
+        inputs, states, workspace = cache.inputs, cache.states, cache.workspace
+        G, (_, T, B, H), dtype = self.gates, d_gates.shape, d_gates.dtype
         steps = d_gates.reshape(self.gradients, T * B, H)
         _weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
-        ones = np.ones(T * B, gates.dtype)  # a product with ones is quicker than .sum
+        ones = np.ones(T * B, dtype)  # a product with ones is quicker than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
         grads["bias_ih"][...] = d_bias[list(self.input_side)].ravel()
@@ -319,12 +333,12 @@ class Cell(ABC):
         d_input = [steps[row] for row in self.input_side]
         if inputs.ndim == 2:  # noqa: PLR2004
             _one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
-            return grads, None, tuple(d_states)
+            return None
         _weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
-        d_inputs = workspace.array("d_inputs", inputs.shape, gates.dtype)
-        product = workspace.array("d_inputs of a gate", inputs.shape, gates.dtype)
+        d_inputs = workspace.array("d_inputs", inputs.shape, dtype)
+        product = workspace.array("d_inputs of a gate", inputs.shape, dtype)
         _input_gradients(d_input, params["weight_ih"], d_inputs, product)
-        return grads, d_inputs, tuple(d_states)
+        return d_inputs
 
     def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
         """Write the input's part of all gates, W_ih x_t and biases, scaled for ``step``."""

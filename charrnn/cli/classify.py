@@ -36,11 +36,10 @@ def classify(
     if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")
     import sys
-    import unicodedata
 
     from charrnn import terminal
     from charrnn.classifier_checkpoint import load_classifier
-    from charrnn.corpus import read_lines
+    from charrnn.corpus import normalized, read_lines
     from charrnn.vocabulary import escape
 
     loaded = load_classifier(checkpoint)
@@ -60,6 +59,5 @@ def classify(
         return json.dumps(entry, ensure_ascii=False) + "\n"
 
     for lines in read_lines(file, encoding=encoding):
-        texts = [unicodedata.normalize(form, line) if form != "none" else line for line in lines]
-        rows = loaded.probabilities(texts, model)
+        rows = loaded.probabilities([normalized(line, form) for line in lines], model)
         terminal.write("".join(map(described, lines, rows)))

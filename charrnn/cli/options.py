@@ -166,10 +166,9 @@ def fit_text(
     It is normalised like the model's corpus; the policies ``skip`` and ``replace`` leave no
     character that the model has never seen.
     """
-    import unicodedata
+    from charrnn.corpus import normalized
 
-    if normalize != "none":
-        text = unicodedata.normalize("NFKC" if normalize == "NFKC" else "NFC", text)
+    text = normalized(text, normalize)
     if unknown == "error" or not (missing := set(vocabulary.unknown(text))):
         return text
     if unknown == "skip":
