@@ -20,8 +20,8 @@ def sample(count: int) -> float:
     import numpy as np
 
     from charrnn import Model, ModelConfig, SamplingConfig, generate
-    from charrnn.sampling import write_samples
-    from charrnn.workers import sampling_workers
+    from charrnn.inference.sampling import write_samples
+    from charrnn.parallel.group import sampling_workers
 
     model = Model(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(np.random.default_rng(0))
     seed, config = np.zeros(1, np.uint8), SamplingConfig()

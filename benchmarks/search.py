@@ -40,17 +40,17 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-import charrnn.model
-import charrnn.stack
-from charrnn import optimizers, read_corpus
-from charrnn.cells import Array
+import charrnn.nn.language_model
+import charrnn.nn.stack
+from charrnn import read_corpus
 from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
-from charrnn.optimizers import schedule as plain_schedule
-from charrnn.stack import drop_mask
-from charrnn.state import TrainingState
-from charrnn.training import train
-from charrnn.validation import evaluate
-from charrnn.vocabulary import Ids
+from charrnn.nn.cells import Array
+from charrnn.nn.stack import drop_mask
+from charrnn.text.split import evaluate
+from charrnn.text.vocabulary import Ids
+from charrnn.training.loop import optimizers, train
+from charrnn.training.optimizers import schedule as plain_schedule
+from charrnn.training.state import TrainingState
 
 SWITCHES = {
     *("piece", "judge", "skipped", "no_frequencies", "variational", "orthogonal", "forget_bias"),

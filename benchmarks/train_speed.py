@@ -29,7 +29,7 @@ def train(corpus: str, cell: str, layers: int, hidden: int) -> float:
     """Return training characters per second of charrnn."""
     from charrnn import Config, DataConfig, ModelConfig, RunConfig, TrainingState, read_corpus
     from charrnn import train as trained
-    from charrnn.workers import default_workers
+    from charrnn.parallel.group import default_workers
 
     model = ModelConfig(cell=cell, hidden_size=hidden, layers=layers)
     steps = STEPS[hidden]

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn._version import __version__
-    from charrnn.checkpoint import Checkpoint, load, save
-    from charrnn.classification import ClassifierState, train_classifier
-    from charrnn.classifier import SequenceClassifier
-    from charrnn.classifier_checkpoint import (
+    from charrnn.checkpoint.classifier import (
         ClassifierCheckpoint,
         load_classifier,
         save_classifier,
     )
+    from charrnn.checkpoint.language_model import Checkpoint, load, save
     from charrnn.config import (
         ClassifierConfig,
         ClassifierDataConfig,
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
         RunConfig,
         SamplingConfig,
     )
-    from charrnn.corpus import Corpus, read_corpus, read_text
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -37,15 +34,18 @@ if TYPE_CHECKING:
         TrainingError,
         VocabularyError,
     )
-    from charrnn.examples import Examples, split_examples
-    from charrnn.layers import GRU, LSTM, RNN
-    from charrnn.model import Model
-    from charrnn.sampling import generate
-    from charrnn.scoring import Score, score
-    from charrnn.state import TrainingState
-    from charrnn.training import Event, fit_config, train
-    from charrnn.validation import split
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.inference.sampling import generate
+    from charrnn.inference.scoring import Score, score
+    from charrnn.nn.classifier import SequenceClassifier
+    from charrnn.nn.language_model import Model
+    from charrnn.nn.layers import GRU, LSTM, RNN
+    from charrnn.text.corpus import Corpus, read_corpus, read_text
+    from charrnn.text.sequences import Examples, split_examples
+    from charrnn.text.split import split
+    from charrnn.text.vocabulary import Vocabulary
+    from charrnn.training.classification import ClassifierState, train_classifier
+    from charrnn.training.loop import Event, fit_config, train
+    from charrnn.training.state import TrainingState
 
 __all__ = [
     "GRU",
@@ -95,22 +95,22 @@ __all__ = [
 
 _HOMES = {
     "_version": ["__version__"],
-    "checkpoint": ["Checkpoint", "load", "save"],
-    "classification": ["ClassifierState", "train_classifier"],
-    "classifier": ["SequenceClassifier"],
-    "classifier_checkpoint": ["ClassifierCheckpoint", "load_classifier", "save_classifier"],
+    "checkpoint.language_model": ["Checkpoint", "load", "save"],
+    "training.classification": ["ClassifierState", "train_classifier"],
+    "nn.classifier": ["SequenceClassifier"],
+    "checkpoint.classifier": ["ClassifierCheckpoint", "load_classifier", "save_classifier"],
     "config": [name for name in __all__ if name.endswith("Config")],
-    "corpus": ["Corpus", "read_corpus", "read_text"],
+    "text.corpus": ["Corpus", "read_corpus", "read_text"],
     "errors": [name for name in __all__ if name.endswith("Error")],
-    "examples": ["Examples", "split_examples"],
-    "layers": ["GRU", "LSTM", "RNN"],
-    "model": ["Model"],
-    "sampling": ["generate"],
-    "scoring": ["Score", "score"],
-    "state": ["TrainingState"],
-    "training": ["Event", "fit_config", "train"],
-    "validation": ["split"],
-    "vocabulary": ["Vocabulary"],
+    "text.sequences": ["Examples", "split_examples"],
+    "nn.layers": ["GRU", "LSTM", "RNN"],
+    "nn.language_model": ["Model"],
+    "inference.sampling": ["generate"],
+    "inference.scoring": ["Score", "score"],
+    "training.state": ["TrainingState"],
+    "training.loop": ["Event", "fit_config", "train"],
+    "text.split": ["split"],
+    "text.vocabulary": ["Vocabulary"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.cells import (
+from charrnn.nn.cells import (
     Cell,
     GRUCell,
     LSTMCell,

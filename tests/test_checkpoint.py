@@ -22,12 +22,12 @@ from charrnn import (
     TrainingState,
     Vocabulary,
     load,
-    npz,
     save,
     train,
 )
-from charrnn.container import is_checkpoint
-from charrnn.files import check_writable
+from charrnn.checkpoint import npz
+from charrnn.checkpoint.files import check_writable
+from charrnn.checkpoint.format import is_checkpoint
 
 CONFIG = Config(
     model=ModelConfig(cell="lstm", hidden_size=5, layers=2),

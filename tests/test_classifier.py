@@ -23,9 +23,9 @@ from charrnn import (
     split_examples,
     train_classifier,
 )
-from charrnn.classification import class_reports, confusion_matrix, log_probabilities
-from charrnn.examples import Batches
-from charrnn.loss import sigmoid_cross_entropy
+from charrnn.nn.loss import sigmoid_cross_entropy
+from charrnn.text.sequences import Batches
+from charrnn.training.classification import class_reports, confusion_matrix, log_probabilities
 from tests.gradcheck import assert_gradient, numeric_gradient
 
 T, B, I, H = 5, 4, 3, 4  # noqa: E741

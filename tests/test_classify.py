@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from charrnn import CheckpointError, CorpusError, load, load_classifier
-from charrnn.corpus import read_lines
 from charrnn.errors import ConfigError
-from charrnn.labelled import Columns, read_labelled
+from charrnn.text.corpus import read_lines
+from charrnn.text.labelled import Columns, read_labelled
 from tests.test_cli import CHARRNN, ENVIRONMENT, charrnn, fails, ok, posix
 
 ENGLISH = ["the", "cat", "sat", "on", "mat", "and", "dog", "dug", "in", "bog", "with", "a", "bone"]

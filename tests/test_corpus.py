@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import ConfigError, CorpusError, Vocabulary, corpus, read_corpus, read_text
-from charrnn.corpus import encode_pieces
+from charrnn import ConfigError, CorpusError, Vocabulary, read_corpus, read_text
+from charrnn.text import corpus
+from charrnn.text.corpus import encode_pieces
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

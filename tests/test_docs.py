@@ -57,7 +57,7 @@ def test_the_export_read_in_pytorch_gives_the_same_nats(tmp_path: Path) -> None:
     (snippet,) = [code for torch, code in examples() if torch]
     export = """
 from pathlib import Path
-from charrnn.export import to_safetensors
+from charrnn.interchange.export import to_safetensors
 Path("towns.safetensors").write_bytes(to_safetensors(load("towns.npz")))
 model, vocabulary = load("towns.npz").model(), load("towns.npz").vocabulary
 """

@@ -28,9 +28,9 @@ from charrnn import (
     score,
 )
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
-from charrnn.imports import import_weights, read_characters
-from charrnn.sampling import start_ids
+from charrnn.inference.sampling import start_ids
+from charrnn.interchange.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
+from charrnn.interchange.torch_import import import_weights, read_characters
 from tests.test_cli import fails, ok
 
 TEXT = "Tyger Tyger, </script> burning bright, In the forests of the night; été 👩‍👩‍👧\n"

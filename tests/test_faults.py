@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import CheckpointError, checkpoint, load
+from charrnn import CheckpointError, load
+from charrnn.checkpoint import language_model as checkpoint
 from charrnn.cli import run as run_module
 from charrnn.cli import training_run
 from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok

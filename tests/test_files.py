@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from charrnn import CheckpointError
-from charrnn.files import check_writable, exclusive, replacing
+from charrnn.checkpoint.files import check_writable, exclusive, replacing
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 ROOT = Path(__file__).parent.parent
@@ -113,7 +113,7 @@ def test_whichever_write_fails_the_old_file_stays(target: Path) -> None:
 @posix
 def test_a_second_holder_is_refused_while_the_first_lives(target: Path) -> None:
     program = (
-        "import sys, pathlib; from charrnn.files import exclusive\n"
+        "import sys, pathlib; from charrnn.checkpoint.files import exclusive\n"
         "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(target)]

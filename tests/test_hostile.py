@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn import CheckpointError, load, npz, save
+from charrnn import CheckpointError, load, save
+from charrnn.checkpoint import npz
 from tests.test_checkpoint import trained
 
 Contents = dict[str, bytes]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from charrnn import GRU, LSTM, RNN, ConfigError
-from charrnn.cells import LSTMCell, Workspace
+from charrnn.nn.cells import LSTMCell, Workspace
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
 from tests.torch_layers import KINDS, LIVE, RECORDED, by_charrnn, by_torch

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn.loss import log_softmax, softmax_cross_entropy, target_log_probabilities
+from charrnn.nn.loss import log_softmax, softmax_cross_entropy, target_log_probabilities
 from tests.gradcheck import assert_gradient, numeric_gradient
 
 T, V, B = 3, 5, 2

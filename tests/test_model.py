@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from charrnn import Model, ModelConfig
-from charrnn.loss import softmax_cross_entropy
-from charrnn.model import ModelState
+from charrnn.nn.language_model import ModelState
+from charrnn.nn.loss import softmax_cross_entropy
 from tests.gradcheck import assert_gradient, numeric_gradient
 
 V, T, B, H = 5, 4, 3, 4

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import npz
-from charrnn.npz import DamagedError
+from charrnn.checkpoint import npz
+from charrnn.checkpoint.npz import DamagedError
 
 arrays = st.dictionaries(
     st.from_regex(r"[a-z_.0-9]{1,20}", fullmatch=True),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn import OptimizerConfig
-from charrnn.optimizers import (
+from charrnn.training.optimizers import (
     OPTIMIZERS,
     clip_by_norm_factor,
     clip_by_value,

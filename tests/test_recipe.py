@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import recipe
 from charrnn.config import Config, RunConfig
-from charrnn.recipe import SIZES, dropout, recommend, weight_drop
+from charrnn.training import recipe
+from charrnn.training.recipe import SIZES, dropout, recommend, weight_drop
 
 V = 60
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate, sampling
-from charrnn.loss import log_softmax
-from charrnn.sampling import choose, start_ids, weights, write_samples
-from charrnn.workers import start_method
+from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate
+from charrnn.inference import sampling
+from charrnn.inference.sampling import choose, start_ids, weights, write_samples
+from charrnn.nn.loss import log_softmax
+from charrnn.parallel.group import start_method
 
 V = 9
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from charrnn import CorpusError, Model, ModelConfig, Score, score, scoring
-from charrnn.loss import log_softmax
+from charrnn import CorpusError, Model, ModelConfig, Score, score
+from charrnn.inference import scoring
+from charrnn.nn.loss import log_softmax
 
 V = 6
 

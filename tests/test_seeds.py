@@ -23,8 +23,8 @@ from charrnn import (
     generate,
     train,
 )
-from charrnn.cells import LSTMCell, Params, RNNCell, init_params
-from charrnn.windows import sliding_windows
+from charrnn.nn.cells import LSTMCell, Params, RNNCell, init_params
+from charrnn.text.windows import sliding_windows
 
 SENTENCE = "exemple de texte pour entraîner un RNN."
 VOCABULARY = Vocabulary.from_text(SENTENCE)

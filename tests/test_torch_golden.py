@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from charrnn.cells import Array, Cell, GRUCell, LSTMCell, Params, RNNCell, State
 from charrnn.config import OptimizerConfig
-from charrnn.loss import softmax_cross_entropy
-from charrnn.optimizers import make_optimizer
+from charrnn.nn.cells import Array, Cell, GRUCell, LSTMCell, Params, RNNCell, State
+from charrnn.nn.loss import softmax_cross_entropy
+from charrnn.training.optimizers import make_optimizer
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -22,7 +22,7 @@ from charrnn import (
     split,
     train,
 )
-from charrnn.validation import evaluate
+from charrnn.text.split import evaluate
 
 Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
 V = 7

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn import Model, ModelConfig, Vocabulary
-from charrnn.transfer import merge_vocabularies, transfer_weights
+from charrnn.training.transfer import merge_vocabularies, transfer_weights
 
 
 def make(characters: str, seed: int) -> tuple[Model, Vocabulary]:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn import Vocabulary, VocabularyError
-from charrnn.vocabulary import LISTED, code_points, escape, id_dtype
+from charrnn.text.vocabulary import LISTED, code_points, escape, id_dtype
 
 # Every character there is: surrogates are halves of characters in another encoding.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from charrnn import CorpusError, DataConfig
-from charrnn.windows import (
+from charrnn.text.windows import (
     ShuffledWindows,
     Streams,
     fit_to_corpus,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from charrnn import Config, ModelConfig, RunConfig, TrainingError, TrainingState, train
-from charrnn import workers as workers_module
-from charrnn.spawning import SpawnedTeam
-from charrnn.workers import Team, WorkerLostError, default_workers, start_method
+from charrnn.parallel import group as workers_module
+from charrnn.parallel.group import Team, WorkerLostError, default_workers, start_method
+from charrnn.parallel.spawned import SpawnedTeam
 from tests.test_cli import fails, ok
 from tests.test_faults import RUN, logged_steps, running, same_arrays, wait_for
 from tests.test_training import Ids, V, ids, make_config, run  # noqa: F401  # ids is a fixture

@@ -8,8 +8,24 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import memory, terminal
-from charrnn.classification import (
+from charrnn.checkpoint.classifier import (
+    ClassifierCheckpoint,
+    load_classifier,
+    save_classifier,
+)
+from charrnn.checkpoint.format import Kind
+from charrnn.cli import terminal
+from charrnn.cli.report import program
+from charrnn.cli.run import Run, check_workers
+from charrnn.cli.run_config import new_config, resumed_config
+from charrnn.config import ClassifierConfig
+from charrnn.errors import CorpusError
+from charrnn.parallel.group import default_workers
+from charrnn.text.labelled import Columns, Labelled, read_labelled
+from charrnn.text.sequences import Examples, split_numbers
+from charrnn.text.vocabulary import Vocabulary, escape
+from charrnn.training import memory
+from charrnn.training.classification import (
     ClassifierState,
     class_reports,
     confusion_matrix,
@@ -17,22 +33,7 @@ from charrnn.classification import (
     log_probabilities,
     train_classifier,
 )
-from charrnn.classifier_checkpoint import (
-    ClassifierCheckpoint,
-    load_classifier,
-    save_classifier,
-)
-from charrnn.cli.report import program
-from charrnn.cli.run import Run, check_workers
-from charrnn.cli.run_config import new_config, resumed_config
-from charrnn.config import ClassifierConfig
-from charrnn.container import Kind
-from charrnn.errors import CorpusError
-from charrnn.examples import Examples, split_numbers
-from charrnn.labelled import Columns, Labelled, read_labelled
-from charrnn.training import Event
-from charrnn.vocabulary import Vocabulary, escape
-from charrnn.workers import default_workers
+from charrnn.training.loop import Event
 
 Confusion = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import typer
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.cells import Array
+    from charrnn.nn.cells import Array
 
 
 def classify(
@@ -37,10 +37,10 @@ def classify(
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")
     import sys
 
-    from charrnn import terminal
-    from charrnn.classifier_checkpoint import load_classifier
-    from charrnn.corpus import normalized, read_lines
-    from charrnn.vocabulary import escape
+    from charrnn.checkpoint.classifier import load_classifier
+    from charrnn.cli import terminal
+    from charrnn.text.corpus import normalized, read_lines
+    from charrnn.text.vocabulary import escape
 
     loaded = load_classifier(checkpoint)
     model, form = loaded.model(), loaded.config.data.normalize

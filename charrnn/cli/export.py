@@ -36,12 +36,12 @@ def export(
 
     charrnn export m.npz --to safetensors
     """
-    from charrnn import terminal
-    from charrnn.checkpoint import load
-    from charrnn.classifier_checkpoint import load_classifier
-    from charrnn.container import kind_of
-    from charrnn.export import EXPORTS
-    from charrnn.files import replacing
+    from charrnn.checkpoint.classifier import load_classifier
+    from charrnn.checkpoint.files import replacing
+    from charrnn.checkpoint.format import kind_of
+    from charrnn.checkpoint.language_model import load
+    from charrnn.cli import terminal
+    from charrnn.interchange.export import EXPORTS
 
     path = checkpoint or newest_checkpoint()
     exporter, suffix = EXPORTS[to]

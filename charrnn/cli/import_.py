@@ -42,11 +42,11 @@ def import_(
 
     charrnn import weights.safetensors --vocab corpus.txt -o m.npz
     """
-    from charrnn import terminal
-    from charrnn.checkpoint import save
+    from charrnn.checkpoint.files import check_writable, exclusive
+    from charrnn.checkpoint.language_model import save
+    from charrnn.cli import terminal
     from charrnn.cli.report import program
-    from charrnn.files import check_writable, exclusive
-    from charrnn.imports import import_weights, read_characters
+    from charrnn.interchange.torch_import import import_weights, read_characters
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")

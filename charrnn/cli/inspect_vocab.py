@@ -11,7 +11,7 @@ from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.vocabulary import Ids, Vocabulary
+    from charrnn.text.vocabulary import Ids, Vocabulary
 
 # Unicode gives control characters no name of their own.
 _CONTROL_NAMES = {
@@ -86,9 +86,9 @@ def inspect_vocab(
 
 
 def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
-    from charrnn.checkpoint import load
-    from charrnn.container import is_checkpoint
-    from charrnn.corpus import read_corpus
+    from charrnn.checkpoint.format import is_checkpoint
+    from charrnn.checkpoint.language_model import load
+    from charrnn.text.corpus import read_corpus
 
     path = str(newest_checkpoint()) if source is None else source
     name = path.encode(errors="backslashreplace").decode()
@@ -123,7 +123,7 @@ def _characters(vocabulary: "Vocabulary", *, one_hot: bool) -> list[dict[str, An
 def _windows(
     vocabulary: "Vocabulary", ids: "Ids | None", count: int, seq_length: int, stride: int
 ) -> list[dict[str, Any]]:
-    from charrnn.windows import sliding_windows
+    from charrnn.text.windows import sliding_windows
 
     if ids is None:
         raise ConfigError(
@@ -144,8 +144,8 @@ def _windows(
 
 
 def _print(described: dict[str, Any], key: str, *, as_json: bool, tsv: bool) -> None:
-    from charrnn import terminal
-    from charrnn.vocabulary import escape
+    from charrnn.cli import terminal
+    from charrnn.text.vocabulary import escape
 
     if as_json:
         terminal.write(json.dumps(described, ensure_ascii=False, indent=1) + "\n")

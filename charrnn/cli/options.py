@@ -11,8 +11,8 @@ from charrnn.config import Normalization, OptimizerName
 from charrnn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.container import Kind
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.checkpoint.format import Kind
+    from charrnn.text.vocabulary import Vocabulary
 
 CHECKPOINTS = Path("checkpoints")
 UnknownPolicy = Literal["error", "skip", "replace"]
@@ -143,7 +143,7 @@ def newest_checkpoint(kind: "Kind" = "generator") -> Path:
 
     Raises CheckpointError if there is none.
     """
-    from charrnn.container import kind_of
+    from charrnn.checkpoint.format import kind_of
 
     files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
     files = [path for path in files if kind_of(path) == kind]
@@ -166,7 +166,7 @@ def fit_text(
     It is normalised like the model's corpus; the policies ``skip`` and ``replace`` leave no
     character that the model has never seen.
     """
-    from charrnn.corpus import normalized
+    from charrnn.text.corpus import normalized
 
     text = normalized(text, normalize)
     if unknown == "error" or not (missing := set(vocabulary.unknown(text))):

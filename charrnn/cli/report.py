@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.config import Config
-from charrnn.corpus import Corpus
-from charrnn.recipe import Recommendation
-from charrnn.state import TrainingState
-from charrnn.vocabulary import Ids
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Ids
+from charrnn.training.recipe import Recommendation
+from charrnn.training.state import TrainingState
 
 # Characters below which a text is hardly a text.
 LITTLE_TEXT = 1000

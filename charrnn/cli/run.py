@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from charrnn import terminal
+from charrnn.checkpoint.files import check_writable, exclusive
+from charrnn.checkpoint.format import KINDS, Kind, kind_of
+from charrnn.cli import terminal
 from charrnn.cli.report import program
 from charrnn.cli.run_config import CHANGEABLE, AnyConfig, Given, option, refused
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
 from charrnn.config import RunConfig
-from charrnn.container import KINDS, Kind, kind_of
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
-from charrnn.files import check_writable, exclusive
-from charrnn.state import RunState
-from charrnn.training import Event
-from charrnn.workers import start_method
+from charrnn.parallel.group import start_method
+from charrnn.training.loop import Event
+from charrnn.training.state import RunState
 
 SAVE_EVERY_SECONDS = 30.0
 

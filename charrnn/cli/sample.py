@@ -14,8 +14,8 @@ from charrnn.errors import ConfigError, VocabularyError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from charrnn.checkpoint import Checkpoint
-    from charrnn.vocabulary import Ids
+    from charrnn.checkpoint.language_model import Checkpoint
+    from charrnn.text.vocabulary import Ids
 
 _DEFAULTS = SamplingConfig()
 
@@ -89,8 +89,8 @@ def sample(
     if endless and (jsonl or count > 1):
         raise ConfigError("--endless writes one sample, as plain text, without end")
     config = SamplingConfig(temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p)
-    from charrnn.checkpoint import load
-    from charrnn.corpus import read_text
+    from charrnn.checkpoint.language_model import load
+    from charrnn.text.corpus import read_text
 
     loaded = load(checkpoint or newest_checkpoint())
     text = read_text(seed_file) if seed_file is not None else seed or ""
@@ -108,8 +108,8 @@ def sample(
 
 
 def _encode_seed(text: str, loaded: "Checkpoint", unknown: UnknownPolicy) -> "tuple[str, Ids]":
-    from charrnn import terminal
-    from charrnn.sampling import start_ids
+    from charrnn.cli import terminal
+    from charrnn.inference.sampling import start_ids
 
     vocabulary = loaded.vocabulary
     try:
@@ -132,8 +132,8 @@ class _Writer:
 
     def stream(self, seed: str, length: int | None) -> None:
         """Write one sample, each character as soon as it is chosen."""
-        from charrnn import terminal
-        from charrnn.sampling import generate
+        from charrnn.cli import terminal
+        from charrnn.inference.sampling import generate
 
         terminal.write(seed)
         characters = self.vocabulary.characters
@@ -144,8 +144,8 @@ class _Writer:
 
     def samples(self, count: int, length: int, *, log_p: bool) -> "Iterator[tuple[str, float]]":
         """Yield text and log-probability of each sample."""
-        from charrnn.sampling import write_samples
-        from charrnn.workers import sampling_workers
+        from charrnn.inference.sampling import write_samples
+        from charrnn.parallel.group import sampling_workers
 
         for ids, nats in write_samples(
             self.model,
@@ -161,7 +161,7 @@ class _Writer:
 
     def write_many(self, seed: str, count: int, length: int) -> None:
         """Write samples one after the other, each on lines of its own."""
-        from charrnn import terminal
+        from charrnn.cli import terminal
 
         for text, _ in self.samples(count, length, log_p=False):
             terminal.write(f"{seed}{text}\n")
@@ -170,7 +170,7 @@ class _Writer:
         """Write one JSON object per sample."""
         import json
 
-        from charrnn import terminal
+        from charrnn.cli import terminal
 
         for index, (text, log_probability) in enumerate(self.samples(count, length, log_p=True)):
             record: dict[str, Any] = {

@@ -40,10 +40,10 @@ def score(
 
     charrnn score chapter.txt --json
     """
-    from charrnn import terminal
-    from charrnn.checkpoint import load
-    from charrnn.corpus import read_text
-    from charrnn.scoring import score as score_ids
+    from charrnn.checkpoint.language_model import load
+    from charrnn.cli import terminal
+    from charrnn.inference.scoring import score as score_ids
+    from charrnn.text.corpus import read_text
 
     loaded = load(checkpoint or newest_checkpoint())
     if file == "-" and terminal.is_terminal(sys.stdin):

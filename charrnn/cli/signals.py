@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
-from charrnn.workers import ENDING_SIGNALS
+from charrnn.parallel.group import ENDING_SIGNALS
 
 # A second signal so soon after the first is the same impatient key press.
 SAME_PRESS_SECONDS = 0.5

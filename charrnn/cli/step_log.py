@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from charrnn.checkpoint.files import replacing
 from charrnn.errors import CheckpointError
-from charrnn.files import replacing
-from charrnn.training import Event
+from charrnn.training.loop import Event
 
 
 class StepLog:

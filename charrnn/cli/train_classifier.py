@@ -178,7 +178,7 @@ def train_classifier(
     )
     from charrnn.cli.classifier_run import ClassifierRun
     from charrnn.cli.run import Display
-    from charrnn.labelled import Columns
+    from charrnn.text.labelled import Columns
 
     run = ClassifierRun(
         corpus=labelled,

@@ -10,22 +10,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn import checkpoint, memory, terminal
+from charrnn.checkpoint import language_model as checkpoint
+from charrnn.checkpoint.format import Kind
+from charrnn.cli import terminal
 from charrnn.cli.report import Job, introduction, losses, program, summary
 from charrnn.cli.run import Run, check_workers
 from charrnn.cli.run_config import new_config, refused, resumed_config
 from charrnn.config import Config, SamplingConfig
-from charrnn.container import Kind
-from charrnn.corpus import Corpus, read_corpus
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.recipe import recommend
-from charrnn.sampling import generate, start_ids
-from charrnn.state import TrainingState
-from charrnn.training import Event, fit_config, train
-from charrnn.transfer import merge_vocabularies, transfer_weights
-from charrnn.validation import split
-from charrnn.vocabulary import escape
-from charrnn.workers import default_workers
+from charrnn.inference.sampling import generate, start_ids
+from charrnn.parallel.group import default_workers
+from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.text.split import split
+from charrnn.text.vocabulary import escape
+from charrnn.training import memory
+from charrnn.training.loop import Event, fit_config, train
+from charrnn.training.recipe import recommend
+from charrnn.training.state import TrainingState
+from charrnn.training.transfer import merge_vocabularies, transfer_weights
 
 SAMPLE_LENGTH = 200
 

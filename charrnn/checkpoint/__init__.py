@@ -1,0 +1,1 @@
+"""One .npz file for each trained model, written atomically and checked when read."""

@@ -1,0 +1,184 @@
+"""Everything that reaches the terminal: data on stdout, all else on stderr.
+
+Text that was read or generated is never given to rich as markup, and on a terminal its control
+characters are shown escaped, so that no text can recolour, move or clear the screen.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+
+from charrnn.cli.output import OutputClosedError, OutputFailedError
+from charrnn.text.vocabulary import escape
+
+# rich and tqdm are imported where they are used: a sample in a pipe needs neither.
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from charrnn.training.loop import Event
+
+REFRESH_SECONDS = 0.1
+PLAIN_LINE_SECONDS = 10.0
+
+# Invisible characters that change the direction of what follows: a way to make a text lie.
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return True if a person is looking at this stream."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def visible(text: str) -> str:
+    """Return the text as a terminal may see it: line breaks and tabs work, other controls show."""
+    return "".join(
+        escape(char)
+        if (char < " " and char not in "\n\t") or "\x7f" <= char < "\xa0" or char in _BIDI
+        else char
+        for char in text
+    )
+
+
+@contextmanager
+def _output() -> Iterator[TextIO]:
+    """Give stdout, and translate its failures."""
+    if sys.stdout is None:
+        raise OutputFailedError("standard output is closed")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosedError from None
+    except OSError as error:
+        raise OutputFailedError(error.strerror or str(error)) from error
+
+
+def write(text: str) -> None:
+    """Write data to stdout as it is; on a terminal, with control characters escaped."""
+    with _output() as stdout:
+        stdout.write(visible(text) if is_terminal(stdout) else text)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write data that is no text to stdout."""
+    with _output() as stdout:
+        stdout.flush()
+        stdout.buffer.write(data)
+
+
+def note(message: str) -> None:
+    """Write a line for the user to stderr."""
+    if sys.stderr is not None:
+        from tqdm import tqdm
+
+        with _nobody_to_tell():
+            tqdm.write(visible(message), file=sys.stderr)
+
+
+@contextmanager
+def _nobody_to_tell() -> Iterator[None]:
+    """Go silent when stderr can no longer be written: that must not end a run."""
+    try:
+        yield
+    except OSError:
+        sys.stderr = None  # as Python itself has it when it is closed
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Write a table to stdout: drawn on a terminal, tab-separated in a pipe."""
+    if not is_terminal(sys.stdout):
+        write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for column in columns:
+        right = bool(rows) and all(_is_numeric(row[len(table.columns)]) for row in rows)
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    with _output() as stdout:
+        Console(file=stdout, highlight=False, emoji=False).print(table)
+
+
+def _is_numeric(cell: str) -> bool:
+    return cell.replace(",", "").replace(".", "").rstrip("%").strip().isdigit()
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as 0:42, 12:05 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def status(event: "Event", val_loss: float | None) -> str:
+    """Return one line on how training goes."""
+    remaining = event.seconds * (1 - event.progress) / max(event.progress, 1e-9)
+    parts = [f"ETA {duration(remaining)}", f"step {event.step}", f"loss {event.train_loss:.3f}"]
+    if val_loss is not None:
+        parts.append(f"val {val_loss:.3f}")
+    return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])
+
+
+class Progress:
+    """How training goes, on stderr: a bar on a terminal, now and then a line in a log."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.val_loss: float | None = None
+        self.shown_at = time.monotonic()
+        self.bar: tqdm[Never] | None = None
+        if not quiet and is_terminal(sys.stderr):
+            self.bar = _bar(
+                total=1.0, bar_format="{percentage:3.0f}%|{bar}| {desc}", dynamic_ncols=True
+            )
+
+    def update(self, event: "Event") -> None:
+        """Show an event, if it is time to."""
+        measured = event.val_loss is not None
+        if measured:
+            self.val_loss = event.val_loss
+        if self.quiet:
+            return
+        waited = time.monotonic() - self.shown_at
+        if self.bar is None:
+            if measured or event.progress == 1 or waited >= PLAIN_LINE_SECONDS:
+                self.shown_at = time.monotonic()
+                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
+        elif measured or waited >= REFRESH_SECONDS or event.progress == 1:
+            self.shown_at = time.monotonic()
+            self.bar.n = event.progress
+            with _nobody_to_tell():
+                self.bar.set_description_str(status(event, self.val_loss), refresh=True)
+            if measured and self.verbose:
+                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar off the screen."""
+        if self.bar is not None:
+            with _nobody_to_tell():
+                self.bar.close()
+
+
+@contextmanager
+def counting(total: int, *, unit: str) -> "Iterator[tqdm[Never]]":
+    """Show a bar on stderr that counts to ``total``, on a terminal and for long work only."""
+    silent = not is_terminal(sys.stderr)
+    with _bar(total=total, unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
+        yield bar
+
+
+def _bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+    from tqdm import tqdm
+
+    # Without its monitor thread: workers are forked, and threads do not survive that.
+    tqdm.monitor_interval = 0
+    return tqdm(leave=False, file=sys.stderr, **settings)

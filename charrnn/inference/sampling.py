@@ -1,0 +1,196 @@
+"""Writing text: one character at a time, each drawn from the model's distribution."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config import SamplingConfig
+from charrnn.nn.cells import Array
+from charrnn.nn.decoder import Writer
+from charrnn.nn.language_model import Model, ModelState
+from charrnn.nn.loss import log_softmax
+from charrnn.parallel.group import make_group
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+# How many samples a process writes side by side.
+AT_ONCE = 64
+
+_DRAWS_AHEAD = 256
+_SEED_PIECE = 256
+
+# The steepest that logits are made: they stay finite, and 0 is what exp makes of all but the best.
+_STEEPEST = 1e290
+
+
+class Step(NamedTuple):
+    """The next character of each sample, and the model's own log p of it in nats, shape (N,).
+
+    log_p is empty unless it was asked for.
+    """
+
+    ids: NDArray[np.int64]
+    log_p: Array
+
+
+def weights(logits: Array, config: SamplingConfig) -> Array:
+    """Return what to draw in proportion to, (N, V): temperature, then top-k, then top-p.
+
+    Excluded characters get 0, the likeliest one 1. Temperature must not be 0 here.
+    """
+    # Shifting first keeps 0 at the top: no temperature, however small, can make a NaN of it.
+    top = np.maximum.reduce(logits, axis=1, keepdims=True)
+    p: Array = np.subtract(logits, top, dtype=np.float64)
+    p *= min(1 / config.temperature, _STEEPEST)
+    np.exp(p, out=p)
+    if config.top_k is None and config.top_p is None:
+        return p
+    order = np.argsort(-p, axis=1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=1)
+    if config.top_k is not None:
+        ranked[:, config.top_k :] = 0
+    if config.top_p is not None:
+        before = np.cumsum(ranked, axis=1) - ranked
+        enough = config.top_p * ranked.sum(axis=1, keepdims=True)
+        before[:, 0] = -1  # the likeliest character always stays
+        ranked[before >= enough] = 0
+    np.put_along_axis(p, order, ranked, axis=1)
+    return p
+
+
+def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
+    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] for each."""
+    ids: NDArray[np.int64]
+    if config.temperature == 0:
+        ids = logits.argmax(axis=1)
+        return ids
+    p = weights(logits, config)
+    cumulative = np.add.accumulate(p, axis=1, out=p)
+    target = cumulative[:, -1] * draws
+    # The first id whose cumulative weight reaches the target; argmax finds the first True. Targets
+    # are above 0 and no higher than the last sum, so it is never one of weight 0.
+    ids = (cumulative >= target[:, None]).argmax(axis=1)
+    return ids
+
+
+def start_ids(vocabulary: Vocabulary) -> Ids:
+    """Return what an empty seed stands for: the start of a line, or the likeliest character."""
+    first = vocabulary.index.get("\n", int(vocabulary.counts.argmax()))
+    return np.array([first], np.uint32)
+
+
+def generate(  # noqa: PLR0913
+    model: Model,
+    seed_ids: Ids,
+    config: SamplingConfig,
+    *,
+    random_seed: int,
+    count: int = 1,
+    first: int = 0,
+    log_p: bool = False,
+) -> Iterator[Step]:
+    """Yield characters that continue the seed, without end; the caller stops when it has enough.
+
+    seed_ids       what the model reads first, at least one id
+    count, first   how many samples to write side by side, and the number of the first of them.
+                   Sample i depends on the random seed and i alone, not on these
+    log_p          say how likely the model found each character; empty in each Step if False
+
+    Raises ValueError if count is not at least 1 or the seed is empty.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count}")
+    start = _read(model, seed_ids)
+    samples = range(first, first + count)
+    yield from _written(model, start, config, random_seed, samples, log_p=log_p)
+
+
+def write_samples(  # noqa: PLR0913
+    model: Model,
+    seed_ids: Ids,
+    config: SamplingConfig,
+    *,
+    random_seed: int,
+    count: int,
+    length: int,
+    log_p: bool = False,
+    workers: int = 1,
+) -> Iterator[tuple[Ids, float]]:
+    """Yield whole samples, one after the other: ids (length,) and log p of them all in nats.
+
+    workers   processes to share the work; more than one only where ``sampling_workers`` says so
+
+    The other parameters, and each sample, are those of ``generate``; log p is 0 unless asked for.
+    Raises ValueError if the seed is empty, WorkerLostError if a process dies.
+    """
+    group = make_group(workers)
+    at_once = min(AT_ONCE * workers, count)
+    ids, nats = group.array((at_once, length), np.uint32), group.array((at_once,), np.float64)
+    orders = group.array((2,), np.int64)
+    start = _read(model, seed_ids)
+
+    def work() -> None:
+        begin, end = orders.tolist()
+        mine = group.part(end - begin)
+        samples = range(begin, end)[mine]
+        nats[mine] = 0
+        steps = _written(model, start, config, random_seed, samples, log_p=log_p)
+        for at, step in enumerate(islice(steps, length if samples else 0)):
+            if at % _DRAWS_AHEAD == 0:
+                group.check()
+            ids[mine, at] = step.ids
+            if log_p:
+                nats[mine] += step.log_p
+        group.barrier()
+
+    group.start(work)
+    try:
+        for begin in range(0, count, at_once):
+            orders[:] = begin, min(begin + at_once, count)
+            group.begin()
+            work()
+            for row in range(min(at_once, count - begin)):
+                yield ids[row].copy(), float(nats[row])
+    finally:
+        group.close()
+
+
+class _Start(NamedTuple):
+    """The model after the seed: its logits (V,) and its state, of one sample."""
+
+    logits: Array
+    state: ModelState
+
+
+def _read(model: Model, seed_ids: Ids) -> _Start:
+    if not len(seed_ids):
+        raise ValueError("the seed must have at least one id; start_ids gives one")
+    state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
+    for at in range(0, len(seed), _SEED_PIECE):
+        logits, state, _ = model.forward(seed[at : at + _SEED_PIECE], state)
+    return _Start(logits[-1, 0], state)
+
+
+def _written(  # noqa: PLR0913
+    model: Model,
+    start: _Start,
+    config: SamplingConfig,
+    random_seed: int,
+    samples: range,
+    *,
+    log_p: bool,
+) -> Iterator[Step]:
+    writer = Writer(model, len(samples))
+    writer.start(start.state)
+    logits = np.tile(start.logits, (len(samples), 1))
+    sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
+    every, nothing = np.arange(len(samples)), np.empty(0)
+    while True:
+        for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
+            ids = choose(logits, config, draws)
+            likely = log_softmax(logits.astype(np.float64))[every, ids] if log_p else nothing
+            yield Step(ids, likely)
+            logits = writer.feed(ids)

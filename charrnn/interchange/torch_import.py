@@ -1,0 +1,290 @@
+"""The way in: weights that were trained elsewhere, or exported from here.
+
+Any file of named arrays will do in which recurrent layers have the names of torch.nn
+(``rnn.weight_ih_l0`` ..., with any prefix) and are followed by a linear layer. An embedding in
+front of them is multiplied into the input weights: a one-hot vector takes a column of these.
+"""
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.checkpoint.language_model import Checkpoint
+from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
+from charrnn.errors import CharRNNError, CheckpointError, CorpusError
+from charrnn.extras import require_extra
+from charrnn.nn.cells import CELLS, Array
+from charrnn.text.corpus import read_corpus
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.state import TrainingState
+
+MOST_COUNTED = 2**53
+ZIP_MAGIC = b"PK\x03\x04"
+FROM_PYTORCH = "from PyTorch: safetensors.torch.save_file(net.state_dict(), 'm.safetensors')"
+RECURRENT = re.compile(r"(.*?)weight_ih_l(\d+)")
+EMBEDDING = re.compile(r"(^|[._])(embed\w*|emb|encoder|wte)([._]|$)")
+
+
+class Foreign(NamedTuple):
+    """Named arrays of a file, and the texts that came with them."""
+
+    arrays: dict[str, NDArray[Any]]
+    metadata: dict[str, str]
+
+
+def read_foreign(path: Path) -> Foreign:
+    """Read a safetensors or an .npz file.
+
+    Raises CheckpointError for a file that is neither, ConfigError if safetensors is not installed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    # A safetensors file begins with the length of its header, which is JSON.
+    header_fits = int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{"
+    if not header_fits and not data.startswith(ZIP_MAGIC):
+        raise CheckpointError(f"{path}: neither a safetensors nor an .npz file", hint=FROM_PYTORCH)
+    try:
+        if data.startswith(ZIP_MAGIC):
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                arrays = dict(file)
+            metadata = json.loads(arrays.pop("metadata", np.array([], np.uint8)).tobytes() or "{}")
+        else:
+            arrays = require_extra("safetensors.numpy", "safetensors").load(data)
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            metadata = header.get("__metadata__", {})
+        if not isinstance(metadata, dict):
+            metadata = {}
+        return Foreign(arrays, {str(name): str(text) for name, text in metadata.items()})
+    except CharRNNError:
+        raise
+    except Exception as error:  # bytes can make the readers raise anything
+        raise CheckpointError(
+            f"{path}: neither a safetensors nor an .npz file: {error}",
+            hint=FROM_PYTORCH,
+        ) from error
+
+
+def read_characters(source: str) -> list[str]:
+    """Return the characters of a vocabulary, by id.
+
+    source   a .json file: a list of characters, or an object from characters to ids. Any other file
+             is the text that the model was trained on: its distinct characters, sorted
+
+    Raises CorpusError for a file that is neither.
+    """
+    path = Path(source)
+    if path.suffix.lower() != ".json":
+        return [*read_corpus([source]).vocabulary.characters]
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorpusError(f"{path}: cannot be read: {error}") from error
+    if isinstance(content, dict):
+        if sorted(map(str, content.values())) != sorted(map(str, range(len(content)))):
+            raise CorpusError(f"{path}: the ids must be 0 to {len(content) - 1}")
+        content = sorted(content, key=lambda character: int(content[character]))
+    sound = isinstance(content, list) and all(isinstance(c, str) and len(c) == 1 for c in content)
+    if not sound or len(set(content)) < len(content) or not content:
+        raise CorpusError(
+            f"{path}: must be a list of different characters, or an object from them to ids"
+        )
+    return list(content)
+
+
+def import_weights(
+    path: Path, *, characters: Sequence[str] | None = None, nonlinearity: Nonlinearity = "tanh"
+) -> Checkpoint:
+    """Return a checkpoint of the weights in a safetensors or .npz file.
+
+    characters     of its vocabulary, by id; None: the file has them itself
+    nonlinearity   of an Elman RNN, which its weights do not tell
+
+    Raises CheckpointError if the weights are not those of such a model.
+    """
+    arrays, metadata = read_foreign(path)
+    if "header" in arrays:
+        raise CheckpointError(f"{path}: is a charrnn checkpoint already", hint="use it as it is")
+    if "labels" in metadata:
+        raise CheckpointError(
+            f"{path}: is a classifier", hint="only models that write are imported"
+        )
+    counts = None
+    if characters is None:
+        if "characters" not in metadata:
+            raise CheckpointError(
+                f"{path}: does not say which characters it knows",
+                hint="--vocab names the text it was trained on, or a JSON list of its characters",
+            )
+        characters = [*metadata["characters"]]
+        counts = _counts(metadata, len(characters))
+    try:
+        normalize: Normalization = "none"
+        if "config" in metadata:
+            config = json.loads(metadata["config"])
+            nonlinearity = config["model"]["nonlinearity"]
+            normalize = config["data"]["normalize"]
+        data = DataConfig(normalize=normalize)
+        return _checkpoint(_Source(arrays), characters, counts, Config(data=data), nonlinearity)
+    except _Unfit as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except Exception as error:  # what a file says of itself can be wrong in any way
+        raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
+
+
+def _counts(metadata: dict[str, str], size: int) -> NDArray[np.int64] | None:
+    try:
+        counts = np.array(json.loads(metadata.get("counts", "null")), np.int64)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+    sound = counts.shape == (size,) and counts.min() >= 0 and counts.max() < MOST_COUNTED
+    return counts if sound else None
+
+
+class _Unfit(Exception):  # noqa: N818
+    """Why these weights are no model that writes."""
+
+
+class _Source:
+    """Finds layers by name and shape among arrays. Raises _Unfit if they are not there."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.arrays, self.used = arrays, set[str]()
+        for name, array in arrays.items():
+            if array.dtype.kind != "f":
+                raise _Unfit(f"{name} holds no floating-point numbers")
+        found = [match for match in map(RECURRENT.fullmatch, arrays) if match]
+        self.prefix = found[0][1] if found else ""
+        numbers = sorted(int(match[2]) for match in found)
+        if not found or numbers != list(range(len(numbers))):
+            raise _Unfit(
+                "has no recurrent layers weight_ih_l0 ... among " + ", ".join(sorted(arrays)[:10])
+            )
+        if any(name.endswith("_reverse") for name in arrays):
+            raise _Unfit("reads in both directions, which a model that writes cannot")
+        self.layers = len(numbers)
+        rows, self.hidden_size = self._matrix("weight_hh_l0").shape
+        gates = rows // self.hidden_size
+        cells = {cell.gates: name for name, cell in CELLS.items()}
+        if gates not in cells or gates * self.hidden_size != rows:
+            raise _Unfit(f"weight_hh_l0 of {rows} x {self.hidden_size} is no RNN, GRU or LSTM")
+        self.cell: CellName = cells[gates]  # type: ignore[assignment]
+        self.rows = rows
+
+    def _matrix(self, name: str) -> NDArray[Any]:
+        array = self._take(self.prefix + name)
+        if array is None or array.ndim != 2 or not array.size:  # noqa: PLR2004
+            raise _Unfit(f"{self.prefix}{name} is missing or no matrix")
+        return array
+
+    def _take(self, name: str) -> NDArray[Any] | None:
+        self.used.add(name)
+        return self.arrays.get(name)
+
+    def require_nothing_else(self) -> None:
+        """Refuse parameters that a model that writes does not have: without them it is another."""
+        if left := sorted(self.arrays.keys() - self.used):
+            raise _Unfit(f"has parameters that have no place here: {', '.join(left[:10])}")
+
+    def layer(self, number: int) -> dict[str, NDArray[Any]]:
+        """Return the parameters of a recurrent layer; biases that it lacks are zero."""
+        params = {name: self._matrix(f"{name}_l{number}") for name in ("weight_ih", "weight_hh")}
+        for name in ("bias_ih", "bias_hh"):
+            bias = self._take(f"{self.prefix}{name}_l{number}")
+            params[name] = np.zeros(self.rows) if bias is None else bias
+        return params
+
+    def around(self, vocab_size: int) -> tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]]:
+        """Return embedding (V, I) or None, and weight (V, H) and bias (V,) of the output."""
+        features = self._matrix("weight_ih_l0").shape[1]
+        others = {
+            name: array
+            for name, array in self.arrays.items()
+            if not (self.prefix and name.startswith(self.prefix))
+            and not re.search(r"_(ih|hh)_l\d+", name)
+            and array.ndim == 2  # noqa: PLR2004
+            and len(array) == vocab_size
+        }
+        outputs = {n: a for n, a in others.items() if a.shape[1] == self.hidden_size}
+        named = {n: a for n, a in outputs.items() if not EMBEDDING.search(n)}
+        if len(outputs) > 1:
+            outputs = named
+        if len(outputs) != 1:
+            shapes = ", ".join(
+                f"{name} {' x '.join(map(str, array.shape))}"
+                for name, array in sorted(self.arrays.items())
+                if not re.search(r"_(ih|hh)_l\d+", name)
+            )
+            raise _Unfit(
+                f"has {len(outputs)} linear layers from {self.hidden_size} units to the "
+                f"{vocab_size} characters of the vocabulary, not one; besides the recurrent ones: "
+                f"{shapes or 'nothing'}"
+            )
+        ((name, weight),) = outputs.items()
+        self.used.add(name)
+        bias = self._take(name.removesuffix("weight") + "bias")
+        bias = np.zeros(vocab_size) if bias is None else bias
+        if bias.shape != (vocab_size,):
+            raise _Unfit(f"the output's bias has the shape {bias.shape}, not ({vocab_size},)")
+        if features == vocab_size and not any(map(EMBEDDING.search, others)):
+            return None, weight, bias
+        embeddings = {n: a for n, a in others.items() if a.shape[1] == features and n != name}
+        embeddings = embeddings or {n: a for n, a in outputs.items() if a.shape[1] == features}
+        if len(embeddings) != 1:
+            raise _Unfit(f"has no embedding of {vocab_size} characters in {features} features")
+        self.used |= embeddings.keys()
+        return next(iter(embeddings.values())), weight, bias
+
+
+def _checkpoint(
+    source: _Source,
+    characters: Sequence[str],
+    counts: NDArray[np.int64] | None,
+    base: Config,
+    nonlinearity: Nonlinearity,
+) -> Checkpoint:
+    order = np.argsort([ord(character) for character in characters])
+    vocabulary = Vocabulary(
+        "".join(characters[place] for place in order), None if counts is None else counts[order]
+    )
+    dtype = source.layer(0)["weight_hh"].dtype
+    model = ModelConfig(
+        cell=source.cell,
+        hidden_size=source.hidden_size,
+        layers=source.layers,
+        nonlinearity=nonlinearity if source.cell == "rnn" else "tanh",
+        dtype="float64" if dtype == np.float64 else "float32",
+    )
+    config = replace(base, model=model)
+    state = TrainingState.start(config, len(vocabulary))
+    embedding, weight, bias = source.around(len(vocabulary))
+    for number, params in enumerate(state.model.layers):
+        given = source.layer(number)
+        if not number:
+            columns = given["weight_ih"]
+            if embedding is not None:
+                columns = columns.astype(np.float64) @ embedding.T.astype(np.float64)
+            given["weight_ih"] = columns[:, order]
+        for name, array in given.items():
+            _put(params[name], array, f"{name}_l{number}")
+    _put(state.model.params["output.weight"], weight[order], "the output's weight")
+    _put(state.model.params["output.bias"], bias[order], "the output's bias")
+    source.require_nothing_else()
+    return Checkpoint.of(config, vocabulary, state)
+
+
+def _put(target: Array, array: NDArray[Any], name: str) -> None:
+    if array.shape != target.shape:
+        raise _Unfit(f"{name} has the shape {array.shape}, not {target.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        target[...] = array
+    if not np.isfinite(target).all():
+        raise _Unfit(f"{name} holds numbers that are not finite")

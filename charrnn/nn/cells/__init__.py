@@ -1,0 +1,58 @@
+"""Recurrent cells, one file each.
+
+A cell holds no weights and no state: both are arguments of its forward and backward, so training,
+sampling and gradient checks all call the same code.
+
+Axes, in this order in every shape, as in torch.nn:
+
+    G  gates of a cell (rnn 1, gru 3, lstm 4)       I  input features
+    T  time steps                                   H  hidden units
+    B  samples of a batch                           V  characters of the vocabulary
+
+Weights are PyTorch's, (G*H, I), so a step is ``x @ W.T``. With the gates first, one gate of all
+steps, (T*B, H), is one matrix without a copy, and one gate of one step is one block of memory.
+"""
+
+from charrnn.config import CellName, Nonlinearity
+from charrnn.nn.cells.cell import (
+    Array,
+    Blocks,
+    Cell,
+    Mask,
+    Params,
+    State,
+    Workspace,
+    init_params,
+    remember_by_default,
+)
+from charrnn.nn.cells.gru import GRUCell
+from charrnn.nn.cells.lstm import LSTMCell
+from charrnn.nn.cells.rnn import RNNCell
+
+CELLS: dict[str, type[RNNCell] | type[LSTMCell] | type[GRUCell]] = {
+    "rnn": RNNCell,
+    "lstm": LSTMCell,
+    "gru": GRUCell,
+}
+
+__all__ = [
+    "CELLS",
+    "Array",
+    "Blocks",
+    "Cell",
+    "GRUCell",
+    "LSTMCell",
+    "Mask",
+    "Params",
+    "RNNCell",
+    "State",
+    "Workspace",
+    "init_params",
+    "make_cell",
+    "remember_by_default",
+]
+
+
+def make_cell(name: CellName, nonlinearity: Nonlinearity = "tanh") -> Cell:
+    """Return the cell of this name; the nonlinearity is that of the RNN."""
+    return RNNCell(nonlinearity) if name == "rnn" else CELLS[name]()

@@ -1,0 +1,101 @@
+"""The GRU (Cho et al. 2014), in the form of torch.nn.GRU.
+
+    r_t = sigmoid(W_ir x_t + b_ir + W_hr h_(t-1) + b_hr)            reset gate
+    z_t = sigmoid(W_iz x_t + b_iz + W_hz h_(t-1) + b_hz)            update gate
+    n_t =    tanh(W_in x_t + b_in + r_t * (W_hn h_(t-1) + b_hn))    candidate
+    h_t = (1 - z_t) * n_t + z_t * h_(t-1)
+
+The weights of the gates are stacked in the order r, z, n. Because r multiplies the recurrent part
+of n and its bias, the two sides of n have gradients of their own. Backward, from the last step to
+the first, with a the gates before their activation and u_t = W_hn h_(t-1) + b_hn:
+
+    da_n = dh_t * (1 - z_t) * (1 - n_t^2)           du = da_n * r_t
+    da_z = dh_t * (h_(t-1) - n_t) * z_t (1 - z_t)   da_r = da_n * u_t * r_t (1 - r_t)
+    dh_(t-1) = dh_t * z_t + W_hh^T [da_r, da_z, du]
+    dW_hh = sum_t [da_r, da_z, du] h_(t-1)^T        dW_ih = sum_t [da_r, da_z, da_n] x_t^T
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.cell import Array, Cell, Params, activate
+
+
+@dataclass(frozen=True)
+class GRUCell(Cell):
+    """GRU; see the module for its equations and ``Cell`` for shapes."""
+
+    gates: ClassVar[int] = 3
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+    sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1)
+    # r, z, u and, on the input's side instead of u, n
+    gradients: ClassVar[int] = 4
+    input_side: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    skips: ClassVar[bool] = True
+
+    def input_bias(self, params: Params) -> Array:
+        """Return both biases of r and z; of n only the input's, the other being behind r."""
+        bias = params["bias_ih"].copy()
+        inside = 2 * (len(bias) // 3)
+        bias[:inside] += params["bias_hh"][:inside]
+        return bias
+
+    def step(  # noqa: PLR0913, PLR0917
+        self,
+        params: Params,
+        gates: Array,
+        recurrent: Array,
+        before: Sequence[Array],
+        after: Sequence[Array],
+        kept: Array,
+    ) -> None:
+        """See ``Cell.step``. Keeps u_t, the recurrent part of n."""
+        r, z, n = gates
+        h_before, h, product = before[0], after[0], recurrent[2]
+        np.add(product, params["bias_hh"][-len(product[0]) :], out=kept)
+        r_and_z = gates[:2]
+        r_and_z += recurrent[:2]
+        activate(r_and_z, (r_and_z,))
+        np.multiply(r, kept, out=product)
+        n += product
+        np.tanh(n, out=n)
+        # (1 - z) * n + z * h_before, with one product less
+        np.subtract(h_before, n, out=h)
+        h *= z
+        h += n
+
+    def step_backward(  # noqa: PLR0913, PLR0917
+        self,
+        params: Params,  # noqa: ARG002
+        gates: Array,
+        kept: Array,
+        before: Sequence[Array],
+        d_state: Sequence[Array],
+        d_gates: Array,
+        scratch: Array,
+    ) -> None:
+        """See ``Cell.step_backward``."""
+        r, z, n = gates
+        d_r, d_z, d_u, d_n = d_gates
+        d_h, skip, product = d_state[0], scratch[0], scratch[1]
+        # what goes straight to h_before
+        np.multiply(d_h, z, out=skip)
+        # the candidate, behind its tanh and the factor 1 - z
+        np.subtract(d_h, skip, out=d_n)
+        np.multiply(n, n, out=product)
+        product *= d_n
+        d_n -= product
+        # update gate, through the sigmoid: dh * z (1 - z) = skip - skip * z
+        np.multiply(skip, z, out=product)
+        np.subtract(skip, product, out=product)
+        np.subtract(before[0], n, out=d_z)
+        d_z *= product
+        # undoes r * u
+        np.multiply(d_n, r, out=d_u)
+        np.multiply(d_u, kept, out=d_r)
+        np.multiply(d_r, r, out=product)
+        d_r -= product
+        d_h[...] = skip

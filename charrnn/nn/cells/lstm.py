@@ -1,0 +1,123 @@
+"""The LSTM (Hochreiter & Schmidhuber 1997) with a forget gate (Gers, Schmidhuber & Cummins 2000).
+
+    i_t = sigmoid(W_ii x_t + b_ii + W_hi h_(t-1) + b_hi)    input gate
+    f_t = sigmoid(W_if x_t + b_if + W_hf h_(t-1) + b_hf)    forget gate
+    g_t =    tanh(W_ig x_t + b_ig + W_hg h_(t-1) + b_hg)    candidate
+    o_t = sigmoid(W_io x_t + b_io + W_ho h_(t-1) + b_ho)    output gate
+    c_t = f_t * c_(t-1) + i_t * g_t                         cell state
+    h_t = o_t * tanh(c_t)                                   output
+
+The weights of the gates are stacked in the order i, f, g, o, as in torch.nn.LSTM. Backward, from
+the last step to the first, with dh_t and dc_t the gradients from above and from the right, and
+z the gates before their activation:
+
+    dc_t += dh_t * o_t * (1 - tanh(c_t)^2)
+    dz_i = dc_t * g_t     * i_t (1 - i_t)        dz_f = dc_t * c_(t-1)   * f_t (1 - f_t)
+    dz_g = dc_t * i_t     * (1 - g_t^2)          dz_o = dh_t * tanh(c_t) * o_t (1 - o_t)
+    dc_(t-1) = dc_t * f_t                        dh_(t-1) = W_hh^T dz_t
+    dW_hh = sum_t dz_t h_(t-1)^T                 dW_ih = sum_t dz_t x_t^T     db = sum_t dz_t
+
+With a peephole (Gers & Schmidhuber 2000; here that of the output gate alone, and a whole matrix),
+the output gate also sees the new cell state:
+
+    o_t = sigmoid(W_io x_t + b_io + W_ho h_(t-1) + b_ho + V_o c_t)
+    dc_t += V_o^T dz_o                           dV_o = sum_t dz_o c_t^T
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.cell import Array, Cell, Params, State, activate
+
+
+@dataclass(frozen=True)
+class LSTMCell(Cell):
+    """LSTM; see the module for its equations and ``Cell`` for shapes.
+
+    peephole   the output gate sees the new cell state, through ``weight_co`` (H, H)
+    """
+
+    peephole: bool = False
+
+    gates: ClassVar[int] = 4
+    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    gradients: ClassVar[int] = 4
+    input_side: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+
+    def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of the parameters of a layer."""
+        shapes = super().param_shapes(input_size, hidden_size)
+        return shapes | {"weight_co": (hidden_size, hidden_size)} if self.peephole else shapes
+
+    def step(  # noqa: PLR0913, PLR0917
+        self,
+        params: Params,
+        gates: Array,
+        recurrent: Array,
+        before: Sequence[Array],
+        after: Sequence[Array],
+        kept: Array,
+    ) -> None:
+        """See ``Cell.step``. Keeps tanh(c_t)."""
+        gates += recurrent
+        i, f, g, o = gates[0], gates[1], gates[2], gates[3]  # half the time of unpacking
+        if self.peephole:  # the output gate has to wait for c
+            activate(gates[:3], (gates[:2],))
+        else:
+            activate(gates, (gates[:2], o))
+        h, c = after
+        np.multiply(f, before[1], out=c)
+        np.multiply(i, g, out=kept)
+        c += kept
+        if self.peephole:
+            np.dot(c, params["weight_co"].T, out=kept)
+            kept *= self.scale(kept.dtype)[3]
+            o += kept
+            activate(o, (o,))
+        np.tanh(c, out=kept)
+        np.multiply(o, kept, out=h)
+
+    def step_backward(  # noqa: PLR0913, PLR0917
+        self,
+        params: Params,
+        gates: Array,
+        kept: Array,
+        before: Sequence[Array],
+        d_state: Sequence[Array],
+        d_gates: Array,
+        scratch: Array,
+    ) -> None:
+        """See ``Cell.step_backward``."""
+        i, f, g, o = gates
+        d, product = scratch[:4], scratch[4]
+        d_i, d_f, d_g, d_o = d
+        d_h, d_c = d_state
+        tanh_c = kept
+        # undoes h = o * tanh(c)
+        np.multiply(d_h, o, out=product)
+        np.multiply(product, tanh_c, out=d_o)  # dz_o but for the factor 1 - o
+        d_c += product
+        np.multiply(d_o, tanh_c, out=product)
+        d_c -= product
+        if self.peephole:
+            np.multiply(d_o, o, out=product)
+            d_c += np.dot(d_o - product, params["weight_co"])
+        # undoes c = f * c_before + i * g; the same but for the factors 1 - i, 1 - f, 1 - g^2
+        np.multiply(d_c, i, out=d_g)
+        np.multiply(d_g, g, out=d_i)
+        d_c *= f
+        np.multiply(d_c, before[1], out=d_f)
+        # those factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
+        np.multiply(d_i, g, out=product)
+        np.multiply(d, gates, out=d_gates)
+        d_gates[2] = product
+        np.subtract(d, d_gates, out=d_gates)
+
+    def further_gradients(self, d_gates: Array, states: State, grads: Params) -> None:
+        """See ``Cell.further_gradients``."""
+        if self.peephole:
+            np.dot(d_gates[3].T, states[1], out=grads["weight_co"])

@@ -1,0 +1,124 @@
+"""The model one character at a time, for writing: each character waits for the one before.
+
+``Model.forward`` prepares its weights for the steps of one sequence. Here everything that stays the
+same from character to character is prepared once, and no array is made on the way.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.nn.cells import Array, Blocks, Cell, Params, Workspace
+from charrnn.nn.language_model import Model, ModelState
+
+# Samples are multiplied in rows of exactly this many, the last ones padded. BLAS rounds differently
+# for matrices of different sizes, and a recurrent network can amplify a last bit into another text;
+# at a fixed size a sample has the same bits, and so the same text, in any company.
+ROWS = 4
+_LOGITS_AT_ONCE = 64
+
+
+class Writer:
+    """Several samples side by side, all fed one character at a time.
+
+    count   how many
+    """
+
+    def __init__(self, model: Model, count: int) -> None:
+        self._layers: list[_Layer] = []
+        inputs = None
+        for params in model.layers:
+            layer = _Layer(model.cell, params, inputs, count)
+            self._layers.append(layer)
+            inputs = layer.outputs
+        assert inputs is not None  # noqa: S101  # there is no model without layers
+        weight, self._bias = model.params["output.weight"], model.params["output.bias"]
+        V, H = weight.shape
+        # A padded vocabulary can always be cut into blocks.
+        widened = np.zeros((1, H, _padded(V, _LOGITS_AT_ONCE)), weight.dtype)
+        widened[0, :, :V] = weight.T
+        self._output = _Product(widened, inputs)
+        self._logits = self._output.out[0, :count, :V]
+
+    def start(self, state: ModelState) -> None:
+        """Begin all samples with the state of one, (1, H) each."""
+        for layer, parts in zip(self._layers, state, strict=True):
+            for mine, part in zip(layer.state, parts, strict=True):
+                mine[...] = part
+
+    def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
+        """Read the next character of each sample, (count,); return logits (count, V).
+
+        The logits are overwritten by the next call.
+        """
+        for layer in self._layers:
+            layer.feed(ids)
+        self._output()
+        self._logits += self._bias
+        return self._logits
+
+
+class _Product:
+    """weights applied to rows in an array that stays the same, always ROWS of them at a time.
+
+    weights   (G, K, M)
+    x         (N, K), N a multiple of ROWS
+    out       (G, N, M), where the result is written
+    """
+
+    def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
+        G, K, M = weights.shape
+        cut = Blocks(weights, Workspace(), "blocks", scale)
+        if len(x) == ROWS:  # all gates of a sample side by side: one run of memory if it is alone
+            self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
+        else:
+            self.out = np.empty((G, len(x), M), weights.dtype)
+        self._operands = x.reshape(-1, 1, 1, ROWS, K), cut.blocks, cut.target(self.out, ROWS)
+
+    def __call__(self) -> None:
+        np.matmul(*self._operands)
+
+
+class _Layer:
+    """A layer's weights as a step wants them, and its state.
+
+    inputs    (N, I), N being count up to a multiple of ROWS; None if the inputs are ids
+    outputs   (N, H)
+    state     of the samples that count, (count, H) each
+    """
+
+    def __init__(self, cell: Cell, params: Params, inputs: Array | None, count: int) -> None:
+        self.cell, self.params = cell, params
+        weight = params["weight_hh"]
+        G, H, dtype = cell.gates, weight.shape[1], weight.dtype
+        scale = cell.scale(dtype)
+        self.outputs = np.zeros((_padded(count, ROWS), H), dtype)
+        others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
+        self.state = [self.outputs[:count], *others]
+        self._kept = np.empty((count, H), dtype)
+        self._product = _Product(cell.by_gate(weight), self.outputs, scale)
+        self._recurrent = self._product.out[:, :count]
+        if inputs is None:
+            self._table = cell.input_table(params)
+            self._gates = np.empty((G, count, H), dtype)
+        else:
+            self._input = _Product(cell.by_gate(params["weight_ih"]), inputs, scale)
+            self._bias = cell.input_bias(params).reshape(G, 1, H) * scale
+            self._gates = self._input.out[:, :count]
+        self._first = inputs is None
+
+    def feed(self, ids: NDArray[np.integer[Any]]) -> None:
+        """Do one step, with these ids or with what the inputs are now."""
+        if self._first:
+            self._table.take(ids, axis=1, out=self._gates, mode="clip")
+        else:
+            self._input()
+            self._gates += self._bias
+        self._product()
+        state = self.state
+        self.cell.step(self.params, self._gates, self._recurrent, state, state, self._kept)
+
+
+def _padded(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple

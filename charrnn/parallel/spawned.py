@@ -1,0 +1,162 @@
+"""Workers that start as fresh processes, for systems on which a process must not be forked.
+
+What a worker needs is pickled. Arrays are not: they are views of memory that all processes map, and
+what is pickled is where they are. That memory is a file without a name, passed on as a descriptor.
+"""
+
+import io
+import json
+import math
+import mmap
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from charrnn.parallel.group import Team
+
+# Larger arrays are moved to shared memory, smaller ones go with the pickle.
+LARGEST_PICKLED = 1 << 16
+
+
+class _Segment(NamedTuple):
+    descriptor: int
+    memory: NDArray[np.uint8]
+
+
+class _Place(NamedTuple):
+    """Where an array is."""
+
+    segment: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+
+
+class SpawnedTeam(Team):
+    """This process, rank 0, and others that were started anew."""
+
+    def __init__(self, size: int) -> None:
+        self._segments: list[_Segment] = []
+        super().__init__(size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"size": self.size, "_values": self._values, "_turn": self._turn}
+
+    def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of zeros in shared memory."""
+        size = max(math.prod(shape) * np.dtype(dtype).itemsize, 1)
+        with tempfile.TemporaryFile() as file:
+            file.truncate(size)
+            descriptor = os.dup(file.fileno())
+        segment = _mapped(descriptor, size)
+        self._segments.append(segment)
+        return np.frombuffer(segment.memory, dtype, math.prod(shape)).reshape(shape)
+
+    def start(self, work: Callable[[], object]) -> None:
+        """Start the other processes."""
+        pickled = io.BytesIO()
+        _Pickler(pickled, self).dump((self, work))
+        for rank in range(1, self.size):
+            to_child, from_child = os.pipe(), os.pipe()
+            plan = {
+                "rank": rank,
+                "pipe": [to_child[0], from_child[1]],
+                "segments": [(s.descriptor, s.memory.size) for s in self._segments],
+                "path": sys.path,  # where the modules of what is pickled are found
+            }
+            ours = [to_child[0], from_child[1], *(s.descriptor for s in self._segments)]
+            # -P: not what happens to lie in the current folder. A session of its own: Ctrl-C is for
+            # the first process, which then decides what becomes of the others.
+            child = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-P", "-m", "charrnn.parallel.spawned", json.dumps(plan)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=ours,
+                start_new_session=True,
+            )
+            os.close(to_child[0])
+            os.close(from_child[1])
+            self._pipes.append((from_child[0], to_child[1]))
+            self._children.append(child.pid)
+            child.returncode = 0  # ``close`` waits for it
+            assert child.stdin is not None  # noqa: S101  # it was asked for
+            with child.stdin:
+                child.stdin.write(pickled.getbuffer())
+        for segment in self._segments:
+            os.close(segment.descriptor)
+
+    def join(self, plan: dict[str, Any], work: Callable[[], object]) -> None:
+        """Become the worker that a plan describes. Does not return."""
+        self.rank, self._pipes, self._children = plan["rank"], [tuple(plan["pipe"])], []
+        self._serve(work)
+
+    def place(self, array: NDArray[Any]) -> _Place | None:
+        """Return where in shared memory an array is, or None."""
+        address = array.__array_interface__["data"][0]
+        for number, segment in enumerate(self._segments):
+            offset = address - segment.memory.__array_interface__["data"][0]
+            if 0 <= offset < segment.memory.size:
+                return _Place(number, offset, array.shape, array.strides, array.dtype.str)
+        return None
+
+
+class _Pickler(pickle.Pickler):
+    """Replaces arrays by their places, and moves large ones that have none."""
+
+    def __init__(self, file: io.BytesIO, team: SpawnedTeam) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._team = team
+        self._moved: dict[int, NDArray[Any]] = {}
+
+    def persistent_id(self, obj: object) -> _Place | None:
+        """Return the place of an array; None for what is to be pickled."""
+        if not isinstance(obj, np.ndarray):
+            return None
+        place = self._team.place(obj)
+        if place is None and obj.nbytes > LARGEST_PICKLED:
+            if id(obj) not in self._moved:
+                self._moved[id(obj)] = moved = self._team.array(obj.shape, obj.dtype)
+                moved[...] = obj
+            return self._team.place(self._moved[id(obj)])
+        return place
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds the arrays again."""
+
+    def __init__(self, file: Any, segments: list[_Segment]) -> None:  # noqa: ANN401
+        super().__init__(file)
+        self._segments = segments
+
+    def persistent_load(self, pid: _Place) -> NDArray[Any]:
+        """Return the array at a place."""
+        memory = self._segments[pid.segment].memory
+        return np.ndarray(pid.shape, pid.dtype, memory, pid.offset, pid.strides)
+
+
+def _mapped(descriptor: int, size: int) -> _Segment:
+    return _Segment(descriptor, np.frombuffer(mmap.mmap(descriptor, size), np.uint8))
+
+
+def main() -> None:
+    """Be a worker: the plan is the argument, what to work on comes through stdin."""
+    plan = json.loads(sys.argv[1])
+    sys.path[:] = plan["path"]
+    segments = [_mapped(*segment) for segment in plan["segments"]]
+    try:
+        team, work = _Unpickler(sys.stdin.buffer, segments).load()
+    except (EOFError, pickle.UnpicklingError):  # the first process is gone
+        return
+    team.join(plan, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Labelled texts from files and standard input: what a classifier learns from."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
+
+from charrnn.config import Normalization
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.text.corpus import STDIN, Reader, normalized
+
+if TYPE_CHECKING:
+    import _csv
+
+JSONL_SUFFIXES = {".jsonl", ".ndjson", ".json"}
+LABEL, TEXT = "label", "text"
+LONGEST_LABEL = 200
+LONGEST_FIELD = 1 << 30
+MOST_COLUMNS = 9  # digits of a number of columns
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts and their labels, and the SHA-256 of the bytes that they were read from."""
+
+    texts: list[str]
+    labels: list[str]
+    sha256: str
+
+
+class Columns(NamedTuple):
+    """Where label and text are: names, or numbers counted from 1; None: where they usually are."""
+
+    label: str | None = None
+    text: str | None = None
+
+
+class _Row(NamedTuple):
+    line: int
+    label: str
+    text: str
+
+
+def read_labelled(
+    sources: Sequence[str],
+    *,
+    encoding: str = "utf-8",
+    normalize: Normalization = "none",
+    columns: Columns | None = None,
+) -> Labelled:
+    """Read labelled texts from files, or from standard input for ``-``.
+
+        *.jsonl, *.ndjson    one JSON object per line, with "label" and "text"
+        *.csv                comma-separated values; its first row names the columns
+        all others           label TAB text, one per line; a row of names if ``columns`` has one,
+                             or if it is "label" and "text"
+
+    Standard input that begins with { is JSON Lines. Raises CorpusError naming file and line for
+    what cannot be understood, and ConfigError for columns that are not there.
+    """
+    reader, columns = Reader(encoding), columns or Columns()
+    texts, labels = [], []
+    for source in sources:
+        content = "".join(reader.pieces(source))
+        for row in _rows(source, content, columns):
+            if fault := _fault(row):
+                raise CorpusError(f"{source}: line {row.line}: {fault}", hint="mend it, or drop it")
+            # After all is parsed: a wide comma of a text must not become one of the file.
+            texts.append(normalized(row.text, normalize))
+            labels.append(row.label)
+    if not texts:
+        raise CorpusError(
+            f"{', '.join(sources)}: no labelled texts", hint="one per line: label, TAB, text"
+        )
+    return Labelled(texts, labels, reader.sha256.hexdigest())
+
+
+def _fault(row: _Row) -> str | None:
+    """Return why a row cannot be used."""
+    if not row.label:
+        return "the label is empty"
+    if len(row.label) > LONGEST_LABEL:
+        return f"a label of {len(row.label):,} characters; is it the text?"
+    if any("\ud800" <= character <= "\udfff" for character in row.label + row.text):
+        return "it holds a lone surrogate, which is no character"
+    return None
+
+
+def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
+    csv.field_size_limit(LONGEST_FIELD)
+    suffix = PurePath(source).suffix.lower()
+    if suffix in JSONL_SUFFIXES or (source == STDIN and content.startswith("{")):
+        return _json_rows(source, content, columns)
+    if suffix == ".csv":
+        named = Columns(columns.label or LABEL, columns.text or TEXT)
+        lines = csv.reader(io.StringIO(content, newline=""))
+        return _column_rows(source, lines, named, header=True)
+    if columns == Columns():
+        return _plain_rows(source, content)
+    # a tab-separated file has no quotes: what looks like one is a part of the text
+    lines = csv.reader(io.StringIO(content, newline="\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
+    given = Columns(columns.label or "1", columns.text or "2")
+    return _column_rows(source, lines, given, header=not all(map(_is_number, given)))
+
+
+def _plain_rows(source: str, content: str) -> Iterator[_Row]:
+    for number, line in enumerate(content.split("\n"), 1):
+        row = line.removesuffix("\r")
+        if not row or (number == 1 and row.lower() == f"{LABEL}\t{TEXT}"):
+            continue
+        label, tab, text = row.partition("\t")
+        if not tab:
+            raise CorpusError(
+                f"{source}: line {number}: there is no TAB between a label and a text",
+                hint="one per line: label, TAB, text; or a .csv or .jsonl file",
+            )
+        yield _Row(number, label, text)
+
+
+def _json_rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
+    names = columns.label or LABEL, columns.text or TEXT
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            raise CorpusError(f"{source}: line {number}: not a JSON object") from None
+        values = [entry.get(name) for name in names] if isinstance(entry, dict) else [None, None]
+        label = values[0]
+        if isinstance(label, (bool, int, float)):
+            label = json.dumps(label)
+        if not isinstance(label, str) or not isinstance(values[1], str):
+            raise CorpusError(
+                f"{source}: line {number}: not an object with {names[0]!r} and {names[1]!r}",
+                hint="--label-column and --text-column name others",
+            )
+        yield _Row(number, label, values[1])
+
+
+def _column_rows(
+    source: str, lines: "_csv.Reader", columns: Columns, *, header: bool
+) -> Iterator[_Row]:
+    places: list[int] | None = None
+    if not header:
+        places = [int(column or 0) - 1 for column in columns]
+        if min(places) < 0:
+            raise ConfigError("columns are counted from 1")
+        _require_two(places)
+    try:
+        for row in lines:
+            if not row:
+                continue
+            if places is None:
+                places = [_place(source, row, column or "") for column in columns]
+                _require_two(places)
+                continue
+            if len(row) <= max(places):
+                raise CorpusError(
+                    f"{source}: line {lines.line_num}: {len(row)} column(s), not {max(places) + 1}"
+                )
+            yield _Row(lines.line_num, row[places[0]], row[places[1]])
+    except csv.Error as error:
+        raise CorpusError(f"{source}: line {lines.line_num}: {error}") from error
+
+
+def _place(source: str, names: list[str], column: str) -> int:
+    if column in names:
+        return names.index(column)
+    if _is_number(column) and 0 < int(column) <= len(names):
+        return int(column) - 1
+    raise ConfigError(
+        f"{source}: no column {column!r} among {', '.join(map(repr, names))}",
+        hint="the first row names the columns; --label-column and --text-column choose, by name or "
+        "number",
+    )
+
+
+def _is_number(column: str | None) -> bool:
+    return bool(column) and len(column or "") <= MOST_COLUMNS and (column or "").isdecimal()
+
+
+def _require_two(places: list[int]) -> None:
+    if places[0] == places[1]:
+        raise ConfigError(
+            f"label and text are the same column, {places[0] + 1}",
+            hint="--label-column and --text-column choose two",
+        )

@@ -1,0 +1,194 @@
+"""Labelled sequences: stored one behind the other, split by class, batched by length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from charrnn.errors import CorpusError
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids, Vocabulary, code_points, id_dtype
+
+# Batches whose sequences are sorted by length together: in a batch of one length nothing is padded.
+SORTED_TOGETHER = 32
+
+Mask = NDArray[np.bool_]
+
+
+class SequenceBatch(NamedTuple):
+    """Sequences side by side, the shorter ones padded.
+
+    inputs    ids (T, B) or features (T, B, I)
+    mask      (T, B), False behind the end of a sequence; None if all are equally long
+    targets   class of each, (B,)
+    """
+
+    inputs: NDArray[Any]
+    mask: Mask | None
+    targets: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled sequences of any lengths.
+
+    values   all steps of all sequences: ids (N,) or features (N, I)
+    starts   where each sequence begins in ``values``, (S,)
+    lengths  how many steps it has, (S,)
+    labels   class of each, from 0, (S,)
+    unknown  the id that stands for characters never seen; None: the values are no characters
+    """
+
+    values: NDArray[Any]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    labels: NDArray[np.intp]
+    unknown: int | None = None
+
+    @classmethod
+    def of(cls, sequences: Sequence[ArrayLike], labels: ArrayLike) -> "Examples":
+        """Return sequences of features (T, I), or ids (T,), with their classes.
+
+        Raises CorpusError if there are none, all are empty, or labels and sequences do not fit.
+        """
+        arrays = [np.asarray(sequence) for sequence in sequences]
+        lengths = np.array([len(array) for array in arrays], np.int64)
+        if not lengths.any():
+            raise CorpusError("all sequences are empty: there is nothing to learn from")
+        values = np.concatenate([array for array in arrays if len(array)])
+        return cls._of(values, lengths, labels)
+
+    @classmethod
+    def of_texts(
+        cls, texts: Sequence[str], labels: ArrayLike, vocabulary: Vocabulary, max_length: int
+    ) -> "Examples":
+        """Return texts as ids; characters that the vocabulary lacks have the id V."""
+        cut = [text[:max_length] for text in texts]
+        # One text more, so that there are values even if all are empty.
+        ids = encode_known("".join(cut) + vocabulary.characters[0], vocabulary)
+        examples = cls._of(ids, np.array([len(text) for text in cut], np.int64), labels)
+        return replace(examples, unknown=len(vocabulary))
+
+    @classmethod
+    def _of(cls, values: NDArray[Any], lengths: NDArray[np.int64], labels: ArrayLike) -> "Examples":
+        classes = np.asarray(labels).astype(np.intp)
+        if classes.shape != lengths.shape:
+            raise CorpusError(f"{len(lengths)} sequences and labels {classes.shape} do not fit")
+        return cls(values, np.cumsum(lengths) - lengths, lengths, classes)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, which: NDArray[np.intp]) -> SequenceBatch:
+        """Return some of the sequences side by side."""
+        if self._equally_long is not None:
+            return SequenceBatch(self._equally_long[:, which], None, self.labels[which])
+        lengths = self.lengths[which]
+        T = max(1, int(lengths.max(initial=0)))
+        steps = np.arange(T)[:, None]
+        places = np.minimum(self.starts[which] + steps, len(self.values) - 1)
+        mask = None if (lengths == T).all() else steps < lengths
+        return SequenceBatch(self.values[places], mask, self.labels[which])
+
+    @cached_property
+    def _equally_long(self) -> NDArray[Any] | None:
+        """All sequences side by side, (T, S) or (T, S, I), if that takes no copy and no mask."""
+        S, T = len(self), int(self.lengths.max(initial=0))
+        if not S * T or not np.array_equal(self.starts, np.arange(S) * T + self.starts[0]):
+            return None
+        if self.lengths.min() < T:
+            return None
+        values = self.values[self.starts[0] : self.starts[0] + S * T]
+        return values.reshape(S, T, *values.shape[1:]).swapaxes(0, 1)
+
+    def select(self, which: NDArray[np.intp]) -> "Examples":
+        """Return some of the sequences as examples of their own; the values are shared."""
+        starts, lengths, labels = self.starts[which], self.lengths[which], self.labels[which]
+        return replace(self, starts=starts, lengths=lengths, labels=labels)
+
+
+def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
+    """Return the id of each character, and V, one behind the last, for those it lacks."""
+    points = code_points(text)
+    known = code_points(vocabulary.characters)
+    places = np.searchsorted(known, points).clip(max=len(known) - 1)
+    ids = np.where(known[places] == points, places, len(known))
+    return ids.astype(id_dtype(len(known) + 1))
+
+
+class Batches:
+    """Batches in an order drawn anew each epoch, each of sequences of about the same length.
+
+    The few sequences that do not fill a last batch wait for another epoch's order.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, random_seed: int) -> None:
+        self.examples, self.random_seed = examples, random_seed
+        self.batch_size = min(batch_size, len(examples))
+        self.steps_per_epoch = len(examples) // self.batch_size
+        self._epoch, self._order = -1, np.empty((0, 0), np.intp)
+
+    def at(self, step: int) -> NDArray[np.intp]:
+        """Return the sequences of a step, counted from 0 through all epochs, (B,)."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._draw(epoch)
+        which: NDArray[np.intp] = self._order[position]
+        return which
+
+    def _draw(self, epoch: int) -> NDArray[np.intp]:
+        rng = generator(self.random_seed, Purpose.ORDER, epoch)
+        order = rng.permutation(len(self.examples))[: self.steps_per_epoch * self.batch_size]
+        lengths = self.examples.lengths
+        if lengths.min() < lengths.max():
+            size = SORTED_TOGETHER * self.batch_size
+            for start in range(0, len(order), size):
+                part = order[start : start + size]
+                part[...] = part[np.argsort(lengths[part], kind="stable")]
+        batches = order.reshape(self.steps_per_epoch, self.batch_size)
+        return batches[rng.permutation(self.steps_per_epoch)]
+
+
+def split_examples(
+    examples: Examples, fraction: float, random_seed: int
+) -> tuple[Examples, Examples]:
+    """Return what to train on and what is held out: this share of every class (stratified).
+
+    Copies of a sequence stay together, so that what is held out was never trained on. At least one
+    sequence of each class is left to train on, and none is held out of a class that has but one.
+    """
+    train, held_out = split_numbers(examples, fraction, random_seed)
+    return examples.select(train), examples.select(held_out)
+
+
+def split_numbers(
+    examples: Examples, fraction: float, random_seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the numbers of the sequences that ``split_examples`` puts on either side."""
+    rng = generator(random_seed, Purpose.SPLIT)
+    copies: dict[bytes, list[int]] = {}
+    for number, (start, length) in enumerate(zip(examples.starts, examples.lengths, strict=True)):
+        sequence = examples.values[start : start + length]
+        copies.setdefault(sequence.tobytes(), []).append(number)
+    groups: dict[int, list[list[int]]] = {}
+    for numbers in copies.values():
+        groups.setdefault(int(examples.labels[numbers[0]]), []).append(numbers)
+    held_out = np.zeros(len(examples), bool)
+    for label in sorted(groups):
+        members = groups[label]
+        wanted = round(fraction * sum(map(len, members)))
+        if fraction and not wanted and len(members) > 1:
+            wanted = 1
+        for place in rng.permutation(len(members))[: len(members) - 1]:
+            if wanted <= 0:
+                break
+            held_out[members[place]] = True
+            wanted -= len(members[place])
+    # Copies with several labels can have taken the last of a class with them.
+    for label in np.setdiff1d(examples.labels, examples.labels[~held_out]):
+        number = int(np.flatnonzero(examples.labels == label)[0])
+        held_out[next(members for members in copies.values() if number in members)] = False
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,168 @@
+"""From one long array of ids to training batches.
+
+Every batch is a pure function of the random seed and the step number. Nothing has to be remembered
+to resume a run at step n: the batches from there on are the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from charrnn.config import DataConfig
+from charrnn.errors import CorpusError
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids
+
+FEISTEL_ROUNDS = 6
+
+# Up to this many windows are shuffled as usual: the network is not random enough for a handful.
+SHUFFLED_WHOLE = 512
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and the characters that follow them.
+
+    inputs, targets   ids, shape (T, B); targets[t] is what comes after inputs[t]
+    fresh             True: start from a zero state. False: carry on from the last batch's state
+    """
+
+    inputs: NDArray[np.unsignedinteger]
+    targets: NDArray[np.unsignedinteger]
+    fresh: bool
+
+
+class Batches(Protocol):
+    """A source of batches that can be asked for any step of any epoch."""
+
+    steps_per_epoch: int
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0 through all epochs."""
+        ...
+
+
+def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
+    """Return input and target windows, shape (N, length) each, as views: no id is copied.
+
+    Window i starts at i * stride; its targets are the same window one character later, so the last
+    target is the character that follows the whole window.
+
+    Raises CorpusError if not even one window and its next character fit.
+    """
+    if len(ids) <= length:
+        raise CorpusError(
+            f"{len(ids)} characters are too few for a window of {length} and the one after it"
+        )
+    views = sliding_window_view(ids, length + 1)[::stride]
+    return views[:, :-1], views[:, 1:]
+
+
+class Streams:
+    """B readers, each going through its own contiguous share of the text, window by window.
+
+    The state is carried from batch to batch, so what a reader has seen reaches further back than
+    one window. An epoch starts from a zero state at an offset drawn from what does not fill a
+    batch, so that no character is left out for good.
+    """
+
+    def __init__(self, ids: Ids, seq_length: int, batch_size: int, random_seed: int) -> None:
+        self.ids, self.seq_length, self.batch_size = ids, seq_length, batch_size
+        self.random_seed = random_seed
+        self.steps_per_epoch = (len(ids) - 1) // (seq_length * batch_size)
+        if self.steps_per_epoch < 1:
+            raise CorpusError(
+                f"{len(ids)} characters are too few for {batch_size} windows of {seq_length}"
+            )
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0 through all epochs."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        T, B = self.seq_length, self.batch_size
+        used = self.steps_per_epoch * T * B
+        slack = len(self.ids) - 1 - used
+        start = int(generator(self.random_seed, Purpose.ORDER, epoch).integers(slack + 1))
+        window = slice(position * T, (position + 1) * T)
+        inputs, targets = (
+            self.ids[first : first + used].reshape(B, -1)[:, window].T
+            for first in (start, start + 1)
+        )
+        return Batch(inputs, targets, fresh=position == 0)
+
+
+class ShuffledWindows:
+    """Independent windows in an order drawn anew each epoch, every one from a zero state."""
+
+    def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
+        self._made_of = ids, data, random_seed
+        self.inputs, self.targets = sliding_windows(ids, data.seq_length, data.stride or 1)
+        self.batch_size = min(data.batch_size, len(self.inputs))
+        self.random_seed = random_seed
+        # The windows that do not fill a last batch wait for another epoch's order.
+        self.steps_per_epoch = len(self.inputs) // self.batch_size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShuffledWindows, self._made_of  # the windows overlap: a copy would be many times it
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0 through all epochs."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
+        chosen = permuted(
+            places, len(self.inputs), generator(self.random_seed, Purpose.ORDER, epoch)
+        )
+        return Batch(self.inputs[chosen].T, self.targets[chosen].T, fresh=True)
+
+
+def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return what a random permutation of 0 to length - 1 has at these places.
+
+    The permutation is computed where it is looked at, so a text of any length takes no memory for
+    it: a Feistel network over the next power of 4, walked on until it is back within the length
+    (Black & Rogaway 2002, "Ciphers with arbitrary finite domains").
+    """
+    if length <= SHUFFLED_WHOLE:
+        return rng.permutation(length)[places]
+    half = np.uint64(max(1, ((length - 1).bit_length() + 1) // 2))
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    keys = rng.integers(2**64, size=(FEISTEL_ROUNDS, 2), dtype=np.uint64)
+    order = places.astype(np.uint64)
+    outside = np.arange(len(order))
+    while len(outside):
+        left, right = order[outside] >> half, order[outside] & mask
+        for multiplier, offset in keys:
+            mixed = right * (multiplier | np.uint64(1)) + offset
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= np.uint64(0x9E3779B97F4A7C15)
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
+        order[outside] = (left << half) | right
+        outside = outside[order[outside] >= length]
+    return order.astype(np.int64)
+
+
+def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
+    """Return the seq length and batch size to use on a text of this many characters.
+
+    A text too short for a full batch gets a smaller batch; one shorter than a window gets a shorter
+    window. Raises CorpusError below two characters: there is nothing to predict.
+    """
+    if length < 2:  # noqa: PLR2004
+        raise CorpusError(
+            f"{length} characters to train on are too few: there is nothing to predict",
+            hint="give it more text, or hold less of it out with --val-fraction",
+        )
+    seq_length = min(data.seq_length, length - 1)
+    if data.stride is not None:
+        windows = (length - 1 - seq_length) // data.stride + 1
+        return seq_length, min(data.batch_size, windows)
+    return seq_length, min(data.batch_size, (length - 1) // seq_length)
+
+
+def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Batches:
+    """Return the source of batches that the config asks for."""
+    if data.stride is None:
+        return Streams(ids, data.seq_length, data.batch_size, random_seed)
+    return ShuffledWindows(ids, data, random_seed)

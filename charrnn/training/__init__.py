@@ -1,0 +1,1 @@
+"""From examples to weights: optimizers, the data-parallel step, the loop and the recipe."""

@@ -1,0 +1,255 @@
+"""The training loop.
+
+``train`` is a generator: it computes a step, yields what happened, and leaves logging, saving,
+drawing and stopping to whoever iterates. Between two events everything that changes is in one
+``TrainingState``, so a caller may save it, or walk away, at any event.
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+
+from charrnn.config import Config, OptimizerConfig, RunConfig
+from charrnn.errors import TrainingError
+from charrnn.parallel.group import WorkerLostError, make_group
+from charrnn.text.vocabulary import Ids
+from charrnn.text.windows import fit_to_corpus
+from charrnn.training.optimizers import learning_rate
+from charrnn.training.state import RunState, TrainingState
+from charrnn.training.step import Share, TextShare
+
+# Validation waits for a twentieth of the run and for five times its own length in training text,
+# so that it takes a few percent of the time and no more.
+VALIDATIONS_PER_RUN = 20
+TRAINED_PER_VALIDATED = 5
+
+# How often in a row training goes back and tries again more slowly before it gives up.
+MAX_ROLLBACKS = 4
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one training step did.
+
+    step, epoch     steps done, counted from 1; passes through the training text begun
+    seconds         of training so far, resumed runs included
+    progress        share of the run that is done, 0 to 1
+    train_loss      mean cross-entropy of the step's batch in nats per character
+    val_loss        of the held-out text, when it was measured after this step, else None
+    is_best         True if that was the lowest so far
+    learning_rate, grad_norm    of the step; the norm is that before clipping
+    chars_per_s     training characters per second, smoothed
+    rollback        None, or why and how far training went back just before this step
+    """
+
+    step: int
+    epoch: int
+    seconds: float
+    progress: float
+    train_loss: float
+    val_loss: float | None
+    is_best: bool
+    learning_rate: float
+    grad_norm: float
+    chars_per_s: float
+    rollback: str | None = None
+
+
+def fit_config(config: Config, train_size: int) -> Config:
+    """Return the config with windows and batches no larger than the training text allows.
+
+    Raises CorpusError if the text has fewer than two characters.
+    """
+    seq_length, batch_size = fit_to_corpus(config.data, train_size)
+    return replace(config, data=replace(config.data, seq_length=seq_length, batch_size=batch_size))
+
+
+class _Clock:
+    """Seconds of training, and the share of the run that is done."""
+
+    def __init__(self, run: RunConfig, state: RunState, steps_per_epoch: int) -> None:
+        self.before, self.started = state.seconds, time.perf_counter()
+        self.limit = run.seconds
+        limits = [run.steps, run.epochs * steps_per_epoch if run.epochs else None]
+        self.max_steps = min((limit for limit in limits if limit), default=None)
+        self.reserve = 0.0  # time that the last validation will take
+
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.started
+
+    def expect_validation(self, seconds: float) -> None:
+        """Leave time for the last validation, but no more than a quarter of the run."""
+        if self.limit:
+            self.reserve = min(seconds, self.limit / 4)
+
+    def progress(self, step: float, seconds: float) -> float:
+        shares = [0.0]
+        if self.max_steps:
+            shares.append(step / self.max_steps)
+        if self.limit:
+            shares.append(seconds / (self.limit - self.reserve))
+        return min(max(shares), 1.0)
+
+
+def train(
+    state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids
+) -> Generator[Event, None, None]:
+    """Train until the config's limits, yielding an Event after every step.
+
+    state               where to start; changed in place
+    train_ids, val_ids  the parts of the text, as from ``split``; no validation if the second is
+                        empty, and on its first 200,000 characters if it is longer
+
+    When loss or gradient stop being finite numbers, the state goes back to where it was last
+    measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times in
+    a row it raises TrainingError instead, as it does when a worker process dies; the state is then
+    that last good one.
+    """
+    group = make_group(config.run.workers or 1)
+    try:
+        share = TextShare(state, config, train_ids, val_ids, group)
+        yield from events(state, share, config.optimizer, config.run)
+    finally:
+        group.close()
+
+
+def events(
+    state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
+) -> Iterator[Event]:
+    """Train anything until the run's limits, yielding an Event after every step; see ``train``."""
+    trainer, patience = _Trainer(state, share, optimizer, run), run.patience
+    good, failures, rollback = state.copy(), 0, None
+    while trainer.progress < 1:
+        measured = len(state.history)
+        try:
+            event = trainer.step()
+        except WorkerLostError:
+            state.restore(good)
+            raise TrainingError(
+                f"a worker process died after step {state.step}",
+                hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
+            ) from None
+        except FloatingPointError as error:
+            failed, failures = state.step + 1, failures + 1
+            state.restore(good)
+            if failures > MAX_ROLLBACKS:
+                raise TrainingError(
+                    f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
+                    hint="try a lower --learning-rate or a smaller --clip-norm",
+                ) from None
+            state.rate_scale /= 2
+            trainer.restart()
+            rollback = (
+                f"step {failed}: {error}; back to step {state.step} at {state.rate_scale:g} "
+                "times the learning rate"
+            )
+            continue
+        if len(state.history) > measured:
+            good, failures = state.copy(), 0
+        yield event if rollback is None else replace(event, rollback=rollback)
+        rollback = None
+        if event.val_loss is not None and patience is not None and state.stale >= patience:
+            return
+
+
+class _Trainer:
+    """What stays the same from step to step, and the steps themselves."""
+
+    def __init__(
+        self, state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
+    ) -> None:
+        self.state, self.share, self.optimizer = state, share, optimizer
+        self.clock = _Clock(run, state, share.steps_per_epoch)
+        self.speed = _Speed(state.seconds)
+        self.progress = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Take the state as it is now, at the beginning or after a rollback."""
+        self.progress = self.clock.progress(self.state.step, self.state.seconds)
+
+    def step(self) -> Event:
+        """Do one step, and validate if it is time to.
+
+        Raises FloatingPointError if loss, gradient or new weights are not finite.
+        """
+        state, share, clock = self.state, self.share, self.clock
+        rate = learning_rate(self.optimizer, state.step, self.progress) * state.rate_scale
+        loss, norm = share.lead_step(state.step, state.optimizer.steps, rate)
+        state.optimizer.steps += 1
+        state.step += 1
+        state.seconds = clock.seconds()
+        state.loss_total += loss
+        state.loss_count += 1
+        chars_per_s = self.speed.update(share.step_size, state.seconds)
+        if not clock.reserve:
+            # A forward pass takes about a third of a step; measured at the first validation.
+            clock.expect_validation(share.held_out / chars_per_s / 3)
+        self.progress = clock.progress(state.step, state.seconds)
+        val_loss, is_best = self._measure() if self._is_due() else (None, False)
+        return Event(
+            step=state.step,
+            epoch=(state.step - 1) // share.steps_per_epoch + 1,
+            seconds=state.seconds,
+            progress=self.progress,
+            train_loss=loss,
+            val_loss=val_loss,
+            is_best=is_best,
+            learning_rate=rate,
+            grad_norm=norm,
+            chars_per_s=chars_per_s,
+        )
+
+    def _is_due(self) -> bool:
+        """Return True if it is time to validate: at the end, and now and then before."""
+        state = self.state
+        last = state.history[-1] if state.history else {"step": 0, "seconds": 0}
+        step, seconds = last["step"] or 0, last["seconds"] or 0
+        trained = (state.step - step) * self.share.step_size
+        return self.progress == 1 or (
+            self.progress - self.clock.progress(step, seconds) >= 1 / VALIDATIONS_PER_RUN
+            and trained >= TRAINED_PER_VALIDATED * self.share.held_out
+        )
+
+    def _measure(self) -> tuple[float | None, bool]:
+        """Validate, keep the weights if they are the best, and note the losses."""
+        state, val_loss, is_best = self.state, None, False
+        if self.share.held_out:
+            val_loss = self.share.lead_evaluation()
+            is_best = val_loss < state.best_val_loss
+            if is_best:
+                state.best_val_loss, state.best_weights = val_loss, state.model.flat.copy()
+            state.stale = 0 if is_best else state.stale + 1
+            before, state.seconds = state.seconds, self.clock.seconds()
+            self.clock.expect_validation(state.seconds - before)
+            self.speed.restart(state.seconds)
+        state.history.append(
+            {
+                "step": state.step,
+                "seconds": round(state.seconds, 3),
+                "progress": self.progress,
+                "train_loss": state.loss_total / state.loss_count,
+                "val_loss": val_loss,
+            }
+        )
+        state.loss_total, state.loss_count = 0.0, 0
+        return val_loss, is_best
+
+
+class _Speed:
+    """Characters per second over about the last two seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.at, self.value, self.updates = seconds, 0.0, 0
+
+    def restart(self, seconds: float) -> None:
+        self.at = seconds
+
+    def update(self, chars: int, seconds: float) -> float:
+        elapsed = max(seconds - self.at, 1e-9)
+        # The first step of all is slow: it makes the scratch memory.
+        self.updates += 1
+        weight = 1.0 if self.updates <= 2 else min(max(elapsed / 2, 1 / self.updates), 1.0)  # noqa: PLR2004
+        self.value += weight * (chars / elapsed - self.value)
+        self.at = seconds
+        return self.value

@@ -1,0 +1,116 @@
+"""How much memory a run takes, and how much there is."""
+
+import math
+import os
+import sys
+from pathlib import Path
+
+from charrnn.config import ClassifierConfig, ClassifierModelConfig, Config, ModelConfig
+from charrnn.errors import TrainingError
+from charrnn.nn.cells import make_cell
+from charrnn.nn.classifier import param_shapes as classifier_shapes
+from charrnn.nn.language_model import param_shapes
+from charrnn.text.corpus import IN_MEMORY
+from charrnn.text.sequences import Examples
+from charrnn.text.vocabulary import Ids
+from charrnn.training.optimizers import OPTIMIZERS
+
+# Python, NumPy and BLAS themselves.
+BASELINE = 100 << 20
+
+
+def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
+    """Return about how many bytes training takes at its peak."""
+    data, shapes = config.data, param_shapes(config.model, vocab_size)
+    chars = data.seq_length * data.batch_size
+    # For each character: logits, probabilities, their gradient.
+    logits = chars * 5 * vocab_size
+    needed = _numbers(config, shapes, chars, vocab_size) + logits
+    return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
+
+
+def estimate_classifier(
+    config: ClassifierConfig, input_size: int, classes: int, train: Examples
+) -> int:
+    """Return about how many bytes the training of a classifier takes at its peak."""
+    shapes = classifier_shapes(config.model, input_size, classes)
+    chars = int(train.lengths.max(initial=1)) * config.data.batch_size
+    needed = _numbers(config, shapes, chars, input_size)
+    return BASELINE + 2 * train.values.nbytes + _bytes(config.model) * needed
+
+
+def require(needed: int, hint: str) -> None:
+    """Raise TrainingError if there are not so many bytes."""
+    free = available()
+    if free is not None and needed > free:
+        raise TrainingError(
+            f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
+            hint=hint,
+        )
+
+
+def _bytes(model: ModelConfig) -> int:
+    return 8 if model.dtype == "float64" else 4
+
+
+def _numbers(
+    config: Config | ClassifierConfig,
+    shapes: dict[str, tuple[int, ...]],
+    chars: int,
+    vocab_size: int,
+) -> int:
+    """Return how many numbers the weights, and steps of so many characters, take."""
+    model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
+    # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
+    # for each process; the optimiser's slots; and weights and slots in the copy to go back to.
+    # With weight drop, each process has its mask and what is left of the weights.
+    workers = config.run.workers or 1
+    copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    # For each unit and character: gates and their gradients; states, outputs and their gradients.
+    runs = model.layers * (1 + (isinstance(model, ClassifierModelConfig) and model.bidirectional))
+    activations = chars * runs * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
+    return copies * parameters + activations + chars * min(chars, vocab_size)
+
+
+def available() -> int | None:
+    """Return how many bytes this process may still take, or None where that cannot be told."""
+    limits = [_free_in_machine(), _free_in_cgroup(), _free_in_address_space()]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _free_in_machine() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "MemAvailable":
+                return int(value.split()[0]) * 1024
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _free_in_cgroup() -> int | None:
+    """Return what a container's limit leaves."""
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no cgroup, or "max"
+        return None
+    return max(limit - used, 0)
+
+
+def _free_in_address_space() -> int | None:
+    """Return what ``ulimit -v`` leaves."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  # not on every platform
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        pages = 0
+    return max(limit - pages * resource.getpagesize(), 0)

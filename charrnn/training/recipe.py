@@ -1,0 +1,166 @@
+"""What to train, and for how long, on this text in this time: the settings that nobody gave.
+
+The rules were found by measurement: benchmarks/QUALITY.md has the figures, benchmarks/search.py
+the runs. They answer the same questions for any text:
+
+    how much can be read?            steps, passes, or the time and the speed of this machine
+    how large a model pays?          one that reads enough characters for each of its weights
+    how soon is it known by heart?   the sooner, the more is dropped while training
+    when is nothing left to get?     a small text is learnt long before five minutes are over
+
+With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and the settings. With
+``--time`` the speed is measured first, in a few steps of a model of middling size.
+"""
+
+import math
+import statistics
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from charrnn.config import Config, ModelConfig
+from charrnn.nn.cells import make_cell
+from charrnn.parallel.group import default_workers
+from charrnn.text.vocabulary import Ids
+from charrnn.training.loop import train
+from charrnn.training.state import TrainingState
+
+# Units per layer to choose from: sizes that BLAS is quick with.
+SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+# Characters to be read for each recurrent weight. Where fewer are read, fewer weights learn more.
+READ_PER_WEIGHT = 3.5
+
+# Passes through a text after which nothing more is learnt, whatever is dropped.
+MOST_PASSES = 150.0
+
+# The peak rate for up to so many units; more need a lower one.
+RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
+FULL_RATE_SIZE = 256
+
+# The model whose speed is measured, if its size is still to be chosen, and how long that may take:
+# so many steps, or this share of the run.
+TRIAL_SIZE = 256
+TRIAL_STEPS = 16
+TRIAL_SHARE = 0.02
+
+# What a character costs beside its products with weights, in weights.
+FIXED_COST = 45_000
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A complete config, and what it was chosen for.
+
+    passes   how often the run will read the text, about
+    enough   True if more passes would not help, so that the run ends before its time
+    """
+
+    config: Config
+    passes: float
+    enough: bool
+
+
+def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> Recommendation:
+    """Choose what nobody fixed.
+
+    config      fitted to the text; what is not fixed is replaced
+    fixed       names of the settings that someone gave
+    train_ids   what there is to train on
+    """
+    budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
+    model, run = config.model, config.run
+    most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
+    if "hidden_size" not in fixed:
+        pays = [
+            size
+            for size in SIZES
+            if min(budget.readable(sized := replace(model, hidden_size=size)), most)
+            >= READ_PER_WEIGHT * recurrent_weights(sized)
+        ]
+        model = replace(model, hidden_size=max(pays, default=SIZES[0]))
+    readable = budget.readable(model)
+    passes = min(readable, most) / chars
+    if "dropout" not in fixed:
+        model = replace(model, dropout=dropout(passes))
+    if "weight_drop" not in fixed:
+        model = replace(model, weight_drop=weight_drop(passes, recurrent_weights(model) / chars))
+    optimizer = config.optimizer
+    if "learning_rate" not in fixed and optimizer.name == "adam":
+        optimizer = replace(optimizer, learning_rate=peak_rate(model))
+    if readable > most:
+        run = replace(run, epochs=math.ceil(MOST_PASSES))
+    chosen = replace(config, model=model, optimizer=optimizer, run=run)
+    return Recommendation(chosen, passes, enough=readable > most)
+
+
+def recurrent_weights(model: ModelConfig) -> int:
+    """Return the number of weights of all products with the state of a layer below or before."""
+    matrices = 2 * model.layers - 1
+    return matrices * make_cell(model.cell).gates * model.hidden_size**2
+
+
+def dropout(passes: float) -> float:
+    """Return the dropout for a text that is read so many times."""
+    return min(max(round(1.6 * math.log2(passes / 2.5)) / 20, 0.0), 0.5)
+
+
+def weight_drop(passes: float, weights_per_char: float) -> float:
+    """Return the share of recurrent weights to drop.
+
+    It takes many passes and many weights for each character of the text to learn it by heart.
+    """
+    share = 0.07 * math.log2(passes * weights_per_char) - 0.03
+    return min(max(round(20 * share) / 20, 0.0), 0.7)
+
+
+def peak_rate(model: ModelConfig) -> float:
+    """Return the peak learning rate of Adam."""
+    rate = RATES[model.cell] * min(FULL_RATE_SIZE / model.hidden_size, 1)
+    return float(f"{rate:.2g}")
+
+
+class _Budget:
+    """How much text a run can read with a given model."""
+
+    def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
+        data, run = config.data, config.run
+        self.vocab_size = vocab_size
+        limits = [
+            run.steps and run.steps * data.seq_length * data.batch_size,
+            run.epochs and run.epochs * len(train_ids),
+        ]
+        self.most = min((limit for limit in limits if limit), default=math.inf)
+        self.seconds = run.seconds
+        if self.seconds is not None:
+            trial = config.model
+            if "hidden_size" not in fixed:
+                trial = replace(trial, hidden_size=TRIAL_SIZE)
+            speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
+            self.work = speed * self.seconds * self._cost(trial)
+
+    def readable(self, model: ModelConfig) -> float:
+        """Return the number of characters that can be read."""
+        if self.seconds is None:
+            return self.most
+        return min(self.work / self._cost(model), self.most)
+
+    def _cost(self, model: ModelConfig) -> int:
+        return FIXED_COST + recurrent_weights(model) + self.vocab_size * model.hidden_size
+
+
+def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> float:
+    """Measure the speed of training, in a few steps that teach nobody anything."""
+    data, model = config.data, config.model
+    workers = config.run.workers or default_workers(model, data.seq_length, data.batch_size)
+    run = replace(config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers)
+    state = TrainingState.start(config, vocab_size)
+    ends = [0.0]
+    with closing(train(state, replace(config, run=run), train_ids, train_ids[:0])) as events:
+        for event in events:
+            ends.append(event.seconds)
+            if event.step > 1 and event.seconds > TRIAL_SHARE * (config.run.seconds or math.inf):
+                break
+    steps = [after - before for before, after in pairwise(ends)]
+    # The first step makes the scratch memory.
+    return data.seq_length * data.batch_size / statistics.median(steps[1:] or steps)
