@@ -2,6 +2,9 @@
 
 import os
 import signal
+from typing import Any
+
+import pytest
 
 # Tests run side by side, each with one BLAS thread; NumPy reads this when it is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -10,3 +13,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 for _name in ("SIGINT", "SIGHUP"):
     if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
         signal.signal(getattr(signal, _name), signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module")
+def ids() -> Any:
+    """Return a text with structure: noisy repetitions of one pattern."""
+    import numpy as np  # noqa: PLC0415  # after the setting above
+
+    rng = np.random.default_rng(0)
+    text = np.tile(np.array([0, 1, 2, 3, 1, 4, 5, 6, 2], np.uint8), 700)
+    noisy = rng.random(len(text)) < 0.1
+    text[noisy] = rng.integers(7, size=int(noisy.sum()))
+    return text

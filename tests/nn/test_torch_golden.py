@@ -1,7 +1,6 @@
 """Our arithmetic against golden values from PyTorch (see golden/make_torch_golden.py)."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from charrnn.config import OptimizerConfig
 from charrnn.nn.cells import Array, Cell, GRUCell, LSTMCell, Params, RNNCell, State
 from charrnn.nn.loss import softmax_cross_entropy
 from charrnn.training.optimizers import make_optimizer
+from tests.support import ROOT
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 
 OPTIMIZERS = {
     "sgd": OptimizerConfig(name="sgd"),

@@ -1,72 +1,16 @@
 """The command line, end to end, through the installed console script."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
 from charrnn import load
-
-SCRIPTS = sysconfig.get_path("scripts")
-CHARRNN = str(Path(SCRIPTS) / "charrnn")
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": os.pathsep.join([SCRIPTS, os.environ["PATH"]]),
-    "PYTHONWARNINGS": "error",
-}
-TEXT = "The cat sat on the mat. The dog dug in the bog.\n" * 40
-BASH = shutil.which("bash") or "bash"
-posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
-
-
-class Done(subprocess.CompletedProcess[bytes]):
-    """What a command did, as text."""
-
-    @property
-    def out(self) -> str:
-        return self.stdout.decode()
-
-    @property
-    def err(self) -> str:
-        return self.stderr.decode()
-
-
-def charrnn(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
-    done = subprocess.run(
-        [CHARRNN, *map(str, args)],
-        input=stdin, capture_output=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=120,
-    )  # fmt: skip
-    return Done(done.args, done.returncode, done.stdout, done.stderr)
-
-
-def ok(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
-    done = charrnn(*args, stdin=stdin, cwd=cwd)
-    assert done.returncode == 0, done.err
-    return done
-
-
-def fails(
-    code: int, complaint: str, *args: str | Path, stdin: bytes = b"", cwd: Path | None = None
-) -> Done:
-    """Run a command that must fail with one clear line, a hint and nothing on stdout."""
-    done = charrnn(*args, stdin=stdin, cwd=cwd)
-    lines = done.err.splitlines()
-    errors = [line for line in lines if line.startswith("charrnn: error: ")]
-    assert done.returncode == code, done.err
-    assert len(errors) == 1, done.err
-    assert complaint in errors[0]
-    assert lines[-1].startswith("hint: "), done.err
-    assert done.stdout == b""
-    assert "Traceback" not in done.err
-    return done
-
+from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok, posix
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
 

@@ -1,7 +1,6 @@
 """RNN, LSTM and GRU keep the contract of torch.nn, in numbers, names and shapes."""
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from charrnn import GRU, LSTM, RNN, ConfigError
 from charrnn.nn.cells import LSTMCell, Workspace
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
+from tests.support import ROOT
 from tests.torch_layers import KINDS, LIVE, RECORDED, by_charrnn, by_torch
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "layers.npz")
+GOLDEN = np.load(ROOT / "tests" / "golden" / "layers.npz")
 LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 every_layer = pytest.mark.parametrize("name", LAYERS)
 

@@ -14,7 +14,7 @@ from charrnn import CheckpointError, CorpusError, load, load_classifier
 from charrnn.errors import ConfigError
 from charrnn.text.corpus import read_lines
 from charrnn.text.labelled import Columns, read_labelled
-from tests.test_cli import CHARRNN, ENVIRONMENT, charrnn, fails, ok, posix
+from tests.support import CHARRNN, ENVIRONMENT, charrnn, fails, ok, posix
 
 ENGLISH = ["the", "cat", "sat", "on", "mat", "and", "dog", "dug", "in", "bog", "with", "a", "bone"]
 GERMAN = ["der", "hund", "und", "die", "katze", "sitzt", "auf", "einer", "matte", "dem", "knochen"]

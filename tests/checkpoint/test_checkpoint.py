@@ -15,10 +15,6 @@ import pytest
 from charrnn import (
     Checkpoint,
     CheckpointError,
-    Config,
-    DataConfig,
-    ModelConfig,
-    RunConfig,
     TrainingState,
     Vocabulary,
     load,
@@ -28,23 +24,7 @@ from charrnn import (
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.files import check_writable
 from charrnn.checkpoint.format import is_checkpoint
-
-CONFIG = Config(
-    model=ModelConfig(cell="lstm", hidden_size=5, layers=2),
-    data=DataConfig(seq_length=4, batch_size=3),
-    run=RunConfig(seconds=None, steps=6, random_seed=3),
-)
-TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
-
-
-def trained(steps: int = 4) -> Checkpoint:
-    vocabulary = Vocabulary.from_text(TEXT)
-    ids = vocabulary.encode(TEXT)
-    state = TrainingState.start(CONFIG, len(vocabulary))
-    for event in train(state, CONFIG, ids[:-40], ids[-40:]):
-        if event.step == steps:
-            break
-    return Checkpoint.of(CONFIG, vocabulary, state, "abc")
+from tests.support import CONFIG, MIXED_TEXT, ROOT, trained
 
 
 @pytest.fixture
@@ -68,7 +48,7 @@ def test_everything_comes_back(saved: Path) -> None:
 
 
 def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
-    vocabulary = Vocabulary.from_text(TEXT)
+    vocabulary = Vocabulary.from_text(MIXED_TEXT)
     before = TrainingState.start(CONFIG, len(vocabulary))
     # Values that no default could pass for.
     before.step, before.seconds, before.stale, before.loss_count = 7, 8.5, 9, 10
@@ -98,7 +78,7 @@ def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
 
 
 def test_a_saved_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    ids = Vocabulary.from_text(TEXT).encode(TEXT)
+    ids = Vocabulary.from_text(MIXED_TEXT).encode(MIXED_TEXT)
     whole = trained(steps=6)
     save(tmp_path / "half.npz", trained(steps=3))
     state = load(tmp_path / "half.npz").training_state()
@@ -113,28 +93,27 @@ def test_a_saved_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 def test_weights_can_be_read_with_numpy_alone_by_their_torch_names(saved: Path) -> None:
     with np.load(saved, allow_pickle=False) as arrays:
-        assert arrays["weight_ih_l0"].shape == (20, len(set(TEXT)))
+        assert arrays["weight_ih_l0"].shape == (20, len(set(MIXED_TEXT)))
         assert arrays["weight_hh_l1"].shape == (20, 5)
         header = json.loads(arrays["header"].tobytes())
         assert all(arrays[name].dtype.kind in "fu" for name in arrays.files)
     assert header["format"] == 1
-    assert header["characters"] == "".join(sorted(set(TEXT)))
+    assert header["characters"] == "".join(sorted(set(MIXED_TEXT)))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="uses RLIMIT_FSIZE")
 def test_a_full_disk_leaves_the_old_file_and_no_litter(saved: Path) -> None:
     before = saved.read_bytes()
     program = (
-        "import resource, signal, sys; from tests.test_checkpoint import *;"
+        "import resource, signal, sys; from charrnn import save; from tests.support import trained;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "new = trained(6);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
         "save(sys.argv[1], new)"
     )
-    root = Path(__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-c", program, str(saved)],
-        cwd=root, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert f"CheckpointError: {saved}: cannot be written" in done.stderr
     assert saved.read_bytes() == before

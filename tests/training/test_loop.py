@@ -3,18 +3,13 @@
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from charrnn import (
     Config,
-    DataConfig,
     Model,
-    ModelConfig,
-    OptimizerConfig,
-    RunConfig,
     TrainingError,
     TrainingState,
     fit_config,
@@ -23,57 +18,12 @@ from charrnn import (
     train,
 )
 from charrnn.text.split import evaluate
-
-Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
-V = 7
-
-
-@pytest.fixture(scope="module")
-def ids() -> Ids:
-    """Return a text with structure: noisy repetitions of one pattern."""
-    rng = np.random.default_rng(0)
-    text = np.tile(np.array([0, 1, 2, 3, 1, 4, 5, 6, 2], np.uint8), 700)
-    noisy = rng.random(len(text)) < 0.1
-    text[noisy] = rng.integers(V, size=int(noisy.sum()))
-    return text
-
-
-def make_config(**settings: Any) -> Config:
-    return Config(
-        model=ModelConfig(
-            hidden_size=16,
-            cell=settings.pop("cell", "lstm"),
-            dropout=settings.pop("dropout", 0.0),
-            layers=settings.pop("layers", 1),
-        ),
-        data=DataConfig(
-            seq_length=12,
-            batch_size=8,
-            stride=settings.pop("stride", None),
-            val_fraction=settings.pop("val_fraction", 0.1),
-        ),
-        optimizer=OptimizerConfig(
-            name=settings.pop("optimizer", "adam"),
-            learning_rate=settings.pop("learning_rate", 0.01),
-            schedule=settings.pop("schedule", "cosine"),
-            clip_norm=settings.pop("clip_norm", 1.0),
-        ),
-        run=RunConfig(**({"seconds": None, "random_seed": 1} | settings)),
-    )
+from tests.support import Ids, V, make_config, run
 
 
 def mean_loss(model: Model, ids: Ids) -> float:
     nats, chars = evaluate(model, ids)
     return nats / chars
-
-
-def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
-    """Train to the end and return the state."""
-    train_ids, val_ids = split(ids, config.data.val_fraction)
-    state = state or TrainingState.start(config, V)
-    for _ in train(state, config, train_ids, val_ids):
-        pass
-    return state
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

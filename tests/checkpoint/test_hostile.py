@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from charrnn import CheckpointError, load, save
 from charrnn.checkpoint import npz
-from tests.test_checkpoint import trained
+from tests.support import trained
 
 Contents = dict[str, bytes]
 

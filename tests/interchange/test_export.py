@@ -31,7 +31,7 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.inference.sampling import start_ids
 from charrnn.interchange.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
 from charrnn.interchange.torch_import import import_weights, read_characters
-from tests.test_cli import fails, ok
+from tests.support import fails, ok
 
 TEXT = "Tyger Tyger, </script> burning bright, In the forests of the night; été 👩‍👩‍👧\n"
 SHAPES: dict[str, dict[str, Any]] = {

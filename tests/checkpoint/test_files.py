@@ -13,9 +13,10 @@ import pytest
 
 from charrnn import CheckpointError
 from charrnn.checkpoint.files import check_writable, exclusive, replacing
+from tests.support import ROOT
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
-ROOT = Path(__file__).parent.parent
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
 
 # Everything a save asks of the operating system, in one list so that each can be made to fail.

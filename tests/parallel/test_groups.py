@@ -15,9 +15,19 @@ from charrnn import Config, ModelConfig, RunConfig, TrainingError, TrainingState
 from charrnn.parallel import group as workers_module
 from charrnn.parallel.group import Team, WorkerLostError, default_workers, start_method
 from charrnn.parallel.spawned import SpawnedTeam
-from tests.test_cli import fails, ok
-from tests.test_faults import RUN, logged_steps, running, same_arrays, wait_for
-from tests.test_training import Ids, V, ids, make_config, run  # noqa: F401  # ids is a fixture
+from tests.support import (
+    RUN,
+    Ids,
+    V,
+    fails,
+    logged_steps,
+    make_config,
+    ok,
+    run,
+    running,
+    same_arrays,
+    wait_for,
+)
 
 pytestmark = pytest.mark.skipif(start_method() != "fork", reason="both ways need a Linux")
 
@@ -55,7 +65,7 @@ def test_several_workers_train_as_one_does(
     cell: str,
     stride: int | None,
     workers: int,
-    ids: Ids,  # noqa: F811
+    ids: Ids,
 ) -> None:
     settings = {"cell": cell, "stride": stride, "steps": 40, "layers": 2}
     alone, team = (run(config_of(n, **settings), ids) for n in (1, workers))
@@ -69,7 +79,7 @@ def test_several_workers_train_as_one_does(
 
 
 @pytest.mark.parametrize("clip", [{"clip_norm": 0.05}, {"clip_norm": None, "clip_value": 0.001}])
-def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> None:  # noqa: F811
+def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> None:
     finals = []
     for workers in (1, 2):
         config = config_of(workers, steps=30, optimizer="sgd", learning_rate=1.0)
@@ -81,13 +91,13 @@ def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> Non
 
 
 @either_way
-def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:  # noqa: F811
+def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:
     first, again = (run(make_config(steps=30, workers=2, dropout=0.2), ids) for _ in range(2))
     np.testing.assert_array_equal(first.model.flat, again.model.flat)
 
 
 @either_way
-def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:  # noqa: F811
+def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:
     before = children()
     config = make_config(steps=10, workers=3)
     run(config, ids)
@@ -100,7 +110,7 @@ def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:  # noqa
 
 
 @either_way
-def test_a_rollback_reaches_every_worker(ids: Ids) -> None:  # noqa: F811
+def test_a_rollback_reaches_every_worker(ids: Ids) -> None:
     config = make_config(steps=60, workers=2, schedule="constant")
     state = TrainingState.start(config, V)
     rollbacks = 0
@@ -171,7 +181,7 @@ class Summing:
 
 
 @either_way
-def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:  # noqa: F811
+def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:
     config = make_config(steps=100_000, workers=2)
     state = TrainingState.start(config, V)
     before = children()

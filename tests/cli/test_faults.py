@@ -12,23 +12,32 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from charrnn import CheckpointError, load
 from charrnn.checkpoint import language_model as checkpoint
 from charrnn.cli import run as run_module
 from charrnn.cli import training_run
-from tests.test_cli import CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok
+from tests.support import (
+    CHARRNN,
+    ENVIRONMENT,
+    ROOT,
+    RUN,
+    TEXT,
+    charrnn,
+    fails,
+    logged_steps,
+    ok,
+    running,
+    same_arrays,
+    wait_for,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals, limits and pipes")
-ROOT = Path(__file__).parent.parent
+
 BASH = shutil.which("bash") or "bash"
-RUN = ["--hidden-size", "12", "--random-seed", "1", "--dropout", "0.2", "--seq-length", "8"]
 
 
 @pytest.fixture
@@ -37,50 +46,12 @@ def text(tmp_path: Path) -> Path:
     return tmp_path / "text.txt"
 
 
-@contextlib.contextmanager
-def running(*args: str | Path, cwd: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start charrnn, and make sure that it is gone in the end."""
-    process = subprocess.Popen(
-        [CHARRNN, *map(str, args)], cwd=cwd, env=ENVIRONMENT, stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE, **settings,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
-
-
-def logged_steps(log: Path) -> int:
-    return log.read_text().count("\n") if log.exists() else 0
-
-
-def same_arrays(one: Path, other: Path) -> None:
-    first, second = load(one), load(other)
-    for ours, theirs in ((first.weights, second.weights), (first.resume, second.resume)):
-        assert ours.keys() == theirs.keys()
-        for name, array in ours.items():
-            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
-    losses = [
-        [{k: v for k, v in entry.items() if k != "seconds"} for entry in checkpoint.history]
-        for checkpoint in (first, second)
-    ]
-    assert losses[0] == losses[1]
-
-
 # Saving
 
 
 def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     program = (
-        "import sys; from tests.test_checkpoint import trained; from charrnn import save\n"
+        "import sys; from tests.support import trained; from charrnn import save\n"
         "checkpoint = trained(); save(sys.argv[1], checkpoint); print('first', flush=True)\n"
         "while True: save(sys.argv[1], checkpoint)"
     )

@@ -1,0 +1,178 @@
+"""What several test files share: running the console script, and small trained models."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    Checkpoint,
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingState,
+    Vocabulary,
+    load,
+    split,
+    train,
+)
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sysconfig.get_path("scripts")
+CHARRNN = str(Path(SCRIPTS) / "charrnn")
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": os.pathsep.join([SCRIPTS, os.environ["PATH"]]),
+    "PYTHONWARNINGS": "error",
+}
+TEXT = "The cat sat on the mat. The dog dug in the bog.\n" * 40
+BASH = shutil.which("bash") or "bash"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+
+
+class Done(subprocess.CompletedProcess[bytes]):
+    """What a command did, as text."""
+
+    @property
+    def out(self) -> str:
+        return self.stdout.decode()
+
+    @property
+    def err(self) -> str:
+        return self.stderr.decode()
+
+
+def charrnn(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
+    done = subprocess.run(
+        [CHARRNN, *map(str, args)],
+        input=stdin, capture_output=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    return Done(done.args, done.returncode, done.stdout, done.stderr)
+
+
+def ok(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:
+    done = charrnn(*args, stdin=stdin, cwd=cwd)
+    assert done.returncode == 0, done.err
+    return done
+
+
+def fails(
+    code: int, complaint: str, *args: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> Done:
+    """Run a command that must fail with one clear line, a hint and nothing on stdout."""
+    done = charrnn(*args, stdin=stdin, cwd=cwd)
+    lines = done.err.splitlines()
+    errors = [line for line in lines if line.startswith("charrnn: error: ")]
+    assert done.returncode == code, done.err
+    assert len(errors) == 1, done.err
+    assert complaint in errors[0]
+    assert lines[-1].startswith("hint: "), done.err
+    assert done.stdout == b""
+    assert "Traceback" not in done.err
+    return done
+
+
+RUN = ["--hidden-size", "12", "--random-seed", "1", "--dropout", "0.2", "--seq-length", "8"]
+
+
+@contextlib.contextmanager
+def running(*args: str | Path, cwd: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start charrnn, and make sure that it is gone in the end."""
+    process = subprocess.Popen(
+        [CHARRNN, *map(str, args)], cwd=cwd, env=ENVIRONMENT, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, **settings,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def logged_steps(log: Path) -> int:
+    return log.read_text().count("\n") if log.exists() else 0
+
+
+def same_arrays(one: Path, other: Path) -> None:
+    first, second = load(one), load(other)
+    for ours, theirs in ((first.weights, second.weights), (first.resume, second.resume)):
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+    losses = [
+        [{k: v for k, v in entry.items() if k != "seconds"} for entry in checkpoint.history]
+        for checkpoint in (first, second)
+    ]
+    assert losses[0] == losses[1]
+
+
+CONFIG = Config(
+    model=ModelConfig(cell="lstm", hidden_size=5, layers=2),
+    data=DataConfig(seq_length=4, batch_size=3),
+    run=RunConfig(seconds=None, steps=6, random_seed=3),
+)
+MIXED_TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
+
+
+def trained(steps: int = 4) -> Checkpoint:
+    vocabulary = Vocabulary.from_text(MIXED_TEXT)
+    ids = vocabulary.encode(MIXED_TEXT)
+    state = TrainingState.start(CONFIG, len(vocabulary))
+    for event in train(state, CONFIG, ids[:-40], ids[-40:]):
+        if event.step == steps:
+            break
+    return Checkpoint.of(CONFIG, vocabulary, state, "abc")
+
+
+Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
+V = 7
+
+
+def make_config(**settings: Any) -> Config:
+    return Config(
+        model=ModelConfig(
+            hidden_size=16,
+            cell=settings.pop("cell", "lstm"),
+            dropout=settings.pop("dropout", 0.0),
+            layers=settings.pop("layers", 1),
+        ),
+        data=DataConfig(
+            seq_length=12,
+            batch_size=8,
+            stride=settings.pop("stride", None),
+            val_fraction=settings.pop("val_fraction", 0.1),
+        ),
+        optimizer=OptimizerConfig(
+            name=settings.pop("optimizer", "adam"),
+            learning_rate=settings.pop("learning_rate", 0.01),
+            schedule=settings.pop("schedule", "cosine"),
+            clip_norm=settings.pop("clip_norm", 1.0),
+        ),
+        run=RunConfig(**({"seconds": None, "random_seed": 1} | settings)),
+    )
+
+
+def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
+    """Train to the end and return the state."""
+    train_ids, val_ids = split(ids, config.data.val_fraction)
+    state = state or TrainingState.start(config, V)
+    for _ in train(state, config, train_ids, val_ids):
+        pass
+    return state
