@@ -19,11 +19,13 @@ def sample(count: int) -> float:
     """Return characters sampled per second by charrnn, of all samples together."""
     import numpy as np
 
-    from charrnn import Model, ModelConfig, SamplingConfig, generate
+    from charrnn import LanguageModel, ModelConfig, SamplingConfig, generate
     from charrnn.inference.sampling import write_samples
     from charrnn.parallel.group import sampling_workers
 
-    model = Model(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(np.random.default_rng(0))
+    model = LanguageModel(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(
+        np.random.default_rng(0)
+    )
     seed, config = np.zeros(1, np.uint8), SamplingConfig()
     if count == 1:
         steps = generate(model, seed, config, random_seed=0)

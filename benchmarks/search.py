@@ -48,9 +48,11 @@ from charrnn.nn.cells import Array
 from charrnn.nn.stack import drop_mask
 from charrnn.text.split import evaluate
 from charrnn.text.vocabulary import Ids
-from charrnn.training.loop import optimizers, train
+from charrnn.training.loop import optimizers
+from charrnn.training.next_character import initial_state
 from charrnn.training.optimizers import schedule as plain_schedule
 from charrnn.training.state import TrainingState
+from tests.support import train_text
 
 SWITCHES = {
     *("piece", "judge", "skipped", "no_frequencies", "variational", "orthogonal", "forget_bias"),
@@ -78,15 +80,15 @@ def make_config(settings: dict[str, Any]) -> Config:
 
 def start(config: Config, settings: dict[str, Any], vocab_size: int, ids: Ids) -> TrainingState:
     """Return the state before the first step, changed as the switches say."""
-    state = TrainingState.start(config, vocab_size, None if settings.get("no_frequencies") else ids)
+    state = initial_state(config, vocab_size, None if settings.get("no_frequencies") else ids)
     H, rng = config.model.hidden_size, np.random.default_rng(config.run.random_seed)
-    for layer in state.model.layers:
+    for layer in state.network.layers:
         if settings.get("orthogonal"):
             for gate in layer["weight_hh"].reshape(-1, H, H):
                 gate[...] = np.linalg.qr(rng.standard_normal((H, H)))[0]
         layer["bias_ih"][H : 2 * H] *= settings.get("forget_bias", 1)
-    state.model.layers[0]["weight_ih"][...] *= settings.get("input_scale", 1)
-    state.model.params["output.weight"][...] *= settings.get("output_scale", 1)
+    state.network.layers[0]["weight_ih"][...] *= settings.get("input_scale", 1)
+    state.network.params["output.weight"][...] *= settings.get("output_scale", 1)
     return state
 
 
@@ -124,12 +126,12 @@ def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
         mock.patch.object(charrnn.model, "drop_mask", mask),
         mock.patch.object(charrnn.stack, "drop_mask", mask),
     ):
-        (event,) = deque(train(state, config, ids, ids[:0]), maxlen=1)
-    nats, chars = evaluate(state.model, unseen)
+        (event,) = deque(train_text(state, config, ids, ids[:0]), maxlen=1)
+    nats, chars = evaluate(state.network, unseen)
     return settings | {
         "val_loss": round(nats / chars, 4),
         "train_loss": round(float(state.history[-1]["train_loss"] or 0), 4),
-        "parameters": state.model.size,
+        "parameters": state.network.size,
         "chars_per_s": round(event.chars_per_s),
         "minutes": round(event.seconds / 60, 1),
     }

@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn._version import __version__
-    from charrnn.checkpoint.classifier import (
-        ClassifierCheckpoint,
-        load_classifier,
-        save_classifier,
-    )
-    from charrnn.checkpoint.language_model import Checkpoint, load, save
     from charrnn.config import (
         ClassifierConfig,
         ClassifierDataConfig,
@@ -34,31 +28,36 @@ if TYPE_CHECKING:
         TrainingError,
         VocabularyError,
     )
+    from charrnn.inference.prediction import log_probabilities
     from charrnn.inference.sampling import generate
     from charrnn.inference.scoring import Score, score
+    from charrnn.models import load
+    from charrnn.models.classifier import Classifier
+    from charrnn.models.model import Model
+    from charrnn.models.train import train
     from charrnn.nn.classifier import SequenceClassifier
-    from charrnn.nn.language_model import Model
+    from charrnn.nn.language_model import LanguageModel
     from charrnn.nn.layers import GRU, LSTM, RNN
-    from charrnn.text.corpus import Corpus, read_corpus, read_text
+    from charrnn.text.corpus import Corpus, read_corpus
+    from charrnn.text.reading import read_text
     from charrnn.text.sequences import Examples, split_examples
     from charrnn.text.split import split
     from charrnn.text.vocabulary import Vocabulary
-    from charrnn.training.classification import ClassifierState, train_classifier
-    from charrnn.training.loop import Event, fit_config, train
-    from charrnn.training.state import TrainingState
+    from charrnn.training.loop import Event, fit_config, train_events
+    from charrnn.training.next_character import NextCharacter
+    from charrnn.training.sequence_labels import SequenceLabels
+    from charrnn.training.state import Progress, TrainingState
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
     "CharRNNError",
-    "Checkpoint",
     "CheckpointError",
-    "ClassifierCheckpoint",
+    "Classifier",
     "ClassifierConfig",
     "ClassifierDataConfig",
     "ClassifierModelConfig",
-    "ClassifierState",
     "Config",
     "ConfigError",
     "Corpus",
@@ -66,13 +65,17 @@ __all__ = [
     "DataConfig",
     "Event",
     "Examples",
+    "LanguageModel",
     "Model",
     "ModelConfig",
+    "NextCharacter",
     "OptimizerConfig",
+    "Progress",
     "RunConfig",
     "SamplingConfig",
     "Score",
     "SequenceClassifier",
+    "SequenceLabels",
     "TrainingError",
     "TrainingState",
     "Vocabulary",
@@ -81,36 +84,56 @@ __all__ = [
     "fit_config",
     "generate",
     "load",
-    "load_classifier",
+    "log_probabilities",
     "read_corpus",
     "read_text",
-    "save",
-    "save_classifier",
     "score",
     "split",
     "split_examples",
     "train",
-    "train_classifier",
+    "train_events",
 ]
 
 _HOMES = {
     "_version": ["__version__"],
-    "checkpoint.language_model": ["Checkpoint", "load", "save"],
-    "training.classification": ["ClassifierState", "train_classifier"],
-    "nn.classifier": ["SequenceClassifier"],
-    "checkpoint.classifier": ["ClassifierCheckpoint", "load_classifier", "save_classifier"],
-    "config": [name for name in __all__ if name.endswith("Config")],
-    "text.corpus": ["Corpus", "read_corpus", "read_text"],
-    "errors": [name for name in __all__ if name.endswith("Error")],
-    "text.sequences": ["Examples", "split_examples"],
-    "nn.layers": ["GRU", "LSTM", "RNN"],
-    "nn.language_model": ["Model"],
-    "inference.sampling": ["generate"],
-    "inference.scoring": ["Score", "score"],
-    "training.state": ["TrainingState"],
-    "training.loop": ["Event", "fit_config", "train"],
+    "models": ["load"],
+    "models.model": ["Model"],
+    "models.classifier": ["Classifier"],
+    "models.train": ["train"],
+    "config": [
+        "ClassifierConfig",
+        "ClassifierDataConfig",
+        "ClassifierModelConfig",
+        "Config",
+        "DataConfig",
+        "ModelConfig",
+        "OptimizerConfig",
+        "RunConfig",
+        "SamplingConfig",
+    ],
+    "text.corpus": ["Corpus", "read_corpus"],
+    "text.reading": ["read_text"],
     "text.split": ["split"],
     "text.vocabulary": ["Vocabulary"],
+    "text.sequences": ["Examples", "split_examples"],
+    "errors": [
+        "CharRNNError",
+        "CheckpointError",
+        "ConfigError",
+        "CorpusError",
+        "TrainingError",
+        "VocabularyError",
+    ],
+    "nn.layers": ["GRU", "LSTM", "RNN"],
+    "nn.language_model": ["LanguageModel"],
+    "nn.classifier": ["SequenceClassifier"],
+    "inference.sampling": ["generate"],
+    "inference.scoring": ["Score", "score"],
+    "inference.prediction": ["log_probabilities"],
+    "training.state": ["Progress", "TrainingState"],
+    "training.loop": ["Event", "fit_config", "train_events"],
+    "training.next_character": ["NextCharacter"],
+    "training.sequence_labels": ["SequenceLabels"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,10 +6,10 @@ NumPy, so that ``charrnn --help`` stays quick.
 """
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, get_args
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, TypeVar, get_args
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, UnknownSettingError
 
 CellName = Literal["rnn", "lstm", "gru"]
 Nonlinearity = Literal["tanh", "relu"]
@@ -26,7 +26,8 @@ DEFAULT_LEARNING_RATES: dict[OptimizerName, float] = {
     "sgd": 1.0,
 }
 
-# Settings that the first checkpoints did not have, and what they did without them.
+# Settings that the first checkpoints did not have, and the value that means the same as none: it is
+# not stored, so that an earlier charrnn can read the file.
 ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
@@ -54,14 +55,17 @@ class _Settings:
     def from_dict(cls, values: object) -> Self:
         """Build from a plain dict, as stored in a checkpoint.
 
-        A setting that did not exist yet when it was stored gets its default. Raises ConfigError for
-        any other missing or unknown name, a wrong type or a value out of range.
+        A setting that did not exist yet when it was stored gets its default. Raises
+        UnknownSettingError for an unknown name, ConfigError for any other missing name, a wrong
+        type or a value out of range.
         """
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if isinstance(values, dict):
             values = {
                 name: default for name, default in ADDED_LATER.items() if name in known
             } | values
+        if isinstance(values, dict) and (new := sorted(map(str, values.keys() - known))):
+            raise UnknownSettingError(f"has settings that this charrnn does not know: {new}")
         if not isinstance(values, dict) or values.keys() != known:
             raise ConfigError(f"{cls.__name__} must have exactly the settings {sorted(known)}")
         try:
@@ -205,7 +209,8 @@ class RunConfig(_Settings):
     seconds, epochs, steps   the run ends at whichever comes first; the schedule ends there too
     patience                 evaluations without a better one after which to stop; None: never
     random_seed              seeds initial weights, order of windows and dropout
-    workers                  processes to train in; None: as many as help
+    workers                  processes to train in; None: one, from Python, and as many as help on
+                             the command line
     """
 
     seconds: float | None = 300.0
@@ -308,6 +313,21 @@ class ClassifierConfig(_Parts):
     data: ClassifierDataConfig = ClassifierDataConfig()
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.01)
     run: RunConfig = RunConfig(seconds=60.0)
+
+
+AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)
+
+
+def stored_config(config: Config | ClassifierConfig) -> dict[str, dict[str, Any]]:
+    """Return a config as a checkpoint stores it; see ADDED_LATER."""
+    return {
+        part: {
+            name: value
+            for name, value in settings.items()
+            if name not in ADDED_LATER or value != ADDED_LATER[name]
+        }
+        for part, settings in asdict(config).items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

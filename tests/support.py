@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,20 @@ import numpy as np
 import pytest
 
 from charrnn import (
-    Checkpoint,
     Config,
     DataConfig,
+    Event,
+    Model,
     ModelConfig,
+    NextCharacter,
     OptimizerConfig,
     RunConfig,
     TrainingState,
     Vocabulary,
-    load,
     split,
-    train,
+    train_events,
 )
+from charrnn.training.next_character import initial_state
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sysconfig.get_path("scripts")
@@ -111,7 +113,7 @@ def logged_steps(log: Path) -> int:
 
 
 def same_arrays(one: Path, other: Path) -> None:
-    first, second = load(one), load(other)
+    first, second = Model.load(one), Model.load(other)
     for ours, theirs in ((first.weights, second.weights), (first.resume, second.resume)):
         assert ours.keys() == theirs.keys()
         for name, array in ours.items():
@@ -131,14 +133,21 @@ CONFIG = Config(
 MIXED_TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
 
 
-def trained(steps: int = 4) -> Checkpoint:
+def train_text(
+    state: TrainingState[Any], config: Config, train_ids: Any, val_ids: Any
+) -> Generator[Event, None, None]:
+    """Train a language model on ids."""
+    return train_events(state, NextCharacter(config, train_ids, val_ids), config)
+
+
+def trained(steps: int = 4) -> Model:
     vocabulary = Vocabulary.from_text(MIXED_TEXT)
     ids = vocabulary.encode(MIXED_TEXT)
-    state = TrainingState.start(CONFIG, len(vocabulary))
-    for event in train(state, CONFIG, ids[:-40], ids[-40:]):
+    state = initial_state(CONFIG, len(vocabulary))
+    for event in train_text(state, CONFIG, ids[:-40], ids[-40:]):
         if event.step == steps:
             break
-    return Checkpoint.of(CONFIG, vocabulary, state, "abc")
+    return Model.of(CONFIG, vocabulary, state, "abc")
 
 
 Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
@@ -169,10 +178,10 @@ def make_config(**settings: Any) -> Config:
     )
 
 
-def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
+def run(config: Config, ids: Ids, state: TrainingState[Any] | None = None) -> TrainingState[Any]:
     """Train to the end and return the state."""
     train_ids, val_ids = split(ids, config.data.val_fraction)
-    state = state or TrainingState.start(config, V)
-    for _ in train(state, config, train_ids, val_ids):
+    state = state or initial_state(config, V)
+    for _ in train_text(state, config, train_ids, val_ids):
         pass
     return state

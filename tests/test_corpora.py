@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import load, score
+from charrnn import Model, score
 
 CORPORA = Path(__file__).parent.parent / "corpora"
 
@@ -32,10 +32,10 @@ def test_the_french_prose_has_its_typography() -> None:
 def test_the_example_checkpoint_is_small_and_knows_its_corpus() -> None:
     path = CORPORA.parent / "checkpoints" / "example.npz"
     assert path.stat().st_size < 2_000_000
-    example = load(path)
+    example = Model.load(path)
     ids = example.vocabulary.encode(read("harbour.txt"))
     # A model that knows only how often each character occurs stays at 3 nats.
-    assert score(example.model(), ids).nats_per_char < 1.5
+    assert score(example.network(), ids).nats_per_char < 1.5
 
 
 @pytest.mark.parametrize("name", ["dinosaurs.txt", "towns.txt"])

@@ -12,31 +12,31 @@ import pytest
 from charrnn import (
     Config,
     DataConfig,
-    Model,
+    LanguageModel,
     ModelConfig,
     OptimizerConfig,
     RunConfig,
     SamplingConfig,
-    TrainingState,
     Vocabulary,
     fit_config,
     generate,
-    train,
 )
 from charrnn.nn.cells import LSTMCell, Params, RNNCell, init_params
 from charrnn.text.windows import sliding_windows
+from charrnn.training.next_character import initial_state
+from tests.support import train_text
 
 SENTENCE = "exemple de texte pour entraîner un RNN."
 VOCABULARY = Vocabulary.from_text(SENTENCE)
 IDS = VOCABULARY.encode(SENTENCE)
 
 
-def learn(config: Config) -> Model:
+def learn(config: Config) -> LanguageModel:
     config = fit_config(config, len(IDS))
-    state = TrainingState.start(config, len(VOCABULARY))
-    for _ in train(state, config, IDS, IDS[:0]):
+    state = initial_state(config, len(VOCABULARY))
+    for _ in train_text(state, config, IDS, IDS[:0]):
         pass
-    return state.model
+    return state.network
 
 
 def test_the_sentence_has_seventeen_characters_in_order() -> None:

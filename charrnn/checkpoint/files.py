@@ -46,43 +46,60 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temp.unlink(missing_ok=True)
 
 
-def check_writable(path: Path) -> None:
-    """Raise CheckpointError if a file could not be written there; make its folder if need be.
+def file_exists(path: Path) -> bool:
+    """Return True for a regular file. Raises CheckpointError for a path that no file can have."""
+    with _write_errors(path):
+        return path.is_file()
 
-    Called before training, so that hours of work do not end on a read-only disk.
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Hold a file that is to be written for this process alone, and make its folder if need be.
+
+    Entered before training, so that hours of work do not end on a read-only disk. What a killed
+    process left beside the file is swept; folders that were made for it and are still empty in the
+    end go again. The lock goes with the process, however it ends. Raises CheckpointError if the
+    file could not be written or another process holds it.
     """
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
     with _write_errors(path):
-        _require_no_device(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_temp_prefix(path)):
-            pass
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a file for this process alone, and sweep what a killed one left beside it.
-
-    The lock goes with the process, however it ends. Raises CheckpointError if another process
-    holds the file.
-    """
-    path = path.resolve()
-    lock = path.with_name(f".{path.name}.lock")
-    with _write_errors(path):
-        descriptor = _lock(path, lock)
+        made = _missing_folders(path.resolve())
     try:
-        for stale in path.parent.glob(f"{glob.escape(_temp_prefix(path))}*.tmp"):
-            stale.unlink(missing_ok=True)
-        yield
+        with _write_errors(path):
+            target = _make_writable(path)
+            lock = target.with_name(f".{target.name}.lock")
+            descriptor = _lock(path, lock)
+        try:
+            for leftover in target.parent.glob(f"{glob.escape(_temp_prefix(target))}*.tmp"):
+                leftover.unlink(missing_ok=True)
+            yield
+        finally:
+            # While it is still held: nobody else can have locked this very file.
+            with contextlib.suppress(OSError):
+                lock.unlink()
+            os.close(descriptor)
     finally:
-        # While it is still held: nobody else can have locked this very file.
         with contextlib.suppress(OSError):
-            lock.unlink()
-        os.close(descriptor)
+            for folder in made:
+                folder.rmdir()  # which refuses one that is not empty
+
+
+def _make_writable(path: Path) -> Path:
+    """Make a file's folder, try to write there, and return what the path points to."""
+    _require_no_device(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
+    target = path.resolve()
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_temp_prefix(target)):
+        return target
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """Return the folders above a file that do not exist, innermost first."""
+    return [folder for folder in path.parents if not folder.exists()]
 
 
 def _lock(path: Path, lock: Path) -> int:

@@ -1,4 +1,4 @@
-"""What all checkpoints have in common: a header and named arrays in one .npz file.
+"""The bytes of a checkpoint: a JSON header and named arrays in one .npz file.
 
 Members, all stored uncompressed:
 
@@ -6,34 +6,36 @@ Members, all stored uncompressed:
                         what the kind of model adds
     weight_ih_l0 ...    the weights to use, named as in torch.nn
     resume.weights      the latest weights, flat, and with them what else a run needs to go on:
-    resume.<slot>       the optimiser's memory, flat
+    resume.<slot>       the optimizer's memory, flat
+    resume.h_l0 ...     the carried hidden state of each layer (B, H), for contiguous streams
 
-A file is written beside its target and renamed over it, so the target is the old one or the new one
-at any moment. A file is not trusted when read: only the bytes that ``npz.write`` would write are
-read, and names, shapes and types must be exactly those that its own config implies.
+A file is not trusted when read: only the bytes that ``npz.write`` would write are read, and names,
+shapes and types must be exactly those that its own config implies.
+
+A setting that a later version adds to the config is left out of the file while it has the value
+that means "as before", so that earlier versions read the file. A change of what a file means raises
+FORMAT.
 """
 
+import contextlib
+import io
 import json
 import math
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn._version import __version__
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.files import replacing
-from charrnn.config import ClassifierConfig, Config, ModelConfig
-from charrnn.errors import CharRNNError, CheckpointError
-from charrnn.nn.cells import Array
+from charrnn.errors import CharRNNError, CheckpointError, UnknownSettingError
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.optimizers import OPTIMIZERS
-from charrnn.training.state import RunState
+from charrnn.training.state import History, Progress
 
 FORMAT = 1
 MAGIC = npz.LOCAL_MAGIC
@@ -52,95 +54,14 @@ HEADER_KEYS = {
 }
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
-# A generator's header has no kind: there was none when format 1 was made. Others have it at the
-# beginning, within so many bytes of the file.
+# A text generator's header has no kind: there was none when format 1 was made. Others have it at
+# the beginning, within so many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
-KINDS: dict[str, tuple[str, str]] = {
-    "generator": ("a model that writes", "charrnn sample -c"),
-    "classifier": ("a classifier", "charrnn classify"),
-}
+KIND_NAMES: dict[str, str] = {"generator": "a text generator", "classifier": "a classifier"}
 
-AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)
-Loaded = TypeVar("Loaded")
-
-
-@dataclass
-class Saved(Generic[AnyConfig]):
-    """What every checkpoint holds.
-
-    weights     named arrays, the best seen while training
-    resume      named arrays of the training state; see the module
-    progress    the numbers of the training state
-    history     losses in the course of training
-    sha256      of what it was trained on
-    """
-
-    config: AnyConfig
-    vocabulary: Vocabulary
-    weights: dict[str, Array]
-    resume: dict[str, Array]
-    progress: dict[str, Any]
-    history: list[dict[str, float | None]] = field(default_factory=list)
-    sha256: str = ""
-
-    def save(self, path: str | os.PathLike[str], **more: object) -> None:
-        """Write a file atomically, with more entries in its header; see the module."""
-        header = {
-            "format": FORMAT,
-            **more,
-            "charrnn": __version__,
-            "config": asdict(self.config),
-            "characters": self.vocabulary.characters,
-            "counts": self.vocabulary.counts.tolist(),
-            "progress": self.progress,
-            "history": self.history,
-            "sha256": self.sha256,
-        }
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
-        if len(text) > MAX_HEADER_BYTES or _brackets(text) > MAX_HEADER_BRACKETS:
-            raise CheckpointError(f"{path}: names and history are too much for a checkpoint")
-        arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text, np.uint8)}
-        arrays |= self.weights
-        arrays |= {f"resume.{name}": array for name, array in self.resume.items()}
-        with replacing(Path(path)) as file:
-            npz.write(file, arrays)
-
-    def restore(self, state: RunState, best: Array) -> None:
-        """Bring a fresh state to where the run was.
-
-        best   the weights that were kept, flat
-        """
-        state.model.flat[...] = self.resume["weights"]
-        for name, slot in state.optimizer.slots.items():
-            slot[...] = self.resume[name]
-        progress = self.progress
-        state.optimizer.steps = progress["optimizer_steps"]
-        state.step, state.seconds = progress["step"], progress["seconds"]
-        state.stale, state.history = progress["stale"], list(self.history)
-        state.loss_total, state.loss_count = progress["loss_total"], progress["loss_count"]
-        state.rate_scale = progress["rate_scale"]
-        if progress["best_val_loss"] is not None:
-            state.best_val_loss, state.best_weights = progress["best_val_loss"], best
-
-
-def resume_arrays(state: RunState) -> dict[str, Array]:
-    """Return the arrays that a run needs to go on. Shared, not copied."""
-    return {"weights": state.model.flat, **state.optimizer.slots}
-
-
-def progress_of(state: RunState) -> dict[str, Any]:
-    """Return the numbers that a run needs to go on."""
-    return {
-        "step": state.step,
-        "seconds": state.seconds,
-        "optimizer_steps": state.optimizer.steps,
-        "best_val_loss": None if math.isinf(state.best_val_loss) else state.best_val_loss,
-        "stale": state.stale,
-        "loss_total": state.loss_total,
-        "loss_count": state.loss_count,
-        "rate_scale": state.rate_scale,
-    }
+Header = dict[str, Any]
+Arrays = dict[str, NDArray[Any]]
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
@@ -168,53 +89,50 @@ def kind_of(path: str | os.PathLike[str]) -> Kind | None:
     return "classifier" if b'"kind": "classifier"' in start else "generator"
 
 
-def load(
-    path: str | os.PathLike[str],
-    kind: Kind,
-    interpret: Callable[[dict[str, Any], dict[str, NDArray[Any]]], Loaded],
-) -> Loaded:
-    """Read a file of a kind; ``interpret`` makes a checkpoint of its header and arrays.
+def encode_header(header: Header) -> NDArray[np.uint8]:
+    """Return a header as it is stored. Raises CheckpointError for one that could not be read."""
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
+    if len(text) > MAX_HEADER_BYTES or _brackets(text) > MAX_HEADER_BRACKETS:
+        raise CheckpointError("names and history are too much for a checkpoint")
+    return np.frombuffer(text, np.uint8)
 
-    Raises CheckpointError for a file that cannot be read, is not such a checkpoint, or is damaged;
-    no other exception, whatever the bytes.
-    """
-    made_by = "charrnn train" if kind == "generator" else "charrnn train-classifier"
+
+@contextlib.contextmanager
+def read_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read and interpreted into one CheckpointError."""
     try:
-        header, arrays = _read(path)
-        found = header.pop("kind", "generator")
-        if found != kind and isinstance(found, str) and found in KINDS:
-            what, use = KINDS[found]
-            raise CheckpointError(  # noqa: TRY301  # as it is, not as one of the errors below
-                f"{path}: is {what}", hint=f"{use} {path}"
-            )
-        require(found == kind, "it is of a kind that this charrnn does not know")
-        return interpret(header, arrays)
+        yield
     except CheckpointError:
         raise
     except FileNotFoundError:
-        example = "corpus.txt" if kind == "generator" else "labelled.tsv"
         raise CheckpointError(
-            f"{path}: no such checkpoint", hint=f"make one: {made_by} {example}"
+            f"{path}: no such checkpoint", hint="make one: charrnn train corpus.txt"
         ) from None
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            hint=f"checkpoints are the .npz files that '{made_by}' writes",
+            f"{path}: cannot be read: {error.strerror or error}", hint=_HINT
         ) from error
     except MemoryError as error:
         raise CheckpointError(f"{path}: does not fit into memory") from error
-    except _NewerFormatError as error:
+    except (_NewerFormatError, UnknownSettingError) as error:
         raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
     except Exception as error:  # bytes can make the zip, npy and JSON readers raise anything
-        reason = (
-            str(error)
-            if isinstance(error, (_Damaged, npz.DamagedError, CharRNNError))
-            else repr(error)
-        )
+        known = isinstance(error, (_Damaged, npz.DamagedError, CharRNNError))
         raise CheckpointError(
-            f"{path}: not a charrnn checkpoint, or damaged: {reason}",
-            hint=f"checkpoints are the .npz files that '{made_by}' writes",
+            f"{path}: not a charrnn checkpoint, or damaged: {error if known else repr(error)}",
+            hint=_rewritten(path) or _HINT,
         ) from error
+
+
+_HINT = "checkpoints are the .npz files that 'charrnn train' writes"
+
+
+def _rewritten(path: str | os.PathLike[str]) -> str | None:
+    """Return what to do with a checkpoint that another program read and wrote again."""
+    with contextlib.suppress(Exception), zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as z:
+        if "header.npy" in z.namelist():
+            return f"if another program wrote it, 'charrnn import {path}' may read it"
+    return None
 
 
 class _Damaged(Exception):  # noqa: N818
@@ -231,7 +149,8 @@ def require(condition: bool, reason: str) -> None:  # noqa: FBT001
         raise _Damaged(reason)
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def read(path: str | os.PathLike[str]) -> tuple[Header, Arrays]:
+    """Return header and arrays of a file; to be called within ``read_errors``."""
     # Before it is opened, for that would wait for the writer of a pipe.
     require(stat.S_ISREG(Path(path).stat().st_mode), "not a regular file")
     with Path(path).open("rb") as file:
@@ -272,7 +191,7 @@ def _refuse_constant(name: str) -> float:
     raise _Damaged(f"the header holds {name}")
 
 
-def checked_vocabulary(header: dict[str, Any]) -> Vocabulary:
+def checked_vocabulary(header: Header) -> Vocabulary:
     """Return the vocabulary in a header."""
     characters, counts = header["characters"], header["counts"]
     require(isinstance(characters, str), "characters must be a text")
@@ -283,24 +202,17 @@ def checked_vocabulary(header: dict[str, Any]) -> Vocabulary:
     return Vocabulary(characters, np.array(counts, np.int64))
 
 
-def resume_shapes(optimizer: str, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of the arrays that ``resume_arrays`` gives for such weights."""
-    size = sum(math.prod(shape) for shape in shapes.values())
-    names = ("weights", *OPTIMIZERS[optimizer].slot_names)
-    return {f"resume.{name}": (size,) for name in names}
-
-
 def checked_arrays(
-    arrays: dict[str, NDArray[Any]],
-    model: ModelConfig,
+    arrays: Arrays,
+    dtype: str,
     weights: dict[str, tuple[int, ...]],
     resume: dict[str, tuple[int, ...]],
-) -> tuple[dict[str, Array], dict[str, Array]]:
+) -> tuple[Arrays, Arrays]:
     """Return weights and resume arrays if they are exactly those expected."""
     expected = weights | resume
     require([*arrays] == [*expected], "arrays are missing or unexpected")
     for name, shape in expected.items():
-        matches = arrays[name].shape == shape and arrays[name].dtype == model.dtype
+        matches = arrays[name].shape == shape and arrays[name].dtype == dtype
         require(matches, f"{name} does not have the shape and type that the config asks for")
     return (
         {name: arrays[name] for name in weights},
@@ -313,24 +225,38 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
 
-def checked_progress(header: dict[str, Any]) -> dict[str, Any]:
+def progress_entry(progress: Progress) -> dict[str, Any]:
+    """Return the progress as a header has it."""
+    entry = asdict(progress)
+    entry["stale"] = entry.pop("evaluations_since_best")  # its name in format 1
+    if math.isinf(progress.best_val_loss):
+        entry["best_val_loss"] = None
+    return entry
+
+
+def checked_progress(header: Header) -> Progress:
     """Return the progress in a header."""
-    progress = header["progress"]
+    entry = header["progress"]
     counts = ("step", "optimizer_steps", "stale", "loss_count")
     keys = {*counts, "seconds", "best_val_loss", "loss_total", "rate_scale"}
-    require(isinstance(progress, dict) and progress.keys() == keys, "the progress is incomplete")
+    require(isinstance(entry, dict) and entry.keys() == keys, "the progress is incomplete")
     for key in counts:
-        value = progress[key]
+        value = entry[key]
         require(type(value) is int and 0 <= value < 2**53, f"{key} must be a whole number")
-    best = progress["best_val_loss"]
+    best = entry["best_val_loss"]
     for key in ("seconds", "loss_total", "rate_scale"):
-        require(_is_number(progress[key]), f"{key} must be a number")
-    require(0 < progress["rate_scale"] <= 1, "rate_scale must be above 0 and at most 1")
+        require(_is_number(entry[key]), f"{key} must be a number")
+    require(0 < entry["rate_scale"] <= 1, "rate_scale must be above 0 and at most 1")
     require(best is None or _is_number(best), "best_val_loss must be a number")
-    return progress  # type: ignore[no-any-return]
+    others = {name: entry[name] for name in keys - {"stale", "best_val_loss"}}
+    return Progress(
+        **others,
+        evaluations_since_best=entry["stale"],
+        best_val_loss=math.inf if best is None else best,
+    )
 
 
-def checked_history(header: dict[str, Any]) -> list[dict[str, float | None]]:
+def checked_history(header: Header) -> History:
     """Return the history in a header."""
     history = header["history"]
     require(

@@ -37,13 +37,12 @@ def classify(
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")
     import sys
 
-    from charrnn.checkpoint.classifier import load_classifier
     from charrnn.cli import terminal
-    from charrnn.text.corpus import normalized, read_lines
+    from charrnn.models import Classifier
+    from charrnn.text.reading import read_lines
     from charrnn.text.vocabulary import escape
 
-    loaded = load_classifier(checkpoint)
-    model, form = loaded.model(), loaded.config.data.normalize
+    loaded = Classifier.load(checkpoint)
     if file == "-" and terminal.is_terminal(sys.stdin):
         terminal.note("reading lines from the terminal; Ctrl-D ends them")
 
@@ -59,5 +58,5 @@ def classify(
         return json.dumps(entry, ensure_ascii=False) + "\n"
 
     for lines in read_lines(file, encoding=encoding):
-        rows = loaded.probabilities([normalized(line, form) for line in lines], model)
+        rows = loaded.predict_proba(lines)
         terminal.write("".join(map(described, lines, rows)))

@@ -36,16 +36,15 @@ def export(
 
     charrnn export m.npz --to safetensors
     """
-    from charrnn.checkpoint.classifier import load_classifier
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of
-    from charrnn.checkpoint.language_model import load
     from charrnn.cli import terminal
     from charrnn.interchange.export import EXPORTS
+    from charrnn.models import load
 
     path = checkpoint or newest_checkpoint()
     exporter, suffix = EXPORTS[to]
-    loaded = load_classifier(path) if kind_of(path) == "classifier" else load(path)
+    loaded = load(path)
     target = output or path.with_suffix(suffix)
     if kind_of(target) is not None:
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")

@@ -42,10 +42,9 @@ def import_(
 
     charrnn import weights.safetensors --vocab corpus.txt -o m.npz
     """
-    from charrnn.checkpoint.files import check_writable, exclusive
-    from charrnn.checkpoint.language_model import save
+    from charrnn.checkpoint.files import file_exists, reserved
     from charrnn.cli import terminal
-    from charrnn.cli.report import program
+    from charrnn.cli.run import program
     from charrnn.interchange.torch_import import import_weights, read_characters
 
     if str(output) == "-":
@@ -53,13 +52,12 @@ def import_(
     characters = None if vocab is None else read_characters(vocab)
     checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
     target = output or CHECKPOINTS / f"{weights.stem}.npz"
-    if target.exists() and not overwrite:
+    if file_exists(target) and not overwrite:
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    check_writable(target)
-    with exclusive(target):
-        save(target, checkpoint)
+    with reserved(target):
+        checkpoint.save(target)
     model, path = checkpoint.config.model, shlex.quote(str(target))
     shape = f"{model.cell} {model.layers} x {model.hidden_size}"
     terminal.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")

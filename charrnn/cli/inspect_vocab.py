@@ -87,7 +87,7 @@ def inspect_vocab(
 
 def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
     from charrnn.checkpoint.format import is_checkpoint
-    from charrnn.checkpoint.language_model import load
+    from charrnn.models import load
     from charrnn.text.corpus import read_corpus
 
     path = str(newest_checkpoint()) if source is None else source

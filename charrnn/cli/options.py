@@ -1,6 +1,5 @@
 """What several commands share."""
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from charrnn.config import Normalization, OptimizerName
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError
 
 if TYPE_CHECKING:
     from charrnn.checkpoint.format import Kind
@@ -125,19 +124,6 @@ def default_output(source: str) -> Path:
     return CHECKPOINTS / f"{stem or 'model'}.npz"
 
 
-def parse_time(text: str) -> float:
-    """Return the seconds that 90s, 10m, 1h30m or a bare number of seconds stand for.
-
-    Raises ConfigError for anything else.
-    """
-    number = r"(\d+(?:\.\d+)?)"
-    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
-    if match is None or not any(match.groups()):
-        raise ConfigError(f"{text!r} is not a time", hint="write 90s, 10m, 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
 def newest_checkpoint(kind: "Kind" = "generator") -> Path:
     """Return the checkpoint of this kind last written to ./checkpoints.
 
@@ -166,7 +152,7 @@ def fit_text(
     It is normalised like the model's corpus; the policies ``skip`` and ``replace`` leave no
     character that the model has never seen.
     """
-    from charrnn.text.corpus import normalized
+    from charrnn.text.reading import normalized
 
     text = normalized(text, normalize)
     if unknown == "error" or not (missing := set(vocabulary.unknown(text))):

@@ -1,25 +1,27 @@
-"""What every command that trains does: guard the file, iterate over the events, save, tell."""
+"""What every command that trains does: guard the file, iterate over the events, save, report."""
 
+import json
 import shlex
+import shutil
+import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Generic
 
-from charrnn.checkpoint.files import check_writable, exclusive
-from charrnn.checkpoint.format import KINDS, Kind, kind_of
+from charrnn.checkpoint.files import file_exists, reserved
+from charrnn.checkpoint.format import KIND_NAMES, Kind, kind_of
 from charrnn.cli import terminal
-from charrnn.cli.report import program
-from charrnn.cli.run_config import CHANGEABLE, AnyConfig, Given, option, refused
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
-from charrnn.config import RunConfig
-from charrnn.errors import CheckpointError, ConfigError, TrainingError
-from charrnn.parallel.group import start_method
+from charrnn.config import AnyConfig
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
+from charrnn.models.runs import Run
+from charrnn.settings import Given
 from charrnn.training.loop import Event
-from charrnn.training.state import RunState
 
 SAVE_EVERY_SECONDS = 30.0
 
@@ -35,16 +37,25 @@ class Display:
     sample_every: int | None = None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended: its last event, and the signal that stopped it."""
+
+    event: Event | None
+    signal: int | None
+
+
 @dataclass(kw_only=True)
-class Run:
+class TrainingCommand(ABC, Generic[AnyConfig]):
     """One call of a command that trains.
 
-    kind     of the checkpoint that it writes
-    corpus   files to learn from; - is stdin
-    given    the options that the user gave, by part of the config
+    kind, command   of the checkpoint that it writes; its name on the command line
+    corpus          files to learn from; - is stdin
+    given           the settings that the user gave, by part of the config
     """
 
     kind: ClassVar[Kind]
+    command: ClassVar[str]
 
     corpus: list[str]
     encoding: str
@@ -52,125 +63,188 @@ class Run:
     given: Given
     display: Display
 
+    @abstractmethod
+    def new(self) -> Run[AnyConfig]:
+        """Read what there is to learn and make a new run ready."""
+
+    @abstractmethod
+    def resumed(self) -> Run[AnyConfig]:
+        """Read what there is to learn and make the run in the checkpoint ready to go on."""
+
+    @abstractmethod
+    def introduction(self, run: Run[AnyConfig]) -> list[str]:
+        """Return what to tell before training."""
+
+    @abstractmethod
+    def summary(self, run: Run[AnyConfig]) -> dict[str, Any]:
+        """Return the figures that only this command has."""
+
+    @abstractmethod
+    def reached(self, run: Run[AnyConfig]) -> str:
+        """Return what training reached."""
+
+    @abstractmethod
+    def next_step(self) -> str:
+        """Return the line that tells what to type next."""
+
+    def report(self, run: Run[AnyConfig]) -> list[str]:  # noqa: ARG002
+        """Return what to tell about the result before the conclusion."""
+        return []
+
+    def resume_options(self) -> list[str]:
+        """Return the options beside the usual ones that resuming needs."""
+        return []
+
+    def show(self, run: Run[AnyConfig], event: Event) -> None:
+        """Show something while training."""
+
     def __post_init__(self) -> None:
         if str(self.output) == "-":
             raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
         sources = {Path(path).resolve() for path in self.corpus if path != "-"}
         if self.output.resolve() in sources:
             raise ConfigError(
-                f"{self.output}: is what is to be learnt from", hint="-o writes elsewhere"
+                f"{self.output}: is both the text to learn and the checkpoint to write",
+                hint="-o writes elsewhere",
             )
         log = self.display.log
         others = [Path(path).resolve() for path in [*self.corpus, str(self.output)]]
         if log is not None and log.resolve() in others:
             raise ConfigError(f"{log}: --log would overwrite it", hint="choose another --log")
 
-    @contextmanager
-    def writing(self, *, overwrite: bool) -> Iterator[None]:
-        """Hold the file of a new run. Raises CheckpointError if it may not be written."""
+    def start(self, *, overwrite: bool) -> int:
+        """Train from the beginning. Returns the exit code."""
         found = kind_of(self.output)
         if found is not None and found != self.kind:
             raise CheckpointError(
-                f"{self.output}: is {KINDS[found][0]}", hint="-o writes elsewhere"
+                f"{self.output}: is {KIND_NAMES[found]}", hint="-o writes elsewhere"
             )
-        if self.output.exists() and not self.output.is_dir() and not overwrite:
-            raise CheckpointError(
-                f"{self.output}: exists already",
-                hint="--resume goes on with it, --overwrite replaces it, -o writes elsewhere",
-            )
-        check_writable(self.output)
-        with exclusive(self.output):
-            yield
+        log = self.display.log
+        for path, elsewhere in ((self.output, "-o"), (log, "--log")):
+            if path is not None and not overwrite and file_exists(path):
+                go_on = "--resume goes on with it, " if path == self.output else ""
+                raise CheckpointError(
+                    f"{path}: exists already",
+                    hint=f"{go_on}--overwrite replaces it, {elsewhere} writes elsewhere",
+                )
+        with reserved(self.output), self._naming_the_corpus():
+            return self._train(self.new())
 
-    @contextmanager
-    def resuming(self) -> Iterator[None]:
-        """Hold the file of a run that goes on. Raises CheckpointError if there is none."""
-        if not self.output.exists():
+    def resume(self) -> int:
+        """Go on with the run in the checkpoint. Returns the exit code."""
+        if not file_exists(self.output):
             raise CheckpointError(
                 f"{self.output}: no such checkpoint: there is nothing to resume",
                 hint="leave out --resume to start a new run",
             )
-        check_writable(self.output)
-        with exclusive(self.output):
-            yield
+        with reserved(self.output), self._naming_the_corpus():
+            return self._train(self.resumed())
 
-    def require_same_run(self, config: AnyConfig, stored: AnyConfig) -> None:
-        """Raise ConfigError if a resumed run would become another one."""
-        if changed := refused(config, stored):
-            changeable = ", ".join(option(setting) for _, setting in sorted(CHANGEABLE))
-            raise ConfigError(
-                f"{self.output}: a resumed run cannot change {', '.join(changed)}",
-                hint=f"it can change {changeable}",
-            )
+    @contextmanager
+    def _naming_the_corpus(self) -> Iterator[None]:
+        """Put the names of the files before what is wrong with their text."""
+        try:
+            yield
+        except CorpusError as error:
+            names, message = ", ".join(self.corpus), str(error)
+            if any(message.startswith(f"{name}: ") for name in [*self.corpus, names]):
+                raise
+            raise CorpusError(f"{names}: {message}", hint=error.hint) from error
+
+    def _train(self, run: Run[AnyConfig]) -> int:
+        for line in [*run.notes, *self._warnings(run), *self.introduction(run)]:
+            self.note(line)
+        if self.display.verbose:
+            self.note(json.dumps(asdict(run.config)))
+        outcome: Outcome = self._loop(run)
+        if self.display.as_json:
+            terminal.write(json.dumps(self._summary(run, outcome), ensure_ascii=False) + "\n")
+        for line in [*self.report(run), *self._conclusion(run, outcome)]:
+            self.note(line)
+        return 0 if outcome.signal is None else 128 + outcome.signal
+
+    def _warnings(self, run: Run[AnyConfig]) -> list[str]:
+        if run.config.run.patience is not None and not run.objective.held_out:
+            return ["warning: --patience does nothing: no text is held out to validate on"]
+        return []
+
+    def _loop(self, run: Run[AnyConfig]) -> Outcome:
+        """Train, save and show."""
+        event, saved_at = None, time.monotonic()
+        display = self.display
+        with (
+            closing(run.events()) as events,
+            StepLog(display.log, run.state.progress.step, self.note) as log,
+            StopSignals(self.note) as signals,
+            terminal.Progress(quiet=display.quiet, verbose=display.verbose) as progress,
+        ):
+            try:
+                for event in events:
+                    if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                        self.save(run)
+                        saved_at = time.monotonic()
+                    log.write(event)
+                    if event.rollback is not None:
+                        self.note(f"warning: {event.rollback}")
+                    progress.update(event)
+                    self.show(run, event)
+                    if signals.received is not None:
+                        break
+            except TrainingError:
+                self.save(run)  # the last good state
+                raise
+            self.save(run)
+        return Outcome(event, signals.received)
+
+    def save(self, run: Run[AnyConfig]) -> None:
+        """Write the run as it stands to its checkpoint."""
+        run.checkpoint().save(self.output)
 
     def note(self, message: str) -> None:
         """Tell the user; only warnings if it is to be quiet."""
         if not self.display.quiet or message.startswith("warning"):
             terminal.note(message)
 
-    def loop(
-        self,
-        state: RunState,
-        events: Generator[Event, None, None],
-        save: Callable[[], None],
-        show: Callable[[Event], None] | None = None,
-    ) -> tuple[Event | None, int | None]:
-        """Train, save and show; return the last event and the signal that ended it, if any."""
-        event, saved_at = None, time.monotonic()
-        with (
-            closing(events),
-            StepLog(self.display.log, state.step, self.note) as log,
-            StopSignals(self.note) as signals,
-            terminal.Progress(quiet=self.display.quiet, verbose=self.display.verbose) as progress,
-        ):
-            try:
-                for event in events:
-                    if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                        save()
-                        saved_at = time.monotonic()
-                    log.write(event)
-                    if event.rollback is not None:
-                        self.note(f"warning: {event.rollback}")
-                    progress.update(event)
-                    if show is not None:
-                        show(event)
-                    if signals.received is not None:
-                        break
-            except TrainingError:
-                save()  # the last good state
-                raise
-            save()
-        return event, signals.received
+    def _summary(self, run: Run[AnyConfig], outcome: Outcome) -> dict[str, Any]:
+        state, progress = run.state, run.state.progress
+        last = state.history[-1] if state.history else {}
+        return {
+            "checkpoint": str(self.output),
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 3),
+            "train_loss": last.get("train_loss"),
+            "val_loss": None if state.best_weights is None else progress.best_val_loss,
+            "parameters": state.network.flat.size,
+            "random_seed": run.config.run.random_seed,
+            **self.summary(run),
+            "interrupted": outcome.signal is not None,
+        }
 
-    def conclusion(
-        self, state: RunState, reached: str, event: Event | None, signal: int | None
-    ) -> list[str]:
-        """Return what to tell in the end: what was reached, and where it is."""
-        path = shlex.quote(str(self.output))
-        if event is None:
-            done = f"nothing left to do: {path} has had its {state.step} steps"
+    def _conclusion(self, run: Run[AnyConfig], outcome: Outcome) -> list[str]:
+        """Return what to tell in the end: what was reached, where it is, what to type next."""
+        path, progress = shlex.quote(str(self.output)), run.state.progress
+        if outcome.event is None:
+            done = f"nothing left to do: {path} has had its {progress.step} steps"
             return [f"{done}; a longer --time or more --steps goes on"]
-        stopped = "" if signal is None else "stopped after "
-        took = terminal.duration(state.seconds)
-        return [f"{stopped}{state.step} steps in {took}: {reached}", f"saved:  {path}"]
+        stopped = "" if outcome.signal is None else "stopped after "
+        took = terminal.duration(progress.seconds)
+        lines: list[str] = [
+            f"{stopped}{progress.step} steps in {took}: {self.reached(run)}",
+            f"saved:  {path}",
+        ]
+        if outcome.signal is not None:
+            lines.append(f"resume: {self._resume_command()}")
+        return [*lines, self.next_step()]
 
-    def go_on(self, command: str, *more: str) -> str:
-        """Return what to type to go on with a stopped run."""
-        again = [*self.corpus, "-o", str(self.output), "--resume", *more]
+    def _resume_command(self) -> str:
+        again = [*self.corpus, "-o", str(self.output), "--resume", *self.resume_options()]
         if self.encoding != "utf-8":
             again += ["--encoding", self.encoding]
         if self.display.log is not None:
             again += ["--log", str(self.display.log)]
-        return f"go on:  {program()} {command} {shlex.join(again)}"
+        return f"{program()} {self.command} {shlex.join(again)}"
 
 
-def check_workers(run: RunConfig, batch_size: int, samples: str = "windows") -> None:
-    """Raise ConfigError for more workers than this system or this batch allows."""
-    workers = run.workers or 1
-    if workers > 1 and start_method() is None:
-        raise ConfigError("this system allows one worker only", hint="--workers 1")
-    if workers > batch_size:
-        raise ConfigError(
-            f"{workers} workers are more than the {batch_size} {samples} of a batch",
-            hint=f"--workers {batch_size} or less, or a larger --batch-size",
-        )
+def program() -> str:
+    """Return how to call charrnn from here."""
+    return "charrnn" if shutil.which("charrnn") else shlex.quote(sys.argv[0])

@@ -14,7 +14,7 @@ from charrnn.errors import ConfigError, VocabularyError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from charrnn.checkpoint.language_model import Checkpoint
+    from charrnn.models import Model
     from charrnn.text.vocabulary import Ids
 
 _DEFAULTS = SamplingConfig()
@@ -89,25 +89,25 @@ def sample(
     if endless and (jsonl or count > 1):
         raise ConfigError("--endless writes one sample, as plain text, without end")
     config = SamplingConfig(temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p)
-    from charrnn.checkpoint.language_model import load
-    from charrnn.text.corpus import read_text
+    from charrnn.models import Model
+    from charrnn.text.reading import read_text
 
-    loaded = load(checkpoint or newest_checkpoint())
+    loaded = Model.load(checkpoint or newest_checkpoint())
     text = read_text(seed_file) if seed_file is not None else seed or ""
     text, seed_ids = _encode_seed(text, loaded, unknown)
     if random_seed is None:
         random_seed = secrets.randbits(32)
-    writer = _Writer(loaded, seed_ids, config, random_seed)
+    output = _Output(loaded, seed_ids, config, random_seed)
     shown = "" if no_echo else text
     if jsonl:
-        writer.write_jsonl(text, count, length)
+        output.write_jsonl(text, count, length)
     elif count > 1:
-        writer.write_many(shown, count, length)
+        output.write_many(shown, count, length)
     else:
-        writer.stream(shown, None if endless else length)
+        output.stream(shown, None if endless else length)
 
 
-def _encode_seed(text: str, loaded: "Checkpoint", unknown: UnknownPolicy) -> "tuple[str, Ids]":
+def _encode_seed(text: str, loaded: "Model", unknown: UnknownPolicy) -> "tuple[str, Ids]":
     from charrnn.cli import terminal
     from charrnn.inference.sampling import start_ids
 
@@ -123,11 +123,11 @@ def _encode_seed(text: str, loaded: "Checkpoint", unknown: UnknownPolicy) -> "tu
     return fitted, ids
 
 
-class _Writer:
+class _Output:
     def __init__(
-        self, loaded: "Checkpoint", seed_ids: "Ids", config: SamplingConfig, random_seed: int
+        self, loaded: "Model", seed_ids: "Ids", config: SamplingConfig, random_seed: int
     ) -> None:
-        self.model, self.vocabulary = loaded.model(), loaded.vocabulary
+        self.model, self.vocabulary = loaded.network(), loaded.vocabulary
         self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
 
     def stream(self, seed: str, length: int | None) -> None:
@@ -145,7 +145,7 @@ class _Writer:
     def samples(self, count: int, length: int, *, log_p: bool) -> "Iterator[tuple[str, float]]":
         """Yield text and log-probability of each sample."""
         from charrnn.inference.sampling import write_samples
-        from charrnn.parallel.group import sampling_workers
+        from charrnn.parallel.launch import sampling_workers
 
         for ids, nats in write_samples(
             self.model,

@@ -40,12 +40,12 @@ def score(
 
     charrnn score chapter.txt --json
     """
-    from charrnn.checkpoint.language_model import load
     from charrnn.cli import terminal
     from charrnn.inference.scoring import score as score_ids
-    from charrnn.text.corpus import read_text
+    from charrnn.models import Model
+    from charrnn.text.reading import read_text
 
-    loaded = load(checkpoint or newest_checkpoint())
+    loaded = Model.load(checkpoint or newest_checkpoint())
     if file == "-" and terminal.is_terminal(sys.stdin):
         terminal.note("reading the text from the terminal; Ctrl-D ends it")
     text = read_text(file, encoding=encoding)
@@ -57,7 +57,7 @@ def score(
         terminal.note(f"{skipped} characters that the model has never seen were skipped")
     ids = loaded.vocabulary.encode(fitted)
     with terminal.counting(len(ids), unit=" chars") as bar:
-        result = score_ids(loaded.model(), ids, window=window, on_progress=bar.update)
+        result = score_ids(loaded.network(), ids, window=window, on_progress=bar.update)
     figures = {
         "nats_per_char": result.nats_per_char,
         "bits_per_char": result.bits_per_char,

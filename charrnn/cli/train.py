@@ -23,7 +23,6 @@ from charrnn.cli.options import (
     Workers,
     default_output,
     given_options,
-    parse_time,
 )
 from charrnn.config import (
     DEFAULT_LEARNING_RATES,
@@ -35,6 +34,7 @@ from charrnn.config import (
     ScheduleName,
 )
 from charrnn.errors import ConfigError
+from charrnn.settings import parse_time
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
 _RATES = ", ".join(
@@ -243,9 +243,9 @@ def train(
         },
     )
     from charrnn.cli.run import Display
-    from charrnn.cli.training_run import TrainingRun
+    from charrnn.cli.text_training import TextTraining
 
-    run = TrainingRun(
+    training = TextTraining(
         corpus=corpus,
         encoding=encoding,
         output=output or default_output(corpus[0]),
@@ -253,12 +253,7 @@ def train(
         display=Display(
             quiet=quiet, verbose=verbose, as_json=as_json, sample_every=sample_every, log=log
         ),
+        source=from_,
     )
-    if resume:
-        code = run.resume()
-    elif from_ is not None:
-        code = run.start_from(from_, overwrite=overwrite)
-    else:
-        code = run.start(overwrite=overwrite)
-    if code:
+    if code := training.resume() if resume else training.start(overwrite=overwrite):
         raise typer.Exit(code)

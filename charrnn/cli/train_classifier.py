@@ -22,10 +22,10 @@ from charrnn.cli.options import (
     Workers,
     default_output,
     given_options,
-    parse_time,
 )
 from charrnn.config import CellName, ClassifierConfig
 from charrnn.errors import ConfigError
+from charrnn.settings import parse_time
 
 _DEFAULTS = ClassifierConfig()
 _MODEL, _DATA = _DEFAULTS.model, _DEFAULTS.data
@@ -176,11 +176,11 @@ def train_classifier(
             "workers": workers,
         },
     )
-    from charrnn.cli.classifier_run import ClassifierRun
+    from charrnn.cli.label_training import LabelTraining
     from charrnn.cli.run import Display
     from charrnn.text.labelled import Columns
 
-    run = ClassifierRun(
+    training = LabelTraining(
         corpus=labelled,
         encoding=encoding,
         output=output or default_output(labelled[0]),
@@ -188,5 +188,5 @@ def train_classifier(
         display=Display(quiet=quiet, verbose=verbose, as_json=as_json, log=log),
         columns=Columns(label_column, text_column),
     )
-    if code := run.resume() if resume else run.start(overwrite=overwrite):
+    if code := training.resume() if resume else training.start(overwrite=overwrite):
         raise typer.Exit(code)

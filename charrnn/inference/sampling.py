@@ -1,6 +1,6 @@
 """Writing text: one character at a time, each drawn from the model's distribution."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
+from charrnn.errors import TrainingError
 from charrnn.nn.cells import Array
-from charrnn.nn.decoder import Writer
-from charrnn.nn.language_model import Model, ModelState
+from charrnn.nn.decoder import Decoder
+from charrnn.nn.language_model import LanguageModel, ModelState
 from charrnn.nn.loss import log_softmax
-from charrnn.parallel.group import make_group
+from charrnn.parallel.group import Group
+from charrnn.parallel.launch import make_group
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -83,7 +85,7 @@ def start_ids(vocabulary: Vocabulary) -> Ids:
 
 
 def generate(  # noqa: PLR0913
-    model: Model,
+    model: LanguageModel,
     seed_ids: Ids,
     config: SamplingConfig,
     *,
@@ -109,7 +111,7 @@ def generate(  # noqa: PLR0913
 
 
 def write_samples(  # noqa: PLR0913
-    model: Model,
+    model: LanguageModel,
     seed_ids: Ids,
     config: SamplingConfig,
     *,
@@ -128,34 +130,49 @@ def write_samples(  # noqa: PLR0913
     """
     group = make_group(workers)
     at_once = min(AT_ONCE * workers, count)
-    ids, nats = group.array((at_once, length), np.uint32), group.array((at_once,), np.float64)
-    orders = group.array((2,), np.int64)
     start = _read(model, seed_ids)
-
-    def work() -> None:
-        begin, end = orders.tolist()
-        mine = group.part(end - begin)
-        samples = range(begin, end)[mine]
-        nats[mine] = 0
-        steps = _written(model, start, config, random_seed, samples, log_p=log_p)
-        for at, step in enumerate(islice(steps, length if samples else 0)):
-            if at % _DRAWS_AHEAD == 0:
-                group.check()
-            ids[mine, at] = step.ids
-            if log_p:
-                nats[mine] += step.log_p
-        group.barrier()
-
-    group.start(work)
+    task = _SamplingTask(
+        group,
+        at_once,
+        length,
+        lambda samples: _written(model, start, config, random_seed, samples, log_p=log_p),
+    )
+    group.start(task)
     try:
         for begin in range(0, count, at_once):
-            orders[:] = begin, min(begin + at_once, count)
-            group.begin()
-            work()
+            group.call("write", begin, min(begin + at_once, count))
             for row in range(min(at_once, count - begin)):
-                yield ids[row].copy(), float(nats[row])
+                yield task.ids[row].copy(), float(task.nats[row])
     finally:
         group.close()
+
+
+class _SamplingTask:
+    """Samples written by all processes of a group, each its part, into shared arrays.
+
+    ids    (at_once, length)
+    nats   log p of each sample, (at_once,); 0 unless the steps have it
+    """
+
+    def __init__(
+        self, group: Group, at_once: int, length: int, steps: Callable[[range], Iterator[Step]]
+    ) -> None:
+        self.group, self.steps = group, steps
+        self.ids = group.array((at_once, length), np.uint32)
+        self.nats = group.array((at_once,), np.float64)
+
+    def write(self, begin: int, end: int) -> None:
+        """Write this process's part of the samples from ``begin`` to ``end``."""
+        own = self.group.part(end - begin)
+        samples, length = range(begin, end)[own], self.ids.shape[1]
+        self.nats[own] = 0
+        for at, step in enumerate(islice(self.steps(samples), length if samples else 0)):
+            if at % _DRAWS_AHEAD == 0:
+                self.group.check()
+            self.ids[own, at] = step.ids
+            if len(step.log_p):
+                self.nats[own] += step.log_p
+        self.group.barrier()
 
 
 class _Start(NamedTuple):
@@ -165,7 +182,7 @@ class _Start(NamedTuple):
     state: ModelState
 
 
-def _read(model: Model, seed_ids: Ids) -> _Start:
+def _read(model: LanguageModel, seed_ids: Ids) -> _Start:
     if not len(seed_ids):
         raise ValueError("the seed must have at least one id; start_ids gives one")
     state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
@@ -175,7 +192,7 @@ def _read(model: Model, seed_ids: Ids) -> _Start:
 
 
 def _written(  # noqa: PLR0913
-    model: Model,
+    model: LanguageModel,
     start: _Start,
     config: SamplingConfig,
     random_seed: int,
@@ -183,14 +200,19 @@ def _written(  # noqa: PLR0913
     *,
     log_p: bool,
 ) -> Iterator[Step]:
-    writer = Writer(model, len(samples))
-    writer.start(start.state)
+    decoder = Decoder(model, len(samples))
+    decoder.start(start.state)
     logits = np.tile(start.logits, (len(samples), 1))
     sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
     every, nothing = np.arange(len(samples)), np.empty(0)
     while True:
         for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
             ids = choose(logits, config, draws)
+            if not np.isfinite(logits[every, ids]).all():
+                raise TrainingError(
+                    "the model's outputs are not finite numbers: its weights have exploded",
+                    hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
+                )
             likely = log_softmax(logits.astype(np.float64))[every, ids] if log_p else nothing
             yield Step(ids, likely)
-            logits = writer.feed(ids)
+            logits = decoder.feed(ids)

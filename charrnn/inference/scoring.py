@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.errors import CorpusError
-from charrnn.nn.language_model import Model
+from charrnn.nn.language_model import LanguageModel
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import sliding_windows
 
@@ -43,7 +43,7 @@ class Score:
 
 
 def score(
-    model: Model,
+    model: LanguageModel,
     ids: Ids,
     *,
     window: int | None = None,

@@ -21,10 +21,9 @@ import numpy as np
 
 from charrnn._version import __version__
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.classifier import ClassifierCheckpoint
-from charrnn.checkpoint.language_model import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
+from charrnn.models import Classifier, Model
 from charrnn.nn.cells import Array, Params
 
 # A page is for models that a browser loads at once.
@@ -35,7 +34,7 @@ ONNX_GATES = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 ONNX_OPSET = 17
 ONNX_IR = 8
 
-AnyCheckpoint = Checkpoint | ClassifierCheckpoint
+AnyCheckpoint = Model | Classifier
 
 
 def torch_names(checkpoint: AnyCheckpoint) -> dict[str, Array]:
@@ -61,7 +60,7 @@ def metadata(checkpoint: AnyCheckpoint) -> dict[str, str]:
         "counts": json.dumps(vocabulary.counts.tolist()),
         "config": json.dumps(asdict(checkpoint.config)),
     }
-    if isinstance(checkpoint, ClassifierCheckpoint):
+    if isinstance(checkpoint, Classifier):
         described["labels"] = json.dumps(list(checkpoint.labels))
     return described
 
@@ -108,7 +107,7 @@ def to_onnx(checkpoint: AnyCheckpoint) -> bytes:
         options["linear_before_reset"] = 1
     if model.cell == "rnn":
         options["activations"] = [model.nonlinearity.capitalize()]
-    layers = checkpoint.model().layers
+    layers = checkpoint.network().layers
     for number, params in enumerate(layers):
         constants |= {f"{name}{number}": a for name, a in _onnx_layer(model.cell, params).items()}
         constants[f"layer{number}"] = np.array([number], np.int64)
@@ -214,8 +213,8 @@ EXPORTS: dict[str, tuple[Callable[[AnyCheckpoint], bytes], str]] = {
 }
 
 
-def _generator(checkpoint: AnyCheckpoint, form: str) -> Checkpoint:
-    if isinstance(checkpoint, ClassifierCheckpoint):
+def _generator(checkpoint: AnyCheckpoint, form: str) -> Model:
+    if isinstance(checkpoint, Classifier):
         raise ConfigError(
             f"a classifier cannot be exported to {form}", hint="--to safetensors or torch-names"
         )

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.checkpoint.language_model import Checkpoint
 from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.extras import require_extra
+from charrnn.models import Model
 from charrnn.nn.cells import CELLS, Array
 from charrnn.text.corpus import read_corpus
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.state import TrainingState
+from charrnn.training.next_character import initial_state
 
 MOST_COUNTED = 2**53
 ZIP_MAGIC = b"PK\x03\x04"
@@ -102,7 +102,7 @@ def read_characters(source: str) -> list[str]:
 
 def import_weights(
     path: Path, *, characters: Sequence[str] | None = None, nonlinearity: Nonlinearity = "tanh"
-) -> Checkpoint:
+) -> Model:
     """Return a checkpoint of the weights in a safetensors or .npz file.
 
     characters     of its vocabulary, by id; None: the file has them itself
@@ -250,7 +250,7 @@ def _checkpoint(
     counts: NDArray[np.int64] | None,
     base: Config,
     nonlinearity: Nonlinearity,
-) -> Checkpoint:
+) -> Model:
     order = np.argsort([ord(character) for character in characters])
     vocabulary = Vocabulary(
         "".join(characters[place] for place in order), None if counts is None else counts[order]
@@ -264,9 +264,9 @@ def _checkpoint(
         dtype="float64" if dtype == np.float64 else "float32",
     )
     config = replace(base, model=model)
-    state = TrainingState.start(config, len(vocabulary))
+    state = initial_state(config, len(vocabulary))
     embedding, weight, bias = source.around(len(vocabulary))
-    for number, params in enumerate(state.model.layers):
+    for number, params in enumerate(state.network.layers):
         given = source.layer(number)
         if not number:
             columns = given["weight_ih"]
@@ -275,10 +275,10 @@ def _checkpoint(
             given["weight_ih"] = columns[:, order]
         for name, array in given.items():
             _put(params[name], array, f"{name}_l{number}")
-    _put(state.model.params["output.weight"], weight[order], "the output's weight")
-    _put(state.model.params["output.bias"], bias[order], "the output's bias")
+    _put(state.network.params["output.weight"], weight[order], "the output's weight")
+    _put(state.network.params["output.bias"], bias[order], "the output's bias")
     source.require_nothing_else()
-    return Checkpoint.of(config, vocabulary, state)
+    return Model.of(config, vocabulary, state)
 
 
 def _put(target: Array, array: NDArray[Any], name: str) -> None:

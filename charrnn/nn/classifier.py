@@ -7,61 +7,35 @@ sequence. For two classes there is one logit, and p(class 1) = sigmoid(logit); f
 Their losses are binary cross-entropy and cross-entropy, with gradients by the logits of p - target.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import ClassifierModelConfig
-from charrnn.nn.cells import Array, Mask, Params, Workspace, make_cell, remember_by_default
+from charrnn.nn.cells import Array, Mask, Params, Workspace
 from charrnn.nn.loss import log_softmax, sigmoid_cross_entropy, softmax_cross_entropy
-from charrnn.nn.stack import Stack, StackCache, drop_mask, views
+from charrnn.nn.network import Network, NetworkCache, network_shapes
+from charrnn.nn.parameters import Shapes
 
 BINARY = 2
 
 
-class ClassifierCache(NamedTuple):
-    """What backward needs of forward.
-
-    stack   what the recurrent layers kept
-    mask    what the last hidden state was multiplied with; None without dropout
-    last    the last hidden state, after dropout (B, D*H)
-    """
-
-    stack: StackCache
-    mask: Array | None
-    last: Array
+def _logits(classes: int) -> int:
+    return 1 if classes == BINARY else classes
 
 
-def make_stack(config: ClassifierModelConfig, input_size: int) -> Stack:
-    """Return the recurrent layers that a config asks for."""
-    return Stack(
-        cell=make_cell(config.cell, config.nonlinearity),
-        input_size=input_size,
-        hidden_size=config.hidden_size,
-        layers=config.layers,
-        bidirectional=config.bidirectional,
-        dropout=config.dropout,
-        weight_drop=config.weight_drop,
-    )
-
-
-def param_shapes(
-    config: ClassifierModelConfig, input_size: int, classes: int
-) -> dict[str, tuple[int, ...]]:
+def param_shapes(config: ClassifierModelConfig, input_size: int, classes: int) -> Shapes:
     """Return name and shape of every parameter, in the order in which they are stored."""
-    stack, logits = make_stack(config, input_size), 1 if classes == BINARY else classes
-    output = {
-        "output.weight": (logits, stack.directions * config.hidden_size),
-        "output.bias": (logits,),
-    }
-    return stack.shapes | output
+    return network_shapes(config, input_size, _logits(classes))
 
 
-class SequenceClassifier:
+class SequenceClassifier(Network):
     """Says to which class a sequence belongs.
+
+        net = SequenceClassifier(ClassifierModelConfig(), input_size=1, classes=2).init(rng)
+        net.probabilities(features)          # features (T, B, 1) -> (B, 2)
 
     config       its shape
     input_size   features of a step, or how many ids there are (I)
@@ -70,6 +44,8 @@ class SequenceClassifier:
     params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
     """
 
+    config: ClassifierModelConfig
+
     def __init__(
         self,
         config: ClassifierModelConfig,
@@ -77,27 +53,12 @@ class SequenceClassifier:
         classes: int,
         flat: Array | None = None,
     ) -> None:
-        self.config, self.input_size, self.classes = config, input_size, classes
-        self.stack = make_stack(config, input_size)
-        self.shapes = param_shapes(config, input_size, classes)
-        size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat: Array = np.zeros(size, config.dtype) if flat is None else flat
-        self.params = views(self.flat, self.shapes)
-        self.layers = self.stack.split(self.params)
+        super().__init__(config, input_size, _logits(classes), flat)
+        self.classes = classes
 
     def on(self, flat: Array) -> "SequenceClassifier":
         """Return the same model with its parameters in another array."""
         return SequenceClassifier(self.config, self.input_size, self.classes, flat)
-
-    def init(self, rng: np.random.Generator) -> "SequenceClassifier":
-        """Draw initial weights, as torch.nn does. Returns the model."""
-        self.stack.init(self.params, rng)
-        for layer in self.layers:
-            remember_by_default(self.stack.cell, layer)
-        bound = 1 / math.sqrt(self.shapes["output.weight"][1])
-        for name in ("output.weight", "output.bias"):
-            self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
-        return self
 
     def forward(
         self,
@@ -106,7 +67,7 @@ class SequenceClassifier:
         *,
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
-    ) -> tuple[Array, ClassifierCache]:
+    ) -> tuple[Array, NetworkCache]:
         """Read sequences.
 
         inputs   ids (T, B) or features (T, B, I)
@@ -116,28 +77,25 @@ class SequenceClassifier:
         """
         if np.issubdtype(inputs.dtype, np.floating):
             inputs = inputs.astype(self.flat.dtype, copy=False)
-        state = self.stack.zero_state(inputs.shape[1], self.flat.dtype)
-        _, final_state, kept = self.stack.forward(
-            self.layers, inputs, state, mask=mask, rng=dropout_rng, workspaces=workspaces
+        workspaces = workspaces or self.workspaces()
+        _, final_state, saved = self.stack.forward(
+            self.layers,
+            inputs,
+            self.zero_state(inputs.shape[1]),
+            mask=mask,
+            rng=dropout_rng,
+            workspaces=workspaces[:-1],
         )
         top = final_state[-self.stack.directions :]
         last = np.concatenate([state[0] for state in top], axis=-1)
-        drop = drop_mask(last, self.config.dropout, dropout_rng)
-        if drop is not None:
-            last *= drop
-        logits = np.dot(last, self.params["output.weight"].T)
-        logits += self.params["output.bias"]
-        return logits, ClassifierCache(kept, drop, last)
+        logits, drop, features = self.head(last, dropout_rng, workspaces[-1])
+        return logits, NetworkCache(saved, drop, features)
 
-    def backward(self, cache: ClassifierCache, d_logits: Array, grads: Params) -> None:
+    def backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> None:
         """Write the gradient by every parameter; same keys as ``params``."""
-        np.dot(d_logits.T, cache.last, out=grads["output.weight"])
-        d_logits.sum(axis=0, out=grads["output.bias"])
-        d_last: Array = np.dot(d_logits, self.params["output.weight"])
-        if cache.mask is not None:
-            d_last *= cache.mask
+        d_last = self.head_backward(cache, d_logits, grads)
         D, H = self.stack.directions, self.config.hidden_size
-        d_state = self.stack.zero_state(len(d_last), d_last.dtype)
+        d_state = self.zero_state(len(d_last))
         for direction, state in enumerate(d_state[-D:]):
             state[0][...] = d_last[:, direction * H : (direction + 1) * H]
         self.stack.backward(cache.stack, None, d_state, self.stack.split(grads))
@@ -160,7 +118,7 @@ class SequenceClassifier:
         count     how many sequences the mean is over, if these are a share of a larger batch
         """
         logits, cache = self.forward(inputs, mask, dropout_rng=dropout_rng, workspaces=workspaces)
-        grads = grads or {name: np.empty_like(param) for name, param in self.params.items()}
+        grads = grads or self.new_grads()
         if self.classes == BINARY:
             loss, d_logits = sigmoid_cross_entropy(logits[:, 0], targets, count)
             d_logits = d_logits[:, None]

@@ -1,7 +1,7 @@
 """The model one character at a time, for writing: each character waits for the one before.
 
-``Model.forward`` prepares its weights for the steps of one sequence. Here everything that stays the
-same from character to character is prepared once, and no array is made on the way.
+``LanguageModel.forward`` prepares its weights for the steps of one sequence. Here everything that
+stays the same from character to character is prepared once, and no array is made on the way.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.nn.cells import Array, Blocks, Cell, Params, Workspace
-from charrnn.nn.language_model import Model, ModelState
+from charrnn.nn.language_model import LanguageModel, ModelState
 
 # Samples are multiplied in rows of exactly this many, the last ones padded. BLAS rounds differently
 # for matrices of different sizes, and a recurrent network can amplify a last bit into another text;
@@ -19,13 +19,13 @@ ROWS = 4
 _LOGITS_AT_ONCE = 64
 
 
-class Writer:
+class Decoder:
     """Several samples side by side, all fed one character at a time.
 
     count   how many
     """
 
-    def __init__(self, model: Model, count: int) -> None:
+    def __init__(self, model: LanguageModel, count: int) -> None:
         self._layers: list[_Layer] = []
         inputs = None
         for params in model.layers:
@@ -96,7 +96,7 @@ class _Layer:
         self.outputs = np.zeros((_padded(count, ROWS), H), dtype)
         others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
         self.state = [self.outputs[:count], *others]
-        self._kept = np.empty((count, H), dtype)
+        self._saved = np.empty((count, H), dtype)
         self._product = _Product(cell.by_gate(weight), self.outputs, scale)
         self._recurrent = self._product.out[:, :count]
         if inputs is None:
@@ -117,7 +117,7 @@ class _Layer:
             self._gates += self._bias
         self._product()
         state = self.state
-        self.cell.step(self.params, self._gates, self._recurrent, state, state, self._kept)
+        self.cell.step(self.params, self._gates, self._recurrent, state, state, self._saved)
 
 
 def _padded(count: int, multiple: int) -> int:

@@ -31,7 +31,8 @@ from numpy.typing import ArrayLike, NDArray
 from charrnn.config import DTypeName, Nonlinearity
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import Array, Cell, GRUCell, LSTMCell, Mask, Params, RNNCell, State
-from charrnn.nn.stack import Stack, StackCache, views
+from charrnn.nn.parameters import count, views
+from charrnn.nn.stack import Stack, StackCache
 
 # What a caller gives and gets: one array, or for an LSTM a pair of them.
 LayerState = Array | tuple[Array, ...]
@@ -41,7 +42,7 @@ LayerState = Array | tuple[Array, ...]
 class LayerCache:
     """What backward needs of forward. Good for one backward, which uses it up.
 
-    stack    what the cells kept; None when it is used up
+    stack    what the cells saved; None when it is used up
     shape    of the output, (T, B, D*H)
     single   the inputs were those of a single sample
     """
@@ -99,8 +100,7 @@ class _Layers:
             dropout=self.dropout,
         )
         shapes = self.stack.shapes
-        size = sum(int(np.prod(shape)) for shape in shapes.values())
-        self.flat: Array = np.empty(size, self.dtype)
+        self.flat: Array = np.empty(count(shapes), self.dtype)
         self.params: Params = views(self.flat, shapes)
         self.stack.init(self.params, rng or np.random.default_rng())
 

@@ -10,7 +10,6 @@ D is the number of directions, 1 or 2. With two, each layer reads its inputs fro
 the cell, in the order of torch.nn: layer by layer, forward before backward.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from charrnn.nn.cells import Array, Cell, Mask, Params, State, Workspace, init_p
 class StackCache(NamedTuple):
     """What backward needs of forward: lists with an item for each run, or for each layer.
 
-    cells          what the cell kept
+    cells          what the cell saved
     params         the parameters it used, some of the recurrent weights dropped
     weight_masks   what the recurrent weights were multiplied with; None without weight drop
     drop_masks     layer by layer, what its inputs were multiplied with; None without dropout
@@ -155,14 +154,14 @@ class Stack:
             for run in range(layer * D, layer * D + D):
                 backwards = run > layer * D
                 params = self._drop_weights(layers[run], rng, cache)
-                half, after, kept = self.cell.forward(
+                half, after, saved = self.cell.forward(
                     params,
                     below[::-1] if backwards else below,
                     state[run],
                     workspaces[run],
                     reversed_mask if backwards else mask,
                 )
-                cache.cells.append(kept)
+                cache.cells.append(saved)
                 final_state.append(after)
                 halves.append(half[::-1] if backwards else half)
             outputs = np.concatenate(halves, axis=-1) if self.bidirectional else halves[0]
@@ -223,16 +222,6 @@ class Stack:
         cache.params.append(params)
         cache.weight_masks.append(mask)
         return params
-
-
-def views(flat: Array, shapes: dict[str, tuple[int, ...]]) -> Params:
-    """Return named views into a flat array, one behind the other."""
-    params, start = {}, 0
-    for name, shape in shapes.items():
-        size = math.prod(shape)
-        params[name] = flat[start : start + size].reshape(shape)
-        start += size
-    return params
 
 
 def drop_mask(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:

@@ -1,7 +1,7 @@
-"""Workers that start as fresh processes, for systems on which a process must not be forked.
+"""A group of freshly started processes, for systems on which a process must not be forked.
 
-What a worker needs is pickled. Arrays are not: they are views of memory that all processes map, and
-what is pickled is where they are. That memory is a file without a name, passed on as a descriptor.
+The task is pickled. Arrays are not: they are views of memory that all processes map, and what is
+pickled is where they are. That memory is a file without a name, passed on as a descriptor.
 """
 
 import io
@@ -13,13 +13,16 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.parallel.group import Team
+from charrnn.parallel.forked import ForkedGroup
+
+# Why not multiprocessing: its spawned workers import the caller's __main__ again, so that a script
+# without a __main__ guard would train once more in each; its shared memory has a name and a tracker
+# process that outlives a kill; and it pickles a view of shared memory as a copy all the same.
 
 # Larger arrays are moved to shared memory, smaller ones go with the pickle.
 LARGEST_PICKLED = 1 << 16
@@ -40,7 +43,7 @@ class _Place(NamedTuple):
     dtype: str
 
 
-class SpawnedTeam(Team):
+class SpawnedGroup(ForkedGroup):
     """This process, rank 0, and others that were started anew."""
 
     def __init__(self, size: int) -> None:
@@ -60,10 +63,11 @@ class SpawnedTeam(Team):
         self._segments.append(segment)
         return np.frombuffer(segment.memory, dtype, math.prod(shape)).reshape(shape)
 
-    def start(self, work: Callable[[], object]) -> None:
+    def start(self, task: object) -> None:
         """Start the other processes."""
+        self._task = task
         pickled = io.BytesIO()
-        _Pickler(pickled, self).dump((self, work))
+        _Pickler(pickled, self).dump((self, task))
         for rank in range(1, self.size):
             to_child, from_child = os.pipe(), os.pipe()
             plan = {
@@ -74,7 +78,7 @@ class SpawnedTeam(Team):
             }
             ours = [to_child[0], from_child[1], *(s.descriptor for s in self._segments)]
             # -P: not what happens to lie in the current folder. A session of its own: Ctrl-C is for
-            # the first process, which then decides what becomes of the others.
+            # rank 0, which then decides what becomes of the others.
             child = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-P", "-m", "charrnn.parallel.spawned", json.dumps(plan)],
                 stdin=subprocess.PIPE,
@@ -93,10 +97,11 @@ class SpawnedTeam(Team):
         for segment in self._segments:
             os.close(segment.descriptor)
 
-    def join(self, plan: dict[str, Any], work: Callable[[], object]) -> None:
+    def join(self, plan: dict[str, Any], task: object) -> None:
         """Become the worker that a plan describes. Does not return."""
         self.rank, self._pipes, self._children = plan["rank"], [tuple(plan["pipe"])], []
-        self._serve(work)
+        self._task = task
+        self._serve()
 
     def place(self, array: NDArray[Any]) -> _Place | None:
         """Return where in shared memory an array is, or None."""
@@ -111,21 +116,21 @@ class SpawnedTeam(Team):
 class _Pickler(pickle.Pickler):
     """Replaces arrays by their places, and moves large ones that have none."""
 
-    def __init__(self, file: io.BytesIO, team: SpawnedTeam) -> None:
+    def __init__(self, file: io.BytesIO, group: SpawnedGroup) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._team = team
+        self._group = group
         self._moved: dict[int, NDArray[Any]] = {}
 
     def persistent_id(self, obj: object) -> _Place | None:
         """Return the place of an array; None for what is to be pickled."""
         if not isinstance(obj, np.ndarray):
             return None
-        place = self._team.place(obj)
+        place = self._group.place(obj)
         if place is None and obj.nbytes > LARGEST_PICKLED:
             if id(obj) not in self._moved:
-                self._moved[id(obj)] = moved = self._team.array(obj.shape, obj.dtype)
+                self._moved[id(obj)] = moved = self._group.array(obj.shape, obj.dtype)
                 moved[...] = obj
-            return self._team.place(self._moved[id(obj)])
+            return self._group.place(self._moved[id(obj)])
         return place
 
 
@@ -147,15 +152,15 @@ def _mapped(descriptor: int, size: int) -> _Segment:
 
 
 def main() -> None:
-    """Be a worker: the plan is the argument, what to work on comes through stdin."""
+    """Be a worker: the plan is the argument, the task comes through stdin."""
     plan = json.loads(sys.argv[1])
     sys.path[:] = plan["path"]
     segments = [_mapped(*segment) for segment in plan["segments"]]
     try:
-        team, work = _Unpickler(sys.stdin.buffer, segments).load()
-    except (EOFError, pickle.UnpicklingError):  # the first process is gone
+        group, task = _Unpickler(sys.stdin.buffer, segments).load()
+    except (EOFError, pickle.UnpicklingError):  # rank 0 is gone
         return
-    team.join(plan, work)
+    group.join(plan, task)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.text.corpus import STDIN, Reader, normalized
+from charrnn.text.reading import STDIN, Reader, normalized
 
 if TYPE_CHECKING:
     import _csv

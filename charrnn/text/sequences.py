@@ -3,32 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
+from charrnn.text.batches import Batch, Batches
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points, id_dtype
 
 # Batches whose sequences are sorted by length together: in a batch of one length nothing is padded.
 SORTED_TOGETHER = 32
-
-Mask = NDArray[np.bool_]
-
-
-class SequenceBatch(NamedTuple):
-    """Sequences side by side, the shorter ones padded.
-
-    inputs    ids (T, B) or features (T, B, I)
-    mask      (T, B), False behind the end of a sequence; None if all are equally long
-    targets   class of each, (B,)
-    """
-
-    inputs: NDArray[Any]
-    mask: Mask | None
-    targets: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -82,16 +68,16 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, which: NDArray[np.intp]) -> SequenceBatch:
+    def take(self, which: NDArray[np.intp]) -> Batch:
         """Return some of the sequences side by side."""
         if self._equally_long is not None:
-            return SequenceBatch(self._equally_long[:, which], None, self.labels[which])
+            return Batch(self._equally_long[:, which], self.labels[which])
         lengths = self.lengths[which]
         T = max(1, int(lengths.max(initial=0)))
         steps = np.arange(T)[:, None]
         places = np.minimum(self.starts[which] + steps, len(self.values) - 1)
         mask = None if (lengths == T).all() else steps < lengths
-        return SequenceBatch(self.values[places], mask, self.labels[which])
+        return Batch(self.values[places], self.labels[which], mask)
 
     @cached_property
     def _equally_long(self) -> NDArray[Any] | None:
@@ -119,7 +105,7 @@ def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
     return ids.astype(id_dtype(len(known) + 1))
 
 
-class Batches:
+class SequenceBatches(Batches):
     """Batches in an order drawn anew each epoch, each of sequences of about the same length.
 
     The few sequences that do not fill a last batch wait for another epoch's order.
@@ -131,13 +117,10 @@ class Batches:
         self.steps_per_epoch = len(examples) // self.batch_size
         self._epoch, self._order = -1, np.empty((0, 0), np.intp)
 
-    def at(self, step: int) -> NDArray[np.intp]:
-        """Return the sequences of a step, counted from 0 through all epochs, (B,)."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._draw(epoch)
-        which: NDArray[np.intp] = self._order[position]
-        return which
+        return self.examples.take(self._order[position][samples])
 
     def _draw(self, epoch: int) -> NDArray[np.intp]:
         rng = generator(self.random_seed, Purpose.ORDER, epoch)

@@ -4,8 +4,7 @@ Every batch is a pure function of the random seed and the step number. Nothing h
 to resume a run at step n: the batches from there on are the same.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -14,35 +13,13 @@ from numpy.typing import NDArray
 from charrnn.config import DataConfig
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
+from charrnn.text.batches import Batch, Batches
 from charrnn.text.vocabulary import Ids
 
 FEISTEL_ROUNDS = 6
 
 # Up to this many windows are shuffled as usual: the network is not random enough for a handful.
 SHUFFLED_WHOLE = 512
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Inputs and the characters that follow them.
-
-    inputs, targets   ids, shape (T, B); targets[t] is what comes after inputs[t]
-    fresh             True: start from a zero state. False: carry on from the last batch's state
-    """
-
-    inputs: NDArray[np.unsignedinteger]
-    targets: NDArray[np.unsignedinteger]
-    fresh: bool
-
-
-class Batches(Protocol):
-    """A source of batches that can be asked for any step of any epoch."""
-
-    steps_per_epoch: int
-
-    def at(self, step: int) -> Batch:
-        """Return the batch of a step, counted from 0 through all epochs."""
-        ...
 
 
 def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
@@ -61,7 +38,7 @@ def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
     return views[:, :-1], views[:, 1:]
 
 
-class Streams:
+class Streams(Batches):
     """B readers, each going through its own contiguous share of the text, window by window.
 
     The state is carried from batch to batch, so what a reader has seen reaches further back than
@@ -78,22 +55,20 @@ class Streams:
                 f"{len(ids)} characters are too few for {batch_size} windows of {seq_length}"
             )
 
-    def at(self, step: int) -> Batch:
-        """Return the batch of a step, counted from 0 through all epochs."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         T, B = self.seq_length, self.batch_size
         used = self.steps_per_epoch * T * B
         slack = len(self.ids) - 1 - used
         start = int(generator(self.random_seed, Purpose.ORDER, epoch).integers(slack + 1))
         window = slice(position * T, (position + 1) * T)
         inputs, targets = (
-            self.ids[first : first + used].reshape(B, -1)[:, window].T
+            self.ids[first : first + used].reshape(B, -1)[samples, window].T
             for first in (start, start + 1)
         )
         return Batch(inputs, targets, fresh=position == 0)
 
 
-class ShuffledWindows:
+class ShuffledWindows(Batches):
     """Independent windows in an order drawn anew each epoch, every one from a zero state."""
 
     def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
@@ -107,14 +82,13 @@ class ShuffledWindows:
     def __reduce__(self) -> tuple[Any, ...]:
         return ShuffledWindows, self._made_of  # the windows overlap: a copy would be many times it
 
-    def at(self, step: int) -> Batch:
-        """Return the batch of a step, counted from 0 through all epochs."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
         chosen = permuted(
             places, len(self.inputs), generator(self.random_seed, Purpose.ORDER, epoch)
         )
-        return Batch(self.inputs[chosen].T, self.targets[chosen].T, fresh=True)
+        chosen = chosen[samples]
+        return Batch(self.inputs[chosen].T, self.targets[chosen].T)
 
 
 def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:

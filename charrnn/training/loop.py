@@ -1,22 +1,24 @@
 """The training loop.
 
-``train`` is a generator: it computes a step, yields what happened, and leaves logging, saving,
-drawing and stopping to whoever iterates. Between two events everything that changes is in one
-``TrainingState``, so a caller may save it, or walk away, at any event.
+``train_events`` is a generator: it computes a step, yields what happened, and leaves logging,
+saving, drawing and stopping to whoever iterates. Between two events everything that changes is in
+one ``TrainingState``, so a caller may save it, or walk away, at any event.
 """
 
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from charrnn.config import Config, OptimizerConfig, RunConfig
+from charrnn.config import AnyConfig, Config, RunConfig
 from charrnn.errors import TrainingError
-from charrnn.parallel.group import WorkerLostError, make_group
-from charrnn.text.vocabulary import Ids
+from charrnn.parallel.group import WorkerLostError
+from charrnn.parallel.launch import make_group
 from charrnn.text.windows import fit_to_corpus
-from charrnn.training.optimizers import learning_rate
-from charrnn.training.state import RunState, TrainingState
-from charrnn.training.step import Share, TextShare
+from charrnn.training.objective import Objective
+from charrnn.training.schedule import learning_rate
+from charrnn.training.state import NetworkT, TrainingState
+from charrnn.training.step import DataParallelStep
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
 # so that it takes a few percent of the time and no more.
@@ -67,8 +69,8 @@ def fit_config(config: Config, train_size: int) -> Config:
 class _Clock:
     """Seconds of training, and the share of the run that is done."""
 
-    def __init__(self, run: RunConfig, state: RunState, steps_per_epoch: int) -> None:
-        self.before, self.started = state.seconds, time.perf_counter()
+    def __init__(self, run: RunConfig, seconds: float, steps_per_epoch: int) -> None:
+        self.before, self.started = seconds, time.perf_counter()
         self.limit = run.seconds
         limits = [run.steps, run.epochs * steps_per_epoch if run.epochs else None]
         self.max_steps = min((limit for limit in limits if limit), default=None)
@@ -82,7 +84,7 @@ class _Clock:
         if self.limit:
             self.reserve = min(seconds, self.limit / 4)
 
-    def progress(self, step: float, seconds: float) -> float:
+    def done(self, step: float, seconds: float) -> float:
         shares = [0.0]
         if self.max_steps:
             shares.append(step / self.max_steps)
@@ -91,64 +93,64 @@ class _Clock:
         return min(max(shares), 1.0)
 
 
-def train(
-    state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids
+def train_events(
+    state: TrainingState[NetworkT], objective: Objective[NetworkT], config: AnyConfig
 ) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step.
 
-    state               where to start; changed in place
-    train_ids, val_ids  the parts of the text, as from ``split``; no validation if the second is
-                        empty, and on its first 200,000 characters if it is longer
+    state       where to start; changed in place
+    objective   what to learn: ``NextCharacter``, or ``SequenceLabels``
+    config      of which the optimizer and the run count here
 
-    When loss or gradient stop being finite numbers, the state goes back to where it was last
-    measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times in
-    a row it raises TrainingError instead, as it does when a worker process dies; the state is then
-    that last good one.
+    When loss, gradient or weights stop being finite numbers, the state goes back to where it was
+    last measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times
+    in a row it raises TrainingError instead, as it does when a worker process dies; the state is
+    then that last good one.
     """
     group = make_group(config.run.workers or 1)
     try:
-        share = TextShare(state, config, train_ids, val_ids, group)
-        yield from events(state, share, config.optimizer, config.run)
+        step = DataParallelStep(state, objective, config.optimizer, group)
+        yield from _events(state, step, config)
     finally:
         group.close()
 
 
-def events(
-    state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
+def _events(
+    state: TrainingState[Any], step: DataParallelStep, config: AnyConfig
 ) -> Iterator[Event]:
-    """Train anything until the run's limits, yielding an Event after every step; see ``train``."""
-    trainer, patience = _Trainer(state, share, optimizer, run), run.patience
+    trainer, patience = _Trainer(state, step, config), config.run.patience
     good, failures, rollback = state.copy(), 0, None
-    while trainer.progress < 1:
+    while trainer.done < 1:
         measured = len(state.history)
         try:
             event = trainer.step()
         except WorkerLostError:
             state.restore(good)
             raise TrainingError(
-                f"a worker process died after step {state.step}",
+                f"a worker process died after step {state.progress.step}",
                 hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
             ) from None
         except FloatingPointError as error:
-            failed, failures = state.step + 1, failures + 1
+            failed, failures = state.progress.step + 1, failures + 1
             state.restore(good)
             if failures > MAX_ROLLBACKS:
                 raise TrainingError(
                     f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
                     hint="try a lower --learning-rate or a smaller --clip-norm",
                 ) from None
-            state.rate_scale /= 2
+            state.advance(rate_scale=state.progress.rate_scale / 2)
             trainer.restart()
             rollback = (
-                f"step {failed}: {error}; back to step {state.step} at {state.rate_scale:g} "
-                "times the learning rate"
+                f"step {failed}: {error}; back to step {state.progress.step} at "
+                f"{state.progress.rate_scale:g} times the learning rate"
             )
             continue
         if len(state.history) > measured:
             good, failures = state.copy(), 0
         yield event if rollback is None else replace(event, rollback=rollback)
         rollback = None
-        if event.val_loss is not None and patience is not None and state.stale >= patience:
+        waited = state.progress.evaluations_since_best
+        if event.val_loss is not None and patience is not None and waited >= patience:
             return
 
 
@@ -156,42 +158,47 @@ class _Trainer:
     """What stays the same from step to step, and the steps themselves."""
 
     def __init__(
-        self, state: RunState, share: Share, optimizer: OptimizerConfig, run: RunConfig
+        self, state: TrainingState[Any], step: DataParallelStep, config: AnyConfig
     ) -> None:
-        self.state, self.share, self.optimizer = state, share, optimizer
-        self.clock = _Clock(run, state, share.steps_per_epoch)
-        self.speed = _Speed(state.seconds)
-        self.progress = 0.0
+        self.state, self.parallel, self.optimizer = state, step, config.optimizer
+        self.objective = step.objective
+        self.steps_per_epoch = self.objective.batches.steps_per_epoch
+        self.clock = _Clock(config.run, state.progress.seconds, self.steps_per_epoch)
+        self.speed = _Speed(state.progress.seconds)
+        self.done = 0.0
         self.restart()
 
     def restart(self) -> None:
         """Take the state as it is now, at the beginning or after a rollback."""
-        self.progress = self.clock.progress(self.state.step, self.state.seconds)
+        self.done = self.clock.done(self.state.progress.step, self.state.progress.seconds)
 
     def step(self) -> Event:
         """Do one step, and validate if it is time to.
 
         Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
-        state, share, clock = self.state, self.share, self.clock
-        rate = learning_rate(self.optimizer, state.step, self.progress) * state.rate_scale
-        loss, norm = share.lead_step(state.step, state.optimizer.steps, rate)
-        state.optimizer.steps += 1
-        state.step += 1
-        state.seconds = clock.seconds()
-        state.loss_total += loss
-        state.loss_count += 1
-        chars_per_s = self.speed.update(share.step_size, state.seconds)
+        state, before, clock = self.state, self.state.progress, self.clock
+        rate = learning_rate(self.optimizer, before.step, self.done) * before.rate_scale
+        loss, norm = self.parallel.train(before.step, before.optimizer_steps + 1, rate)
+        step, seconds = before.step + 1, clock.seconds()
+        state.advance(
+            step=step,
+            seconds=seconds,
+            optimizer_steps=before.optimizer_steps + 1,
+            loss_total=before.loss_total + loss,
+            loss_count=before.loss_count + 1,
+        )
+        chars_per_s = self.speed.update(self.objective.step_size, seconds)
         if not clock.reserve:
             # A forward pass takes about a third of a step; measured at the first validation.
-            clock.expect_validation(share.held_out / chars_per_s / 3)
-        self.progress = clock.progress(state.step, state.seconds)
+            clock.expect_validation(self.objective.held_out / chars_per_s / 3)
+        self.done = clock.done(step, seconds)
         val_loss, is_best = self._measure() if self._is_due() else (None, False)
         return Event(
-            step=state.step,
-            epoch=(state.step - 1) // share.steps_per_epoch + 1,
-            seconds=state.seconds,
-            progress=self.progress,
+            step=step,
+            epoch=(step - 1) // self.steps_per_epoch + 1,
+            seconds=state.progress.seconds,
+            progress=self.done,
             train_loss=loss,
             val_loss=val_loss,
             is_best=is_best,
@@ -202,37 +209,41 @@ class _Trainer:
 
     def _is_due(self) -> bool:
         """Return True if it is time to validate: at the end, and now and then before."""
-        state = self.state
-        last = state.history[-1] if state.history else {"step": 0, "seconds": 0}
+        history = self.state.history
+        last = history[-1] if history else {"step": 0, "seconds": 0}
         step, seconds = last["step"] or 0, last["seconds"] or 0
-        trained = (state.step - step) * self.share.step_size
-        return self.progress == 1 or (
-            self.progress - self.clock.progress(step, seconds) >= 1 / VALIDATIONS_PER_RUN
-            and trained >= TRAINED_PER_VALIDATED * self.share.held_out
+        trained = (self.state.progress.step - step) * self.objective.step_size
+        return self.done == 1 or (
+            self.done - self.clock.done(step, seconds) >= 1 / VALIDATIONS_PER_RUN
+            and trained >= TRAINED_PER_VALIDATED * self.objective.held_out
         )
 
     def _measure(self) -> tuple[float | None, bool]:
         """Validate, keep the weights if they are the best, and note the losses."""
         state, val_loss, is_best = self.state, None, False
-        if self.share.held_out:
-            val_loss = self.share.lead_evaluation()
-            is_best = val_loss < state.best_val_loss
+        if self.objective.held_out:
+            before, val_loss = state.progress, self.parallel.evaluate()
+            is_best = val_loss < before.best_val_loss
             if is_best:
-                state.best_val_loss, state.best_weights = val_loss, state.model.flat.copy()
-            state.stale = 0 if is_best else state.stale + 1
-            before, state.seconds = state.seconds, self.clock.seconds()
-            self.clock.expect_validation(state.seconds - before)
-            self.speed.restart(state.seconds)
+                state.best_weights = state.network.flat.copy()
+            state.advance(
+                best_val_loss=val_loss if is_best else before.best_val_loss,
+                evaluations_since_best=0 if is_best else before.evaluations_since_best + 1,
+                seconds=self.clock.seconds(),
+            )
+            self.clock.expect_validation(state.progress.seconds - before.seconds)
+            self.speed.restart(state.progress.seconds)
+        progress = state.progress
         state.history.append(
             {
-                "step": state.step,
-                "seconds": round(state.seconds, 3),
-                "progress": self.progress,
-                "train_loss": state.loss_total / state.loss_count,
+                "step": progress.step,
+                "seconds": round(progress.seconds, 3),
+                "progress": self.done,
+                "train_loss": progress.loss_total / progress.loss_count,
                 "val_loss": val_loss,
             }
         )
-        state.loss_total, state.loss_count = 0.0, 0
+        state.advance(loss_total=0.0, loss_count=0)
         return val_loss, is_best
 
 

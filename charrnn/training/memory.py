@@ -1,6 +1,5 @@
 """How much memory a run takes, and how much there is."""
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ from charrnn.errors import TrainingError
 from charrnn.nn.cells import make_cell
 from charrnn.nn.classifier import param_shapes as classifier_shapes
 from charrnn.nn.language_model import param_shapes
-from charrnn.text.corpus import IN_MEMORY
+from charrnn.nn.parameters import count
 from charrnn.text.sequences import Examples
+from charrnn.text.spool import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import OPTIMIZERS
 
@@ -62,11 +62,11 @@ def _numbers(
     """Return how many numbers the weights, and steps of so many characters, take."""
     model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
-    # for each process; the optimiser's slots; and weights and slots in the copy to go back to.
+    # for each process; the optimizer's slots; and weights and slots in the copy to go back to.
     # With weight drop, each process has its mask and what is left of the weights.
     workers = config.run.workers or 1
     copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
-    parameters = sum(math.prod(shape) for shape in shapes.values())
+    parameters = count(shapes)
     # For each unit and character: gates and their gradients; states, outputs and their gradients.
     runs = model.layers * (1 + (isinstance(model, ClassifierModelConfig) and model.bidirectional))
     activations = chars * runs * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
@@ -90,14 +90,21 @@ def _free_in_machine() -> int | None:
         return None
 
 
-def _free_in_cgroup() -> int | None:
+def _free_in_cgroup(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Return what a container's limit leaves."""
     try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+        limit = int((root / "memory.max").read_text(encoding="ascii"))
+        used = int((root / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):  # no cgroup, or "max"
         return None
-    return max(limit - used, 0)
+    try:
+        # Pages of files that were read: the kernel takes them back when a process needs memory.
+        lines = (root / "memory.stat").read_text(encoding="ascii").splitlines()
+        stat = dict(line.split() for line in lines)
+        used -= int(stat["active_file"]) + int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        pass
+    return max(limit - max(used, 0), 0)
 
 
 def _free_in_address_space() -> int | None:

@@ -20,10 +20,10 @@ from itertools import pairwise
 
 from charrnn.config import Config, ModelConfig
 from charrnn.nn.cells import make_cell
-from charrnn.parallel.group import default_workers
+from charrnn.parallel.launch import default_workers
 from charrnn.text.vocabulary import Ids
-from charrnn.training.loop import train
-from charrnn.training.state import TrainingState
+from charrnn.training.loop import train_events
+from charrnn.training.next_character import NextCharacter, initial_state
 
 # Units per layer to choose from: sizes that BLAS is quick with.
 SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -154,9 +154,10 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
     data, model = config.data, config.model
     workers = config.run.workers or default_workers(model, data.seq_length, data.batch_size)
     run = replace(config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers)
-    state = TrainingState.start(config, vocab_size)
+    trial = NextCharacter(replace(config, run=run), train_ids, train_ids[:0])
+    state = initial_state(config, vocab_size)
     ends = [0.0]
-    with closing(train(state, replace(config, run=run), train_ids, train_ids[:0])) as events:
+    with closing(train_events(state, trial, trial.config)) as events:
         for event in events:
             ends.append(event.seconds)
             if event.step > 1 and event.seconds > TRIAL_SHARE * (config.run.seconds or math.inf):

@@ -1,132 +1,101 @@
 """Everything that changes while training, and so everything that a run needs to go on."""
 
 import math
-from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, Self
+from dataclasses import dataclass, field, replace
+from typing import Generic, Self, TypeVar
 
-import numpy as np
+from charrnn.config import OptimizerConfig
+from charrnn.nn.cells import Array, State
+from charrnn.nn.network import Network
+from charrnn.training.optimizers import Slots, make_optimizer
 
-from charrnn.config import Config
-from charrnn.nn.cells import Array
-from charrnn.nn.language_model import Model, ModelState
-from charrnn.randomness import Purpose, generator
-from charrnn.text.vocabulary import Ids
-from charrnn.training.optimizers import Optimizer, make_optimizer
-
-# Characters that tell how often each occurs.
-COUNTED = 1_000_000
+NetworkT = TypeVar("NetworkT", bound=Network)
+History = list[dict[str, float | None]]
 
 
-class Trainable(Protocol):
-    """A model as far as its training goes: all its parameters in one flat array.
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, in numbers.
 
-    shapes   name and shape of each, in the order in which they lie there
+    step, seconds           steps done, and seconds of training
+    optimizer_steps         updates of these weights
+    best_val_loss           the lowest validation loss
+    evaluations_since_best  validations since then
+    loss_total, loss_count  sum and number of the losses since the last entry of the history
+    rate_scale              factor on the learning rate, halved by each rollback
     """
 
-    flat: Array
-    shapes: dict[str, tuple[int, ...]]
-
-    def on(self, flat: Array) -> Self:
-        """Return the same model with its parameters in another array."""
-        ...
-
-
-@dataclass
-class RunState:
-    """Everything that changes while anything is trained.
-
-    model, optimizer   the latest weights and the optimiser's memory
-    step, seconds      how far the run is
-    best_weights       the flat weights with the lowest validation loss; None before the first
-    best_val_loss      that loss
-    stale              validations since then
-    history            one entry for each validation, or each twentieth of the run without one
-    loss_total, loss_count   of the steps since the last entry
-    rate_scale         factor on the learning rate, halved by each rollback
-    """
-
-    model: Trainable
-    optimizer: Optimizer
     step: int = 0
     seconds: float = 0.0
-    best_weights: Array | None = None
+    optimizer_steps: int = 0
     best_val_loss: float = math.inf
-    stale: int = 0
-    history: list[dict[str, float | None]] = field(default_factory=list)
+    evaluations_since_best: int = 0
     loss_total: float = 0.0
     loss_count: int = 0
     rate_scale: float = 1.0
 
+
+@dataclass
+class TrainingState(Generic[NetworkT]):
+    """Everything that changes while a network is trained.
+
+    network        the latest weights
+    slots          the optimizer's memory, flat arrays by name
+    progress       how far the run is
+    best_weights   the flat weights with the lowest validation loss; None before the first
+    history        one entry for each validation, or each twentieth of the run without one
+    carried        hidden state (B, H) of each layer at the end of the last window, for contiguous
+                   streams; else None
+    """
+
+    network: NetworkT
+    slots: Slots
+    progress: Progress = Progress()
+    best_weights: Array | None = None
+    history: History = field(default_factory=list)
+    carried: list[State] | None = None
+
+    @classmethod
+    def start(cls, network: NetworkT, optimizer: OptimizerConfig) -> Self:
+        """Return the state before the first step of a run from these weights."""
+        return cls(network, make_optimizer(optimizer).slots(network.flat))
+
+    def advance(self, **changes: float) -> None:
+        """Set some numbers of the progress."""
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+
     def copy(self) -> Self:
         """Return a copy to go back to. Best weights and history entries never change: shared."""
+        carried = self.carried and [tuple(part.copy() for part in run) for run in self.carried]
         return replace(
             self,
-            model=self.model.on(self.model.flat.copy()),
-            optimizer=self.optimizer.copy(),
+            network=self.network.on(self.network.flat.copy()),
+            slots={name: slot.copy() for name, slot in self.slots.items()},
             history=list(self.history),
+            carried=carried,
         )
 
     def restore(self, earlier: Self) -> None:
-        """Go back to an earlier copy, in place: all arrays stay where they are."""
-        self.model.flat[...] = earlier.model.flat
-        self.optimizer.restore(earlier.optimizer)
-        for entry in fields(self):
-            if entry.name not in ("model", "optimizer", "carried", "seconds", "rate_scale"):
-                setattr(self, entry.name, getattr(earlier, entry.name))
-        self.history = list(earlier.history)
+        """Go back to an earlier copy, in place: all arrays stay where they are.
+
+        Time is not turned back, nor is a learning rate that was lowered raised again.
+        """
+        self.network.flat[...] = earlier.network.flat
+        for name, slot in self.slots.items():
+            slot[...] = earlier.slots[name]
+        for run, before in zip(self.carried or [], earlier.carried or [], strict=True):
+            for part, value in zip(run, before, strict=True):
+                part[...] = value
+        now = self.progress
+        self.progress = replace(earlier.progress, seconds=now.seconds, rate_scale=now.rate_scale)
+        self.best_weights, self.history = earlier.best_weights, list(earlier.history)
 
     def forget_best(self) -> None:
         """Forget which weights were best, because there is another text to judge them by."""
-        self.best_weights, self.best_val_loss, self.stale = None, math.inf, 0
+        self.best_weights = None
+        self.advance(best_val_loss=math.inf, evaluations_since_best=0)
 
     @property
     def weights(self) -> Array:
-        """The weights to keep: the best by validation, else the latest."""
-        return self.model.flat if self.best_weights is None else self.best_weights
-
-
-@dataclass
-class TrainingState(RunState):
-    """Everything that changes while a text is learnt.
-
-    carried   hidden state at the end of the last window, for contiguous streams
-    """
-
-    model: Model
-    carried: ModelState | None = None
-
-    @classmethod
-    def start(cls, config: Config, vocab_size: int, train_ids: Ids | None = None) -> Self:
-        """Return the state before the first step, with weights drawn from the random seed.
-
-        train_ids   the text, if the model is to begin with how often each character occurs in it
-        """
-        model = Model(config.model, vocab_size)
-        frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
-        model.init(generator(config.run.random_seed, Purpose.WEIGHTS), frequencies)
-        return cls(model, make_optimizer(model.flat, config.optimizer))
-
-    def copy(self) -> Self:
-        """Return a copy to go back to."""
-        return replace(super().copy(), carried=_copied(self.carried))
-
-    def restore(self, earlier: Self) -> None:
-        """Go back to an earlier copy, in place."""
-        super().restore(earlier)
-        for mine, before in zip(self.carried or [], earlier.carried or [], strict=True):
-            for part, value in zip(mine, before, strict=True):
-                part[...] = value
-
-
-def character_frequencies(ids: Ids, vocab_size: int) -> Array:
-    """Return the share of each character in a text, by its beginning if it is long.
-
-    Every character counts one more than it was seen, so that none is impossible (Laplace).
-    """
-    counts = np.bincount(ids[:COUNTED], minlength=vocab_size) + 1
-    shares: Array = counts / counts.sum()
-    return shares
-
-
-def _copied(state: ModelState | None) -> ModelState | None:
-    return None if state is None else [tuple(part.copy() for part in layer) for layer in state]
+        """The flat weights to keep: the best by validation, else the latest."""
+        return self.network.flat if self.best_weights is None else self.best_weights

@@ -1,123 +1,98 @@
-"""One process's share of the work: some samples of the batch, a slice of the parameters.
+"""One training step, shared by the processes of a group.
 
-A training step has three parts, and every process waits for the others behind each:
+It has three parts, and every process waits for the others after each:
 
     1. every process computes the gradient of its samples, into a row of its own
-    2. every process sums its slice of these rows, and the squares of that sum
-    3. every process knows the norm now, and updates its slice of the parameters
+    2. every process sums its slice of these rows (reduce_scatter), and the squares of that sum
+    3. every process knows the norm now, and updates its slice of the parameters (all_gather)
 
 With one process it is the ordinary training step, and nobody waits.
 """
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config import Config, OptimizerConfig
+from charrnn.config import OptimizerConfig
+from charrnn.errors import ConfigError
 from charrnn.nn.cells import Array, Params
-from charrnn.nn.stack import views
-from charrnn.parallel.group import Group
-from charrnn.randomness import Purpose, generator
-from charrnn.text.split import MAX_VALIDATED, evaluate
-from charrnn.text.vocabulary import Ids
-from charrnn.text.windows import Streams, make_batches
-from charrnn.training.optimizers import (
-    Optimizer,
-    clip_by_norm_factor,
-    clip_by_value,
-    make_optimizer,
-)
-from charrnn.training.state import RunState, TrainingState
-
-_TRAIN, _EVALUATE = range(2)
+from charrnn.nn.parameters import views
+from charrnn.parallel.group import Group, shared
+from charrnn.training.objective import Objective
+from charrnn.training.optimizers import Slots, make_optimizer
+from charrnn.training.schedule import clip_by_norm_factor, clip_by_value
+from charrnn.training.state import TrainingState
 
 
-class Share(ABC):
-    """What a process needs for its share of every step. Made once, before the group starts.
+class _Partition(NamedTuple):
+    """What one process works on: its samples, its row of gradients, its slice of the parameters."""
 
-    The arrays of the state move into memory that the group shares; the state then sees there what
-    all processes did.
+    samples: slice
+    grads: Params
+    params: Array
+    slots: Slots
 
-    steps_per_epoch   steps in which all there is to learn from has been seen once
-    step_size         how much a step learns from, and
-    held_out          how much there is to validate on: both in characters
+
+class DataParallelStep:
+    """Steps and evaluations of an objective, done by all processes of a group together.
+
+    The arrays of the state move into memory that the group shares, where the state sees what all
+    processes did. Starts the group. Raises ConfigError for more processes than a batch has samples.
     """
 
-    steps_per_epoch: int
-    step_size: int
-    held_out: int
-
     def __init__(
-        self, state: RunState, optimizer: OptimizerConfig, batch_size: int, group: Group
+        self,
+        state: TrainingState[Any],
+        objective: Objective[Any],
+        config: OptimizerConfig,
+        group: Group,
     ) -> None:
-        self.optimizer, self.batch_size, self.group = optimizer, batch_size, group
-        state.model = state.model.on(self._shared(state.model.flat))
-        self.flat, self.shapes = state.model.flat, state.model.shapes
-        for name, slot in state.optimizer.slots.items():
-            state.optimizer.slots[name] = self._shared(slot)
+        if group.size > objective.batches.batch_size:
+            raise ConfigError(f"{group.size} workers are more than a batch has samples")
+        self.objective, self.config, self.group = objective, config, group
+        self.optimizer = make_optimizer(config)
+        state.network = state.network.on(shared(group, state.network.flat))
+        state.slots = {name: shared(group, slot) for name, slot in state.slots.items()}
+        self.flat, self.shapes, self.slots = state.network.flat, state.network.shapes, state.slots
         self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
-        # What the first process tells the others: what to do, and the step, the optimiser's steps
-        # and the learning rate of a training step.
-        self.orders = group.array((4,), np.float64)
-        self._slots = state.optimizer.slots
-        self._mine: _Mine | None = None
+        objective.attach(state, group)
+        group.start(self)
 
-    @abstractmethod
-    def gradients(self, samples: slice, grads: Params, step: int) -> float:
-        """Compute the gradient of some samples of a step's batch; return their part of the loss.
+    def train(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
+        """Do a training step. Rank 0 only.
 
-        grads   where the gradients go
-        """
-
-    @abstractmethod
-    def evaluate(self) -> tuple[float, int]:
-        """Return the loss, summed over a share of what is held out, and how much that is."""
-
-    def _shared(self, array: Array) -> Array:
-        shared = self.group.array(array.shape, array.dtype)
-        shared[...] = array
-        return shared
-
-    def lead_step(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
-        """Do a training step with the whole group; for the first process only.
+        step              number of the batch, from 0
+        optimizer_steps   updates of these parameters, this one included
+        rate              learning rate
 
         Returns loss and gradient norm before clipping. Raises FloatingPointError if one of them, or
         a weight, is not finite, and WorkerLostError if a process of the group is gone.
         """
-        loss, norm, weights = self._lead(_TRAIN, step, optimizer_steps, rate)
-        _require_finite(loss, "the loss")
-        _require_finite(norm, "the gradient")
-        _require_finite(weights, "a weight")
+        loss, norm, weights = self.group.call("train_part", step, optimizer_steps, rate)
+        for what, value in (("the loss", loss), ("the gradient", norm), ("a weight", weights)):
+            if not math.isfinite(value):
+                raise FloatingPointError(f"{what} is no longer a finite number")
         return loss, norm
 
-    def lead_evaluation(self) -> float:
-        """Return the loss on the held-out text, measured by the whole group.
+    def evaluate(self) -> float:
+        """Return the mean loss on what is held out. Rank 0 only. Raises WorkerLostError."""
+        total, count = self.group.call("evaluate_part")
+        return float(total / count)
 
-        For the first process only. Raises WorkerLostError.
+    def evaluate_part(self) -> list[float]:
+        """Do this process's part of an evaluation; return sum and count of all."""
+        return self.group.all_reduce(*self.objective.evaluate())
+
+    def train_part(self, step: int, optimizer_steps: int, rate: float) -> list[float]:
+        """Do this process's part of a training step.
+
+        Returns loss, norm of the gradient, and a number that is finite if all weights are.
         """
-        total, count = self._lead(_EVALUATE)
-        return total / count
-
-    def _lead(self, *orders: float) -> list[float]:
-        self.orders[: len(orders)] = orders
-        self.group.begin()
-        return self.work()
-
-    def work(self) -> list[float]:
-        """Do this process's share of what was ordered. All of them return the same."""
-        what, step, optimizer_steps, rate = self.orders.tolist()
-        if what == _EVALUATE:
-            return self.group.all_reduce(*self.evaluate())
-        return self._step(int(step), int(optimizer_steps), rate)
-
-    def _step(self, step: int, optimizer_steps: int, rate: float) -> list[float]:
-        """Return loss, norm of the gradient, and a number that is finite if all weights are."""
-        group, limits = self.group, self.optimizer
-        mine = self._mine = self._mine or _Mine.of(self)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for by lead_step
-            loss = self.gradients(mine.samples, mine.grads, step)
+        group, limits, own = self.group, self.config, self._partition
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for by ``train``
+            loss = self.objective.gradients(own.samples, own.grads, step)
             grad = group.reduce_scatter(self.grads)
             squares = clipped = float(np.dot(grad, grad))
             if limits.clip_value is not None:
@@ -126,89 +101,20 @@ class Share(ABC):
             loss, squares, clipped = group.all_reduce(loss, squares, clipped)
             if math.isfinite(loss) and math.isfinite(squares):
                 grad *= clip_by_norm_factor(math.sqrt(clipped), limits.clip_norm)
-                mine.optimizer.steps = optimizer_steps
-                mine.optimizer.step(mine.params, grad, rate)
-            (weights,) = group.all_reduce(float(np.dot(mine.params, mine.params)))
+                self.optimizer.step(
+                    own.params, grad, own.slots, learning_rate=rate, steps=optimizer_steps
+                )
+            group.all_gather(self.flat)
+            (weights,) = group.all_reduce(float(np.dot(own.params, own.params)))
         return [loss, math.sqrt(squares), weights]
 
-
-@dataclass
-class _Mine:
-    """What belongs to one process: its samples, its gradient, its slice of the parameters."""
-
-    samples: slice
-    grads: Params
-    params: Array
-    optimizer: Optimizer
-
-    @classmethod
-    def of(cls, share: Share) -> "_Mine":
-        """Return what belongs to this process; called in it, when it knows its rank."""
-        part = share.group.part(share.flat.size)
-        params = share.flat[part]
-        optimizer = make_optimizer(params, share.optimizer)
-        for name, slot in share._slots.items():  # noqa: SLF001  # the other half of this class
-            optimizer.slots[name] = slot[part]
-        return cls(
-            samples=share.group.part(share.batch_size),
-            grads=views(share.grads[share.group.rank], share.shapes),
-            params=params,
-            optimizer=optimizer,
+    @cached_property
+    def _partition(self) -> _Partition:
+        """What belongs to this process, which knows its rank once the group has started."""
+        part = self.group.part(self.flat.size)
+        return _Partition(
+            samples=self.group.part(self.objective.batches.batch_size),
+            grads=views(self.grads[self.group.rank], self.shapes),
+            params=self.flat[part],
+            slots={name: slot[part] for name, slot in self.slots.items()},
         )
-
-
-class TextShare(Share):
-    """A share of learning a text.
-
-    val_ids   what is held out; if it is long, its beginning is validated on
-    """
-
-    def __init__(
-        self, state: TrainingState, config: Config, train_ids: Ids, val_ids: Ids, group: Group
-    ) -> None:
-        super().__init__(state, config.optimizer, config.data.batch_size, group)
-        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
-        self.val_ids, self.random_seed = val_ids[:MAX_VALIDATED], config.run.random_seed
-        self.steps_per_epoch = self.batches.steps_per_epoch
-        self.step_size = config.data.seq_length * config.data.batch_size
-        self.held_out = len(self.val_ids)
-        self.model = state.model
-        if isinstance(self.batches, Streams):
-            before = state.carried or self.model.zero_state(self.batch_size)
-            state.carried = [tuple(map(self._shared, layer)) for layer in before]
-        else:
-            state.carried = None
-        self.workspaces, self._carried = self.model.workspaces(), state.carried
-        group.start(self.work)
-
-    def gradients(self, samples: slice, grads: Params, step: int) -> float:
-        """See ``Share.gradients``. Carries the state of these samples on."""
-        batch, group = self.batches.at(step), self.group
-        inputs, targets = batch.inputs[:, samples], batch.targets[:, samples]
-        state = self.model.zero_state(inputs.shape[1])
-        if self._carried is not None and not batch.fresh:
-            state = [tuple(part[samples] for part in layer) for layer in self._carried]
-        loss, _, state = self.model.loss_and_gradients(
-            inputs,
-            targets,
-            state,
-            dropout_rng=generator(
-                self.random_seed, Purpose.DROPOUT, step * group.size + group.rank
-            ),
-            workspaces=self.workspaces,
-            grads=grads,
-            count=batch.targets.size,
-        )
-        for carried, layer in zip(self._carried or [], state, strict=False):
-            for part, value in zip(carried, layer, strict=True):
-                part[samples] = value
-        return loss
-
-    def evaluate(self) -> tuple[float, int]:
-        """See ``Share.evaluate``: nats and characters."""
-        return evaluate(self.model, self.val_ids, self.group.rank, self.group.size)
-
-
-def _require_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise FloatingPointError(f"{what} is no longer a finite number")

@@ -6,39 +6,33 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import (
-    Checkpoint,
-    CheckpointError,
-    TrainingState,
-    Vocabulary,
-    load,
-    save,
-    train,
-)
+from charrnn import CheckpointError, Model, Progress, Vocabulary
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.files import check_writable
+from charrnn.checkpoint.files import reserved
 from charrnn.checkpoint.format import is_checkpoint
-from tests.support import CONFIG, MIXED_TEXT, ROOT, trained
+from charrnn.training.next_character import initial_state
+from tests.support import CONFIG, MIXED_TEXT, ROOT, train_text, trained
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    save(tmp_path / "m.npz", trained())
+    trained().save(tmp_path / "m.npz")
     return tmp_path / "m.npz"
 
 
 def test_everything_comes_back(saved: Path) -> None:
-    before, after = trained(), load(saved)
+    before, after = trained(), Model.load(saved)
     assert after.config == before.config
     assert after.vocabulary == before.vocabulary
     assert after.history == before.history
-    assert after.progress | {"seconds": 0} == before.progress | {"seconds": 0}
+    assert replace(after.progress, seconds=0) == replace(before.progress, seconds=0)
     assert after.sha256 == "abc"
     for ours, theirs in ((after.weights, before.weights), (after.resume, before.resume)):
         assert ours.keys() == theirs.keys()
@@ -49,26 +43,32 @@ def test_everything_comes_back(saved: Path) -> None:
 
 def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
     vocabulary = Vocabulary.from_text(MIXED_TEXT)
-    before = TrainingState.start(CONFIG, len(vocabulary))
+    before = initial_state(CONFIG, len(vocabulary))
     # Values that no default could pass for.
-    before.step, before.seconds, before.stale, before.loss_count = 7, 8.5, 9, 10
-    before.loss_total, before.rate_scale, before.best_val_loss = 11.5, 0.25, 1.5
-    before.best_weights, before.optimizer.steps = before.model.flat + 1, 12
+    before.progress = Progress(
+        step=7,
+        seconds=8.5,
+        optimizer_steps=12,
+        best_val_loss=1.5,
+        evaluations_since_best=9,
+        loss_total=11.5,
+        loss_count=10,
+        rate_scale=0.25,
+    )
+    before.best_weights = before.network.flat + 1
     before.carried = [
         tuple(part + layer + 2 for part in parts)
-        for layer, parts in enumerate(before.model.zero_state(3))
+        for layer, parts in enumerate(before.network.zero_state(3))
     ]
-    for number, slot in enumerate(before.optimizer.slots.values()):
+    for number, slot in enumerate(before.slots.values()):
         slot.fill(number + 1)
-    save(tmp_path / "m.npz", Checkpoint.of(CONFIG, vocabulary, before))
-    after = load(tmp_path / "m.npz").training_state()
-    for name in ("step", "seconds", "stale", "loss_count", "loss_total", "rate_scale",
-                 "best_val_loss", "history"):  # fmt: skip
-        assert getattr(after, name) == getattr(before, name), name
-    assert after.optimizer.steps == 12
+    Model.of(CONFIG, vocabulary, before).save(tmp_path / "m.npz")
+    after = Model.load(tmp_path / "m.npz").training_state()
+    assert after.progress == before.progress
+    assert after.history == before.history
     assert after.carried is not None
-    pairs = [(after.model.flat, before.model.flat), (after.best_weights, before.best_weights)]
-    pairs += [(after.optimizer.slots[name], slot) for name, slot in before.optimizer.slots.items()]
+    pairs = [(after.network.flat, before.network.flat), (after.best_weights, before.best_weights)]
+    pairs += [(after.slots[name], slot) for name, slot in before.slots.items()]
     for ours, theirs in zip(after.carried, before.carried, strict=True):
         pairs += zip(ours, theirs, strict=True)
     for one, other in pairs:
@@ -80,11 +80,11 @@ def test_the_training_state_comes_back_whole(tmp_path: Path) -> None:
 def test_a_saved_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     ids = Vocabulary.from_text(MIXED_TEXT).encode(MIXED_TEXT)
     whole = trained(steps=6)
-    save(tmp_path / "half.npz", trained(steps=3))
-    state = load(tmp_path / "half.npz").training_state()
-    steps = [event.step for event in train(state, CONFIG, ids[:-40], ids[-40:])]
+    trained(steps=3).save(tmp_path / "half.npz")
+    state = Model.load(tmp_path / "half.npz").training_state()
+    steps = [event.step for event in train_text(state, CONFIG, ids[:-40], ids[-40:])]
     assert steps == [4, 5, 6]
-    resumed = Checkpoint.of(CONFIG, whole.vocabulary, state, "abc")
+    resumed = Model.of(CONFIG, whole.vocabulary, state, "abc")
     for ours, theirs in ((resumed.weights, whole.weights), (resumed.resume, whole.resume)):
         assert ours.keys() == theirs.keys()
         for name, array in theirs.items():
@@ -105,11 +105,11 @@ def test_weights_can_be_read_with_numpy_alone_by_their_torch_names(saved: Path) 
 def test_a_full_disk_leaves_the_old_file_and_no_litter(saved: Path) -> None:
     before = saved.read_bytes()
     program = (
-        "import resource, signal, sys; from charrnn import save; from tests.support import trained;"
+        "import resource, signal, sys; from tests.support import trained;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "new = trained(6);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
-        "save(sys.argv[1], new)"
+        "new.save(sys.argv[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(saved)],
@@ -132,7 +132,7 @@ def test_an_interrupted_save_leaves_the_old_file_and_no_litter(
         with monkeypatch.context() as patch:
             patch.setattr(os, name, interrupted)
             with pytest.raises(KeyboardInterrupt):
-                save(saved, trained())
+                trained().save(saved)
         assert saved.read_bytes() == before
         assert list(saved.parent.iterdir()) == [saved]
 
@@ -140,11 +140,17 @@ def test_an_interrupted_save_leaves_the_old_file_and_no_litter(
 def test_a_place_that_cannot_be_written_is_found_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="cannot be written"):
-        check_writable(tmp_path / "file" / "m.npz")
+        enter(tmp_path / "file" / "m.npz")
     with pytest.raises(CheckpointError, match="is a folder"):
-        check_writable(tmp_path)
-    check_writable(tmp_path / "new" / "deep" / "m.npz")
-    assert (tmp_path / "new" / "deep").is_dir()
+        enter(tmp_path)
+    with reserved(tmp_path / "new" / "deep" / "m.npz"):
+        assert (tmp_path / "new" / "deep").is_dir()
+    assert not (tmp_path / "new").exists()  # nothing was written there
+
+
+def enter(path: Path) -> None:
+    with reserved(path):
+        pass
 
 
 def test_a_checkpoint_is_told_from_a_text(saved: Path) -> None:
@@ -196,10 +202,10 @@ DAMAGES: dict[str, Any] = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_file_that_is_not_what_its_config_says_is_refused(damage: Any, saved: Path) -> None:
     rewrite(saved, lambda *_: None)
-    load(saved)
+    Model.load(saved)
     rewrite(saved, damage)
     with pytest.raises(CheckpointError, match="not a charrnn checkpoint, or damaged: ") as caught:
-        load(saved)
+        Model.load(saved)
     assert str(saved) in str(caught.value)
     assert caught.value.hint
 
@@ -207,7 +213,7 @@ def test_a_file_that_is_not_what_its_config_says_is_refused(damage: Any, saved: 
 def test_a_later_format_is_named(saved: Path) -> None:
     rewrite(saved, lambda _, header: header.update(format=3))
     with pytest.raises(CheckpointError, match="format 3, this charrnn reads up to 1"):
-        load(saved)
+        Model.load(saved)
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "folder", "missing", "truncated", "appended"])
@@ -220,7 +226,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(kind: str, saved: Path) -> None
         contents = {"text": b"PKunzip", "truncated": data[:-7], "appended": data + b"\0"}
         saved.write_bytes(contents.get(kind, b""))
     with pytest.raises(CheckpointError, match=r"m\.npz"):
-        load(saved)
+        Model.load(saved)
 
 
 @pytest.mark.parametrize("kind", ["deflated", "duplicate", "pickle", "bomb"])
@@ -241,7 +247,7 @@ def test_a_crafted_archive_is_refused(kind: str, saved: Path) -> None:
             with pytest.warns(UserWarning, match="Duplicate name"):
                 archive.writestr("header.npy", members["header.npy"])
     with pytest.raises(CheckpointError, match="damaged"):
-        load(saved)
+        Model.load(saved)
 
 
 def test_every_truncation_is_refused(saved: Path) -> None:
@@ -249,4 +255,4 @@ def test_every_truncation_is_refused(saved: Path) -> None:
     for length in range(0, len(data), 37):
         saved.write_bytes(data[:length])
         with pytest.raises(CheckpointError):
-            load(saved)
+            Model.load(saved)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from charrnn import CheckpointError
-from charrnn.checkpoint.files import check_writable, exclusive, replacing
+from charrnn.checkpoint.files import replacing, reserved
 from tests.support import ROOT
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
@@ -27,6 +27,11 @@ SYSCALLS = ["open", "fsync", "replace", "chmod", "close"]
 def target(tmp_path: Path) -> Path:
     (tmp_path / "m.npz").write_bytes(OLD)
     return tmp_path / "m.npz"
+
+
+def enter(target: Path) -> None:
+    with reserved(target):
+        pass
 
 
 def write(target: Path) -> None:
@@ -114,8 +119,8 @@ def test_whichever_write_fails_the_old_file_stays(target: Path) -> None:
 @posix
 def test_a_second_holder_is_refused_while_the_first_lives(target: Path) -> None:
     program = (
-        "import sys, pathlib; from charrnn.checkpoint.files import exclusive\n"
-        "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from charrnn.checkpoint.files import reserved\n"
+        "with reserved(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(target)]
     with subprocess.Popen(
@@ -124,10 +129,10 @@ def test_a_second_holder_is_refused_while_the_first_lives(target: Path) -> None:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         with pytest.raises(CheckpointError, match="another charrnn is training it"):  # noqa: SIM117
-            with exclusive(target):
+            with reserved(target):
                 pass
         first.kill()
-    with exclusive(target):  # a killed one holds nothing
+    with reserved(target):  # a killed one holds nothing
         pass
     assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
 
@@ -136,7 +141,7 @@ def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None
     folder = target.parent
     for name in (".m.npz.abc.tmp", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"):
         (folder / name).touch()
-    with exclusive(target):
+    with reserved(target):
         pass
     left = {path.name for path in folder.iterdir()}
     assert left == {"m.npz", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"}
@@ -145,7 +150,7 @@ def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None
 @posix
 def test_a_file_never_takes_the_place_of_a_device_or_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for attempt in (check_writable, write):
+    for attempt in (enter, write):
         with pytest.raises(CheckpointError, match="no regular file"):
             attempt(tmp_path / "pipe")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

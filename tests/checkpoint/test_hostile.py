@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn import CheckpointError, load, save
+from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
 from tests.support import trained
 
@@ -198,14 +198,14 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("hostile") / "good.npz"
-    save(path, trained())
+    trained().save(path)
     assert container(contents(path.read_bytes())) == path.read_bytes()
     return path.read_bytes()
 
 
 def refuse(path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
-        load(path)
+        Model.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

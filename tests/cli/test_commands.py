@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import load
+from charrnn import Model
 from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok, posix
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
@@ -138,7 +138,7 @@ def test_options_reach_the_config(home: Path, tmp_path: Path) -> None:
        "--stride", "3",
        "--optimizer", "rmsprop", "--learning-rate", "0.003", "--clip-value", "5",
        "--val-fraction", "0.2", "--patience", "50", cwd=tmp_path)  # fmt: skip
-    config = load(tmp_path / "m.npz").config
+    config = Model.load(tmp_path / "m.npz").config
     assert (config.model.cell, config.model.layers) == ("gru", 2)
     assert (config.model.dropout, config.model.weight_drop) == (0.25, 0.1)
     data = config.data
@@ -152,17 +152,17 @@ def test_what_is_left_open_is_chosen_said_and_the_same_again(home: Path, tmp_pat
     text, common = home / "text.txt", ["--random-seed", "1", "--epochs", "12"]
     done = ok("train", text, *common, "-o", "a.npz", cwd=tmp_path)
     ok("train", text, *common, "-o", "b.npz", cwd=tmp_path)
-    chosen = load(tmp_path / "a.npz").config
-    assert chosen == load(tmp_path / "b.npz").config
+    chosen = Model.load(tmp_path / "a.npz").config
+    assert chosen == Model.load(tmp_path / "b.npz").config
     assert chosen.model.weight_drop > 0
     said = f"dropout {chosen.model.dropout:g}, weight drop {chosen.model.weight_drop:g}"
-    assert f"will read 12 times the text: {said}" in done.err
+    assert f"reads the text 12 times: {said}" in done.err
 
 
 def test_a_stride_of_the_window_length_means_streams(home: Path, tmp_path: Path) -> None:
     ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--seq-length", "8", "--stride", "8",
        cwd=tmp_path)  # fmt: skip
-    assert load(tmp_path / "m.npz").config.data.stride is None
+    assert Model.load(tmp_path / "m.npz").config.data.stride is None
 
 
 def test_an_existing_checkpoint_is_never_overwritten_silently(home: Path, model: Path) -> None:
@@ -177,7 +177,7 @@ def test_overwrite_replaces(home: Path, tmp_path: Path) -> None:
     for steps in ("2", "3"):
         ok("train", home / "text.txt", "--hidden-size", "8", "--steps", steps, "-o", "m.npz",
            "--overwrite", cwd=tmp_path)  # fmt: skip
-    assert load(tmp_path / "m.npz").progress["step"] == 3
+    assert Model.load(tmp_path / "m.npz").progress.step == 3
 
 
 def test_resume_goes_on_to_the_weights_of_an_unbroken_run(home: Path, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_resume_goes_on_to_the_weights_of_an_unbroken_run(home: Path, tmp_path: 
     ok("train", text, *small, *constant, "--steps", "20", "-o", "whole.npz", cwd=tmp_path)
     ok("train", text, *small, *constant, "--steps", "10", "-o", "half.npz", cwd=tmp_path)
     ok("train", text, "--resume", "--steps", "20", "-o", "half.npz", "-q", cwd=tmp_path)
-    whole, half = load(tmp_path / "whole.npz"), load(tmp_path / "half.npz")
+    whole, half = Model.load(tmp_path / "whole.npz"), Model.load(tmp_path / "half.npz")
     for name, array in whole.resume.items():
         assert array.tobytes() == half.resume[name].tobytes(), name
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import CheckpointError, load
-from charrnn.checkpoint import language_model as checkpoint
+from charrnn import CheckpointError, Model
 from charrnn.cli import run as run_module
-from charrnn.cli import training_run
+from charrnn.cli.text_training import TextTraining
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -51,9 +50,9 @@ def text(tmp_path: Path) -> Path:
 
 def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     program = (
-        "import sys; from tests.support import trained; from charrnn import save\n"
-        "checkpoint = trained(); save(sys.argv[1], checkpoint); print('first', flush=True)\n"
-        "while True: save(sys.argv[1], checkpoint)"
+        "import sys; from tests.support import trained\n"
+        "checkpoint = trained(); checkpoint.save(sys.argv[1]); print('first', flush=True)\n"
+        "while True: checkpoint.save(sys.argv[1])"
     )
     path, rng = tmp_path / "m.npz", random.Random(0)
     for _ in range(100):
@@ -64,7 +63,7 @@ def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Pa
             assert process.stdout.readline() == b"first\n"
             time.sleep(rng.random() * 0.05)
             process.kill()
-        load(path)
+        Model.load(path)
 
 
 def test_a_full_disk_ends_a_run_with_one_line_and_the_old_file(text: Path) -> None:
@@ -92,7 +91,7 @@ def test_progress_that_nobody_can_read_does_not_end_a_run(ending: str, text: Pat
         cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert load(text.parent / "m.npz").progress["step"] > 1
+    assert Model.load(text.parent / "m.npz").progress.step > 1
 
 
 def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
@@ -106,7 +105,7 @@ def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
     wait_for(lambda: logged_steps(text.parent / "log") > 20)
     os.close(leader)
     assert process.wait(30) == 129
-    assert load(text.parent / "m.npz").progress["step"] > 20
+    assert Model.load(text.parent / "m.npz").progress.step > 20
 
 
 def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
@@ -115,14 +114,14 @@ def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
                  "--log", "log", cwd=text.parent) as run:  # fmt: skip
         wait_for(lambda: log.exists() and log.read_text().count("val_loss") > 1)
         run.kill()
-    assert load(text.parent / "m.npz").progress["best_val_loss"] is not None
+    assert Model.load(text.parent / "m.npz").progress.best_val_loss < 10
 
 
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", -1)
     saved = []
-    monkeypatch.setattr(checkpoint, "save", lambda _, state: saved.append(state.progress["step"]))
-    training_run.TrainingRun(
+    monkeypatch.setattr(Model, "save", lambda self, _: saved.append(self.progress.step))
+    TextTraining(
         corpus=[str(text)],
         encoding="utf-8",
         output=text.parent / "m.npz",
@@ -212,8 +211,8 @@ def test_a_run_goes_on_from_the_command_that_it_prints(text: Path) -> None:
         wait_for(lambda: logged_steps(folder / "log") > 3)
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=30)
-    (command,) = [line for line in err.decode().splitlines() if line.startswith("go on:")]
-    words = command.removeprefix("go on:").split()
+    (command,) = [line for line in err.decode().splitlines() if line.startswith("resume:")]
+    words = command.removeprefix("resume:").split()
     assert words[0] == "charrnn"
     ok(*words[1:], "--time", "1s", cwd=folder)
 
@@ -240,7 +239,7 @@ def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
         run.send_signal(signal.SIGHUP)
         run.communicate(timeout=60)
         assert run.returncode == 0
-    assert load(text.parent / "m.npz").progress["step"] == 2000
+    assert Model.load(text.parent / "m.npz").progress.step == 2000
 
 
 def test_old_weights_start_a_new_run_on_other_characters(text: Path) -> None:
@@ -309,7 +308,7 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
         assert done.stderr.count("\n") == 2
         started = time.process_time()  # of this process alone, whatever else the machine does
         with pytest.raises(CheckpointError):
-            load(folder / name)
+            Model.load(folder / name)
         assert time.process_time() - started < 1
 
 
@@ -320,9 +319,9 @@ def test_the_checkpoint_of_format_1_is_read_for_ever() -> None:
     assert done.out == expected["greedy"] + "\n"
     score = json.loads(ok("score", "-c", golden / "format1.npz", "--json", stdin=TEXT.encode()).out)
     assert score["nats_per_char"] == pytest.approx(expected["nats_per_char"], rel=1e-4)
-    checkpoint = load(golden / "format1.npz")
+    checkpoint = Model.load(golden / "format1.npz")
     assert checkpoint.config.model.cell == "lstm"
-    assert checkpoint.progress["step"] == expected["step"]
+    assert checkpoint.progress.step == expected["step"]
 
 
 # Pipes, terminals and descriptors

@@ -9,23 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import Model, ModelConfig, SamplingConfig, Vocabulary, generate
+from charrnn import LanguageModel, ModelConfig, SamplingConfig, Vocabulary, generate
 from charrnn.inference import sampling
 from charrnn.inference.sampling import choose, start_ids, weights, write_samples
 from charrnn.nn.loss import log_softmax
-from charrnn.parallel.group import start_method
+from charrnn.parallel.launch import start_method
 
 V = 9
 
 
-def make_model(**settings: Any) -> Model:
+def make_model(**settings: Any) -> LanguageModel:
     config = ModelConfig(hidden_size=16, **settings)
-    model = Model(config, V).init(np.random.default_rng(0))
+    model = LanguageModel(config, V).init(np.random.default_rng(0))
     model.flat *= 5  # sharper than an untrained model's
     return model
 
 
-def ids_of(model: Model, n: int, config: SamplingConfig, **settings: Any) -> np.ndarray[Any, Any]:
+def ids_of(
+    model: LanguageModel, n: int, config: SamplingConfig, **settings: Any
+) -> np.ndarray[Any, Any]:
     """Return n steps of ids, shape (n, samples)."""
     seed = np.array([1, 2, 3])
     return np.array([s.ids for s in islice(generate(model, seed, config, **settings), n)])

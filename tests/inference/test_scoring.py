@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from charrnn import CorpusError, Model, ModelConfig, Score, score
+from charrnn import CorpusError, LanguageModel, ModelConfig, Score, score
 from charrnn.inference import scoring
 from charrnn.nn.loss import log_softmax
 
@@ -14,9 +14,9 @@ V = 6
 
 
 @pytest.fixture
-def model() -> Model:
+def model() -> LanguageModel:
     config = ModelConfig(hidden_size=8, dtype="float64")
-    return Model(config, V).init(np.random.default_rng(0))
+    return LanguageModel(config, V).init(np.random.default_rng(0))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def ids() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     return np.random.default_rng(1).integers(V, size=50).astype(np.uint8)
 
 
-def by_hand(model: Model, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> float:
+def by_hand(model: LanguageModel, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> float:
     """Return -log p of all ids but the first, one step at a time."""
     state, total = model.zero_state(1), 0.0
     for this, following in pairwise(ids):
@@ -35,7 +35,7 @@ def by_hand(model: Model, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> fl
 
 @pytest.mark.parametrize("piece", [7, 512])
 def test_the_state_is_carried_through_the_whole_text(
-    model: Model,
+    model: LanguageModel,
     ids: np.ndarray[tuple[int], np.dtype[np.uint8]],
     piece: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -47,7 +47,7 @@ def test_the_state_is_carried_through_the_whole_text(
 
 
 def test_windows_are_scored_from_a_cold_state(
-    model: Model, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]
+    model: LanguageModel, ids: np.ndarray[tuple[int], np.dtype[np.uint8]]
 ) -> None:
     result = score(model, ids, window=10)
     expected = sum(by_hand(model, ids[start : start + 11]) for start in (0, 10, 20, 30))
@@ -62,7 +62,7 @@ def test_units_agree_with_each_other() -> None:
     assert result.perplexity == pytest.approx(math.e**2)
 
 
-def test_too_short_a_text_cannot_be_scored(model: Model) -> None:
+def test_too_short_a_text_cannot_be_scored(model: LanguageModel) -> None:
     with pytest.raises(CorpusError, match="takes two"):
         score(model, np.array([1], np.uint8))
     with pytest.raises(CorpusError, match="too few for a window of 10"):

@@ -14,23 +14,21 @@ import numpy as np
 import pytest
 
 from charrnn import (
-    Checkpoint,
     CheckpointError,
     Config,
     DataConfig,
+    Model,
     ModelConfig,
     SamplingConfig,
-    TrainingState,
     Vocabulary,
     generate,
-    load,
-    save,
     score,
 )
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inference.sampling import start_ids
 from charrnn.interchange.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
 from charrnn.interchange.torch_import import import_weights, read_characters
+from charrnn.training.next_character import initial_state
 from tests.support import fails, ok
 
 TEXT = "Tyger Tyger, </script> burning bright, In the forests of the night; été 👩‍👩‍👧\n"
@@ -44,17 +42,17 @@ SHAPES: dict[str, dict[str, Any]] = {
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
-def checkpoint(shape: str) -> Checkpoint:
+def checkpoint(shape: str) -> Model:
     vocabulary = Vocabulary.from_text(TEXT)
     config = Config(model=ModelConfig(hidden_size=12, **SHAPES[shape]))
-    state = TrainingState.start(config, len(vocabulary))
+    state = initial_state(config, len(vocabulary))
     if config.model.nonlinearity == "tanh":  # relu has no bound
-        state.model.flat *= 3  # away from zero, where all cells are alike
-    return Checkpoint.of(config, vocabulary, state)
+        state.network.flat *= 3  # away from zero, where all cells are alike
+    return Model.of(config, vocabulary, state)
 
 
-def own_nats(model: Checkpoint) -> float:
-    return score(model.model(), model.vocabulary.encode(TEXT)).nats_per_char
+def own_nats(model: Model) -> float:
+    return score(model.network(), model.vocabulary.encode(TEXT)).nats_per_char
 
 
 @every_shape
@@ -67,9 +65,9 @@ def test_torch_names_come_back_as_the_same_model(shape: str, tmp_path: Path) -> 
     after = import_weights(path)
     assert after.config.model == before.config.model
     assert after.vocabulary == before.vocabulary
-    np.testing.assert_array_equal(after.model().flat, before.model().flat)
-    save(tmp_path / "again.npz", after)
-    assert own_nats(load(tmp_path / "again.npz")) == own_nats(before)
+    np.testing.assert_array_equal(after.network().flat, before.network().flat)
+    after.save(tmp_path / "again.npz")
+    assert own_nats(Model.load(tmp_path / "again.npz")) == own_nats(before)
 
 
 @every_shape
@@ -79,7 +77,7 @@ def test_safetensors_come_back_as_the_same_model(shape: str, tmp_path: Path) -> 
     path.write_bytes(to_safetensors(before))
     after = import_weights(path)
     assert after.config.model == before.config.model
-    np.testing.assert_array_equal(after.model().flat, before.model().flat)
+    np.testing.assert_array_equal(after.network().flat, before.network().flat)
 
 
 @every_shape
@@ -151,7 +149,7 @@ def test_a_browser_finds_the_same_likelihood_and_writes(shape: str, tmp_path: Pa
     title = dom.partition("<title>")[2].partition("</title>")[0]
     nats, written = json.loads(unquote(title))
     assert nats == pytest.approx(own_nats(ours), abs=1e-4)
-    greedy = generate(ours.model(), start_ids(ours.vocabulary), SamplingConfig(temperature=0),
+    greedy = generate(ours.network(), start_ids(ours.vocabulary), SamplingConfig(temperature=0),
                       random_seed=0)  # fmt: skip
     assert written == [ours.vocabulary.characters[s.ids[0]] for s in islice(greedy, 5)]
 
@@ -167,7 +165,7 @@ def test_a_page_needs_no_network_and_no_text_of_the_model_ends_its_script() -> N
 def test_a_model_too_large_for_a_page_is_refused() -> None:
     vocabulary = Vocabulary("ab")
     config = Config(model=ModelConfig(hidden_size=1200))
-    large = Checkpoint.of(config, vocabulary, TrainingState.start(config, 2))
+    large = Model.of(config, vocabulary, initial_state(config, 2))
     with pytest.raises(ConfigError, match="MB of weights"):
         to_html(large)
 
@@ -187,7 +185,7 @@ def foreign(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     return arrays
 
 
-def imported(tmp_path: Path, arrays: dict[str, Any], characters: list[str]) -> Checkpoint:
+def imported(tmp_path: Path, arrays: dict[str, Any], characters: list[str]) -> Model:
     np.savez(tmp_path / "w.npz", **arrays)
     return import_weights(tmp_path / "w.npz", characters=characters)
 
@@ -268,8 +266,8 @@ def test_lies_in_the_metadata_do_no_harm(tmp_path: Path) -> None:
         text = json.dumps(base | change).encode()
         np.savez(tmp_path / "w.npz", allow_pickle=False, metadata=as_bytes(text), **arrays)
         ours = import_weights(tmp_path / "w.npz")
-        save(tmp_path / "m.npz", ours)
-        assert not load(tmp_path / "m.npz").vocabulary.counts.any()
+        ours.save(tmp_path / "m.npz")
+        assert not Model.load(tmp_path / "m.npz").vocabulary.counts.any()
     for change in ({"config": "{}"}, {"config": "["}, {"characters": "aa"}, {"characters": ""}):
         text = json.dumps(base | change).encode()
         np.savez(tmp_path / "w.npz", allow_pickle=False, metadata=as_bytes(text), **arrays)

@@ -16,7 +16,6 @@ from charrnn.nn.cells import (
     State,
     Workspace,
     init_params,
-    remember_by_default,
 )
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
@@ -205,7 +204,7 @@ def test_extreme_inputs_stay_finite(cell: Cell) -> None:
 
 def test_the_forget_gate_starts_with_a_bias_of_one() -> None:
     params = init_params(LSTMCell(), I, H, np.random.default_rng(0))
-    remember_by_default(LSTMCell(), params)
+    LSTMCell().open_forget_gate(params)
     bias = params["bias_ih"] + params["bias_hh"]
     np.testing.assert_array_equal(bias[H : 2 * H], 1)
     assert not np.any(bias[:H] == 1)

@@ -1,6 +1,7 @@
 """The sequence classifier: gradients, the seeds' task, variable lengths, splits and figures."""
 
 from collections import Counter
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +14,23 @@ from charrnn import (
     ClassifierConfig,
     ClassifierDataConfig,
     ClassifierModelConfig,
-    ClassifierState,
     CorpusError,
+    Event,
     Examples,
     OptimizerConfig,
     RunConfig,
     SequenceClassifier,
+    SequenceLabels,
+    TrainingState,
     Vocabulary,
     split_examples,
-    train_classifier,
+    train_events,
 )
+from charrnn.inference.metrics import class_reports, confusion_matrix
+from charrnn.inference.prediction import log_probabilities
 from charrnn.nn.loss import sigmoid_cross_entropy
-from charrnn.text.sequences import Batches
-from charrnn.training.classification import class_reports, confusion_matrix, log_probabilities
+from charrnn.text.sequences import SequenceBatches
+from charrnn.training.sequence_labels import initial_state
 from tests.gradcheck import assert_gradient, numeric_gradient
 
 T, B, I, H = 5, 4, 3, 4  # noqa: E741
@@ -99,11 +104,17 @@ def test_the_seeds_task_is_learnt_in_ten_epochs(
         optimizer=OptimizerConfig(learning_rate=rate, warmup=0, clip_norm=clip_norm),
         data=ClassifierDataConfig(batch_size=batch_size),
     )
-    state, unseen = ClassifierState.start(shape, 1, 2), sums(1000, 1)
-    (*_, last) = train_classifier(state, shape, sums(1000, 0), unseen.select(np.arange(0)))
+    state, unseen = initial_state(shape, 1, 2), sums(1000, 1)
+    (*_, last) = train_labels(state, shape, sums(1000, 0), unseen.select(np.arange(0)))
     assert last.epoch == 10
-    predicted = log_probabilities(state.model, unseen).argmax(axis=-1)
+    predicted = log_probabilities(state.network, unseen).argmax(axis=-1)
     assert np.mean(predicted == unseen.labels) >= 0.98
+
+
+def train_labels(
+    state: TrainingState[Any], config: ClassifierConfig, train: Examples, held_out: Examples
+) -> Generator[Event, None, None]:
+    return train_events(state, SequenceLabels(config, train, held_out), config)
 
 
 def words(seed: int) -> Examples:
@@ -120,10 +131,10 @@ def test_texts_of_many_lengths_are_learnt_by_one_or_two_processes(workers: int) 
     shape = config({"epochs": 25, "workers": workers}, cell="lstm", hidden_size=24)
     shape = replace(shape, data=ClassifierDataConfig(batch_size=16))
     train, held_out = words(0), words(1)
-    state = ClassifierState.start(shape, 4, 2)
-    (*_, last) = train_classifier(state, shape, train, held_out)
+    state = initial_state(shape, 4, 2)
+    (*_, last) = train_labels(state, shape, train, held_out)
     assert last.val_loss is not None
-    log_p = log_probabilities(state.model, held_out)
+    log_p = log_probabilities(state.network, held_out)
     assert np.mean(log_p.argmax(axis=-1) == held_out.labels) > 0.95
     expected = -log_p[np.arange(len(held_out)), held_out.labels].mean()
     assert last.val_loss == pytest.approx(expected, rel=1e-4)
@@ -133,9 +144,9 @@ def test_two_workers_take_the_gradient_of_the_whole_batch() -> None:
     states = []
     for workers in (1, 2):
         shape = config({"epochs": None, "steps": 3, "workers": workers}, dtype="float64")
-        state = ClassifierState.start(shape, 1, 2)
-        deque = list(train_classifier(state, shape, sums(200, 0), sums(1, 1)))
-        states.append((state.model.flat.copy(), [event.train_loss for event in deque]))
+        state = initial_state(shape, 1, 2)
+        deque = list(train_labels(state, shape, sums(200, 0), sums(1, 1)))
+        states.append((state.network.flat.copy(), [event.train_loss for event in deque]))
     (alone, losses), (shared, shared_losses) = states
     np.testing.assert_allclose(shared, alone, atol=1e-9)
     assert shared_losses == pytest.approx(losses)
@@ -157,13 +168,13 @@ def test_unknown_characters_have_an_id_of_their_own_that_is_trained() -> None:
     assert examples.values[:4].tolist() == [0, 1, 2, 1]
     assert examples.unknown == 2
     shape = config({"epochs": 60})
-    state = ClassifierState.start(shape, 4, 2)
-    before = state.model.params["weight_ih_l0"][:, 3].copy()
+    state = initial_state(shape, 4, 2)
+    before = state.network.params["weight_ih_l0"][:, 3].copy()
     train = words(0)
     assert train.values.max() == 2
-    for _ in train_classifier(state, shape, train, train.select(np.arange(0))):
+    for _ in train_labels(state, shape, train, train.select(np.arange(0))):
         pass
-    assert np.abs(state.model.params["weight_ih_l0"][:, 3] - before).max() > 0.01
+    assert np.abs(state.network.params["weight_ih_l0"][:, 3] - before).max() > 0.01
 
 
 @given(
@@ -197,16 +208,17 @@ def test_a_split_is_stratified_keeps_copies_together_and_loses_nothing(
 
 def test_an_epoch_of_batches_has_every_sequence_once_and_like_lengths_together() -> None:
     lengths = np.random.default_rng(0).integers(1, 50, size=101)
-    examples = Examples.of([np.zeros(n, np.uint8) for n in lengths], lengths)
-    batches = Batches(examples, 10, random_seed=0)
+    # every sequence has its number as its label
+    examples = Examples.of([np.zeros(n, np.uint8) for n in lengths], np.arange(101))
+    batches = SequenceBatches(examples, 10, random_seed=0)
     assert batches.steps_per_epoch == 10
-    first = np.concatenate([batches.at(step) for step in range(10)])
+    first = np.concatenate([batches.at(step).targets for step in range(10)])
     assert len(set(first.tolist())) == 100
-    spread = np.mean([np.ptp(lengths[batches.at(step)]) for step in range(10)])
+    spread = np.mean([np.ptp(lengths[batches.at(step).targets]) for step in range(10)])
     assert spread < 10
-    second = np.concatenate([batches.at(step) for step in range(10, 20)])
+    second = np.concatenate([batches.at(step).targets for step in range(10, 20)])
     assert first.tolist() != second.tolist()
-    again = np.concatenate([batches.at(step) for step in range(10)])
+    again = np.concatenate([batches.at(step).targets for step in range(10)])
     np.testing.assert_array_equal(first, again)
 
 
@@ -224,14 +236,14 @@ def test_figures_of_a_known_confusion() -> None:
 def test_a_single_class_is_refused() -> None:
     shape, examples = config(), Examples.of([np.zeros(3, np.uint8)] * 4, [1] * 4)
     with pytest.raises(CorpusError, match="two classes"):
-        next(train_classifier(ClassifierState.start(shape, 1, 2), shape, examples, examples))
+        next(train_labels(initial_state(shape, 1, 2), shape, examples, examples))
     conflicting = Examples.of([[1], [1], [2]], [0, 1, 0])
     for seed in range(6):  # copies with two labels leave something of each class all the same
         train, _ = split_examples(conflicting, 0.3, seed)
         assert set(train.labels) == {0, 1}
     outside = Examples.of([[0], [5]], [0, 1])
     with pytest.raises(CorpusError, match="ids must be from 0 to 0"):
-        next(train_classifier(ClassifierState.start(shape, 1, 2), shape, outside, outside))
+        next(train_labels(initial_state(shape, 1, 2), shape, outside, outside))
     assert Examples.of([[], [1, 2], [3]], [0, 1, 0]).values.tolist() == [1, 2, 3]
     with pytest.raises(CorpusError, match="empty"):
         Examples.of([[], []], [0, 1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn import Model, ModelConfig
+from charrnn import LanguageModel, ModelConfig
 from charrnn.nn.language_model import ModelState
 from charrnn.nn.loss import softmax_cross_entropy
 from tests.gradcheck import assert_gradient, numeric_gradient
@@ -11,7 +11,7 @@ from tests.gradcheck import assert_gradient, numeric_gradient
 V, T, B, H = 5, 4, 3, 4
 
 
-def random_state(model: Model, rng: np.random.Generator) -> ModelState:
+def random_state(model: LanguageModel, rng: np.random.Generator) -> ModelState:
     return [
         tuple(rng.standard_normal(part.shape).astype(part.dtype) for part in layer)
         for layer in model.zero_state(B)
@@ -36,7 +36,7 @@ def test_gradients_equal_numeric_ones(
         dtype="float64",
     )
     rng = np.random.default_rng(3)
-    model = Model(config, V).init(rng)
+    model = LanguageModel(config, V).init(rng)
     inputs, targets = rng.integers(V, size=(2, T, B))
     state = random_state(model, rng)
 
@@ -56,7 +56,7 @@ def test_gradients_equal_numeric_ones(
 
 
 def test_names_and_shapes_follow_torch() -> None:
-    model = Model(ModelConfig(cell="gru", hidden_size=H, layers=2), V)
+    model = LanguageModel(ModelConfig(cell="gru", hidden_size=H, layers=2), V)
     assert {name: array.shape for name, array in model.params.items()} == {
         "weight_ih_l0": (3 * H, V),
         "weight_hh_l0": (3 * H, H),
@@ -72,14 +72,14 @@ def test_names_and_shapes_follow_torch() -> None:
 
 
 def test_parameters_are_views_into_one_flat_array() -> None:
-    model = Model(ModelConfig(hidden_size=H), V)
+    model = LanguageModel(ModelConfig(hidden_size=H), V)
     model.flat += 1
     assert all((param == 1).all() for param in model.params.values())
     assert sum(param.size for param in model.params.values()) == model.flat.size
 
 
 def test_a_sequence_split_in_two_has_the_same_logits() -> None:
-    model = Model(ModelConfig(hidden_size=H, layers=2), V).init(np.random.default_rng(0))
+    model = LanguageModel(ModelConfig(hidden_size=H, layers=2), V).init(np.random.default_rng(0))
     ids = np.random.default_rng(1).integers(V, size=(T, B))
     whole, _, _ = model.forward(ids, model.zero_state(B))
     first, state, _ = model.forward(ids[:1], model.zero_state(B))
@@ -89,20 +89,20 @@ def test_a_sequence_split_in_two_has_the_same_logits() -> None:
 
 def test_dropout_drops_its_share_keeps_the_mean_and_rests_when_not_training() -> None:
     config = ModelConfig(hidden_size=64, dropout=0.25)
-    model = Model(config, V).init(np.random.default_rng(0))
+    model = LanguageModel(config, V).init(np.random.default_rng(0))
     ids = np.random.default_rng(1).integers(V, size=(50, 20))
     plain, _, cache = model.forward(ids, model.zero_state(20))
     again, _, _ = model.forward(ids, model.zero_state(20))
     np.testing.assert_array_equal(plain, again)
     _, _, dropped = model.forward(ids, model.zero_state(20), dropout_rng=np.random.default_rng(2))
-    assert np.mean(dropped.top == 0) == pytest.approx(0.25, abs=0.01)
-    kept = dropped.top != 0
-    np.testing.assert_allclose(dropped.top[kept], cache.top[kept] / 0.75, rtol=1e-6)
+    assert np.mean(dropped.features == 0) == pytest.approx(0.25, abs=0.01)
+    kept = dropped.features != 0
+    np.testing.assert_allclose(dropped.features[kept], cache.features[kept] / 0.75, rtol=1e-6)
 
 
 def test_weight_drop_drops_its_share_of_the_recurrent_weights_and_nothing_else() -> None:
     config = ModelConfig(hidden_size=64, weight_drop=0.5)
-    model = Model(config, V).init(np.random.default_rng(0))
+    model = LanguageModel(config, V).init(np.random.default_rng(0))
     before, ids = model.flat.copy(), np.random.default_rng(1).integers(V, size=(8, 4))
     state = model.zero_state(4)
     _, _, cache = model.forward(ids, state, dropout_rng=np.random.default_rng(2))
@@ -117,18 +117,20 @@ def test_weight_drop_drops_its_share_of_the_recurrent_weights_and_nothing_else()
     assert grads["weight_hh_l0"][kept].all()
     np.testing.assert_array_equal(model.flat, before)
     plain, _, _ = model.forward(ids, state)
-    other = Model(ModelConfig(hidden_size=64), V, before)
+    other = LanguageModel(ModelConfig(hidden_size=64), V, before)
     np.testing.assert_array_equal(plain, other.forward(ids, state)[0])
 
 
 def test_the_first_output_bias_is_the_frequency_of_the_characters() -> None:
     frequencies = np.array([0.5, 0.3, 0.1, 0.05, 0.05])
-    model = Model(ModelConfig(hidden_size=H), V).init(np.random.default_rng(0), frequencies)
+    model = LanguageModel(ModelConfig(hidden_size=H), V).init(np.random.default_rng(0), frequencies)
     np.testing.assert_allclose(np.exp(model.params["output.bias"]), frequencies, rtol=1e-6)
 
 
 def test_float64_is_a_setting_and_reaches_every_array() -> None:
-    model = Model(ModelConfig(hidden_size=H, dtype="float64"), V).init(np.random.default_rng(0))
+    model = LanguageModel(ModelConfig(hidden_size=H, dtype="float64"), V).init(
+        np.random.default_rng(0)
+    )
     ids = np.zeros((T, B), np.uint8)
     loss, grads, state = model.loss_and_gradients(ids, ids, model.zero_state(B))
     arrays = [*model.params.values(), *grads.values(), *(part for layer in state for part in layer)]

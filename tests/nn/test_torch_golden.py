@@ -67,12 +67,13 @@ def forward(cell: Cell, layers: int, case: dict[str, Any]) -> tuple[Array, list[
 def test_optimizer_matches_torch_at_every_step(name: str) -> None:
     case = load("optimizers.json", name)
     params = np.array(case["start"])
-    optimizer = make_optimizer(params, OPTIMIZERS[name])
+    optimizer = make_optimizer(OPTIMIZERS[name])
+    slots = optimizer.slots(params)
     steps = zip(case["gradients"], case["learning_rates"], case["params_after_step"], strict=True)
-    for gradient, rate, expected in steps:
-        optimizer.step(params, np.array(gradient), rate)
+    for step, (gradient, rate, expected) in enumerate(steps, 1):
+        optimizer.step(params, np.array(gradient), slots, learning_rate=rate, steps=step)
         assert_matches(params, expected)
-    assert optimizer.steps == 5
+    assert step == 5
 
 
 @every_cell

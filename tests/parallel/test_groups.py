@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Config, ModelConfig, RunConfig, TrainingError, TrainingState, train
-from charrnn.parallel import group as workers_module
-from charrnn.parallel.group import Team, WorkerLostError, default_workers, start_method
-from charrnn.parallel.spawned import SpawnedTeam
+from charrnn import Config, ModelConfig, RunConfig, TrainingError
+from charrnn.parallel import launch
+from charrnn.parallel.forked import ForkedGroup
+from charrnn.parallel.group import WorkerLostError
+from charrnn.parallel.launch import default_workers, start_method
+from charrnn.parallel.spawned import SpawnedGroup
+from charrnn.training.next_character import initial_state
 from tests.support import (
     RUN,
     Ids,
@@ -26,6 +28,7 @@ from tests.support import (
     run,
     running,
     same_arrays,
+    train_text,
     wait_for,
 )
 
@@ -35,7 +38,7 @@ pytestmark = pytest.mark.skipif(start_method() != "fork", reason="both ways need
 @pytest.fixture(params=["fork", "spawn"])
 def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Start workers in this way."""
-    monkeypatch.setattr(workers_module, "start_method", lambda: request.param)
+    monkeypatch.setattr(launch, "start_method", lambda: request.param)
     return str(request.param)
 
 
@@ -68,13 +71,13 @@ def test_several_workers_train_as_one_does(
     ids: Ids,
 ) -> None:
     settings = {"cell": cell, "stride": stride, "steps": 40, "layers": 2}
-    alone, team = (run(config_of(n, **settings), ids) for n in (1, workers))
-    np.testing.assert_allclose(team.model.flat, alone.model.flat, atol=1e-9)
-    assert team.best_val_loss == pytest.approx(alone.best_val_loss)
-    for name, slot in alone.optimizer.slots.items():
-        np.testing.assert_allclose(team.optimizer.slots[name], slot, atol=1e-9)
+    alone, group = (run(config_of(n, **settings), ids) for n in (1, workers))
+    np.testing.assert_allclose(group.network.flat, alone.network.flat, atol=1e-9)
+    assert group.progress.best_val_loss == pytest.approx(alone.progress.best_val_loss)
+    for name, slot in alone.slots.items():
+        np.testing.assert_allclose(group.slots[name], slot, atol=1e-9)
     if stride is None:
-        for one, other in zip(alone.carried or [], team.carried or [], strict=True):
+        for one, other in zip(alone.carried or [], group.carried or [], strict=True):
             np.testing.assert_allclose(one, other, atol=1e-9)
 
 
@@ -84,16 +87,16 @@ def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> Non
     for workers in (1, 2):
         config = config_of(workers, steps=30, optimizer="sgd", learning_rate=1.0)
         config = replace(config, optimizer=replace(config.optimizer, **clip))
-        finals.append(run(config, ids).model.flat)
+        finals.append(run(config, ids).network.flat)
     np.testing.assert_allclose(finals[1], finals[0], atol=1e-9)
     unclipped = config_of(1, steps=30, optimizer="sgd", learning_rate=1.0, clip_norm=None)
-    assert np.abs(run(unclipped, ids).model.flat - finals[0]).max() > 1e-3
+    assert np.abs(run(unclipped, ids).network.flat - finals[0]).max() > 1e-3
 
 
 @either_way
 def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:
     first, again = (run(make_config(steps=30, workers=2, dropout=0.2), ids) for _ in range(2))
-    np.testing.assert_array_equal(first.model.flat, again.model.flat)
+    np.testing.assert_array_equal(first.network.flat, again.network.flat)
 
 
 @either_way
@@ -102,7 +105,7 @@ def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:
     config = make_config(steps=10, workers=3)
     run(config, ids)
     assert children() == before
-    events = train(TrainingState.start(config, V), config, ids, ids[:0])
+    events = train_text(initial_state(config, V), config, ids, ids[:0])
     next(events)
     assert len(children() - before) == 2
     events.close()
@@ -112,87 +115,84 @@ def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:
 @either_way
 def test_a_rollback_reaches_every_worker(ids: Ids) -> None:
     config = make_config(steps=60, workers=2, schedule="constant")
-    state = TrainingState.start(config, V)
+    state = initial_state(config, V)
     rollbacks = 0
-    for event in train(state, config, ids[:-600], ids[-600:]):
+    for event in train_text(state, config, ids[:-600], ids[-600:]):
         if event.step == 50 and not rollbacks:
-            state.model.flat[-1] = np.nan
+            state.network.flat[-1] = np.nan
         rollbacks += event.rollback is not None
     assert rollbacks == 1
-    assert np.isfinite(state.model.flat).all()
-    assert state.best_val_loss < 1.6
+    assert np.isfinite(state.network.flat).all()
+    assert state.progress.best_val_loss < 1.6
 
 
 class Adding:
     """Work that can be pickled: everyone adds one, and all agree on the sum."""
 
-    def __init__(self, team: Team) -> None:
-        self.team, self.array = team, team.array((3,), np.float64)
+    def __init__(self, group: ForkedGroup) -> None:
+        self.group, self.array = group, group.array((3,), np.float64)
 
-    def __call__(self) -> None:
-        self.array[self.team.rank] += 1
-        assert self.team.all_reduce(1.0, self.team.rank) == [3, 3]
-        self.team.barrier()
+    def add(self) -> None:
+        self.array[self.group.rank] += 1
+        assert self.group.all_reduce(1.0, self.group.rank) == [3, 3]
+        self.group.barrier()
 
 
-@pytest.mark.parametrize("kind", [Team, SpawnedTeam])
-def test_a_lost_worker_is_an_error_at_the_next_barrier(kind: type[Team]) -> None:
-    team = kind(3)
-    work = Adding(team)
-    team.start(work)
+@pytest.mark.parametrize("kind", [ForkedGroup, SpawnedGroup])
+def test_a_lost_worker_is_an_error_at_the_next_barrier(kind: type[ForkedGroup]) -> None:
+    group = kind(3)
+    work = Adding(group)
+    group.start(work)
     for _ in range(5):
-        team.begin()
-        work()
+        group.call("add")
     np.testing.assert_array_equal(work.array, 5)
-    os.kill(team._children[0], signal.SIGKILL)  # noqa: SLF001
+    os.kill(group._children[0], signal.SIGKILL)  # noqa: SLF001
 
     def go_on() -> None:
         for _ in range(3):
-            team.begin()
-            work()
+            group.call("add")
 
     with pytest.raises(WorkerLostError):
         go_on()
-    team.close()
+    group.close()
 
 
-@pytest.mark.parametrize("kind", [Team, SpawnedTeam])
-def test_the_rows_of_all_are_summed_in_parts(kind: type[Team]) -> None:
-    team = kind(3)
-    work = Summing(team)
-    team.start(work)
-    team.begin()
-    work()
+@pytest.mark.parametrize("kind", [ForkedGroup, SpawnedGroup])
+def test_the_rows_of_all_are_summed_in_parts(kind: type[ForkedGroup]) -> None:
+    group = kind(3)
+    work = Summing(group)
+    group.start(work)
+    group.call("total")
     np.testing.assert_array_equal(work.rows[0], 6 * np.arange(10))
-    team.close()
+    group.close()
 
 
 class Summing:
     """Everyone adds a multiple of the same row."""
 
-    def __init__(self, team: Team) -> None:
-        self.team, self.rows = team, team.array((3, 10), np.float64)
+    def __init__(self, group: ForkedGroup) -> None:
+        self.group, self.rows = group, group.array((3, 10), np.float64)
 
-    def __call__(self) -> None:
-        self.rows[self.team.rank] = (self.team.rank + 1) * np.arange(10)
-        part = self.team.reduce_scatter(self.rows)
-        np.testing.assert_array_equal(part, 6 * np.arange(10)[self.team.part(10)])
-        self.team.barrier()
+    def total(self) -> None:
+        self.rows[self.group.rank] = (self.group.rank + 1) * np.arange(10)
+        part = self.group.reduce_scatter(self.rows)
+        np.testing.assert_array_equal(part, 6 * np.arange(10)[self.group.part(10)])
+        self.group.barrier()
 
 
 @either_way
 def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:
     config = make_config(steps=100_000, workers=2)
-    state = TrainingState.start(config, V)
+    state = initial_state(config, V)
     before = children()
-    events = train(state, config, ids, ids[:0])
+    events = train_text(state, config, ids, ids[:0])
     next(events)
     (worker,) = children() - before
     os.kill(int(worker.split()[0]), signal.SIGKILL)
     with pytest.raises(TrainingError, match="a worker process died"):
         for _ in events:
             pass
-    assert np.isfinite(state.model.flat).all()
+    assert np.isfinite(state.network.flat).all()
     assert children() == before
 
 
@@ -254,19 +254,23 @@ def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:
 
 
 def test_more_workers_than_windows_are_refused(text: Path) -> None:
-    fails(2, "more than the 4 windows", "train", text, *RUN, "--batch-size", "4", "--workers", "5",
+    fails(2, "more than the 4 samples", "train", text, *RUN, "--batch-size", "4", "--workers", "5",
           "-o", "m.npz", cwd=text.parent)  # fmt: skip
 
 
 def test_a_library_user_gets_one_process_unless_asked() -> None:
-    assert Config(run=RunConfig()).run.workers is None
-    program = (
-        "import threading; from charrnn import *; import numpy as np\n"
-        "config = Config(run=RunConfig(steps=1, seconds=None))\n"
-        "state = TrainingState.start(config, 5)\n"
-        "list(train(state, config, np.zeros(2000, np.uint8), np.zeros(0, np.uint8)))"
-    )
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+    assert RunConfig().workers is None
+    before = children()
+    for workers, expected in ((None, 0), (2, 1)):
+        # large enough that the command line would take two
+        config = make_config(workers=workers, steps=3)
+        config = replace(config, model=replace(config.model, hidden_size=512))
+        config = replace(config, data=replace(config.data, seq_length=64, batch_size=32))
+        ids = np.zeros(5000, np.uint8)
+        events = train_text(initial_state(config, V), config, ids, ids[:0])
+        next(events)
+        assert len(children() - before) == expected
+        events.close()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

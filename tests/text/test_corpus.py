@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import ConfigError, CorpusError, Vocabulary, read_corpus, read_text
-from charrnn.text import corpus
-from charrnn.text.corpus import encode_pieces
+from charrnn import ConfigError, Corpus, CorpusError, Vocabulary, read_corpus, read_text
+from charrnn.text import reading, spool
+from charrnn.text.encoding import encode_pieces
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -21,7 +21,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 @given(st.lists(texts, min_size=1))
 def test_pieces_encode_as_their_whole(pieces: list[str]) -> None:
     whole = "".join(pieces)
-    encoded = encode_pieces(pieces)
+    encoded = Corpus(*encode_pieces(pieces))
     assert encoded.vocabulary.decode(encoded.ids) == whole
     assert encoded.vocabulary.characters == "".join(sorted(set(whole)))
     assert encoded.vocabulary.counts.tolist() == [
@@ -35,7 +35,7 @@ def test_pieces_encode_as_their_whole(pieces: list[str]) -> None:
 def test_text_is_the_same_in_any_encoding_and_piece_size(
     encoding: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "PIECE_BYTES", piece)
+    monkeypatch.setattr(reading, "PIECE_BYTES", piece)
     text = "naïve café\r\nœuf 日本語 👩‍👩‍👧 e\u0301\n"
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode(encoding))
@@ -57,7 +57,7 @@ def test_the_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("piece", [1, 4, 1 << 20])
 def test_a_bad_byte_is_located(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "PIECE_BYTES", piece)
+    monkeypatch.setattr(reading, "PIECE_BYTES", piece)
     path = tmp_path / "latin.txt"
     path.write_bytes("première\nligne à\n".encode("latin-1"))
     with pytest.raises(CorpusError, match=r"byte 5 \(line 1\) is not valid utf-8: 0xe8") as caught:
@@ -74,7 +74,7 @@ def test_a_bad_byte_is_located(piece: int, tmp_path: Path, monkeypatch: pytest.M
 def test_normalisation_does_not_see_the_pieces(
     normalize: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "PIECE_BYTES", piece)
+    monkeypatch.setattr(reading, "PIECE_BYTES", piece)
     text = "cafe\u0301 \ufb01n\nA\u030a"
     path = tmp_path / "text.txt"
     path.write_text(text, encoding="utf-8")
@@ -124,9 +124,9 @@ def test_a_long_text_lies_in_a_file_and_is_the_same(
     # characters of one, two and four bytes an id, new ones in every piece
     text = "".join(map(chr, range(0x20, 0x20 + size))).encode("utf-8", "ignore").decode()
     pieces = [text[at : at + size // 7] for at in range(0, len(text), size // 7)] * 2
-    in_memory = encode_pieces(pieces)
-    monkeypatch.setattr(corpus, "IN_MEMORY", 20)
-    in_file = encode_pieces(pieces)
+    in_memory = Corpus(*encode_pieces(pieces))
+    monkeypatch.setattr(spool, "IN_MEMORY", 20)
+    in_file = Corpus(*encode_pieces(pieces))
     assert isinstance(in_file.ids.base, np.memmap)
     assert not isinstance(in_memory.ids.base, np.memmap)
     np.testing.assert_array_equal(in_file.ids, in_memory.ids)
@@ -141,7 +141,7 @@ def test_a_long_text_lies_in_a_file_and_is_the_same(
 def test_a_long_text_without_room_for_its_ids_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "IN_MEMORY", 1000)
+    monkeypatch.setattr(spool, "IN_MEMORY", 1000)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     full = Path("/dev/full").open("w+b", 0)  # noqa: SIM115  # closed by whoever writes to it
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: full)
@@ -154,7 +154,7 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
 @given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
 def test_text_without_line_ends_is_normalised_piece_by_piece(form: Any, text: str) -> None:
     pieces = iter(text)
-    reader = corpus.Reader("utf-8", form)
+    reader = reading.Reader("utf-8", form)
     assert "".join(reader._normalized(pieces)) == unicodedata.normalize(form, text)  # noqa: SLF001
 
 

@@ -7,21 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from charrnn import (
-    Config,
-    Model,
-    TrainingError,
-    TrainingState,
-    fit_config,
-    score,
-    split,
-    train,
-)
-from charrnn.text.split import evaluate
-from tests.support import Ids, V, make_config, run
+from charrnn import Config, LanguageModel, TrainingError, fit_config, score, split
+from charrnn.inference.evaluation import evaluate
+from charrnn.training.next_character import initial_state
+from tests.support import Ids, V, make_config, run, train_text
 
 
-def mean_loss(model: Model, ids: Ids) -> float:
+def mean_loss(model: LanguageModel, ids: Ids) -> float:
     nats, chars = evaluate(model, ids)
     return nats / chars
 
@@ -30,28 +22,28 @@ def mean_loss(model: Model, ids: Ids) -> float:
 @pytest.mark.parametrize("stride", [None, 5])
 def test_every_cell_learns(cell: str, stride: int | None, ids: Ids) -> None:
     config = make_config(cell=cell, stride=stride, steps=300)
-    before = mean_loss(TrainingState.start(config, V).model, ids[-630:])
+    before = mean_loss(initial_state(config, V).network, ids[-630:])
     state = run(config, ids)
     assert before == pytest.approx(math.log(V), abs=0.2)
     # With a tenth of noise, the best possible is about 0.5 nats.
-    assert state.best_val_loss < 1.0
+    assert state.progress.best_val_loss < 1.0
 
 
 @pytest.mark.parametrize(
     ("optimizer", "learning_rate"), [("sgd", 2.0), ("adagrad", 0.1), ("rmsprop", 0.01)]
 )
-def test_every_optimiser_learns(optimizer: str, learning_rate: float, ids: Ids) -> None:
+def test_every_optimizer_learns(optimizer: str, learning_rate: float, ids: Ids) -> None:
     config = make_config(optimizer=optimizer, learning_rate=learning_rate, steps=300)
-    assert run(config, ids).best_val_loss < 1.2
+    assert run(config, ids).progress.best_val_loss < 1.2
 
 
 @pytest.mark.parametrize("stride", [None, 5])
 def test_the_same_random_seed_gives_the_same_weights(stride: int | None, ids: Ids) -> None:
     config = make_config(steps=20, stride=stride, dropout=0.2)
     first, again = run(config, ids), run(config, ids)
-    np.testing.assert_array_equal(first.model.flat, again.model.flat)
+    np.testing.assert_array_equal(first.network.flat, again.network.flat)
     other = run(replace(config, run=replace(config.run, random_seed=2)), ids)
-    assert not np.array_equal(first.model.flat, other.model.flat)
+    assert not np.array_equal(first.network.flat, other.network.flat)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -62,15 +54,15 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     config = make_config(cell=cell, stride=stride, steps=80, dropout=0.2, layers=2)
     whole = run(config, ids)
     train_ids, val_ids = split(ids, 0.1)
-    stopped = TrainingState.start(config, V)
-    for event in train(stopped, config, train_ids, val_ids):
+    stopped = initial_state(config, V)
+    for event in train_text(stopped, config, train_ids, val_ids):
         if event.step == 41:
             break
     resumed = run(config, ids, stopped)
-    np.testing.assert_array_equal(resumed.model.flat, whole.model.flat)
-    for name, slot in whole.optimizer.slots.items():
-        np.testing.assert_array_equal(resumed.optimizer.slots[name], slot)
-    assert resumed.best_val_loss == whole.best_val_loss
+    np.testing.assert_array_equal(resumed.network.flat, whole.network.flat)
+    for name, slot in whole.slots.items():
+        np.testing.assert_array_equal(resumed.slots[name], slot)
+    assert resumed.progress.best_val_loss == whole.progress.best_val_loss
     assert [entry["step"] for entry in resumed.history] == [
         entry["step"] for entry in whole.history
     ]
@@ -78,12 +70,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
 
 def test_a_longer_time_limit_trains_on_and_validates_on_the_way(ids: Ids) -> None:
     train_ids, val_ids = split(ids, 0.1)
-    state = TrainingState.start(make_config(seconds=0.5), V)
-    list(train(state, make_config(seconds=0.5), train_ids, val_ids))
-    first_end, measured = state.seconds, len(state.history)
-    events = list(train(state, make_config(seconds=2.0), train_ids, val_ids))
+    state = initial_state(make_config(seconds=0.5), V)
+    list(train_text(state, make_config(seconds=0.5), train_ids, val_ids))
+    first_end, measured = state.progress.seconds, len(state.history)
+    events = list(train_text(state, make_config(seconds=2.0), train_ids, val_ids))
     # It goes on for most of what was added, and its first step is not taken for a slow one.
-    assert state.seconds - first_end > 1.0
+    assert state.progress.seconds - first_end > 1.0
     assert events[0].progress < 0.5
     assert events[-1].progress == 1
     assert len(state.history) - measured > 3
@@ -99,8 +91,8 @@ def test_more_steps_validate_on_the_way_too(ids: Ids) -> None:
 def test_events_tell_what_happened(ids: Ids) -> None:
     config = make_config(epochs=2, schedule="linear")
     train_ids, val_ids = split(ids, 0.1)
-    state = TrainingState.start(config, V)
-    events = list(train(state, config, train_ids, val_ids))
+    state = initial_state(config, V)
+    events = list(train_text(state, config, train_ids, val_ids))
     per_epoch = (len(train_ids) - 1) // (12 * 8)
     assert [event.step for event in events] == list(range(1, 2 * per_epoch + 1))
     assert [event.epoch for event in events] == [1] * per_epoch + [2] * per_epoch
@@ -119,29 +111,29 @@ def test_the_best_weights_are_kept_not_the_last(ids: Ids) -> None:
     # A rate far too high for the end of training makes late weights worse than early ones.
     config = make_config(steps=200, schedule="constant", learning_rate=0.05)
     train_ids, val_ids = split(ids, 0.1)
-    state = TrainingState.start(config, V)
+    state = initial_state(config, V)
     losses = {}
-    for event in train(state, config, train_ids, val_ids):
+    for event in train_text(state, config, train_ids, val_ids):
         if event.val_loss is not None:
             losses[event.step] = event.val_loss
             assert event.is_best == (event.val_loss == min(losses.values()))
-    assert state.best_val_loss == min(losses.values())
-    state.model.flat[...] = state.weights
-    assert mean_loss(state.model, val_ids) == state.best_val_loss
+    assert state.progress.best_val_loss == min(losses.values())
+    state.network.flat[...] = state.weights
+    assert mean_loss(state.network, val_ids) == state.progress.best_val_loss
 
 
 def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
     config = make_config(steps=3000, schedule="constant", learning_rate=0.05, patience=2)
     state = run(config, ids)
-    assert state.step < 3000
-    assert state.stale == 2
+    assert state.progress.step < 3000
+    assert state.progress.evaluations_since_best == 2
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
     config = make_config(seconds=3.0)
     train_ids, val_ids = split(ids, 0.1)
     started = time.perf_counter()
-    events = list(train(TrainingState.start(config, V), config, train_ids, val_ids))
+    events = list(train_text(initial_state(config, V), config, train_ids, val_ids))
     # Generous: this is about stopping at all, whatever else the machine is doing.
     assert time.perf_counter() - started < 6
     assert events[-1].progress == 1
@@ -157,58 +149,58 @@ def test_the_state_is_carried_in_streams_and_not_in_windows(ids: Ids) -> None:
 
 def test_a_loss_that_is_not_finite_takes_training_back_to_the_last_good_state(ids: Ids) -> None:
     config = make_config(steps=100, schedule="constant")
-    state = TrainingState.start(config, V)
+    state = initial_state(config, V)
     events = []
-    for event in train(state, config, *split(ids, 0.1)):
+    for event in train_text(state, config, *split(ids, 0.1)):
         events.append(event)
         if len(events) == 50:
             measured = [e.step for e in events if e.val_loss is not None]
-            state.model.params["output.bias"][0] = np.nan
+            state.network.params["output.bias"][0] = np.nan
     (notable,) = (event for event in events if event.rollback is not None)
     assert "step 51: the loss is no longer a finite number" in str(notable.rollback)
     assert notable.step == measured[-1] + 1
     assert notable.learning_rate == pytest.approx(events[48].learning_rate / 2)
     assert events[-1].step == 100
-    assert np.isfinite(state.model.flat).all()
-    assert state.best_val_loss < 1.5
+    assert np.isfinite(state.network.flat).all()
+    assert state.progress.best_val_loss < 1.5
 
 
 def test_a_rollback_restores_everything_but_the_clock(ids: Ids) -> None:
     config = make_config(steps=60, dropout=0.2)
-    calm, shaken = TrainingState.start(config, V), TrainingState.start(config, V)
-    for event in train(calm, config, *split(ids, 0.1)):
+    calm, shaken = initial_state(config, V), initial_state(config, V)
+    for event in train_text(calm, config, *split(ids, 0.1)):
         if event.val_loss is not None:
             break
-    back_to = calm.step
-    for event in train(shaken, config, *split(ids, 0.1)):
+    back_to = calm.progress.step
+    for event in train_text(shaken, config, *split(ids, 0.1)):
         if event.step == back_to + 5 and event.rollback is None:
-            shaken.model.flat[...] = np.nan
-            shaken.rate_scale = 2.0  # halved to 1, so that the steps to compare are the same
+            shaken.network.flat[...] = np.nan
+            shaken.advance(rate_scale=2.0)  # halved to 1, so that the steps to compare are the same
         if event.rollback is not None:
             break
-    for event in train(calm, config, *split(ids, 0.1)):
-        if event.step == shaken.step:
+    for event in train_text(calm, config, *split(ids, 0.1)):
+        if event.step == shaken.progress.step:
             break
-    np.testing.assert_array_equal(calm.model.flat, shaken.model.flat)
-    for name, slot in calm.optimizer.slots.items():
-        np.testing.assert_array_equal(shaken.optimizer.slots[name], slot)
+    np.testing.assert_array_equal(calm.network.flat, shaken.network.flat)
+    for name, slot in calm.slots.items():
+        np.testing.assert_array_equal(shaken.slots[name], slot)
 
 
 def test_training_that_cannot_be_saved_gives_up_with_usable_weights(ids: Ids) -> None:
     config = make_config(
         steps=50, optimizer="sgd", learning_rate=1e300, schedule="constant", clip_norm=None
     )
-    state = TrainingState.start(config, V)
+    state = initial_state(config, V)
     with pytest.raises(TrainingError, match=r"4 lower learning rates did not help"):
-        list(train(state, config, *split(ids, 0.1)))
-    assert np.isfinite(state.model.flat).all()
-    assert np.isfinite(mean_loss(state.model, ids[:200]))
+        list(train_text(state, config, *split(ids, 0.1)))
+    assert np.isfinite(state.network.flat).all()
+    assert np.isfinite(mean_loss(state.network, ids[:200]))
 
 
 def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
     state = run(make_config(steps=5, val_fraction=0.0), ids)
     assert state.best_weights is None
-    np.testing.assert_array_equal(state.weights, state.model.flat)
+    np.testing.assert_array_equal(state.weights, state.network.flat)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +241,7 @@ def test_by_default_passages_from_all_over_the_text_are_held_out(
 
 
 def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
-    model = run(make_config(steps=100), ids).model
+    model = run(make_config(steps=100), ids).network
     # One stream of less than a window: nothing starts cold but the first character.
     tail = ids[-60:]
     assert mean_loss(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=1e-5)

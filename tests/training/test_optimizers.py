@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from charrnn import OptimizerConfig
-from charrnn.training.optimizers import (
-    OPTIMIZERS,
-    clip_by_norm_factor,
-    clip_by_value,
-    learning_rate,
-    make_optimizer,
-    schedule,
-)
+from charrnn.training.optimizers import OPTIMIZERS, make_optimizer
+from charrnn.training.schedule import clip_by_norm_factor, clip_by_value, learning_rate, schedule
 
 
 def test_clip_by_norm_shrinks_a_long_gradient_to_the_limit_and_leaves_a_short_one() -> None:
@@ -48,11 +42,12 @@ def test_the_warm_up_rises_to_the_peak_and_takes_a_tenth_of_a_run_at_most() -> N
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_optimiser_descends_a_bowl_in_place(name: str, dtype: str) -> None:
+def test_every_optimizer_descends_a_bowl_in_place(name: str, dtype: str) -> None:
     params = np.array([3.0, -2.0], dtype)
-    optimizer = make_optimizer(params, OptimizerConfig(name=name))  # type: ignore[arg-type]
-    for _ in range(2000):
-        optimizer.step(params, 2 * params, 0.05)
+    optimizer = make_optimizer(OptimizerConfig(name=name))  # type: ignore[arg-type]
+    slots = optimizer.slots(params)
+    for step in range(1, 2001):
+        optimizer.step(params, 2 * params, slots, learning_rate=0.05, steps=step)
     assert np.abs(params).max() < 0.3
     assert params.dtype == dtype
-    assert all(slot.dtype == dtype for slot in optimizer.slots.values())
+    assert all(slot.dtype == dtype for slot in slots.values())

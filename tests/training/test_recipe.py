@@ -113,12 +113,12 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
 ) -> None:
     taken: list[int] = []
 
-    def train(*_: object) -> Iterator[SimpleNamespace]:
+    def train_events(*_: object) -> Iterator[SimpleNamespace]:
         for step in range(1, 100):
             taken.append(step)
             yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
 
-    monkeypatch.setattr(recipe, "train", train)
+    monkeypatch.setattr(recipe, "train_events", train_events)
     data = config(seconds=260).data
     speed = recipe.characters_per_second(config(seconds=260), text(50_000), V)
     assert speed == pytest.approx(data.seq_length * data.batch_size / 0.1)

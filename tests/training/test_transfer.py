@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from charrnn import Model, ModelConfig, Vocabulary
-from charrnn.training.transfer import merge_vocabularies, transfer_weights
+from charrnn import LanguageModel, ModelConfig, Vocabulary
+from charrnn.models.transfer import merge_vocabularies, transfer_weights
 
 
-def make(characters: str, seed: int) -> tuple[Model, Vocabulary]:
+def make(characters: str, seed: int) -> tuple[LanguageModel, Vocabulary]:
     config = ModelConfig(hidden_size=6, layers=2, dtype="float64")
-    model = Model(config, len(characters)).init(np.random.default_rng(seed))
+    model = LanguageModel(config, len(characters)).init(np.random.default_rng(seed))
     return model, Vocabulary(characters)
 
 
@@ -50,6 +50,6 @@ def test_merged_vocabularies_keep_every_character_and_the_new_counts() -> None:
 def test_without_new_characters_it_is_a_copy(dtype: str) -> None:
     config = ModelConfig(hidden_size=4, dtype=dtype)  # type: ignore[arg-type]
     vocabulary = Vocabulary("abc")
-    old, new = (Model(config, 3).init(np.random.default_rng(seed)) for seed in (0, 1))
+    old, new = (LanguageModel(config, 3).init(np.random.default_rng(seed)) for seed in (0, 1))
     transfer_weights(old, vocabulary, new, vocabulary)
     np.testing.assert_array_equal(old.flat, new.flat)

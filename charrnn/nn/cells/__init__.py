@@ -15,19 +15,16 @@ steps, (T*B, H), is one matrix without a copy, and one gate of one step is one b
 
 from charrnn.config import CellName, Nonlinearity
 from charrnn.nn.cells.cell import (
-    Array,
-    Blocks,
     Cell,
     Mask,
     Params,
     State,
-    Workspace,
     init_params,
-    remember_by_default,
 )
 from charrnn.nn.cells.gru import GRUCell
 from charrnn.nn.cells.lstm import LSTMCell
 from charrnn.nn.cells.rnn import RNNCell
+from charrnn.nn.kernels import Array, Blocks, Workspace
 
 CELLS: dict[str, type[RNNCell] | type[LSTMCell] | type[GRUCell]] = {
     "rnn": RNNCell,
@@ -49,7 +46,6 @@ __all__ = [
     "Workspace",
     "init_params",
     "make_cell",
-    "remember_by_default",
 ]
 
 

@@ -1,4 +1,4 @@
-"""What all cells share: scratch memory, initialisation, the products and the loop over time.
+"""What all cells share: their contract, initialization and the loop over time.
 
 A cell's own file has only what differs: the element-wise arithmetic of one step and its derivative.
 """
@@ -10,81 +10,25 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from charrnn.nn.kernels import (
+    Array,
+    Blocks,
+    Workspace,
+    by_gate,
+    input_gradients,
+    one_hot_gradients,
+    weight_gradients,
+)
+
 Params = dict[str, Array]
 State = tuple[Array, ...]
 Mask = NDArray[np.bool_]
 
-# OpenBLAS multiplies without first copying both operands as long as M*N*K is at most a million.
-# With blocks of this many weights that holds for up to 61 samples.
-BLOCK_WEIGHTS = 1 << 14
-NARROWEST_BLOCK = 16
-
 # Input weights of up to this many are multiplied step by step, larger ones with all steps at once,
 # which is quicker.
 STEP_BY_STEP = 1 << 15
-
-
-class Workspace:
-    """Scratch arrays, made once for each name and shape and then lent again and again.
-
-    What forward leaves in a workspace (outputs and cache) is valid until the next forward with the
-    same workspace. Without one, every call makes arrays of its own.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_arrays": {}}  # scratch is not worth pickling
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of this shape with unspecified contents."""
-        array = self._arrays.get(name)
-        if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = np.empty(shape, dtype)
-        return array
-
-
-class Blocks:
-    """Weights cut into blocks, for products with the few rows of one step after another.
-
-    Products as small as those of one step spend a third of their time in BLAS rearranging the
-    weights. Here they are rearranged once for all steps.
-
-    blocks   (G, N/m, K, m), cut from weights (G, K, N)
-    """
-
-    def __init__(
-        self, weights: Array, workspace: Workspace, name: str, scale: Array | None = None
-    ) -> None:
-        G, K, N = weights.shape
-        self.width = block_width(K, N)
-        cut = weights.reshape(G, K, N // self.width, self.width).transpose(0, 2, 1, 3)
-        self.blocks = workspace.array(name, cut.shape, weights.dtype)
-        if scale is None:
-            self.blocks[...] = cut
-        else:
-            np.multiply(cut, scale[..., None], out=self.blocks)
-
-    def target(self, out: Array, rows: int | None = None) -> Array:
-        """Return a view of out (G, B, N) that ``np.matmul(x, blocks, out=view)`` fills.
-
-        rows   multiply this many rows at a time, which B must be a multiple of; x is then
-               (B/rows, 1, 1, rows, K) instead of (B, K)
-        """
-        G, B, N = out.shape
-        shape = (G, B // (rows or B), rows or B, N // self.width, self.width)
-        view = out.reshape(shape).transpose(1, 0, 3, 2, 4)
-        return view if rows else view[0]
-
-
-def block_width(inner: int, outer: int) -> int:
-    """Return how many of ``outer`` columns go into a block: a divisor, or all if none will do."""
-    most = min(BLOCK_WEIGHTS // inner, outer)
-    return next((m for m in range(most, NARROWEST_BLOCK - 1, -1) if outer % m == 0), outer)
 
 
 class Cache(NamedTuple):
@@ -92,14 +36,14 @@ class Cache(NamedTuple):
 
     inputs   as given to forward
     gates    after their activation, (G, T, B, H)
-    kept     one more array that the cell wants to see again, (T, B, H)
+    saved     one more array that the cell wants to see again, (T, B, H)
     states   from the initial state on, (T+1, B, H) each
     mask     as given to forward
     """
 
     inputs: NDArray[Any]
     gates: Array
-    kept: Array
+    saved: Array
     states: State
     workspace: Workspace
     mask: Mask | None
@@ -138,14 +82,14 @@ class Cell(ABC):
         recurrent: Array,
         before: Sequence[Array],
         after: Sequence[Array],
-        kept: Array,
+        saved: Array,
     ) -> None:
         """Compute one step's state from the two halves of its gates, in place.
 
         gates          the input's part, biases included, (G, B, H); left as the activated gates
         recurrent      the part of W_hh h_(t-1), (G, B, H); may be overwritten
         before, after  the state to read and the state to write; they may be the same arrays
-        kept           (B, H), free for what ``step_backward`` wants to see again
+        saved           (B, H), free for what ``step_backward`` wants to see again
 
         Both parts come scaled for ``activate``.
         """
@@ -155,7 +99,7 @@ class Cell(ABC):
         self,
         params: Params,
         gates: Array,
-        kept: Array,
+        saved: Array,
         before: Sequence[Array],
         d_state: Sequence[Array],
         d_gates: Array,
@@ -163,7 +107,7 @@ class Cell(ABC):
     ) -> None:
         """Undo ``step``: from the gradient by its state to those by its gates.
 
-        params, gates, kept, before    as ``step`` saw and left them
+        params, gates, saved, before    as ``step`` saw and left them
         d_state                gradients by the state after, (B, H) each. On return those by the
                                state before, but for what comes through W_hh to the first
         d_gates                to be written, (gradients, B, H), before the activation; the gates'
@@ -187,6 +131,9 @@ class Cell(ABC):
         d_gates   of all steps, (gradients, T*B, H)
         states    after each step, (T*B, H) each
         """
+
+    def open_forget_gate(self, params: Params) -> None:  # noqa: B027
+        """Set the biases of a forget gate, in place, so that the cell remembers at first."""
 
     def scale(self, dtype: np.dtype[Any]) -> Array:
         """Return what each gate's input is multiplied by, (G, 1, 1): half for a sigmoid."""
@@ -218,7 +165,7 @@ class Cell(ABC):
 
     def by_gate(self, weight: Array) -> Array:
         """Return a view (G, I, H) of weights (G*H, I): what a row of features is multiplied by."""
-        return _by_gate(weight, self.gates).transpose(0, 2, 1)
+        return by_gate(weight, self.gates).transpose(0, 2, 1)
 
     def forward(
         self,
@@ -240,7 +187,7 @@ class Cell(ABC):
         workspace = workspace or Workspace()
         T, (B, H), dtype = len(inputs), state[0].shape, params["weight_hh"].dtype
         gates = workspace.array("gates", (self.gates, T, B, H), dtype)
-        kept = workspace.array("kept", (T, B, H), dtype)
+        saved = workspace.array("saved", (T, B, H), dtype)
         states = tuple(workspace.array(name, (T + 1, B, H), dtype) for name in self.state_names)
         for steps, initial in zip(states, state, strict=True):
             steps[0] = initial
@@ -251,11 +198,11 @@ class Cell(ABC):
         for t in range(T):
             before, after = [s[t] for s in states], [s[t + 1] for s in states]
             np.matmul(before[0], weights.blocks, out=target)
-            self.step(params, gates[:, t], recurrent, before, after, kept[t])
+            self.step(params, gates[:, t], recurrent, before, after, saved[t])
             if mask is not None:
                 _hold(before, after, mask[t])
         final = tuple(steps[T].copy() for steps in states)
-        return states[0][1:], final, Cache(inputs, gates, kept, states, workspace, mask)
+        return states[0][1:], final, Cache(inputs, gates, saved, states, workspace, mask)
 
     def backward(
         self,
@@ -276,7 +223,7 @@ class Cell(ABC):
         the initial state. The cache is used up: gradients are written over the gates. The arguments
         are left as they were.
         """
-        _, gates, kept, states, workspace, mask = cache
+        _, gates, saved, states, workspace, mask = cache
         G, T, B, H = gates.shape
         # In the memory of the gates themselves if they fit: each step's are hot, just read.
         d_gates = gates
@@ -290,7 +237,7 @@ class Cell(ABC):
         parts = d_hidden[None]
         if not single:
             parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
-        weights = Blocks(_by_gate(params["weight_hh"], G), workspace, "backward blocks")
+        weights = Blocks(by_gate(params["weight_hh"], G), workspace, "backward blocks")
         target = weights.target(parts[:G])
         for t in reversed(range(T)):
             if d_outputs is not None:
@@ -298,7 +245,7 @@ class Cell(ABC):
             d_step = d_gates[:, t]
             before = [s[t] for s in states]
             held = None if mask is None else [d.copy() for d in d_states]
-            self.step_backward(params, gates[:, t], kept[t], before, d_states, d_step, scratch)
+            self.step_backward(params, gates[:, t], saved[t], before, d_states, d_step, scratch)
             if mask is not None:
                 d_step *= mask[t][:, None]
             np.matmul(d_step[:G, None], weights.blocks, out=target)
@@ -324,7 +271,7 @@ class Cell(ABC):
         inputs, states, workspace = cache.inputs, cache.states, cache.workspace
         G, (_, T, B, H), dtype = self.gates, d_gates.shape, d_gates.dtype
         steps = d_gates.reshape(self.gradients, T * B, H)
-        _weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
+        weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
         ones = np.ones(T * B, dtype)  # a product with ones is quicker than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
@@ -332,12 +279,12 @@ class Cell(ABC):
         self.further_gradients(steps, tuple(s[1:].reshape(T * B, H) for s in states), grads)
         d_input = [steps[row] for row in self.input_side]
         if inputs.ndim == 2:  # noqa: PLR2004
-            _one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
+            one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
             return None
-        _weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
+        weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
         d_inputs = workspace.array("d_inputs", inputs.shape, dtype)
         product = workspace.array("d_inputs of a gate", inputs.shape, dtype)
-        _input_gradients(d_input, params["weight_ih"], d_inputs, product)
+        input_gradients(d_input, params["weight_ih"], d_inputs, product)
         return d_inputs
 
     def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
@@ -369,25 +316,6 @@ class Cell(ABC):
         gates += (self.input_bias(params).reshape(G, 1, H) * scale)[:, None]
 
 
-def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
-    """Apply tanh to all gates in place, and make a sigmoid of these.
-
-    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2 cannot overflow, and one tanh serves all gates. The halving
-    of x is not done here: it is in the weights.
-    """
-    np.tanh(gates, out=gates)
-    half = _half(gates.dtype)
-    for gate in sigmoids:
-        np.multiply(gate, half, out=gate)
-        np.add(gate, half, out=gate)
-
-
-@functools.cache
-def _half(dtype: np.dtype[Any]) -> Array:
-    # NumPy takes twice as long over a Python number, which counts when there is but one sample.
-    return np.array(0.5, dtype)
-
-
 @functools.cache
 def _scale(gates: int, sigmoid_gates: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     scale = np.ones((gates, 1, 1), dtype)
@@ -402,66 +330,7 @@ def init_params(cell: Cell, input_size: int, hidden_size: int, rng: np.random.Ge
     return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
 
-def remember_by_default(cell: Cell, params: Params) -> None:
-    """Give an LSTM's forget gate a bias of 1, in place (Jozefowicz et al. 2015)."""
-    if "c" in cell.state_names:
-        forget = slice(
-            len(params["bias_ih"]) // cell.gates, 2 * len(params["bias_ih"]) // cell.gates
-        )
-        params["bias_ih"][forget], params["bias_hh"][forget] = 1, 0
-
-
 def _hold(before: Sequence[Array], after: Sequence[Array], mask: Mask) -> None:
     """Put back the rows of samples that have no input at this step, (B,)."""
     for old, new in zip(before, after, strict=True):
         np.copyto(new, old, where=~mask[:, None])
-
-
-def _by_gate(weight: Array, gates: int) -> Array:
-    """Return weights (G*H, I) as (G, H, I)."""
-    return weight.reshape(gates, -1, weight.shape[1])
-
-
-def _weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array) -> None:
-    """Write dW = sum_t dz_t x_t^T, gate by gate.
-
-    steps   gradients of each gate, (T*B, H)
-    inputs  what the weights were multiplied with, (T*B, I)
-    out     (G*H, I)
-    """
-    for d, grad in zip(steps, _by_gate(out, len(steps)), strict=True):
-        np.dot(d.T, inputs, out=grad)
-
-
-def _input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: Array) -> None:
-    """Write dx_t = W_ih^T dz_t, summed over the gates.
-
-    steps          gradients of each gate, (T*B, H)
-    out, product   (T, B, I); the second is scratch
-    """
-    d_rows, rows = (array.reshape(len(steps[0]), -1) for array in (out, product))
-    for gate, (d, w) in enumerate(zip(steps, _by_gate(weight, len(steps)), strict=True)):
-        np.dot(d, w, out=rows if gate else d_rows)
-        if gate:
-            d_rows += rows
-
-
-def _one_hot_gradients(
-    steps: Sequence[Array], ids: NDArray[Any], out: Array, workspace: Workspace
-) -> None:
-    """Write the gradient by the input weights when the inputs are ids.
-
-    A product with the one-hot matrix of only those characters that occur: with thousands of
-    characters in the vocabulary, most columns of the gradient are zero.
-    """
-    present, row = np.unique(ids, return_inverse=True)
-    one_hot = workspace.array("one-hot", (row.size, present.size), out.dtype)
-    one_hot[...] = 0
-    one_hot[np.arange(row.size), row.ravel()] = 1
-    if present.size == out.shape[1]:
-        _weight_gradients(steps, one_hot, out)
-        return
-    narrow = workspace.array("narrow", (len(out), present.size), out.dtype)
-    _weight_gradients(steps, one_hot, narrow)
-    out[...] = 0
-    out[:, present] = narrow

@@ -21,7 +21,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.cell import Array, Cell, Params, activate
+from charrnn.nn.cells.cell import Cell, Params
+from charrnn.nn.kernels import Array, activate
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,16 @@ class GRUCell(Cell):
         recurrent: Array,
         before: Sequence[Array],
         after: Sequence[Array],
-        kept: Array,
+        saved: Array,
     ) -> None:
-        """See ``Cell.step``. Keeps u_t, the recurrent part of n."""
+        """See ``Cell.step``. Saves u_t, the recurrent part of n."""
         r, z, n = gates
         h_before, h, product = before[0], after[0], recurrent[2]
-        np.add(product, params["bias_hh"][-len(product[0]) :], out=kept)
+        np.add(product, params["bias_hh"][-len(product[0]) :], out=saved)
         r_and_z = gates[:2]
         r_and_z += recurrent[:2]
         activate(r_and_z, (r_and_z,))
-        np.multiply(r, kept, out=product)
+        np.multiply(r, saved, out=product)
         n += product
         np.tanh(n, out=n)
         # (1 - z) * n + z * h_before, with one product less
@@ -71,7 +72,7 @@ class GRUCell(Cell):
         self,
         params: Params,  # noqa: ARG002
         gates: Array,
-        kept: Array,
+        saved: Array,
         before: Sequence[Array],
         d_state: Sequence[Array],
         d_gates: Array,
@@ -95,7 +96,7 @@ class GRUCell(Cell):
         d_z *= product
         # undoes r * u
         np.multiply(d_n, r, out=d_u)
-        np.multiply(d_u, kept, out=d_r)
+        np.multiply(d_u, saved, out=d_r)
         np.multiply(d_r, r, out=product)
         d_r -= product
         d_h[...] = skip

@@ -30,7 +30,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.cell import Array, Cell, Params, State, activate
+from charrnn.nn.cells.cell import Cell, Params, State
+from charrnn.nn.kernels import Array, activate
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class LSTMCell(Cell):
         shapes = super().param_shapes(input_size, hidden_size)
         return shapes | {"weight_co": (hidden_size, hidden_size)} if self.peephole else shapes
 
+    def open_forget_gate(self, params: Params) -> None:
+        """Set the bias of the forget gate to 1 (Jozefowicz et al. 2015)."""
+        H = len(params["bias_ih"]) // self.gates
+        params["bias_ih"][H : 2 * H], params["bias_hh"][H : 2 * H] = 1, 0
+
     def step(  # noqa: PLR0913, PLR0917
         self,
         params: Params,
@@ -60,9 +66,9 @@ class LSTMCell(Cell):
         recurrent: Array,
         before: Sequence[Array],
         after: Sequence[Array],
-        kept: Array,
+        saved: Array,
     ) -> None:
-        """See ``Cell.step``. Keeps tanh(c_t)."""
+        """See ``Cell.step``. Saves tanh(c_t)."""
         gates += recurrent
         i, f, g, o = gates[0], gates[1], gates[2], gates[3]  # half the time of unpacking
         if self.peephole:  # the output gate has to wait for c
@@ -71,21 +77,21 @@ class LSTMCell(Cell):
             activate(gates, (gates[:2], o))
         h, c = after
         np.multiply(f, before[1], out=c)
-        np.multiply(i, g, out=kept)
-        c += kept
+        np.multiply(i, g, out=saved)
+        c += saved
         if self.peephole:
-            np.dot(c, params["weight_co"].T, out=kept)
-            kept *= self.scale(kept.dtype)[3]
-            o += kept
+            np.dot(c, params["weight_co"].T, out=saved)
+            saved *= self.scale(saved.dtype)[3]
+            o += saved
             activate(o, (o,))
-        np.tanh(c, out=kept)
-        np.multiply(o, kept, out=h)
+        np.tanh(c, out=saved)
+        np.multiply(o, saved, out=h)
 
     def step_backward(  # noqa: PLR0913, PLR0917
         self,
         params: Params,
         gates: Array,
-        kept: Array,
+        saved: Array,
         before: Sequence[Array],
         d_state: Sequence[Array],
         d_gates: Array,
@@ -96,7 +102,7 @@ class LSTMCell(Cell):
         d, product = scratch[:4], scratch[4]
         d_i, d_f, d_g, d_o = d
         d_h, d_c = d_state
-        tanh_c = kept
+        tanh_c = saved
         # undoes h = o * tanh(c)
         np.multiply(d_h, o, out=product)
         np.multiply(product, tanh_c, out=d_o)  # dz_o but for the factor 1 - o

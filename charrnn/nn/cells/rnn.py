@@ -17,7 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.config import Nonlinearity
-from charrnn.nn.cells.cell import Array, Cell, Params
+from charrnn.nn.cells.cell import Cell, Params
+from charrnn.nn.kernels import Array
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class RNNCell(Cell):
         recurrent: Array,
         before: Sequence[Array],  # noqa: ARG002
         after: Sequence[Array],
-        kept: Array,  # noqa: ARG002
+        saved: Array,  # noqa: ARG002
     ) -> None:
         """See ``Cell.step``."""
         a = gates[0]
@@ -53,7 +54,7 @@ class RNNCell(Cell):
         self,
         params: Params,  # noqa: ARG002
         gates: Array,
-        kept: Array,  # noqa: ARG002
+        saved: Array,  # noqa: ARG002
         before: Sequence[Array],  # noqa: ARG002
         d_state: Sequence[Array],
         d_gates: Array,

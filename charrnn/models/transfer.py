@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.nn.language_model import Model
+from charrnn.nn.language_model import LanguageModel
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -15,7 +15,9 @@ def merge_vocabularies(old: Vocabulary, new: Vocabulary) -> Vocabulary:
     return merged
 
 
-def transfer_weights(source: Model, known: Vocabulary, target: Model, wanted: Vocabulary) -> int:
+def transfer_weights(
+    source: LanguageModel, known: Vocabulary, target: LanguageModel, wanted: Vocabulary
+) -> int:
     """Copy a model's weights into another of the same shape but for its vocabulary.
 
     Characters are matched by character, never by index: vocabularies are sorted, so a new one

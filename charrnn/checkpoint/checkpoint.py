@@ -1,0 +1,208 @@
+"""What every trained model keeps in its file, whatever its kind."""
+
+import math
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self
+
+from charrnn._version import __version__
+from charrnn.checkpoint import npz
+from charrnn.checkpoint.files import replacing
+from charrnn.checkpoint.format import (
+    FORMAT,
+    HEADER_KEYS,
+    KIND_NAMES,
+    Arrays,
+    Header,
+    Kind,
+    checked_arrays,
+    checked_history,
+    checked_progress,
+    checked_vocabulary,
+    encode_header,
+    progress_entry,
+    read,
+    read_errors,
+    require,
+)
+from charrnn.config import AnyConfig, ModelConfig, stored_config
+from charrnn.errors import CheckpointError
+from charrnn.nn.cells import Array, make_cell
+from charrnn.nn.network import Network
+from charrnn.nn.parameters import count
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.optimizers import OPTIMIZERS
+from charrnn.training.state import History, Progress, TrainingState
+
+
+@dataclass
+class Checkpoint(ABC, Generic[AnyConfig]):
+    """A trained model and what is needed to train it further.
+
+    weights     named arrays, the best seen while training
+    resume      named arrays of the training state; see ``format``
+    progress    the numbers of the training state
+    history     losses in the course of training
+    sha256      of what it was trained on
+    """
+
+    kind: ClassVar[Kind]
+
+    config: AnyConfig
+    vocabulary: Vocabulary
+    weights: dict[str, Array]
+    resume: dict[str, Array]
+    progress: Progress
+    history: History = field(default_factory=list)
+    sha256: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        config: AnyConfig,
+        vocabulary: Vocabulary,
+        state: TrainingState[Any],
+        sha256: str = "",
+        **extra: Any,  # noqa: ANN401
+    ) -> Self:
+        """Return a training run as it stands. Arrays are shared, not copied.
+
+        extra   further fields of this kind
+        """
+        best = state.network.on(state.weights).params
+        resume = {"weights": state.network.flat, **state.slots}
+        names = state.network.stack.cell.state_names
+        for layer, arrays in enumerate(state.carried or []):
+            resume |= {f"{name}_l{layer}": a for name, a in zip(names, arrays, strict=True)}
+        return cls(config, vocabulary, best, resume, state.progress, state.history, sha256, **extra)
+
+    @abstractmethod
+    def empty_network(self) -> Network:
+        """Return the network with all weights zero."""
+
+    @classmethod
+    @abstractmethod
+    def config_of(cls, values: object) -> AnyConfig:
+        """Return the config in a header."""
+
+    @classmethod
+    def extra_of(cls, header: Header) -> dict[str, Any]:  # noqa: ARG003
+        """Return the further fields of this kind in a header, after checking them."""
+        return {}
+
+    def extra_entries(self) -> Header:
+        """Return what the header of this kind has beyond what all have."""
+        return {}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file atomically: a crash or a full disk leaves the old one as it was.
+
+        Raises CheckpointError naming the path if it cannot be written.
+        """
+        header = {
+            "format": FORMAT,
+            **self.extra_entries(),
+            "charrnn": __version__,
+            "config": stored_config(self.config),
+            "characters": self.vocabulary.characters,
+            "counts": self.vocabulary.counts.tolist(),
+            "progress": progress_entry(self.progress),
+            "history": self.history,
+            "sha256": self.sha256,
+        }
+        try:
+            arrays: Arrays = {"header": encode_header(header)}
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        arrays |= self.weights
+        arrays |= {f"resume.{name}": array for name, array in self.resume.items()}
+        with replacing(Path(path)) as file:
+            npz.write(file, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a file of this kind.
+
+        Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged; no
+        other exception, whatever the bytes.
+        """
+        with read_errors(path):
+            header, arrays = read(path)
+            found = header.pop("kind", "generator")
+            if found != cls.kind and isinstance(found, str) and found in KIND_NAMES:
+                raise CheckpointError(
+                    f"{path}: is {KIND_NAMES[found]}, not {KIND_NAMES[cls.kind]}",
+                    hint=HINTS[found].format(path),
+                )
+            require(found == cls.kind, "it is of a kind that this charrnn does not know")
+            return cls.interpret(header, arrays)
+
+    @classmethod
+    def interpret(cls, header: Header, arrays: Arrays) -> Self:
+        """Return what a header and arrays describe, after checking both."""
+        extra = cls.extra_of(header)
+        keys = HEADER_KEYS | extra.keys()
+        require(header.keys() == keys, "the header has missing or unexpected entries")
+        config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
+        empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
+        shapes, dtype = empty.shapes(), config.model.dtype
+        resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
+        weights, resume = checked_arrays(arrays, dtype, shapes, resume_shapes)
+        progress, history = checked_progress(header), checked_history(header)
+        return cls(
+            config, vocabulary, weights, resume, progress, history, header["sha256"], **extra
+        )
+
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of every weight, in the order in which they are stored."""
+
+    def resume_shapes(
+        self, shapes: dict[str, tuple[int, ...]], *, carried: bool
+    ) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of every array of the training state."""
+        names = ("weights", *OPTIMIZERS[self.config.optimizer.name].slot_names)
+        sizes: dict[str, tuple[int, ...]] = {f"resume.{name}": (count(shapes),) for name in names}
+        if carried:
+            model, rows = self.config.model, self.config.data.batch_size
+            sizes |= {
+                f"resume.{name}_l{layer}": (rows, model.hidden_size)
+                for layer in range(model.layers)
+                for name in state_names(model)
+            }
+        return sizes
+
+    def network_copy(self) -> Network:
+        """Return a network with these weights."""
+        network = self.empty_network()
+        for name, array in self.weights.items():
+            network.params[name][...] = array
+        return network
+
+    def training_state(self) -> TrainingState[Any]:
+        """Return the state from which training goes on."""
+        network = self.empty_network()
+        network.flat[...] = self.resume["weights"]
+        state = TrainingState.start(network, self.config.optimizer)
+        for name, slot in state.slots.items():
+            slot[...] = self.resume[name]
+        state.progress, state.history = self.progress, list(self.history)
+        if not math.isinf(self.progress.best_val_loss):
+            state.best_weights = self.network_copy().flat
+        if "h_l0" in self.resume:
+            state.carried = [
+                tuple(self.resume[f"{name}_l{layer}"] for name in state_names(self.config.model))
+                for layer in range(self.config.model.layers)
+            ]
+        return state
+
+
+# What to do with a file of the other kind.
+HINTS = {"generator": "charrnn sample -c {}", "classifier": "charrnn classify {}"}
+
+
+def state_names(model: ModelConfig) -> tuple[str, ...]:
+    """Return the names of the arrays of a layer's state."""
+    return make_cell(model.cell).state_names

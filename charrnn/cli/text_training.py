@@ -1,0 +1,140 @@
+"""``charrnn train``, once its options are read: a text run, and what it tells."""
+
+import shlex
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from charrnn.checkpoint.format import Kind
+from charrnn.cli import terminal
+from charrnn.cli.run import TrainingCommand, program
+from charrnn.config import Config
+from charrnn.errors import ConfigError
+from charrnn.models import Model
+from charrnn.models.runs import Run, TextRun, changed_settings
+from charrnn.settings import new_config, resumed_config
+from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.training.loop import Event
+from charrnn.training.recipe import Recommendation
+from charrnn.training.state import TrainingState
+
+# Characters below which a text is hardly a text.
+LITTLE_TEXT = 1000
+SAMPLE_LENGTH = 200
+
+
+@dataclass(kw_only=True)
+class TextTraining(TrainingCommand[Config]):
+    """One call of ``charrnn train``.
+
+    source   the checkpoint that a new run takes its weights from
+    """
+
+    kind: ClassVar[Kind] = "generator"
+    command: ClassVar[str] = "train"
+
+    source: Path | None = None
+
+    def new(self) -> TextRun:
+        """See ``TrainingCommand.new``."""
+        fixed = {name for settings in self.given.values() for name in settings}
+        if self.source is None:
+            config = new_config(self.given, Config())
+            return TextRun.new(config, self._read(config), fixed)
+        loaded = Model.load(self.source)
+        config = new_config(self.given, replace(Config(), model=loaded.config.model))
+        dropped = {name: getattr(config.model, name) for name in ("dropout", "weight_drop")}
+        same_weights = replace(loaded.config.model, **dropped)
+        if changed := changed_settings(config, replace(config, model=same_weights)):
+            raise ConfigError(
+                f"{self.source}: its weights do not fit another {', '.join(changed)}",
+                hint="leave that out: the model is that of the checkpoint",
+            )
+        corpus = self._read(config)
+        found = set(corpus.vocabulary.characters)
+        known = set(loaded.vocabulary.characters)
+        self.note(
+            f"from {self.source}: {len(known)} characters known, {len(found - known)} new ones, "
+            f"{len(known - found)} that do not occur here"
+        )
+        return TextRun.new(config, corpus, fixed, loaded)
+
+    def resumed(self) -> TextRun:
+        """See ``TrainingCommand.resumed``."""
+        loaded = Model.load(self.output)
+        config = resumed_config(self.given, loaded.config)
+        return TextRun.resumed(loaded, config, self._read(config))
+
+    def _read(self, config: Config) -> Corpus:
+        return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
+
+    def introduction(self, run: Run[Config]) -> list[str]:
+        """See ``TrainingCommand.introduction``."""
+        assert isinstance(run, TextRun)  # noqa: S101  # made above
+        model, size = run.config.model, len(run.corpus.ids)
+        held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
+        lines = [f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}"]
+        if size < LITTLE_TEXT:
+            lines.append(f"       {size} characters are very little to learn from")
+        lines.append(
+            f"model: {model.cell} {model.layers} x {model.hidden_size}, "
+            f"{run.state.network.flat.size:,} parameters, "
+            f"random seed {run.config.run.random_seed}, {run.config.run.workers} worker(s)"
+        )
+        if run.recommendation is not None:
+            lines.append(f"       {_reason(run.recommendation)}")
+        return lines
+
+    def summary(self, run: Run[Config]) -> dict[str, Any]:
+        """See ``TrainingCommand.summary``."""
+        assert isinstance(run, TextRun)  # noqa: S101  # made above
+        return {"chars": len(run.corpus.ids), "vocab_size": len(run.vocabulary)}
+
+    def reached(self, run: Run[Config]) -> str:
+        """See ``TrainingCommand.reached``."""
+        return _losses(run.state)
+
+    def next_step(self) -> str:
+        """See ``TrainingCommand.next_step``."""
+        return f"sample: {program()} sample -c {shlex.quote(str(self.output))}"
+
+    def show(self, run: Run[Config], event: Event) -> None:
+        """Show a sample now and then."""
+        every = self.display.sample_every
+        if every and event.step % every == 0:
+            latest = Model.of(run.config, run.vocabulary, replace(run.state, best_weights=None))
+            text = "".join(
+                islice(latest.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
+            )
+            terminal.note(f"--- sample at step {event.step}\n{text}\n---")
+
+
+def _reason(recommendation: Recommendation) -> str:
+    """Return why size and dropout are what they are."""
+    passes, model = recommendation.passes, recommendation.config.model
+    times = f"{passes:.1f}".removesuffix(".0")
+    read = f"reads the text {times} times" if passes >= 1 else f"reads {passes:.0%} of the text"
+    enough = ", which is enough" if recommendation.enough else ""
+    return f"{read}{enough}: dropout {model.dropout:g}, weight drop {model.weight_drop:g}"
+
+
+def _losses(state: TrainingState[Any]) -> str:
+    """Return what was reached, and what to do if the second half of the run was in vain."""
+    progress = state.progress
+    if state.best_weights is None:
+        if not state.history:
+            return "not measured yet"
+        return f"train loss {state.history[-1]['train_loss']:.3f} nats per character"
+    best = next(entry for entry in state.history if entry["val_loss"] == progress.best_val_loss)
+    step = int(best["step"] or 0)
+    text = f"validation loss {progress.best_val_loss:.3f} nats per character"
+    if step == progress.step:
+        return text
+    text += f" at step {step}; the checkpoint has those weights"
+    if step < progress.step / 2:
+        text += (
+            "\nthe loss did not fall after that: more time will not help; "
+            "more text, a larger --weight-drop or a smaller --hidden-size may"
+        )
+    return text

@@ -1,0 +1,119 @@
+"""A trained text generator."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import ClassVar, cast
+
+import numpy as np
+
+from charrnn.checkpoint.checkpoint import Checkpoint
+from charrnn.checkpoint.format import Kind
+from charrnn.config import Config, SamplingConfig
+from charrnn.inference.sampling import generate, start_ids
+from charrnn.inference.scoring import Score, score
+from charrnn.nn.language_model import LanguageModel, param_shapes
+from charrnn.text.reading import normalized
+from charrnn.text.vocabulary import Ids
+
+
+@dataclass
+class Model(Checkpoint[Config]):
+    """A text generator: a language model with its vocabulary, and what it takes to train it on.
+
+        model = charrnn.load("m.npz")          # or charrnn.train("corpus.txt", time="60s")
+        print(model.sample("Ty", 30))
+        print(model.score("Tyrannosaurus").bits_per_char)
+        model.save("copy.npz")
+
+    config       all settings of the run that made it
+    vocabulary   the characters it knows, V of them, with their counts
+    weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
+    history      losses in the course of training, in nats per character
+    sha256       of the text it was trained on
+    resume, progress   what ``training_state`` is made of
+    """
+
+    kind: ClassVar[Kind] = "generator"
+
+    @classmethod
+    def config_of(cls, values: object) -> Config:
+        """See ``Checkpoint.config_of``."""
+        return Config.from_dict(values)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """See ``Checkpoint.shapes``."""
+        return param_shapes(self.config.model, len(self.vocabulary))
+
+    def empty_network(self) -> LanguageModel:
+        """See ``Checkpoint.empty_network``."""
+        return LanguageModel(self.config.model, len(self.vocabulary))
+
+    def network(self) -> LanguageModel:
+        """Return a language model with these weights, the caller's own."""
+        return cast("LanguageModel", self.network_copy())
+
+    @cached_property
+    def _network(self) -> LanguageModel:
+        return self.network()
+
+    def encode(self, text: str) -> Ids:
+        """Return a text as ids, normalized like the text that the model was trained on.
+
+        Raises VocabularyError for unknown characters.
+        """
+        return self.vocabulary.encode(normalized(text, self.config.data.normalize))
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        sampling: SamplingConfig | None = None,
+        random_seed: int | None = None,
+    ) -> Iterator[str]:
+        """Yield the characters that continue a prompt text, without end.
+
+        sampling      how each is drawn: temperature, top-k, top-p; None: the defaults
+        random_seed   the same number gives the same text; None: a fresh one
+
+        Raises VocabularyError for unknown characters in the prompt.
+        """
+        seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
+        number = secrets.randbits(32) if random_seed is None else random_seed
+        config = sampling or SamplingConfig()
+        for step in generate(self._network, seed, config, random_seed=number):
+            yield self.vocabulary.characters[step.ids[0]]
+
+    def sample(  # noqa: PLR0913  # each is what users of samplers know
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        temperature: float = SamplingConfig().temperature,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_seed: int | None = None,
+    ) -> str:
+        """Return a prompt text and ``length`` new characters that continue it.
+
+        temperature   divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest
+        top_k, top_p  draw among the likeliest characters only
+        random_seed   the same number gives the same text; None: a fresh one
+
+        Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
+        of range.
+        """
+        config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
+        characters = self.stream(prompt, sampling=config, random_seed=random_seed)
+        return prompt + "".join(islice(characters, length))
+
+    def score(self, text: str, *, window: int | None = None) -> Score:
+        """Return how likely a text is: nats, nats and bits per character, perplexity.
+
+        window   None: the state is carried through the text. N: independent windows of N characters
+
+        Raises VocabularyError for unknown characters, CorpusError for fewer than two characters.
+        """
+        return score(self._network, np.asarray(self.encode(text)), window=window)

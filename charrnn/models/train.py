@@ -1,0 +1,68 @@
+"""Training a text generator in one call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+from charrnn.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+)
+from charrnn.errors import ConfigError
+from charrnn.models.model import Model
+from charrnn.models.runs import TextRun
+from charrnn.settings import new_config, parse_time
+from charrnn.text.corpus import read_corpus
+from charrnn.training.loop import Event
+
+PARTS = {"model": ModelConfig, "data": DataConfig, "optimizer": OptimizerConfig, "run": RunConfig}
+
+
+def train(
+    corpus: str | Sequence[str],
+    *,
+    time: str | float | None = None,
+    encoding: str = "utf-8",
+    on_event: Callable[[Event], object] | None = None,
+    **settings: object,
+) -> Model:
+    """Learn to write like a text, and return the trained model.
+
+        model = charrnn.train("corpus.txt", time="60s")
+
+    corpus     path of a text file, or several; "-" is standard input
+    time       when to stop: "90s", "10m", "1h30m", or seconds; 5 minutes if neither this nor
+               ``steps`` or ``epochs`` is given
+    encoding   of the files
+    on_event   called after every training step; what it raises ends the training
+    settings   any setting of ModelConfig, DataConfig, OptimizerConfig and RunConfig by name:
+               ``cell="gru"``, ``hidden_size=128``, ``steps=1000``, ``random_seed=1``, ``workers=2``
+               ...; ``optimizer="sgd"`` names the optimizer
+
+    Size, dropout, weight drop and learning rate are chosen from the text and the time unless given.
+    It trains in one process unless ``workers`` is given. Raises CorpusError for a text that cannot
+    be read or learned, ConfigError for a setting that is unknown or out of range, TrainingError if
+    training cannot go on.
+    """
+    given: dict[str, dict[str, object]] = {part: {} for part in PARTS}
+    if "optimizer" in settings:
+        given["optimizer"]["name"] = settings.pop("optimizer")
+    for name, value in settings.items():
+        parts = [part for part, config in PARTS.items() if name in {f.name for f in fields(config)}]
+        if not parts:
+            raise ConfigError(f"there is no setting {name!r}")
+        given[parts[0]][name] = value
+    if time is not None:
+        given["run"]["seconds"] = parse_time(time) if isinstance(time, str) else time
+    given["run"].setdefault("workers", 1)
+    fixed = {name for part in given.values() for name in part}
+    sources = [corpus] if isinstance(corpus, str) else list(corpus)
+    config = new_config(given, Config())
+    text = read_corpus(sources, encoding=encoding, normalize=config.data.normalize)
+    run = TextRun.new(config, text, fixed)
+    for event in run.events():
+        if on_event is not None:
+            on_event(event)
+    return run.checkpoint()

@@ -1,0 +1,137 @@
+"""What all networks are: stacked recurrent layers and a linear output layer, the head.
+
+    inputs -> recurrent layers -> features (N, D*H) -> dropout -> features W_out^T + b_out -> logits
+
+All parameters live in one flat array, and each name is a view into it: an optimizer, a checkpoint
+or another process handles a single array, while cells see named matrices.
+"""
+
+import math
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from charrnn.config import ClassifierModelConfig, ModelConfig
+from charrnn.nn.cells import Array, Params, State, Workspace, make_cell
+from charrnn.nn.parameters import Shapes, count, views
+from charrnn.nn.stack import Stack, StackCache, drop_mask
+
+
+class NetworkCache(NamedTuple):
+    """What backward needs of forward.
+
+    stack      what the recurrent layers saved
+    mask       what their features were multiplied with; None without dropout
+    features   after dropout, (..., D*H)
+    """
+
+    stack: StackCache
+    mask: Array | None
+    features: Array
+
+
+def make_stack(config: ModelConfig, input_size: int) -> Stack:
+    """Return the recurrent layers that a config asks for."""
+    return Stack(
+        cell=make_cell(config.cell, config.nonlinearity),
+        input_size=input_size,
+        hidden_size=config.hidden_size,
+        layers=config.layers,
+        bidirectional=isinstance(config, ClassifierModelConfig) and config.bidirectional,
+        dropout=config.dropout,
+        weight_drop=config.weight_drop,
+    )
+
+
+def network_shapes(config: ModelConfig, input_size: int, logits: int) -> Shapes:
+    """Return name and shape of every parameter, in the order in which they are stored."""
+    stack = make_stack(config, input_size)
+    width = stack.directions * config.hidden_size
+    return stack.shapes | {"output.weight": (logits, width), "output.bias": (logits,)}
+
+
+class Network:
+    """Recurrent layers and a head.
+
+    config       its shape
+    input_size   features of a step, or how many ids there are (I)
+    logits       outputs of the head
+    flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
+    params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
+    layers       those of the recurrent layers, run by run and without the run's name: weight_ih ...
+    """
+
+    def __init__(
+        self, config: ModelConfig, input_size: int, logits: int, flat: Array | None = None
+    ) -> None:
+        self.config, self.input_size = config, input_size
+        self.stack = make_stack(config, input_size)
+        self.cell = self.stack.cell
+        self.shapes = network_shapes(config, input_size, logits)
+        self.flat: Array = np.zeros(self.size, config.dtype) if flat is None else flat
+        self.params = views(self.flat, self.shapes)
+        self.layers = self.stack.split(self.params)
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return count(self.shapes)
+
+    def on(self, flat: Array) -> Self:
+        """Return the same network with its parameters in another array."""
+        raise NotImplementedError
+
+    def init(self, rng: np.random.Generator) -> Self:
+        """Draw initial weights as torch.nn does, with open forget gates. Returns the network."""
+        self.stack.init(self.params, rng)
+        for layer in self.layers:
+            self.cell.open_forget_gate(layer)
+        bound = 1 / math.sqrt(self.shapes["output.weight"][1])
+        for name in ("output.weight", "output.bias"):
+            self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
+        return self
+
+    def zero_state(self, batch_size: int) -> list[State]:
+        """Return a state of zeros for every layer, bottom first."""
+        return self.stack.zero_state(batch_size, self.flat.dtype)
+
+    def workspaces(self) -> list[Workspace]:
+        """Return fresh scratch memory for forward, one for each layer and one for the head."""
+        return [*self.stack.workspaces(), Workspace()]
+
+    def head(
+        self, features: Array, rng: np.random.Generator | None, workspace: Workspace
+    ) -> tuple[Array, Array | None, Array]:
+        """Return logits (..., V) of features (..., D*H), the dropout mask, and what is left.
+
+        The logits belong to the workspace.
+        """
+        mask = drop_mask(features, self.config.dropout, rng)
+        if mask is not None:
+            features = features * mask
+        weight = self.params["output.weight"]
+        shape = (*features.shape[:-1], len(weight))
+        logits = workspace.array("logits", shape, weight.dtype)
+        np.dot(_rows(features), weight.T, out=_rows(logits))
+        logits += self.params["output.bias"]
+        return logits, mask, features
+
+    def head_backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> Array:
+        """Undo ``head``: write its gradients, and return that by the features, (..., D*H)."""
+        rows = _rows(d_logits)
+        np.dot(rows.T, _rows(cache.features), out=grads["output.weight"])
+        rows.sum(axis=0, out=grads["output.bias"])
+        weight = self.params["output.weight"]
+        d_features: Array = np.dot(rows, weight).reshape(cache.features.shape)
+        if cache.mask is not None:
+            d_features *= cache.mask
+        return d_features
+
+    def new_grads(self) -> Params:
+        """Return arrays for the gradients, same keys as ``params``."""
+        return {name: np.empty_like(param) for name, param in self.params.items()}
+
+
+def _rows(steps: Array) -> Array:
+    """Return a view (N, F) of an array (..., F)."""
+    return steps.reshape(-1, steps.shape[-1])

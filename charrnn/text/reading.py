@@ -1,0 +1,191 @@
+"""From files and standard input to text: decoding, normalization, lines.
+
+A text is read once, in pieces: no more than one piece of it is ever held. Pipes can be read, which
+cannot be read twice.
+"""
+
+import codecs
+import hashlib
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+
+import numpy as np
+
+from charrnn.config import Normalization
+from charrnn.errors import ConfigError, CorpusError
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
+
+# Small enough that what is made of a piece stays in the cache: 166 MB/s against 148 with 4 MB.
+PIECE_BYTES = 1 << 19
+
+STDIN = "-"
+
+
+@contextmanager
+def _open(source: str) -> Iterator[BinaryIO]:
+    if source == STDIN:
+        if sys.stdin is None:
+            raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
+        yield sys.stdin.buffer
+        return
+    try:
+        with open(source, "rb") as file:  # noqa: PTH123  # Path("") would be the folder
+            yield file
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{source or repr(source)}: no such file",
+            hint="check the path; '-' reads standard input",
+        ) from None
+    except IsADirectoryError:
+        raise CorpusError(
+            f"{source}: is a folder, not a text", hint=f"name its files: {source.rstrip('/')}/*.txt"
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the path
+        raise CorpusError(f"{source!r}: not a valid path: {error}") from error
+
+
+@dataclass
+class Reader:
+    """Decodes byte streams piece by piece and says exactly where one goes wrong.
+
+    prompt   give what is there, instead of waiting until a piece is full
+    """
+
+    encoding: str = "utf-8"
+    normalize: Normalization = "none"
+    prompt: bool = False
+    sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def __post_init__(self) -> None:
+        try:
+            " ".encode(self.encoding)  # the empty text would be encoded by any name
+        except (LookupError, UnicodeError):
+            raise ConfigError(
+                f"unknown encoding {self.encoding!r}", hint="for example utf-8, latin-1, cp1252"
+            ) from None
+
+    def pieces(self, source: str) -> Iterator[str]:
+        """Yield the text of a source, decoded and normalised, without a leading BOM."""
+        decoded = self._decoded(source)
+        return decoded if self.normalize == "none" else self._normalized(decoded)
+
+    def _decoded(self, source: str) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        offset = line = 0
+        # quicker than to count them in the text
+        bytewise = codecs.lookup(self.encoding).name == "utf-8"
+        first = True
+        with _open(source) as stream:
+            while True:
+                data = _read(stream, source, prompt=self.prompt)
+                self.sha256.update(data)
+                try:
+                    text = decoder.decode(data, final=not data)
+                except UnicodeDecodeError as error:
+                    carried = len(error.object) - len(data)
+                    before = self._sound(error)
+                    if before:
+                        yield before
+                    line += before.count("\n") + 1
+                    raise CorpusError(
+                        f"{source}: byte {offset - carried + error.start} (line {line}) is not "
+                        f"valid {self.encoding}: 0x{error.object[error.start]:02x}",
+                        hint="name the file's encoding, for example --encoding cp1252",
+                    ) from error
+                except UnicodeError as error:  # UTF-16 without a byte order mark, for example
+                    raise CorpusError(
+                        f"{source}: is not valid {self.encoding}: {error}",
+                        hint="name the file's encoding, for example --encoding utf-8",
+                    ) from error
+                offset += len(data)
+                line += _newlines(data) if bytewise else text.count("\n")
+                if first and text:
+                    text, first = text.removeprefix("\ufeff"), False
+                if text:
+                    yield text
+                if not data:
+                    return
+
+    def _sound(self, error: UnicodeDecodeError) -> str:
+        """Return the text before a fault, from the piece in which it is."""
+        name = codecs.lookup(self.encoding).name
+        if name in {"utf-16", "utf-32"}:  # the byte order mark may be in an earlier piece
+            name = error.encoding
+        return error.object[: error.start].decode(name, errors="replace").removeprefix("\ufeff")
+
+    def _normalized(self, pieces: Iterable[str]) -> Iterator[str]:
+        form: Literal["NFC", "NFKC"] = "NFKC" if self.normalize == "NFKC" else "NFC"
+        held = ""
+        for piece in pieces:
+            text = held + piece
+            cut = _last_start(text)
+            held = text[cut:]
+            if cut:
+                yield unicodedata.normalize(form, text[:cut])
+        if held:
+            yield unicodedata.normalize(form, held)
+
+
+def _last_start(text: str) -> int:
+    """Return the place of the last character that nothing before it can combine with, or 0."""
+    for place in range(len(text) - 1, -1, -1):
+        # Latin letters, digits, blanks; Chinese. Combining characters start at U+0300.
+        if text[place] < "\u0300" or "\u3400" <= text[place] <= "\u9fff":
+            return place
+    return 0
+
+
+def _read(stream: BinaryIO, source: str, *, prompt: bool) -> bytes:
+    read = cast("BufferedIOBase", stream).read1 if prompt else stream.read
+    try:
+        data: bytes | None = read(PIECE_BYTES)
+    except OSError as error:
+        raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
+    if data is None:
+        raise CorpusError(
+            f"{source}: nothing there yet, and it is set not to wait",
+            hint="pipe the text in through cat",
+        )
+    return data
+
+
+def _newlines(data: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+
+
+def normalized(text: str, form: Normalization) -> str:
+    """Return a text in a Unicode normalisation form, or as it is."""
+    return text if form == "none" else unicodedata.normalize(form, text)
+
+
+def read_text(source: str, *, encoding: str = "utf-8", normalize: Normalization = "none") -> str:
+    """Return the text of a file, or of standard input for ``-``.
+
+    Raises CorpusError if it cannot be read or decoded, ConfigError for an unknown encoding.
+    """
+    return "".join(Reader(encoding, normalize).pieces(source))
+
+
+def read_lines(source: str, *, encoding: str = "utf-8") -> Iterator[list[str]]:
+    """Yield the lines of a file, or of standard input for ``-``, as they come: all that are there.
+
+    Raises CorpusError and ConfigError as ``read_text`` does, behind the last line before the fault.
+    """
+    begun: list[str] = []  # the pieces of a line whose end has not come yet
+    for piece in Reader(encoding, prompt=True).pieces(source):
+        first, *rest = piece.split("\n")
+        begun.append(first)
+        if rest:
+            lines = ["".join(begun), *rest[:-1]]
+            begun = [rest[-1]]
+            yield [line.removesuffix("\r") for line in lines]
+    if last := "".join(begun):
+        yield [last.removesuffix("\r")]

@@ -1,0 +1,98 @@
+"""The objective of a language model: predict each next character of a text."""
+
+import numpy as np
+
+from charrnn.config import Config
+from charrnn.inference.evaluation import MAX_VALIDATED, evaluate
+from charrnn.nn.cells import Array, Params
+from charrnn.nn.language_model import LanguageModel
+from charrnn.parallel.group import Group, shared
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids
+from charrnn.text.windows import Streams, make_batches
+from charrnn.training.objective import Objective
+from charrnn.training.state import TrainingState
+
+# Characters that tell how often each occurs.
+COUNTED = 1_000_000
+
+
+class NextCharacter(Objective[LanguageModel]):
+    """Predicting the next character of a text.
+
+    train_ids   the text to learn, ids (N,), at least as long as the config's batch of windows; see
+                ``fit_config``
+    val_ids     the text held out, which may be empty; its beginning is validated on if it is long
+    """
+
+    def __init__(self, config: Config, train_ids: Ids, val_ids: Ids) -> None:
+        self.config, self.train_ids, self.val_ids = config, train_ids, val_ids[:MAX_VALIDATED]
+        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
+        self.step_size = config.data.seq_length * self.batches.batch_size
+        self.held_out = len(self.val_ids)
+
+    def initial_state(self, vocab_size: int) -> TrainingState[LanguageModel]:
+        """Return the state before the first step, with weights drawn from the random seed.
+
+        The output layer starts with how often each character occurs in the text to learn.
+        """
+        return initial_state(self.config, vocab_size, self.train_ids)
+
+    def attach(self, state: TrainingState[LanguageModel], group: Group) -> None:
+        """See ``Objective.attach``: the carried state is shared."""
+        self.group, self.network = group, state.network
+        self.workspaces = self.network.workspaces()
+        if isinstance(self.batches, Streams):
+            before = state.carried or self.network.zero_state(self.batches.batch_size)
+            state.carried = [tuple(shared(group, part) for part in run) for run in before]
+        else:
+            state.carried = None
+        self.carried = state.carried
+
+    def gradients(self, samples: slice, grads: Params, step: int) -> float:
+        """See ``Objective.gradients``: in nats per character. Carries these samples' state on."""
+        batch, data = self.batches.at(step, samples), self.config.data
+        state = self.network.zero_state(batch.inputs.shape[1])
+        if self.carried is not None and not batch.fresh:
+            state = [tuple(part[samples] for part in run) for run in self.carried]
+        draw = step * self.group.size + self.group.rank
+        loss, _, state = self.network.loss_and_gradients(
+            batch.inputs,
+            batch.targets,
+            state,
+            dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
+            workspaces=self.workspaces,
+            grads=grads,
+            count=data.seq_length * self.batches.batch_size,
+        )
+        for carried, run in zip(self.carried or [], state, strict=False):
+            for part, value in zip(carried, run, strict=True):
+                part[samples] = value
+        return loss
+
+    def evaluate(self) -> tuple[float, int]:
+        """See ``Objective.evaluate``: nats and characters."""
+        return evaluate(self.network, self.val_ids, self.group.rank, self.group.size)
+
+
+def initial_state(
+    config: Config, vocab_size: int, train_ids: Ids | None = None
+) -> TrainingState[LanguageModel]:
+    """Return the state before the first step, with weights drawn from the random seed.
+
+    train_ids   the text, if the model is to begin with how often each character occurs in it
+    """
+    frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
+    network = LanguageModel(config.model, vocab_size)
+    network.init(generator(config.run.random_seed, Purpose.WEIGHTS), frequencies)
+    return TrainingState.start(network, config.optimizer)
+
+
+def character_frequencies(ids: Ids, vocab_size: int) -> Array:
+    """Return the share of each character in a text, (V,), by its beginning if it is long.
+
+    Every character counts one more than it was seen, so that none is impossible (Laplace).
+    """
+    counts = np.bincount(ids[:COUNTED], minlength=vocab_size) + 1
+    shares: Array = counts / counts.sum()
+    return shares
