@@ -7,24 +7,31 @@ NumPy, so that ``charrnn --help`` stays quick.
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
 
 from charrnn.errors import ConfigError, UnknownSettingError
 
-CellName = Literal["rnn", "lstm", "gru"]
-Nonlinearity = Literal["tanh", "relu"]
-OptimizerName = Literal["adam", "rmsprop", "adagrad", "sgd"]
-ScheduleName = Literal["cosine", "linear", "constant"]
-Normalization = Literal["NFC", "NFKC", "none"]
-DTypeName = Literal["float32", "float64"]
+# One name for each file in nn/cells.
+CELLS = ("rnn", "lstm", "gru")
 
-# Peak learning rates that suit the default model, one for each optimiser.
-DEFAULT_LEARNING_RATES: dict[OptimizerName, float] = {
+# One line for each file in training/optimizers: a peak learning rate that suits the default model.
+DEFAULT_LEARNING_RATES = {
     "adam": 0.02,
     "rmsprop": 0.004,
     "adagrad": 0.05,
     "sgd": 1.0,
 }
+
+if TYPE_CHECKING:
+    CellName = str
+    OptimizerName = str
+else:  # the command line reads its choices from here
+    CellName = Literal[CELLS]
+    OptimizerName = Literal[tuple(DEFAULT_LEARNING_RATES)]
+Nonlinearity = Literal["tanh", "relu"]
+ScheduleName = Literal["cosine", "linear", "constant"]
+Normalization = Literal["NFC", "NFKC", "none"]
+DTypeName = Literal["float32", "float64"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
@@ -108,7 +115,7 @@ class ModelConfig(_Settings):
     dtype: DTypeName = "float32"
 
     def __post_init__(self) -> None:
-        _check(self.cell in get_args(CellName), f"unknown model {self.cell!r}")
+        _check(self.cell in CELLS, f"unknown model {self.cell!r}")
         _check_whole("hidden-size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
         _check_whole("layers", self.layers, 1, MAX_LAYERS)
         for name in ("dropout", "weight_drop"):
@@ -137,7 +144,7 @@ class DataConfig(_Settings):
     val_fraction  share of the text, at its end, that is held out. None: passages from all over
                   the text, a twentieth of it and 10,000 characters at most; nothing of a text
                   under 10,000 characters
-    normalize     Unicode normalisation of corpus, seeds and scored text
+    normalize     Unicode normalization of corpus, seeds and scored text
     """
 
     seq_length: int = 32
@@ -162,7 +169,7 @@ class DataConfig(_Settings):
 class OptimizerConfig(_Settings):
     """How gradients become updates.
 
-    learning_rate  peak rate; None: a default that suits the optimiser
+    learning_rate  peak rate; None: a default that suits the optimizer
     schedule       course of the rate after the warm-up, down to zero for cosine and linear
     warmup         steps over which the rate rises to its peak, never more than a tenth of the run
     clip_norm      largest global norm of the gradient; None: no limit
@@ -179,7 +186,7 @@ class OptimizerConfig(_Settings):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.name in get_args(OptimizerName), f"unknown optimizer {self.name!r}")
+        _check(self.name in DEFAULT_LEARNING_RATES, f"unknown optimizer {self.name!r}")
         _check(self.schedule in get_args(ScheduleName), f"unknown schedule {self.schedule!r}")
         _check_number("learning-rate", self.learning_rate, above=0)
         _check_whole("warmup", self.warmup, 0)
@@ -196,7 +203,7 @@ class OptimizerConfig(_Settings):
 
     @property
     def peak_learning_rate(self) -> float:
-        """The learning rate given, or the optimiser's default."""
+        """The learning rate given, or the optimizer's default."""
         if self.learning_rate is None:
             return DEFAULT_LEARNING_RATES[self.name]
         return self.learning_rate
@@ -287,7 +294,7 @@ class ClassifierDataConfig(_Settings):
     batch_size    sequences trained on at once (B)
     max_length    characters of a text that are read, counted from its beginning
     val_fraction  share of each class that is held out
-    normalize     Unicode normalisation of all texts
+    normalize     Unicode normalization of all texts
     """
 
     batch_size: int = 32

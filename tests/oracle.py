@@ -6,6 +6,7 @@ Every function takes one step of one sample: vectors in, vectors out.
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
@@ -57,3 +58,8 @@ def gru_step(params: Params, x: Array, state: State) -> State:
     from_input, from_state = gate(params, 2, x, h)
     n = np.tanh(from_input + r * from_state)
     return ((1 - z) * n + z * h,)
+
+
+def missing(*_: object) -> State:
+    """Skip the test: nobody has written an oracle for this cell."""
+    pytest.skip("no oracle")

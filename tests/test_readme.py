@@ -1,4 +1,4 @@
-"""The README is true: every command in it runs."""
+"""The README and the guide are true: every command in them runs."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,24 @@ from charrnn.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-SHELL = "\n".join(text for language, text in BLOCKS if language in ("sh", "console"))
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+TEXTS = {"README.md": README, "guide.md": GUIDE}
+
+
+def blocks(text: str, *languages: str) -> str:
+    """Return the code of these languages in a page."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return "\n".join(code for language, code in found if language in languages)
+
+
 # A second of training shows that a command works as well as five minutes would.
 SHORT = re.compile(r"--time \S+")
 
 
-def commands() -> list[str]:
-    """Return the README's charrnn commands, those that make checkpoints first, shortened."""
-    lines = [line.removeprefix("$ ").strip() for line in SHELL.splitlines()]
+def commands(text: str) -> list[str]:
+    """Return a page's charrnn commands, shortened."""
+    lines = [line.strip() for line in blocks(text, "sh").splitlines()]
     found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk ", line)]
     return [SHORT.sub("--steps 3 --hidden-size 16", line) for line in found]
 
@@ -37,29 +47,26 @@ def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the README's shell is POSIX")
-def test_every_command_and_the_python_example_run(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="the shell is POSIX")
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_command_and_python_example_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     (tmp_path / "checkpoints").mkdir()
     shutil.copy(ROOT / "checkpoints" / "example.npz", tmp_path / "checkpoints")
-    found = commands()
-    assert len(found) > 15
-    assert {line.split()[1] for line in found if line.startswith("charrnn")} == {
-        "train",
-        "sample",
-        "score",
-        "inspect-vocab",
-        "train-classifier",
-        "classify",
-        "export",
-        "import",
-    }
+    found = commands(TEXTS[page])
+    assert len(found) > 5
     for command in found:
         resumed = command.replace("--steps 3 --hidden-size 16 --resume", "--steps 4 --resume")
         done = run(resumed, tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    (python,) = (text for language, text in BLOCKS if language == "python")
+    python = blocks(TEXTS[page], "python")
     subprocess.run([sys.executable, "-c", python], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_the_guide_uses_every_command_and_the_readme_names_it() -> None:
+    used = {line.split()[1] for line in commands(GUIDE) if line.startswith("charrnn")}
+    assert used == set(COMMANDS)
+    assert all(f"`charrnn {command}`" in README for command in COMMANDS)
 
 
 def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -> None:
@@ -72,13 +79,13 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         options[command] = set(re.findall(r"(?<!\w)--[a-z][a-z-]+", done.stdout)) - {"--help"}
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + GUIDE))
     existing = set().union(*options.values()) | {"--debug", "--install-completion", "--version"}
     existing.add("--line-buffered")  # of grep
     assert mentioned <= existing
     assert set().union(*options.values()) <= mentioned | {"--quiet", "--verbose", "--output",
                                                           "--checkpoint"}  # fmt: skip
-    for line in commands():
+    for line in commands(README) + commands(GUIDE):
         for part in line.split("|"):
             words = shlex.split(part)
             if words[0] == "charrnn":
@@ -86,6 +93,19 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
                 assert used <= options[words[1]], line
 
 
-def test_every_file_it_names_exists() -> None:
-    for name in re.findall(r"`((?:charrnn|tests|corpora)/[\w./]*)`", README):
-        assert (ROOT / name).exists(), name
+def test_every_file_and_link_exists() -> None:
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"`((?:charrnn|tests|corpora|docs|benchmarks)/[\w./]*)`", text):
+            if "NAME" not in name:
+                assert (ROOT / name).exists(), (page, name)
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (page.parent / link).exists(), (page, link)
+
+
+def test_the_command_reference_is_what_the_commands_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    reference = import_module("command_reference").reference
+
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert page == reference(), "run docs/tools/command_reference.py"

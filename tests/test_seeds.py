@@ -83,7 +83,7 @@ def test_every_window_of_the_sentence_predicts_its_next_character() -> None:
 def test_the_sentence_learnt_as_one_stream_comes_back_from_its_first_letter(cell: str) -> None:
     model = learn(
         Config(
-            model=ModelConfig(cell=cell, hidden_size=50),  # type: ignore[arg-type]
+            model=ModelConfig(cell=cell, hidden_size=50),
             data=DataConfig(seq_length=38, batch_size=1, val_fraction=0),
             run=RunConfig(seconds=None, steps=300),
         )

@@ -13,8 +13,8 @@ from charrnn.cli.run import TrainingCommand, program
 from charrnn.config import ClassifierConfig
 from charrnn.inference.metrics import class_reports, confusion_matrix
 from charrnn.inference.prediction import log_probabilities
-from charrnn.models import Classifier
-from charrnn.models.runs import LabelRun, Run
+from charrnn.models.classifier import Classifier, LabelRun
+from charrnn.models.runs import Run
 from charrnn.settings import new_config, resumed_config
 from charrnn.text.labelled import Columns, Labelled, read_labelled
 from charrnn.text.vocabulary import escape

@@ -12,7 +12,8 @@ from charrnn.cli.run import TrainingCommand, program
 from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.models import Model
-from charrnn.models.runs import Run, TextRun, changed_settings
+from charrnn.models.runs import Run, changed_settings
+from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, resumed_config
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.training.loop import Event

@@ -173,10 +173,10 @@ class _Source:
         self.layers = len(numbers)
         rows, self.hidden_size = self._matrix("weight_hh_l0").shape
         gates = rows // self.hidden_size
-        cells = {cell.gates: name for name, cell in CELLS.items()}
+        cells = {cell.gates: name for name, cell in reversed(CELLS.items())}  # the first of a kind
         if gates not in cells or gates * self.hidden_size != rows:
             raise _Unfit(f"weight_hh_l0 of {rows} x {self.hidden_size} is no RNN, GRU or LSTM")
-        self.cell: CellName = cells[gates]  # type: ignore[assignment]
+        self.cell: CellName = cells[gates]
         self.rows = rows
 
     def _matrix(self, name: str) -> NDArray[Any]:

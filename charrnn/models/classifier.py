@@ -1,4 +1,4 @@
-"""A trained text classifier."""
+"""A text classifier, and the run that learns one."""
 
 import hashlib
 import json
@@ -14,14 +14,19 @@ from charrnn.checkpoint.format import Header, Kind, require
 from charrnn.config import ClassifierConfig
 from charrnn.errors import CorpusError
 from charrnn.inference.prediction import log_probabilities
+from charrnn.models.runs import Run, require_same_run, with_workers
 from charrnn.nn.cells import Array
 from charrnn.nn.classifier import SequenceClassifier, param_shapes
 from charrnn.text.labelled import Labelled
 from charrnn.text.reading import normalized
-from charrnn.text.sequences import Examples
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.sequences import Examples, split_numbers
+from charrnn.text.vocabulary import Vocabulary, escape
+from charrnn.training import memory
 from charrnn.training.loop import Event
+from charrnn.training.sequence_labels import SequenceLabels, fit_classifier_config, initial_state
 from charrnn.training.state import Progress
+
+MAX_CLASSES = 1000
 
 
 @dataclass
@@ -67,8 +72,6 @@ class Classifier(Checkpoint[ClassifierConfig]):
         Raises CorpusError for texts and labels that do not fit or cannot be learned, TypeError for
         a single text.
         """
-        from charrnn.models.runs import LabelRun  # noqa: PLC0415  # which makes classifiers
-
         run = LabelRun.new(self.config, _labelled(texts, labels))
         for event in run.events():
             if on_event is not None:
@@ -149,3 +152,126 @@ def _labelled(texts: Sequence[str], labels: Sequence[str]) -> Labelled:
         raise CorpusError(f"{len(texts)} texts and {len(labels)} labels do not fit")
     digest = hashlib.sha256(json.dumps([list(texts), list(labels)]).encode()).hexdigest()
     return Labelled(list(texts), list(labels), digest)
+
+
+@dataclass(kw_only=True)
+class LabelRun(Run[ClassifierConfig]):
+    """A run that learns to classify labelled texts.
+
+    labels            names of the classes
+    train, held_out   the two parts of the examples
+    """
+
+    labels: Sequence[str]
+    train: Examples
+    held_out: Examples
+
+    @classmethod
+    def new(cls, config: ClassifierConfig, labelled: Labelled) -> Self:
+        """Make a run ready that starts from the beginning.
+
+        Raises CorpusError for examples that cannot be learned, ConfigError for settings that do not
+        fit, TrainingError for more memory than there is.
+        """
+        labels = sorted(set(labelled.labels))
+        if len(labels) > MAX_CLASSES:
+            raise CorpusError(
+                f"{len(labels):,} different labels, at most {MAX_CLASSES:,} can be told apart",
+                hint="is the text in the place of the label? --label-column",
+            )
+        if len(labels) == 1:
+            raise CorpusError(
+                f"all texts have the label {labels[0]!r}",
+                hint="a classifier needs examples of two or more",
+            )
+        return cls._made(config, labelled, labels, None)
+
+    @classmethod
+    def resumed(cls, loaded: Classifier, config: ClassifierConfig, labelled: Labelled) -> Self:
+        """Make the run of a checkpoint ready to go on.
+
+        Raises CorpusError for unknown labels, ConfigError for a config that would make another run
+        of it.
+        """
+        if unknown := sorted(set(labelled.labels) - set(loaded.labels)):
+            raise CorpusError(
+                "the examples have labels that the checkpoint was not trained on: "
+                f"{', '.join(map(escape, unknown))}",
+                hint="start a new run, with another -o",
+            )
+        return cls._made(config, labelled, list(loaded.labels), loaded)
+
+    @classmethod
+    def _made(
+        cls,
+        config: ClassifierConfig,
+        labelled: Labelled,
+        labels: list[str],
+        loaded: Classifier | None,
+    ) -> Self:
+        known = None if loaded is None else loaded.vocabulary
+        vocabulary, train, held_out = _split_examples(config, labelled, labels, known)
+        fitted = fit_classifier_config(config, len(train))
+        if loaded is not None and fitted.data.batch_size < config.data.batch_size:
+            raise CorpusError(
+                f"{len(train)} texts to learn from are fewer than the checkpoint's batch of "
+                f"{config.data.batch_size}",
+                hint="resume with the examples that it was trained on, or start a new run",
+            )
+        if loaded is not None:
+            require_same_run(fitted, loaded.config)
+        fitted = with_workers(fitted, max(1, int(train.lengths.mean())))
+        memory.require(
+            memory.estimate_classifier(fitted, len(vocabulary) + 1, len(labels), train),
+            "try a smaller --hidden-size, --batch-size, --max-length or --layers",
+        )
+        notes = []
+        if loaded is None:
+            state = initial_state(fitted, len(vocabulary) + 1, len(labels))
+        else:
+            state = loaded.training_state()
+            if labelled.sha256 != loaded.sha256:
+                notes.append(
+                    "warning: the examples have changed since the checkpoint was trained: some of "
+                    "those held out now may have been trained on"
+                )
+                state.forget_best()
+        return cls(
+            config=fitted,
+            vocabulary=vocabulary,
+            state=state,
+            objective=SequenceLabels(fitted, train, held_out),
+            sha256=labelled.sha256,
+            notes=notes,
+            labels=labels,
+            train=train,
+            held_out=held_out,
+        )
+
+    def checkpoint(self) -> Classifier:
+        """See ``Run.checkpoint``."""
+        return Classifier.of(
+            self.config, self.vocabulary, self.state, self.sha256, labels=self.labels
+        )
+
+
+def _split_examples(
+    config: ClassifierConfig, labelled: Labelled, labels: list[str], vocabulary: Vocabulary | None
+) -> tuple[Vocabulary, Examples, Examples]:
+    """Return the vocabulary, that of the training part if none is given, and the two parts."""
+    index = {label: number for number, label in enumerate(labels)}
+    classes = np.array([index[label] for label in labelled.labels], np.intp)
+    texts = [text[: config.data.max_length] for text in labelled.texts]
+    if not any(texts):
+        raise CorpusError("all texts are empty: there is nothing to learn from")
+    # By all characters, so that a resumed run finds the same copies and splits in the same way.
+    every = Vocabulary.from_text("".join(texts))
+    whole = Examples.of_texts(texts, classes, every, config.data.max_length)
+    parts = split_numbers(whole, config.data.val_fraction, config.run.random_seed)
+    if vocabulary is None:
+        # What occurs in held-out texts alone is as unknown as what occurs nowhere.
+        seen = "".join(texts[number] for number in parts[0])
+        vocabulary = Vocabulary.from_text(seen or "".join(texts))
+    examples = Examples.of_texts(texts, classes, vocabulary, config.data.max_length)
+    train, held_out = (examples.select(part) for part in parts)
+    return vocabulary, train, held_out

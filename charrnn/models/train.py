@@ -12,7 +12,7 @@ from charrnn.config import (
 )
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
-from charrnn.models.runs import TextRun
+from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, parse_time
 from charrnn.text.corpus import read_corpus
 from charrnn.training.loop import Event

@@ -270,8 +270,8 @@ def test_labels_that_cannot_be_learned_from_are_refused(tmp_path: Path) -> None:
     fails(1, "all texts are empty", "train-classifier", "empty.tsv", "-o", "m.npz", cwd=tmp_path)
     (tmp_path / "many.tsv").write_text("".join(f"{n}\tx\n" for n in range(1001)))
     fails(1, "1,001 different labels", "train-classifier", "many.tsv", "-o", "m.npz", cwd=tmp_path)
-    fails(2, "is both the text to learn and the checkpoint", "train-classifier", "one.tsv", "-o", "one.tsv", "--overwrite",
-          cwd=tmp_path)  # fmt: skip
+    fails(2, "both the text to learn and the checkpoint", "train-classifier", "one.tsv",
+          "-o", "one.tsv", "--overwrite", cwd=tmp_path)  # fmt: skip
     assert (tmp_path / "one.tsv").read_text() == "a\tx\na\ty\n"
     fails(1, "no such file", "train-classifier", "none.tsv", "-o", "m.npz", cwd=tmp_path)
     fails(2, "threshold must be from 0 to 1", "classify", "m.npz", "--threshold", "2", cwd=tmp_path)

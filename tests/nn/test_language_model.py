@@ -27,7 +27,7 @@ def test_gradients_equal_numeric_ones(
     cell: str, nonlinearity: str, layers: int, dropout: float, weight_drop: float
 ) -> None:
     config = ModelConfig(
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
         nonlinearity=nonlinearity,  # type: ignore[arg-type]
         layers=layers,
         hidden_size=H,

@@ -44,7 +44,7 @@ def test_the_warm_up_rises_to_the_peak_and_takes_a_tenth_of_a_run_at_most() -> N
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_optimizer_descends_a_bowl_in_place(name: str, dtype: str) -> None:
     params = np.array([3.0, -2.0], dtype)
-    optimizer = make_optimizer(OptimizerConfig(name=name))  # type: ignore[arg-type]
+    optimizer = make_optimizer(OptimizerConfig(name=name))
     slots = optimizer.slots(params)
     for step in range(1, 2001):
         optimizer.step(params, 2 * params, slots, learning_rate=0.05, steps=step)

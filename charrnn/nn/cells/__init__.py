@@ -13,7 +13,9 @@ Weights are PyTorch's, (G*H, I), so a step is ``x @ W.T``. With the gates first,
 steps, (T*B, H), is one matrix without a copy, and one gate of one step is one block of memory.
 """
 
+from charrnn import config
 from charrnn.config import CellName, Nonlinearity
+from charrnn.extras import class_in
 from charrnn.nn.cells.cell import (
     Cell,
     Mask,
@@ -26,11 +28,7 @@ from charrnn.nn.cells.lstm import LSTMCell
 from charrnn.nn.cells.rnn import RNNCell
 from charrnn.nn.kernels import Array, Blocks, Workspace
 
-CELLS: dict[str, type[RNNCell] | type[LSTMCell] | type[GRUCell]] = {
-    "rnn": RNNCell,
-    "lstm": LSTMCell,
-    "gru": GRUCell,
-}
+CELLS: dict[str, type[Cell]] = {name: class_in(f"{__name__}.{name}", Cell) for name in config.CELLS}
 
 __all__ = [
     "CELLS",

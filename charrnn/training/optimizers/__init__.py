@@ -1,17 +1,14 @@
-"""Optimizers, one file each: update rules with the formulas and defaults of torch.optim."""
+"""Optimizers, one file each: update rules with the formulas and defaults of torch.optim.
 
-from charrnn.config import OptimizerConfig
-from charrnn.training.optimizers.adagrad import Adagrad
-from charrnn.training.optimizers.adam import Adam
+A new one is a file here with a subclass of ``Optimizer``, and its name in charrnn/config.py.
+"""
+
+from charrnn.config import DEFAULT_LEARNING_RATES, OptimizerConfig
+from charrnn.extras import class_in
 from charrnn.training.optimizers.optimizer import Optimizer, Slots
-from charrnn.training.optimizers.rmsprop import RMSprop
-from charrnn.training.optimizers.sgd import SGD
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "adam": Adam,
-    "rmsprop": RMSprop,
-    "adagrad": Adagrad,
-    "sgd": SGD,
+    name: class_in(f"{__name__}.{name}", Optimizer) for name in DEFAULT_LEARNING_RATES
 }
 
 __all__ = ["OPTIMIZERS", "Optimizer", "Slots", "make_optimizer"]
