@@ -271,7 +271,7 @@ class Config(_Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierModelConfig(ModelConfig):
-    """The shape of a sequence classifier: what a model that writes has, and one thing more.
+    """The shape of a sequence classifier: what a text generator has, and one thing more.
 
     bidirectional   read from both ends (Schuster & Paliwal 1997)
     """

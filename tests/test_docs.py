@@ -58,8 +58,8 @@ def test_the_export_read_in_pytorch_gives_the_same_nats(tmp_path: Path) -> None:
     (snippet,) = [code for torch, code in examples() if torch]
     export = """
 from pathlib import Path
-from charrnn.interchange.export import to_safetensors
-Path("towns.safetensors").write_bytes(to_safetensors(charrnn.load("towns.npz")))
+from charrnn.interchange.export import export
+Path("towns.safetensors").write_bytes(export(charrnn.load("towns.npz"), "safetensors"))
 result = model.score("Aberdeen\\nAberdour\\n")
 """
     compare = "assert abs(nats.item() - result.nats_per_char) < 1e-4, (nats, result)"

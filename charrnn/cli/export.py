@@ -2,12 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.interchange.export import FORMATS, suffix
+from charrnn.interchange.export import export as export_model
+
+if TYPE_CHECKING:
+    Form = str
+else:
+    Form = Literal[tuple(FORMATS)]
 
 
 def export(
@@ -17,12 +24,8 @@ def export(
     ] = None,
     *,
     to: Annotated[
-        Literal["safetensors", "onnx", "torch-names", "html"],
-        typer.Option(
-            "--to",
-            help="safetensors: weights, vocabulary, config; torch-names: the same as .npz; onnx: "
-            "a graph for onnxruntime; html: a page that writes in a browser.",
-        ),
+        Form,
+        typer.Option("--to", help="; ".join(f"{name}: {use}" for name, use in FORMATS.items())),
     ],
     output: Annotated[
         Path | None,
@@ -39,13 +42,11 @@ def export(
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of
     from charrnn.cli import terminal
-    from charrnn.interchange.export import EXPORTS
     from charrnn.models import load
 
     path = checkpoint or newest_checkpoint()
-    exporter, suffix = EXPORTS[to]
     loaded = load(path)
-    target = output or path.with_suffix(suffix)
+    target = output or path.with_suffix(suffix(to))
     if kind_of(target) is not None:
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
     if str(target) == "-" and terminal.is_terminal(sys.stdout):
@@ -54,7 +55,7 @@ def export(
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    data = exporter(loaded)
+    data = export_model(loaded, to)
     if str(target) == "-":
         terminal.write_bytes(data)
         return

@@ -8,7 +8,9 @@ front of them is multiplied into the input weights: a one-hot vector takes a col
 import io
 import json
 import re
+import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,13 +21,14 @@ from numpy.typing import NDArray
 from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.extras import require_extra
-from charrnn.models import Model
+from charrnn.models import Model, load
 from charrnn.nn.cells import CELLS, Array
 from charrnn.text.corpus import read_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.next_character import initial_state
 
-MOST_COUNTED = 2**53
+MAX_COUNT = 2**53
+MAX_GROWTH = 100
 ZIP_MAGIC = b"PK\x03\x04"
 FROM_PYTORCH = "from PyTorch: safetensors.torch.save_file(net.state_dict(), 'm.safetensors')"
 RECURRENT = re.compile(r"(.*?)weight_ih_l(\d+)")
@@ -53,24 +56,65 @@ def read_foreign(path: Path) -> Foreign:
     if not header_fits and not data.startswith(ZIP_MAGIC):
         raise CheckpointError(f"{path}: neither a safetensors nor an .npz file", hint=FROM_PYTORCH)
     try:
-        if data.startswith(ZIP_MAGIC):
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                arrays = dict(file)
-            metadata = json.loads(arrays.pop("metadata", np.array([], np.uint8)).tobytes() or "{}")
-        else:
-            arrays = require_extra("safetensors.numpy", "safetensors").load(data)
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            metadata = header.get("__metadata__", {})
+        arrays, metadata = _from_npz(data) if not header_fits else _from_safetensors(data)
         if not isinstance(metadata, dict):
             metadata = {}
         return Foreign(arrays, {str(name): str(text) for name, text in metadata.items()})
-    except CharRNNError:
-        raise
+    except CharRNNError as error:
+        raise type(error)(f"{path}: {error}", hint=error.hint) from error
     except Exception as error:  # bytes can make the readers raise anything
         raise CheckpointError(
             f"{path}: neither a safetensors nor an .npz file: {error}",
             hint=FROM_PYTORCH,
         ) from error
+
+
+def _from_npz(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    # What is packed small and unpacks to a hundred times as much was made to fill the memory.
+    if size > MAX_GROWTH * len(data):
+        raise CheckpointError(f"{len(data):,} bytes would unpack to {size:,} bytes")
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = dict(file)
+    if "header" in arrays:  # a charrnn checkpoint, as NumPy wrote it again
+        header = json.loads(arrays.pop("header").tobytes())
+        weights = {n: a for n, a in arrays.items() if not n.startswith("resume.")}
+        described = {name: json.dumps(header[name]) for name in ("config", "counts")}
+        labels = {"labels": ""} if "labels" in header else {}
+        return weights, {"characters": header["characters"], **described, **labels}
+    metadata = arrays.pop("metadata", np.array([], np.uint8)).tobytes() or b"{}"
+    return arrays, json.loads(metadata)
+
+
+def _from_safetensors(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    metadata = header.pop("__metadata__", {})
+    half = {name for name, entry in header.items() if entry["dtype"] == "BF16"}
+    if not half:
+        return require_extra("safetensors.numpy", "safetensors").load(data), metadata
+    # NumPy has no bfloat16: it is the upper half of a float32.
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        stored = np.frombuffer(data[start + begin : start + end], "<u2" if name in half else "<f4")
+        if name in half:
+            stored = (stored.astype(np.uint32) << 16).view(np.float32)
+        elif entry["dtype"] != "F32":
+            raise CheckpointError(
+                f"{name} is {entry['dtype']} beside bfloat16", hint="store all weights as float32"
+            )
+        arrays[name] = stored.reshape(entry["shape"])
+    return arrays, metadata
+
+
+def is_sound(path: Path) -> bool:
+    """Return True for a checkpoint that charrnn reads as it is."""
+    with suppress(CheckpointError):
+        load(path)
+        return True
+    return False
 
 
 def read_characters(source: str) -> list[str]:
@@ -111,12 +155,10 @@ def import_weights(
     Raises CheckpointError if the weights are not those of such a model.
     """
     arrays, metadata = read_foreign(path)
-    if "header" in arrays:
+    if is_sound(path):
         raise CheckpointError(f"{path}: is a charrnn checkpoint already", hint="use it as it is")
     if "labels" in metadata:
-        raise CheckpointError(
-            f"{path}: is a classifier", hint="only models that write are imported"
-        )
+        raise CheckpointError(f"{path}: is a classifier", hint="only text generators are imported")
     counts = None
     if characters is None:
         if "characters" not in metadata:
@@ -145,12 +187,12 @@ def _counts(metadata: dict[str, str], size: int) -> NDArray[np.int64] | None:
         counts = np.array(json.loads(metadata.get("counts", "null")), np.int64)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    sound = counts.shape == (size,) and counts.min() >= 0 and counts.max() < MOST_COUNTED
+    sound = counts.shape == (size,) and counts.min() >= 0 and counts.max() < MAX_COUNT
     return counts if sound else None
 
 
 class _Unfit(Exception):  # noqa: N818
-    """Why these weights are no model that writes."""
+    """Why these weights are no text generator."""
 
 
 class _Source:
@@ -169,7 +211,7 @@ class _Source:
                 "has no recurrent layers weight_ih_l0 ... among " + ", ".join(sorted(arrays)[:10])
             )
         if any(name.endswith("_reverse") for name in arrays):
-            raise _Unfit("reads in both directions, which a model that writes cannot")
+            raise _Unfit("reads in both directions, which a text generator cannot")
         self.layers = len(numbers)
         rows, self.hidden_size = self._matrix("weight_hh_l0").shape
         gates = rows // self.hidden_size
@@ -190,7 +232,7 @@ class _Source:
         return self.arrays.get(name)
 
     def require_nothing_else(self) -> None:
-        """Refuse parameters that a model that writes does not have: without them it is another."""
+        """Refuse parameters that a text generator does not have: without them it is another."""
         if left := sorted(self.arrays.keys() - self.used):
             raise _Unfit(f"has parameters that have no place here: {', '.join(left[:10])}")
 
@@ -202,7 +244,9 @@ class _Source:
             params[name] = np.zeros(self.rows) if bias is None else bias
         return params
 
-    def around(self, vocab_size: int) -> tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]]:
+    def embedding_and_output(
+        self, vocab_size: int
+    ) -> tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]]:
         """Return embedding (V, I) or None, and weight (V, H) and bias (V,) of the output."""
         features = self._matrix("weight_ih_l0").shape[1]
         others = {
@@ -265,7 +309,7 @@ def _checkpoint(
     )
     config = replace(base, model=model)
     state = initial_state(config, len(vocabulary))
-    embedding, weight, bias = source.around(len(vocabulary))
+    embedding, weight, bias = source.embedding_and_output(len(vocabulary))
     for number, params in enumerate(state.network.layers):
         given = source.layer(number)
         if not number:

@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -26,7 +28,8 @@ from charrnn import (
 )
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inference.sampling import start_ids
-from charrnn.interchange.export import metadata, to_html, to_onnx, to_safetensors, to_torch_names
+from charrnn.interchange.export import export
+from charrnn.interchange.export.naming import metadata, torch_names
 from charrnn.interchange.torch_import import import_weights, read_characters
 from charrnn.training.next_character import initial_state
 from tests.support import fails, ok
@@ -58,7 +61,7 @@ def own_nats(model: Model) -> float:
 @every_shape
 def test_torch_names_come_back_as_the_same_model(shape: str, tmp_path: Path) -> None:
     before, path = checkpoint(shape), tmp_path / "m.npz"
-    path.write_bytes(to_torch_names(before))
+    path.write_bytes(export(before, "torch-names"))
     with np.load(path) as file:
         assert "rnn.weight_hh_l0" in file
         assert json.loads(file["metadata"].tobytes())["characters"] == before.vocabulary.characters
@@ -74,7 +77,7 @@ def test_torch_names_come_back_as_the_same_model(shape: str, tmp_path: Path) -> 
 def test_safetensors_come_back_as_the_same_model(shape: str, tmp_path: Path) -> None:
     pytest.importorskip("safetensors", reason="an extra: pip install '.[safetensors]'")
     before, path = checkpoint(shape), tmp_path / "m.safetensors"
-    path.write_bytes(to_safetensors(before))
+    path.write_bytes(export(before, "safetensors"))
     after = import_weights(path)
     assert after.config.model == before.config.model
     np.testing.assert_array_equal(after.network().flat, before.network().flat)
@@ -106,7 +109,7 @@ def test_onnxruntime_finds_the_same_likelihood_step_by_step(shape: str) -> None:
     pytest.importorskip("onnx", reason="an extra: pip install '.[onnx]'")
     onnxruntime = pytest.importorskip("onnxruntime", reason="an extra: '.[test-torch]'")
     ours = checkpoint(shape)
-    session = onnxruntime.InferenceSession(to_onnx(ours), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(export(ours, "onnx"), providers=["CPUExecutionProvider"])
     states = [entry.name for entry in session.get_inputs()][1:]
     ids, model = ours.vocabulary.encode(TEXT).astype(np.int64), ours.config.model
     zero = {name: np.zeros((model.layers, 1, model.hidden_size), np.float32) for name in states}
@@ -140,7 +143,7 @@ def test_a_browser_finds_the_same_likelihood_and_writes(shape: str, tmp_path: Pa
       while (written.length < 5) written.push(writer.next().value);
       document.title = encodeURIComponent(JSON.stringify([charrnn.score(TEXT), written]));
     </script>""".replace("TEXT", json.dumps(TEXT).replace("<", "\\u003c"))
-    page.write_bytes(to_html(ours) + probe.encode())
+    page.write_bytes(export(ours, "html") + probe.encode())
     dom = subprocess.run(
         [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
          f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
@@ -155,7 +158,7 @@ def test_a_browser_finds_the_same_likelihood_and_writes(shape: str, tmp_path: Pa
 
 
 def test_a_page_needs_no_network_and_no_text_of_the_model_ends_its_script() -> None:
-    page = to_html(checkpoint("lstm")).decode()
+    page = export(checkpoint("lstm"), "html").decode()
     assert "http" not in page.replace("http-equiv", "")
     assert "/*MODEL*/" not in page
     assert page.count("<script") == 1
@@ -167,7 +170,7 @@ def test_a_model_too_large_for_a_page_is_refused() -> None:
     config = Config(model=ModelConfig(hidden_size=1200))
     large = Model.of(config, vocabulary, initial_state(config, 2))
     with pytest.raises(ConfigError, match="MB of weights"):
-        to_html(large)
+        export(large, "html")
 
 
 def foreign(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -229,7 +232,7 @@ def test_layers_without_biases_and_in_float16_are_taken(tmp_path: Path) -> None:
         (lambda a: a.update({"lstm.weight_ih_l0": np.zeros((20, 9))}), "no embedding"),
         (lambda a: a.update({"fc.bias": np.full(3, np.nan)}), "not finite"),
         (lambda a: a.update({"lstm.bias_ih_l0": np.zeros(3)}), "has the shape"),
-        (lambda a: a.update({"header": np.zeros(3)}), "checkpoint already"),
+        (lambda a: a.update({"header": np.zeros(3)}), "neither a safetensors nor"),
         (lambda a: a.update({"fc.bias": np.zeros(9)}), "bias has the shape"),
         (lambda a: a.update({"norm.weight": np.zeros(5)}), "no place here: norm.weight"),
         (lambda a: a.update({"token": np.zeros((3, 3))}), "no place here: token"),
@@ -278,10 +281,10 @@ def test_lies_in_the_metadata_do_no_harm(tmp_path: Path) -> None:
         import_weights(tmp_path / "w.npz")
 
 
-def test_normalisation_goes_out_and_comes_in_again(tmp_path: Path) -> None:
+def test_normalization_goes_out_and_comes_in_again(tmp_path: Path) -> None:
     before = checkpoint("gru-2")
     config = replace(before.config, data=DataConfig(normalize="NFKC"))
-    (tmp_path / "m.npz").write_bytes(to_torch_names(replace(before, config=config)))
+    (tmp_path / "m.npz").write_bytes(export(replace(before, config=config), "torch-names"))
     assert import_weights(tmp_path / "m.npz").config.data.normalize == "NFKC"
 
 
@@ -328,5 +331,53 @@ def stranger(folder: Path) -> Path:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "safetensors.numpy", None)
     with pytest.raises(ConfigError, match="needs the package safetensors") as caught:
-        to_safetensors(checkpoint("rnn"))
+        export(checkpoint("rnn"), "safetensors")
     assert caught.value.hint == "pip install 'charrnn[safetensors]'"
+
+
+def test_a_checkpoint_that_numpy_read_and_wrote_again_is_imported(tmp_path: Path) -> None:
+    before = checkpoint("lstm")
+    before.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz") as file:
+        np.savez(tmp_path / "again.npz", **dict(file))
+    with pytest.raises(CheckpointError, match="is a charrnn checkpoint already"):
+        import_weights(tmp_path / "m.npz")
+    with pytest.raises(CheckpointError) as caught:
+        Model.load(tmp_path / "again.npz")
+    assert "charrnn import" in (caught.value.hint or "")
+    after = import_weights(tmp_path / "again.npz")
+    assert after.vocabulary == before.vocabulary
+    for name, array in before.weights.items():
+        np.testing.assert_array_equal(after.weights[name], array)
+
+
+def test_an_archive_that_grows_without_limit_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight_ih_l0.npy", bytes(200_000_000))
+    assert path.stat().st_size < 1_000_000
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="200,000,000 bytes"):
+        import_weights(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_bfloat16_weights_are_read(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="an extra: pip install '.[test-torch]'")
+    before = checkpoint("gru-2")
+    names = torch_names(before)
+    arrays = {name: (np.ascontiguousarray(a).view(np.uint32) >> 16) for name, a in names.items()}
+    header: dict[str, Any] = {"__metadata__": metadata(before)}
+    data, at = b"", 0
+    for name, upper in arrays.items():
+        part = upper.astype("<u2").tobytes()
+        span = [at, at + len(part)]
+        header[name] = {"dtype": "BF16", "shape": [*names[name].shape], "data_offsets": span}
+        data, at = data + part, at + len(part)
+    text = json.dumps(header).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    after = import_weights(tmp_path / "w.safetensors")
+    for name, array in before.weights.items():
+        np.testing.assert_allclose(after.weights[name], array, rtol=2**-7)

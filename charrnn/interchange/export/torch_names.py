@@ -1,0 +1,19 @@
+"""Weights under PyTorch's names as an .npz file, for ``numpy.load``."""
+
+import io
+import json
+
+import numpy as np
+
+from charrnn.checkpoint import npz
+from charrnn.interchange.export.naming import AnyModel, metadata, torch_names
+
+SUFFIX = ".torch.npz"
+
+
+def export(model: AnyModel) -> bytes:
+    """Return an .npz file of the weights, with ``metadata`` as UTF-8 JSON in an array of bytes."""
+    text = json.dumps(metadata(model), ensure_ascii=False).encode()
+    file = io.BytesIO()
+    npz.write(file, {"metadata": np.frombuffer(text, np.uint8), **torch_names(model)})
+    return file.getvalue()
