@@ -289,7 +289,7 @@ class ClassifierModelConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDataConfig(_Settings):
-    """What of the labelled examples is learnt from, and how many at once.
+    """How the labelled examples are split, cut and batched.
 
     batch_size    sequences trained on at once (B)
     max_length    characters of a text that are read, counted from its beginning

@@ -80,7 +80,7 @@ def test_every_window_of_the_sentence_predicts_its_next_character() -> None:
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_the_sentence_learnt_as_one_stream_comes_back_from_its_first_letter(cell: str) -> None:
+def test_the_sentence_learned_as_one_stream_comes_back_from_its_first_letter(cell: str) -> None:
     model = learn(
         Config(
             model=ModelConfig(cell=cell, hidden_size=50),

@@ -126,7 +126,7 @@ def main() -> NoReturn:
         if _wants_traceback(args):
             raise
         _complain(
-            f"this should not happen: {type(error).__name__}: {error}",
+            f"internal error: {type(error).__name__}: {error}",
             f"please report it with what 'charrnn --debug {' '.join(args[:1])} ...' prints",
         )
     # Python flushes stdout once more on its way out; a pipe closed since must not make it complain.

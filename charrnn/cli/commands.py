@@ -15,14 +15,14 @@ from typer.core import TyperCommand, TyperGroup
 
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
-    "train": "Learn to write like a text, and save what was learnt.",
+    "train": "Learn to write like a text, and save the model.",
     "sample": "Write text in the style of a trained model.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
-    "import": "Make a model of weights that were trained elsewhere.",
+    "import": "Turn weights that were trained elsewhere into a model.",
 }
 
 

@@ -20,7 +20,9 @@ else:
 def export(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="CHECKPOINT", help="The model (newest in ./checkpoints)."),
+        typer.Argument(
+            metavar="CHECKPOINT", help="The checkpoint. [default: newest in ./checkpoints]"
+        ),
     ] = None,
     *,
     to: Annotated[
@@ -29,7 +31,11 @@ def export(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The file to write, or - (beside the checkpoint)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file to write, or - for stdout. [default: beside the checkpoint]",
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
@@ -50,7 +56,9 @@ def export(
     if kind_of(target) is not None:
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
     if str(target) == "-" and terminal.is_terminal(sys.stdout):
-        raise ConfigError("an export is no text for a terminal", hint="-o FILE, or a pipe")
+        raise ConfigError(
+            "an export is not text that a terminal can show", hint="-o FILE, or a pipe"
+        )
     if str(target) != "-" and target.exists() and not overwrite:
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"

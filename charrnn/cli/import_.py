@@ -23,8 +23,8 @@ def import_(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The text that it was trained on, or a .json list of its characters, or of "
-            "characters and ids (from the file itself, if charrnn exported it).",
+            help="The text it was trained on, or a .json list of its characters, or of characters "
+            "and ids. [default: as charrnn stored them in the file]",
         ),
     ] = None,
     nonlinearity: Annotated[
@@ -32,13 +32,15 @@ def import_(
     ] = "tanh",
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The checkpoint to write (checkpoints/NAME.npz)."),
+        typer.Option(
+            "-o", "--output", help="The checkpoint to write. [default: checkpoints/NAME.npz]"
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")
     ] = False,
 ) -> None:
-    """Make a checkpoint of weights that were trained elsewhere.
+    """Turn weights that were trained elsewhere into a checkpoint.
 
     charrnn import weights.safetensors --vocab corpus.txt -o m.npz
     """

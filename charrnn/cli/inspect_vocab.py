@@ -30,8 +30,8 @@ def inspect_vocab(
         str | None,
         typer.Argument(
             metavar="SOURCE",
-            help="A checkpoint, a text, or - for a text on stdin (newest checkpoint in "
-            "./checkpoints).",
+            help="A checkpoint, a text, or - for a text on stdin. [default: newest in "
+            "./checkpoints]",
         ),
     ] = None,
     sort: Annotated[Literal["id", "count"], typer.Option(help="Order of the table.")] = "id",
@@ -46,14 +46,14 @@ def inspect_vocab(
         int | None,
         typer.Option(
             min=1,
-            help=f"Characters per window ({DataConfig().seq_length}).",
+            help=f"Characters per window. [default: {DataConfig().seq_length}]",
         ),
     ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Distance between windows (1).",
+            help="Distance between windows. [default: 1]",
         ),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of a text.")] = "utf-8",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from charrnn.config import Normalization, OptimizerName
-from charrnn.errors import CheckpointError
+from charrnn.config import Normalization, OptimizerConfig, OptimizerName
+from charrnn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from charrnn.checkpoint.format import Kind
@@ -16,98 +16,80 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path("checkpoints")
 UnknownPolicy = Literal["error", "skip", "replace"]
 
+
+def option(text: str, section: str, default: object = None, *names: str, **settings: Any) -> Any:  # noqa: ANN401
+    """Return an option of a command that trains, None unless it is given.
+
+    default   what holds if it is not given, as the help shows it
+    """
+    shown = f"{text} [default: {default}]" if default is not None else text
+    return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
+
+
+DATA, MODEL, OPTIMIZATION, OUTPUT = "Data", "Model", "Optimization", "Output"
+_OPTIMIZER = OptimizerConfig()
+
 # Options of all commands that train.
-Encoding = Annotated[str, typer.Option(help="Encoding of the text.", rich_help_panel="Data")]
-
-Normalize = Annotated[
-    Normalization | None,
-    typer.Option(help="Unicode normalisation (none).", rich_help_panel="Data"),
+Encoding = Annotated[str, option("Encoding of the text.", DATA)]
+Normalize = Annotated[Normalization | None, option("Unicode normalization.", DATA, "none")]
+Layers = Annotated[int | None, option("Stacked layers.", MODEL, 1)]
+Time = Annotated[
+    str | None,
+    option(
+        "Stop after this long; the learning rate reaches zero there.",
+        OPTIMIZATION,
+        metavar="90s|10m|1h",
+    ),
 ]
-
-Epochs = Annotated[
-    int | None,
-    typer.Option(help="Stop after N passes through the text.", rich_help_panel="Optimisation"),
-]
-
-Steps = Annotated[
-    int | None, typer.Option(help="Stop after N updates.", rich_help_panel="Optimisation")
-]
-
+Epochs = Annotated[int | None, option("Stop after N passes through the text.", OPTIMIZATION)]
+Steps = Annotated[int | None, option("Stop after N updates.", OPTIMIZATION)]
 OptimizerRule = Annotated[
-    OptimizerName | None,
-    typer.Option(help="Rule of the updates (adam).", rich_help_panel="Optimisation"),
+    OptimizerName | None, option("The optimizer.", OPTIMIZATION, _OPTIMIZER.name)
 ]
-
 Patience = Annotated[
     int | None,
-    typer.Option(
-        help="Stop after N validations without a better one (never).",
-        rich_help_panel="Optimisation",
-    ),
+    option("Stop after N validations without a lower loss.", OPTIMIZATION, "never"),
 ]
-
 RandomSeed = Annotated[
     int | None,
-    typer.Option(
-        help="Same number, same weights, with --steps or --epochs (drawn).",
-        rich_help_panel="Optimisation",
+    option(
+        "The same number gives the same weights, with --steps or --epochs.",
+        OPTIMIZATION,
+        "a random one",
     ),
 ]
-
 Workers = Annotated[
     int | None,
-    typer.Option(
-        help="Processes to train in (one per core, if the model is large enough to gain).",
-        rich_help_panel="Optimisation",
-    ),
+    option("Processes to train in.", OPTIMIZATION, "one per core, as far as they help"),
 ]
-
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        help="The checkpoint to write (checkpoints/NAME.npz).",
-        rich_help_panel="Output",
-    ),
+    option("The checkpoint to write.", OUTPUT, "checkpoints/NAME.npz", "-o", "--output"),
 ]
-
 Resume = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Continue the run in the checkpoint; --time, --steps and --epochs count from its start.",
+        OUTPUT,
+        None,
         "--resume",
-        help="Go on with the run in the checkpoint; --time, --steps and --epochs count from "
-        "its beginning.",
-        rich_help_panel="Output",
     ),
 ]
-
 Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace an existing checkpoint.", rich_help_panel="Output"),
+    bool, option("Replace an existing checkpoint or log.", OUTPUT, None, "--overwrite")
 ]
-
-Log = Annotated[
-    Path | None,
-    typer.Option(help="Write one JSON object per step to this file.", rich_help_panel="Output"),
-]
-
-Quiet = Annotated[
-    bool,
-    typer.Option("-q", "--quiet", help="No progress, no summary.", rich_help_panel="Output"),
-]
-
+Log = Annotated[Path | None, option("Write one JSON object per step to this file.", OUTPUT)]
+Quiet = Annotated[bool, option("Show warnings and errors only.", OUTPUT, None, "-q", "--quiet")]
 Verbose = Annotated[
-    bool,
-    typer.Option(
-        "-v", "--verbose", help="All settings and every validation.", rich_help_panel="Output"
-    ),
+    bool, option("Show all settings and every validation.", OUTPUT, None, "-v", "--verbose")
 ]
+AsJson = Annotated[bool, option("Print a summary object to stdout.", OUTPUT, None, "--json")]
 
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="A summary object on stdout.", rich_help_panel="Output"),
-]
+
+def require_one_of(**flags: bool) -> None:
+    """Raise ConfigError if more than one of these options was given."""
+    if len(given := [f"--{name.replace('_', '-')}" for name, on in flags.items() if on]) > 1:
+        raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
 def given_options(**settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -149,8 +131,8 @@ def fit_text(
 ) -> str:
     """Return a text as the model knows it.
 
-    It is normalised like the model's corpus; the policies ``skip`` and ``replace`` leave no
-    character that the model has never seen.
+    It is normalized like the model's corpus; the policies ``skip`` and ``replace`` leave no unknown
+    character.
     """
     from charrnn.text.reading import normalized
 

@@ -30,57 +30,59 @@ def sample(
         typer.Option(
             "-c",
             "--checkpoint",
-            help="The model (newest in ./checkpoints).",
+            help="The checkpoint. [default: newest in ./checkpoints]",
         ),
     ] = None,
     seed: Annotated[
         str | None,
         typer.Option(
-            help="Text to start from (start of a line).",
+            help="Prompt text. [default: start of a line]",
         ),
     ] = None,
     seed_file: Annotated[
-        str | None, typer.Option(help="File with the text to start from; - is stdin.")
+        str | None, typer.Option(help="File with the prompt text; - is stdin.")
     ] = None,
     unknown: Annotated[
-        UnknownPolicy, typer.Option(help="What to do with characters of the seed never seen.")
+        UnknownPolicy, typer.Option(help="What to do with unknown characters in the prompt.")
     ] = "error",
     length: Annotated[
         int, typer.Option("-n", "--length", min=0, max=MOST, help="New characters to write.")
     ] = 200,
     endless: Annotated[bool, typer.Option("--endless", help="Never stop.")] = False,
-    count: Annotated[int, typer.Option(min=1, max=MOST, help="Samples to write.")] = 1,
+    count: Annotated[int, typer.Option(min=1, max=MOST, help="Number of samples.")] = 1,
     temperature: Annotated[
         float,
         typer.Option(
-            "-t", "--temperature", help="Boldness: below 1 safer, above 1 wilder, 0 greedy."
+            "-t",
+            "--temperature",
+            help="Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest.",
         ),
     ] = _DEFAULTS.temperature,
     greedy: Annotated[
-        bool, typer.Option("--greedy", help="Always the likeliest character.")
+        bool, typer.Option("--greedy", help="Always take the likeliest character.")
     ] = False,
     top_k: Annotated[
-        int | None, typer.Option(help="Choose among the K likeliest characters.")
+        int | None, typer.Option(help="Draw among the K likeliest characters.")
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option(help="Choose among the likeliest that together have probability P."),
+        typer.Option(help="Draw among the likeliest that together have probability P."),
     ] = None,
     random_seed: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Same number, same text (drawn).",
+            help="The same number gives the same text. [default: a random one]",
         ),
     ] = None,
-    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the seed out.")] = False,
+    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per sample.")] = False,
 ) -> None:
     """Write text in the style of a trained model.
 
     charrnn sample --seed e --length 200
 
-    Prints the seed, then exactly LENGTH new characters, then a line break.
+    Prints the prompt text, then exactly LENGTH new characters, then a line break.
     """
     if greedy and temperature not in (_DEFAULTS.temperature, 0):
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
@@ -118,8 +120,10 @@ def _encode_seed(text: str, loaded: "Model", unknown: UnknownPolicy) -> "tuple[s
     except VocabularyError as error:
         raise ConfigError(f"seed: {error}", hint=error.hint) from error
     if unknown != "error" and fitted != text:
-        known = f"the seed as the model reads it: {fitted}"
-        terminal.note(known if fitted else "no character of the seed is known: starting without")
+        known = f"the prompt as the model reads it: {fitted}"
+        terminal.note(
+            known if fitted else "no character of the prompt is known: starting without it"
+        )
     return fitted, ids
 
 

@@ -18,20 +18,20 @@ def score(
         typer.Option(
             "-c",
             "--checkpoint",
-            help="The model (newest in ./checkpoints).",
+            help="The checkpoint. [default: newest in ./checkpoints]",
         ),
     ] = None,
     window: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Score independent windows of N characters, each from a cold state (carry "
-            "the state through the whole text).",
+            help="Score independent windows of N characters, each from a zero state. [default: "
+            "carry the state through the whole text]",
         ),
     ] = None,
     unknown: Annotated[
         Literal["error", "skip"],
-        typer.Option(help="What to do with characters that the model has never seen."),
+        typer.Option(help="What to do with unknown characters."),
     ] = "error",
     encoding: Annotated[str, typer.Option(help="Encoding of the text.")] = "utf-8",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -54,7 +54,7 @@ def score(
     )
     skipped = len(text) - len(fitted) if unknown == "skip" else 0
     if skipped > 0:
-        terminal.note(f"{skipped} characters that the model has never seen were skipped")
+        terminal.note(f"skipped {skipped} unknown characters")
     ids = loaded.vocabulary.encode(fitted)
     with terminal.counting(len(ids), unit=" chars") as bar:
         result = score_ids(loaded.network(), ids, window=window, on_progress=bar.update)

@@ -1,7 +1,7 @@
 """Everything that reaches the terminal: data on stdout, all else on stderr.
 
 Text that was read or generated is never given to rich as markup, and on a terminal its control
-characters are shown escaped, so that no text can recolour, move or clear the screen.
+characters are shown escaped, so that no text can recolor, move or clear the screen.
 """
 
 import sys

@@ -6,9 +6,14 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.options import (
+    DATA,
+    MODEL,
+    OPTIMIZATION,
+    OUTPUT,
     AsJson,
     Encoding,
     Epochs,
+    Layers,
     Log,
     Normalize,
     OptimizerRule,
@@ -19,10 +24,13 @@ from charrnn.cli.options import (
     RandomSeed,
     Resume,
     Steps,
+    Time,
     Verbose,
     Workers,
     default_output,
     given_options,
+    option,
+    require_one_of,
 )
 from charrnn.config import (
     DEFAULT_LEARNING_RATES,
@@ -33,10 +41,10 @@ from charrnn.config import (
     OptimizerConfig,
     ScheduleName,
 )
-from charrnn.errors import ConfigError
 from charrnn.settings import parse_time
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
+_CHOSEN = "chosen from text and time"
 _RATES = ", ".join(
     f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items() if name != "adam"
 )
@@ -51,122 +59,91 @@ def train(
     normalize: Normalize = None,
     val_fraction: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the text, at its end, held out to validate on, 0 for none (ten "
-            "passages, 0.05 and at most 10,000 characters; none of a text below 10,000).",
-            rich_help_panel="Data",
+        option(
+            "Share of the text, at its end, to hold out for validation; 0 for none.",
+            DATA,
+            "ten passages of up to 1,000 characters; none of a text below 10,000",
         ),
     ] = None,
     seq_length: Annotated[
         int | None,
-        typer.Option(
-            help=f"Characters per window, the reach of truncated BPTT ({_DATA.seq_length}).",
-            rich_help_panel="Data",
-        ),
+        option("Characters per window, the reach of truncated BPTT.", DATA, _DATA.seq_length),
     ] = None,
     batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help=f"Windows trained on at once ({_DATA.batch_size}).",
-            rich_help_panel="Data",
-        ),
+        int | None, option("Windows trained on at once.", DATA, _DATA.batch_size)
     ] = None,
     stride: Annotated[
         int | None,
-        typer.Option(
-            help="Distance between windows; any value but the window's length means "
-            "independent, shuffled windows (seq-length: contiguous streams with "
-            "carried state).",
-            rich_help_panel="Data",
+        option(
+            "Distance between windows. Any value but their length means independent, shuffled "
+            "windows instead of contiguous streams with carried state.",
+            DATA,
+            "their length",
         ),
     ] = None,
-    model: Annotated[
-        CellName | None,
-        typer.Option(help=f"The cell ({_MODEL.cell}).", rich_help_panel="Model"),
-    ] = None,
-    hidden_size: Annotated[
-        int | None,
-        typer.Option(help="Units per layer (chosen by text and time).", rich_help_panel="Model"),
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(help=f"Stacked layers ({_MODEL.layers}).", rich_help_panel="Model"),
-    ] = None,
+    model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
+    hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
+    layers: Layers = None,
     dropout: Annotated[
         float | None,
-        typer.Option(
-            help="Chance that an output of a layer is dropped while training (chosen).",
-            rich_help_panel="Model",
-        ),
+        option("Probability that an output of a layer is dropped.", MODEL, _CHOSEN),
     ] = None,
     weight_drop: Annotated[
         float | None,
-        typer.Option(
-            help="Chance that a recurrent weight is dropped for a training step (chosen).",
-            rich_help_panel="Model",
-        ),
+        option("Probability that a recurrent weight is dropped for a step.", MODEL, _CHOSEN),
     ] = None,
     nonlinearity: Annotated[
         Nonlinearity | None,
-        typer.Option(
-            help=f"Activation, of model rnn only ({_MODEL.nonlinearity}).",
-            rich_help_panel="Model",
+        option("Activation, of --model rnn only.", MODEL, _MODEL.nonlinearity),
+    ] = None,
+    from_: Annotated[
+        Path | None,
+        option(
+            "Start from the weights of this checkpoint; unknown characters are added.",
+            MODEL,
+            None,
+            "--from",
         ),
     ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="90s|10m|1h",
-            help="Stop after this long. The learning rate reaches zero there (5m, unless "
-            "--epochs or --steps is given).",
-            rich_help_panel="Optimisation",
-        ),
-    ] = None,
+    time: Time = None,
     epochs: Epochs = None,
     steps: Steps = None,
     optimizer: OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(
-            help=f"Peak rate (adam: chosen by model and size; {_RATES}).",
-            rich_help_panel="Optimisation",
-        ),
+        option("Peak learning rate.", OPTIMIZATION, f"adam by model and size, {_RATES}"),
     ] = None,
     schedule: Annotated[
         ScheduleName | None,
-        typer.Option(
-            help=f"Course of the rate from its peak to the end of the run ({_OPTIMIZER.schedule}).",
-            rich_help_panel="Optimisation",
+        option(
+            "Course of the rate from its peak to the end of the run.",
+            OPTIMIZATION,
+            _OPTIMIZER.schedule,
         ),
     ] = None,
     warmup: Annotated[
         int | None,
-        typer.Option(
-            help="Steps until the rate is at its peak; at most a tenth of the run "
-            f"({_OPTIMIZER.warmup}).",
-            rich_help_panel="Optimisation",
+        option(
+            "Steps until the rate is at its peak, at most a tenth of the run.",
+            OPTIMIZATION,
+            _OPTIMIZER.warmup,
         ),
     ] = None,
     clip_norm: Annotated[
         float | None,
-        typer.Option(
-            help=f"Largest norm of the gradient; 0 for no limit ({_OPTIMIZER.clip_norm:g}, "
-            "or no limit with --clip-value).",
-            rich_help_panel="Optimisation",
+        option(
+            "Largest norm of the gradient; 0 for no limit.",
+            OPTIMIZATION,
+            f"{_OPTIMIZER.clip_norm:g}, or 0 with a clip value",
         ),
     ] = None,
     clip_value: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest absolute value in the gradient.",
-            rich_help_panel="Optimisation",
-        ),
+        float | None, option("Largest absolute value in the gradient.", OPTIMIZATION, "no limit")
     ] = None,
     weight_decay: Annotated[
         float | None,
-        typer.Option(
-            help=f"Decoupled weight decay, of adam only ({_OPTIMIZER.weight_decay:g}).",
-            rich_help_panel="Optimisation",
+        option(
+            "Decoupled weight decay, of adam only.", OPTIMIZATION, f"{_OPTIMIZER.weight_decay:g}"
         ),
     ] = None,
     patience: Patience = None,
@@ -174,40 +151,24 @@ def train(
     workers: Workers = None,
     output: Output = None,
     resume: Resume = False,
-    from_: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Start a new run from the weights of this checkpoint; characters it does not "
-            "know are added.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
     overwrite: Overwrite = False,
     sample_every: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Show a sample every N steps, on stderr.", rich_help_panel="Output"
-        ),
+        int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
     log: Log = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn to write like a text, and save what was learnt as a checkpoint.
+    """Learn to write like a text, and save the trained model as a checkpoint.
 
     charrnn train corpus.txt --time 60s
+
+    Trains for 5 minutes unless --time, --epochs or --steps is given.
     """
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite contradict each other", hint="give one")
-    if resume and from_ is not None:
-        raise ConfigError(
-            "--resume and --from contradict each other",
-            hint="--resume goes on with a run, --from starts a new one from its weights",
-        )
-    if quiet and verbose:
-        raise ConfigError("--quiet and --verbose contradict each other", hint="give one")
+    require_one_of(resume=resume, overwrite=overwrite)
+    require_one_of(resume=resume, **{"from": from_ is not None})
+    require_one_of(quiet=quiet, verbose=verbose)
     given = given_options(
         model={
             "cell": model,

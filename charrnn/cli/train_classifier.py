@@ -5,9 +5,13 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.options import (
+    DATA,
+    MODEL,
+    OPTIMIZATION,
     AsJson,
     Encoding,
     Epochs,
+    Layers,
     Log,
     Normalize,
     OptimizerRule,
@@ -18,13 +22,15 @@ from charrnn.cli.options import (
     RandomSeed,
     Resume,
     Steps,
+    Time,
     Verbose,
     Workers,
     default_output,
     given_options,
+    option,
+    require_one_of,
 )
 from charrnn.config import CellName, ClassifierConfig
-from charrnn.errors import ConfigError
 from charrnn.settings import parse_time
 
 _DEFAULTS = ClassifierConfig()
@@ -43,93 +49,64 @@ def train_classifier(
     *,
     label_column: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Where the label is: name of a column or key, or a number from 1.",
+            DATA,
+            "label, or 1",
             metavar="NAME|N",
-            help="Where the label is: name of a column or key, or a number from 1 (label, or 1).",
-            rich_help_panel="Data",
         ),
     ] = None,
     text_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|N", help="Where the text is (text, or 2).", rich_help_panel="Data"
-        ),
+        str | None, option("Where the text is.", DATA, "text, or 2", metavar="NAME|N")
     ] = None,
     encoding: Encoding = "utf-8",
     normalize: Normalize = None,
     val_fraction: Annotated[
         float | None,
-        typer.Option(
-            help=f"Share of each class held out to judge by, 0 for none ({_DATA.val_fraction:g}).",
-            rich_help_panel="Data",
+        option(
+            "Share of each class to hold out for validation; 0 for none.", DATA, _DATA.val_fraction
         ),
     ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(
-            help=f"Characters of a text that are read, from its beginning ({_DATA.max_length}).",
-            rich_help_panel="Data",
-        ),
+        option("Characters of a text that are read, from its beginning.", DATA, _DATA.max_length),
     ] = None,
     batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help=f"Texts trained on at once ({_DATA.batch_size}).", rich_help_panel="Data"
-        ),
+        int | None, option("Texts trained on at once.", DATA, _DATA.batch_size)
     ] = None,
-    model: Annotated[
-        CellName | None,
-        typer.Option(help=f"The cell ({_MODEL.cell}).", rich_help_panel="Model"),
-    ] = None,
+    model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[
-        int | None,
-        typer.Option(
-            help=f"Units per layer and direction ({_MODEL.hidden_size}).", rich_help_panel="Model"
-        ),
+        int | None, option("Units per layer and direction.", MODEL, _MODEL.hidden_size)
     ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(help=f"Stacked layers ({_MODEL.layers}).", rich_help_panel="Model"),
-    ] = None,
+    layers: Layers = None,
     bidirectional: Annotated[
         bool | None,
-        typer.Option(
+        option(
+            "Read from both ends, or from the beginning only.",
+            MODEL,
+            "--bidirectional",
             "--bidirectional/--one-way",
-            help="Read from both ends, or from the beginning only (--bidirectional).",
-            rich_help_panel="Model",
         ),
     ] = None,
     dropout: Annotated[
-        float | None,
-        typer.Option(
-            help=f"Chance that an output is dropped while training ({_MODEL.dropout:g}).",
-            rich_help_panel="Model",
-        ),
+        float | None, option("Probability that an output is dropped.", MODEL, _MODEL.dropout)
     ] = None,
     weight_drop: Annotated[
         float | None,
-        typer.Option(
-            help="Chance that a recurrent weight is dropped for a training step "
-            f"({_MODEL.weight_drop:g}).",
-            rich_help_panel="Model",
+        option(
+            "Probability that a recurrent weight is dropped for a step.", MODEL, _MODEL.weight_drop
         ),
     ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="90s|10m|1h",
-            help="Stop after this long (1m, unless --epochs or --steps is given).",
-            rich_help_panel="Optimisation",
-        ),
-    ] = None,
+    time: Time = None,
     epochs: Epochs = None,
     steps: Steps = None,
     optimizer: OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(
-            help=f"Peak rate (adam: {_DEFAULTS.optimizer.learning_rate:g}; as in train).",
-            rich_help_panel="Optimisation",
+        option(
+            "Peak learning rate.",
+            OPTIMIZATION,
+            f"adam {_DEFAULTS.optimizer.learning_rate:g}, others as in train",
         ),
     ] = None,
     patience: Patience = None,
@@ -143,14 +120,14 @@ def train_classifier(
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn to tell texts apart, from examples with labels, and save what was learnt.
+    """Learn to tell labelled texts apart, and save the classifier as a checkpoint.
 
     charrnn train-classifier labelled.tsv -o m.npz
+
+    Trains for 1 minute unless --time, --epochs or --steps is given.
     """
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite contradict each other", hint="give one")
-    if quiet and verbose:
-        raise ConfigError("--quiet and --verbose contradict each other", hint="give one")
+    require_one_of(resume=resume, overwrite=overwrite)
+    require_one_of(quiet=quiet, verbose=verbose)
     given = given_options(
         model={
             "cell": model,

@@ -22,7 +22,7 @@ def transfer_weights(
 
     Characters are matched by character, never by index: vocabularies are sorted, so a new one
     shifts the index of all that follow. What belongs to a new character keeps the values that
-    ``target`` was initialised with.
+    ``target`` was initialized with.
 
     Returns the number of characters that were matched.
     """

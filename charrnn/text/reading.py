@@ -73,7 +73,7 @@ class Reader:
             ) from None
 
     def pieces(self, source: str) -> Iterator[str]:
-        """Yield the text of a source, decoded and normalised, without a leading BOM."""
+        """Yield the text of a source, decoded and normalized, without a leading BOM."""
         decoded = self._decoded(source)
         return decoded if self.normalize == "none" else self._normalized(decoded)
 
@@ -162,7 +162,7 @@ def _newlines(data: bytes) -> int:
 
 
 def normalized(text: str, form: Normalization) -> str:
-    """Return a text in a Unicode normalisation form, or as it is."""
+    """Return a text in a Unicode normalization form, or as it is."""
     return text if form == "none" else unicodedata.normalize(form, text)
 
 

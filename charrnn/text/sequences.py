@@ -25,7 +25,7 @@ class Examples:
     starts   where each sequence begins in ``values``, (S,)
     lengths  how many steps it has, (S,)
     labels   class of each, from 0, (S,)
-    unknown  the id that stands for characters never seen; None: the values are no characters
+    unknown  the id that stands for all unknown characters; None: the values are no characters
     """
 
     values: NDArray[Any]

@@ -6,8 +6,8 @@ from charrnn.text.spool import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 
 # What is held out by default: passages from all over the text, because its end may be unlike the
-# rest: a list may be sorted, a book may end with its licence. They are lost to training, and to
-# compare the weights of one run with each other does not take much. A poem is better learnt whole.
+# rest: a list may be sorted, a book may end with its license. They are lost to training, and to
+# compare the weights of one run with each other does not take much. A poem is better learned whole.
 DEFAULT_VAL_FRACTION = 0.05
 MAX_HELD_OUT = 10_000
 PASSAGES = 10

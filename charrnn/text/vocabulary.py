@@ -111,10 +111,9 @@ class Vocabulary:
             if missing[LISTED:]:
                 listed += f" and {len(missing) - LISTED} more"
             raise VocabularyError(
-                f"the model has never seen {'these characters' if missing[1:] else 'the character'}"
-                f": {listed}",
-                hint="'charrnn inspect-vocab' lists those it knows; "
-                "'--unknown skip' passes over the others",
+                f"unknown character{'s' if missing[1:] else ''}: {listed}",
+                hint="'charrnn inspect-vocab' lists the known ones; "
+                "'--unknown skip' leaves the others out",
             )
         return ids.astype(id_dtype(len(self)))
 

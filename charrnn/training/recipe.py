@@ -6,7 +6,7 @@ the runs. They answer the same questions for any text:
     how much can be read?            steps, passes, or the time and the speed of this machine
     how large a model pays?          one that reads enough characters for each of its weights
     how soon is it known by heart?   the sooner, the more is dropped while training
-    when is nothing left to get?     a small text is learnt long before five minutes are over
+    when is nothing left to get?     a small text is learned long before five minutes are over
 
 With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and the settings. With
 ``--time`` the speed is measured first, in a few steps of a model of middling size.
@@ -31,7 +31,7 @@ SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 # Characters to be read for each recurrent weight. Where fewer are read, fewer weights learn more.
 READ_PER_WEIGHT = 3.5
 
-# Passes through a text after which nothing more is learnt, whatever is dropped.
+# Passes through a text after which nothing more is learned, whatever is dropped.
 MOST_PASSES = 150.0
 
 # The peak rate for up to so many units; more need a lower one.

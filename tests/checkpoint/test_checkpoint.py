@@ -181,7 +181,7 @@ DAMAGES: dict[str, Any] = {
     "big endian": lambda arrays, _: arrays.update(bias_ih_l0=arrays["bias_ih_l0"].astype(">f4")),
     "complex": lambda arrays, _: arrays.update(bias_ih_l0=arrays["bias_ih_l0"] * 1j),
     "nan": lambda arrays, _: arrays["bias_ih_l0"].fill(np.nan),
-    "inf in the optimiser": lambda arrays, _: arrays["resume.mean"].fill(np.inf),
+    "inf in the optimizer": lambda arrays, _: arrays["resume.mean"].fill(np.inf),
     "no format": lambda _, header: header.pop("format"),
     "no config": lambda _, header: header.pop("config"),
     "config lies": lambda _, header: header["config"]["model"].update(hidden_size=6),

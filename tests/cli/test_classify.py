@@ -255,7 +255,7 @@ def test_examples_that_cannot_be_understood_are_named_by_line(
         read_labelled([write(tmp_path / name, content)])
 
 
-def test_normalisation_comes_after_parsing(tmp_path: Path) -> None:
+def test_normalization_comes_after_parsing(tmp_path: Path) -> None:
     table = write(tmp_path / "x.csv", "label,text\na,\u4f60\u597d\uff0c\u4e16\n")
     assert read_labelled([table], normalize="NFKC").texts == ["\u4f60\u597d,\u4e16"]
     escaped = write(tmp_path / "x.jsonl", json.dumps({"label": "a", "text": "e\u0301"}))

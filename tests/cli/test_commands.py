@@ -418,7 +418,7 @@ def test_score_skips_unknown_characters_when_told_to(model: Path) -> None:
     fails(1, "'ß' (U+00DF)", "score", "-c", model, stdin=stdin)
     done = ok("score", "-c", model, "--unknown", "skip", "--json", stdin=stdin)
     assert json.loads(done.out)["chars"] == 12
-    assert "1 characters that the model has never seen were skipped" in done.err
+    assert "skipped 1 unknown characters" in done.err
 
 
 # Bad input

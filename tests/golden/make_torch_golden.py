@@ -8,7 +8,7 @@ Run with PyTorch installed (the files at hand come from 2.13.0):
 It writes the JSON files beside it. Everything is float64 and drawn from fixed seeds. Arrays have
 PyTorch's axis order: sequences (T, B, features), states (layers, B, H).
 
-    optimizers.json   a course of params for each optimiser, all from the same start and gradients
+    optimizers.json   a course of params for each optimizer, all from the same start and gradients
     cells.json        "cells": nn.RNN, nn.LSTM and nn.GRU with 1 and 2 layers, forward and backward
                       "cross_entropy": the loss and its gradient, logits (T, B, V)
 """
@@ -22,7 +22,7 @@ from torch import nn  # type: ignore[import-not-found, unused-ignore]  # (as abo
 
 INPUT_SIZE, HIDDEN_SIZE, T, B = 3, 4, 5, 2
 RATES = [0.1, 0.05, 0.2, 0.01, 0.03]
-# Gradient elements from huge to so small that the epsilon of the optimiser matters, and none.
+# Gradient elements from huge to so small that the epsilon of the optimizer matters, and none.
 GRADIENT_SCALES = [1e3, 1.0, 1.0, 1.0, 1e-4, 1e-8, 0.0]
 
 

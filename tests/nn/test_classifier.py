@@ -96,7 +96,7 @@ def sums(count: int, seed: int) -> Examples:
         ({"cell": "lstm", "bidirectional": False}, 0.01, None, 16),
     ],
 )
-def test_the_seeds_task_is_learnt_in_ten_epochs(
+def test_the_seeds_task_is_learned_in_ten_epochs(
     model: dict[str, Any], rate: float, clip_norm: float | None, batch_size: int
 ) -> None:
     shape = replace(
@@ -127,7 +127,7 @@ def words(seed: int) -> Examples:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_texts_of_many_lengths_are_learnt_by_one_or_two_processes(workers: int) -> None:
+def test_texts_of_many_lengths_are_learned_by_one_or_two_processes(workers: int) -> None:
     shape = config({"epochs": 25, "workers": workers}, cell="lstm", hidden_size=24)
     shape = replace(shape, data=ClassifierDataConfig(batch_size=16))
     train, held_out = words(0), words(1)

@@ -71,7 +71,7 @@ def test_a_bad_byte_is_located(piece: int, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("normalize", ["NFC", "NFKC"])
 @pytest.mark.parametrize("piece", [1, 3, 1 << 20])
-def test_normalisation_does_not_see_the_pieces(
+def test_normalization_does_not_see_the_pieces(
     normalize: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "PIECE_BYTES", piece)
@@ -152,7 +152,7 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 @given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
-def test_text_without_line_ends_is_normalised_piece_by_piece(form: Any, text: str) -> None:
+def test_text_without_line_ends_is_normalized_piece_by_piece(form: Any, text: str) -> None:
     pieces = iter(text)
     reader = reading.Reader("utf-8", form)
     assert "".join(reader._normalized(pieces)) == unicodedata.normalize(form, text)  # noqa: SLF001

@@ -87,7 +87,7 @@ def test_what_the_user_gave_stays() -> None:
 
 
 @pytest.mark.usefixtures("quick_machine")
-def test_the_rate_falls_with_the_size_and_other_optimisers_keep_theirs() -> None:
+def test_the_rate_falls_with_the_size_and_other_optimizers_keep_theirs() -> None:
     rates = [
         recommend(
             replace(config(steps=100), model=replace(Config().model, hidden_size=size)),
