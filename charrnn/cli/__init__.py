@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charrnn.cli.commands import COMMANDS, Commands
+from charrnn.cli.commands import COMMANDS, Commands, help_width
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.errors import CharRNNError, ConfigError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     "charrnn train corpus.txt --time 60s\n\ncharrnn sample --seed e --length 200",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": help_width()},
 )
 
 

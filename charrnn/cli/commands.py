@@ -7,11 +7,14 @@ render it in boxes would take longer than all the rest.
 
 import keyword
 import re
+import shutil
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+MIN_WIDTH, MIN_WIDTH_OF_TYPER = 24, 52
 
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
@@ -24,6 +27,17 @@ COMMANDS = {
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
     "import": "Turn weights that were trained elsewhere into a model.",
 }
+
+
+def help_width() -> int | None:
+    """Return how wide help is on a narrow terminal; None: as Typer has it, which is 50 or more."""
+    columns = shutil.get_terminal_size().columns
+    return max(columns - 2, MIN_WIDTH) if columns < MIN_WIDTH_OF_TYPER else None
+
+
+def _column() -> int:
+    """Return how wide the column of names may be: on a narrow terminal, names get a line."""
+    return 30 if help_width() is None else 8
 
 
 class Commands(TyperGroup):
@@ -45,14 +59,14 @@ class Commands(TyperGroup):
         name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         function = getattr(import_module(f"charrnn.cli.{name}"), name)
-        settings = {"help_option_names": ["-h", "--help"]}
+        settings = {"help_option_names": ["-h", "--help"], "terminal_width": help_width()}
         single.command(cmd_name, cls=Command, context_settings=settings)(function)
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
         """Write what each is for, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()), col_max=_column())
 
 
 class Command(TyperCommand):
@@ -81,4 +95,4 @@ class Command(TyperCommand):
         # the unnamed ones last, --help among them
         for title in sorted(sections, key=lambda title: title == "Options"):
             with formatter.section(title):
-                formatter.write_dl(sections[title])
+                formatter.write_dl(sections[title], col_max=_column())

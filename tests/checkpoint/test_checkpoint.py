@@ -256,3 +256,18 @@ def test_every_truncation_is_refused(saved: Path) -> None:
         saved.write_bytes(data[:length])
         with pytest.raises(CheckpointError):
             Model.load(saved)
+
+
+def test_a_setting_of_a_later_version_is_named_and_a_neutral_one_is_not_stored(
+    saved: Path,
+) -> None:
+    with np.load(saved) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    assert "weight_drop" not in header["config"]["model"]  # 0, as before there was one
+    header["config"]["model"]["sparkle"] = 0.5
+    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    with saved.open("wb") as stream:
+        npz.write(stream, arrays)
+    with pytest.raises(CheckpointError, match=r"settings that this charrnn does not know.*sparkle"):
+        Model.load(saved)

@@ -538,3 +538,38 @@ def test_a_broken_link_among_the_checkpoints_is_passed_over(home: Path, model: P
 def test_a_traceback_is_for_those_who_ask(home: Path) -> None:
     done = charrnn("--debug", "train", home / "missing.txt")
     assert "Traceback" in done.err
+
+
+@pytest.mark.parametrize("columns", [30, 40, 49])
+def test_help_fits_a_narrow_terminal(columns: int) -> None:
+    for args in (["sample", "--help"], ["classify", "--help"]):
+        done = subprocess.run(
+            [CHARRNN, *args], env={**ENVIRONMENT, "COLUMNS": str(columns)}, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        # A word that is longer than its column cannot be broken.
+        wide = [line for line in done.stdout.splitlines() if len(line) > columns]
+        assert all(line.lstrip().startswith("-") for line in wide), wide
+
+
+def test_a_log_is_not_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    (tmp_path / "log").write_text("precious\n")
+    args = ["train", "text.txt", "-o", "m.npz", "--log", "log", "--steps", "1"]
+    fails(1, "log: exists already", *args, cwd=tmp_path)
+    assert (tmp_path / "log").read_text() == "precious\n"
+    ok(*args, "--overwrite", cwd=tmp_path)
+    assert (tmp_path / "log").read_text().startswith("{")
+
+
+def test_a_run_that_fails_on_its_text_leaves_no_folder_behind(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    fails(1, "empty", "train", "empty.txt", cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.txt"]
+
+
+@posix
+def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    name = "m" * 300 + ".npz"
+    fails(1, f"{name}: cannot be written", "train", "text.txt", "-o", name, cwd=tmp_path)

@@ -223,3 +223,42 @@ def test_initial_weights_fill_the_bound_of_torch(cell: Cell) -> None:
     bound = 1 / 8
     assert 0.99 * bound < np.abs(weights).max() <= bound
     assert abs(weights.std() - bound / np.sqrt(3)) < 0.01 * bound
+
+
+@pytest.mark.parametrize("cell", [RNNCell("tanh"), LSTMCell(), GRUCell()])
+@pytest.mark.parametrize("dense", [False, True])
+def test_gradients_along_random_directions_where_products_are_blocked(
+    cell: Cell, dense: bool
+) -> None:
+    units, features, batch, steps = 256, 200, 20, 4
+    rng = np.random.default_rng(1)
+    params = init_params(cell, features, units, rng)
+    inputs: NDArray[Any] = rng.integers(features, size=(steps, batch))
+    if dense:
+        inputs = rng.standard_normal((steps, batch, features))
+    state = tuple(rng.standard_normal((batch, units)) for _ in cell.state_names)
+    case = Case(
+        params,
+        inputs,
+        state,
+        rng.standard_normal((steps, batch, units)),
+        tuple(rng.standard_normal((batch, units)) for _ in cell.state_names),
+    )
+    _, _, cache = cell.forward(case.params, case.inputs, case.state)
+    grads, _, d_state = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    for _ in range(3):
+        step = {name: 1e-5 * rng.standard_normal(p.shape) for name, p in params.items()}
+        shift = tuple(1e-5 * rng.standard_normal(part.shape) for part in state)
+        ends = [
+            objective(
+                cell,
+                case._replace(
+                    params={name: p + sign * step[name] for name, p in params.items()},
+                    state=tuple(p + sign * s for p, s in zip(state, shift, strict=True)),
+                ),
+            )
+            for sign in (1, -1)
+        ]
+        expected: Any = sum(np.vdot(grads[name], step[name]) for name in params)
+        expected += sum(np.vdot(d, s) for d, s in zip(d_state, shift, strict=True))
+        assert (ends[0] - ends[1]) / 2 == pytest.approx(expected, rel=1e-5)

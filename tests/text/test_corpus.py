@@ -166,3 +166,14 @@ def test_a_source_that_does_not_wait_is_refused(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(CorpusError, match="set not to wait"):
             read_corpus(["-"])
     os.close(write_end)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be"])
+def test_a_fault_is_named_by_the_line_of_the_text(encoding: str, tmp_path: Path) -> None:
+    # U+0A0A has the byte of a line end twice, and none of its own
+    sound = "one\ntwo \u0a0a\u0a0a\nthree".encode(encoding)
+    bad = {"utf-8": b"\xff", "utf-16-le": b"\x00\xdc", "utf-32-be": b"\xff\xff\xff\xff"}[encoding]
+    path = tmp_path / "text.txt"
+    path.write_bytes(sound + bad + "more".encode(encoding))
+    with pytest.raises(CorpusError, match=rf"byte {len(sound)} \(line 3\)"):
+        read_text(str(path), encoding=encoding)

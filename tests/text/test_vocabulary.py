@@ -84,9 +84,12 @@ def test_ids_out_of_range_are_refused() -> None:
             vocabulary.decode(np.array([wrong]))
 
 
-@given(st.text())
-def test_escaped_text_is_printable_and_distinct(text: str) -> None:
+@given(st.text(), st.text())
+@example("\\n", "\n")
+@example("\\x1b", "\x1b")
+def test_escaped_text_is_printable_and_distinct(text: str, other: str) -> None:
     assert escape(text).isprintable()
+    assert (escape(text) == escape(other)) == (text == other)
 
 
 def test_escape_hides_no_character() -> None:

@@ -1,5 +1,7 @@
 """Windows, streams and the order in which they come."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -137,6 +139,10 @@ def test_permutations_are_uniform(length: int, draws: int) -> None:
 
 
 def test_a_permutation_of_a_billion_takes_no_memory() -> None:
+    tracemalloc.start()
     order = permuted(np.arange(100), 10**9, np.random.default_rng(0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
     assert len(set(order.tolist())) == 100
     assert abs(order.mean() / 10**9 - 0.5) < 0.15

@@ -123,3 +123,23 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
     speed = recipe.characters_per_second(config(seconds=260), text(50_000), V)
     assert speed == pytest.approx(data.seq_length * data.batch_size / 0.1)
     assert len(taken) == 3  # a fiftieth of the run is over
+
+
+@pytest.mark.usefixtures("quick_machine")
+@pytest.mark.parametrize(
+    ("length", "seconds", "size", "dropped", "weights_dropped", "rate"),
+    [
+        (100, 60, 48, 0.45, 0.7, 0.03),
+        (16_000, 40, 256, 0.45, 0.7, 0.03),
+        (1_000_000, 20, 192, 0.0, 0.0, 0.03),
+        (1_000_000, 300, 384, 0.1, 0.1, 0.02),
+        (100_000_000, 300, 384, 0.0, 0.0, 0.02),
+    ],
+)
+def test_what_is_recommended_for_known_texts_and_times(  # noqa: PLR0913, PLR0917
+    length: int, seconds: int, size: int, dropped: float, weights_dropped: float, rate: float
+) -> None:
+    ids = np.broadcast_to(np.uint8(0), length)  # of 100 to 1e8 characters
+    model = (chosen := recommend(config(seconds=seconds), set(), ids, V).config).model
+    found = (model.hidden_size, model.dropout, model.weight_drop)
+    assert (*found, chosen.optimizer.learning_rate) == (size, dropped, weights_dropped, rate)
