@@ -74,10 +74,10 @@ def batched(cell: str, nonlinearity: str, batch_size: int) -> float:
         ClassifierConfig,
         ClassifierDataConfig,
         ClassifierModelConfig,
-        ClassifierState,
         Examples,
         RunConfig,
-        train_classifier,
+        SequenceLabels,
+        train_events,
     )
 
     config = ClassifierConfig(
@@ -94,10 +94,10 @@ def batched(cell: str, nonlinearity: str, batch_size: int) -> float:
     )
     values, labels = task(0)
     examples = Examples.of([*values], labels)
-    state = ClassifierState.start(config, 1, 2)
-    nothing = examples.select(np.arange(0))
+    objective = SequenceLabels(config, examples, examples.select(np.arange(0)))
+    state = objective.initial_state(1, 2)
     began = time.perf_counter()
-    for event in train_classifier(state, config, examples, nothing):
+    for event in train_events(state, objective, config):
         done = event.step * batch_size
     return done / (time.perf_counter() - began)
 

@@ -21,7 +21,7 @@ def sample(count: int) -> float:
 
     from charrnn import LanguageModel, ModelConfig, SamplingConfig, generate
     from charrnn.inference.sampling import write_samples
-    from charrnn.parallel.group import sampling_workers
+    from charrnn.parallel.launch import sampling_workers
 
     model = LanguageModel(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(
         np.random.default_rng(0)

@@ -40,19 +40,16 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-import charrnn.nn.language_model
-import charrnn.nn.stack
-from charrnn import read_corpus
+from charrnn import LanguageModel, NextCharacter, TrainingState, read_corpus, train_events
 from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
+from charrnn.inference.evaluation import evaluate
+from charrnn.nn import network, stack
 from charrnn.nn.cells import Array
 from charrnn.nn.stack import drop_mask
-from charrnn.text.split import evaluate
 from charrnn.text.vocabulary import Ids
-from charrnn.training.loop import optimizers
+from charrnn.training import schedule as schedules
 from charrnn.training.next_character import initial_state
-from charrnn.training.optimizers import schedule as plain_schedule
-from charrnn.training.state import TrainingState
-from tests.support import train_text
+from charrnn.training.optimizers.adam import Adam
 
 SWITCHES = {
     *("piece", "judge", "skipped", "no_frequencies", "variational", "orthogonal", "forget_bias"),
@@ -78,7 +75,9 @@ def make_config(settings: dict[str, Any]) -> Config:
     return replace(base, **parts)
 
 
-def start(config: Config, settings: dict[str, Any], vocab_size: int, ids: Ids) -> TrainingState:
+def start(
+    config: Config, settings: dict[str, Any], vocab_size: int, ids: Ids
+) -> TrainingState[LanguageModel]:
     """Return the state before the first step, changed as the switches say."""
     state = initial_state(config, vocab_size, None if settings.get("no_frequencies") else ids)
     H, rng = config.model.hidden_size, np.random.default_rng(config.run.random_seed)
@@ -110,23 +109,25 @@ def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
     ids, unseen = ids[:-judged], ids[-judged:]
     ids = ids[: round(len(ids) * (1 - settings.get("skipped", 0)))]
     state = start(config, settings, len(corpus.vocabulary), ids)
-    adam = {name: settings.get(name, getattr(optimizers.Adam, name))
+    adam = {name: settings.get(name, getattr(Adam, name))
             for name in ("beta1", "beta2", "epsilon")}  # fmt: skip
     hold, power = settings.get("hold", 0), settings.get("power", 1)
 
     def schedule(name: ScheduleName, progress: float) -> float:
         if name != "linear":
-            return plain_schedule(name, progress)
+            return plain(name, progress)
         return float(min(1, (1 - progress) / (1 - hold)) ** power)
 
+    plain = schedules.schedule
     mask = variational if settings.get("variational") else drop_mask
     with (
-        mock.patch.multiple(optimizers.Adam, **adam),
-        mock.patch.object(optimizers, "schedule", schedule),
-        mock.patch.object(charrnn.model, "drop_mask", mask),
-        mock.patch.object(charrnn.stack, "drop_mask", mask),
+        mock.patch.multiple(Adam, **adam),
+        mock.patch.object(schedules, "schedule", schedule),
+        mock.patch.object(network, "drop_mask", mask),
+        mock.patch.object(stack, "drop_mask", mask),
     ):
-        (event,) = deque(train_text(state, config, ids, ids[:0]), maxlen=1)
+        objective = NextCharacter(config, ids, ids[:0])
+        (event,) = deque(train_events(state, objective, config), maxlen=1)
     nats, chars = evaluate(state.network, unseen)
     return settings | {
         "val_loss": round(nats / chars, 4),

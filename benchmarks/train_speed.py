@@ -16,8 +16,6 @@ from pathlib import Path
 
 from measuring import PEER, alternate, arguments, heading, in_process, row
 
-from charrnn.training.next_character import initial_state
-
 WARMUP = 3
 STEPS = {128: 40, 256: 20, 512: 8}
 SIZES = [
@@ -29,17 +27,24 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 def train(corpus: str, cell: str, layers: int, hidden: int) -> float:
     """Return training characters per second of charrnn."""
-    from charrnn import Config, DataConfig, ModelConfig, RunConfig, read_corpus
-    from charrnn import train as trained
-    from charrnn.parallel.group import default_workers
+    from charrnn import (
+        Config,
+        DataConfig,
+        ModelConfig,
+        NextCharacter,
+        RunConfig,
+        read_corpus,
+        train_events,
+    )
+    from charrnn.parallel.launch import default_workers
 
     model = ModelConfig(cell=cell, hidden_size=hidden, layers=layers)
     steps = STEPS[hidden]
     run = RunConfig(seconds=None, steps=steps + WARMUP, workers=default_workers(model, T, B))
     config = Config(model=model, data=DataConfig(seq_length=T, batch_size=B), run=run)
     read = read_corpus([corpus])
-    state = initial_state(config, len(read.vocabulary))
-    events = trained(state, config, read.ids, read.ids[:0])
+    objective = NextCharacter(config, read.ids, read.ids[:0])
+    events = train_events(objective.initial_state(len(read.vocabulary)), objective, config)
     list(islice(events, WARMUP))
     started = time.perf_counter()
     list(events)
