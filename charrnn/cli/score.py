@@ -3,11 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from charrnn.cli.options import fit_text, newest_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from charrnn.text.vocabulary import Ids
 
 
 def score(
@@ -43,21 +48,24 @@ def score(
     from charrnn.cli import terminal
     from charrnn.inference.scoring import score as score_ids
     from charrnn.models import Model
-    from charrnn.text.reading import read_text
+    from charrnn.text.reading import Reader
 
     loaded = Model.load(checkpoint or newest_checkpoint())
     if file == "-" and terminal.is_terminal(sys.stdin):
         terminal.note("reading the text from the terminal; Ctrl-D ends it")
-    text = read_text(file, encoding=encoding)
-    fitted = fit_text(
-        text, loaded.vocabulary, normalize=loaded.config.data.normalize, unknown=unknown
-    )
-    skipped = len(text) - len(fitted) if unknown == "skip" else 0
-    if skipped > 0:
+    vocabulary, skipped = loaded.vocabulary, 0
+
+    def pieces() -> "Iterator[Ids]":
+        nonlocal skipped
+        for piece in Reader(encoding, loaded.config.data.normalize).pieces(file):
+            fitted = fit_text(piece, vocabulary, normalize="none", unknown=unknown)
+            skipped += len(piece) - len(fitted)
+            yield vocabulary.encode(fitted)
+
+    with terminal.counting(unit=" chars") as bar:
+        result = score_ids(loaded.network(), pieces(), window=window, on_progress=bar.update)
+    if skipped:
         terminal.note(f"skipped {skipped} unknown characters")
-    ids = loaded.vocabulary.encode(fitted)
-    with terminal.counting(len(ids), unit=" chars") as bar:
-        result = score_ids(loaded.network(), ids, window=window, on_progress=bar.update)
     figures = {
         "nats_per_char": result.nats_per_char,
         "bits_per_char": result.bits_per_char,

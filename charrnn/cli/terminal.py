@@ -169,10 +169,10 @@ class Progress:
 
 
 @contextmanager
-def counting(total: int, *, unit: str) -> "Iterator[tqdm[Never]]":
-    """Show a bar on stderr that counts to ``total``, on a terminal and for long work only."""
+def counting(*, unit: str) -> "Iterator[tqdm[Never]]":
+    """Show a count on stderr, on a terminal and for long work only."""
     silent = not is_terminal(sys.stderr)
-    with _bar(total=total, unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
+    with _bar(unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
         yield bar
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.errors import TrainingError
+from charrnn.errors import TrainingError, VocabularyError
 from charrnn.nn.cells import Array
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.language_model import LanguageModel, ModelState
@@ -186,6 +186,8 @@ def _read(model: LanguageModel, seed_ids: Ids) -> _Start:
     if not len(seed_ids):
         raise ValueError("the seed must have at least one id; start_ids gives one")
     state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
+    if int(seed.min()) < 0 or int(seed.max()) >= model.vocab_size:
+        raise VocabularyError(f"ids must be from 0 to {model.vocab_size - 1}")
     for at in range(0, len(seed), _SEED_PIECE):
         logits, state, _ = model.forward(seed[at : at + _SEED_PIECE], state)
     return _Start(logits[-1, 0], state)

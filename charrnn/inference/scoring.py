@@ -1,12 +1,13 @@
 """How likely a text is under a model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, VocabularyError
 from charrnn.nn.language_model import LanguageModel
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import sliding_windows
@@ -44,45 +45,66 @@ class Score:
 
 def score(
     model: LanguageModel,
-    ids: Ids,
+    ids: Ids | Iterable[Ids],
     *,
     window: int | None = None,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Score:
     """Score a text.
 
+    ids           the text, (N,), or its pieces one after the other: it may be longer than memory
     window        None: every character but the first is predicted, with the state carried from the
                   start. N: independent windows of N inputs, each from a zero state and predicting
                   its N next characters; an incomplete last window is left out
     on_progress   called with the number of characters done since the last call
 
-    Raises CorpusError if the text is too short to predict anything.
+    Raises CorpusError if the text is too short to predict anything, VocabularyError for ids that
+    the model does not have.
     """
-    if len(ids) < 2:  # noqa: PLR2004
+    pieces = [ids] if isinstance(ids, np.ndarray) else ids
+    total, chars, length, state = 0.0, 0, 0, None
+    workspaces = model.workspaces()
+    for run in _runs(pieces, STATEFUL_WINDOW if window is None else window * WINDOWS_AT_ONCE):
+        if int(run.min()) < 0 or int(run.max()) >= model.vocab_size:
+            raise VocabularyError(f"ids must be from 0 to {model.vocab_size - 1}")
+        length += len(run) - 1
+        if window is None:
+            inputs, targets = run[:-1, None], run[1:, None]
+        elif len(run) > window:
+            inputs, targets = (part.T for part in sliding_windows(run, window, stride=window))
+        else:
+            continue
+        before = state if window is None else None
+        log_p, state = model.log_probabilities(inputs, targets, before, workspaces)
+        total -= float(log_p.sum(dtype=np.float64))
+        chars += log_p.size
+        on_progress(log_p.size)
+    if not chars:
+        _refuse(length, window)
+    return Score(total, chars)
+
+
+def _runs(pieces: Iterable[Ids], size: int) -> Iterator[Ids]:
+    """Yield the ids in runs of size + 1 that overlap by one id; the last may be shorter."""
+    held: Ids = np.empty(0, np.uint8)
+    for piece in pieces:
+        held = np.concatenate([held, piece]) if len(held) else piece
+        while len(held) > size:
+            yield held[: size + 1]
+            held = held[size:]
+    if len(held) > 1:
+        yield held
+
+
+def _refuse(length: int, window: int | None) -> NoReturn:
+    """Raise CorpusError for a text of which nothing was predicted."""
+    if window is None or not length:
         raise CorpusError(
             "there is nothing to score: the model predicts each character from those before it, "
             "so it takes two"
         )
-    if window is None:
-        inputs, targets = ids[:-1, None], ids[1:, None]
-        state, total, workspaces = None, 0.0, model.workspaces()
-        for start in range(0, len(inputs), STATEFUL_WINDOW):
-            piece = slice(start, start + STATEFUL_WINDOW)
-            log_p, state = model.log_probabilities(inputs[piece], targets[piece], state, workspaces)
-            total -= float(log_p.sum(dtype=np.float64))
-            on_progress(len(log_p))
-        return Score(total, len(inputs))
-    if len(ids) <= window:
-        raise CorpusError(
-            f"the text has {len(ids)} characters, too few for a window of {window} and the "
-            "character after it",
-            hint=f"--window {max(1, len(ids) - 1)} or less, or no --window",
-        )
-    inputs, targets = sliding_windows(ids, window, stride=window)
-    total, workspaces = 0.0, model.workspaces()
-    for start in range(0, len(inputs), WINDOWS_AT_ONCE):
-        rows = slice(start, start + WINDOWS_AT_ONCE)
-        log_p, _ = model.log_probabilities(inputs[rows].T, targets[rows].T, workspaces=workspaces)
-        total -= float(log_p.sum(dtype=np.float64))
-        on_progress(log_p.size)
-    return Score(total, inputs.size)
+    raise CorpusError(
+        f"the text has {length + 1} characters, too few for a window of {window} and the "
+        "character after it",
+        hint=f"--window {length} or less, or no --window",
+    )

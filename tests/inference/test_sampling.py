@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import LanguageModel, ModelConfig, SamplingConfig, Vocabulary, generate
+from charrnn import LanguageModel, ModelConfig, SamplingConfig, TrainingError, Vocabulary, generate
 from charrnn.inference import sampling
 from charrnn.inference.sampling import choose, start_ids, weights, write_samples
 from charrnn.nn.loss import log_softmax
@@ -177,3 +177,11 @@ def test_whole_samples_are_those_of_generate_from_any_number_of_processes(
             np.testing.assert_array_equal(its_ids, ids[:, sample])
             assert nats == pytest.approx(log_p[:, sample].sum())
         assert sample == 16
+
+
+def test_weights_that_have_exploded_are_an_error_and_write_nothing() -> None:
+    config = ModelConfig(cell="rnn", nonlinearity="relu", hidden_size=8)
+    model = LanguageModel(config, 5).init(np.random.default_rng(0))
+    model.flat[...] = 1e30
+    with np.errstate(all="ignore"), pytest.raises(TrainingError, match="not finite"):
+        list(islice(generate(model, np.array([1]), SamplingConfig(), random_seed=1), 20))

@@ -1,12 +1,22 @@
 """Scores against sums done by hand."""
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from charrnn import CorpusError, LanguageModel, ModelConfig, Score, score
+from charrnn import (
+    CorpusError,
+    LanguageModel,
+    ModelConfig,
+    SamplingConfig,
+    Score,
+    VocabularyError,
+    generate,
+    score,
+)
 from charrnn.inference import scoring
 from charrnn.nn.loss import log_softmax
 
@@ -67,3 +77,35 @@ def test_too_short_a_text_cannot_be_scored(model: LanguageModel) -> None:
         score(model, np.array([1], np.uint8))
     with pytest.raises(CorpusError, match="too few for a window of 10"):
         score(model, np.zeros(10, np.uint8), window=10)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("cuts", [[], [1], [1, 2, 3], [0, 49], [20, 20, 37]])
+def test_a_text_in_pieces_scores_as_its_whole(
+    model: LanguageModel,
+    ids: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    window: int | None,
+    cuts: list[int],
+) -> None:
+    assert score(model, iter(np.split(ids, cuts)), window=window) == score(
+        model, ids, window=window
+    )
+
+
+def test_a_long_text_is_never_held_whole(model: LanguageModel) -> None:
+    peaks = []
+    for count in (2, 20):
+        pieces = (np.zeros(20_000, np.uint8) for _ in range(count))
+        tracemalloc.start()
+        assert score(model, pieces).chars == count * 20_000 - 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 50_000  # not the 360,000 bytes more that there are to read
+
+
+@pytest.mark.parametrize("wrong", [-1, V])
+def test_ids_that_the_model_does_not_have_are_refused(model: LanguageModel, wrong: int) -> None:
+    with pytest.raises(VocabularyError, match="from 0 to 5"):
+        score(model, np.array([0, wrong, 1]))
+    with pytest.raises(VocabularyError, match="from 0 to 5"):
+        next(generate(model, np.array([0, wrong]), SamplingConfig(), random_seed=1))
