@@ -58,7 +58,8 @@ def read_labelled(
         all others           label TAB text, one per line; a row of names if ``columns`` has one,
                              or if it is "label" and "text"
 
-    Standard input that begins with { is JSON Lines. Raises CorpusError naming file and line for
+    Standard input that begins with { is JSON Lines, with a row of names and commas it is CSV.
+    Raises CorpusError naming file and line for
     what cannot be understood, and ConfigError for columns that are not there.
     """
     reader, columns = Reader(encoding), columns or Columns()
@@ -94,8 +95,8 @@ def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
     suffix = PurePath(source).suffix.lower()
     if suffix in JSONL_SUFFIXES or (source == STDIN and content.startswith("{")):
         return _json_rows(source, content, columns)
-    if suffix == ".csv":
-        named = Columns(columns.label or LABEL, columns.text or TEXT)
+    named = Columns(columns.label or LABEL, columns.text or TEXT)
+    if suffix == ".csv" or (source == STDIN and _is_csv(content, named)):
         lines = csv.reader(io.StringIO(content, newline=""))
         return _column_rows(source, lines, named, header=True)
     if columns == Columns():
@@ -104,6 +105,13 @@ def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
     lines = csv.reader(io.StringIO(content, newline="\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
     given = Columns(columns.label or "1", columns.text or "2")
     return _column_rows(source, lines, given, header=not all(map(_is_number, given)))
+
+
+def _is_csv(content: str, columns: Columns) -> bool:
+    """Return True for a text whose first line names the columns, separated by commas."""
+    first = content.partition("\n")[0].removesuffix("\r")
+    names = next(csv.reader([first]), [])
+    return "\t" not in first and all(column in names for column in columns)
 
 
 def _plain_rows(source: str, content: str) -> Iterator[_Row]:

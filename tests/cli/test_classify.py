@@ -310,3 +310,13 @@ def test_lines_come_as_they_are_written(tmp_path: Path) -> None:
     ]
     path.write_bytes(b"x" * 1_200_000 + b"\ny")
     assert [len(line) for lines in read_lines(str(path)) for line in lines] == [1_200_000, 1]
+
+
+def test_csv_from_stdin_is_known_by_its_row_of_names(tmp_path: Path) -> None:
+    rows = "".join(f'{n},"{word}, {n}",{label}\n' for n in range(6) for word, label in
+                   (("yes", "a"), ("no", "b")))  # fmt: skip
+    done = ok("train-classifier", "-", "-o", "m.npz", "--steps", "2", "--hidden-size", "4",
+              stdin=f"id,text,label\n{rows}".encode(), cwd=tmp_path)  # fmt: skip
+    assert "texts: 12 of 2 classes" in done.err
+    fails(1, "there is no TAB", "train-classifier", "-", "-o", "n.npz", stdin=rows.encode(),
+          cwd=tmp_path)  # fmt: skip
