@@ -59,8 +59,8 @@ def read_labelled(
                              or if it is "label" and "text"
 
     Standard input that begins with { is JSON Lines, with a row of names and commas it is CSV.
-    Raises CorpusError naming file and line for
-    what cannot be understood, and ConfigError for columns that are not there.
+    Raises CorpusError naming file and line for what cannot be understood, and ConfigError for
+    columns that are not there.
     """
     reader, columns = Reader(encoding), columns or Columns()
     texts, labels = [], []

@@ -1,0 +1,55 @@
+"""The Python API of a few lines: train, load, sample, score, save; fit and predict."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import Classifier, ClassifierConfig, ConfigError, Model, RunConfig
+
+TEXT = "the cat sat on the mat\n" * 60
+
+
+def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    steps: list[int] = []
+    model = charrnn.train(
+        str(tmp_path / "corpus.txt"), steps=80, hidden_size=24, random_seed=1, optimizer="rmsprop",
+        on_event=lambda event: steps.append(event.step),
+    )  # fmt: skip
+    assert steps == list(range(1, 81))
+    assert model.config.optimizer.name == "rmsprop"
+    assert model.score(TEXT).nats_per_char < model.score(TEXT[::-1]).nats_per_char
+    model.save(tmp_path / "m.npz")
+    loaded = charrnn.load(tmp_path / "m.npz")
+    assert isinstance(loaded, Model)
+    sample = loaded.sample("the", 30, random_seed=7)
+    assert sample == model.sample("the", 30, random_seed=7)
+    assert sample.startswith("the")
+    assert len(sample) == 33
+    assert loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
+
+
+def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    with pytest.raises(ConfigError, match="no setting 'hiden_size'"):
+        charrnn.train(str(tmp_path / "corpus.txt"), hiden_size=3)
+
+
+def test_a_classifier_fits_predicts_and_comes_back(tmp_path: Path) -> None:
+    texts = ["aab", "abb", "xyz", "zzy"] * 20
+    labels = ["left", "left", "right", "right"] * 20
+    config = ClassifierConfig(run=RunConfig(seconds=None, steps=40, random_seed=1))
+    classifier = Classifier.new(config).fit(texts, labels)
+    assert classifier.predict(["ab", "zx"]) == ["left", "right"]
+    probabilities = classifier.predict_proba(["ab", "zx"])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    classifier.save(tmp_path / "c.npz")
+    again = charrnn.load(tmp_path / "c.npz")
+    assert isinstance(again, Classifier)
+    np.testing.assert_array_equal(again.predict_proba(["ab", "zx"]), probabilities)
+    with pytest.raises(TypeError, match="a list of texts"):
+        classifier.predict("ab")
+    with pytest.raises(charrnn.CorpusError, match="learned nothing"):
+        Classifier.new().predict(["ab"])
