@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self
 
+import numpy as np
+
 from charrnn._version import __version__
 from charrnn.checkpoint import npz
+from charrnn.checkpoint.bases import located
 from charrnn.checkpoint.files import replacing
 from charrnn.checkpoint.format import (
     FORMAT,
     HEADER_KEYS,
     KIND_NAMES,
+    WEIGHTS_ONLY_DTYPE,
+    WEIGHTS_ONLY_FORMAT,
     Arrays,
     Header,
     Kind,
@@ -42,7 +47,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     """A trained model and what is needed to train it further.
 
     weights     named arrays, the best seen while training
-    resume      named arrays of the training state; see ``format``
+    resume      named arrays of the training state; see ``format``. Empty: it holds weights only
     progress    the numbers of the training state
     history     losses in the course of training
     sha256      of what it was trained on
@@ -96,13 +101,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         """Return what the header of this kind has beyond what all have."""
         return {}
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file atomically: a crash or a full disk leaves the old one as it was.
-
-        Raises CheckpointError naming the path if it cannot be written.
-        """
+    def arrays(self) -> Arrays:
+        """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
         header = {
-            "format": FORMAT,
+            "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
             **self.extra_entries(),
             "charrnn": __version__,
             "config": stored_config(self.config),
@@ -112,22 +114,37 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             "history": self.history,
             "sha256": self.sha256,
         }
+        arrays: Arrays = {"header": encode_header(header)}
+        if self.resume:
+            resume = {f"resume.{name}": array for name, array in self.resume.items()}
+            return arrays | self.weights | resume
+        with np.errstate(over="ignore"):
+            half = {name: a.astype(WEIGHTS_ONLY_DTYPE) for name, a in self.weights.items()}
+        if not all(np.isfinite(array).all() for array in half.values()):
+            raise CheckpointError("has weights that are too large for half precision")
+        return arrays | half
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file atomically: a crash or a full disk leaves the old one as it was.
+
+        A model that holds weights only is written as such, in half precision. Raises
+        CheckpointError naming the path if it cannot be written.
+        """
         try:
-            arrays: Arrays = {"header": encode_header(header)}
+            arrays = self.arrays()
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        arrays |= self.weights
-        arrays |= {f"resume.{name}": array for name, array in self.resume.items()}
         with replacing(Path(path)) as file:
             npz.write(file, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a file of this kind.
+        """Read a file of this kind, or a base model that comes with charrnn, by its name.
 
         Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged; no
         other exception, whatever the bytes.
         """
+        path = located(path)
         with read_errors(path):
             header, arrays = read(path)
             found = header.pop("kind", "generator")
@@ -148,8 +165,16 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
         empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
         shapes, dtype = empty.shapes(), config.model.dtype
-        resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
-        weights, resume = checked_arrays(arrays, dtype, shapes, resume_shapes)
+        weights_only = header["format"] == WEIGHTS_ONLY_FORMAT
+        stored: str = dtype
+        resume_shapes: dict[str, tuple[int, ...]] = {}
+        if weights_only:
+            stored = WEIGHTS_ONLY_DTYPE
+        else:
+            resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
+        weights, resume = checked_arrays(arrays, stored, shapes, resume_shapes)
+        if weights_only:
+            weights = {name: array.astype(dtype) for name, array in weights.items()}
         progress, history = checked_progress(header), checked_history(header)
         return cls(
             config, vocabulary, weights, resume, progress, history, header["sha256"], **extra
@@ -182,7 +207,15 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return network
 
     def training_state(self) -> TrainingState[Any]:
-        """Return the state from which training goes on."""
+        """Return the state from which training goes on.
+
+        Raises CheckpointError for a model that holds weights only.
+        """
+        if not self.resume:
+            raise CheckpointError(
+                "the checkpoint holds weights only, no run to resume",
+                hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
+            )
         network = self.empty_network()
         network.flat[...] = self.resume["weights"]
         state = TrainingState.start(network, self.config.optimizer)

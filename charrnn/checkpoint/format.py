@@ -9,6 +9,9 @@ Members, all stored uncompressed:
     resume.<slot>       the optimizer's memory, flat
     resume.h_l0 ...     the carried hidden state of each layer (B, H), for contiguous streams
 
+A compact file has the header and the weights only, these in half precision (float16): an eighth of
+the size, enough to write and score text and to start a new run from, not to resume one.
+
 A file is not trusted when read: only the bytes that ``npz.write`` would write are read, and names,
 shapes and types must be exactly those that its own config implies.
 
@@ -37,7 +40,9 @@ from charrnn.errors import CharRNNError, CheckpointError, UnknownSettingError
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress
 
-FORMAT = 1
+# Format 2 is a file of weights alone; a file with a training state is still of format 1.
+FORMAT, WEIGHTS_ONLY_FORMAT = 1, 2
+WEIGHTS_ONLY_DTYPE = "float16"
 MAGIC = npz.LOCAL_MAGIC
 MAX_NUMBER = 1e300
 MAX_HEADER_BYTES = 1 << 25
@@ -165,8 +170,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, Arrays]:
     version = header.get("format")
     if type(version) is not int:
         raise _Damaged("the header names no format")
-    if version > FORMAT:
-        raise _NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
+    if version > WEIGHTS_ONLY_FORMAT:
+        raise _NewerFormatError(f"format {version}, this charrnn reads up to {WEIGHTS_ONLY_FORMAT}")
     for name, array in arrays.items():
         require(bool(np.isfinite(array).all()), f"{name} holds numbers that are not finite")
     return header, arrays
