@@ -1,14 +1,17 @@
 """What several test files share: running the console script, and small trained models."""
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from charrnn import (
     split,
     train_events,
 )
+from charrnn.cli import main
 from charrnn.training.next_character import initial_state
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +64,36 @@ def charrnn(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> D
         input=stdin, capture_output=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=120,
     )  # fmt: skip
     return Done(done.args, done.returncode, done.stdout, done.stderr)
+
+
+class Stream(io.TextIOWrapper):
+    """A standard stream in memory, which may pass for a terminal."""
+
+    def __init__(self, data: bytes = b"", *, terminal: bool = False) -> None:
+        self.held, self.terminal = io.BytesIO(data), terminal
+        super().__init__(self.held, encoding="utf-8", newline="\n")
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def taken(self) -> bytes:
+        self.flush()
+        return self.held.getvalue()
+
+
+def call(*args: str | Path, cwd: Path, terminal: bool = False) -> Done:
+    """Run charrnn in this process: for tests of many small runs, each too short to start Python."""
+    out, err = Stream(terminal=terminal), Stream()
+    words = ["charrnn", *map(str, args)]
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.dict(os.environ),
+        mock.patch.multiple(sys, argv=words, stdin=Stream(), stdout=out, stderr=err),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    assert isinstance(end.value.code, int)
+    return Done(words, end.value.code, out.taken(), err.taken())
 
 
 def ok(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> Done:

@@ -28,8 +28,12 @@ def import_(
         ),
     ] = None,
     nonlinearity: Annotated[
-        Nonlinearity, typer.Option(help="Activation, if it is an Elman RNN.")
-    ] = "tanh",
+        Nonlinearity | None,
+        typer.Option(
+            help="Activation, if it is an Elman RNN. [default: tanh, or as charrnn stored it in "
+            "the file]"
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -52,7 +56,14 @@ def import_(
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
     characters = None if vocab is None else read_characters(vocab)
-    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity)
+    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity or "tanh")
+    found = checkpoint.config.model
+    if nonlinearity not in (None, found.nonlinearity):
+        raise ConfigError(
+            f"{weights}: --nonlinearity {nonlinearity} does not fit: its weights are those of "
+            f"model {found.cell} with {found.nonlinearity}",
+            hint="leave --nonlinearity out",
+        )
     target = output or CHECKPOINTS / f"{weights.stem}.npz"
     if file_exists(target) and not overwrite:
         raise CheckpointError(

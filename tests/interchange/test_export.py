@@ -319,6 +319,10 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
     fails(1, "which characters", "import", "w.npz", cwd=stranger(tmp_path))
     ok("import", "w.npz", "--vocab", "v.json", "-o", "w2.npz", cwd=tmp_path)
     ok("train", "abc.txt", "--from", "w2.npz", "-o", "w3.npz", "--steps", "1", cwd=tmp_path)
+    # what the weights cannot have is refused, not passed over
+    for name, options in (("m.torch.npz", []), ("w.npz", ["--vocab", "v.json"])):
+        fails(2, "--nonlinearity relu does not fit", "import", name, *options, "--nonlinearity",
+              "relu", "-o", "x.npz", cwd=tmp_path)  # fmt: skip
 
 
 def stranger(folder: Path) -> Path:

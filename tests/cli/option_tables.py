@@ -1,0 +1,183 @@
+"""What the tables of options are made of: a row for each option, and what a run with it did."""
+
+import functools
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charrnn import Model
+from charrnn.models import load
+from tests.support import TEXT, Done, call
+
+# How each command is called without the option in question. What is given twice counts as given
+# last, so an option can also be tested whose value stands here.
+_SMALL = "-o m.npz --hidden-size 6 --steps 4 --random-seed 1 --workers 1 --batch-size 4"
+_NOTHING_DROPPED = "--dropout 0 --weight-drop 0"
+BASES = {
+    "train": f"train {{file}} {_SMALL} {_NOTHING_DROPPED} --seq-length 5",
+    "train-classifier": f"train-classifier {{file}} {_SMALL} {_NOTHING_DROPPED} --val-fraction 0",
+    "sample": "sample --length 20 --random-seed 1",
+    "score": "score {file}",
+    "inspect-vocab": "inspect-vocab {file}",
+    "classify": "classify train-classifier.npz {file}",
+    "export": "export checkpoints/newest.npz --to torch-names",
+    "import": "import w.npz --vocab abc.json",
+}
+FILES = dict.fromkeys(BASES, "text.txt") | {
+    "train-classifier": "labelled.tsv",
+    "classify": "lines.txt",
+}
+
+LABELLED = "label\ttext\tkind\n" + "".join(
+    f"{label}\t{word * 4}{n}\t{'xyz'[n % 3]}\n" for n in range(12) for label, word in
+    (("a", "yes "), ("b", "no "))
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that was run in a folder of its own."""
+
+    line: str
+    folder: Path
+    done: Done
+
+    @property
+    def out(self) -> str:
+        return self.done.out
+
+    @property
+    def err(self) -> str:
+        return self.done.err
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The output as a table."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+    @property
+    def objects(self) -> list[Any]:
+        """The output as one JSON object per line; nothing if it is something else."""
+        try:
+            return [json.loads(line) for line in self.out.splitlines()]
+        except ValueError:
+            return []
+
+    @property
+    def log(self) -> list[Any]:
+        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
+
+    @property
+    def trained(self) -> Any:
+        """The model or classifier that was written: the last -o names its file."""
+        words = shlex.split(self.line)
+        return load(self.folder / words[len(words) - words[::-1].index("-o")])
+
+    def wrote(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def model(self, name: str = "checkpoints/newest.npz") -> Model:
+        return Model.load(self.folder / name)
+
+
+Claim = Callable[[Ran], bool]
+Runner = Callable[[str], Ran]
+
+
+class Row(NamedTuple):
+    """What an option does: true of a run with it, and not of the same run without it.
+
+    given    the option and its value
+    beside   what both runs are given beside it
+    file     what both runs read, if it is not what they usually read
+    """
+
+    given: str
+    claim: Claim
+    beside: str = ""
+    file: str = ""
+
+
+class Setting(NamedTuple):
+    """What an option makes of the config and so of the weights, which are others without it.
+
+    given, beside   as in a row
+    name, value     of the setting, as part and name
+    """
+
+    given: str
+    name: str
+    value: object
+    beside: str = ""
+
+
+def base(command: str, row: Row | Setting | None = None) -> str:
+    """Return the line of a run without the option; ``{command}`` in a row is the command."""
+    beside, file = ("", "") if row is None else (row.beside, getattr(row, "file", ""))
+    line = f"{BASES[command]} {beside}".replace("{file}", file or FILES[command])
+    return line.replace("{command}", command)
+
+
+def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        one[name].shape == other[name].shape and np.allclose(one[name], other[name])
+        for name in one
+    )  # fmt: skip
+
+
+def runner(inputs: Path, folders: Callable[[], Path]) -> Runner:
+    """Return what runs a line, once, in a folder with all that rows read."""
+    _write_inputs(inputs)
+
+    @functools.cache
+    def run(line: str) -> Ran:
+        folder = folders()
+        shutil.copytree(inputs, folder, dirs_exist_ok=True)
+        return Ran(line, folder, call(*shlex.split(line), cwd=folder))
+
+    return run
+
+
+def _write_inputs(folder: Path) -> None:
+    texts = {
+        "text.txt": TEXT,
+        "labelled.tsv": LABELLED,
+        "lines.txt": "yes yes\nno no\n",
+        "odd.txt": "The cat ß sat.",
+        "prompt.txt": "The cat\nsat",
+        "abc.json": '["a", "b", "c"]',
+        "xyz.json": '["x", "y", "z"]',
+        "train.nfd": TEXT + "e\u0301",
+        "train-classifier.nfd": LABELLED + "a\te\u0301\tx\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode())
+    (folder / "latin.txt").write_bytes("The café".encode("latin-1"))
+    (folder / "train.latin").write_bytes((TEXT + "é").encode("latin-1"))
+    (folder / "train-classifier.latin").write_bytes((LABELLED + "a\té\tx\n").encode("latin-1"))
+    rng = np.random.default_rng(0)
+    weights: dict[str, Any] = {
+        "weight_ih_l0": rng.random((5, 3)),
+        "weight_hh_l0": rng.random((5, 5)),
+        "bias_ih_l0": rng.random(5),
+        "bias_hh_l0": rng.random(5),
+        "fc.weight": rng.random((3, 5)),
+        "fc.bias": rng.random(3),
+    }
+    np.savez(folder / "w.npz", **weights)
+    # Half of the runs that the bases describe, a quarter of another, and a model for all the rest.
+    for command, options in (
+        ("train", "--steps 2 -o train.npz"),
+        ("train-classifier", "--steps 2 -o train-classifier.npz"),
+        ("train", "--random-seed 2 -o other.npz"),
+        ("train", "-o checkpoints/newest.npz"),
+    ):
+        line = f"{base(command)} {options}"
+        done = call(*shlex.split(line), cwd=folder)
+        assert done.returncode == 0, done.err

@@ -1,0 +1,242 @@
+"""Every option of every command does what it says: a test fails if it is accepted and ignored.
+
+A new option is a row in the table of its command: what is given, and what is then true of the run.
+A test that stands elsewhere, because it needs more than a row, is named in ELSEWHERE instead.
+"""
+
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer  # noqa: TID251  # the options are read from where the command line has them
+
+from charrnn.cli import app
+from charrnn.cli.commands import COMMANDS
+from tests.cli import test_training_options as training
+from tests.cli.option_tables import Claim, Row, Runner, base
+from tests.support import ROOT, TEXT, call
+
+PROGRAM = "charrnn"  # what has the options before the command
+
+
+def writes(
+    seed: str = "", name: str = "checkpoints/newest.npz", random_seed: int = 1, **settings: Any
+) -> Claim:
+    """Claim that what was written is what the API writes with these settings."""
+    return lambda ran: (
+        ran.out == (ran.model(name).sample(seed, 20, random_seed=random_seed, **settings) + "\n")
+    )
+
+
+def scores(name: str = "checkpoints/newest.npz", **settings: Any) -> Claim:
+    """Claim that the text scores as the API says with these settings."""
+    return lambda ran: (
+        ran.rows[1]
+        == [
+            "nats_per_char",
+            f"{ran.model(name).score(TEXT, **settings).nats_per_char:.4f}",
+        ]
+    )
+
+
+def has_counts_in_order(counts: list[int]) -> bool:
+    return counts == sorted(counts, reverse=True)
+
+
+ROWS: dict[str, dict[str, Row]] = {
+    **training.ROWS,
+    "sample": {
+        "--checkpoint": Row("--checkpoint other.npz", writes(name="other.npz")),
+        "--seed": Row("--seed The", writes("The")),
+        "--seed-file": Row("--seed-file prompt.txt", writes("The cat\nsat")),
+        "--unknown": Row("--unknown replace", writes("The"), beside="--seed Thé"),
+        "--length": Row("--length 7", lambda ran: len(ran.out) == 8),
+        "--count": Row(
+            "--count 3",
+            lambda ran: len({sample["text"] for sample in ran.objects}) == 3,
+            beside="--jsonl",
+        ),
+        "--temperature": Row("--temperature 2", writes(temperature=2)),
+        "--greedy": Row("--greedy", writes(temperature=0)),
+        "--top-k": Row("--top-k 2", writes(top_k=2)),
+        "--top-p": Row("--top-p 0.3", writes(top_p=0.3)),
+        "--random-seed": Row("--random-seed 2", writes(random_seed=2)),
+        "--no-echo": Row("--no-echo", lambda ran: len(ran.out) == 21, beside="--seed The"),
+        "--jsonl": Row("--jsonl", lambda ran: [len(it["text"]) for it in ran.objects] == [20]),
+    },
+    "score": {
+        "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),
+        "--window": Row("--window 16", scores(window=16)),
+        "--unknown": Row("--unknown skip", lambda ran: "skipped 1 " in ran.err, file="odd.txt"),
+        "--encoding": Row(
+            "--encoding latin-1",
+            lambda ran: ran.rows[4:] == [["chars", "5"]],  # The ca, less one
+            beside="--unknown skip",
+            file="latin.txt",
+        ),
+        "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT) - 1]),
+    },
+    "inspect-vocab": {
+        "--sort": Row(
+            "--sort count", lambda ran: has_counts_in_order([int(row[4]) for row in ran.rows[1:]])
+        ),
+        "--one-hot": Row("--one-hot", lambda ran: ran.rows[2][-1].startswith("0 1 0 0")),
+        "--windows": Row("--windows 2", lambda ran: [row[0] for row in ran.rows[1:]] == ["0", "1"]),
+        "--seq-length": Row(
+            "--seq-length 3", lambda ran: ran.rows[1][1] == "The", beside="--windows 1"
+        ),
+        "--stride": Row(
+            "--stride 4", lambda ran: ran.rows[2][1][:3] == "cat", beside="--windows 2"
+        ),
+        "--encoding": Row(
+            "--encoding latin-1", lambda ran: "é" in {row[1] for row in ran.rows}, file="latin.txt"
+        ),
+        "--json": Row(
+            "--json",
+            lambda ran: ran.out[0] == "{" and json.loads(ran.out)["size"] == len(set(TEXT)),
+        ),
+    },
+    "classify": {
+        "--threshold": Row("--threshold 1", lambda ran: {row[0] for row in ran.rows} == {""}),
+        "--jsonl": Row("--jsonl", lambda ran: [it["text"] for it in ran.objects][1:] == ["no no"]),
+        "--encoding": Row(
+            "--encoding latin-1",
+            lambda ran: [it["text"] for it in ran.objects] == ["The café"],
+            beside="--jsonl",
+            file="latin.txt",
+        ),
+    },
+    "export": {
+        "--to": Row("--to html", lambda ran: ran.wrote("checkpoints/newest.html")),
+        "--output": Row(
+            "--output elsewhere",
+            lambda ran: ran.wrote("elsewhere") and not ran.wrote("checkpoints/newest.torch.npz"),
+        ),
+        "--overwrite": Row(
+            "--overwrite",
+            lambda ran: (ran.folder / "text.txt").read_bytes().startswith(b"PK"),
+            beside="-o text.txt",
+        ),
+    },
+    "import": {
+        "--vocab": Row(
+            "--vocab xyz.json",
+            lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz",
+        ),
+        "--nonlinearity": Row(
+            "--nonlinearity relu",
+            lambda ran: ran.model("checkpoints/w.npz").config.model.nonlinearity == "relu",
+        ),
+        "--output": Row(
+            "--output elsewhere.npz",
+            lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("checkpoints/w.npz"),
+        ),
+        "--overwrite": Row(
+            "--overwrite",
+            lambda ran: ran.model("other.npz").vocabulary.characters == "abc",
+            beside="-o other.npz",
+        ),
+    },
+}
+
+# Tests of options that take more than a row.
+_WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
+_COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
+ELSEWHERE = {
+    PROGRAM: {
+        "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
+        "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
+        "--show-completion": _COMPLETION,
+        "--install-completion": _COMPLETION,
+    },
+    "train": {"--workers": _WORKERS},
+    "train-classifier": {"--workers": _WORKERS},
+    "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
+    "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(command, option) for command in ROWS for option in ROWS[command]]
+)
+def test_what_an_option_says_is_true_with_it_and_not_without_it(
+    command: str, option: str, ran: Runner
+) -> None:
+    row = ROWS[command][option]
+    line = base(command, row)
+    old, new = ran(line), ran(f"{line} {row.given}")
+    assert new.done.returncode == 0, new.err
+    assert row.claim(new), f"{new.out}\n{new.err}"
+    assert not (old.done.returncode == 0 and row.claim(old)), f"{old.out}\n{old.err}"
+
+
+@cache
+def options_of(command: str) -> set[str]:
+    """Return the long names of all options, as the command line itself has them."""
+    program: Any = typer.main.get_command(app)
+    parameters = (program if command == PROGRAM else program.get_command(None, command)).params
+    return {
+        name
+        for parameter in parameters
+        if parameter.param_type_name == "option"
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
+
+
+@pytest.mark.parametrize("command", [PROGRAM, *COMMANDS])
+def test_every_option_is_proven_to_do_something(command: str) -> None:
+    proven = {
+        *ROWS.get(command, {}),
+        *training.SETTINGS.get(command, {}),
+        *ELSEWHERE.get(command, {}),
+    }
+    missing, gone = options_of(command) - proven, proven - options_of(command)
+    assert not missing, f"no test would notice if {command} ignored {missing}: add a row to ROWS"
+    assert not gone, f"{command} has no {gone} any more: take away the row"
+
+
+@pytest.mark.parametrize(
+    ("option", "test"), [entry for entries in ELSEWHERE.values() for entry in entries.items()]
+)
+def test_a_test_that_stands_elsewhere_is_there_and_uses_the_option(option: str, test: str) -> None:
+    file, _, name = test.partition("::")
+    source = (ROOT / "tests" / "cli" / file).read_text(encoding="utf-8")
+    (found,) = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
+    assert option in (ast.get_source_segment(source, found) or "")
+
+
+@pytest.mark.parametrize("command", [PROGRAM, *COMMANDS])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_every_option(command: str, flag: str, tmp_path: Path) -> None:
+    done = call(*([] if command == PROGRAM else [command]), flag, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.out.lstrip().startswith("Usage: ")
+    assert set(re.findall(r"--[\w-]+", done.out)) >= options_of(command)
+
+
+def test_a_table_is_tab_separated_on_a_terminal_too(tmp_path: Path) -> None:
+    (tmp_path / "ab.txt").write_text("abab")
+    drawn = call("inspect-vocab", "ab.txt", cwd=tmp_path, terminal=True)
+    plain = call("inspect-vocab", "ab.txt", "--tsv", cwd=tmp_path, terminal=True)
+    assert "\t" not in drawn.out
+    assert plain.out == call("inspect-vocab", "ab.txt", cwd=tmp_path).out
+
+
+def test_completion_is_shown_and_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "bash"))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    shown = call("--show-completion", cwd=tmp_path)
+    assert "complete_bash" in shown.out
+    call("--install-completion", cwd=tmp_path)
+    installed = (tmp_path / ".bash_completions" / "charrnn.sh").read_text()
+    assert installed.split() == shown.out.split()
