@@ -35,11 +35,12 @@ DTypeName = Literal["float32", "float64"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
-ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0}
+ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
 MAX_LAYERS = 64
+MAX_MEMBERS = 64
 MAX_WORKERS = 256
 
 
@@ -102,6 +103,8 @@ class ModelConfig(_Settings):
                   next layer or to the output layer (Zaremba et al. 2014)
     weight_drop   chance that a recurrent weight is dropped for a training step (Wan et al. 2013,
                   Merity, Keskar & Socher 2018)
+    members       the units are divided among this many networks that know nothing of each other,
+                  and the mean of their logits is the output: an ensemble in one network
     nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
     dtype         floating-point type of weights and arithmetic
     """
@@ -111,6 +114,7 @@ class ModelConfig(_Settings):
     layers: int = 1
     dropout: float = 0.0
     weight_drop: float = 0.0
+    members: int = 1
     nonlinearity: Nonlinearity = "tanh"
     dtype: DTypeName = "float32"
 
@@ -118,6 +122,13 @@ class ModelConfig(_Settings):
         _check(self.cell in CELLS, f"unknown model {self.cell!r}")
         _check_whole("hidden-size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
         _check_whole("layers", self.layers, 1, MAX_LAYERS)
+        _check_whole("members", self.members, 1, MAX_MEMBERS)
+        # Powers of two, for which the division by their number is exact.
+        _check(self.members.bit_count() == 1, f"members must be 1, 2, 4 ..., not {self.members}")
+        _check(
+            self.hidden_size % self.members == 0,
+            f"{self.hidden_size} units cannot be divided among {self.members} members",
+        )
         for name in ("dropout", "weight_drop"):
             chance, option = getattr(self, name), name.replace("_", "-")
             _check(0 <= chance < 1, f"{option} must be at least 0 and below 1, not {chance}")
@@ -285,6 +296,7 @@ class ClassifierModelConfig(ModelConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(isinstance(self.bidirectional, bool), "bidirectional must be true or false")
+        _check(self.members == 1, "a classifier has one member")
 
 
 @dataclass(frozen=True, kw_only=True)

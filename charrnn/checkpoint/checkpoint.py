@@ -76,7 +76,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
         extra   further fields of this kind
         """
-        best = state.network.on(state.weights).params
+        best = state.network.on(state.weights).merged_params()
         resume = {"weights": state.network.flat, **state.slots}
         names = state.network.stack.cell.state_names
         for layer, arrays in enumerate(state.carried or []):
@@ -201,10 +201,11 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     def network_copy(self) -> Network:
         """Return a network with these weights."""
-        network = self.empty_network()
-        for name, array in self.weights.items():
-            network.params[name][...] = array
-        return network
+        return self.empty_network().set_merged(self.weights)
+
+    def training_network(self) -> Network:
+        """Return the network as it is trained, with all weights zero."""
+        return self.empty_network()
 
     def training_state(self) -> TrainingState[Any]:
         """Return the state from which training goes on.
@@ -216,14 +217,14 @@ class Checkpoint(ABC, Generic[AnyConfig]):
                 "the checkpoint holds weights only, no run to resume",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        network = self.empty_network()
+        network = self.training_network()
         network.flat[...] = self.resume["weights"]
         state = TrainingState.start(network, self.config.optimizer)
         for name, slot in state.slots.items():
             slot[...] = self.resume[name]
         state.progress, state.history = self.progress, list(self.history)
         if not math.isinf(self.progress.best_val_loss):
-            state.best_weights = self.network_copy().flat
+            state.best_weights = self.training_network().set_merged(self.weights).flat
         if "h_l0" in self.resume:
             state.carried = [
                 tuple(self.resume[f"{name}_l{layer}"] for name in state_names(self.config.model))

@@ -58,6 +58,14 @@ def train(
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
     layers: shared.Layers = None,
+    members: Annotated[
+        int | None,
+        option(
+            "Divide the units among N networks that vote: 2, 4, 8 ...",
+            MODEL,
+            _CHOSEN,
+        ),
+    ] = None,
     dropout: Annotated[
         float | None,
         option("Probability that an output of a layer is dropped.", MODEL, _CHOSEN),

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import ClassVar, cast
@@ -49,6 +49,10 @@ class Model(Checkpoint[Config]):
 
     def empty_network(self) -> LanguageModel:
         """See ``Checkpoint.empty_network``."""
+        return LanguageModel(replace(self.config.model, members=1), len(self.vocabulary))
+
+    def training_network(self) -> LanguageModel:
+        """See ``Checkpoint.training_network``."""
         return LanguageModel(self.config.model, len(self.vocabulary))
 
     def network(self) -> LanguageModel:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import ModelConfig
 from charrnn.nn.cells import Array, Params, State, Workspace
+from charrnn.nn.ensemble import member_loss
 from charrnn.nn.loss import softmax_cross_entropy, target_log_probabilities
 from charrnn.nn.network import Network, NetworkCache, network_shapes
 from charrnn.nn.parameters import Shapes
@@ -84,10 +85,12 @@ class LanguageModel(Network):
         grads   arrays to write them to; new ones if None
         """
         grads = grads or self.new_grads()
-        d_outputs = self.head_backward(cache, d_logits, grads)
-        no_gradient = self.zero_state(d_logits.shape[1])
-        self.stack.backward(cache.stack, d_outputs, no_gradient, self.stack.split(grads))
+        self._backward_layers(cache, self.head_backward(cache, d_logits, grads), grads)
         return grads
+
+    def _backward_layers(self, cache: NetworkCache, d_outputs: Array, grads: Params) -> None:
+        no_gradient = self.zero_state(d_outputs.shape[1])
+        self.stack.backward(cache.stack, d_outputs, no_gradient, self.stack.split(grads))
 
     def loss_and_gradients(  # noqa: PLR0913
         self,
@@ -102,14 +105,24 @@ class LanguageModel(Network):
     ) -> tuple[float, Params, ModelState]:
         """Return the mean cross-entropy in nats per character, its gradients, the final state.
 
+        Of an ensemble it is the mean of what the members reach alone; see ``ensemble``.
+
         grads   arrays for the gradients; new ones if None
         count   how many targets the mean is over, if these are a share of a larger batch
         """
         logits, final_state, cache = self.forward(
             inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
         )
-        loss, d_logits = softmax_cross_entropy(logits, targets, count)
-        return loss, self.backward(cache, d_logits, grads), final_state
+        if self.config.members == 1:
+            loss, d_logits = softmax_cross_entropy(logits, targets, count)
+            return loss, self.backward(cache, d_logits, grads), final_state
+        grads = grads or self.new_grads()
+        members = self.config.members
+        loss, d_outputs = member_loss(cache.features, self.params, targets, count, members, grads)
+        if cache.mask is not None:
+            d_outputs *= cache.mask
+        self._backward_layers(cache, d_outputs, grads)
+        return loss, grads, final_state
 
     def log_probabilities(
         self,

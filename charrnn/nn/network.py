@@ -40,6 +40,7 @@ def make_stack(config: ModelConfig, input_size: int) -> Stack:
         bidirectional=isinstance(config, ClassifierModelConfig) and config.bidirectional,
         dropout=config.dropout,
         weight_drop=config.weight_drop,
+        members=config.members,
     )
 
 
@@ -86,7 +87,7 @@ class Network:
         self.stack.init(self.params, rng)
         for layer in self.layers:
             self.cell.open_forget_gate(layer)
-        bound = 1 / math.sqrt(self.shapes["output.weight"][1])
+        bound = 1 / math.sqrt(self.shapes["output.weight"][1] / self.config.members)
         for name in ("output.weight", "output.bias"):
             self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
         return self
@@ -109,7 +110,7 @@ class Network:
         mask = drop_mask(features, self.config.dropout, rng)
         if mask is not None:
             features = features * mask
-        weight = self.params["output.weight"]
+        weight = self.merged_output()
         shape = (*features.shape[:-1], len(weight))
         logits = workspace.array("logits", shape, weight.dtype)
         np.dot(_rows(features), weight.T, out=_rows(logits))
@@ -120,12 +121,28 @@ class Network:
         """Undo ``head``: write its gradients, and return that by the features, (..., D*H)."""
         rows = _rows(d_logits)
         np.dot(rows.T, _rows(cache.features), out=grads["output.weight"])
+        grads["output.weight"] /= self.config.members
         rows.sum(axis=0, out=grads["output.bias"])
-        weight = self.params["output.weight"]
-        d_features: Array = np.dot(rows, weight).reshape(cache.features.shape)
+        d_features: Array = np.dot(rows, self.merged_output()).reshape(cache.features.shape)
         if cache.mask is not None:
             d_features *= cache.mask
         return d_features
+
+    def merged_output(self) -> Array:
+        """Return the output weights that give the mean of the members' logits, (V, D*H)."""
+        weight, members = self.params["output.weight"], self.config.members
+        return weight / members if members > 1 else weight
+
+    def merged_params(self) -> Params:
+        """Return the parameters of the same network without members; see ``ensemble``."""
+        return self.params | {"output.weight": self.merged_output()}
+
+    def set_merged(self, params: Params) -> Self:
+        """Take over parameters as ``merged_params`` returns them. Returns the network."""
+        for name, values in params.items():
+            self.params[name][...] = values
+        self.params["output.weight"] *= self.config.members
+        return self
 
     def new_grads(self) -> Params:
         """Return arrays for the gradients, same keys as ``params``."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from charrnn.nn.cells import Array, Cell, Mask, Params, State, Workspace, init_params
+from charrnn.nn.ensemble import member_mask
 
 
 class StackCache(NamedTuple):
@@ -25,14 +26,14 @@ class StackCache(NamedTuple):
 
     cells          what the cell saved
     params         the parameters it used, some of the recurrent weights dropped
-    weight_masks   what the recurrent weights were multiplied with; None without weight drop
+    weight_masks   run by run, what weights were multiplied with, by name
     drop_masks     layer by layer, what its inputs were multiplied with; None without dropout
     mask           as given to forward
     """
 
     cells: list[Any]
     params: list[Params]
-    weight_masks: list[Array | None]
+    weight_masks: list[Params]
     drop_masks: list[Array | None]
     mask: Mask | None
 
@@ -49,6 +50,8 @@ class Stack:
     bias           have biases; without, they are zero and not among the parameters
     dropout        chance that an output is dropped on its way to the next layer
     weight_drop    chance that a recurrent weight is dropped (Wan et al. 2013)
+    members        the units are divided among this many networks: between the units of two of them
+                   every weight is zero, and so is its gradient
     """
 
     cell: Cell
@@ -59,6 +62,7 @@ class Stack:
     bias: bool = True
     dropout: float = 0.0
     weight_drop: float = 0.0
+    members: int = 1
 
     @property
     def directions(self) -> int:
@@ -102,11 +106,18 @@ class Stack:
         ]
 
     def init(self, params: Params, rng: np.random.Generator) -> None:
-        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does."""
+        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
+
+        H is the number of units of a member.
+        """
         for layer in self.split(params):
-            drawn = init_params(self.cell, layer["weight_ih"].shape[1], self.hidden_size, rng)
+            own = self.hidden_size // self.members
+            drawn = init_params(self.cell, layer["weight_ih"].shape[1], self.hidden_size, rng, own)
             for name, values in drawn.items():
                 layer[name][...] = values
+        for run, layer in enumerate(self.split(params)):
+            for name, mask in self._member_masks(run, layer).items():
+                layer[name] *= mask
 
     def zero_state(self, batch_size: int, dtype: DTypeLike) -> list[State]:
         """Return a state of zeros, (B, H) each, for every run."""
@@ -153,7 +164,7 @@ class Stack:
             halves = []
             for run in range(layer * D, layer * D + D):
                 backwards = run > layer * D
-                params = self._drop_weights(layers[run], rng, cache)
+                params = self._masked(run, layers[run], rng, cache)
                 half, after, saved = self.cell.forward(
                     params,
                     below[::-1] if backwards else below,
@@ -200,9 +211,8 @@ class Stack:
                 _, d_below, d_initial[run] = self.cell.backward(
                     cache.params[run], cache.cells[run], d_half, d_state[run], grads[run]
                 )
-                weight_mask = cache.weight_masks[run]
-                if weight_mask is not None:
-                    grads[run]["weight_hh"] *= weight_mask
+                for name, weight_mask in cache.weight_masks[run].items():
+                    grads[run][name] *= weight_mask
                 if d_below is not None:
                     d_inputs.append(d_below[order])
             d_outputs = sum(d_inputs[1:], d_inputs[0]) if d_inputs else None
@@ -211,17 +221,27 @@ class Stack:
                 d_outputs = d_outputs * drop
         return list(grads), d_outputs, d_initial
 
-    def _drop_weights(
-        self, params: Params, rng: np.random.Generator | None, cache: StackCache
+    def _masked(
+        self, run: int, params: Params, rng: np.random.Generator | None, cache: StackCache
     ) -> Params:
         """Return the parameters with some recurrent weights dropped, and note it in the cache."""
-        recurrent = params["weight_hh"]
-        mask = drop_mask(recurrent, self.weight_drop, rng)
-        if mask is not None:
-            params = params | {"weight_hh": recurrent * mask}
+        masks = self._member_masks(run, params)
+        drop = drop_mask(params["weight_hh"], self.weight_drop, rng)
+        if drop is not None:
+            masks["weight_hh"] = drop * masks.get("weight_hh", 1)
+            params = params | {"weight_hh": params["weight_hh"] * drop}
         cache.params.append(params)
-        cache.weight_masks.append(mask)
+        cache.weight_masks.append(masks)
         return params
+
+    def _member_masks(self, run: int, params: Params) -> Params:
+        """Return 1 for weights within a member and 0 for those between two, by name."""
+        if self.members == 1:
+            return {}
+        names = ("weight_hh", "weight_ih") if run >= self.directions else ("weight_hh",)
+        dtype = params["weight_hh"].dtype.name
+        mask = member_mask(self.hidden_size, self.members, self.cell.gates, dtype)
+        return dict.fromkeys(names, mask)
 
 
 def drop_mask(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:

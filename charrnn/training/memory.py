@@ -23,8 +23,8 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     """Return about how many bytes training takes at its peak."""
     data, shapes = config.data, param_shapes(config.model, vocab_size)
     chars = data.seq_length * data.batch_size
-    # For each character: logits, probabilities, their gradient.
-    logits = chars * 5 * vocab_size
+    # For each character: logits, probabilities, their gradient, of the members too.
+    logits = chars * vocab_size * (5 if config.model.members == 1 else 2 + 5 * config.model.members)
     needed = _numbers(config, shapes, chars, vocab_size) + logits
     return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
 

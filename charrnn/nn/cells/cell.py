@@ -323,9 +323,18 @@ def _scale(gates: int, sigmoid_gates: tuple[int, ...], dtype: np.dtype[Any]) -> 
     return scale
 
 
-def init_params(cell: Cell, input_size: int, hidden_size: int, rng: np.random.Generator) -> Params:
-    """Draw a layer's parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, in float64."""
-    bound = 1 / math.sqrt(hidden_size)
+def init_params(
+    cell: Cell,
+    input_size: int,
+    hidden_size: int,
+    rng: np.random.Generator,
+    fan_in: int | None = None,
+) -> Params:
+    """Draw a layer's parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, in float64.
+
+    fan_in   units that a unit sees, in place of H
+    """
+    bound = 1 / math.sqrt(fan_in or hidden_size)
     shapes = cell.param_shapes(input_size, hidden_size)
     return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
