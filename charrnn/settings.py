@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from charrnn.config import AnyConfig
@@ -13,6 +13,30 @@ from charrnn.errors import ConfigError
 Given = Mapping[str, Mapping[str, Any]]
 
 LIMITS = ("seconds", "epochs", "steps")
+
+# Settings whose option on the command line has another name.
+OPTION_NAMES = {"cell": "model", "name": "optimizer", "seconds": "time"}
+_SETTING_NAMES = {option: setting for setting, option in OPTION_NAMES.items()}
+
+
+def sort_settings(
+    options: Mapping[str, Any], base: AnyConfig
+) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    """Return the settings among options, by part of the config, and the names of the rest.
+
+    options   by the name of the option or of the setting; None stands for one that was not given
+    """
+    given: dict[str, dict[str, Any]] = {part: {} for part in asdict(base)}
+    home_of = {name: part for part, settings in asdict(base).items() for name in settings}
+    rest = set()
+    for option, value in options.items():
+        name = _SETTING_NAMES.get(option, option)
+        if name not in home_of:
+            rest.add(option)
+        elif value is not None:
+            is_time = name == "seconds" and isinstance(value, str)
+            given[home_of[name]][name] = parse_time(value) if is_time else value
+    return given, rest
 
 
 def new_config(given: Given, base: AnyConfig) -> AnyConfig:

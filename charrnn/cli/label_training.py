@@ -36,12 +36,13 @@ class LabelTraining(TrainingCommand[ClassifierConfig]):
 
     kind: ClassVar[Kind] = "classifier"
     command: ClassVar[str] = "train-classifier"
+    defaults: ClassVar[ClassifierConfig] = ClassifierConfig()
 
     columns: Columns
 
     def new(self) -> LabelRun:
         """See ``TrainingCommand.new``."""
-        config = new_config(self.given, ClassifierConfig())
+        config = new_config(self.given, self.defaults)
         return LabelRun.new(config, self._read(config))
 
     def resumed(self) -> LabelRun:

@@ -92,14 +92,6 @@ def require_one_of(**flags: bool) -> None:
         raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
-def given_options(**settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the options that a user gave, by part of the config: those that are not None."""
-    return {
-        part: {name: value for name, value in options.items() if value is not None}
-        for part, options in settings.items()
-    }
-
-
 def default_output(source: str) -> Path:
     """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
     stem = "stdin" if source == "-" else Path(source).stem

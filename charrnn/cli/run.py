@@ -6,21 +6,22 @@ import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic
 
 from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import KIND_NAMES, Kind, kind_of
 from charrnn.cli import terminal
+from charrnn.cli.options import default_output, require_one_of
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
 from charrnn.config import AnyConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.models.runs import Run
-from charrnn.settings import Given
+from charrnn.settings import Given, sort_settings
 from charrnn.training.loop import Event
 
 SAVE_EVERY_SECONDS = 30.0
@@ -50,12 +51,14 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
     """One call of a command that trains.
 
     kind, command   of the checkpoint that it writes; its name on the command line
+    defaults        of the settings
     corpus          files to learn from; - is stdin
     given           the settings that the user gave, by part of the config
     """
 
     kind: ClassVar[Kind]
     command: ClassVar[str]
+    defaults: ClassVar[Any]
 
     corpus: list[str]
     encoding: str
@@ -97,6 +100,29 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
 
     def show(self, run: Run[AnyConfig], event: Event) -> None:
         """Show something while training."""
+
+    @classmethod
+    def run(cls, corpus: list[str], options: Mapping[str, Any], **own: Any) -> int:  # noqa: ANN401
+        """Do what a command line asks for. Returns the exit code.
+
+        options   all that the command has, by the name of its parameter
+        own       fields that only this command has
+        """
+        require_one_of(resume=options["resume"], overwrite=options["overwrite"])
+        require_one_of(quiet=options["quiet"], verbose=options["verbose"])
+        training = cls(
+            corpus=corpus,
+            encoding=options["encoding"],
+            output=options["output"] or default_output(corpus[0]),
+            given=sort_settings(options, cls.defaults)[0],
+            display=Display(
+                **{f.name: options[f.name] for f in fields(Display) if f.name in options}
+            ),
+            **own,
+        )
+        if options["resume"]:
+            return training.resume()
+        return training.start(overwrite=options["overwrite"])
 
     def __post_init__(self) -> None:
         if str(self.output) == "-":

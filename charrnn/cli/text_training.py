@@ -34,6 +34,7 @@ class TextTraining(TrainingCommand[Config]):
 
     kind: ClassVar[Kind] = "generator"
     command: ClassVar[str] = "train"
+    defaults: ClassVar[Config] = Config()
 
     source: Path | None = None
 
@@ -41,10 +42,10 @@ class TextTraining(TrainingCommand[Config]):
         """See ``TrainingCommand.new``."""
         fixed = {name for settings in self.given.values() for name in settings}
         if self.source is None:
-            config = new_config(self.given, Config())
+            config = new_config(self.given, self.defaults)
             return TextRun.new(config, self._read(config), fixed)
         loaded = Model.load(self.source)
-        config = new_config(self.given, replace(Config(), model=loaded.config.model))
+        config = new_config(self.given, replace(self.defaults, model=loaded.config.model))
         dropped = {name: getattr(config.model, name) for name in ("dropout", "weight_drop")}
         same_weights = replace(loaded.config.model, **dropped)
         if changed := changed_settings(config, replace(config, model=same_weights)):

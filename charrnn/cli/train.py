@@ -5,33 +5,8 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import (
-    DATA,
-    MODEL,
-    OPTIMIZATION,
-    OUTPUT,
-    AsJson,
-    Encoding,
-    Epochs,
-    Layers,
-    Log,
-    Normalize,
-    OptimizerRule,
-    Output,
-    Overwrite,
-    Patience,
-    Quiet,
-    RandomSeed,
-    Resume,
-    Steps,
-    Time,
-    Verbose,
-    Workers,
-    default_output,
-    given_options,
-    option,
-    require_one_of,
-)
+from charrnn.cli import options as shared
+from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, OUTPUT, option
 from charrnn.config import (
     DEFAULT_LEARNING_RATES,
     CellName,
@@ -41,7 +16,6 @@ from charrnn.config import (
     OptimizerConfig,
     ScheduleName,
 )
-from charrnn.settings import parse_time
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
 _CHOSEN = "chosen from text and time"
@@ -55,8 +29,8 @@ def train(
         list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
     ],
     *,
-    encoding: Encoding = "utf-8",
-    normalize: Normalize = None,
+    encoding: shared.Encoding = "utf-8",
+    normalize: shared.Normalize = None,
     val_fraction: Annotated[
         float | None,
         option(
@@ -83,7 +57,7 @@ def train(
     ] = None,
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
-    layers: Layers = None,
+    layers: shared.Layers = None,
     dropout: Annotated[
         float | None,
         option("Probability that an output of a layer is dropped.", MODEL, _CHOSEN),
@@ -105,10 +79,10 @@ def train(
             "--from",
         ),
     ] = None,
-    time: Time = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    optimizer: OptimizerRule = None,
+    time: shared.Time = None,
+    epochs: shared.Epochs = None,
+    steps: shared.Steps = None,
+    optimizer: shared.OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
         option("Peak learning rate.", OPTIMIZATION, f"adam by model and size, {_RATES}"),
@@ -146,19 +120,19 @@ def train(
             "Decoupled weight decay, of adam only.", OPTIMIZATION, f"{_OPTIMIZER.weight_decay:g}"
         ),
     ] = None,
-    patience: Patience = None,
-    random_seed: RandomSeed = None,
-    workers: Workers = None,
-    output: Output = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
+    patience: shared.Patience = None,
+    random_seed: shared.RandomSeed = None,
+    workers: shared.Workers = None,
+    output: shared.Output = None,
+    resume: shared.Resume = False,
+    overwrite: shared.Overwrite = False,
     sample_every: Annotated[
         int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
-    log: Log = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: AsJson = False,
+    log: shared.Log = None,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
+    as_json: shared.AsJson = False,
 ) -> None:
     """Learn to write like a text, and save the trained model as a checkpoint.
 
@@ -166,55 +140,9 @@ def train(
 
     Trains for 5 minutes unless --time, --epochs or --steps is given.
     """
-    require_one_of(resume=resume, overwrite=overwrite)
-    require_one_of(resume=resume, **{"from": from_ is not None})
-    require_one_of(quiet=quiet, verbose=verbose)
-    given = given_options(
-        model={
-            "cell": model,
-            "hidden_size": hidden_size,
-            "layers": layers,
-            "dropout": dropout,
-            "weight_drop": weight_drop,
-            "nonlinearity": nonlinearity,
-        },
-        data={
-            "seq_length": seq_length,
-            "batch_size": batch_size,
-            "stride": stride,
-            "val_fraction": val_fraction,
-            "normalize": normalize,
-        },
-        optimizer={
-            "name": optimizer,
-            "learning_rate": learning_rate,
-            "schedule": schedule,
-            "warmup": warmup,
-            "clip_norm": clip_norm,
-            "clip_value": clip_value,
-            "weight_decay": weight_decay,
-        },
-        run={
-            "seconds": None if time is None else parse_time(time),
-            "epochs": epochs,
-            "steps": steps,
-            "patience": patience,
-            "random_seed": random_seed,
-            "workers": workers,
-        },
-    )
-    from charrnn.cli.run import Display
+    options = locals()
+    shared.require_one_of(resume=resume, **{"from": from_ is not None})
     from charrnn.cli.text_training import TextTraining
 
-    training = TextTraining(
-        corpus=corpus,
-        encoding=encoding,
-        output=output or default_output(corpus[0]),
-        given=given,
-        display=Display(
-            quiet=quiet, verbose=verbose, as_json=as_json, sample_every=sample_every, log=log
-        ),
-        source=from_,
-    )
-    if code := training.resume() if resume else training.start(overwrite=overwrite):
+    if code := TextTraining.run(corpus, options, source=from_):
         raise typer.Exit(code)

@@ -4,34 +4,9 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import (
-    DATA,
-    MODEL,
-    OPTIMIZATION,
-    AsJson,
-    Encoding,
-    Epochs,
-    Layers,
-    Log,
-    Normalize,
-    OptimizerRule,
-    Output,
-    Overwrite,
-    Patience,
-    Quiet,
-    RandomSeed,
-    Resume,
-    Steps,
-    Time,
-    Verbose,
-    Workers,
-    default_output,
-    given_options,
-    option,
-    require_one_of,
-)
+from charrnn.cli import options as shared
+from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, option
 from charrnn.config import CellName, ClassifierConfig
-from charrnn.settings import parse_time
 
 _DEFAULTS = ClassifierConfig()
 _MODEL, _DATA = _DEFAULTS.model, _DEFAULTS.data
@@ -59,8 +34,8 @@ def train_classifier(
     text_column: Annotated[
         str | None, option("Where the text is.", DATA, "text, or 2", metavar="NAME|N")
     ] = None,
-    encoding: Encoding = "utf-8",
-    normalize: Normalize = None,
+    encoding: shared.Encoding = "utf-8",
+    normalize: shared.Normalize = None,
     val_fraction: Annotated[
         float | None,
         option(
@@ -78,7 +53,7 @@ def train_classifier(
     hidden_size: Annotated[
         int | None, option("Units per layer and direction.", MODEL, _MODEL.hidden_size)
     ] = None,
-    layers: Layers = None,
+    layers: shared.Layers = None,
     bidirectional: Annotated[
         bool | None,
         option(
@@ -97,10 +72,10 @@ def train_classifier(
             "Probability that a recurrent weight is dropped for a step.", MODEL, _MODEL.weight_drop
         ),
     ] = None,
-    time: Time = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    optimizer: OptimizerRule = None,
+    time: shared.Time = None,
+    epochs: shared.Epochs = None,
+    steps: shared.Steps = None,
+    optimizer: shared.OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
         option(
@@ -109,16 +84,16 @@ def train_classifier(
             f"adam {_DEFAULTS.optimizer.learning_rate:g}, others as in train",
         ),
     ] = None,
-    patience: Patience = None,
-    random_seed: RandomSeed = None,
-    workers: Workers = None,
-    output: Output = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    log: Log = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: AsJson = False,
+    patience: shared.Patience = None,
+    random_seed: shared.RandomSeed = None,
+    workers: shared.Workers = None,
+    output: shared.Output = None,
+    resume: shared.Resume = False,
+    overwrite: shared.Overwrite = False,
+    log: shared.Log = None,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
+    as_json: shared.AsJson = False,
 ) -> None:
     """Learn to tell labelled texts apart, and save the classifier as a checkpoint.
 
@@ -126,44 +101,10 @@ def train_classifier(
 
     Trains for 1 minute unless --time, --epochs or --steps is given.
     """
-    require_one_of(resume=resume, overwrite=overwrite)
-    require_one_of(quiet=quiet, verbose=verbose)
-    given = given_options(
-        model={
-            "cell": model,
-            "hidden_size": hidden_size,
-            "layers": layers,
-            "bidirectional": bidirectional,
-            "dropout": dropout,
-            "weight_drop": weight_drop,
-        },
-        data={
-            "batch_size": batch_size,
-            "max_length": max_length,
-            "val_fraction": val_fraction,
-            "normalize": normalize,
-        },
-        optimizer={"name": optimizer, "learning_rate": learning_rate},
-        run={
-            "seconds": None if time is None else parse_time(time),
-            "epochs": epochs,
-            "steps": steps,
-            "patience": patience,
-            "random_seed": random_seed,
-            "workers": workers,
-        },
-    )
+    options = locals()
     from charrnn.cli.label_training import LabelTraining
-    from charrnn.cli.run import Display
     from charrnn.text.labelled import Columns
 
-    training = LabelTraining(
-        corpus=labelled,
-        encoding=encoding,
-        output=output or default_output(labelled[0]),
-        given=given,
-        display=Display(quiet=quiet, verbose=verbose, as_json=as_json, log=log),
-        columns=Columns(label_column, text_column),
-    )
-    if code := training.resume() if resume else training.start(overwrite=overwrite):
+    columns = Columns(label_column, text_column)
+    if code := LabelTraining.run(labelled, options, columns=columns):
         raise typer.Exit(code)

@@ -16,6 +16,7 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.config import AnyConfig, RunConfig
 from charrnn.errors import ConfigError
 from charrnn.parallel.launch import default_workers, start_method
+from charrnn.settings import OPTION_NAMES
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, train_events
 from charrnn.training.objective import Objective
@@ -62,8 +63,7 @@ class Run(ABC, Generic[AnyConfig]):
 
 def option(setting: str) -> str:
     """Return the name of the command-line option that gives a setting."""
-    names = {"cell": "model", "seconds": "time", "name": "optimizer"}
-    return f"--{names.get(setting, setting).replace('_', '-')}"
+    return f"--{OPTION_NAMES.get(setting, setting).replace('_', '-')}"
 
 
 def changed_settings(config: AnyConfig, stored: AnyConfig) -> list[str]:

@@ -1,23 +1,14 @@
 """Training a text generator in one call."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 
-from charrnn.config import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    OptimizerConfig,
-    RunConfig,
-)
+from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.models.text_run import TextRun
-from charrnn.settings import new_config, parse_time
+from charrnn.settings import new_config, sort_settings
 from charrnn.text.corpus import read_corpus
 from charrnn.training.loop import Event
-
-PARTS = {"model": ModelConfig, "data": DataConfig, "optimizer": OptimizerConfig, "run": RunConfig}
 
 
 def train(
@@ -39,23 +30,16 @@ def train(
     on_event   called after every training step; what it raises ends the training
     settings   any setting of ModelConfig, DataConfig, OptimizerConfig and RunConfig by name:
                ``cell="gru"``, ``hidden_size=128``, ``steps=1000``, ``random_seed=1``, ``workers=2``
-               ...; ``optimizer="sgd"`` names the optimizer
+               ...; an option of the command line goes by its name too: ``optimizer="sgd"``
 
     Size, dropout, weight drop and learning rate are chosen from the text and the time unless given.
     It trains in one process unless ``workers`` is given. Raises CorpusError for a text that cannot
     be read or learned, ConfigError for a setting that is unknown or out of range, TrainingError if
     training cannot go on.
     """
-    given: dict[str, dict[str, object]] = {part: {} for part in PARTS}
-    if "optimizer" in settings:
-        given["optimizer"]["name"] = settings.pop("optimizer")
-    for name, value in settings.items():
-        parts = [part for part, config in PARTS.items() if name in {f.name for f in fields(config)}]
-        if not parts:
-            raise ConfigError(f"there is no setting {name!r}")
-        given[parts[0]][name] = value
-    if time is not None:
-        given["run"]["seconds"] = parse_time(time) if isinstance(time, str) else time
+    given, unknown = sort_settings({"time": time, **settings}, Config())
+    if unknown:
+        raise ConfigError(f"there is no setting {', '.join(sorted(unknown))}")
     given["run"].setdefault("workers", 1)
     fixed = {name for part in given.values() for name in part}
     sources = [corpus] if isinstance(corpus, str) else list(corpus)

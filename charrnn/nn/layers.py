@@ -1,24 +1,24 @@
-"""Recurrent layers with the contract of torch.nn: its options, shapes, names and numbers.
+"""Recurrent layers compatible with torch.nn: same options, shapes, parameter names and results.
 
     layer = LSTM(input_size=10, hidden_size=20, num_layers=2, bidirectional=True)
     output, (h_n, c_n) = layer(inputs)                  # as torch.nn.LSTM
 
-They are made of the cells that the generator is made of. What differs from PyTorch is that nothing
-is hidden: ``forward`` also returns what ``backward`` needs, and ``backward`` returns the gradients.
+They use the same cells as the language model. Unlike PyTorch, they have no autograd: ``forward``
+also returns a cache, and ``backward`` takes the cache and returns the gradients.
 
     output, state, cache = layer.forward(inputs, state)
     grads, d_inputs, d_state = layer.backward(cache, d_output, d_state)
 
-Shapes, with T steps, B samples, I input features, H hidden units, L layers and D directions:
+Shapes, with T time steps, B samples, I input features, H hidden units, L layers, D directions:
 
-    inputs    (T, B, I), or (B, T, I) with batch_first, or (T, I) for a single sample
-              whole numbers (T, B) stand for one-hot vectors
-    output    (T, B, D*H), or as the inputs are
-    state     (L*D, B, H), or (L*D, H) for a single sample; of an LSTM a pair: h and c
+    inputs    (T, B, I), or (B, T, I) with batch_first, or (T, I) for a single sample;
+              integer ids (T, B) stand for one-hot vectors
+    output    (T, B, D*H), with the axes in the same order as the inputs
+    state     (L*D, B, H), or (L*D, H) for a single sample; for an LSTM the pair (h, c)
 
-Parameters: ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_l{k}``, with
-``_reverse`` behind those of the second direction; gates in the order i, f, g, o (LSTM) and r, z, n
-(GRU); drawn from U(-1/sqrt(H), 1/sqrt(H)).
+Parameters: ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_l{k}``, with the
+suffix ``_reverse`` for the second direction. The gates are stacked in the order i, f, g, o (LSTM)
+and r, z, n (GRU). Initial values are drawn from U(-1/sqrt(H), 1/sqrt(H)).
 """
 
 from collections.abc import Mapping
@@ -34,17 +34,17 @@ from charrnn.nn.cells import Array, Cell, GRUCell, LSTMCell, Mask, Params, RNNCe
 from charrnn.nn.parameters import count, views
 from charrnn.nn.stack import Stack, StackCache
 
-# What a caller gives and gets: one array, or for an LSTM a pair of them.
+# The state as callers see it: one array, or the pair (h, c) for an LSTM.
 LayerState = Array | tuple[Array, ...]
 
 
 @dataclass
 class LayerCache:
-    """What backward needs of forward. Good for one backward, which uses it up.
+    """What ``backward`` needs from ``forward``. One call of ``backward`` consumes it.
 
-    stack    what the cells saved; None when it is used up
-    shape    of the output, (T, B, D*H)
-    single   the inputs were those of a single sample
+    stack    what the cells saved; None once consumed
+    shape    shape of the output, (T, B, D*H)
+    single   True if the inputs were a single sample without a batch axis
     """
 
     stack: StackCache | None
@@ -54,21 +54,7 @@ class LayerCache:
 
 @dataclass(eq=False)
 class _Layers:
-    """What RNN, LSTM and GRU share.
-
-    input_size     features of the input (I)
-    hidden_size    units per layer and direction (H)
-    num_layers     stacked layers (L)
-    bias           have biases
-    batch_first    inputs and output are (B, T, ...); states are not affected
-    dropout        chance that an output is dropped between layers, while training
-    bidirectional  read from both ends
-    dtype          of weights and arithmetic
-    rng            draws the weights; None: with a fresh seed
-
-    Attributes: ``params``, named views into ``flat``, which is all parameters in one array.
-    Raises ConfigError for sizes below 1 and a dropout outside 0 to 1.
-    """
+    """The shared base of RNN, LSTM and GRU. Each of them documents all of its arguments."""
 
     input_size: int
     hidden_size: int
@@ -108,15 +94,17 @@ class _Layers:
         raise NotImplementedError
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make a copy's parameters views of its own array again."""
+        """Restore a copied or unpickled layer: ``params`` become views of its own ``flat``."""
         self.__dict__.update(state)
         self.params = views(self.flat, self.stack.shapes)
 
     def load(self, params: Mapping[str, ArrayLike]) -> None:
-        """Take over weights, named as ``params`` are.
+        """Copy weights into the layer.
 
-        From PyTorch: ``{name: p.detach().numpy() for name, p in net.named_parameters()}``.
-        Raises ConfigError unless names and shapes are those of ``params``.
+        params   arrays with exactly the names and shapes of ``self.params``. From PyTorch:
+                 ``{name: p.detach().numpy() for name, p in net.named_parameters()}``
+
+        Raises ConfigError if names or shapes differ; the layer is then unchanged.
         """
         if params.keys() != self.params.keys():
             differing = ", ".join(sorted(params.keys() ^ self.params.keys()))
@@ -130,20 +118,25 @@ class _Layers:
     def __call__(
         self, inputs: ArrayLike, state: LayerState | None = None
     ) -> tuple[Array, LayerState]:
-        """Return output and final state, without dropout; see ``forward``."""
+        """Return output and final state without dropout, as in evaluation mode; see ``forward``."""
         output, final_state, _ = self.forward(inputs, state)
         return output, final_state
 
     def step(self, inputs: ArrayLike, state: LayerState | None = None) -> tuple[Array, LayerState]:
-        """Read one step, (B, I) or ids (B,); return its output (B, H) and the state after it.
+        """Run one time step without dropout and return (output, state).
 
-        Step by step the numbers are those of the whole sequence. Raises ConfigError with two
-        directions: the second one begins at the end.
+        inputs    features (B, I) or ids (B,); for a single sample (I,) or one id
+        state     state before the step, as in ``forward``; None: zeros
+
+        The output is (B, H), or (H,) for a single sample. Running step by step gives the same
+        results as one call on the whole sequence. Raises ConfigError if the layer is bidirectional,
+        because the backward direction starts at the end of the sequence, and for shapes that do
+        not fit or ids out of range.
         """
         if self.bidirectional:
             raise ConfigError("a bidirectional layer reads whole sequences only", hint="forward")
         array = np.asarray(inputs)
-        # a single sample is (I,), or one id; its steps come first in any case
+        # A single sample is (I,) or one id. It has no batch axis, so its time axis is the first.
         single = array.ndim == (0 if np.issubdtype(array.dtype, np.integer) else 1)
         second = self.batch_first and not single
         output, state = self(array[:, None] if second else array[None], state)
@@ -157,18 +150,21 @@ class _Layers:
         lengths: ArrayLike | None = None,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, LayerState, LayerCache]:
-        """Run over a sequence.
+        """Run the layer over a sequence and return (output, state, cache).
 
-        inputs    see the module
-        state     initial state; None: zeros
-        lengths   (B,), how many steps of each sample count, as in a packed sequence of PyTorch:
-                  behind them the state stays and the output is zero. None: all
-        rng       draws what is dropped; None: nothing is, as when not training
+        inputs    (T, B, I), or (B, T, I) with batch_first, or (T, I) for a single sample; integer
+                  ids (T, B), (B, T) or (T,) stand for one-hot vectors
+        state     initial state, (L*D, B, H), or (L*D, H) for a single sample; for an LSTM the pair
+                  (h_0, c_0). None: zeros
+        lengths   (B,), the number of valid steps of each sample, like a packed sequence in PyTorch:
+                  past them the output is zero and the state no longer changes. None: all T
+        rng       source of the dropout masks; None: no dropout, as in evaluation mode
 
-        Returns output, final state, and a cache for ``backward``. Raises ConfigError for shapes
-        that do not fit and for ids out of range.
+        output is (T, B, D*H), with the axes in the same order as the inputs, from the last layer;
+        state is the final state, in the shape of the initial one; cache is for ``backward``. Raises
+        ConfigError for shapes that do not fit and for ids out of range.
         """
-        array, single = self._batch(np.array(inputs))  # the cache keeps it: a copy
+        array, single = self._batch(np.array(inputs))  # copied, because the cache keeps it
         T, B = array.shape[:2]
         mask = None if lengths is None else _mask(np.asarray(lengths), T, B)
         runs = self._runs(state, B, single=single, what="state")
@@ -183,14 +179,16 @@ class _Layers:
     def backward(
         self, cache: LayerCache, d_output: ArrayLike, d_state: LayerState | None = None
     ) -> tuple[Params, Array | None, LayerState]:
-        """Backpropagate through time.
+        """Backpropagate through time (Werbos 1990) and return (grads, d_inputs, d_state).
 
-        d_output   gradient of the loss by the output
-        d_state    gradient by the final state; None: zero
+        cache      as returned by ``forward``; consumed by this call
+        d_output   gradient of the loss with respect to the output, in the shape of the output
+        d_state    gradient with respect to the final state, in the shape of the state; None: zeros
 
-        Returns the gradients by ``params`` (same keys), by the inputs (None for ids) and by the
-        initial state, each in the shape of what it is the gradient by. Raises ConfigError for a
-        gradient of another shape than the output's, and for a cache that is used up.
+        grads is a dict with the keys of ``params``; d_inputs is the gradient with respect to the
+        inputs, None for ids; d_state is the gradient with respect to the initial state. Each has
+        the shape of the array it belongs to. Raises ConfigError if a shape does not match or the
+        cache has been consumed already.
         """
         used, single = cache.stack, cache.single
         if used is None:
@@ -213,7 +211,7 @@ class _Layers:
         return self.stack.directions * self.hidden_size
 
     def _batch(self, array: NDArray[Any], features: int | None = None) -> tuple[NDArray[Any], bool]:
-        """Return inputs as (T, B, I) or ids (T, B), and whether they are of a single sample."""
+        """Return inputs as (T, B, I) or ids (T, B), and whether they are a single sample."""
         features = features or self.input_size
         if np.issubdtype(array.dtype, np.integer):
             single = array.ndim == 1
@@ -242,7 +240,7 @@ class _Layers:
         return steps.swapaxes(0, 1) if self.batch_first else steps
 
     def _runs(self, state: LayerState | None, B: int, *, single: bool, what: str) -> list[State]:
-        """Return a state as the stack has it: one tuple for each run of the cell."""
+        """Return a state in the stack's form: one tuple per layer and direction."""
         if state is None:
             return self.stack.zero_state(B, self.dtype)
         names = self.stack.cell.state_names
@@ -256,7 +254,7 @@ class _Layers:
         return list(zip(*batched, strict=True))
 
     def _joined(self, runs: list[State], *, single: bool) -> LayerState:
-        """Return the state of all runs as the caller has it."""
+        """Return the stack's state in the caller's form."""
         parts = tuple(np.stack(part) for part in zip(*runs, strict=True))
         if single:
             parts = tuple(part[:, 0] for part in parts)
@@ -265,9 +263,36 @@ class _Layers:
 
 @dataclass(eq=False)
 class RNN(_Layers):
-    """Elman RNN, as torch.nn.RNN.
+    """Elman RNN, compatible with torch.nn.RNN (Elman 1990, "Finding structure in time").
 
-    nonlinearity   tanh or relu
+        h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)      act = tanh or relu
+
+        layer = RNN(input_size=10, hidden_size=20, nonlinearity="relu")
+        output, h_n = layer(inputs)            # or layer(inputs, h_0)
+
+    Constructor arguments; those from ``bias`` on, ``nonlinearity`` apart, are keyword-only:
+
+    input_size     number of input features (I), or of distinct ids
+    hidden_size    hidden units per layer and direction (H)
+    num_layers     number of stacked layers (L)
+    nonlinearity   activation: "tanh" or "relu"
+    bias           whether the layers have biases; if False, they act as zeros
+    batch_first    if True, inputs and output are (B, T, ...); states keep their shape
+    dropout        probability of dropping each output between layers; used by ``forward`` with rng
+    bidirectional  if True, also read the sequence backward (Schuster & Paliwal 1997): D is 2
+    dtype          "float32" or "float64", for weights and arithmetic
+    rng            NumPy generator for the initial weights; None: a fresh random seed
+
+    Shapes, with T time steps, B samples and D directions; a single sample has no axis B:
+
+    inputs         (T, B, I), or (B, T, I) with batch_first; integer ids (T, B) stand for one-hot
+    h_0, h_n       initial state (zeros by default) and final state, (L*D, B, H)
+    output         h_t of the last layer at every step, (T, B, D*H), or (B, T, D*H)
+
+    Attributes: ``params``, a dict from PyTorch's parameter names to views of ``flat``, the array of
+    all parameters: weight_ih_l0 (H, I), weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,), ...
+    Raises ConfigError for a size below 1, a dropout outside [0, 1), or an unknown nonlinearity or
+    dtype.
     """
 
     nonlinearity: Nonlinearity = "tanh"
@@ -280,10 +305,43 @@ class RNN(_Layers):
 
 @dataclass(eq=False)
 class LSTM(_Layers):
-    """LSTM, as torch.nn.LSTM.
+    """LSTM, compatible with torch.nn.LSTM.
 
-    peephole   the output gate sees the new cell state, through ``weight_co_l{k}`` (H, H), which
-               PyTorch does not have
+    Hochreiter & Schmidhuber 1997, "Long short-term memory"; forget gate: Gers, Schmidhuber &
+    Cummins 2000, "Learning to forget".
+
+        i, f, o = sigmoid(W x_t + b + U h_(t-1) + b'), each gate with its own W, U, b, b'
+        g = tanh(W x_t + b + U h_(t-1) + b')
+        c_t = f * c_(t-1) + i * g              h_t = o * tanh(c_t)
+
+        layer = LSTM(input_size=10, hidden_size=20, num_layers=2)
+        output, (h_n, c_n) = layer(inputs)     # or layer(inputs, (h_0, c_0))
+
+    Constructor arguments; those from ``bias`` on are keyword-only:
+
+    input_size     number of input features (I), or of distinct ids
+    hidden_size    hidden units per layer and direction (H)
+    num_layers     number of stacked layers (L)
+    bias           whether the layers have biases; if False, they act as zeros
+    batch_first    if True, inputs and output are (B, T, ...); states keep their shape
+    dropout        probability of dropping each output between layers; used by ``forward`` with rng
+    bidirectional  if True, also read the sequence backward (Schuster & Paliwal 1997): D is 2
+    dtype          "float32" or "float64", for weights and arithmetic
+    rng            NumPy generator for the initial weights; None: a fresh random seed
+    peephole       if True, the output gate also sees the new cell state (Gers & Schmidhuber 2000),
+                   through a full matrix weight_co_l{k} (H, H); PyTorch has no such option
+
+    Shapes, with T time steps, B samples and D directions; a single sample has no axis B:
+
+    inputs         (T, B, I), or (B, T, I) with batch_first; integer ids (T, B) stand for one-hot
+    h_0, c_0       initial hidden and cell state (zeros by default), (L*D, B, H) each
+    h_n, c_n       final hidden and cell state, (L*D, B, H) each
+    output         h_t of the last layer at every step, (T, B, D*H), or (B, T, D*H)
+
+    Attributes: ``params``, a dict from PyTorch's parameter names to views of ``flat``, the array of
+    all parameters: weight_ih_l0 (4*H, I), weight_hh_l0 (4*H, H), bias_ih_l0 and bias_hh_l0 (4*H,),
+    ..., with the gates stacked in the order i, f, g, o. Raises ConfigError for a size below 1, a
+    dropout outside [0, 1), or an unknown dtype.
     """
 
     _: KW_ONLY
@@ -295,7 +353,41 @@ class LSTM(_Layers):
 
 @dataclass(eq=False)
 class GRU(_Layers):
-    """GRU, as torch.nn.GRU."""
+    """GRU, compatible with torch.nn.GRU.
+
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder"; as in PyTorch,
+    the reset gate multiplies the recurrent product, not the state.
+
+        r, z = sigmoid(W x_t + b + U h_(t-1) + b'), each gate with its own W, U, b, b'
+        n = tanh(W x_t + b + r * (U h_(t-1) + b'))
+        h_t = (1 - z) * n + z * h_(t-1)
+
+        layer = GRU(input_size=10, hidden_size=20, num_layers=2)
+        output, h_n = layer(inputs)            # or layer(inputs, h_0)
+
+    Constructor arguments; those from ``bias`` on are keyword-only:
+
+    input_size     number of input features (I), or of distinct ids
+    hidden_size    hidden units per layer and direction (H)
+    num_layers     number of stacked layers (L)
+    bias           whether the layers have biases; if False, they act as zeros
+    batch_first    if True, inputs and output are (B, T, ...); states keep their shape
+    dropout        probability of dropping each output between layers; used by ``forward`` with rng
+    bidirectional  if True, also read the sequence backward (Schuster & Paliwal 1997): D is 2
+    dtype          "float32" or "float64", for weights and arithmetic
+    rng            NumPy generator for the initial weights; None: a fresh random seed
+
+    Shapes, with T time steps, B samples and D directions; a single sample has no axis B:
+
+    inputs         (T, B, I), or (B, T, I) with batch_first; integer ids (T, B) stand for one-hot
+    h_0, h_n       initial state (zeros by default) and final state, (L*D, B, H)
+    output         h_t of the last layer at every step, (T, B, D*H), or (B, T, D*H)
+
+    Attributes: ``params``, a dict from PyTorch's parameter names to views of ``flat``, the array of
+    all parameters: weight_ih_l0 (3*H, I), weight_hh_l0 (3*H, H), bias_ih_l0 and bias_hh_l0 (3*H,),
+    ..., with the gates stacked in the order r, z, n. Raises ConfigError for a size below 1, a
+    dropout outside [0, 1), or an unknown dtype.
+    """
 
     def _cell(self) -> Cell:
         return GRUCell()

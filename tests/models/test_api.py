@@ -33,7 +33,7 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
 
 def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT)
-    with pytest.raises(ConfigError, match="no setting 'hiden_size'"):
+    with pytest.raises(ConfigError, match="no setting hiden_size"):
         charrnn.train(str(tmp_path / "corpus.txt"), hiden_size=3)
 
 
@@ -53,3 +53,16 @@ def test_a_classifier_fits_predicts_and_comes_back(tmp_path: Path) -> None:
         classifier.predict("ab")
     with pytest.raises(charrnn.CorpusError, match="learned nothing"):
         Classifier.new().predict(["ab"])
+
+
+def test_settings_go_by_their_own_names_and_by_those_of_the_options(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    by_option = charrnn.train(
+        str(tmp_path / "corpus.txt"), steps=2, model="gru", optimizer="sgd", random_seed=1
+    )
+    by_setting = charrnn.train(
+        str(tmp_path / "corpus.txt"), steps=2, cell="gru", name="sgd", random_seed=1
+    )
+    assert by_option.config == by_setting.config
+    assert by_option.config.model.cell == "gru"
+    assert by_option.config.optimizer.name == "sgd"

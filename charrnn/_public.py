@@ -1,0 +1,90 @@
+"""The public names of charrnn, each where it is made.
+
+``charrnn`` imports this module when the first of them is used.
+"""
+
+from charrnn._version import __version__
+from charrnn.config import (
+    ClassifierConfig,
+    ClassifierDataConfig,
+    ClassifierModelConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    SamplingConfig,
+)
+from charrnn.errors import (
+    CharRNNError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    TrainingError,
+    VocabularyError,
+)
+from charrnn.inference.prediction import log_probabilities
+from charrnn.inference.sampling import generate
+from charrnn.inference.scoring import Score, score
+from charrnn.models import load
+from charrnn.models.classifier import Classifier
+from charrnn.models.model import Model
+from charrnn.models.train import train
+from charrnn.nn.classifier import SequenceClassifier
+from charrnn.nn.language_model import LanguageModel
+from charrnn.nn.layers import GRU, LSTM, RNN
+from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.text.reading import read_text
+from charrnn.text.sequences import Examples, split_examples
+from charrnn.text.split import split
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.loop import Event, fit_config, train_events
+from charrnn.training.next_character import NextCharacter
+from charrnn.training.sequence_labels import SequenceLabels
+from charrnn.training.state import Progress, TrainingState
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "CharRNNError",
+    "CheckpointError",
+    "Classifier",
+    "ClassifierConfig",
+    "ClassifierDataConfig",
+    "ClassifierModelConfig",
+    "Config",
+    "ConfigError",
+    "Corpus",
+    "CorpusError",
+    "DataConfig",
+    "Event",
+    "Examples",
+    "LanguageModel",
+    "Model",
+    "ModelConfig",
+    "NextCharacter",
+    "OptimizerConfig",
+    "Progress",
+    "RunConfig",
+    "SamplingConfig",
+    "Score",
+    "SequenceClassifier",
+    "SequenceLabels",
+    "TrainingError",
+    "TrainingState",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+    "fit_config",
+    "generate",
+    "load",
+    "log_probabilities",
+    "read_corpus",
+    "read_text",
+    "score",
+    "split",
+    "split_examples",
+    "train",
+    "train_events",
+]
