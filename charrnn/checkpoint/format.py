@@ -54,8 +54,8 @@ HEADER_KEYS = {
 }
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
-# The header of a text generator has no kind, because format 1 first had no other. Other models have
-# it at the beginning, within this many bytes of the file.
+# The header of a text generator has no kind, because format 1 started with text generators only.
+# Other models have it at the beginning, within this many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
 KIND_NAMES: dict[str, str] = {"generator": "a text generator", "classifier": "a classifier"}
