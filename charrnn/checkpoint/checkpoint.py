@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self
 
+import numpy as np
+
 from charrnn._version import __version__
 from charrnn.checkpoint import npz
+from charrnn.checkpoint.bases import located
 from charrnn.checkpoint.files import replacing
 from charrnn.checkpoint.format import (
     FORMAT,
     HEADER_KEYS,
     KIND_NAMES,
+    WEIGHTS_ONLY_DTYPE,
+    WEIGHTS_ONLY_FORMAT,
     Arrays,
     Header,
     Kind,
@@ -44,7 +49,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     config       all settings of the run
     vocabulary   the characters of the model
     weights      named arrays: the weights with the lowest validation loss
-    resume       named arrays of the training state; see ``format``
+    resume       named arrays of the training state; see ``format``. Empty: weights only
     progress     counters of the training state
     history      losses during training
     sha256       hash of the training data
@@ -102,13 +107,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         """Return the header entries that only this kind has."""
         return {}
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file atomically: after a crash or on a full disk, the old file is intact.
-
-        Raises CheckpointError, with the path, if it cannot be written.
-        """
+    def arrays(self) -> Arrays:
+        """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
         header = {
-            "format": FORMAT,
+            "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
             **self.extra_entries(),
             "charrnn": __version__,
             "config": stored_config(self.config),
@@ -118,22 +120,37 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             "history": self.history,
             "sha256": self.sha256,
         }
+        arrays: Arrays = {"header": encode_header(header)}
+        if self.resume:
+            resume = {f"resume.{name}": array for name, array in self.resume.items()}
+            return arrays | self.weights | resume
+        with np.errstate(over="ignore"):
+            half = {name: a.astype(WEIGHTS_ONLY_DTYPE) for name, a in self.weights.items()}
+        if not all(np.isfinite(array).all() for array in half.values()):
+            raise CheckpointError("has weights that are too large for half precision")
+        return arrays | half
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file atomically: after a crash or on a full disk, the old file is intact.
+
+        A model that has weights only is written in half precision. Raises CheckpointError, with the
+        path, if the file cannot be written.
+        """
         try:
-            arrays: Arrays = {"header": encode_header(header)}
+            arrays = self.arrays()
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        arrays |= self.weights
-        arrays |= {f"resume.{name}": array for name, array in self.resume.items()}
         with replacing(Path(path)) as file:
             npz.write(file, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a checkpoint of this kind.
+        """Read a checkpoint of this kind: a file, or a base model included in charrnn, by name.
 
         Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged.
         Invalid content raises no other exception.
         """
+        path = located(path)
         with read_errors(path):
             header, arrays = read(path)
             found = header.pop("kind", "generator")
@@ -154,8 +171,16 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
         empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
         shapes, dtype = empty.shapes(), config.model.dtype
-        resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
-        weights, resume = checked_arrays(arrays, dtype, shapes, resume_shapes)
+        weights_only = header["format"] == WEIGHTS_ONLY_FORMAT
+        stored: str = dtype
+        resume_shapes: dict[str, tuple[int, ...]] = {}
+        if weights_only:
+            stored = WEIGHTS_ONLY_DTYPE
+        else:
+            resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
+        weights, resume = checked_arrays(arrays, stored, shapes, resume_shapes)
+        if weights_only:
+            weights = {name: array.astype(dtype) for name, array in weights.items()}
         progress, history = checked_progress(header), checked_history(header)
         return cls(
             config, vocabulary, weights, resume, progress, history, header["sha256"], **extra
@@ -188,7 +213,15 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return network
 
     def training_state(self) -> TrainingState[Any]:
-        """Return the training state to resume from."""
+        """Return the training state to resume from.
+
+        Raises CheckpointError for a model that has weights only.
+        """
+        if not self.resume:
+            raise CheckpointError(
+                "the checkpoint holds weights only, no run to resume",
+                hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
+            )
         network = self.empty_network()
         network.flat[...] = self.resume["weights"]
         state = TrainingState.start(network, self.config.optimizer)

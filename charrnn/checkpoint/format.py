@@ -9,6 +9,9 @@ Members, all stored uncompressed:
     resume.<slot>       the state of the optimizer, flat
     resume.h_l0 ...     the carried hidden state of each layer, (B, H), for contiguous streams
 
+A compact file has only the header and the weights, in half precision (float16). It is an eighth of
+the size, and enough to sample, to score and to start a new run from, but not to resume a run.
+
 Files are not trusted: the reader accepts only bytes that ``npz.write`` could have written, and the
 names, shapes and types must be exactly those implied by the config in the file.
 
@@ -37,7 +40,9 @@ from charrnn.errors import CharRNNError, CheckpointError, UnknownSettingError
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress
 
-FORMAT = 1
+# Format 2 is for files with weights only; a file with a training state still has format 1.
+FORMAT, WEIGHTS_ONLY_FORMAT = 1, 2
+WEIGHTS_ONLY_DTYPE = "float16"
 MAGIC = npz.LOCAL_MAGIC
 MAX_NUMBER = 1e300
 MAX_HEADER_BYTES = 1 << 25
@@ -165,8 +170,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, Arrays]:
     version = header.get("format")
     if type(version) is not int:
         raise _Damaged("the header names no format")
-    if version > FORMAT:
-        raise _NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
+    if version > WEIGHTS_ONLY_FORMAT:
+        raise _NewerFormatError(f"format {version}, this charrnn reads up to {WEIGHTS_ONLY_FORMAT}")
     for name, array in arrays.items():
         require(bool(np.isfinite(array).all()), f"{name} holds numbers that are not finite")
     return header, arrays

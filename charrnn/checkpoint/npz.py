@@ -29,9 +29,9 @@ LOCAL_MAGIC, CENTRAL_MAGIC, END_MAGIC = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x
 NPY_MAGIC = b"\x93NUMPY\x01\x00"
 NPY_PREFIX = struct.Struct("<8sH")
 NPY_ALIGNMENT = 64
-# One or two dimensions of any length, in one of three types.
+# One or two dimensions of any length, in one of four types.
 NPY_PATTERN = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr><f4|<f8|\|u1)', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr><f2|<f4|<f8|\|u1)', 'fortran_order': False, "
     rb"'shape': \((?P<shape>\d{1,10},|\d{1,10}, \d{1,10})\), \} *\n",
     re.DOTALL,
 )
@@ -57,7 +57,7 @@ class DamagedError(Exception):
 
 
 def write(file: IO[bytes], arrays: Arrays) -> None:
-    """Write arrays of float32, float64 or uint8, with one or two dimensions, to a binary file.
+    """Write arrays with one or two dimensions, of the types above, to a binary file.
 
     Raises OSError if they are too large for the format or the disk.
     """

@@ -25,6 +25,7 @@ COMMANDS = {
     "train-classifier": "Learn to tell labelled texts apart.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
+    "models": "List the base models that come with charrnn.",
     "import": "Turn weights that were trained elsewhere into a model.",
 }
 

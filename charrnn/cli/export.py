@@ -41,7 +41,7 @@ def export(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Export a model for PyTorch, for onnxruntime or for a browser.
+    """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
     charrnn export m.npz --to safetensors
     """
@@ -53,7 +53,7 @@ def export(
     path = checkpoint or newest_checkpoint()
     loaded = load(path)
     target = output or path.with_suffix(suffix(to))
-    if kind_of(target) is not None:
+    if kind_of(target) is not None and (to != "compact" or target.resolve() == path.resolve()):
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
     if str(target) == "-" and terminal.is_terminal(sys.stdout):
         raise ConfigError(

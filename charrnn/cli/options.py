@@ -98,24 +98,36 @@ def default_output(source: str) -> Path:
     return CHECKPOINTS / f"{stem or 'model'}.npz"
 
 
-def newest_checkpoint(kind: "Kind" = "generator") -> Path:
+def newest_checkpoint(kind: "Kind" = "generator", otherwise: str | None = None) -> Path:
     """Return the checkpoint of this kind last written to ./checkpoints.
 
-    Raises CheckpointError if there is none.
+    otherwise   the base model to use if there is none; None: raise CheckpointError
     """
     from charrnn.checkpoint.format import kind_of
 
     files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
     files = [path for path in files if kind_of(path) == kind]
     found = sorted(files, key=lambda path: path.stat().st_mtime)
+    if not found and otherwise is not None:
+        _note(
+            f"no checkpoint in ./checkpoints yet: writing with the base model {otherwise!r}; "
+            "'charrnn train corpus.txt' makes your own"
+        )
+        return Path(otherwise)
     if not found:
         raise CheckpointError(
             "there is no checkpoint in ./checkpoints yet",
             hint="make one with 'charrnn train corpus.txt', or name one with -c",
         )
     if sys.stderr is not None and sys.stderr.isatty():
-        print(f"checkpoint: {found[-1]}", file=sys.stderr)  # noqa: T201  # before rich is loaded
+        _note(f"checkpoint: {found[-1]}")
     return found[-1]
+
+
+def _note(message: str) -> None:
+    from charrnn.cli import terminal
+
+    terminal.note(message)
 
 
 def fit_text(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _DEFAULTS = SamplingConfig()
 
+# What writes where nothing has been trained yet.
+BASE = "english"
+
 # More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
 MOST = 10**12
 
@@ -94,7 +97,7 @@ def sample(
     from charrnn.models import Model
     from charrnn.text.reading import read_text
 
-    loaded = Model.load(checkpoint or newest_checkpoint())
+    loaded = Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
     text = read_text(seed_file) if seed_file is not None else seed or ""
     text, seed_ids = _encode_seed(text, loaded, unknown)
     if random_seed is None:

@@ -16,6 +16,7 @@ FORMATS = {
     "safetensors": "weights, vocabulary and config",
     "torch-names": "the same as an .npz file",
     "onnx": "a graph for onnxruntime",
+    "compact": "a checkpoint of the weights alone, an eighth of the size",
     "html": "a page that writes in a browser",
 }
 
