@@ -49,7 +49,7 @@ class Recurrent(nn.Module):
 
 
 class Block(nn.Module):
-    """Causal self-attention and a feed-forward network, each behind a layer norm."""
+    """Causal self-attention and a feed-forward network, each after a layer norm."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
