@@ -1,9 +1,10 @@
-"""Reading large texts: speed of counting and encoding, and the memory that training takes.
+"""Reading large texts: the speed of counting and encoding, and the peak memory of training.
 
     python benchmarks/corpus_speed.py CORPUS [--rounds 5]
 
-The corpus is repeated to 100 MB and to 1 GB in a temporary folder. The peer is what most scripts
-do: the whole text as one string, a dictionary and a list comprehension.
+The corpus is repeated to 100 MB and to 1 GB in a temporary folder. The baseline is what most
+scripts do: read the whole text as one string, and encode it with a dictionary and a list
+comprehension.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the scripts share: runs in alternation, each in a fresh process, and tables of medians."""
+"""Shared by the benchmarks: alternating runs, each in a new process, and tables of medians."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PEER = HERE / "torch_peer.py"
-# As the command line of charrnn sets it; what runs in a process of its own may change it.
+# The same setting as in charrnn's command line; a measured process can change it.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 

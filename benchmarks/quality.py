@@ -1,14 +1,15 @@
-"""How well a text is predicted after so many seconds, by the command line alone.
+"""The loss that charrnn reaches on a text in a given number of seconds, through the command line.
 
     python benchmarks/quality.py corpus.txt --times 20 60 300 --seeds 1 2 3 >> quality.jsonl
 
-Trains on the first 90 % of the corpus with nothing but --time (and what is given with --options),
-scores the last 10 %, which training never sees, and prints one JSON object for each run:
+Trains on the first 90 % of the corpus with --time as the only option (and those in --options),
+scores the last 10 %, which is never trained on, and prints one JSON object per run:
 
-    carried        nats per character, the state carried through the text
-    cold           the same of independent windows of 256 characters, each from a cold state
-    wall           seconds that the training command took from beginning to end
-    sample         so many characters in its style, with --sample
+    carried        nats per character, with the state carried through the text
+    cold           nats per character in independent windows of 256 characters, each from a zero
+                   state
+    wall           wall-clock seconds of the training command
+    sample         a sample of this many characters, with --sample
 """
 
 import argparse

@@ -1,18 +1,19 @@
-"""How well PyTorch models that people use predict a text after so many seconds.
+"""The loss that common PyTorch models reach on a text in a given number of seconds.
 
     python benchmarks/quality_peer.py corpus.txt --marks 20 60 >> quality_peers.jsonl
 
-Needs PyTorch. Trains on the first 90 % of the corpus, judges on the last 10 % at every mark (the
-clock stands still meanwhile), and prints one JSON object for each mark, as quality.py does. Peers:
+Requires PyTorch. Trains on the first 90 % of the corpus, evaluates on the last 10 % at every mark
+(with the clock stopped), and prints one JSON object per mark, like quality.py. The baselines:
 
-    char-rnn      LSTM 2x128, windows of 50, batches of 50, RMSprop 2e-3 that is multiplied by 0.97
-                  after each epoch from the tenth on, gradients clipped at 5
-    torch-lstm    LSTM 2x256, windows of 64, batches of 64, Adam 2e-3, gradients clipped at norm
-                  1: what a user would write
-    nanogpt       a transformer of 4 layers with 4 heads and 128 features, context 64, batches of
-                  12, AdamW with a cosine from 1e-3 to 1e-4 and a warm-up of 100 steps: the recipe
-                  of its README for a laptop, its 2,000 steps stretched to the time given. A run
-                  for each mark
+    char-rnn      LSTM 2x128, windows of 50, batches of 50, RMSprop with a learning rate of 2e-3
+                  that is multiplied by 0.97 after each epoch from the tenth on, gradients clipped
+                  at 5
+    torch-lstm    LSTM 2x256, windows of 64, batches of 64, Adam with a learning rate of 2e-3,
+                  gradients clipped at norm 1: what a user would write
+    nanogpt       a transformer with 4 layers, 4 heads and 128 features, context 64, batches of 12,
+                  AdamW with cosine decay from 1e-3 to 1e-4 and a warm-up of 100 steps: the recipe
+                  for a laptop in its README, with its 2,000 steps scaled to the time limit. One run
+                  per mark
 """
 
 import argparse
@@ -29,7 +30,7 @@ from torch.nn import functional
 
 JUDGED = 0.1
 WINDOW = 256
-LAPTOP_SECONDS = 65  # that its 2,000 steps take on 2 cores
+LAPTOP_SECONDS = 65  # for its 2,000 steps on 2 cores
 
 
 class Recurrent(nn.Module):
@@ -48,7 +49,7 @@ class Recurrent(nn.Module):
 
 
 class Block(nn.Module):
-    """Causal self-attention and a feed-forward network, each behind a layer norm."""
+    """Causal self-attention and a feed-forward network, each after a layer norm."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -125,7 +126,7 @@ def judge_transformer(net: Transformer, ids: torch.Tensor) -> tuple[float, float
     cold_windows = n // WINDOW
     inputs, expected = (ids[i : i + cold_windows * WINDOW].view(-1, WINDOW) for i in (0, 1))
     cold = 0.0
-    for start in range(0, WINDOW, half):  # behind the first context, a sliding one
+    for start in range(0, WINDOW, half):  # after the first context, a sliding one
         first = max(0, start + half - net.context)
         part = net(inputs[:, first : start + half])[:, start - first :]
         cold += nats(part, expected[:, start : start + half])

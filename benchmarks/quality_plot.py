@@ -1,10 +1,10 @@
-"""Loss against time, of the recipe and its peers, as an SVG for each text.
+"""Plots of loss against time for charrnn and the baselines, one SVG per text.
 
     pip install '.[plot]' && python benchmarks/quality_plot.py
 
-Reads quality.jsonl and quality_peers.jsonl beside it, and writes quality-<text>.svg there: medians
-of all seeds of runs without further options. All figures are cold, from windows of 256 characters
-that start from a zero state: that is how nanoGPT's were measured.
+Reads quality.jsonl and quality_peers.jsonl in its own folder and writes quality-<text>.svg there:
+medians over random seeds of runs without further options. All losses are cold, in windows of 256
+characters that start from a zero state, which is nanoGPT's protocol.
 """
 
 import json
@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 
 HERE = Path(__file__).parent
 TICKS = [20, 60, 120, 300, 600]
-# The published figure of nanoGPT on an A100, by the cold protocol.
+# The published loss of nanoGPT on an A100, with the cold protocol.
 A100 = 1.4697
 
 
@@ -36,7 +36,7 @@ def main() -> None:
             found[row["text"]]["charrnn --time"][row["seconds"]].append(row["cold"])
     for row in rows("quality_peers.jsonl"):
         found[row["text"]][row["peer"]][row["seconds"]].append(row["cold"])
-    plt.rcParams["svg.hashsalt"] = "charrnn"  # the same file from the same figures
+    plt.rcParams["svg.hashsalt"] = "charrnn"  # makes the SVG reproducible
     for text, curves in found.items():
         figure, axes = plt.subplots(figsize=(7, 4.2))
         for name, points in curves.items():

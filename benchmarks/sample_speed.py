@@ -1,4 +1,4 @@
-"""Sampling speed of charrnn against PyTorch, side by side, LSTM 1x256.
+"""Sampling speed of charrnn and PyTorch in alternating runs, LSTM 1x256.
 
 python benchmarks/sample_speed.py [--torch-python PYTHON] [--rounds 5]
 """
@@ -47,7 +47,7 @@ def main() -> None:
         return
     args = arguments(__doc__).parse_args()
     script = Path(__file__)
-    heading("at once", "charrnn, chars/s", "PyTorch, chars/s", "ratio")
+    heading("samples at once", "charrnn, chars/s", "PyTorch, chars/s", "ratio")
     for count in (1, 64):
         options = ["--hidden", HIDDEN, "--length", LENGTH, "--count", count]
         median = alternate(

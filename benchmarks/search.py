@@ -1,27 +1,27 @@
-"""The search for the recipe: runs with settings, some of which charrnn does not have.
+"""The hyperparameter search behind the recipe, including settings that charrnn does not have.
 
     python benchmarks/search.py corpus.txt --jobs 2 < settings.jsonl >> search.jsonl
 
 Each line of the input is one run: a JSON object with settings by name (hidden_size, dropout,
-learning_rate, steps ...), with any of the switches below, and with
+learning_rate, steps ...), any of the switches below, and these (defaults in parentheses):
 
-    piece    [from, to] of the corpus, in characters: the text to work on (all of it)
-    judge    share of the piece, at its end, to judge by and not to train on (0.1)
-    skipped  share of what is left, at its end, to leave out (0)
+    piece    [from, to], the slice of the corpus to use, in characters (all of it)
+    judge    share of the slice, at its end, to hold out for the validation loss (0.1)
+    skipped  share of the rest, at its end, to leave out (0)
 
 Each line of the output is the same object with val_loss, train_loss, parameters, chars_per_s and
-minutes. Runs are limited by steps, so that several can share the machine, and tomorrow's can be
-compared with today's. search.jsonl has all runs so far, on tiny Shakespeare; it can be the input
-again. Switches that charrnn does not have:
+minutes. Runs are limited by steps, so that results do not depend on the load of the machine.
+search.jsonl has all runs so far, on tiny Shakespeare, and can be used as input again. Switches that
+charrnn does not have:
 
-    no_frequencies   output bias drawn at random, not from the frequencies of the characters
+    no_frequencies   random initial output bias, instead of the log frequencies of the characters
     variational      one dropout mask for all steps of a window (Gal & Ghahramani 2016)
-    orthogonal       recurrent weights start as orthogonal matrices
-    forget_bias      bias of the forget gate at the start (1)
-    input_scale      factor on the first input weights (1)
-    output_scale     factor on the first output weights (1)
-    hold             share of the run before the rate begins to fall (0)
-    power            the rate falls as (1 - progress) to this power (1: linear)
+    orthogonal       orthogonal initialization of the recurrent weights
+    forget_bias      initial bias of the forget gate (1)
+    input_scale      factor on the initial input weights (1)
+    output_scale     factor on the initial output weights (1)
+    hold             share of the run before the learning rate starts to decay (0)
+    power            the learning rate decays as (1 - progress) to this power (1: linear)
     beta1, beta2, epsilon   of Adam
 """
 

@@ -1,4 +1,4 @@
-"""How long commands take from a cold start, against the least that they could.
+"""Startup time of commands, against a lower bound.
 
 python benchmarks/start_speed.py [--torch-python PYTHON] [--rounds 5]
 """
@@ -40,7 +40,7 @@ def main() -> None:
                 [sys.executable, "-c", "import typer, rich"],
             ),
         }
-        heading("", "charrnn, s", "peer, s", "charrnn / peer", "peer / charrnn")
+        heading("", "charrnn, s", "baseline, s", "charrnn / baseline", "baseline / charrnn")
         for name, (mine, theirs) in rows.items():
             median = alternate(
                 {"mine": partial(seconds, *mine), "theirs": partial(seconds, *theirs)}, args.rounds

@@ -1,6 +1,6 @@
-"""What a user would write in PyTorch: one-hot input, nn.LSTM or its like, a linear head, Adam.
+"""A baseline as users write it in PyTorch: one-hot input, nn.LSTM (GRU, RNN), linear head, Adam.
 
-Run by the other scripts, in an environment that has PyTorch; prints characters per second.
+The other scripts run it in an environment with PyTorch. It prints characters per second.
 """
 
 import argparse

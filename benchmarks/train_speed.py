@@ -1,9 +1,10 @@
-"""Training speed of charrnn against PyTorch, side by side.
+"""Training speed of charrnn and PyTorch in alternating runs.
 
     python benchmarks/train_speed.py CORPUS [--torch-python PYTHON] [--rounds 5]
 
-The last column is what charrnn's matrix products come to, as a share of what NumPy's BLAS does with
-two large matrices on all cores. Products with one-hot vectors are looked up and not counted.
+The last column is the FLOP/s of charrnn's matrix products as a share of peak, the FLOP/s of NumPy
+multiplying two large matrices on all cores. Products with one-hot vectors are table look-ups and do
+not count.
 """
 
 import json

@@ -107,6 +107,8 @@ class ModelConfig(_Settings):
                   and the mean of their logits is the output: an ensemble in one network
     nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
     dtype         floating-point type of weights and arithmetic
+
+    Raises ConfigError for a setting out of range.
     """
 
     cell: CellName = "lstm"
@@ -155,7 +157,9 @@ class DataConfig(_Settings):
     val_fraction  share of the text, at its end, that is held out. None: passages from all over
                   the text, a twentieth of it and 10,000 characters at most; nothing of a text
                   under 10,000 characters
-    normalize     Unicode normalization of corpus, seeds and scored text
+    normalize     Unicode normalization of corpus, prompts and scored text
+
+    Raises ConfigError for a setting out of range.
     """
 
     seq_length: int = 32
@@ -180,12 +184,15 @@ class DataConfig(_Settings):
 class OptimizerConfig(_Settings):
     """How gradients become updates.
 
+    name           optimizer: "adam", "rmsprop", "adagrad" or "sgd"
     learning_rate  peak rate; None: a default that suits the optimizer
     schedule       course of the rate after the warm-up, down to zero for cosine and linear
     warmup         steps over which the rate rises to its peak, never more than a tenth of the run
     clip_norm      largest global norm of the gradient; None: no limit
     clip_value     largest absolute value of a gradient element; None: no limit
     weight_decay   decoupled decay (Loshchilov & Hutter 2019), adam only
+
+    Raises ConfigError for a setting out of range.
     """
 
     name: OptimizerName = "adam"
@@ -229,6 +236,8 @@ class RunConfig(_Settings):
     random_seed              seeds initial weights, order of windows and dropout
     workers                  processes to train in; None: one, from Python, and as many as help on
                              the command line
+
+    Raises ConfigError for a setting out of range.
     """
 
     seconds: float | None = 300.0
@@ -272,7 +281,16 @@ class _Parts(_Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Config(_Parts):
-    """All that defines a training run, the text apart."""
+    """All settings of a training run of a language model, except the text.
+
+    model       cell, sizes and regularization of the network; see ModelConfig
+    data        windows, mini-batches and held-out text; see DataConfig
+    optimizer   optimizer, learning rate and gradient clipping; see OptimizerConfig
+    run         when training stops, random seed, workers; see RunConfig
+
+    The config is immutable; ``dataclasses.replace`` returns a changed copy. Each part raises
+    ConfigError for a setting out of range.
+    """
 
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
@@ -282,9 +300,12 @@ class Config(_Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierModelConfig(ModelConfig):
-    """The shape of a sequence classifier: what a text generator has, and one thing more.
+    """The shape of a sequence classifier: that of ModelConfig, with other defaults.
 
-    bidirectional   read from both ends (Schuster & Paliwal 1997)
+    cell, hidden_size, layers, dropout, weight_drop, nonlinearity, dtype   as in ModelConfig
+    bidirectional   if True, read sequences in both directions (Schuster & Paliwal 1997)
+
+    Raises ConfigError for a setting out of range.
     """
 
     cell: CellName = "gru"
@@ -301,12 +322,14 @@ class ClassifierModelConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDataConfig(_Settings):
-    """How the labelled examples are split, cut and batched.
+    """How the labeled examples are split, truncated and batched.
 
     batch_size    sequences trained on at once (B)
     max_length    characters of a text that are read, counted from its beginning
     val_fraction  share of each class that is held out
     normalize     Unicode normalization of all texts
+
+    Raises ConfigError for a setting out of range.
     """
 
     batch_size: int = 32
@@ -326,7 +349,16 @@ class ClassifierDataConfig(_Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(_Parts):
-    """All that defines the training of a classifier, the examples apart."""
+    """All settings of a training run of a classifier, except the examples.
+
+    model       cell, sizes and regularization of the network; see ClassifierModelConfig
+    data        mini-batches and held-out examples; see ClassifierDataConfig
+    optimizer   optimizer, learning rate and gradient clipping; see OptimizerConfig
+    run         when training stops, random seed, workers; see RunConfig
+
+    The config is immutable; ``dataclasses.replace`` returns a changed copy. Each part raises
+    ConfigError for a setting out of range.
+    """
 
     model: ClassifierModelConfig = ClassifierModelConfig()
     data: ClassifierDataConfig = ClassifierDataConfig()
@@ -357,6 +389,8 @@ class SamplingConfig(_Settings):
     top_k        draw among the k most likely characters only
     top_p        draw among the fewest characters that together have probability p (Holtzman
                  et al. 2020)
+
+    Raises ConfigError for a setting out of range.
     """
 
     temperature: float = 0.8

@@ -5,7 +5,11 @@ Each carries one line that says what is wrong, and where possible a hint: the ne
 
 
 class CharRNNError(Exception):
-    """Base of all errors raised by charrnn."""
+    """Base class of all errors raised by charrnn.
+
+    message   one line that says what is wrong
+    hint      the next step to take, or None; also the attribute ``hint``
+    """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -25,7 +29,7 @@ class CorpusError(CharRNNError):
 
 
 class VocabularyError(CharRNNError):
-    """A text holds characters that the vocabulary does not."""
+    """A text has unknown characters, or an id is out of range of the vocabulary."""
 
 
 class CheckpointError(CharRNNError):
@@ -33,4 +37,8 @@ class CheckpointError(CharRNNError):
 
 
 class TrainingError(CharRNNError):
-    """Training cannot go on: the loss is no longer a finite number."""
+    """Training or sampling cannot go on.
+
+    The loss, a gradient, a weight or the logits are not finite, a worker process died, or the model
+    does not fit in memory.
+    """

@@ -1,1 +1,1 @@
-"""One .npz file for each trained model, written atomically and checked when read."""
+"""Checkpoints: one .npz file per trained model, written atomically and verified when read."""

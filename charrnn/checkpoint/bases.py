@@ -1,20 +1,20 @@
-"""The base models that come with charrnn: what they are, and where their files lie."""
+"""The base models included in charrnn: their names, descriptions and files."""
 
 import os
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "bases"
 
-# Name and what it has read; tools/bases/ makes them, docs/bases.md describes them.
+# Name and training text; tools/bases/ builds them, docs/bases.md describes them.
 BASES = {
     "english": "English prose: novels, speeches, the King James Bible",
 }
 
 
 def located(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a checkpoint, or that of a base model if it names one.
+    """Return the path of a checkpoint, or of a base model if ``path`` is its name.
 
-    A file of that name comes first.
+    If a file with that name exists, it takes precedence.
     """
     name = os.fspath(path)
     if name in BASES and not Path(name).exists():

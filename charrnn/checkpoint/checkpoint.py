@@ -1,4 +1,4 @@
-"""What every trained model keeps in its file, whatever its kind."""
+"""The contents of a checkpoint that all kinds of models share."""
 
 import math
 import os
@@ -44,13 +44,15 @@ from charrnn.training.state import History, Progress, TrainingState
 
 @dataclass
 class Checkpoint(ABC, Generic[AnyConfig]):
-    """A trained model and what is needed to train it further.
+    """A trained model and the state to resume its training.
 
-    weights     named arrays, the best seen while training
-    resume      named arrays of the training state; see ``format``. Empty: it holds weights only
-    progress    the numbers of the training state
-    history     losses in the course of training
-    sha256      of what it was trained on
+    config       all settings of the run
+    vocabulary   the characters of the model
+    weights      named arrays: the weights with the lowest validation loss
+    resume       named arrays of the training state; see ``format``. Empty: weights only
+    progress     counters of the training state
+    history      losses during training
+    sha256       hash of the training data
     """
 
     kind: ClassVar[Kind]
@@ -72,9 +74,13 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         sha256: str = "",
         **extra: Any,  # noqa: ANN401
     ) -> Self:
-        """Return a training run as it stands. Arrays are shared, not copied.
+        """Return a checkpoint of a training run in its current state.
 
-        extra   further fields of this kind
+        config       all settings of the run
+        vocabulary   the characters of the model
+        state        the training state; its arrays are shared, not copied
+        sha256       hash of the training data
+        extra        further fields of this kind of model
         """
         best = state.network.on(state.weights).merged_params()
         resume = {"weights": state.network.flat, **state.slots}
@@ -85,20 +91,20 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @abstractmethod
     def empty_network(self) -> Network:
-        """Return the network with all weights zero."""
+        """Return the network with all weights 0."""
 
     @classmethod
     @abstractmethod
     def config_of(cls, values: object) -> AnyConfig:
-        """Return the config in a header."""
+        """Return the config stored in a header."""
 
     @classmethod
     def extra_of(cls, header: Header) -> dict[str, Any]:  # noqa: ARG003
-        """Return the further fields of this kind in a header, after checking them."""
+        """Return the further fields of this kind stored in a header, after checking them."""
         return {}
 
     def extra_entries(self) -> Header:
-        """Return what the header of this kind has beyond what all have."""
+        """Return the header entries that only this kind has."""
         return {}
 
     def arrays(self) -> Arrays:
@@ -125,10 +131,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return arrays | half
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file atomically: a crash or a full disk leaves the old one as it was.
+        """Write the file atomically: after a crash or on a full disk, the old file is intact.
 
-        A model that holds weights only is written as such, in half precision. Raises
-        CheckpointError naming the path if it cannot be written.
+        A model that has weights only is written in half precision. Raises CheckpointError, with the
+        path, if the file cannot be written.
         """
         try:
             arrays = self.arrays()
@@ -139,10 +145,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a file of this kind, or a base model that comes with charrnn, by its name.
+        """Read a checkpoint of this kind: a file, or a base model included in charrnn, by name.
 
-        Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged; no
-        other exception, whatever the bytes.
+        Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged.
+        Invalid content raises no other exception.
         """
         path = located(path)
         with read_errors(path):
@@ -158,7 +164,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @classmethod
     def interpret(cls, header: Header, arrays: Arrays) -> Self:
-        """Return what a header and arrays describe, after checking both."""
+        """Return the checkpoint described by a header and arrays, after checking both."""
         extra = cls.extra_of(header)
         keys = HEADER_KEYS | extra.keys()
         require(header.keys() == keys, "the header has missing or unexpected entries")
@@ -182,12 +188,12 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @abstractmethod
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return name and shape of every weight, in the order in which they are stored."""
+        """Return the name and shape of every weight, in storage order."""
 
     def resume_shapes(
         self, shapes: dict[str, tuple[int, ...]], *, carried: bool
     ) -> dict[str, tuple[int, ...]]:
-        """Return name and shape of every array of the training state."""
+        """Return the name and shape of every array of the training state."""
         names = ("weights", *OPTIMIZERS[self.config.optimizer.name].slot_names)
         sizes: dict[str, tuple[int, ...]] = {f"resume.{name}": (count(shapes),) for name in names}
         if carried:
@@ -200,17 +206,17 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return sizes
 
     def network_copy(self) -> Network:
-        """Return a network with these weights."""
+        """Return a network with a copy of these weights."""
         return self.empty_network().set_merged(self.weights)
 
     def training_network(self) -> Network:
-        """Return the network as it is trained, with all weights zero."""
+        """Return the network in the form that is trained, with all weights zero."""
         return self.empty_network()
 
     def training_state(self) -> TrainingState[Any]:
-        """Return the state from which training goes on.
+        """Return the training state to resume from.
 
-        Raises CheckpointError for a model that holds weights only.
+        Raises CheckpointError for a model that has weights only.
         """
         if not self.resume:
             raise CheckpointError(
@@ -233,7 +239,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return state
 
 
-# What to do with a file of the other kind.
+# The command to use for a file of the other kind.
 HINTS = {"generator": "charrnn sample -c {}", "classifier": "charrnn classify {}"}
 
 

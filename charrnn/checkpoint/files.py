@@ -1,4 +1,4 @@
-"""Files that survive a crash: written whole or not at all, and by one process at a time."""
+"""Crash-safe files: written completely or not at all, and by one process at a time."""
 
 import contextlib
 import errno
@@ -20,16 +20,16 @@ if sys.platform != "win32":
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a temporary file that takes the place of ``path`` when the block succeeds.
+    """Yield a temporary file that replaces ``path`` if the block succeeds.
 
-    It is written in the same folder, flushed to the disk and renamed, so at any moment ``path`` is
-    the old file or the new one. Raises CheckpointError if that cannot be done; the old file is then
-    as it was and the temporary one gone.
+    It is written in the same folder, flushed to disk and renamed, so ``path`` is always either the
+    old file or the new one. On failure, raises CheckpointError, keeps the old file and removes the
+    temporary one.
     """
     with _write_errors(path):
-        path = path.resolve()  # a link stays a link: what it points to is replaced
+        path = path.resolve()  # keep a symbolic link and replace its target
         _require_no_device(path)
-        # A name of its own, so that two writers can never mix their bytes.
+        # A unique name, so that two writers never write to the same file.
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below
             dir=path.parent, prefix=_temp_prefix(path), suffix=".tmp", delete=False
         )
@@ -47,19 +47,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def file_exists(path: Path) -> bool:
-    """Return True for a regular file. Raises CheckpointError for a path that no file can have."""
+    """Return True for a regular file. Raises CheckpointError for an invalid path."""
     with _write_errors(path):
         return path.is_file()
 
 
 @contextmanager
 def reserved(path: Path) -> Iterator[None]:
-    """Hold a file that is to be written for this process alone, and make its folder if need be.
+    """Lock an output file for this process, and create its folder if necessary.
 
-    Entered before training, so that hours of work do not end on a read-only disk. What a killed
-    process left beside the file is swept; folders that were made for it and are still empty in the
-    end go again. The lock goes with the process, however it ends. Raises CheckpointError if the
-    file could not be written or another process holds it.
+    Used before training, so that hours of work do not end at a read-only disk. It removes the
+    temporary files of killed processes on entry and, on exit, folders that it created and that are
+    still empty. The lock ends with the process, however that ends. Raises CheckpointError if the
+    file is not writable or another process holds the lock.
     """
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
@@ -75,18 +75,18 @@ def reserved(path: Path) -> Iterator[None]:
                 leftover.unlink(missing_ok=True)
             yield
         finally:
-            # While it is still held: nobody else can have locked this very file.
+            # Remove the file while holding the lock, so that no other process has locked it.
             with contextlib.suppress(OSError):
                 lock.unlink()
             os.close(descriptor)
     finally:
         with contextlib.suppress(OSError):
             for folder in made:
-                folder.rmdir()  # which refuses one that is not empty
+                folder.rmdir()  # fails if it is not empty
 
 
 def _make_writable(path: Path) -> Path:
-    """Make a file's folder, try to write there, and return what the path points to."""
+    """Create a file's folder, test that it is writable, and return the resolved path."""
     _require_no_device(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,10 +106,10 @@ def _lock(path: Path, lock: Path) -> int:
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         if sys.platform == "win32":
-            return descriptor  # which refuses to replace a file that another process has open
+            return descriptor  # Windows refuses to replace a file that another process has open
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder before may have removed the file between our open and our lock.
+            # The previous owner may have removed the file between our open and our lock.
             with contextlib.suppress(FileNotFoundError):
                 if os.fstat(descriptor).st_ino == lock.stat().st_ino:
                     return descriptor
@@ -134,7 +134,7 @@ def _write_errors(path: Path) -> Iterator[None]:
 
 
 def _require_no_device(path: Path) -> None:
-    """Raise OSError for a device or a pipe: a file would take its place."""
+    """Raise OSError for a device or a pipe, which a file would replace."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is no regular file")
 
@@ -144,7 +144,7 @@ def _temp_prefix(path: Path) -> str:
 
 
 def _mode(path: Path) -> int:
-    """Return the permissions that a file has, or those that a new one gets."""
+    """Return the permissions of a file, or those that a new file would get."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def _mode(path: Path) -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened
+    if os.name == "posix":  # other systems cannot open a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,22 +1,22 @@
-"""The bytes of a checkpoint: a JSON header and named arrays in one .npz file.
+"""The checkpoint format: a JSON header and named arrays in one .npz file.
 
 Members, all stored uncompressed:
 
     header              UTF-8 JSON in a uint8 array: format, kind, config, progress, history and
-                        what the kind of model adds
+                        the entries of the kind of model
     weight_ih_l0 ...    the weights to use, named as in torch.nn
-    resume.weights      the latest weights, flat, and with them what else a run needs to go on:
-    resume.<slot>       the optimizer's memory, flat
-    resume.h_l0 ...     the carried hidden state of each layer (B, H), for contiguous streams
+    resume.weights      the latest weights, flat; this and the following are for resuming
+    resume.<slot>       the state of the optimizer, flat
+    resume.h_l0 ...     the carried hidden state of each layer, (B, H), for contiguous streams
 
-A compact file has the header and the weights only, these in half precision (float16): an eighth of
-the size, enough to write and score text and to start a new run from, not to resume one.
+A compact file has only the header and the weights, in half precision (float16). It is an eighth of
+the size, and enough to sample, to score and to start a new run from, but not to resume a run.
 
-A file is not trusted when read: only the bytes that ``npz.write`` would write are read, and names,
-shapes and types must be exactly those that its own config implies.
+Files are not trusted: the reader accepts only bytes that ``npz.write`` could have written, and the
+names, shapes and types must be exactly those implied by the config in the file.
 
-A setting that a later version adds to the config is left out of the file while it has the value
-that means "as before", so that earlier versions read the file. A change of what a file means raises
+A setting added in a later version is left out of the file if it has the value that means the old
+behavior, so that earlier versions can read the file. A change in the meaning of a file increments
 FORMAT.
 """
 
@@ -40,7 +40,7 @@ from charrnn.errors import CharRNNError, CheckpointError, UnknownSettingError
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress
 
-# Format 2 is a file of weights alone; a file with a training state is still of format 1.
+# Format 2 is for files with weights only; a file with a training state still has format 1.
 FORMAT, WEIGHTS_ONLY_FORMAT = 1, 2
 WEIGHTS_ONLY_DTYPE = "float16"
 MAGIC = npz.LOCAL_MAGIC
@@ -59,8 +59,8 @@ HEADER_KEYS = {
 }
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
-# A text generator's header has no kind: there was none when format 1 was made. Others have it at
-# the beginning, within so many bytes of the file.
+# The header of a text generator has no kind, because format 1 started with text generators only.
+# Other models have it at the beginning, within this many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
 KIND_NAMES: dict[str, str] = {"generator": "a text generator", "classifier": "a classifier"}
@@ -70,9 +70,9 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
-    """Return True if a file starts like a checkpoint rather than like a text."""
+    """Return True if a file starts like a checkpoint."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # reading a pipe would eat it
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # do not consume a pipe
             return False
         with Path(path).open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -81,7 +81,7 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
 
 
 def kind_of(path: str | os.PathLike[str]) -> Kind | None:
-    """Return what kind of checkpoint a file seems to be, by its first bytes; None: not any."""
+    """Return the kind of a checkpoint, guessed from its first bytes; None if it is not one."""
     try:
         if not is_checkpoint(path):
             return None
@@ -95,7 +95,7 @@ def kind_of(path: str | os.PathLike[str]) -> Kind | None:
 
 
 def encode_header(header: Header) -> NDArray[np.uint8]:
-    """Return a header as it is stored. Raises CheckpointError for one that could not be read."""
+    """Return a header as bytes. Raises CheckpointError if it exceeds the limits of the reader."""
     text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
     if len(text) > MAX_HEADER_BYTES or _brackets(text) > MAX_HEADER_BRACKETS:
         raise CheckpointError("names and history are too much for a checkpoint")
@@ -104,7 +104,7 @@ def encode_header(header: Header) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def read_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read and interpreted into one CheckpointError."""
+    """Turn every error while reading and interpreting a file into a CheckpointError."""
     try:
         yield
     except CheckpointError:
@@ -121,7 +121,7 @@ def read_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         raise CheckpointError(f"{path}: does not fit into memory") from error
     except (_NewerFormatError, UnknownSettingError) as error:
         raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
-    except Exception as error:  # bytes can make the zip, npy and JSON readers raise anything
+    except Exception as error:  # invalid bytes can make zip, npy and JSON readers raise anything
         known = isinstance(error, (_Damaged, npz.DamagedError, CharRNNError))
         raise CheckpointError(
             f"{path}: not a charrnn checkpoint, or damaged: {error if known else repr(error)}",
@@ -133,7 +133,7 @@ _HINT = "checkpoints are the .npz files that 'charrnn train' writes"
 
 
 def _rewritten(path: str | os.PathLike[str]) -> str | None:
-    """Return what to do with a checkpoint that another program read and wrote again."""
+    """Return a hint for a checkpoint that another program has rewritten, else None."""
     with contextlib.suppress(Exception), zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as z:
         if "header.npy" in z.namelist():
             return f"if another program wrote it, 'charrnn import {path}' may read it"
@@ -141,22 +141,22 @@ def _rewritten(path: str | os.PathLike[str]) -> str | None:
 
 
 class _Damaged(Exception):  # noqa: N818
-    """Why a file is refused."""
+    """The reason why a file is rejected."""
 
 
 class _NewerFormatError(Exception):
-    """The file is of a later charrnn."""
+    """The file was written by a later version of charrnn."""
 
 
 def require(condition: bool, reason: str) -> None:  # noqa: FBT001
-    """Refuse a file for a reason, while it is being interpreted."""
+    """Reject a file, for this reason, unless the condition holds."""
     if not condition:
         raise _Damaged(reason)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Header, Arrays]:
-    """Return header and arrays of a file; to be called within ``read_errors``."""
-    # Before it is opened, for that would wait for the writer of a pipe.
+    """Return header and arrays of a file. Call it within ``read_errors``."""
+    # Check before opening, because opening a pipe would block until it has a writer.
     require(stat.S_ISREG(Path(path).stat().st_mode), "not a regular file")
     with Path(path).open("rb") as file:
         info = os.fstat(file.fileno())
@@ -181,7 +181,7 @@ def _read_header(array: NDArray[Any]) -> dict[str, Any]:
     require(array.dtype == np.uint8 and array.ndim == 1, "the header is not a text")
     require(array.size <= MAX_HEADER_BYTES, "the header is too long")
     text = array.tobytes()
-    # Nested lists are the one kind of JSON that takes far more memory than it has bytes.
+    # Nested lists are the only JSON that needs far more memory than it has bytes.
     require(_brackets(text) <= MAX_HEADER_BRACKETS, "the header is too deep")
     header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     require(isinstance(header, dict), "the header is not an object")
@@ -197,7 +197,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def checked_vocabulary(header: Header) -> Vocabulary:
-    """Return the vocabulary in a header."""
+    """Return the vocabulary stored in a header, after checking it."""
     characters, counts = header["characters"], header["counts"]
     require(isinstance(characters, str), "characters must be a text")
     require(
@@ -213,7 +213,7 @@ def checked_arrays(
     weights: dict[str, tuple[int, ...]],
     resume: dict[str, tuple[int, ...]],
 ) -> tuple[Arrays, Arrays]:
-    """Return weights and resume arrays if they are exactly those expected."""
+    """Return weights and resume arrays, after checking that they are exactly those expected."""
     expected = weights | resume
     require([*arrays] == [*expected], "arrays are missing or unexpected")
     for name, shape in expected.items():
@@ -226,12 +226,12 @@ def checked_arrays(
 
 
 def _is_number(value: object) -> bool:
-    # Python compares integers of any length with floats exactly; isfinite would overflow.
+    # Python compares integers of any size with floats exactly; isfinite would overflow.
     return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
 
 def progress_entry(progress: Progress) -> dict[str, Any]:
-    """Return the progress as a header has it."""
+    """Return the progress as a header entry."""
     entry = asdict(progress)
     entry["stale"] = entry.pop("evaluations_since_best")  # its name in format 1
     if math.isinf(progress.best_val_loss):
@@ -240,7 +240,7 @@ def progress_entry(progress: Progress) -> dict[str, Any]:
 
 
 def checked_progress(header: Header) -> Progress:
-    """Return the progress in a header."""
+    """Return the progress stored in a header, after checking it."""
     entry = header["progress"]
     counts = ("step", "optimizer_steps", "stale", "loss_count")
     keys = {*counts, "seconds", "best_val_loss", "loss_total", "rate_scale"}
@@ -262,7 +262,7 @@ def checked_progress(header: Header) -> Progress:
 
 
 def checked_history(header: Header) -> History:
-    """Return the history in a header."""
+    """Return the history stored in a header, after checking it."""
     history = header["history"]
     require(
         isinstance(history, list) and all(_is_history_entry(entry) for entry in history),

@@ -1,11 +1,11 @@
-"""A strict .npz container: what is written is fixed to the last bit, and only that is read.
+"""A strict .npz container: the writer is deterministic, and the reader accepts only its output.
 
-An .npz file is a ZIP archive of .npy arrays. General readers of either format accept a great deal,
-and a crafted file can make them allocate gigabytes or fail in twenty ways. This one writes members
-stored, one after the other, with constant metadata, so that the file is a pure function of names
-and arrays. To read, it finds the members, writes their metadata anew from what it found and
-compares: a file that differs in one bit from what the writer would make of it is refused.
-``numpy.load`` reads these files like any other.
+An .npz file is a ZIP archive of .npy arrays. General readers of both formats are lenient, and a
+crafted file can make them allocate gigabytes or fail in many ways. This writer stores members
+uncompressed, one after the other, with constant metadata, so that the file is a pure function of
+names and arrays. The reader finds the members, generates their metadata again and compares: it
+rejects a file that differs in a single bit from the writer's output. ``numpy.load`` can read these
+files.
 
 Formats: APPNOTE.TXT of PKWARE (4.3.7 local headers, 4.3.12 central directory, 4.3.16 end record)
 and NEP 1 (npy version 1.0).
@@ -36,16 +36,16 @@ NPY_PATTERN = re.compile(
     re.DOTALL,
 )
 
-VERSION = 20  # of ZIP: 2.0, no extensions
-DATE = 0x21  # 1 January 1980, the first that ZIP knows
+VERSION = 20  # ZIP version 2.0, no extensions
+DATE = 0x21  # January 1, 1980, the earliest date in ZIP
 MAX_MEMBERS = 1024
-MAX_BYTES = 2**32 - 1  # more would take the ZIP64 extensions
+MAX_BYTES = 2**32 - 1  # more would need the ZIP64 extensions
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class Member(NamedTuple):
-    """One array of the file: its name in the archive, its npy header and its bytes."""
+    """One array of the file: its name in the archive, its npy header and its data."""
 
     name: bytes
     header: bytes
@@ -53,11 +53,11 @@ class Member(NamedTuple):
 
 
 class DamagedError(Exception):
-    """The bytes are not what ``write`` makes of any arrays; says why."""
+    """The bytes are not a possible output of ``write``, for the reason given."""
 
 
 def write(file: IO[bytes], arrays: Arrays) -> None:
-    """Write arrays of one or two dimensions, of the types above, to a binary file.
+    """Write arrays with one or two dimensions, of the types above, to a binary file.
 
     Raises OSError if they are too large for the format or the disk.
     """
@@ -76,9 +76,9 @@ def write(file: IO[bytes], arrays: Arrays) -> None:
 
 
 def read(data: bytes) -> Arrays:
-    """Return the arrays in the bytes of a file, as read-only views of them.
+    """Return the arrays in the bytes of a file, as read-only views of these bytes.
 
-    Raises DamagedError unless these are exactly the bytes that ``write`` makes of the arrays.
+    Raises DamagedError unless the bytes are exactly what ``write`` would write for these arrays.
     """
     members = list(_members(data))
     between = _metadata(members)
@@ -107,7 +107,7 @@ def _npy_header(descr: str, shape: tuple[int, ...]) -> bytes:
 
 
 def _metadata(members: list[Member]) -> list[bytes]:
-    """Return what stands before each member, and as the last item what stands after all."""
+    """Return the ZIP entry that precedes each member and, as the last item, the directory."""
     entries, central, offset = [], b"", 0
     for member in members:
         crc = zlib.crc32(member.data, zlib.crc32(member.header))
@@ -123,7 +123,7 @@ def _metadata(members: list[Member]) -> list[bytes]:
 
 
 def _members(data: bytes) -> Iterator[Member]:
-    """Yield the members as their own entries describe them; whether that is sound is seen later."""
+    """Yield the members as described by their own entries, which are verified later."""
     position, view = 0, memoryview(data)
     for _ in range(MAX_MEMBERS):
         if data[position : position + 4] != LOCAL_MAGIC:
@@ -145,14 +145,14 @@ def _members(data: bytes) -> Iterator[Member]:
 
 
 def _array(member: Member) -> NDArray[Any]:
-    """Return the array in a member, if its header is what ``write`` makes of such an array."""
+    """Return the array in a member, if its header is what ``write`` would write for it."""
     found = NPY_PATTERN.fullmatch(member.header)
     if found is None:
         raise DamagedError(f"the header of {member.name!r} is damaged")
     descr = found["descr"].decode()
     shape = tuple(int(size) for size in found["shape"].split(b",") if size.strip())
     dtype = np.dtype(descr)
-    # Python's integers do not overflow, whatever the shape claims.
+    # Python integers cannot overflow, whatever shape the header claims.
     sound = math.prod(shape) * dtype.itemsize == member.data.nbytes
     if not sound or member.header != _npy_header(descr, shape):
         raise DamagedError(f"{member.name!r} does not hold what its header says")

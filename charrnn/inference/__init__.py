@@ -1,1 +1,1 @@
-"""What a trained model is for: writing and scoring text."""
+"""Inference with trained models: sampling, scoring, prediction and metrics."""

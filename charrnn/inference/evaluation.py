@@ -1,12 +1,12 @@
-"""How well a language model predicts a held-out text, measured quickly while it is trained."""
+"""Validation of a language model on held-out text, fast enough to run during training."""
 
 import numpy as np
 
 from charrnn.nn.language_model import LanguageModel
 from charrnn.text.vocabulary import Ids
 
-# Characters that are measured if more are held out: the mean over so many is sure to about 0.003
-# nats, and more would hold up the run.
+# The most held-out characters to validate on: their mean loss is accurate to about 0.003 nats, and
+# more would slow down the run.
 MAX_VALIDATED = 200_000
 
 STREAMS = 32
@@ -16,8 +16,8 @@ WINDOW = 64
 def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tuple[float, int]:
     """Return -log p of a text in nats and the number of characters predicted.
 
-    The text is cut into a few streams that are read side by side, each from a zero state that is
-    carried through it. Of ``size`` processes, this one reads every ``size``-th stream.
+    The text is cut into a few streams that form a batch. Each starts from a zero state, and its
+    state is carried to its end. Of ``size`` processes, each reads every ``size``-th stream.
     """
     n_streams = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
     length = (len(ids) - 1) // n_streams

@@ -1,4 +1,4 @@
-"""How good predictions are: the confusion matrix and what follows from it."""
+"""Classification metrics: the confusion matrix, precision, recall and F1."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ClassReport:
-    """How well a class is recognized.
+    """The metrics of one class.
 
-    precision   share of those predicted to be of this class that are
-    recall      share of this class that was predicted to be
-    f1          harmonic mean of the two
-    count       how many are of this class
+    precision   true positives as a share of all predictions of this class
+    recall      true positives as a share of all examples of this class
+    f1          harmonic mean of precision and recall
+    count       number of examples of this class (support)
     """
 
     precision: float
@@ -25,12 +25,12 @@ class ClassReport:
 def confusion_matrix(
     labels: NDArray[np.intp], predicted: NDArray[np.intp], classes: int
 ) -> NDArray[np.int64]:
-    """Return how many of each class (rows) were predicted to be of each (columns), (K, K)."""
+    """Return the confusion matrix (K, K): counts by true class (rows) and prediction (columns)."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def class_reports(confusion: NDArray[np.int64]) -> list[ClassReport]:
-    """Return the figures of every class; 0 for what is undefined."""
+    """Return the metrics of every class; undefined ones are 0."""
     reports = []
     for number, row in enumerate(confusion):
         right, count, predicted = int(row[number]), int(row.sum()), int(confusion[:, number].sum())

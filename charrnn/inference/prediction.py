@@ -1,4 +1,4 @@
-"""How probable a classifier finds each class of a sequence."""
+"""Class probabilities of a classifier."""
 
 import numpy as np
 
@@ -6,13 +6,19 @@ from charrnn.nn.cells import Array
 from charrnn.nn.classifier import SequenceClassifier
 from charrnn.text.sequences import Examples
 
-# Sequences, and steps of them, that are read at once when nothing is learned from them.
+# The most sequences, and steps, per batch at inference.
 AT_ONCE = 256
 STEPS_AT_ONCE = 1 << 16
 
 
 def log_probabilities(model: SequenceClassifier, examples: Examples) -> Array:
-    """Return log p of every class for each sequence in nats, (S, K)."""
+    """Return log p of every class for each sequence, in nats, (S, K).
+
+    model      a classifier of K classes
+    examples   S sequences of features or ids, in any order of lengths; their labels are not used
+
+    ``Examples.of(sequences, labels)`` builds the examples.
+    """
     result: Array = np.empty((len(examples), model.classes), model.flat.dtype)
     order = np.argsort(examples.lengths, kind="stable")
     start = 0

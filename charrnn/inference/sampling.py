@@ -1,4 +1,4 @@
-"""Writing text: one character at a time, each drawn from the model's distribution."""
+"""Sampling: text is generated one character at a time, drawn from the model's distribution."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -18,20 +18,22 @@ from charrnn.parallel.launch import make_group
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids, Vocabulary
 
-# How many samples a process writes side by side.
+# The number of samples that a process generates as one batch.
 AT_ONCE = 64
 
 _DRAWS_AHEAD = 256
 _SEED_PIECE = 256
 
-# The steepest that logits are made: they stay finite, and 0 is what exp makes of all but the best.
+# The largest factor on logits: they stay finite, and exp maps all but the maximum to 0.
 _STEEPEST = 1e290
 
 
 class Step(NamedTuple):
-    """The next character of each sample, and the model's own log p of it in nats, shape (N,).
+    """The next character of each of N samples.
 
-    log_p is empty unless it was asked for.
+    ids     id of the character, (N,)
+    log_p   its log probability under the model in nats, (N,), at temperature 1 and without top-k
+            and top-p; empty unless requested
     """
 
     ids: NDArray[np.int64]
@@ -39,11 +41,11 @@ class Step(NamedTuple):
 
 
 def weights(logits: Array, config: SamplingConfig) -> Array:
-    """Return what to draw in proportion to, (N, V): temperature, then top-k, then top-p.
+    """Return unnormalized probabilities (N, V) after temperature, then top-k, then top-p.
 
-    Excluded characters get 0, the likeliest one 1. Temperature must not be 0 here.
+    Excluded characters get 0, the most likely one 1. The temperature must not be 0.
     """
-    # Shifting first keeps 0 at the top: no temperature, however small, can make a NaN of it.
+    # After the shift the maximum is 0, so that no temperature, however small, can produce NaN.
     top = np.maximum.reduce(logits, axis=1, keepdims=True)
     p: Array = np.subtract(logits, top, dtype=np.float64)
     p *= min(1 / config.temperature, _STEEPEST)
@@ -57,14 +59,14 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     if config.top_p is not None:
         before = np.cumsum(ranked, axis=1) - ranked
         enough = config.top_p * ranked.sum(axis=1, keepdims=True)
-        before[:, 0] = -1  # the likeliest character always stays
+        before[:, 0] = -1  # the most likely character always stays
         ranked[before >= enough] = 0
     np.put_along_axis(p, order, ranked, axis=1)
     return p
 
 
 def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
-    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] for each."""
+    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] per row."""
     ids: NDArray[np.int64]
     if config.temperature == 0:
         ids = logits.argmax(axis=1)
@@ -72,14 +74,14 @@ def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.in
     p = weights(logits, config)
     cumulative = np.add.accumulate(p, axis=1, out=p)
     target = cumulative[:, -1] * draws
-    # The first id whose cumulative weight reaches the target; argmax finds the first True. Targets
-    # are above 0 and no higher than the last sum, so it is never one of weight 0.
+    # Inverse transform sampling: argmax finds the first id whose cumulative probability reaches the
+    # target. Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
     ids = (cumulative >= target[:, None]).argmax(axis=1)
     return ids
 
 
 def start_ids(vocabulary: Vocabulary) -> Ids:
-    """Return what an empty seed stands for: the start of a line, or the likeliest character."""
+    """Return the default prompt: a line break, or else the most frequent character; shape (1,)."""
     first = vocabulary.index.get("\n", int(vocabulary.counts.argmax()))
     return np.array([first], np.uint32)
 
@@ -94,14 +96,23 @@ def generate(  # noqa: PLR0913
     first: int = 0,
     log_p: bool = False,
 ) -> Iterator[Step]:
-    """Yield characters that continue the seed, without end; the caller stops when it has enough.
+    """Sample continuations of a prompt, and yield one step at a time without end.
 
-    seed_ids       what the model reads first, at least one id
-    count, first   how many samples to write side by side, and the number of the first of them.
-                   Sample i depends on the random seed and i alone, not on these
-    log_p          say how likely the model found each character; empty in each Step if False
+        seed = vocabulary.encode("New")
+        for step in islice(generate(network, seed, SamplingConfig(), random_seed=1), 60):
+            print(vocabulary.decode(step.ids), end="")
 
-    Raises ValueError if count is not at least 1 or the seed is empty.
+    model         a language model; of a ``Model``, its ``network()``
+    seed_ids      the prompt, ids (N,), at least one
+    config        temperature, top-k and top-p (Holtzman et al. 2020)
+    random_seed   the same number gives the same samples
+    count         number of samples to generate as one batch
+    first         index of the first of them: sample i depends on random_seed and i alone
+    log_p         if True, each step also has the log probability of its characters
+
+    Each step has ``ids`` (count,) and ``log_p`` (count,) in nats, empty unless requested. The
+    first step raises ValueError if count is below 1 or the prompt is empty, and VocabularyError for
+    ids out of range. A step raises TrainingError if the logits are not finite.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
@@ -121,12 +132,12 @@ def write_samples(  # noqa: PLR0913
     log_p: bool = False,
     workers: int = 1,
 ) -> Iterator[tuple[Ids, float]]:
-    """Yield whole samples, one after the other: ids (length,) and log p of them all in nats.
+    """Yield complete samples, one after the other: ids (length,) and their total log p in nats.
 
-    workers   processes to share the work; more than one only where ``sampling_workers`` says so
+    workers   number of processes; more than one only if ``sampling_workers`` returns it
 
-    The other parameters, and each sample, are those of ``generate``; log p is 0 unless asked for.
-    Raises ValueError if the seed is empty, WorkerLostError if a process dies.
+    The other arguments, and each sample, are those of ``generate``; log p is 0 unless requested.
+    Raises ValueError if the prompt is empty, WorkerLostError if a process dies.
     """
     group = make_group(workers)
     at_once = min(AT_ONCE * workers, count)
@@ -148,10 +159,10 @@ def write_samples(  # noqa: PLR0913
 
 
 class _SamplingTask:
-    """Samples written by all processes of a group, each its part, into shared arrays.
+    """Samples generated by all processes of a group, each its part, into shared arrays.
 
     ids    (at_once, length)
-    nats   log p of each sample, (at_once,); 0 unless the steps have it
+    nats   log p of each sample in nats, (at_once,); 0 unless the steps have it
     """
 
     def __init__(
@@ -162,7 +173,7 @@ class _SamplingTask:
         self.nats = group.array((at_once,), np.float64)
 
     def write(self, begin: int, end: int) -> None:
-        """Write this process's part of the samples from ``begin`` to ``end``."""
+        """Generate this process's part of the samples from ``begin`` to ``end``."""
         own = self.group.part(end - begin)
         samples, length = range(begin, end)[own], self.ids.shape[1]
         self.nats[own] = 0
@@ -176,7 +187,7 @@ class _SamplingTask:
 
 
 class _Start(NamedTuple):
-    """The model after the seed: its logits (V,) and its state, of one sample."""
+    """The model after the prompt: logits (V,) and state of one sample."""
 
     logits: Array
     state: ModelState

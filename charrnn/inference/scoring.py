@@ -1,4 +1,4 @@
-"""How likely a text is under a model."""
+"""The likelihood of a text under a language model."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +18,13 @@ WINDOWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Score:
-    """Likelihood of a text.
+    """The likelihood of a text under a language model; see ``score``.
 
-    nats    -log p of all predicted characters together, in nats
-    chars   characters predicted
+    nats             -log p of all predicted characters together, in nats
+    chars            number of characters predicted
+    nats_per_char    mean cross-entropy in nats per character
+    bits_per_char    the same in bits
+    perplexity       exp(nats_per_char)
     """
 
     nats: float
@@ -39,7 +42,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats per character): among how many characters the model seems to choose."""
+        """exp(nats per character): the effective number of equally likely next characters."""
         return math.exp(self.nats_per_char)
 
 
@@ -50,16 +53,17 @@ def score(
     window: int | None = None,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Score:
-    """Score a text.
+    """Return the likelihood of a text under a language model.
 
-    ids           the text, (N,), or its pieces one after the other: it may be longer than memory
-    window        None: every character but the first is predicted, with the state carried from the
-                  start. N: independent windows of N inputs, each from a zero state and predicting
-                  its N next characters; an incomplete last window is left out
+    model         a language model; of a ``Model``, its ``network()``
+    ids           the text, (N,), or an iterable of pieces of it, for texts larger than memory
+    window        None: predict every character except the first, with the hidden state carried
+                  through the text. W: use independent windows of W inputs, each from a zero state,
+                  and predict the next character of each input; an incomplete last window is skipped
     on_progress   called with the number of characters done since the last call
 
-    Raises CorpusError if the text is too short to predict anything, VocabularyError for ids that
-    the model does not have.
+    Raises CorpusError if the text is too short to predict anything, VocabularyError for ids out of
+    range.
     """
     pieces = [ids] if isinstance(ids, np.ndarray) else ids
     total, chars, length, state = 0.0, 0, 0, None
@@ -85,7 +89,7 @@ def score(
 
 
 def _runs(pieces: Iterable[Ids], size: int) -> Iterator[Ids]:
-    """Yield the ids in runs of size + 1 that overlap by one id; the last may be shorter."""
+    """Yield the ids in chunks of size + 1 that overlap by one id; the last may be shorter."""
     held: Ids = np.empty(0, np.uint8)
     for piece in pieces:
         held = np.concatenate([held, piece]) if len(held) else piece
@@ -97,7 +101,7 @@ def _runs(pieces: Iterable[Ids], size: int) -> Iterator[Ids]:
 
 
 def _refuse(length: int, window: int | None) -> NoReturn:
-    """Raise CorpusError for a text of which nothing was predicted."""
+    """Raise CorpusError for a text too short to predict anything."""
     if window is None or not length:
         raise CorpusError(
             "there is nothing to score: the model predicts each character from those before it, "

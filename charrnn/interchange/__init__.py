@@ -1,1 +1,1 @@
-"""Models for other programs, and from them."""
+"""Export of models to other programs, and import from them."""

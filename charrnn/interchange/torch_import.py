@@ -1,8 +1,8 @@
-"""The way in: weights that were trained elsewhere, or exported from here.
+"""Import: weights trained with PyTorch, or exported by charrnn.
 
-Any file of named arrays will do in which recurrent layers have the names of torch.nn
-(``rnn.weight_ih_l0`` ..., with any prefix) and are followed by a linear layer. An embedding in
-front of them is multiplied into the input weights: a one-hot vector takes a column of these.
+It reads any file of named arrays that has recurrent layers with the names of torch.nn
+(``rnn.weight_ih_l0`` ..., with any prefix), followed by a linear layer. An embedding before them is
+multiplied into the input weights, because the product with a one-hot vector is a column.
 """
 
 import io
@@ -36,7 +36,7 @@ EMBEDDING = re.compile(r"(^|[._])(embed\w*|emb|encoder|wte)([._]|$)")
 
 
 class Foreign(NamedTuple):
-    """Named arrays of a file, and the texts that came with them."""
+    """The named arrays of a file, and its metadata as strings."""
 
     arrays: dict[str, NDArray[Any]]
     metadata: dict[str, str]
@@ -62,7 +62,7 @@ def read_foreign(path: Path) -> Foreign:
         return Foreign(arrays, {str(name): str(text) for name, text in metadata.items()})
     except CharRNNError as error:
         raise type(error)(f"{path}: {error}", hint=error.hint) from error
-    except Exception as error:  # bytes can make the readers raise anything
+    except Exception as error:  # invalid bytes can make the readers raise anything
         raise CheckpointError(
             f"{path}: neither a safetensors nor an .npz file: {error}",
             hint=FROM_PYTORCH,
@@ -72,12 +72,12 @@ def read_foreign(path: Path) -> Foreign:
 def _from_npz(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(member.file_size for member in archive.infolist())
-    # What is packed small and unpacks to a hundred times as much was made to fill the memory.
+    # A file that unpacks to more than a hundred times its size is a decompression bomb.
     if size > MAX_GROWTH * len(data):
         raise CheckpointError(f"{len(data):,} bytes would unpack to {size:,} bytes")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
-    if "header" in arrays:  # a charrnn checkpoint, as NumPy wrote it again
+    if "header" in arrays:  # a charrnn checkpoint that NumPy has rewritten
         header = json.loads(arrays.pop("header").tobytes())
         weights = {n: a for n, a in arrays.items() if not n.startswith("resume.")}
         described = {name: json.dumps(header[name]) for name in ("config", "counts")}
@@ -94,7 +94,7 @@ def _from_safetensors(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
     half = {name for name, entry in header.items() if entry["dtype"] == "BF16"}
     if not half:
         return require_extra("safetensors.numpy", "safetensors").load(data), metadata
-    # NumPy has no bfloat16: it is the upper half of a float32.
+    # NumPy has no bfloat16, which is the upper half of a float32.
     arrays: dict[str, NDArray[Any]] = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
@@ -110,7 +110,7 @@ def _from_safetensors(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
 
 
 def is_sound(path: Path) -> bool:
-    """Return True for a checkpoint that charrnn reads as it is."""
+    """Return True for a checkpoint that charrnn can load directly."""
     with suppress(CheckpointError):
         load(path)
         return True
@@ -118,10 +118,10 @@ def is_sound(path: Path) -> bool:
 
 
 def read_characters(source: str) -> list[str]:
-    """Return the characters of a vocabulary, by id.
+    """Return the characters of a vocabulary, in the order of their ids.
 
-    source   a .json file: a list of characters, or an object from characters to ids. Any other file
-             is the text that the model was trained on: its distinct characters, sorted
+    source   a .json file with a list of characters, or an object that maps characters to ids. Any
+             other file is the training text, whose distinct characters are sorted
 
     Raises CorpusError for a file that is neither.
     """
@@ -147,12 +147,12 @@ def read_characters(source: str) -> list[str]:
 def import_weights(
     path: Path, *, characters: Sequence[str] | None = None, nonlinearity: Nonlinearity = "tanh"
 ) -> Model:
-    """Return a checkpoint of the weights in a safetensors or .npz file.
+    """Return a model with the weights in a safetensors or .npz file.
 
-    characters     of its vocabulary, by id; None: the file has them itself
-    nonlinearity   of an Elman RNN, which its weights do not tell
+    characters     the vocabulary, in the order of the ids; None: taken from the file
+    nonlinearity   activation of an Elman RNN, which cannot be inferred from its weights
 
-    Raises CheckpointError if the weights are not those of such a model.
+    Raises CheckpointError if the weights are not those of a supported model.
     """
     arrays, metadata = read_foreign(path)
     if is_sound(path):
@@ -178,7 +178,7 @@ def import_weights(
         return _checkpoint(_Source(arrays), characters, counts, Config(data=data), nonlinearity)
     except _Unfit as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except Exception as error:  # what a file says of itself can be wrong in any way
+    except Exception as error:  # the metadata of a file can be wrong in any way
         raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
 
 
@@ -192,11 +192,11 @@ def _counts(metadata: dict[str, str], size: int) -> NDArray[np.int64] | None:
 
 
 class _Unfit(Exception):  # noqa: N818
-    """Why these weights are no text generator."""
+    """The reason why these weights are not a text generator."""
 
 
 class _Source:
-    """Finds layers by name and shape among arrays. Raises _Unfit if they are not there."""
+    """Finds layers by name and shape in a set of arrays. Raises _Unfit if they are missing."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.arrays, self.used = arrays, set[str]()
@@ -215,7 +215,7 @@ class _Source:
         self.layers = len(numbers)
         rows, self.hidden_size = self._matrix("weight_hh_l0").shape
         gates = rows // self.hidden_size
-        cells = {cell.gates: name for name, cell in reversed(CELLS.items())}  # the first of a kind
+        cells = {cell.gates: name for name, cell in reversed(CELLS.items())}  # the first one wins
         if gates not in cells or gates * self.hidden_size != rows:
             raise _Unfit(f"weight_hh_l0 of {rows} x {self.hidden_size} is no RNN, GRU or LSTM")
         self.cell: CellName = cells[gates]
@@ -232,12 +232,12 @@ class _Source:
         return self.arrays.get(name)
 
     def require_nothing_else(self) -> None:
-        """Refuse parameters that a text generator does not have: without them it is another."""
+        """Reject parameters that a text generator does not have: the model would differ."""
         if left := sorted(self.arrays.keys() - self.used):
             raise _Unfit(f"has parameters that have no place here: {', '.join(left[:10])}")
 
     def layer(self, number: int) -> dict[str, NDArray[Any]]:
-        """Return the parameters of a recurrent layer; biases that it lacks are zero."""
+        """Return the parameters of a recurrent layer; missing biases are zero."""
         params = {name: self._matrix(f"{name}_l{number}") for name in ("weight_ih", "weight_hh")}
         for name in ("bias_ih", "bias_hh"):
             bias = self._take(f"{self.prefix}{name}_l{number}")
@@ -247,7 +247,7 @@ class _Source:
     def embedding_and_output(
         self, vocab_size: int
     ) -> tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]]:
-        """Return embedding (V, I) or None, and weight (V, H) and bias (V,) of the output."""
+        """Return embedding (V, I) or None, and output weight (V, H) and bias (V,)."""
         features = self._matrix("weight_ih_l0").shape[1]
         others = {
             name: array

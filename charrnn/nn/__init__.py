@@ -1,1 +1,1 @@
-"""The networks: cells, stacked layers, losses, and the two models made of them."""
+"""Neural networks: cells, stacked layers, losses, the language model and the classifier."""

@@ -2,9 +2,10 @@
 
     x_1 ... x_T -> recurrent layers -> h_T -> dropout -> W_out h_T + b_out -> logits
 
-With two directions, h_T is the last state of both side by side, each having read the whole
-sequence. For two classes there is one logit, and p(class 1) = sigmoid(logit); for more, softmax.
-Their losses are binary cross-entropy and cross-entropy, with gradients by the logits of p - target.
+With two directions, h_T is the concatenation of their final states, each of which has seen the
+whole sequence. Two classes share one logit, with p(class 1) = sigmoid(logit) and binary
+cross-entropy as the loss; more classes use softmax and cross-entropy. In both cases the gradient
+with respect to the logits is p - target.
 """
 
 from collections.abc import Sequence
@@ -27,21 +28,27 @@ def _logits(classes: int) -> int:
 
 
 def param_shapes(config: ClassifierModelConfig, input_size: int, classes: int) -> Shapes:
-    """Return name and shape of every parameter, in the order in which they are stored."""
+    """Return the name and shape of every parameter, in storage order."""
     return network_shapes(config, input_size, _logits(classes))
 
 
 class SequenceClassifier(Network):
-    """Says to which class a sequence belongs.
+    """A sequence classifier: recurrent layers, and a linear layer on the last hidden state.
 
         net = SequenceClassifier(ClassifierModelConfig(), input_size=1, classes=2).init(rng)
         net.probabilities(features)          # features (T, B, 1) -> (B, 2)
 
-    config       its shape
-    input_size   features of a step, or how many ids there are (I)
-    classes      how many classes there are (K), at least 2
-    flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
-    params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
+    Two classes share one logit (sigmoid, binary cross-entropy); more use softmax. With two
+    directions (Schuster & Paliwal 1997) the linear layer sees both final states, concatenated.
+
+    config       cell, sizes, dropout and directions of the network
+    input_size   number of input features per step, or of distinct ids (I)
+    classes      number of classes (K), at least 2
+    flat         array to keep all parameters in, as views; None: a new one, of zeros until ``init``
+
+    Attributes: ``flat``, all parameters in one array; ``params``, a dict of named views into it,
+    named as in torch.nn: weight_ih_l0 (G*H, I), weight_hh_l0 (G*H, H), ..., output.weight. G is
+    the number of gates (rnn 1, gru 3, lstm 4), H the hidden size.
     """
 
     config: ClassifierModelConfig
@@ -57,7 +64,7 @@ class SequenceClassifier(Network):
         self.classes = classes
 
     def on(self, flat: Array) -> "SequenceClassifier":
-        """Return the same model with its parameters in another array."""
+        """Return the same network with its parameters in another array."""
         return SequenceClassifier(self.config, self.input_size, self.classes, flat)
 
     def forward(
@@ -68,12 +75,14 @@ class SequenceClassifier(Network):
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, NetworkCache]:
-        """Read sequences.
+        """Run the network over a batch of sequences.
 
-        inputs   ids (T, B) or features (T, B, I)
-        mask     (T, B), False behind the end of a sequence; None if all are equally long
+        inputs        ids (T, B) or features (T, B, I)
+        mask          (T, B), False at padded steps; None if all sequences have the same length
+        dropout_rng   source of the dropout masks; None: no dropout
+        workspaces    scratch memory from ``workspaces``; None: new
 
-        Returns logits, (B, 1) for two classes and (B, K) for more, and a cache for backward.
+        Returns logits, (B, 1) for two classes or (B, K) for more, and a cache for ``backward``.
         """
         if np.issubdtype(inputs.dtype, np.floating):
             inputs = inputs.astype(self.flat.dtype, copy=False)
@@ -92,7 +101,7 @@ class SequenceClassifier(Network):
         return logits, NetworkCache(saved, drop, features)
 
     def backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> None:
-        """Write the gradient by every parameter; same keys as ``params``."""
+        """Write the gradient with respect to every parameter to ``grads`` (keys of ``params``)."""
         d_last = self.head_backward(cache, d_logits, grads)
         D, H = self.stack.directions, self.config.hidden_size
         d_state = self.zero_state(len(d_last))
@@ -115,7 +124,9 @@ class SequenceClassifier(Network):
 
         targets   class of each sequence, (B,)
         grads     arrays for the gradients; new ones if None
-        count     how many sequences the mean is over, if these are a share of a larger batch
+        count     number of sequences to average over, if these are part of a larger batch
+
+        The other arguments are those of ``forward``.
         """
         logits, cache = self.forward(inputs, mask, dropout_rng=dropout_rng, workspaces=workspaces)
         grads = grads or self.new_grads()
@@ -128,7 +139,7 @@ class SequenceClassifier(Network):
         return loss, grads
 
     def log_probabilities(self, inputs: NDArray[Any], mask: Mask | None = None) -> Array:
-        """Return log p of every class in nats, (B, K)."""
+        """Return log p of every class in nats, (B, K); the inputs are those of ``forward``."""
         logits, _ = self.forward(inputs, mask)
         if self.classes == BINARY:
             # softmax over (0, x) is (1 - sigmoid(x), sigmoid(x))
@@ -136,5 +147,5 @@ class SequenceClassifier(Network):
         return log_softmax(logits)
 
     def probabilities(self, inputs: NDArray[Any], mask: Mask | None = None) -> Array:
-        """Return the probability of every class, (B, K)."""
+        """Return the probability of every class, (B, K); the inputs are those of ``forward``."""
         return np.exp(self.log_probabilities(inputs, mask))

@@ -1,7 +1,7 @@
-"""The model one character at a time, for writing: each character waits for the one before.
+"""Step-by-step decoding: the language model one character at a time, for sampling.
 
-``LanguageModel.forward`` prepares its weights for the steps of one sequence. Here everything that
-stays the same from character to character is prepared once, and no array is made on the way.
+``LanguageModel.forward`` prepares its weights once per sequence. Here everything that does not
+change between characters is prepared once, and no array is allocated per step.
 """
 
 from typing import Any
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from charrnn.nn.cells import Array, Blocks, Cell, Params, Workspace
 from charrnn.nn.language_model import LanguageModel, ModelState
 
-# Samples are multiplied in rows of exactly this many, the last ones padded. BLAS rounds differently
-# for matrices of different sizes, and a recurrent network can amplify a last bit into another text;
-# at a fixed size a sample has the same bits, and so the same text, in any company.
+# Samples are multiplied in groups of exactly this many rows; the last group is padded. BLAS rounds
+# differently for different matrix sizes, and a recurrent network can amplify a difference in the
+# last bit into a different text. With a fixed size, a sample does not depend on its batch.
 ROWS = 4
 _LOGITS_AT_ONCE = 64
 
 
 class Decoder:
-    """Several samples side by side, all fed one character at a time.
+    """A batch of samples, all fed one character at a time.
 
-    count   how many
+    model   the language model
+    count   number of samples in the batch
     """
 
     def __init__(self, model: LanguageModel, count: int) -> None:
@@ -35,22 +36,22 @@ class Decoder:
         assert inputs is not None  # noqa: S101  # there is no model without layers
         weight, self._bias = model.params["output.weight"], model.params["output.bias"]
         V, H = weight.shape
-        # A padded vocabulary can always be cut into blocks.
+        # Padding the vocabulary makes it divisible into blocks.
         widened = np.zeros((1, H, _padded(V, _LOGITS_AT_ONCE)), weight.dtype)
         widened[0, :, :V] = weight.T
         self._output = _Product(widened, inputs)
         self._logits = self._output.out[0, :count, :V]
 
     def start(self, state: ModelState) -> None:
-        """Begin all samples with the state of one, (1, H) each."""
+        """Start all samples from the state of one, (1, H) each."""
         for layer, parts in zip(self._layers, state, strict=True):
             for mine, part in zip(layer.state, parts, strict=True):
                 mine[...] = part
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
-        """Read the next character of each sample, (count,); return logits (count, V).
+        """Feed the next character of each sample, ids (count,), and return logits (count, V).
 
-        The logits are overwritten by the next call.
+        The next call overwrites the logits.
         """
         for layer in self._layers:
             layer.feed(ids)
@@ -60,17 +61,17 @@ class Decoder:
 
 
 class _Product:
-    """weights applied to rows in an array that stays the same, always ROWS of them at a time.
+    """The product of fixed weights and a fixed input buffer, ROWS rows at a time.
 
     weights   (G, K, M)
-    x         (N, K), N a multiple of ROWS
-    out       (G, N, M), where the result is written
+    x         (N, K), the buffer; N is a multiple of ROWS
+    out       (G, N, M), receives the result
     """
 
     def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
         G, K, M = weights.shape
         cut = Blocks(weights, Workspace(), "blocks", scale)
-        if len(x) == ROWS:  # all gates of a sample side by side: one run of memory if it is alone
+        if len(x) == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
         else:
             self.out = np.empty((G, len(x), M), weights.dtype)
@@ -81,11 +82,11 @@ class _Product:
 
 
 class _Layer:
-    """A layer's weights as a step wants them, and its state.
+    """A layer's weights, prepared for single steps, and its state.
 
-    inputs    (N, I), N being count up to a multiple of ROWS; None if the inputs are ids
+    inputs    (N, I), with N = count rounded up to a multiple of ROWS; None if the inputs are ids
     outputs   (N, H)
-    state     of the samples that count, (count, H) each
+    state     state of the samples without padding, (count, H) each
     """
 
     def __init__(self, cell: Cell, params: Params, inputs: Array | None, count: int) -> None:
@@ -109,7 +110,7 @@ class _Layer:
         self._first = inputs is None
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> None:
-        """Do one step, with these ids or with what the inputs are now."""
+        """Run one step on these ids or, above the first layer, on the input buffer."""
         if self._first:
             self._table.take(ids, axis=1, out=self._gates, mode="clip")
         else:

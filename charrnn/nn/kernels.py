@@ -1,4 +1,4 @@
-"""The arithmetic that cells share: scratch memory, products in blocks, gradients of weights."""
+"""Kernels that the cells share: scratch memory, blocked matrix products, weight gradients."""
 
 import functools
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 
-# OpenBLAS multiplies without first copying both operands as long as M*N*K is at most a million.
-# With blocks of this many weights that holds for up to 61 samples.
+# OpenBLAS skips packing (copying) both operands if M*N*K is at most a million. With blocks of this
+# many weights, that is the case for up to 61 samples.
 BLOCK_WEIGHTS = 1 << 14
 NARROWEST_BLOCK = 16
 
 
 class Workspace:
-    """Scratch arrays, made once for each name and shape and then lent again and again.
+    """Scratch arrays, allocated once for each name and shape and then reused.
 
-    What forward leaves in a workspace (outputs and cache) is valid until the next forward with the
-    same workspace. Without one, every call makes arrays of its own.
+    Outputs and cache of a forward pass live in its workspace and are valid until the next forward
+    pass with the same workspace. Without a workspace, every call allocates new arrays.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_arrays": {}}  # scratch is not worth pickling
+        return {"_arrays": {}}  # scratch memory need not be pickled
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of this shape with unspecified contents."""
+        """Return an uninitialized array of this shape."""
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
             array = self._arrays[name] = np.empty(shape, dtype)
@@ -37,10 +37,10 @@ class Workspace:
 
 
 class Blocks:
-    """Weights cut into blocks, for products with the few rows of one step after another.
+    """Weights cut into blocks, for the small products of the steps of a sequence.
 
-    Products as small as those of one step spend a third of their time in BLAS rearranging the
-    weights. Here they are rearranged once for all steps.
+    BLAS spends up to a third of the time of such a small product packing the weights. Here the
+    weights are rearranged once for all steps.
 
     blocks   (G, N/m, K, m), cut from weights (G, K, N)
     """
@@ -58,9 +58,9 @@ class Blocks:
             np.multiply(cut, scale[..., None], out=self.blocks)
 
     def target(self, out: Array, rows: int | None = None) -> Array:
-        """Return a view of out (G, B, N) that ``np.matmul(x, blocks, out=view)`` fills.
+        """Return a view of ``out`` (G, B, N) to pass to ``np.matmul(x, blocks, out=view)``.
 
-        rows   multiply this many rows at a time, which B must be a multiple of; x is then
+        rows   multiply this many rows at a time; B must be a multiple of it, and x is then
                (B/rows, 1, 1, rows, K) instead of (B, K)
         """
         G, B, N = out.shape
@@ -70,16 +70,16 @@ class Blocks:
 
 
 def block_width(inner: int, outer: int) -> int:
-    """Return how many of ``outer`` columns go into a block: a divisor, or all if none will do."""
+    """Return the number of columns per block: a divisor of ``outer``, or all if none fits."""
     most = min(BLOCK_WEIGHTS // inner, outer)
     return next((m for m in range(most, NARROWEST_BLOCK - 1, -1) if outer % m == 0), outer)
 
 
 def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
-    """Apply tanh to all gates in place, and make a sigmoid of these.
+    """Apply tanh to all gates in place, then turn those in ``sigmoids`` into sigmoids.
 
-    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2 cannot overflow, and one tanh serves all gates. The halving
-    of x is not done here: it is in the weights.
+    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2 cannot overflow, and one call of tanh covers all gates.
+    The input is not halved here: the factor 1/2 is folded into the weights.
     """
     np.tanh(gates, out=gates)
     half = _half(gates.dtype)
@@ -90,21 +90,21 @@ def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
 
 @functools.cache
 def _half(dtype: np.dtype[Any]) -> Array:
-    # NumPy takes twice as long over a Python number, which counts when there is but one sample.
+    # A Python float would take NumPy twice as long, which matters for a single sample.
     return np.array(0.5, dtype)
 
 
 def by_gate(weight: Array, gates: int) -> Array:
-    """Return weights (G*H, I) as (G, H, I)."""
+    """Return a view (G, H, I) of weights (G*H, I)."""
     return weight.reshape(gates, -1, weight.shape[1])
 
 
 def weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array) -> None:
     """Write dW = sum_t dz_t x_t^T, gate by gate.
 
-    steps   gradients of each gate, (T*B, H)
-    inputs  what the weights were multiplied with, (T*B, I)
-    out     (G*H, I)
+    steps   gradient of each gate, (T*B, H)
+    inputs  the x_t that the weights multiplied, (T*B, I)
+    out     (G*H, I), receives dW
     """
     for d, grad in zip(steps, by_gate(out, len(steps)), strict=True):
         np.dot(d.T, inputs, out=grad)
@@ -113,8 +113,9 @@ def weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array) 
 def input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: Array) -> None:
     """Write dx_t = W_ih^T dz_t, summed over the gates.
 
-    steps          gradients of each gate, (T*B, H)
-    out, product   (T, B, I); the second is scratch
+    steps     gradient of each gate, (T*B, H)
+    out       (T, B, I), receives dx
+    product   (T, B, I), scratch memory
     """
     d_rows, rows = (array.reshape(len(steps[0]), -1) for array in (out, product))
     for gate, (d, w) in enumerate(zip(steps, by_gate(weight, len(steps)), strict=True)):
@@ -126,10 +127,10 @@ def input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: 
 def one_hot_gradients(
     steps: Sequence[Array], ids: NDArray[Any], out: Array, workspace: Workspace
 ) -> None:
-    """Write the gradient by the input weights when the inputs are ids.
+    """Write the gradient with respect to the input weights for inputs that are ids.
 
-    A product with the one-hot matrix of only those characters that occur: with thousands of
-    characters in the vocabulary, most columns of the gradient are zero.
+    It multiplies with the one-hot matrix of the characters in the batch only: with a vocabulary of
+    thousands of characters, most columns of the gradient are zero.
     """
     present, row = np.unique(ids, return_inverse=True)
     one_hot = workspace.array("one-hot", (row.size, present.size), out.dtype)

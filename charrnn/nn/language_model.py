@@ -1,4 +1,4 @@
-"""The language model: a network that predicts each next character.
+"""The language model: a network that predicts the next character at every step.
 
 ids (T, B) -> layer 0 -> dropout -> layer 1 -> ... -> dropout -> h W_out^T + b_out -> logits
 """
@@ -21,22 +21,25 @@ ModelState = list[State]
 
 
 def param_shapes(config: ModelConfig, vocab_size: int) -> Shapes:
-    """Return name and shape of every parameter, in the order in which they are stored."""
+    """Return the name and shape of every parameter, in storage order."""
     return network_shapes(config, vocab_size, vocab_size)
 
 
 class LanguageModel(Network):
-    """A character-level language model (Mikolov et al. 2010, on characters).
+    """A recurrent language model (Mikolov et al. 2010), on characters.
 
         model = LanguageModel(ModelConfig(cell="gru", hidden_size=64), vocab_size=50).init(rng)
         logits, state, cache = model.forward(ids, model.zero_state(B))
 
-    config       its shape
-    vocab_size   characters it knows (V)
-    flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
-    params       named views into ``flat``, after torch.nn: weight_ih_l0 (G*H, V), weight_hh_l0
-                 (G*H, H), bias_ih_l0, bias_hh_l0 (G*H,) ..., output.weight (V, H), output.bias (V,)
-    layers       the same, layer by layer and without the layer's number: weight_ih ...
+    config       cell, sizes and dropout of the network
+    vocab_size   number of characters in the vocabulary (V)
+    flat         array to keep all parameters in, as views; None: a new one, of zeros until ``init``
+
+    Attributes: ``flat``, all parameters in one array; ``params``, a dict of named views into it,
+    named as in torch.nn: weight_ih_l0 (G*H, V), weight_hh_l0 (G*H, H), bias_ih_l0 and bias_hh_l0
+    (G*H,), ..., output.weight (V, H), output.bias (V,); ``layers``, the recurrent ones as one dict
+    per layer, without the layer number in the names. G is the number of gates (rnn 1, gru 3, lstm
+    4), H the hidden size.
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, flat: Array | None = None) -> None:
@@ -44,15 +47,16 @@ class LanguageModel(Network):
         self.vocab_size = vocab_size
 
     def on(self, flat: Array) -> "LanguageModel":
-        """Return the same model with its parameters in another array."""
+        """Return the same network with its parameters in another array."""
         return LanguageModel(self.config, self.vocab_size, flat)
 
     def init(self, rng: np.random.Generator, frequencies: Array | None = None) -> "LanguageModel":
-        """Draw initial weights, the output layer's as torch.nn.Linear does. Returns the model.
+        """Draw initial weights as torch.nn does, open forget gates (bias 1), and return the model.
 
-        frequencies   share of each character in the text (V,). With them, the output bias starts at
-                      their logarithms: the first steps need not learn how often each character
-                      occurs, for which they would drive the hidden units into saturation
+        rng           source of the weights
+        frequencies   share of each character in the text, (V,). If given, the output bias starts at
+                      their logarithms. Otherwise the first steps would learn the frequencies by
+                      driving the hidden units into saturation
         """
         super().init(rng)
         if frequencies is not None:
@@ -67,10 +71,14 @@ class LanguageModel(Network):
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, ModelState, NetworkCache]:
-        """Run the model over ids (T, B), each from 0 to V - 1.
+        """Run the model over a batch of sequences.
 
-        Returns logits (T, B, V), the final state and a cache for backward. Dropout is on when a
-        random source for it is given, that is: while training.
+        ids           (T, B), each from 0 to V - 1
+        state         initial hidden state of every layer, from ``zero_state`` or an earlier call
+        dropout_rng   source of the dropout masks; None: no dropout
+        workspaces    scratch memory from ``workspaces``; None: new
+
+        Returns logits (T, B, V), the final state and a cache for ``backward``.
         """
         workspaces = workspaces or self.workspaces()
         top, final_state, saved = self.stack.forward(
@@ -80,9 +88,11 @@ class LanguageModel(Network):
         return logits, final_state, NetworkCache(saved, mask, features)
 
     def backward(self, cache: NetworkCache, d_logits: Array, grads: Params | None = None) -> Params:
-        """Return the gradient by every parameter, same keys as ``params``.
+        """Return the gradient with respect to every parameter, with the keys of ``params``.
 
-        grads   arrays to write them to; new ones if None
+        cache      from ``forward``; consumed by this call
+        d_logits   gradient of the loss with respect to the logits, (T, B, V)
+        grads      arrays for the gradients; new ones if None
         """
         grads = grads or self.new_grads()
         self._backward_layers(cache, self.head_backward(cache, d_logits, grads), grads)
@@ -105,10 +115,13 @@ class LanguageModel(Network):
     ) -> tuple[float, Params, ModelState]:
         """Return the mean cross-entropy in nats per character, its gradients, the final state.
 
-        Of an ensemble it is the mean of what the members reach alone; see ``ensemble``.
+        inputs    ids (T, B)
+        targets   ids (T, B); targets[t] is the character that follows inputs[t]
+        grads     arrays for the gradients; new ones if None
+        count     number of targets to average over, if these are part of a larger batch
 
-        grads   arrays for the gradients; new ones if None
-        count   how many targets the mean is over, if these are a share of a larger batch
+        For an ensemble, the loss is the mean of the members' losses; see ``ensemble``. The other
+        arguments are those of ``forward``.
         """
         logits, final_state, cache = self.forward(
             inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
@@ -131,7 +144,11 @@ class LanguageModel(Network):
         state: ModelState | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, ModelState]:
-        """Return log p of each target (T, B) in nats, and the final state."""
+        """Return log p of each target (T, B) in nats, and the final state.
+
+        inputs, targets   ids (T, B); targets[t] is the character that follows inputs[t]
+        state             initial hidden state of every layer; None: zeros
+        """
         state = state or self.zero_state(inputs.shape[1])
         logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
         return target_log_probabilities(logits, targets), final_state

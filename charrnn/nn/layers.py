@@ -270,7 +270,7 @@ class RNN(_Layers):
         layer = RNN(input_size=10, hidden_size=20, nonlinearity="relu")
         output, h_n = layer(inputs)            # or layer(inputs, h_0)
 
-    Constructor arguments; those from ``bias`` on, ``nonlinearity`` apart, are keyword-only:
+    Constructor arguments; those from ``bias`` on are keyword-only:
 
     input_size     number of input features (I), or of distinct ids
     hidden_size    hidden units per layer and direction (H)

@@ -1,4 +1,4 @@
-"""Losses, each with its gradient by the logits."""
+"""Losses, each with its gradient with respect to the logits."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from charrnn.nn.cells import Array
 def log_softmax(logits: Array) -> Array:
     """Return log(softmax(logits)) over the last axis.
 
-    Shifted by the largest logit, so that exp cannot overflow.
+    The logits are shifted by their maximum, so that exp cannot overflow.
     """
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -21,12 +21,12 @@ def log_softmax(logits: Array) -> Array:
 def softmax_cross_entropy(
     logits: Array, targets: NDArray[np.integer[Any]], count: int | None = None
 ) -> tuple[float, Array]:
-    """Return the mean of -log p(target) in nats, and its gradient by the logits.
+    """Return the mean of -log p(target) in nats, and its gradient with respect to the logits.
 
     logits    (T, B, V)
     targets   ids (T, B)
-    count     how many targets the mean is over: all of a batch, of which these may be a share.
-              By default that of ``targets``
+    count     number of targets to average over, if these are part of a larger batch. None: the
+              number of ``targets``
 
     The gradient is (softmax(logits) - one_hot(targets)) / count, shape (T, B, V).
     """
@@ -43,14 +43,14 @@ def softmax_cross_entropy(
 def sigmoid_cross_entropy(
     logits: Array, targets: NDArray[np.integer[Any]], count: int | None = None
 ) -> tuple[float, Array]:
-    """Return the mean of -log p(target) in nats for two classes, and its gradient by the logits.
+    """Return the mean binary cross-entropy in nats, and its gradient with respect to the logits.
 
-    logits    (B,), of class 1
+    logits    logits of class 1, (B,)
     targets   0 or 1, (B,)
     count     as in ``softmax_cross_entropy``
 
-    Binary cross-entropy of p = sigmoid(logits); its gradient is (p - targets) / count. Like
-    PyTorch's BCEWithLogitsLoss it starts from the logits, so that neither exp nor log can overflow.
+    With p = sigmoid(logits), the gradient is (p - targets) / count. Like PyTorch's
+    BCEWithLogitsLoss, it works on logits, so that neither exp nor log can overflow.
     """
     count = count or targets.size
     # -log p(1) = log(1 + exp(-x)), and -log p(0) = -log p(1) + x

@@ -1,9 +1,9 @@
-"""What all networks are: stacked recurrent layers and a linear output layer, the head.
+"""The common structure of all networks: stacked recurrent layers and a linear output layer (head).
 
     inputs -> recurrent layers -> features (N, D*H) -> dropout -> features W_out^T + b_out -> logits
 
-All parameters live in one flat array, and each name is a view into it: an optimizer, a checkpoint
-or another process handles a single array, while cells see named matrices.
+All parameters live in one flat array, and each named parameter is a view into it: optimizers,
+checkpoints and other processes handle a single array, while cells see named matrices.
 """
 
 import math
@@ -18,11 +18,11 @@ from charrnn.nn.stack import Stack, StackCache, drop_mask
 
 
 class NetworkCache(NamedTuple):
-    """What backward needs of forward.
+    """What ``backward`` needs from ``forward``.
 
     stack      what the recurrent layers saved
-    mask       what their features were multiplied with; None without dropout
-    features   after dropout, (..., D*H)
+    mask       dropout mask of the features; None without dropout
+    features   features after dropout, (..., D*H)
     """
 
     stack: StackCache
@@ -31,7 +31,7 @@ class NetworkCache(NamedTuple):
 
 
 def make_stack(config: ModelConfig, input_size: int) -> Stack:
-    """Return the recurrent layers that a config asks for."""
+    """Return the recurrent layers that a config describes."""
     return Stack(
         cell=make_cell(config.cell, config.nonlinearity),
         input_size=input_size,
@@ -45,7 +45,7 @@ def make_stack(config: ModelConfig, input_size: int) -> Stack:
 
 
 def network_shapes(config: ModelConfig, input_size: int, logits: int) -> Shapes:
-    """Return name and shape of every parameter, in the order in which they are stored."""
+    """Return the name and shape of every parameter, in storage order."""
     stack = make_stack(config, input_size)
     width = stack.directions * config.hidden_size
     return stack.shapes | {"output.weight": (logits, width), "output.bias": (logits,)}
@@ -54,12 +54,14 @@ def network_shapes(config: ModelConfig, input_size: int, logits: int) -> Shapes:
 class Network:
     """Recurrent layers and a head.
 
-    config       its shape
-    input_size   features of a step, or how many ids there are (I)
-    logits       outputs of the head
-    flat         all parameters in one array, the caller's if given; zero until ``init`` draws them
-    params       named views into ``flat``, after torch.nn: weight_ih_l0 ..., output.weight
-    layers       those of the recurrent layers, run by run and without the run's name: weight_ih ...
+    config       cell, sizes and dropout of the network
+    input_size   number of input features per step, or of distinct ids (I)
+    logits       number of outputs of the head
+    flat         array to keep all parameters in, as views; None: a new one, of zeros until ``init``
+
+    Attributes: ``params``, named views into ``flat``, named as in torch.nn: weight_ih_l0 ...,
+    output.weight; ``layers``, those of the recurrent layers, one dict per layer and direction,
+    without the suffix in the names: weight_ih ...
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Network:
         raise NotImplementedError
 
     def init(self, rng: np.random.Generator) -> Self:
-        """Draw initial weights as torch.nn does, with open forget gates. Returns the network."""
+        """Draw initial weights as torch.nn does, open forget gates, and return the network."""
         self.stack.init(self.params, rng)
         for layer in self.layers:
             self.cell.open_forget_gate(layer)
@@ -93,19 +95,19 @@ class Network:
         return self
 
     def zero_state(self, batch_size: int) -> list[State]:
-        """Return a state of zeros for every layer, bottom first."""
+        """Return a zero state, (B, H) arrays, for every layer and direction, bottom layer first."""
         return self.stack.zero_state(batch_size, self.flat.dtype)
 
     def workspaces(self) -> list[Workspace]:
-        """Return fresh scratch memory for forward, one for each layer and one for the head."""
+        """Return new scratch memory for ``forward``: one per run and one for the head."""
         return [*self.stack.workspaces(), Workspace()]
 
     def head(
         self, features: Array, rng: np.random.Generator | None, workspace: Workspace
     ) -> tuple[Array, Array | None, Array]:
-        """Return logits (..., V) of features (..., D*H), the dropout mask, and what is left.
+        """Return the logits (..., V) of features (..., D*H), the dropout mask, and the features.
 
-        The logits belong to the workspace.
+        The returned features are those after dropout. The logits live in the workspace.
         """
         mask = drop_mask(features, self.config.dropout, rng)
         if mask is not None:
@@ -118,7 +120,7 @@ class Network:
         return logits, mask, features
 
     def head_backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> Array:
-        """Undo ``head``: write its gradients, and return that by the features, (..., D*H)."""
+        """Write the gradients of the head, and return that of its features, (..., D*H)."""
         rows = _rows(d_logits)
         np.dot(rows.T, _rows(cache.features), out=grads["output.weight"])
         grads["output.weight"] /= self.config.members
@@ -145,7 +147,7 @@ class Network:
         return self
 
     def new_grads(self) -> Params:
-        """Return arrays for the gradients, same keys as ``params``."""
+        """Return uninitialized arrays for the gradients, with the keys of ``params``."""
         return {name: np.empty_like(param) for name, param in self.params.items()}
 
 

@@ -8,12 +8,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def count(shapes: Shapes) -> int:
-    """Return the number of parameters of these shapes."""
+    """Return the total number of elements in these shapes."""
     return sum(math.prod(shape) for shape in shapes.values())
 
 
 def views(flat: Array, shapes: Shapes) -> Params:
-    """Return named views into a flat array, one behind the other."""
+    """Return named views into a flat array, one after the other."""
     params, start = {}, 0
     for name, shape in shapes.items():
         size = math.prod(shape)

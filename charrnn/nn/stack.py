@@ -1,13 +1,14 @@
-"""Stacked recurrent layers, in one direction or in both.
+"""Stacked recurrent layers, unidirectional or bidirectional.
 
     inputs -> layer 0 -> dropout -> layer 1 -> dropout -> ... -> layer L-1 -> outputs (T, B, D*H)
 
-The generator, the layers in the form of torch.nn and the classifier are all made of this. Like a
-cell, a stack holds neither weights nor state.
+The language model, the classifier and the layers compatible with torch.nn all use it. Like a cell,
+a stack holds neither weights nor state.
 
-D is the number of directions, 1 or 2. With two, each layer reads its inputs from both ends
-(Schuster & Paliwal 1997), and its outputs are those of both side by side. L layers are L*D runs of
-the cell, in the order of torch.nn: layer by layer, forward before backward.
+D is the number of directions, 1 or 2. With two, each layer reads its inputs forward and backward
+(Schuster & Paliwal 1997), and its outputs are the two concatenated. A run is one pass of the cell
+in one layer and direction. The L*D runs are in the order of torch.nn: layer by layer, the forward
+direction first.
 """
 
 from collections.abc import Sequence
@@ -22,13 +23,13 @@ from charrnn.nn.ensemble import member_mask
 
 
 class StackCache(NamedTuple):
-    """What backward needs of forward: lists with an item for each run, or for each layer.
+    """What ``backward`` needs from ``forward``: lists with one item per run, or per layer.
 
-    cells          what the cell saved
-    params         the parameters it used, some of the recurrent weights dropped
-    weight_masks   run by run, what weights were multiplied with, by name
-    drop_masks     layer by layer, what its inputs were multiplied with; None without dropout
-    mask           as given to forward
+    cells          what the cell saved, per run
+    params         the parameters it used, after weight drop, per run
+    weight_masks   what some of the weights were multiplied with, by name, per run
+    drop_masks     dropout mask of the inputs, per layer; None without dropout
+    mask           as passed to ``forward``
     """
 
     cells: list[Any]
@@ -40,18 +41,18 @@ class StackCache(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """The shape of stacked layers, and how they work.
+    """The configuration of stacked layers, and their forward and backward passes.
 
-    cell           what all layers are made of
-    input_size     features of the input (I)
-    hidden_size    units per layer and direction (H)
-    layers         stacked layers (L)
-    bidirectional  read from both ends
-    bias           have biases; without, they are zero and not among the parameters
-    dropout        chance that an output is dropped on its way to the next layer
-    weight_drop    chance that a recurrent weight is dropped (Wan et al. 2013)
-    members        the units are divided among this many networks: between the units of two of them
-                   every weight is zero, and so is its gradient
+    cell           the cell of all layers
+    input_size     number of input features (I)
+    hidden_size    hidden units per layer and direction (H)
+    layers         number of stacked layers (L)
+    bidirectional  if True, also read the sequence backward
+    bias           if False, biases are zero and not among the parameters
+    dropout        probability of dropping an output between layers
+    weight_drop    probability of dropping a recurrent weight (Wan et al. 2013)
+    members        networks that the units are divided among; weights between the units of two of
+                   them, and their gradients, are zero
     """
 
     cell: Cell
@@ -66,18 +67,18 @@ class Stack:
 
     @property
     def directions(self) -> int:
-        """Directions in which each layer reads (D)."""
+        """The number of directions (D)."""
         return 2 if self.bidirectional else 1
 
     @property
     def runs(self) -> list[str]:
-        """What torch.nn appends to the names of parameters, one for each run: l0, l0_reverse."""
+        """The suffix of torch.nn's parameter names for each run: l0, l0_reverse."""
         endings = ("", "_reverse")[: self.directions]
         return [f"l{layer}{ending}" for layer in range(self.layers) for ending in endings]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every parameter, in the order of torch.nn."""
+        """The name and shape of every parameter, in the order of torch.nn."""
         return {
             f"{name}_{run}": shape
             for number, run in enumerate(self.runs)
@@ -90,9 +91,9 @@ class Stack:
         return self.cell.param_shapes(below, self.hidden_size)
 
     def split(self, params: Params) -> list[Params]:
-        """Return the parameters run by run, named as the cell names them.
+        """Return the parameters of each run, named as the cell names them.
 
-        They are views, but for zeros in place of biases that the stack does not have.
+        They are views, except for zeros in place of the biases of a stack without biases.
         """
         dtype = next(iter(params.values())).dtype
         return [
@@ -106,10 +107,7 @@ class Stack:
         ]
 
     def init(self, params: Params, rng: np.random.Generator) -> None:
-        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
-
-        H is the number of units of a member.
-        """
+        """Draw all parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does."""
         for layer in self.split(params):
             own = self.hidden_size // self.members
             drawn = init_params(self.cell, layer["weight_ih"].shape[1], self.hidden_size, rng, own)
@@ -120,12 +118,12 @@ class Stack:
                 layer[name] *= mask
 
     def zero_state(self, batch_size: int, dtype: DTypeLike) -> list[State]:
-        """Return a state of zeros, (B, H) each, for every run."""
+        """Return a zero state, (B, H) arrays, for every run."""
         shape, names = (batch_size, self.hidden_size), self.cell.state_names
         return [tuple(np.zeros(shape, dtype) for _ in names) for _ in self.runs]
 
     def workspaces(self) -> list[Workspace]:
-        """Return fresh scratch memory for forward, one for each run."""
+        """Return new scratch memory for ``forward``, one workspace per run."""
         return [Workspace() for _ in self.runs]
 
     def forward(  # noqa: PLR0913
@@ -140,22 +138,23 @@ class Stack:
     ) -> tuple[Array, list[State], StackCache]:
         """Run all layers over a sequence.
 
-        layers       parameters, run by run, as ``split`` returns them
+        layers       parameters of each run, as returned by ``split``
         inputs       ids (T, B), standing for one-hot vectors, or features (T, B, I)
         state        initial state of every run
-        mask         (T, B), False where a sample has ended: its state stays, its outputs are zero
-        rng          what is dropped is drawn from here; None: nothing is
-        workspaces   one for each run. Outputs and cache belong to them: they hold until the next
-                     forward with the same ones
+        mask         (T, B), False where a sample has ended: there its state no longer changes and
+                     its outputs are zero
+        rng          source of the dropout masks; None: no dropout
+        workspaces   one per run. Outputs and cache live in them and are valid until the next
+                     forward pass with the same workspaces
 
-        Returns outputs (T, B, D*H), the final state of every run, and a cache for backward.
+        Returns outputs (T, B, D*H), the final state of every run, and a cache for ``backward``.
         """
         workspaces = workspaces or self.workspaces()
         cache, final_state, D = StackCache([], [], [], [], mask), [], self.directions
         reversed_mask = None if mask is None else mask[::-1]
         outputs: NDArray[Any] = inputs
         if mask is not None and inputs.ndim > mask.ndim:
-            # Zero times NaN is NaN: what is behind the end of a sample must not reach a gradient.
+            # Zero times NaN is NaN: values in the padding must not reach a gradient.
             outputs = np.where(mask[..., None], inputs, inputs.dtype.type(0))
         for layer in range(self.layers):
             drop = drop_mask(outputs, self.dropout, rng) if layer else None
@@ -187,14 +186,15 @@ class Stack:
         d_state: Sequence[State],
         grads: Sequence[Params] | None = None,
     ) -> tuple[list[Params], Array | None, list[State]]:
-        """Backpropagate through time, from the top layer to the bottom one.
+        """Backpropagate through time, from the top layer to the bottom layer.
 
-        d_outputs   gradient of the loss by the outputs, (T, B, D*H); None: zero
-        d_state     gradient by the final state of every run
-        grads       arrays for the gradients, run by run as ``split`` returns them; new ones if None
+        d_outputs   gradient of the loss with respect to the outputs, (T, B, D*H); None: zeros
+        d_state     gradient with respect to the final state of every run
+        grads       arrays for the gradients of each run, as returned by ``split``; None: new ones
 
-        Returns gradients by the parameters, run by run; by the inputs, (T, B, I), or None for ids;
-        and by the initial state. The cache is used up, the arguments are left as they were.
+        Returns the gradients with respect to the parameters of each run, to the inputs, (T, B, I)
+        or None for ids, and to the initial state. Consumes the cache; does not change the other
+        arguments.
         """
         D, H = self.directions, self.hidden_size
         grads = grads or [{n: np.empty_like(p) for n, p in used.items()} for used in cache.params]
@@ -224,7 +224,7 @@ class Stack:
     def _masked(
         self, run: int, params: Params, rng: np.random.Generator | None, cache: StackCache
     ) -> Params:
-        """Return the parameters with some recurrent weights dropped, and note it in the cache."""
+        """Return the parameters after weight drop, and add parameters and masks to the cache."""
         masks = self._member_masks(run, params)
         drop = drop_mask(params["weight_hh"], self.weight_drop, rng)
         if drop is not None:
@@ -235,7 +235,7 @@ class Stack:
         return params
 
     def _member_masks(self, run: int, params: Params) -> Params:
-        """Return 1 for weights within a member and 0 for those between two, by name."""
+        """Return the masks that keep the members of an ensemble unconnected, by name."""
         if self.members == 1:
             return {}
         names = ("weight_hh", "weight_ih") if run >= self.directions else ("weight_hh",)
@@ -245,13 +245,13 @@ class Stack:
 
 
 def drop_mask(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:
-    """Return what to multiply an array with so that some of it is dropped; None to leave it.
+    """Return an inverted-dropout mask for an array, or None without dropout.
 
-    What is kept is scaled up, so that there is nothing to rescale when sampling.
+    The elements kept are scaled up, so that nothing needs rescaling at inference.
     """
     if rng is None or not chance:
         return None
-    # One byte decides on each element, so the chance is a multiple of 1 / 256, nearly.
+    # One random byte per element: the probability is rounded to a multiple of 1/256.
     kept = min(max(round(256 * (1 - chance)), 1), 255)
     mask: Array = (rng.integers(256, size=array.shape, dtype=np.uint8) < kept).astype(array.dtype)
     mask *= 256 / kept

@@ -1,1 +1,1 @@
-"""Groups of processes that work on the same arrays, and the collectives they need."""
+"""Process groups with shared memory, and their collective operations."""

@@ -1,8 +1,8 @@
 """A group of processes forked from this one.
 
-They work on the same arrays, in memory that has no name: it goes with the last of them, however it
-ends. They wait for each other through pipes. A pipe closes when the process at its other end is
-gone, kill -9 included, so nobody waits for the dead and no worker outlives the run.
+They share arrays in anonymous memory, which the system frees when the last process ends. They
+synchronize through pipes. A pipe closes when the process at the other end dies, even by kill -9,
+so no process waits for a dead one and no worker outlives the run.
 """
 
 import math
@@ -19,18 +19,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from charrnn.parallel.group import ENDING_SIGNALS, MAX_VALUES, WorkerLostError
 
-# Bytes in front of a message that tell its length.
+# The size in bytes of the length prefix of a message.
 HEADER_BYTES = 4
 
 
 class ForkedGroup:
-    """This process, rank 0, and others forked from it. Needs ``os.fork``."""
+    """This process, rank 0, and workers forked from it. Requires ``os.fork``."""
 
     def __init__(self, size: int) -> None:
         self.rank, self.size = 0, size
-        self._pipes: list[tuple[int, int]] = []  # read and write ends, towards each of the others
+        self._pipes: list[tuple[int, int]] = []  # read and write ends, one pair per other process
         self._children: list[int] = []
-        # Two by turns: when a process writes a value, all have read the last but one.
+        # Double buffer: when a process writes a value, all have read the one before the last.
         self._values = self.array((2, size, MAX_VALUES), np.float64)
         self._turn = 0
         self._task: object = None
@@ -45,7 +45,7 @@ class ForkedGroup:
         return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
     def start(self, task: object) -> None:
-        """Fork the other processes."""
+        """Fork the workers."""
         self._task = task
         # A signal between fork and ``_serve`` would unwind a child into the caller's code.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
@@ -59,7 +59,7 @@ class ForkedGroup:
             to_child, from_child = os.pipe(), os.pipe()
             child = os.fork()
             if child == 0:
-                for read, write in self._pipes:  # those of its elder siblings
+                for read, write in self._pipes:  # the pipes of workers forked earlier
                     os.close(read)
                     os.close(write)
                 os.close(to_child[1])
@@ -72,8 +72,8 @@ class ForkedGroup:
             self._children.append(child)
 
     def _serve(self) -> NoReturn:
-        """Run what rank 0 calls, until its pipe closes."""
-        # Rank 0 decides what ends a run; the others go when its pipe closes.
+        """Run the calls of rank 0 until its pipe closes."""
+        # Rank 0 handles signals; workers exit when its pipe closes.
         for number in ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
@@ -84,7 +84,7 @@ class ForkedGroup:
                 getattr(self._task, method)(*args)
         except WorkerLostError:
             pass
-        except BaseException as error:  # noqa: BLE001  # it must not return into the caller's code
+        except BaseException as error:  # noqa: BLE001  # must not propagate to the caller's code
             if sys.stderr is not None:
                 sys.stderr.write(f"charrnn: worker {self.rank}: {error!r}\n")
             code = 1
@@ -98,7 +98,7 @@ class ForkedGroup:
         return getattr(self._task, method)(*args)
 
     def barrier(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process has reached the barrier."""
         if self.rank == 0:
             self._wait()
             self._send(b".")
@@ -107,7 +107,7 @@ class ForkedGroup:
             self._wait()
 
     def all_reduce(self, *values: float) -> list[float]:
-        """Return the sum over all processes of each value, the same in all of them."""
+        """Return the sum of each value over all processes, the same in every process."""
         self._turn = 1 - self._turn
         table = self._values[self._turn, :, : len(values)]
         table[self.rank] = values
@@ -125,7 +125,7 @@ class ForkedGroup:
         return total
 
     def all_gather(self, array: NDArray[Any]) -> None:  # noqa: ARG002
-        """Wait until every process has written its part: they all see the same memory."""
+        """Wait until every process has written its part; the memory is shared."""
         self.barrier()
 
     def part(self, length: int) -> slice:
@@ -133,13 +133,13 @@ class ForkedGroup:
         return slice(length * self.rank // self.size, length * (self.rank + 1) // self.size)
 
     def check(self) -> None:
-        """Raise WorkerLostError if rank 0 is gone."""
-        # It sends nothing while there is work: what can be read then is the end of the pipe.
+        """Raise WorkerLostError if rank 0 has died."""
+        # Rank 0 sends nothing during a call, so a readable pipe is a closed pipe.
         if self.rank and select.select([self._pipes[0][0]], [], [], 0)[0]:
             raise WorkerLostError
 
     def close(self) -> None:
-        """End the other processes, whatever they are at: nothing is left to them to finish."""
+        """Kill the workers, whatever they are doing: they have nothing left to finish."""
         for read, write in self._pipes:
             os.close(read)
             os.close(write)

@@ -1,8 +1,8 @@
-"""Processes that work in step: what a group of them can do, and the group of one.
+"""Groups of processes that work in lockstep: the interface, and the group of one process.
 
-NumPy runs on one core but for its matrix products, so a second core is best used by a second
-process. The processes of a group share memory, run the same task and meet in collectives, which are
-named after MPI's: a group that spans several machines can be one more implementation.
+NumPy uses one core for everything except matrix products, so a second process is the best way to
+use a second core. The processes of a group share memory, run the same task and synchronize through
+collectives named after those of MPI, so that a group across machines could implement them too.
 """
 
 import signal
@@ -13,66 +13,66 @@ from numpy.typing import DTypeLike, NDArray
 
 from charrnn.errors import CharRNNError
 
-# How many values an ``all_reduce`` can take.
+# The most values that ``all_reduce`` accepts.
 MAX_VALUES = 4
 
-# The signals that ask a program to end, as far as this system has them.
+# The signals that ask a program to end, if the system has them.
 ENDING_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
 class WorkerLostError(CharRNNError):
-    """Another process of the group is gone."""
+    """Another process of the group has died."""
 
     def __init__(self) -> None:
         super().__init__("a worker process died", hint="was it killed for memory?")
 
 
 class Group(Protocol):
-    """Processes that work in step. Rank 0 is the one that made the group.
+    """Processes that work in lockstep. Rank 0 is the process that created the group.
 
-    rank   number of this process, from 0
+    rank   index of this process, from 0
     size   number of processes
 
-    Each collective must be called by all processes, and raises WorkerLostError if one is gone.
+    All processes must call each collective. It raises WorkerLostError if one of them has died.
     """
 
     rank: int
     size: int
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of zeros that all processes see. Before ``start`` only."""
+        """Return an array of zeros in shared memory. Only before ``start``."""
         ...
 
     def start(self, task: object) -> None:
-        """Start the other processes, each with the task; they wait for ``call``."""
+        """Start the workers, each with the task; they wait for ``call``."""
         ...
 
     def call(self, method: str, *args: object) -> Any:  # noqa: ANN401
-        """Broadcast a call: every process runs this method of its task. Rank 0 only.
+        """Broadcast a call: every process runs this method of its task. Only in rank 0.
 
-        Returns what the method returned here.
+        Returns the result of the method in this process.
         """
         ...
 
     def barrier(self) -> None:
-        """Wait until every process is here, and what each wrote to shared arrays with it."""
+        """Wait until every process has reached the barrier and its writes are visible to all."""
         ...
 
     def all_reduce(self, *values: float) -> list[float]:
-        """Return the sum over all processes of each value, the same in all of them."""
+        """Return the sum of each value over all processes, the same in every process."""
         ...
 
     def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return this process's ``part`` of the sum of all rows of a shared array (size, N).
 
-        Row r is that of rank r. The sum is made in the first row.
+        Row r belongs to rank r. The sum overwrites the first row.
         """
         ...
 
     def all_gather(self, array: NDArray[Any]) -> None:
-        """Make the ``part`` of a shared array that each process wrote known to all of them."""
+        """Make the ``part`` of a shared array that each process wrote visible to all."""
         ...
 
     def part(self, length: int) -> slice:
@@ -80,16 +80,16 @@ class Group(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise WorkerLostError if rank 0 is gone; for work that takes seconds."""
+        """Raise WorkerLostError if rank 0 has died; to poll during work that takes seconds."""
         ...
 
     def close(self) -> None:
-        """End the other processes."""
+        """End the workers."""
         ...
 
 
 def shared(group: Group, array: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy of an array that all processes of a group see. Before ``start`` only."""
+    """Return a copy of an array in the shared memory of a group. Only before ``start``."""
     copy = group.array(array.shape, array.dtype)
     copy[...] = array
     return copy
@@ -109,7 +109,7 @@ class SingleProcess:
         return np.zeros(shape, dtype)
 
     def start(self, task: object) -> None:
-        """Remember the task: there is nobody to start."""
+        """Keep the task; there are no workers to start."""
         self._task = task
 
     def call(self, method: str, *args: object) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""How many processes a job is worth, and the group that runs them."""
+"""The number of processes to use for a job, and the group that runs them."""
 
 import os
 import platform
@@ -10,17 +10,16 @@ from charrnn.parallel.forked import ForkedGroup
 from charrnn.parallel.group import Group, SingleProcess
 from charrnn.parallel.spawned import SpawnedGroup
 
-# Fewer windows than this for a process keep BLAS from its quicker kernels, and a step of less
-# arithmetic than this (about a millisecond of it) is over before the others can help.
+# With fewer windows per process than this, BLAS does not use its faster kernels. A step with fewer
+# operations than this (about a millisecond) ends before another process could help.
 MIN_COLUMNS = 16
 MIN_OPERATIONS = 100_000_000
 
 
 def start_method() -> Literal["fork", "spawn"] | None:
-    """Return how workers are started here; None where they cannot be.
+    """Return how to start workers on this system, or None if it cannot.
 
-    Forking costs nothing and shares what is there already, but only on Linux does NumPy's BLAS
-    survive it.
+    Forking is cheap and shares existing memory, but NumPy's BLAS only survives it on Linux.
     """
     if platform.system() == "Linux":
         return "fork"
@@ -28,7 +27,7 @@ def start_method() -> Literal["fork", "spawn"] | None:
 
 
 def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int:
-    """Return how many processes to train in: one per core, as far as they all have enough to do."""
+    """Return the number of training processes: one per core, if each has enough work."""
     if start_method() is None:
         return 1
     weights = model.layers * model.hidden_size**2
@@ -39,8 +38,8 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
 
 
 def sampling_workers(count: int) -> int:
-    """Return how many processes to write this many samples in."""
-    # A fresh process takes longer to start than most samples take to be written.
+    """Return the number of processes to generate this many samples with."""
+    # A spawned process takes longer to start than most samples take to generate.
     return min(_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
 
 

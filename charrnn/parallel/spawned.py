@@ -1,7 +1,7 @@
-"""A group of freshly started processes, for systems on which a process must not be forked.
+"""A group of newly started processes, for systems where forking is unsafe.
 
-The task is pickled. Arrays are not: they are views of memory that all processes map, and what is
-pickled is where they are. That memory is a file without a name, passed on as a descriptor.
+The task is pickled. Arrays are not: they are views of memory that all processes map, and only their
+location is pickled. That memory is an unnamed file, passed to the workers as a descriptor.
 """
 
 import io
@@ -20,11 +20,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from charrnn.parallel.forked import ForkedGroup
 
-# Why not multiprocessing: its spawned workers import the caller's __main__ again, so that a script
-# without a __main__ guard would train once more in each; its shared memory has a name and a tracker
-# process that outlives a kill; and it pickles a view of shared memory as a copy all the same.
+# Why not multiprocessing: its spawned workers import the caller's __main__ again, so a script
+# without a __main__ guard would train again in each worker. Its shared memory has a name, and a
+# tracker process that survives a kill. And it still pickles a view of shared memory as a copy.
 
-# Larger arrays are moved to shared memory, smaller ones go with the pickle.
+# Arrays larger than this many bytes are moved to shared memory; smaller ones are pickled.
 LARGEST_PICKLED = 1 << 16
 
 
@@ -34,7 +34,7 @@ class _Segment(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where an array is."""
+    """The location of an array in shared memory."""
 
     segment: int
     offset: int
@@ -44,7 +44,7 @@ class _Place(NamedTuple):
 
 
 class SpawnedGroup(ForkedGroup):
-    """This process, rank 0, and others that were started anew."""
+    """This process, rank 0, and newly started workers."""
 
     def __init__(self, size: int) -> None:
         self._segments: list[_Segment] = []
@@ -64,7 +64,7 @@ class SpawnedGroup(ForkedGroup):
         return np.frombuffer(segment.memory, dtype, math.prod(shape)).reshape(shape)
 
     def start(self, task: object) -> None:
-        """Start the other processes."""
+        """Start the workers."""
         self._task = task
         pickled = io.BytesIO()
         _Pickler(pickled, self).dump((self, task))
@@ -74,11 +74,11 @@ class SpawnedGroup(ForkedGroup):
                 "rank": rank,
                 "pipe": [to_child[0], from_child[1]],
                 "segments": [(s.descriptor, s.memory.size) for s in self._segments],
-                "path": sys.path,  # where the modules of what is pickled are found
+                "path": sys.path,  # to find the modules of pickled objects
             }
             ours = [to_child[0], from_child[1], *(s.descriptor for s in self._segments)]
-            # -P: not what happens to lie in the current folder. A session of its own: Ctrl-C is for
-            # rank 0, which then decides what becomes of the others.
+            # -P: do not import modules from the current folder. A new session: only rank 0 gets
+            # Ctrl-C, and then stops the workers itself.
             child = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-P", "-m", "charrnn.parallel.spawned", json.dumps(plan)],
                 stdin=subprocess.PIPE,
@@ -91,20 +91,20 @@ class SpawnedGroup(ForkedGroup):
             self._pipes.append((from_child[0], to_child[1]))
             self._children.append(child.pid)
             child.returncode = 0  # ``close`` waits for it
-            assert child.stdin is not None  # noqa: S101  # it was asked for
+            assert child.stdin is not None  # noqa: S101  # because of stdin=PIPE
             with child.stdin:
                 child.stdin.write(pickled.getbuffer())
         for segment in self._segments:
             os.close(segment.descriptor)
 
     def join(self, plan: dict[str, Any], task: object) -> None:
-        """Become the worker that a plan describes. Does not return."""
+        """Become the worker described by a plan. Does not return."""
         self.rank, self._pipes, self._children = plan["rank"], [tuple(plan["pipe"])], []
         self._task = task
         self._serve()
 
     def place(self, array: NDArray[Any]) -> _Place | None:
-        """Return where in shared memory an array is, or None."""
+        """Return the location of an array in shared memory, or None."""
         address = array.__array_interface__["data"][0]
         for number, segment in enumerate(self._segments):
             offset = address - segment.memory.__array_interface__["data"][0]
@@ -114,7 +114,7 @@ class SpawnedGroup(ForkedGroup):
 
 
 class _Pickler(pickle.Pickler):
-    """Replaces arrays by their places, and moves large ones that have none."""
+    """Replaces shared arrays by their locations, and moves other large arrays to shared memory."""
 
     def __init__(self, file: io.BytesIO, group: SpawnedGroup) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
@@ -122,7 +122,7 @@ class _Pickler(pickle.Pickler):
         self._moved: dict[int, NDArray[Any]] = {}
 
     def persistent_id(self, obj: object) -> _Place | None:
-        """Return the place of an array; None for what is to be pickled."""
+        """Return the location of a shared array; None for an object to be pickled."""
         if not isinstance(obj, np.ndarray):
             return None
         place = self._group.place(obj)
@@ -135,14 +135,14 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds the arrays again."""
+    """Replaces locations by views of shared memory."""
 
     def __init__(self, file: Any, segments: list[_Segment]) -> None:  # noqa: ANN401
         super().__init__(file)
         self._segments = segments
 
     def persistent_load(self, pid: _Place) -> NDArray[Any]:
-        """Return the array at a place."""
+        """Return the array at a location."""
         memory = self._segments[pid.segment].memory
         return np.ndarray(pid.shape, pid.dtype, memory, pid.offset, pid.strides)
 
@@ -152,13 +152,13 @@ def _mapped(descriptor: int, size: int) -> _Segment:
 
 
 def main() -> None:
-    """Be a worker: the plan is the argument, the task comes through stdin."""
+    """Run a worker: the plan is the command-line argument, the task comes through stdin."""
     plan = json.loads(sys.argv[1])
     sys.path[:] = plan["path"]
     segments = [_mapped(*segment) for segment in plan["segments"]]
     try:
         group, task = _Unpickler(sys.stdin.buffer, segments).load()
-    except (EOFError, pickle.UnpicklingError):  # rank 0 is gone
+    except (EOFError, pickle.UnpicklingError):  # rank 0 has died
         return
     group.join(plan, task)
 

@@ -1,1 +1,1 @@
-"""From files to ids: decoding, the vocabulary, windows, labelled texts and what is held out."""
+"""From files to ids: decoding, vocabulary, training windows, labeled texts, held-out splits."""

@@ -1,4 +1,4 @@
-"""Batches: what a training step learns from, the same for texts and for labelled sequences."""
+"""Mini-batches, in one form for texts and for labeled sequences."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ EVERY = slice(None)
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples side by side.
+    """A mini-batch.
 
     inputs    ids (T, B) or features (T, B, I)
-    targets   ids (T, B), targets[t] being what comes after inputs[t]; or classes (B,)
-    mask      (T, B), False behind the end of a sample; None if all are equally long
-    fresh     True: start from a zero state. False: carry on from the last batch's state
+    targets   ids (T, B), where targets[t] follows inputs[t]; or classes (B,)
+    mask      (T, B), False at padded steps; None if all samples have the same length
+    fresh     True: start from a zero state. False: start from the final state of the last batch
     """
 
     inputs: NDArray[Any]
@@ -26,23 +26,23 @@ class Batch:
 
 
 class Batches(ABC):
-    """A source of batches that can be asked for any step of any epoch.
+    """A source of batches with random access to every step of every epoch.
 
-    Every batch is a pure function of the random seed and the step: nothing has to be remembered to
-    resume a run.
+    A batch is a pure function of the random seed and the step, so a resumed run needs no stored
+    position.
 
-    batch_size        samples of a batch (B)
-    steps_per_epoch   steps in which all there is to learn from has been seen once
+    batch_size        samples per batch (B)
+    steps_per_epoch   steps in one pass over the training data
     """
 
     batch_size: int
     steps_per_epoch: int
 
     def at(self, step: int, samples: slice = EVERY) -> Batch:
-        """Return the batch of a step, counted from 0 through all epochs, or some of its samples."""
+        """Return the batch of a step, counted from 0 across epochs, or some of its samples."""
         epoch, position = divmod(step, self.steps_per_epoch)
         return self._in_epoch(epoch, position, samples)
 
     @abstractmethod
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
-        """Return some samples of a batch of an epoch."""
+        """Return some samples of the batch at a position in an epoch."""

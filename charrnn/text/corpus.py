@@ -15,12 +15,12 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as ids, and what was noticed while reading it.
+    """A text as ids, with its vocabulary; see ``read_corpus``.
 
-    ids          shape (N,), in the smallest type that holds them
-    vocabulary   the characters that occur, with counts
-    sha256       of the bytes read, in hexadecimal
-    warnings     oddities that a user may want to know of
+    ids          one id per character, shape (N,), in the smallest unsigned integer type
+    vocabulary   the characters that occur in the text, with their counts
+    sha256       hash of the bytes read, in hexadecimal
+    warnings     messages about unusual content, such as NUL characters
     """
 
     ids: Ids
@@ -29,9 +29,9 @@ class Corpus:
     warnings: tuple[str, ...] = ()
 
     def encoded_with(self, vocabulary: Vocabulary) -> "Corpus":
-        """Return the corpus with the ids of another vocabulary, which keeps its own counts.
+        """Return the same corpus with the ids of another vocabulary, which keeps its own counts.
 
-        Raises VocabularyError if that lacks a character that occurs.
+        Raises VocabularyError if a character of the corpus is not in that vocabulary.
         """
         table = vocabulary.encode(self.vocabulary.characters)
         if np.array_equal(table, np.arange(len(table))):
@@ -44,9 +44,15 @@ class Corpus:
 def read_corpus(
     sources: Sequence[str], *, encoding: str = "utf-8", normalize: Normalization = "none"
 ) -> Corpus:
-    """Read one or more texts, one after the other, into ids.
+    """Read one or more text files into one array of ids.
 
-    Raises CorpusError if one cannot be read or decoded or if all are empty.
+    sources     paths, read one after the other; "-" is standard input
+    encoding    encoding of the files; a byte-order mark is removed
+    normalize   Unicode normalization: "NFC", "NFKC" or "none"
+
+    Texts that need more than 64 MB of ids are kept in a temporary file. Raises CorpusError if a
+    file cannot be read or decoded, if all are empty, or if the temporary file does not fit on the
+    disk; ConfigError for an unknown encoding.
     """
     reader = Reader(encoding, normalize)
     pieces = (piece for source in sources for piece in reader.pieces(source))

@@ -1,4 +1,4 @@
-"""From pieces of text to ids, while they are read."""
+"""Streaming encoder: from pieces of text to ids while reading."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +13,10 @@ BYTE = 256
 
 
 def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:
-    """Encode pieces of text with the vocabulary that they themselves make up.
+    """Encode pieces of text with the vocabulary of those pieces.
 
-    Characters get provisional ids in order of appearance; once all are known, the ids are put in
-    the order of the sorted vocabulary.
+    Characters get provisional ids in order of appearance. At the end, these are mapped to the ids
+    of the sorted vocabulary.
     """
     encoder = _Encoder()
     with Spool() as spool:
@@ -33,10 +33,10 @@ def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:
 
 
 class _Encoder:
-    """Gives characters provisional ids, in order of appearance, and counts them.
+    """Assigns provisional ids to characters in order of appearance, and counts them.
 
-    seen     code points, by id
-    counts   occurrences, by id
+    seen     code point of each id
+    counts   occurrences of each id
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class _Encoder:
         self._ids = np.full(CODE_POINTS, -1, np.int32)
 
     def encode(self, piece: str) -> Ids:
-        """Return the ids of a piece in the smallest type that holds those known so far."""
+        """Return the ids of a piece in the smallest type that holds all ids so far."""
         if piece.isascii():
             points = np.frombuffer(piece.encode("ascii"), np.uint8)
             counts = _count(points, BYTE)
@@ -64,7 +64,7 @@ class _Encoder:
         return ids
 
     def _learn(self, points: NDArray[np.integer[Any]]) -> None:
-        """Give ids to those of these code points that have none."""
+        """Assign ids to those of these code points that have none."""
         new = points[self._ids[points] < 0]
         self._ids[new] = np.arange(len(self.seen), len(self.seen) + len(new))
         self.seen = np.concatenate([self.seen, new.astype(np.uint32)])
@@ -75,7 +75,7 @@ def _count(ids: Ids, size: int) -> NDArray[np.int64]:
     """Return how often each of the ids 0 to size - 1 occurs."""
     if ids.dtype != np.uint8:
         return np.bincount(ids, minlength=size)
-    # In pairs, which halves the work: one byte of a pair is its row, the other its column.
+    # Counting pairs of bytes halves the work: one byte is the row, the other the column.
     even = ids[: len(ids) // 2 * 2]
     pairs = np.bincount(even.view(np.uint16), minlength=BYTE**2).reshape(BYTE, BYTE)
     counts: NDArray[np.int64] = pairs.sum(axis=0) + pairs.sum(axis=1)
@@ -85,7 +85,7 @@ def _count(ids: Ids, size: int) -> NDArray[np.int64]:
 
 def mapped(ids: Ids, table: Ids) -> Ids:
     """Return table[ids]."""
-    if ids.dtype == table.dtype == np.uint8:  # bytes can do that several times quicker
+    if ids.dtype == table.dtype == np.uint8:  # bytes.translate is several times faster
         whole = np.zeros(BYTE, np.uint8)
         whole[: len(table)] = table
         return np.frombuffer(ids.tobytes().translate(whole.tobytes()), np.uint8)

@@ -1,4 +1,4 @@
-"""Labelled texts from files and standard input: what a classifier learns from."""
+"""Labeled texts from files and standard input: training data for a classifier."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ JSONL_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 LABEL, TEXT = "label", "text"
 LONGEST_LABEL = 200
 LONGEST_FIELD = 1 << 30
-MOST_COLUMNS = 9  # digits of a number of columns
+MOST_COLUMNS = 9  # most digits of a column number
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts and their labels, and the SHA-256 of the bytes that they were read from."""
+    """Texts and their labels, and the SHA-256 of the bytes they were read from."""
 
     texts: list[str]
     labels: list[str]
@@ -32,7 +32,7 @@ class Labelled:
 
 
 class Columns(NamedTuple):
-    """Where label and text are: names, or numbers counted from 1; None: where they usually are."""
+    """The columns of label and text: names, or numbers from 1; None: the format's default."""
 
     label: str | None = None
     text: str | None = None
@@ -51,16 +51,16 @@ def read_labelled(
     normalize: Normalization = "none",
     columns: Columns | None = None,
 ) -> Labelled:
-    """Read labelled texts from files, or from standard input for ``-``.
+    """Read labeled texts from files, or from standard input for ``-``.
 
         *.jsonl, *.ndjson    one JSON object per line, with "label" and "text"
-        *.csv                comma-separated values; its first row names the columns
-        all others           label TAB text, one per line; a row of names if ``columns`` has one,
-                             or if it is "label" and "text"
+        *.csv                comma-separated values with a header row
+        all others           label TAB text, one per line; with a header row if ``columns`` has a
+                             name, or if the first line is "label" TAB "text"
 
-    Standard input that begins with { is JSON Lines, with a row of names and commas it is CSV.
-    Raises CorpusError naming file and line for what cannot be understood, and ConfigError for
-    columns that are not there.
+    Standard input that begins with { is read as JSON Lines; with a comma-separated header row it is
+    read as CSV. Raises CorpusError with file and line for malformed input, and ConfigError for
+    missing columns.
     """
     reader, columns = Reader(encoding), columns or Columns()
     texts, labels = [], []
@@ -69,7 +69,7 @@ def read_labelled(
         for row in _rows(source, content, columns):
             if fault := _fault(row):
                 raise CorpusError(f"{source}: line {row.line}: {fault}", hint="mend it, or drop it")
-            # After all is parsed: a wide comma of a text must not become one of the file.
+            # After parsing: NFKC turns a full-width comma in a text into a plain one.
             texts.append(normalized(row.text, normalize))
             labels.append(row.label)
     if not texts:
@@ -80,7 +80,7 @@ def read_labelled(
 
 
 def _fault(row: _Row) -> str | None:
-    """Return why a row cannot be used."""
+    """Return why a row cannot be used, or None."""
     if not row.label:
         return "the label is empty"
     if len(row.label) > LONGEST_LABEL:
@@ -101,14 +101,14 @@ def _rows(source: str, content: str, columns: Columns) -> Iterator[_Row]:
         return _column_rows(source, lines, named, header=True)
     if columns == Columns():
         return _plain_rows(source, content)
-    # a tab-separated file has no quotes: what looks like one is a part of the text
+    # A tab-separated file has no quoting: quotation marks are part of the text.
     lines = csv.reader(io.StringIO(content, newline="\n"), delimiter="\t", quoting=csv.QUOTE_NONE)
     given = Columns(columns.label or "1", columns.text or "2")
     return _column_rows(source, lines, given, header=not all(map(_is_number, given)))
 
 
 def _is_csv(content: str, columns: Columns) -> bool:
-    """Return True for a text whose first line names the columns, separated by commas."""
+    """Return True if the first line is a comma-separated header with these column names."""
     first = content.partition("\n")[0].removesuffix("\r")
     names = next(csv.reader([first]), [])
     return "\t" not in first and all(column in names for column in columns)

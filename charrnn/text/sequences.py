@@ -1,4 +1,4 @@
-"""Labelled sequences: stored one behind the other, split by class, batched by length."""
+"""Labeled sequences: stored end to end, split by class, batched by length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from charrnn.randomness import Purpose, generator
 from charrnn.text.batches import Batch, Batches
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points, id_dtype
 
-# Batches whose sequences are sorted by length together: in a batch of one length nothing is padded.
+# The number of batches whose sequences are sorted by length together, to reduce padding.
 SORTED_TOGETHER = 32
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled sequences of any lengths.
+    """Labeled sequences of different lengths; ``Examples.of`` builds them.
 
-    values   all steps of all sequences: ids (N,) or features (N, I)
-    starts   where each sequence begins in ``values``, (S,)
-    lengths  how many steps it has, (S,)
-    labels   class of each, from 0, (S,)
-    unknown  the id that stands for all unknown characters; None: the values are no characters
+    values   the steps of all sequences, end to end: ids (N,) or features (N, I)
+    starts   index in ``values`` at which each sequence begins, (S,)
+    lengths  number of steps of each sequence, (S,)
+    labels   class of each sequence, from 0, (S,)
+    unknown  the id that stands for all unknown characters; None if the values are not characters
     """
 
     values: NDArray[Any]
@@ -36,9 +36,13 @@ class Examples:
 
     @classmethod
     def of(cls, sequences: Sequence[ArrayLike], labels: ArrayLike) -> "Examples":
-        """Return sequences of features (T, I), or ids (T,), with their classes.
+        """Build examples from sequences.
 
-        Raises CorpusError if there are none, all are empty, or labels and sequences do not fit.
+        sequences   features (T, I) each, or ids (T,) each; T may differ
+        labels      class of each sequence, integers from 0
+
+        Raises CorpusError if all sequences are empty, there are none, or the number of labels
+        differs.
         """
         arrays = [np.asarray(sequence) for sequence in sequences]
         lengths = np.array([len(array) for array in arrays], np.int64)
@@ -51,9 +55,9 @@ class Examples:
     def of_texts(
         cls, texts: Sequence[str], labels: ArrayLike, vocabulary: Vocabulary, max_length: int
     ) -> "Examples":
-        """Return texts as ids; characters that the vocabulary lacks have the id V."""
+        """Build examples from texts, cut to ``max_length``; unknown characters get the id V."""
         cut = [text[:max_length] for text in texts]
-        # One text more, so that there are values even if all are empty.
+        # One extra character, so that ``values`` is not empty even if all texts are.
         ids = encode_known("".join(cut) + vocabulary.characters[0], vocabulary)
         examples = cls._of(ids, np.array([len(text) for text in cut], np.int64), labels)
         return replace(examples, unknown=len(vocabulary))
@@ -69,7 +73,7 @@ class Examples:
         return len(self.labels)
 
     def take(self, which: NDArray[np.intp]) -> Batch:
-        """Return some of the sequences side by side."""
+        """Return some of the sequences as a padded batch."""
         if self._equally_long is not None:
             return Batch(self._equally_long[:, which], self.labels[which])
         lengths = self.lengths[which]
@@ -81,7 +85,7 @@ class Examples:
 
     @cached_property
     def _equally_long(self) -> NDArray[Any] | None:
-        """All sequences side by side, (T, S) or (T, S, I), if that takes no copy and no mask."""
+        """All sequences as one view, (T, S) or (T, S, I), if that needs no copy and no mask."""
         S, T = len(self), int(self.lengths.max(initial=0))
         if not S * T or not np.array_equal(self.starts, np.arange(S) * T + self.starts[0]):
             return None
@@ -91,13 +95,13 @@ class Examples:
         return values.reshape(S, T, *values.shape[1:]).swapaxes(0, 1)
 
     def select(self, which: NDArray[np.intp]) -> "Examples":
-        """Return some of the sequences as examples of their own; the values are shared."""
+        """Return some of the sequences, which (S',), as new examples that share the values."""
         starts, lengths, labels = self.starts[which], self.lengths[which], self.labels[which]
         return replace(self, starts=starts, lengths=lengths, labels=labels)
 
 
 def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
-    """Return the id of each character, and V, one behind the last, for those it lacks."""
+    """Return the id of each character, and V, one past the last id, for unknown ones."""
     points = code_points(text)
     known = code_points(vocabulary.characters)
     places = np.searchsorted(known, points).clip(max=len(known) - 1)
@@ -106,9 +110,9 @@ def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
 
 
 class SequenceBatches(Batches):
-    """Batches in an order drawn anew each epoch, each of sequences of about the same length.
+    """Batches of sequences of similar length, reshuffled every epoch.
 
-    The few sequences that do not fill a last batch wait for another epoch's order.
+    Sequences that do not fill the last batch of an epoch are left out of that epoch.
     """
 
     def __init__(self, examples: Examples, batch_size: int, random_seed: int) -> None:
@@ -138,10 +142,15 @@ class SequenceBatches(Batches):
 def split_examples(
     examples: Examples, fraction: float, random_seed: int
 ) -> tuple[Examples, Examples]:
-    """Return what to train on and what is held out: this share of every class (stratified).
+    """Split examples into a training part and a held-out part, stratified by class.
 
-    Copies of a sequence stay together, so that what is held out was never trained on. At least one
-    sequence of each class is left to train on, and none is held out of a class that has but one.
+    examples      labeled sequences
+    fraction      share of every class to hold out, 0 to 1
+    random_seed   the same number gives the same split
+
+    Returns (train, held_out). Identical sequences stay on the same side, so that no held-out
+    sequence is in the training part. Every class keeps at least one sequence to train on, so a
+    class with a single sequence is not held out.
     """
     train, held_out = split_numbers(examples, fraction, random_seed)
     return examples.select(train), examples.select(held_out)
@@ -150,7 +159,7 @@ def split_examples(
 def split_numbers(
     examples: Examples, fraction: float, random_seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the numbers of the sequences that ``split_examples`` puts on either side."""
+    """Return the indices of the sequences in either part of ``split_examples``."""
     rng = generator(random_seed, Purpose.SPLIT)
     copies: dict[bytes, list[int]] = {}
     for number, (start, length) in enumerate(zip(examples.starts, examples.lengths, strict=True)):
@@ -170,7 +179,7 @@ def split_numbers(
                 break
             held_out[members[place]] = True
             wanted -= len(members[place])
-    # Copies with several labels can have taken the last of a class with them.
+    # Identical sequences with different labels may have removed the last one of a class.
     for label in np.setdiff1d(examples.labels, examples.labels[~held_out]):
         number = int(np.flatnonzero(examples.labels == label)[0])
         held_out[next(members for members in copies.values() if number in members)] = False

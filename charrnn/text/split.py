@@ -1,13 +1,13 @@
-"""What is held out of a text."""
+"""The split of a text into training and held-out text."""
 
 import numpy as np
 
 from charrnn.text.spool import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 
-# What is held out by default: passages from all over the text, because its end may be unlike the
-# rest: a list may be sorted, a book may end with its license. They are lost to training, and to
-# compare the weights of one run with each other does not take much. A poem is better learned whole.
+# By default, passages from all over the text are held out, because its end may differ from the
+# rest: a list may be sorted, a book may end with its license. Held-out text is lost to training,
+# and a little is enough to compare the weights of one run. Short texts are trained on in full.
 DEFAULT_VAL_FRACTION = 0.05
 MAX_HELD_OUT = 10_000
 PASSAGES = 10
@@ -15,10 +15,14 @@ SMALLEST_SPLIT = 10_000
 
 
 def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
-    """Return what to train on and what is held out, which may be empty.
+    """Split a text into training text and held-out text, which may be empty.
 
-    val_fraction   share of the text, at its end, to hold out. None: the default, passages from all
-                   over the text, or its end if it is too large to be copied
+    ids            the text, (N,)
+    val_fraction   share of the text to hold out, at its end, 0 to 1. None: ten passages spread over
+                   the text, 5 % of it and at most 10,000 characters; at its end if the ids exceed
+                   64 MB; nothing if the text is shorter than 10,000 characters
+
+    Returns (train_ids, val_ids).
     """
     if val_fraction is None:
         held_out = min(int(len(ids) * DEFAULT_VAL_FRACTION), MAX_HELD_OUT)
@@ -34,7 +38,7 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
 
 
 def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:
-    """Hold out a passage of this length at the end of each of PASSAGES equal parts."""
+    """Hold out a passage of this length at the end of each of PASSAGES equal parts of the text."""
     held_out = np.zeros(len(ids), bool)
     for end in np.linspace(0, len(ids), PASSAGES + 1)[1:].astype(int):
         held_out[end - length : end] = True

@@ -1,6 +1,6 @@
-"""Ids put by, in memory while they are few, then in a file without a name.
+"""Storage for ids: in memory up to a limit, then in an unnamed temporary file.
 
-Nothing is left of such a file however the program ends.
+The system deletes such a file however the program ends.
 """
 
 import tempfile
@@ -14,12 +14,12 @@ from numpy.typing import DTypeLike
 from charrnn.errors import CorpusError
 from charrnn.text.vocabulary import Ids
 
-# Ids of up to this many bytes are kept in memory, those of longer texts in a file.
+# Ids of up to this many bytes stay in memory; those of longer texts go to a file.
 IN_MEMORY = 1 << 26
 
 
 class Spool:
-    """Arrays put by, to be read back in order."""
+    """A store of arrays, written and read back in order."""
 
     def __init__(self) -> None:
         self.length = 0
@@ -33,23 +33,23 @@ class Spool:
         self._file.close()
 
     def append(self, ids: Ids) -> None:
-        """Put a piece behind the others. Raises CorpusError if there is no room."""
+        """Append a piece. Raises CorpusError if the disk is full."""
         with _room():
             self._file.write(ids.data)
         self._pieces.append((ids.dtype, ids.nbytes))
         self.length += len(ids)
 
     def pieces(self) -> Iterator[Ids]:
-        """Yield all pieces as they were put in."""
+        """Yield all pieces in the order in which they were appended."""
         self._file.seek(0)
         for dtype, size in self._pieces:
             yield np.frombuffer(self._file.read(size), dtype)
 
 
 def stored(pieces: Iterable[Ids], length: int, dtype: DTypeLike) -> Ids:
-    """Return pieces as one array: in memory, or mapped from a file that has no name if it is long.
+    """Return pieces as one array: in memory, or memory-mapped from an unnamed file if it is long.
 
-    Raises CorpusError if there is no room for the file.
+    Raises CorpusError if the file does not fit on the disk.
     """
     if length * np.dtype(dtype).itemsize <= IN_MEMORY:
         ids: Ids = np.empty(length, dtype)

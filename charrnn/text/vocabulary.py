@@ -1,4 +1,4 @@
-"""The vocabulary: the distinct characters of a corpus, in order, with how often each occurs."""
+"""The vocabulary: the distinct characters of a corpus, sorted, with their counts."""
 
 from functools import cached_property
 from itertools import pairwise
@@ -10,17 +10,17 @@ from charrnn.errors import VocabularyError
 
 Ids = NDArray[np.unsignedinteger]
 
-# Every code point is below this; tables indexed by code point have this many entries.
+# The number of Unicode code points, and so of entries in a table indexed by code point.
 CODE_POINTS = 0x110000
 
-# Unknown characters that a message names before it only counts them.
+# The most unknown characters that an error message lists; it only counts the rest.
 LISTED = 50
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
     """Return the code points of a text, shape (len(text),).
 
-    Raises VocabularyError if the text holds a lone surrogate, which is no character.
+    Raises VocabularyError if the text contains a lone surrogate, which is not a character.
     """
     try:
         return np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint32, copy=False)
@@ -40,7 +40,7 @@ def id_dtype(size: int) -> type[np.uint8 | np.uint16 | np.uint32]:
 
 
 def escape(text: str) -> str:
-    r"""Return the text with all that is not printable as \n, \x1b, \u202e ...: safe to show."""
+    r"""Return the text with unprintable characters escaped (\n, \x1b, \u202e ...), safe to show."""
     return "".join(
         char
         if char.isprintable() and char != "\\"
@@ -50,10 +50,16 @@ def escape(text: str) -> str:
 
 
 class Vocabulary:
-    """Characters and their ids: ``characters[i]`` has id i.
+    """A vocabulary of V characters: ``characters[i]`` has id i.
+
+        vocabulary = Vocabulary.from_text("hello")
+        vocabulary.decode(vocabulary.encode("hell"))     # "hell"
 
     characters   distinct characters, sorted by code point
-    counts       occurrences of each in the corpus, shape (V,); zeros when not given
+    counts       occurrences of each in the corpus, shape (V,); None: zeros
+
+    Raises VocabularyError if there are no characters, if they are not distinct and sorted, or if
+    ``counts`` has another shape.
     """
 
     def __init__(self, characters: str, counts: NDArray[np.int64] | None = None) -> None:
@@ -69,7 +75,10 @@ class Vocabulary:
 
     @classmethod
     def from_text(cls, text: str) -> "Vocabulary":
-        """Build the vocabulary of a text."""
+        """Build the vocabulary of a text, with counts.
+
+        Raises VocabularyError if the text is empty or contains a lone surrogate.
+        """
         points, counts = np.unique(code_points(text), return_counts=True)
         return cls("".join(map(chr, points.tolist())), counts.astype(np.int64))
 
@@ -95,13 +104,13 @@ class Vocabulary:
         return {char: i for i, char in enumerate(self.characters)}
 
     def unknown(self, text: str) -> str:
-        """Return the distinct characters of the text that the vocabulary lacks, sorted."""
+        """Return the distinct characters of the text that are not in the vocabulary, sorted."""
         return "".join(sorted(set(text) - self.index.keys()))
 
     def encode(self, text: str) -> Ids:
-        """Return the id of each character, shape (len(text),), in the smallest type.
+        """Return the id of each character, shape (len(text),), in the smallest unsigned type.
 
-        Raises VocabularyError naming every character that the vocabulary lacks.
+        Raises VocabularyError, listing the unknown characters.
         """
         points = code_points(text)
         ids = np.searchsorted(self._points, points).clip(max=len(self) - 1)
@@ -118,7 +127,7 @@ class Vocabulary:
         return ids.astype(id_dtype(len(self)))
 
     def decode(self, ids: Ids | NDArray[np.integer]) -> str:
-        """Return the text of an array of ids of any shape, the inverse of encode.
+        """Return the text of an array of ids of any shape: the inverse of ``encode``.
 
         Raises VocabularyError for an id out of range.
         """
@@ -128,5 +137,5 @@ class Vocabulary:
         return bytes(self._points[ids].astype("<u4")).decode("utf-32-le")
 
     def one_hot(self, ids: Ids | NDArray[np.integer]) -> NDArray[np.float32]:
-        """Return vectors that are 1 at the id and 0 elsewhere, shape (*ids.shape, V)."""
+        """Return one-hot vectors in float32, 1 at the id and 0 elsewhere, (*ids.shape, V)."""
         return np.eye(len(self), dtype=np.float32)[np.asarray(ids)]

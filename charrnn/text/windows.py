@@ -1,7 +1,7 @@
 """From one long array of ids to training batches.
 
-Every batch is a pure function of the random seed and the step number. Nothing has to be remembered
-to resume a run at step n: the batches from there on are the same.
+A batch is a pure function of the random seed and the step number, so a run resumed at step n gets
+the same batches without a stored position.
 """
 
 from typing import Any
@@ -18,17 +18,17 @@ from charrnn.text.vocabulary import Ids
 
 FEISTEL_ROUNDS = 6
 
-# Up to this many windows are shuffled as usual: the network is not random enough for a handful.
+# Up to this many windows are shuffled in memory: the Feistel network is not random enough for few.
 SHUFFLED_WHOLE = 512
 
 
 def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
-    """Return input and target windows, shape (N, length) each, as views: no id is copied.
+    """Return input and target windows, shape (N, length) each, as views without a copy.
 
-    Window i starts at i * stride; its targets are the same window one character later, so the last
-    target is the character that follows the whole window.
+    Window i starts at i * stride. Its targets are the same window shifted by one character, so the
+    last target is the character that follows the window.
 
-    Raises CorpusError if not even one window and its next character fit.
+    Raises CorpusError if the text is too short for one window and its next character.
     """
     if len(ids) <= length:
         raise CorpusError(
@@ -39,11 +39,11 @@ def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
 
 
 class Streams(Batches):
-    """B readers, each going through its own contiguous share of the text, window by window.
+    """B contiguous streams: each row of the batch reads its own part of the text in order.
 
-    The state is carried from batch to batch, so what a reader has seen reaches further back than
-    one window. An epoch starts from a zero state at an offset drawn from what does not fill a
-    batch, so that no character is left out for good.
+    The hidden state is carried from batch to batch, so the context is longer than one window. An
+    epoch starts from a zero state at a random offset, up to the number of characters that do not
+    fill a batch, so that no character is always left out.
     """
 
     def __init__(self, ids: Ids, seq_length: int, batch_size: int, random_seed: int) -> None:
@@ -69,18 +69,18 @@ class Streams(Batches):
 
 
 class ShuffledWindows(Batches):
-    """Independent windows in an order drawn anew each epoch, every one from a zero state."""
+    """Independent windows, reshuffled every epoch, each from a zero state."""
 
     def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
         self._made_of = ids, data, random_seed
         self.inputs, self.targets = sliding_windows(ids, data.seq_length, data.stride or 1)
         self.batch_size = min(data.batch_size, len(self.inputs))
         self.random_seed = random_seed
-        # The windows that do not fill a last batch wait for another epoch's order.
+        # Windows that do not fill the last batch are left out of that epoch.
         self.steps_per_epoch = len(self.inputs) // self.batch_size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ShuffledWindows, self._made_of  # the windows overlap: a copy would be many times it
+        return ShuffledWindows, self._made_of  # copying overlapping windows would multiply the text
 
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
@@ -92,11 +92,11 @@ class ShuffledWindows(Batches):
 
 
 def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return what a random permutation of 0 to length - 1 has at these places.
+    """Return the elements of a random permutation of 0 to length - 1 at these places.
 
-    The permutation is computed where it is looked at, so a text of any length takes no memory for
-    it: a Feistel network over the next power of 4, walked on until it is back within the length
-    (Black & Rogaway 2002, "Ciphers with arbitrary finite domains").
+    Only these elements are computed, so the permutation takes no memory: a Feistel network over the
+    next power of 4, applied again until the result is below the length (cycle walking; Black &
+    Rogaway 2002, "Ciphers with arbitrary finite domains").
     """
     if length <= SHUFFLED_WHOLE:
         return rng.permutation(length)[places]
@@ -118,10 +118,11 @@ def permuted(places: NDArray[np.int64], length: int, rng: np.random.Generator) -
 
 
 def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
-    """Return the seq length and batch size to use on a text of this many characters.
+    """Return the sequence length and batch size for a text of this many characters.
 
-    A text too short for a full batch gets a smaller batch; one shorter than a window gets a shorter
-    window. Raises CorpusError below two characters: there is nothing to predict.
+    If the text is too short for a full batch, the batch gets smaller; if it is shorter than a
+    window, the window gets shorter. Raises CorpusError for fewer than two characters, because then
+    there is nothing to predict.
     """
     if length < 2:  # noqa: PLR2004
         raise CorpusError(
@@ -136,7 +137,7 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
 
 
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Batches:
-    """Return the source of batches that the config asks for."""
+    """Return the source of batches that the config describes."""
     if data.stride is None:
         return Streams(ids, data.seq_length, data.batch_size, random_seed)
     return ShuffledWindows(ids, data, random_seed)

@@ -36,7 +36,8 @@ class Event:
     step, epoch     steps done, counted from 1; passes through the training text begun
     seconds         of training so far, resumed runs included
     progress        share of the run that is done, 0 to 1
-    train_loss      mean cross-entropy of the step's batch in nats per character
+    train_loss      mean cross-entropy of the step's batch in nats per character, of a classifier
+                    per sequence
     val_loss        of the held-out text, when it was measured after this step, else None
     is_best         True if that was the lowest so far
     learning_rate, grad_norm    of the step; the norm is that before clipping
@@ -58,7 +59,10 @@ class Event:
 
 
 def fit_config(config: Config, train_size: int) -> Config:
-    """Return the config with windows and batches no larger than the training text allows.
+    """Return a config with windows and batches that fit the training text.
+
+    config       all settings of the run
+    train_size   number of characters in the training text
 
     Raises CorpusError if the text has fewer than two characters.
     """

@@ -18,11 +18,13 @@ COUNTED = 1_000_000
 
 
 class NextCharacter(Objective[LanguageModel]):
-    """Predicting the next character of a text.
+    """The objective of a language model, for ``train_events``: predict the next character.
 
-    train_ids   the text to learn, ids (N,), at least as long as the config's batch of windows; see
-                ``fit_config``
-    val_ids     the text held out, which may be empty; its beginning is validated on if it is long
+    config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
+    train_ids   training text, ids (N,)
+    val_ids     held-out text, ids (M,), may be empty; only its first 200,000 characters are used
+
+    Raises CorpusError if the training text is too short for one batch of windows.
     """
 
     def __init__(self, config: Config, train_ids: Ids, val_ids: Ids) -> None:

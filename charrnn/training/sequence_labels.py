@@ -23,12 +23,13 @@ UNKNOWN_SHARE = 0.01
 
 
 class SequenceLabels(Objective[SequenceClassifier]):
-    """Predicting the labels of sequences.
+    """The objective of a classifier, for ``train_events``: predict the label of a sequence.
 
-    train      labelled sequences to learn
-    held_out   those to validate on; may be empty
+    config     all settings of the run
+    train      labeled training sequences
+    held_out   labeled sequences to validate on; may be empty
 
-    Raises CorpusError without two classes to tell apart.
+    Raises CorpusError if there are fewer than two classes.
     """
 
     def __init__(self, config: ClassifierConfig, train: Examples, held_out: Examples) -> None:

@@ -1,6 +1,7 @@
 """RNN, LSTM and GRU keep the contract of torch.nn, in numbers, names and shapes."""
 
 import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,13 @@ LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 T, B, I, H = 5, 3, 4, 6  # noqa: E741
+
+
+@every_layer
+def test_the_docstring_of_each_layer_describes_every_argument(name: str) -> None:
+    text = inspect.getdoc(LAYERS[name]) or ""
+    described = {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert set(inspect.signature(LAYERS[name]).parameters) <= described
 
 
 def pair(state: Any) -> tuple[Any, ...]:

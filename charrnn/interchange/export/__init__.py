@@ -1,7 +1,7 @@
-"""The way out: a trained model as other programs read it, one file for each format.
+"""Export of trained models for other programs, one file per format.
 
-A new format is a file here, with a SUFFIX and a function ``export`` from a model to bytes, and a
-line in FORMATS. Weights are named as in the ``state_dict`` of a module with a recurrent layer
+To add a format, add a file here, with a SUFFIX and a function ``export`` from a model to bytes, and
+a line in FORMATS. Weights are named as in the ``state_dict`` of a module with a recurrent layer
 ``rnn`` and a linear layer ``output``.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from charrnn.models import Classifier, Model
 
-# Name and what it is for; dashes are underscores in the name of the file.
+# Name and description; dashes become underscores in the file name.
 FORMATS = {
     "safetensors": "weights, vocabulary and config",
     "torch-names": "the same as an .npz file",
@@ -22,15 +22,15 @@ FORMATS = {
 
 
 def export(model: "Model | Classifier", form: str) -> bytes:
-    """Return a model in one of FORMATS.
+    """Return a model as bytes in one of FORMATS.
 
-    Raises ConfigError for a model that the format cannot hold or a package that is not installed.
+    Raises ConfigError if the format does not support the model or a package is not installed.
     """
     data: bytes = import_module(f"{__name__}.{form.replace('-', '_')}").export(model)
     return data
 
 
 def suffix(form: str) -> str:
-    """Return the usual ending of a file in one of FORMATS."""
+    """Return the file suffix of one of FORMATS."""
     ending: str = import_module(f"{__name__}.{form.replace('-', '_')}").SUFFIX
     return ending

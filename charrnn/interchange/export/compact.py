@@ -1,4 +1,4 @@
-"""A checkpoint of the weights alone, in half precision, an eighth of the size: to share."""
+"""A compact checkpoint for sharing: only the weights, in half precision, an eighth of the size."""
 
 import io
 from dataclasses import replace

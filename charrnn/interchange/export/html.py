@@ -1,4 +1,4 @@
-"""A text generator as one page that writes text in a browser, without a network."""
+"""A text generator as a single HTML page that generates text in the browser, offline."""
 
 import base64
 import json
@@ -11,14 +11,14 @@ from charrnn.interchange.export.naming import AnyModel, require_generator
 
 SUFFIX = ".html"
 
-# A page is for models that a browser loads at once.
+# The most weights, in bytes, that a browser can load quickly.
 MAX_BYTES = 20_000_000
 
 
 def export(model: AnyModel) -> bytes:
-    """Return a page that writes like the model, with all it needs.
+    """Return a self-contained HTML page that runs the model.
 
-    Raises ConfigError for a model too large for a page.
+    Raises ConfigError for a classifier, and for a model that is too large.
     """
     model = require_generator(model, "html")
     weights = model.weights
@@ -39,7 +39,7 @@ def export(model: AnyModel) -> bytes:
         "counts": model.vocabulary.counts.tolist(),
         "weights": base64.b64encode(flat.tobytes()).decode(),
     }
-    # Within a script element, no text may look like its end.
+    # Escape "<", so that no text looks like the end of the script element.
     data = json.dumps(described).replace("<", "\\u003c")
     page = resources.files("charrnn.interchange").joinpath("page.html").read_text(encoding="utf-8")
     return page.replace("/*MODEL*/", data).encode()

@@ -1,4 +1,4 @@
-"""What several formats share: PyTorch's names, and all that a model is but its weights."""
+"""Shared by several formats: PyTorch's parameter names, and the metadata of a model."""
 
 import json
 from dataclasses import asdict
@@ -20,12 +20,12 @@ def torch_names(model: AnyModel) -> dict[str, Array]:
 
 
 def metadata(model: AnyModel) -> dict[str, str]:
-    """Return all that a model is but its weights, as texts.
+    """Return everything except the weights of a model, as strings.
 
-    characters   of the vocabulary, in the order of their ids
-    counts       how often each occurred, JSON
-    config       JSON
-    labels       of a classifier, JSON
+    characters   the vocabulary, in the order of the ids
+    counts       occurrences of each character, JSON
+    config       all settings, JSON
+    labels       class labels, for a classifier only, JSON
     """
     vocabulary = model.vocabulary
     described = {
@@ -40,7 +40,7 @@ def metadata(model: AnyModel) -> dict[str, str]:
 
 
 def require_generator(model: AnyModel, form: str) -> Model:
-    """Return a text generator. Raises ConfigError for a classifier."""
+    """Return the model if it is a text generator. Raises ConfigError for a classifier."""
     if isinstance(model, Classifier):
         raise ConfigError(
             f"a classifier cannot be exported to {form}", hint="--to safetensors or torch-names"

@@ -1,4 +1,4 @@
-"""A text generator as an ONNX graph, from ids and a state to logits and the next state."""
+"""A text generator as an ONNX graph, from ids and a state to logits and a new state."""
 
 from typing import Any
 
@@ -12,18 +12,19 @@ from charrnn.nn.cells import Array, Params, make_cell
 
 SUFFIX = ".onnx"
 
-# The order in which ONNX has the gates: i, o, f, g and z, r, n.
+# The order of the gates in ONNX: i, o, f, g (LSTM) and z, r, n (GRU).
 GATES = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 OPSET = 17
 IR_VERSION = 8
 
 
 def export(model: AnyModel) -> bytes:
-    """Return an ONNX model in float32. Raises ConfigError if onnx is not installed.
+    """Return an ONNX model in float32.
 
-    Inputs: ``ids`` (T, B), int64; ``h`` (L, B, H), and ``c`` likewise for an LSTM. Outputs:
-    ``logits`` (T, B, V), ``h_out`` and ``c_out``. T and B may differ from call to call, so it can
-    be run step by step. The metadata properties are those of ``metadata``.
+    Inputs: ``ids`` (T, B), int64; ``h`` (L, B, H) and, for an LSTM, ``c`` (L, B, H). Outputs:
+    ``logits`` (T, B, V), ``h_out`` and ``c_out``. T and B are dynamic, so the model can run step by
+    step. The metadata properties are those of ``metadata``. Raises ConfigError for a classifier,
+    and if onnx is not installed.
     """
     model = require_generator(model, "onnx")
     onnx = require_extra("onnx", "onnx")
@@ -100,7 +101,7 @@ def _nodes(helper: Any, shape: ModelConfig, states: tuple[str, ...]) -> list[Any
 
 
 def _layer(cell: str, params: Params) -> dict[str, Array]:
-    """Return a layer's parameters as ONNX has them: one direction, gates in another order."""
+    """Return a layer's parameters in ONNX's form: one direction, gates in another order."""
     order = list(GATES[cell])
 
     def reordered(name: str) -> Array:

@@ -1,4 +1,4 @@
-"""Weights under PyTorch's names as a safetensors file, with vocabulary and config as metadata."""
+"""Weights with PyTorch's names as a safetensors file, with vocabulary and config as metadata."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Weights under PyTorch's names as an .npz file, for ``numpy.load``."""
+"""Weights with PyTorch's names as an .npz file, for ``numpy.load``."""
 
 import io
 import json
@@ -12,7 +12,7 @@ SUFFIX = ".torch.npz"
 
 
 def export(model: AnyModel) -> bytes:
-    """Return an .npz file of the weights, with ``metadata`` as UTF-8 JSON in an array of bytes."""
+    """Return an .npz file of the weights, with ``metadata`` as UTF-8 JSON in a uint8 array."""
     text = json.dumps(metadata(model), ensure_ascii=False).encode()
     file = io.BytesIO()
     npz.write(file, {"metadata": np.frombuffer(text, np.uint8), **torch_names(model)})

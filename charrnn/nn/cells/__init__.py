@@ -1,16 +1,17 @@
 """Recurrent cells, one file each.
 
-A cell holds no weights and no state: both are arguments of its forward and backward, so training,
-sampling and gradient checks all call the same code.
+A cell holds neither weights nor state: both are arguments of its ``forward`` and ``backward``, so
+training, sampling and gradient checks run the same code.
 
 Axes, in this order in every shape, as in torch.nn:
 
     G  gates of a cell (rnn 1, gru 3, lstm 4)       I  input features
     T  time steps                                   H  hidden units
-    B  samples of a batch                           V  characters of the vocabulary
+    B  samples in a mini-batch                      V  characters in the vocabulary
 
-Weights are PyTorch's, (G*H, I), so a step is ``x @ W.T``. With the gates first, one gate of all
-steps, (T*B, H), is one matrix without a copy, and one gate of one step is one block of memory.
+Weights have PyTorch's shape, (G*H, I), so a step is ``x @ W.T``. In activations the gate axis comes
+first: one gate of all steps is then a matrix (T*B, H) without a copy, and one gate of one step is
+contiguous in memory.
 """
 
 from charrnn import config
@@ -48,5 +49,5 @@ __all__ = [
 
 
 def make_cell(name: CellName, nonlinearity: Nonlinearity = "tanh") -> Cell:
-    """Return the cell of this name; the nonlinearity is that of the RNN."""
+    """Return the cell of this name; only the plain RNN uses the nonlinearity."""
     return RNNCell(nonlinearity) if name == "rnn" else CELLS[name]()

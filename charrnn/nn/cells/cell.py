@@ -1,6 +1,6 @@
-"""What all cells share: their contract, initialization and the loop over time.
+"""The base class of all cells: their interface, initialization and the loop over time.
 
-A cell's own file has only what differs: the element-wise arithmetic of one step and its derivative.
+A cell's own file only adds the element-wise arithmetic of one step and its derivative.
 """
 
 import functools
@@ -26,19 +26,20 @@ Params = dict[str, Array]
 State = tuple[Array, ...]
 Mask = NDArray[np.bool_]
 
-# Input weights of up to this many are multiplied step by step, larger ones with all steps at once,
-# which is quicker.
+# Input weights with up to this many elements are multiplied step by step; larger ones are
+# multiplied for all steps at once, which is faster.
 STEP_BY_STEP = 1 << 15
 
 
 class Cache(NamedTuple):
-    """What backward needs of forward.
+    """What ``backward`` needs from ``forward``.
 
-    inputs   as given to forward
-    gates    after their activation, (G, T, B, H)
-    saved     one more array that the cell wants to see again, (T, B, H)
-    states   from the initial state on, (T+1, B, H) each
-    mask     as given to forward
+    inputs      as passed to ``forward``
+    gates       gate activations, (G, T, B, H)
+    saved       one more array that the cell needs for its derivative, (T, B, H)
+    states      states from the initial one on, (T+1, B, H) each
+    workspace   scratch memory that holds these arrays
+    mask        as passed to ``forward``
     """
 
     inputs: NDArray[Any]
@@ -52,26 +53,26 @@ class Cache(NamedTuple):
 class Cell(ABC):
     """One recurrent layer in one direction.
 
-    params of a layer, named as in torch.nn (the model adds the layer's number):
+    The parameters of a layer are named as in torch.nn (the model appends the layer number):
 
         weight_ih  (G*H, I)     weight_hh  (G*H, H)     bias_ih, bias_hh  (G*H,)
 
-    and what ``param_shapes`` of a cell adds to them.
+    A cell can add more in ``param_shapes``.
 
-    Everything that does not wait for the step before is one product over all steps: the input's
-    part of the gates, and in backward the gradients of the weights. What is left for the loop is
-    one product with W_hh and the element-wise ``step``.
+    Everything that does not depend on the previous step is one product over all steps: the input
+    projection of the gates and, in ``backward``, the gradients of the weights. The loop over time
+    only multiplies by W_hh and calls the element-wise ``step``.
     """
 
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
     sigmoid_gates: ClassVar[tuple[int, ...]] = ()
 
-    # Gradients of one step: how many arrays, and which of them, gate by gate, belong to the input
-    # weights. The first G always belong to the recurrent weights.
+    # The number of gradient arrays per step, and the indices of those for the input weights, gate
+    # by gate. The first G are always those for the recurrent weights.
     gradients: ClassVar[int]
     input_side: ClassVar[tuple[int, ...]]
-    # Does a part of the gradient reach the state before without passing through W_hh?
+    # True if part of the gradient reaches the previous state without passing through W_hh.
     skips: ClassVar[bool] = False
 
     @abstractmethod
@@ -84,14 +85,14 @@ class Cell(ABC):
         after: Sequence[Array],
         saved: Array,
     ) -> None:
-        """Compute one step's state from the two halves of its gates, in place.
+        """Compute the state after one step from the two terms of its gates, in place.
 
-        gates          the input's part, biases included, (G, B, H); left as the activated gates
-        recurrent      the part of W_hh h_(t-1), (G, B, H); may be overwritten
-        before, after  the state to read and the state to write; they may be the same arrays
-        saved           (B, H), free for what ``step_backward`` wants to see again
+        gates          input projection, biases included, (G, B, H); on return the gate activations
+        recurrent      recurrent projection W_hh h_(t-1), (G, B, H); may be overwritten
+        before, after  the state to read and the state to write; may be the same arrays
+        saved          (B, H), receives what ``step_backward`` needs besides
 
-        Both parts come scaled for ``activate``.
+        Both projections are already scaled for ``activate``.
         """
 
     @abstractmethod
@@ -105,18 +106,18 @@ class Cell(ABC):
         d_gates: Array,
         scratch: Array,
     ) -> None:
-        """Undo ``step``: from the gradient by its state to those by its gates.
+        """Backpropagate through ``step``, from the gradient of its state to those of its gates.
 
-        params, gates, saved, before    as ``step`` saw and left them
-        d_state                gradients by the state after, (B, H) each. On return those by the
-                               state before, but for what comes through W_hh to the first
-        d_gates                to be written, (gradients, B, H), before the activation; the gates'
-                               own memory if there are as many of them
-        scratch                (G + 1, B, H)
+        params, gates, saved, before   as ``step`` left them
+        d_state   gradients with respect to the state after the step, (B, H) each. On return those
+                  with respect to the state before it, without the part that passes through W_hh
+        d_gates   receives the gradients with respect to the pre-activations, (gradients, B, H);
+                  may share the memory of ``gates``
+        scratch   (G + 1, B, H)
         """
 
     def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        """Return name and shape of the parameters of a layer."""
+        """Return the name and shape of each parameter of a layer."""
         rows = self.gates * hidden_size
         return {
             "weight_ih": (rows, input_size),
@@ -126,45 +127,45 @@ class Cell(ABC):
         }
 
     def further_gradients(self, d_gates: Array, states: State, grads: Params) -> None:  # noqa: B027
-        """Write the gradients by the parameters that only this cell has: here none.
+        """Write the gradients of the parameters that only this cell has; the default has none.
 
-        d_gates   of all steps, (gradients, T*B, H)
-        states    after each step, (T*B, H) each
+        d_gates   gradients of all steps, (gradients, T*B, H)
+        states    states after each step, (T*B, H) each
         """
 
     def open_forget_gate(self, params: Params) -> None:  # noqa: B027
-        """Set the biases of a forget gate, in place, so that the cell remembers at first."""
+        """Set the biases of a forget gate, in place, so that it starts open; none by default."""
 
     def scale(self, dtype: np.dtype[Any]) -> Array:
-        """Return what each gate's input is multiplied by, (G, 1, 1): half for a sigmoid."""
+        """Return the factor on each gate's pre-activation, (G, 1, 1): 1/2 for a sigmoid, else 1."""
         return _scale(self.gates, self.sigmoid_gates, dtype)
 
     def input_bias(self, params: Params) -> Array:
-        """Return the biases that can be added to the input's part, (G*H,): here both."""
+        """Return the biases to add to the input projection, (G*H,): by default both."""
         return params["bias_ih"] + params["bias_hh"]
 
     def input_table(self, params: Params, ids: NDArray[Any] | None = None) -> Array:
-        """Return the input's part of the gates for all ids or these, biases in, (G, N, H).
+        """Return the input projection of all ids, or of these, biases included, (G, N, H).
 
-        The product of W_ih with a one-hot vector is one of its columns.
+        The product of W_ih and a one-hot vector is a column of W_ih.
         """
         weight = params["weight_ih"].reshape(self.gates, -1, params["weight_ih"].shape[1])
         columns = weight if ids is None else weight[:, :, ids]
         bias = self.input_bias(params).reshape(self.gates, 1, -1)
         G, H, N = columns.shape
-        # With an id's values side by side; left to itself, NumPy keeps the order of the weights.
+        # C order, so that the values of an id are contiguous: NumPy would keep the weights' order.
         table: Array = np.empty((G, N, H), bias.dtype)
         np.add(columns.transpose(0, 2, 1), bias, out=table)
         table *= self.scale(bias.dtype)
         return table
 
     def recurrent_blocks(self, params: Params, workspace: Workspace) -> Blocks:
-        """Return the weights of a step's product with the state, scaled for ``step``."""
+        """Return the recurrent weights in blocks, scaled for ``step``."""
         weight = self.by_gate(params["weight_hh"])
         return Blocks(weight, workspace, "blocks", self.scale(weight.dtype))
 
     def by_gate(self, weight: Array) -> Array:
-        """Return a view (G, I, H) of weights (G*H, I): what a row of features is multiplied by."""
+        """Return a view (G, I, H) of weights (G*H, I), to multiply rows of features with."""
         return by_gate(weight, self.gates).transpose(0, 2, 1)
 
     def forward(
@@ -179,10 +180,10 @@ class Cell(ABC):
 
         inputs   ids (T, B), standing for one-hot vectors, or dense features (T, B, I)
         state    one array (B, H) for each of ``state_names``
-        mask     (T, B), False where a sample has no input at a step: its state stays as it was
+        mask     (T, B), False where a sample has no input at a step: its state does not change
 
-        Returns outputs (T, B, H), the final state, and a cache for backward. The final state is
-        the caller's to keep; outputs and cache belong to the workspace.
+        Returns outputs (T, B, H), the final state, and a cache for ``backward``. The final state is
+        a copy; outputs and cache live in the workspace.
         """
         workspace = workspace or Workspace()
         T, (B, H), dtype = len(inputs), state[0].shape, params["weight_hh"].dtype
@@ -214,25 +215,25 @@ class Cell(ABC):
     ) -> tuple[Params, Array | None, State]:
         """Backpropagate through time (Werbos 1990).
 
-        d_outputs   gradient of the loss by the outputs, (T, B, H); zero where the mask is False.
-                    None: zero everywhere
-        d_state     gradient by the final state, one (B, H) for each of ``state_names``
-        grads       arrays for the gradients by the params; new ones if None
+        d_outputs   gradient of the loss with respect to the outputs, (T, B, H); must be zero where
+                    the mask is False. None: zeros
+        d_state     gradient with respect to the final state, one (B, H) per ``state_names``
+        grads       arrays for the gradients of the parameters; new ones if None
 
-        Returns gradients by the params (same keys), by the inputs (T, B, I) or None for ids, and by
-        the initial state. The cache is used up: gradients are written over the gates. The arguments
-        are left as they were.
+        Returns the gradients with respect to the parameters (same keys), to the inputs, (T, B, I)
+        or None for ids, and to the initial state. Consumes the cache, because gradients overwrite
+        the gates; does not change the other arguments.
         """
         _, gates, saved, states, workspace, mask = cache
         G, T, B, H = gates.shape
-        # In the memory of the gates themselves if they fit: each step's are hot, just read.
+        # If they fit, gradients overwrite the gates, which are then still in the CPU cache.
         d_gates = gates
         if self.gradients > G:
             d_gates = workspace.array("d_gates", (self.gradients, T, B, H), gates.dtype)
         scratch = workspace.array("scratch", (G + 1, B, H), gates.dtype)
         d_states = [d.copy() for d in d_state]
         d_hidden = d_states[0]
-        # What a step's state gets from the step after, summed over the gates and over the skip.
+        # The gradient that a state gets from the next step: the sum over the gates and the skip.
         single = G + self.skips == 1
         parts = d_hidden[None]
         if not single:
@@ -261,18 +262,18 @@ class Cell(ABC):
     def _backward_all(
         self, params: Params, cache: Cache, d_gates: Array, grads: Params
     ) -> Array | None:
-        """Do what waits for no other step, for all steps at once.
+        """Compute the gradients that need no loop over time, for all steps at once.
 
-        d_gates   (gradients, T, B, H), before the activation
-        grads     where the gradients by the params go
+        d_gates   gradients with respect to the pre-activations, (gradients, T, B, H)
+        grads     receives the gradients of the parameters
 
-        Returns the gradient by the inputs, (T, B, I), or None for ids.
+        Returns the gradient with respect to the inputs, (T, B, I), or None for ids.
         """
         inputs, states, workspace = cache.inputs, cache.states, cache.workspace
         G, (_, T, B, H), dtype = self.gates, d_gates.shape, d_gates.dtype
         steps = d_gates.reshape(self.gradients, T * B, H)
         weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
-        ones = np.ones(T * B, dtype)  # a product with ones is quicker than .sum
+        ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
         grads["bias_ih"][...] = d_bias[list(self.input_side)].ravel()
@@ -288,23 +289,23 @@ class Cell(ABC):
         return d_inputs
 
     def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
-        """Write the input's part of all gates, W_ih x_t and biases, scaled for ``step``."""
+        """Write the input projection of all gates, W_ih x_t and biases, scaled for ``step``."""
         G, H = self.gates, gates.shape[-1]
         if inputs.ndim == 2:  # noqa: PLR2004
             ids, table = inputs.ravel(), None
-            if ids.size < params["weight_ih"].shape[1]:  # more characters than are looked up
+            if ids.size < params["weight_ih"].shape[1]:  # fewer look-ups than characters
                 present, ids = np.unique(ids, return_inverse=True)
                 table = self.input_table(params, present)
             else:
                 table = self.input_table(params)
-            # Ids are in range; "clip" only spares NumPy a slow check and a copy.
+            # Ids are in range; "clip" makes NumPy skip a slow check and a copy.
             np.take(table, ids, axis=1, out=gates.reshape(G, -1, H), mode="clip")
             return
         scale, weight = self.scale(gates.dtype), self.by_gate(params["weight_ih"])
-        if weight.shape[1] == 1:  # BLAS takes ten times as long over a single feature
+        if weight.shape[1] == 1:  # with a single feature, BLAS takes ten times as long
             np.multiply(inputs, (weight * scale)[:, None], out=gates)
         elif weight.size <= STEP_BY_STEP:
-            # Every step the same product: it has the same bits in a sequence of any length.
+            # The same product at every step: bit-identical results for sequences of any length.
             B, inner = inputs.shape[1:]
             cut = Blocks(weight, Workspace(), "blocks", scale)
             target = cut.target(gates.reshape(G, -1, H), B)
@@ -330,9 +331,9 @@ def init_params(
     rng: np.random.Generator,
     fan_in: int | None = None,
 ) -> Params:
-    """Draw a layer's parameters from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does, in float64.
+    """Draw a layer's parameters in float64 from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
 
-    fan_in   units that a unit sees, in place of H
+    fan_in   hidden units that each unit is connected to, in place of H
     """
     bound = 1 / math.sqrt(fan_in or hidden_size)
     shapes = cell.param_shapes(input_size, hidden_size)
@@ -340,6 +341,6 @@ def init_params(
 
 
 def _hold(before: Sequence[Array], after: Sequence[Array], mask: Mask) -> None:
-    """Put back the rows of samples that have no input at this step, (B,)."""
+    """Restore the rows of samples that have no input at this step; mask is (B,)."""
     for old, new in zip(before, after, strict=True):
         np.copyto(new, old, where=~mask[:, None])

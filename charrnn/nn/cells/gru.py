@@ -6,8 +6,8 @@
     h_t = (1 - z_t) * n_t + z_t * h_(t-1)
 
 The weights of the gates are stacked in the order r, z, n. Because r multiplies the recurrent part
-of n and its bias, the two sides of n have gradients of their own. Backward, from the last step to
-the first, with a the gates before their activation and u_t = W_hn h_(t-1) + b_hn:
+of n and its bias, the input part and the recurrent part of n have separate gradients. Backward,
+from the last step to the first, with pre-activations a and u_t = W_hn h_(t-1) + b_hn:
 
     da_n = dh_t * (1 - z_t) * (1 - n_t^2)           du = da_n * r_t
     da_z = dh_t * (h_(t-1) - n_t) * z_t (1 - z_t)   da_r = da_n * u_t * r_t (1 - r_t)
@@ -32,13 +32,13 @@ class GRUCell(Cell):
     gates: ClassVar[int] = 3
     state_names: ClassVar[tuple[str, ...]] = ("h",)
     sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1)
-    # r, z, u and, on the input's side instead of u, n
+    # r, z, u and n: the recurrent weights use u, the input weights n
     gradients: ClassVar[int] = 4
     input_side: ClassVar[tuple[int, ...]] = (0, 1, 3)
     skips: ClassVar[bool] = True
 
     def input_bias(self, params: Params) -> Array:
-        """Return both biases of r and z; of n only the input's, the other being behind r."""
+        """Return both biases of r and z, but only b_in of n, because r multiplies b_hn."""
         bias = params["bias_ih"].copy()
         inside = 2 * (len(bias) // 3)
         bias[:inside] += params["bias_hh"][:inside]
@@ -63,7 +63,7 @@ class GRUCell(Cell):
         np.multiply(r, saved, out=product)
         n += product
         np.tanh(n, out=n)
-        # (1 - z) * n + z * h_before, with one product less
+        # (1 - z) * n + z * h_before, with one multiplication less
         np.subtract(h_before, n, out=h)
         h *= z
         h += n
@@ -82,9 +82,9 @@ class GRUCell(Cell):
         r, z, n = gates
         d_r, d_z, d_u, d_n = d_gates
         d_h, skip, product = d_state[0], scratch[0], scratch[1]
-        # what goes straight to h_before
+        # the part that goes directly to h_before
         np.multiply(d_h, z, out=skip)
-        # the candidate, behind its tanh and the factor 1 - z
+        # candidate, through tanh and the factor 1 - z
         np.subtract(d_h, skip, out=d_n)
         np.multiply(n, n, out=product)
         product *= d_n
@@ -94,7 +94,7 @@ class GRUCell(Cell):
         np.subtract(skip, product, out=product)
         np.subtract(before[0], n, out=d_z)
         d_z *= product
-        # undoes r * u
+        # backward through r * u
         np.multiply(d_n, r, out=d_u)
         np.multiply(d_u, saved, out=d_r)
         np.multiply(d_r, r, out=product)

@@ -8,8 +8,8 @@
     h_t = o_t * tanh(c_t)                                   output
 
 The weights of the gates are stacked in the order i, f, g, o, as in torch.nn.LSTM. Backward, from
-the last step to the first, with dh_t and dc_t the gradients from above and from the right, and
-z the gates before their activation:
+the last step to the first, with pre-activations z, and dh_t and dc_t the gradients from the layer
+above and from the next step:
 
     dc_t += dh_t * o_t * (1 - tanh(c_t)^2)
     dz_i = dc_t * g_t     * i_t (1 - i_t)        dz_f = dc_t * c_(t-1)   * f_t (1 - f_t)
@@ -17,7 +17,7 @@ z the gates before their activation:
     dc_(t-1) = dc_t * f_t                        dh_(t-1) = W_hh^T dz_t
     dW_hh = sum_t dz_t h_(t-1)^T                 dW_ih = sum_t dz_t x_t^T     db = sum_t dz_t
 
-With a peephole (Gers & Schmidhuber 2000; here that of the output gate alone, and a whole matrix),
+With a peephole (Gers & Schmidhuber 2000; here only for the output gate, and with a full matrix),
 the output gate also sees the new cell state:
 
     o_t = sigmoid(W_io x_t + b_io + W_ho h_(t-1) + b_ho + V_o c_t)
@@ -38,7 +38,7 @@ from charrnn.nn.kernels import Array, activate
 class LSTMCell(Cell):
     """LSTM; see the module for its equations and ``Cell`` for shapes.
 
-    peephole   the output gate sees the new cell state, through ``weight_co`` (H, H)
+    peephole   if True, the output gate also sees the new cell state, through ``weight_co`` (H, H)
     """
 
     peephole: bool = False
@@ -50,7 +50,7 @@ class LSTMCell(Cell):
     input_side: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
 
     def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        """Return name and shape of the parameters of a layer."""
+        """Return the name and shape of each parameter of a layer."""
         shapes = super().param_shapes(input_size, hidden_size)
         return shapes | {"weight_co": (hidden_size, hidden_size)} if self.peephole else shapes
 
@@ -70,8 +70,8 @@ class LSTMCell(Cell):
     ) -> None:
         """See ``Cell.step``. Saves tanh(c_t)."""
         gates += recurrent
-        i, f, g, o = gates[0], gates[1], gates[2], gates[3]  # half the time of unpacking
-        if self.peephole:  # the output gate has to wait for c
+        i, f, g, o = gates[0], gates[1], gates[2], gates[3]  # twice as fast as unpacking
+        if self.peephole:  # the output gate needs c first
             activate(gates[:3], (gates[:2],))
         else:
             activate(gates, (gates[:2], o))
@@ -103,21 +103,21 @@ class LSTMCell(Cell):
         d_i, d_f, d_g, d_o = d
         d_h, d_c = d_state
         tanh_c = saved
-        # undoes h = o * tanh(c)
+        # backward through h = o * tanh(c)
         np.multiply(d_h, o, out=product)
-        np.multiply(product, tanh_c, out=d_o)  # dz_o but for the factor 1 - o
+        np.multiply(product, tanh_c, out=d_o)  # dz_o without the factor 1 - o
         d_c += product
         np.multiply(d_o, tanh_c, out=product)
         d_c -= product
         if self.peephole:
             np.multiply(d_o, o, out=product)
             d_c += np.dot(d_o - product, params["weight_co"])
-        # undoes c = f * c_before + i * g; the same but for the factors 1 - i, 1 - f, 1 - g^2
+        # backward through c = f * c_before + i * g, without the factors 1 - i, 1 - f, 1 - g^2
         np.multiply(d_c, i, out=d_g)
         np.multiply(d_g, g, out=d_i)
         d_c *= f
         np.multiply(d_c, before[1], out=d_f)
-        # those factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
+        # these factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
         np.multiply(d_i, g, out=product)
         np.multiply(d, gates, out=d_gates)
         d_gates[2] = product

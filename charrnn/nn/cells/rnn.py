@@ -2,8 +2,8 @@
 
     h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)        act = tanh or relu
 
-Backward, from the last step to the first, with dh_t the gradient by h_t from above and from the
-right:
+Backward, from the last step to the first, with pre-activations a, and dh_t the gradient from the
+layer above and from the next step:
 
     da_t = dh_t * act'(a_t)         tanh' = 1 - h_t^2       relu' = (h_t > 0)
     dh_(t-1) = W_hh^T da_t
