@@ -1,6 +1,5 @@
 """``charrnn train``: learn to write like a text."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,12 +78,14 @@ def train(
         option("Activation, of --model rnn only.", MODEL, _MODEL.nonlinearity),
     ] = None,
     from_: Annotated[
-        Path | None,
+        str | None,
         option(
-            "Start from the weights of this checkpoint; unknown characters are added.",
+            "Start from the weights of this checkpoint or base model; unknown characters are "
+            "added. none: from random weights.",
             MODEL,
-            None,
+            "a base model if it predicts the text, unless a size, --steps or --epochs is given",
             "--from",
+            metavar="CHECKPOINT|NAME|none",
         ),
     ] = None,
     time: shared.Time = None,

@@ -8,6 +8,7 @@ from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.runs import Run, option, require_same_run, with_workers
+from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.text.corpus import Corpus
 from charrnn.text.split import split
@@ -32,30 +33,27 @@ class TextRun(Run[Config]):
     recommendation: Recommendation | None = None
 
     @classmethod
-    def new(
-        cls,
-        config: Config,
-        corpus: Corpus,
-        fixed: set[str],
-        source: Model | None = None,
-    ) -> Self:
+    def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
         """Make a run ready that starts from the beginning.
 
-        fixed    names of the settings that someone gave; the others may be chosen
-        source   a model whose weights it starts from; its characters are kept
+        start   its settings, and the model whose weights it starts from; its characters are kept
+        fixed   names of the settings that someone gave; the others may be chosen
 
         Raises CorpusError for a text too short to learn, ConfigError for settings that do not fit,
         TrainingError for more memory than there is.
         """
+        config, source = start.config, start.source
         if source is not None:
             corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
-            fixed = fixed | {"hidden_size"}
+            fixed = fixed | {"hidden_size", "members"}
         train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
         fitted = fit_config(config, len(train_ids))
         notes = _fitting_notes(config, fitted, fixed)
         began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
         _text_memory(with_workers(fitted), corpus)
-        recommendation = recommend(fitted, fixed, train_ids, vocab_size)
+        recommendation = recommend(
+            fitted, fixed, train_ids, vocab_size, fine_tuning=source is not None
+        )
         chosen = with_workers(recommendation.config)
         _text_memory(chosen, corpus)
         state = initial_state(chosen, vocab_size, train_ids)
@@ -75,7 +73,7 @@ class TextRun(Run[Config]):
             state=state,
             objective=NextCharacter(chosen, train_ids, val_ids),
             sha256=corpus.sha256,
-            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
+            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
             corpus=corpus,
             val_ids=val_ids,
             recommendation=recommendation,

@@ -61,13 +61,17 @@ class Recommendation:
     enough: bool
 
 
-def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> Recommendation:
+def recommend(
+    config: Config, fixed: set[str], train_ids: Ids, vocab_size: int, *, fine_tuning: bool = False
+) -> Recommendation:
     """Choose what nobody fixed.
 
     config      fitted to the text; what is not fixed is replaced
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
+    fine_tuning   the run starts from a model that predicts the text already
     """
+    _ = fine_tuning
     budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf

@@ -25,6 +25,7 @@ BASES = {
     "sample": "sample --length 20 --random-seed 1",
     "score": "score {file}",
     "inspect-vocab": "inspect-vocab {file}",
+    "models": "models",
     "classify": "classify train-classifier.npz {file}",
     "export": "export checkpoints/newest.npz --to torch-names",
     "import": "import w.npz --vocab abc.json",

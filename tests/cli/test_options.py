@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer  # noqa: TID251  # the options are read from where the command line has them
 
+from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli import app
 from charrnn.cli.commands import COMMANDS
 from tests.cli import test_training_options as training
@@ -67,6 +68,9 @@ ROWS: dict[str, dict[str, Row]] = {
         "--random-seed": Row("--random-seed 2", writes(random_seed=2)),
         "--no-echo": Row("--no-echo", lambda ran: len(ran.out) == 21, beside="--seed The"),
         "--jsonl": Row("--jsonl", lambda ran: [len(it["text"]) for it in ran.objects] == [20]),
+    },
+    "models": {
+        "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
     },
     "score": {
         "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),
