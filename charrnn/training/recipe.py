@@ -34,6 +34,11 @@ READ_PER_WEIGHT = 3.5
 # Passes through a text after which nothing more is learned, whatever is dropped.
 MOST_PASSES = 150.0
 
+# How many networks to divide the units among, and from which product of passes and weights for each
+# character on.
+MEMBERS = {4: 400.0, 2: 100.0}
+SMALLEST_MEMBER = 32
+
 # The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
@@ -83,12 +88,18 @@ def recommend(
             >= READ_PER_WEIGHT * recurrent_weights(sized)
         ]
         model = replace(model, hidden_size=max(pays, default=SIZES[0]))
+        if "members" not in fixed:
+            passes = min(budget.readable(model), most) / chars
+            count = members(passes, recurrent_weights(model) / chars)
+            count = min(count, max(model.hidden_size // SMALLEST_MEMBER, 1))
+            model = replace(model, members=count)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     if "dropout" not in fixed:
-        model = replace(model, dropout=dropout(passes))
+        model = replace(model, dropout=dropout(passes, model.members))
     if "weight_drop" not in fixed:
-        model = replace(model, weight_drop=weight_drop(passes, recurrent_weights(model) / chars))
+        share = weight_drop(passes, recurrent_weights(model) / chars, model.members)
+        model = replace(model, weight_drop=share)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         optimizer = replace(optimizer, learning_rate=peak_rate(model))
@@ -104,17 +115,27 @@ def recurrent_weights(model: ModelConfig) -> int:
     return matrices * make_cell(model.cell).gates * model.hidden_size**2
 
 
-def dropout(passes: float) -> float:
-    """Return the dropout for a text that is read so many times."""
-    return min(max(round(1.6 * math.log2(passes / 2.5)) / 20, 0.0), 0.5)
+def members(passes: float, weights_per_char: float) -> int:
+    """Return how many networks to divide the units among.
+
+    The sooner one network would know the text by heart, the more several smaller ones gain.
+    """
+    soon = passes * weights_per_char
+    return next((count for count, least in MEMBERS.items() if soon >= least), 1)
 
 
-def weight_drop(passes: float, weights_per_char: float) -> float:
+def dropout(passes: float, members: int = 1) -> float:
+    """Return the dropout for a text that is read so many times. Small networks need less of it."""
+    share = 0.08 * math.log2(passes / 2.5) - 0.07 * math.log2(members)
+    return min(max(round(20 * share) / 20, 0.0), 0.5)
+
+
+def weight_drop(passes: float, weights_per_char: float, members: int = 1) -> float:
     """Return the share of recurrent weights to drop.
 
     It takes many passes and many weights for each character of the text to learn it by heart.
     """
-    share = 0.07 * math.log2(passes * weights_per_char) - 0.03
+    share = 0.07 * math.log2(passes * weights_per_char) - 0.03 - 0.22 * math.log2(members)
     return min(max(round(20 * share) / 20, 0.0), 0.7)
 
 

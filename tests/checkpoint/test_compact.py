@@ -8,7 +8,8 @@ import pytest
 import charrnn
 from charrnn import CheckpointError, Classifier, Model
 from charrnn.interchange.export import export
-from tests.support import ROOT, charrnn as run_charrnn, fails, ok, trained
+from tests.support import ROOT, fails, ok, trained
+from tests.support import charrnn as run_charrnn
 
 
 @pytest.fixture

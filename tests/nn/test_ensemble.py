@@ -19,7 +19,7 @@ def ensemble(**settings: Any) -> LanguageModel:
     return LanguageModel(config, VOCABULARY).init(np.random.default_rng(1))
 
 
-def batch() -> tuple[Any, Any]:
+def batch() -> Any:
     rng = np.random.default_rng(2)
     return rng.integers(VOCABULARY, size=(2, STEPS, SAMPLES))
 
