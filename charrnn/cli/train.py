@@ -54,6 +54,15 @@ def train(
             "their length",
         ),
     ] = None,
+    lines: Annotated[
+        bool | None,
+        option(
+            "Every line is an example of its own: for lists of names, titles, places.",
+            DATA,
+            None,
+            "--lines",
+        ),
+    ] = None,
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
     layers: shared.Layers = None,

@@ -1,7 +1,7 @@
 """A run that learns a text."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from charrnn.config import Config
@@ -11,6 +11,8 @@ from charrnn.models.runs import Run, option, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.text.corpus import Corpus
+from charrnn.text.lines import LONGEST, as_lines, line_bounds, lines_per_batch, split_lines
+from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
@@ -25,11 +27,13 @@ class TextRun(Run[Config]):
 
     corpus           the text
     val_ids          what of it is held out
+    seen_lines       in line mode, which lines the text has; see ``text.seen``
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
     corpus: Corpus
     val_ids: Ids
+    seen_lines: Bits | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
@@ -46,9 +50,8 @@ class TextRun(Run[Config]):
         if source is not None:
             corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
             fixed = fixed | {"hidden_size", "members"}
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        fitted = fit_config(config, len(train_ids))
-        notes = _fitting_notes(config, fitted, fixed)
+        train_ids, val_ids = _split(config, corpus)
+        fitted, notes = _fitted(config, corpus, train_ids, fixed)
         began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
         _text_memory(with_workers(fitted), corpus)
         recommendation = recommend(
@@ -76,6 +79,7 @@ class TextRun(Run[Config]):
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
             corpus=corpus,
             val_ids=val_ids,
+            seen_lines=_seen(chosen, corpus),
             recommendation=recommendation,
         )
 
@@ -97,8 +101,8 @@ class TextRun(Run[Config]):
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
         corpus = corpus.encoded_with(loaded.vocabulary)
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        config = fit_config(config, len(train_ids))
+        train_ids, val_ids = _split(config, corpus)
+        config, _ = _fitted(config, corpus, train_ids, {"seq_length", "batch_size"})
         require_same_run(config, loaded.config)
         config = with_workers(config)
         _text_memory(config, corpus)
@@ -111,11 +115,14 @@ class TextRun(Run[Config]):
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
             corpus=corpus,
             val_ids=val_ids,
+            seen_lines=_seen(config, corpus),
         )
 
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""
-        return Model.of(self.config, self.vocabulary, self.state, self.sha256)
+        return Model.of(
+            self.config, self.vocabulary, self.state, self.sha256, seen_lines=self.seen_lines
+        )
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:
@@ -123,6 +130,43 @@ def _text_memory(config: Config, corpus: Corpus) -> None:
         memory.estimate(config, len(corpus.vocabulary), corpus.ids),
         "try a smaller --hidden-size, --batch-size, --seq-length or --layers",
     )
+
+
+def _split(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
+    """Return what to train on and what is held out; in line mode, both as flat lines."""
+    if not config.data.lines:
+        return split(corpus.ids, config.data.val_fraction)
+    return split_lines(_lines(corpus), config.data.val_fraction, config.run.random_seed)
+
+
+def _lines(corpus: Corpus) -> Ids:
+    if "\n" not in corpus.vocabulary:
+        raise CorpusError("the text has no line break", hint="leave out --lines")
+    return as_lines(corpus.ids, corpus.vocabulary.index["\n"])
+
+
+def _seen(config: Config, corpus: Corpus) -> Bits | None:
+    return seen_lines(_lines(corpus), corpus.vocabulary) if config.data.lines else None
+
+
+def _fitted(
+    config: Config, corpus: Corpus, train_ids: Ids, fixed: set[str]
+) -> tuple[Config, list[str]]:
+    """Return the config with windows and batches that fit the text, and what to tell of it."""
+    if not config.data.lines:
+        fitted = fit_config(config, len(train_ids))
+        return fitted, _fitting_notes(config, fitted, fixed)
+    lengths = line_bounds(train_ids)[1]
+    longest = config.data.seq_length if "seq_length" in fixed else LONGEST
+    longest = min(longest, int(lengths.max()) + 1)
+    size = config.data.batch_size if "batch_size" in fixed else lines_per_batch(train_ids)
+    data = replace(config.data, seq_length=longest, batch_size=min(size, len(lengths)))
+    notes, breaks = [], int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
+    if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
+        notes.append(f"{empty} empty lines are left out")
+    if cut := int((lengths >= longest + 1).sum()):
+        notes.append(f"{cut} lines are cut after {longest} characters: --seq-length")
+    return replace(config, data=data), notes
 
 
 def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]:

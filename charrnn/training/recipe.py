@@ -149,10 +149,10 @@ class _Budget:
     """How much text a run can read with a given model."""
 
     def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
-        data, run = config.data, config.run
+        run = config.run
         self.vocab_size = vocab_size
         limits = [
-            run.steps and run.steps * data.seq_length * data.batch_size,
+            run.steps and run.steps * NextCharacter(config, train_ids, train_ids[:0]).step_size,
             run.epochs and run.epochs * len(train_ids),
         ]
         self.most = min((limit for limit in limits if limit), default=math.inf)
@@ -189,4 +189,4 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.
-    return data.seq_length * data.batch_size / statistics.median(steps[1:] or steps)
+    return trial.step_size / statistics.median(steps[1:] or steps)
