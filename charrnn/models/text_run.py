@@ -1,6 +1,8 @@
 """A run that learns a text."""
 
 import time
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,15 +12,20 @@ from charrnn.models.model import Model
 from charrnn.models.runs import Run, option, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
+from charrnn.nn.language_model import LanguageModel
 from charrnn.text.corpus import Corpus
 from charrnn.text.lines import LONGEST, as_lines, line_bounds, lines_per_batch, split_lines
 from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
-from charrnn.training.loop import fit_config
+from charrnn.training.loop import Event, fit_config
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
+
+# After which share of a run its passes are counted again, and by which factor they must be off for
+# dropout and weight drop to change.
+MEASURED_AGAIN, OFF = 0.1, 1.5
 
 
 @dataclass(kw_only=True)
@@ -117,6 +124,39 @@ class TextRun(Run[Config]):
             val_ids=val_ids,
             seen_lines=_seen(config, corpus),
         )
+
+    def events(self) -> Generator[Event, None, None]:
+        """Train, yielding an Event after every step; see ``train_events``.
+
+        The machine may turn out quicker or slower than it was when its speed was measured, so the
+        passes are counted once more after a tenth of the run, and what is dropped follows.
+        """
+        expected = self.recommendation
+        if expected is None or self.config.run.seconds is None:
+            yield from super().events()
+            return
+        with closing(super().events()) as events:
+            for event in events:
+                yield event
+                if event.progress >= MEASURED_AGAIN:
+                    break
+            else:
+                return
+        chars = len(self.corpus.ids) - len(self.val_ids)
+        passes = event.step * self.objective.step_size / chars / event.progress
+        if not 1 / OFF < passes / expected.passes < OFF:
+            self.recommendation = expected.for_passes(passes, chars)
+            self._take(self.recommendation.config)
+        yield from super().events()
+
+    def _take(self, config: Config) -> None:
+        """Go on with other dropout and weight drop."""
+        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
+        self.config = config
+        self.state.network = LanguageModel(
+            config.model, len(self.vocabulary), self.state.network.flat
+        )
+        self.objective = NextCharacter(config, self.objective.train_ids, self.val_ids)
 
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""

@@ -36,7 +36,7 @@ MOST_PASSES = 150.0
 
 # How many networks to divide the units among, and from which product of passes and weights for each
 # character on.
-MEMBERS = {4: 400.0, 2: 100.0}
+MEMBERS = {4: 400.0, 2: 10.0}
 SMALLEST_MEMBER = 32
 
 # The peak rate for up to so many units; more need a lower one.
@@ -59,11 +59,23 @@ class Recommendation:
 
     passes   how often the run will read the text, about
     enough   True if more passes would not help, so that the run ends before its time
+    fixed    names of the settings that someone gave
+    fine_tuning   the run starts from a model that predicts the text already
     """
 
     config: Config
     passes: float
     enough: bool
+    fixed: frozenset[str] = frozenset()
+    fine_tuning: bool = False
+
+    def for_passes(self, passes: float, chars: int) -> "Recommendation":
+        """Return the same with what is dropped chosen for another number of passes.
+
+        chars   of the training text
+        """
+        model = _dropped(self.config.model, self.fixed, passes, chars, fine_tuning=self.fine_tuning)
+        return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
 def recommend(
@@ -76,7 +88,6 @@ def recommend(
     train_ids   what there is to train on
     fine_tuning   the run starts from a model that predicts the text already
     """
-    _ = fine_tuning
     budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
@@ -95,18 +106,32 @@ def recommend(
             model = replace(model, members=count)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
-    if "dropout" not in fixed:
-        model = replace(model, dropout=dropout(passes, model.members))
-    if "weight_drop" not in fixed:
-        share = weight_drop(passes, recurrent_weights(model) / chars, model.members)
-        model = replace(model, weight_drop=share)
+    model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         optimizer = replace(optimizer, learning_rate=peak_rate(model))
     if readable > most:
         run = replace(run, epochs=math.ceil(MOST_PASSES))
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    return Recommendation(chosen, passes, enough=readable > most)
+    return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning)
+
+
+def _dropped(
+    model: ModelConfig,
+    fixed: set[str] | frozenset[str],
+    passes: float,
+    chars: int,
+    *,
+    fine_tuning: bool,
+) -> ModelConfig:
+    """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
+    _ = fine_tuning
+    if "dropout" not in fixed:
+        model = replace(model, dropout=dropout(passes, model.members))
+    if "weight_drop" not in fixed:
+        share = weight_drop(passes, recurrent_weights(model) / chars, model.members)
+        model = replace(model, weight_drop=share)
+    return model
 
 
 def recurrent_weights(model: ModelConfig) -> int:
