@@ -4,8 +4,7 @@ A line starts from a zero state. The model reads a line break and the line, and 
 and a line break: so the end of the line counts, and so does every character. A model whose
 vocabulary has no line break starts with ``sampling.start_ids`` instead and predicts no end.
 
-Lines are scored as batches of similar length. A batch is read in windows that carry the state, and
-lines that have ended leave it, so that neither padding nor memory grows with the longest line.
+``line_batches`` does the arithmetic, many lines at once.
 """
 
 import math
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
+from charrnn.inference.line_batches import LineBatches
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.scoring import Score
 from charrnn.nn.language_model import LanguageModel
@@ -29,12 +29,6 @@ UnknownCharacters = Literal["error", "skip", "charge"]
 
 # The characters after which a block of lines is scored.
 BLOCK_CHARS = 1 << 15
-
-# Lines and steps of a batch. OpenBLAS has faster kernels for up to 61 rows: see ``kernels``.
-LINES_AT_ONCE, FEWEST_AT_ONCE = 60, 15
-LONGEST_WINDOW, SHORTEST_WINDOW = 32, 8
-# The most values of a batch, so that a large network or vocabulary gets smaller ones.
-VALUES_AT_ONCE = 1 << 22
 
 # The characters that a model is taken to have read if it does not say, as an imported one.
 ASSUMED_READ = 1_000_000
@@ -118,12 +112,14 @@ class _Encoded(NamedTuple):
     missing: NDArray[np.int64]
 
 
-class _Sums(NamedTuple):
-    """The scores of S lines: nats of each, and the nats and index of its least likely id, (S,)."""
+class _Figures(NamedTuple):
+    """What a ``LineScore`` is made of, for S lines: (S,) each."""
 
     nats: NDArray[np.float64]
+    chars: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+    at: NDArray[np.int64]
     worst: NDArray[np.float64]
-    where: NDArray[np.int64]
 
 
 class LineScorer:
@@ -148,11 +144,7 @@ class LineScorer:
         shared = self.rules.shared
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
-        config = model.config
-        values = 2 * config.layers * (model.cell.gates + 2) * config.hidden_size
-        most = VALUES_AT_ONCE // (LONGEST_WINDOW * (values + 3 * model.vocab_size))
-        self._at_once = max(FEWEST_AT_ONCE, min(LINES_AT_ONCE, most))
-        self._workspaces = model.workspaces()
+        self._batches = LineBatches(model)
 
     def first_refused(self, lines: Sequence[str]) -> int | None:
         """Return the index of the first line that has unknown characters, if that is an error."""
@@ -176,25 +168,26 @@ class LineScorer:
         fitted = lines
         if self.normalize != "none":
             fitted = [normalized(line, self.normalize) for line in lines]
-        encoded = self._encode(fitted)
+        columns = (column.tolist() for column in self._figures(fitted))
+        for line, text, nats, chars, unknown, at, worst in zip(
+            lines, fitted, *columns, strict=True
+        ):
+            char = text[at : at + 1] or "\n" if chars else ""
+            yield LineScore(nats, chars, line, unknown, char, at, worst)
+
+    def _figures(self, lines: list[str]) -> _Figures:
+        encoded = self._encode(lines)
         steps = encoded.lengths + self.rules.end
-        sums = self._sum(encoded, steps)
+        sums = self._batches.sums(encoded.ids, encoded.starts, steps)
         if not np.isfinite(sums.nats).all():
             raise TrainingError(
                 "the model's outputs are not finite numbers: its weights have exploded",
                 hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
             )
-        targets = np.minimum(encoded.starts + 1 + sums.where, len(encoded.places) - 1)
-        index = encoded.places[targets] - encoded.origins - 1
-        unknown = np.zeros_like(steps)
-        if len(encoded.missing):
-            unknown, steps, sums, index = self._charge(encoded, steps, sums, index)
-        columns = (sums.nats, steps, unknown, index, sums.worst)
-        for line, text, nats, chars, missing, at, worst in zip(
-            lines, fitted, *(column.tolist() for column in columns), strict=True
-        ):
-            char = text[at : at + 1] or "\n" if chars else ""
-            yield LineScore(nats, chars, line, missing, char, at if chars else 0, worst)
+        targets = encoded.starts + 1 + sums.where
+        at = np.where(steps > 0, encoded.places[targets] - encoded.origins - 1, 0)
+        figures = _Figures(sums.nats, steps, np.zeros_like(steps), at, sums.worst)
+        return self._charged(figures, encoded) if len(encoded.missing) else figures
 
     def _encode(self, lines: list[str]) -> _Encoded:
         whole = self._start + self._start.join(lines) + self._start
@@ -210,58 +203,19 @@ class LineScorer:
         known_lengths = np.diff(starts, append=len(places) - 1) - 1
         return _Encoded(ids[places], starts, known_lengths, places, origins, missing)
 
-    def _charge(
-        self, encoded: _Encoded, steps: NDArray[np.int64], sums: _Sums, index: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], _Sums, NDArray[np.int64]]:
-        """Return the unknown characters of each line, and steps, sums and index with them."""
+    def _charged(self, figures: _Figures, encoded: _Encoded) -> _Figures:
+        """Return the figures with the unknown characters, which are charged for or only counted."""
         line = np.searchsorted(encoded.origins, encoded.missing, side="right") - 1
-        unknown = np.bincount(line, minlength=len(steps))
+        unknown = np.bincount(line, minlength=len(figures.nats))
         if self.rules.unknown != "charge":
-            return unknown, steps, sums, index
+            return figures._replace(unknown=unknown)
         lines, first = np.unique(line, return_index=True)
-        costly = self.rules.charge > sums.worst[lines]
+        costly = self.rules.charge > figures.worst[lines]
         lines, first = lines[costly], first[costly]
-        worst, index = sums.worst.copy(), index.copy()
-        worst[lines] = self.rules.charge
-        index[lines] = encoded.missing[first] - encoded.origins[lines] - 1
-        nats = sums.nats + unknown * self.rules.charge
-        return unknown, steps + unknown, _Sums(nats, worst, sums.where), index
-
-    def _sum(self, encoded: _Encoded, steps: NDArray[np.int64]) -> _Sums:
-        S = len(steps)
-        sums = _Sums(np.zeros(S), np.zeros(S), np.zeros(S, np.int64))
-        order = np.argsort(-steps, kind="stable")[: np.count_nonzero(steps)]
-        for at in range(0, len(order), self._at_once):
-            which = order[at : at + self._at_once]
-            batch = self._sum_batch(encoded.ids, encoded.starts[which], steps[which])
-            for whole, part in zip(sums, batch, strict=True):
-                whole[which] = part
-        return sums
-
-    def _sum_batch(self, ids: Ids, starts: NDArray[np.int64], steps: NDArray[np.int64]) -> _Sums:
-        """Return the scores of the lines of one batch, the longest first."""
-        B = len(steps)
-        sums = _Sums(np.zeros(B), np.full(B, -1.0), np.zeros(B, np.int64))
-        state, begin, active = self.model.zero_state(B), 0, B
-        while active:
-            # to the end of the shortest line, so that there is no padding
-            T = min(max(int(steps[active - 1]) - begin, SHORTEST_WINDOW), LONGEST_WINDOW)
-            at = np.arange(begin, begin + min(T, int(steps[0]) - begin))[:, None]
-            places = np.minimum(starts[:active] + at, len(ids) - 2)
-            state = [tuple(part[:active] for part in layer) for layer in state]
-            log_p, state = self.model.log_probabilities(
-                ids[places], ids[places + 1], state, self._workspaces
-            )
-            # Padding is behind the end of a line, where it changes nothing but itself.
-            nats = np.where(at < steps[:active], -log_p, 0)
-            sums.nats[:active] += nats.sum(axis=0, dtype=np.float64)
-            most = nats.argmax(axis=0)
-            worst = nats[most, np.arange(active)]
-            rows = np.flatnonzero(worst > sums.worst[:active])
-            sums.worst[rows], sums.where[rows] = worst[rows], begin + most[rows]
-            begin += len(at)
-            active = int(np.count_nonzero(steps > begin))
-        return sums
+        figures.worst[lines] = self.rules.charge
+        figures.at[lines] = encoded.missing[first] - encoded.origins[lines] - 1
+        nats = figures.nats + unknown * self.rules.charge
+        return figures._replace(nats=nats, chars=figures.chars + unknown, unknown=unknown)
 
 
 def in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:

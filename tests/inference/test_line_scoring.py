@@ -20,7 +20,7 @@ from charrnn import (
     Vocabulary,
     VocabularyError,
 )
-from charrnn.inference import line_scoring
+from charrnn.inference import line_batches, line_scoring
 from charrnn.inference.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.nn.loss import log_softmax
 from charrnn.training.state import Progress
@@ -121,8 +121,8 @@ def test_skipped_characters_are_as_if_they_were_not_there(characters: str) -> No
         assert score.surprise_char == expected.surprise_char
         if score.surprise_char not in {"", "\n"}:
             assert line[score.surprise_index] == score.surprise_char
-        if score.surprise_char == "\n":
-            assert score.surprise_index == len(line)
+        else:
+            assert score.surprise_index == (len(line) if score.chars else 0)
 
 
 def test_unknown_characters_are_charged_by_the_rule_of_laplace() -> None:
@@ -180,8 +180,8 @@ def test_blocks_change_nothing(chars: int, monkeypatch: pytest.MonkeyPatch) -> N
     lines = some_lines()
     whole = scorer().score(lines)
     monkeypatch.setattr(line_scoring, "BLOCK_CHARS", chars)
-    monkeypatch.setattr(line_scoring, "LINES_AT_ONCE", 7)
-    monkeypatch.setattr(line_scoring, "LONGEST_WINDOW", 16)
+    monkeypatch.setattr(line_batches, "MOST_AT_ONCE", 17)
+    monkeypatch.setattr(line_batches, "LONGEST_WINDOW", 16)
     parts = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
     assert [score.text for score in parts] == lines
     for one, other in zip(whole, parts, strict=True):
