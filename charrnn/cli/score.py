@@ -27,6 +27,7 @@ def score(
         typer.Option(
             "-c",
             "--checkpoint",
+            metavar="<path>",
             help="The checkpoint; with --lines, several to compare. [default: newest in "
             "./checkpoints]",
         ),
