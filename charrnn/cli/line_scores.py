@@ -16,6 +16,7 @@ from charrnn.inference.line_scoring import (
     score_blocks,
 )
 from charrnn.models import Model
+from charrnn.parallel.launch import scoring_workers
 from charrnn.text.reading import read_lines
 from charrnn.text.vocabulary import escape
 
@@ -104,7 +105,8 @@ def write_scores(
     policy = unknown or ("charge" if len(models) > 1 else "error")
     rules = LineRules.of([model.vocabulary for model in models.values()], policy)
     scorers = [model.line_scorer(rules) for model in models.values()]
-    blocks = score_blocks(scorers, read_lines(file, encoding=encoding))
+    read = read_lines(file, encoding=encoding)
+    blocks = score_blocks(scorers, read, scoring_workers())
     render = _Renderer(tuple(models), tsv=wanted.tsv)
     terminal.write(render.header())
     for lines in wanted.chosen(_numbered(blocks)):

@@ -37,6 +37,14 @@ class Sums(NamedTuple):
         """Return the sums of sequences without steps."""
         return cls(np.zeros(count), np.zeros(count), np.zeros(count, np.int64))
 
+    def first(self, count: int) -> "Sums":
+        """Return a view of the first sequences."""
+        return Sums(self.nats[:count], self.worst[:count], self.where[:count])
+
+    def copy(self) -> "Sums":
+        """Return a copy."""
+        return Sums(self.nats.copy(), self.worst.copy(), self.where.copy())
+
 
 class LineBatches:
     """Scores batches of sequences under a language model."""
@@ -47,7 +55,7 @@ class LineBatches:
         per_step = 2 * config.layers * (model.cell.gates + 2) * config.hidden_size
         per_step += 3 * model.vocab_size
         most = VALUES_AT_ONCE // (LONGEST_WINDOW * per_step)
-        self._at_once = max(FEWEST_AT_ONCE, min(MOST_AT_ONCE, most))
+        self.at_once = max(FEWEST_AT_ONCE, min(MOST_AT_ONCE, most))
 
     def sums(self, ids: Ids, starts: NDArray[np.int64], steps: NDArray[np.int64]) -> Sums:
         """Return the likelihood of S sequences, each from a zero state.
@@ -57,18 +65,33 @@ class LineBatches:
         steps    number of inputs, and of targets, of each, (S,)
         """
         sums = Sums.zeros(len(steps))
-        order = np.argsort(-steps, kind="stable")[: np.count_nonzero(steps)]
-        for at in range(0, len(order), self._at_once):
-            which = order[at : at + self._at_once]
+        self.add_sums(ids, starts, steps, sums)
+        return sums
+
+    def add_sums(
+        self,
+        ids: Ids,
+        starts: NDArray[np.int64],
+        steps: NDArray[np.int64],
+        sums: Sums,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        """Write the sums, or those of one process.
+
+        share   its rank and the number of processes: of so many batches, it scores one
+        """
+        order = np.argsort(-steps, kind="stable")
+        rank, size = share
+        for at in range(rank * self.at_once, len(order), size * self.at_once):
+            which = order[at : at + self.at_once]
             batch = self._sum_batch(ids, starts[which], steps[which])
             for whole, part in zip(sums, batch, strict=True):
                 whole[which] = part
-        return sums
 
     def _sum_batch(self, ids: Ids, starts: NDArray[np.int64], steps: NDArray[np.int64]) -> Sums:
         """Return the likelihood of the sequences of one batch, the longest first."""
-        active = len(steps)
-        sums, state, begin = Sums.zeros(active), self.model.zero_state(active), 0
+        sums, state, begin = Sums.zeros(len(steps)), self.model.zero_state(len(steps)), 0
+        active = int(np.count_nonzero(steps))
         while active:
             # To the end of the shortest, if that is not too near or too far: then nothing is padded
             T = min(max(int(steps[active - 1]) - begin, SHORTEST_WINDOW), LONGEST_WINDOW)

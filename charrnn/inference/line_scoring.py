@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
 from charrnn.inference.line_batches import LineBatches
+from charrnn.inference.line_workers import LineWorkers
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.scoring import Score
 from charrnn.nn.language_model import LanguageModel
+from charrnn.parallel.launch import make_group
 from charrnn.text.reading import normalized
 from charrnn.text.sequences import encode_known
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -29,6 +31,8 @@ UnknownCharacters = Literal["error", "skip", "charge"]
 
 # The characters after which a block of lines is scored.
 BLOCK_CHARS = 1 << 15
+# The characters after which further processes are started: less is done before they could help.
+WORKERS_AFTER = 4 * BLOCK_CHARS
 
 # The characters that a model is taken to have read if it does not say, as an imported one.
 ASSUMED_READ = 1_000_000
@@ -145,6 +149,18 @@ class LineScorer:
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
         self._batches = LineBatches(model)
+        self._workers: LineWorkers | None = None
+
+    def start_workers(self, count: int) -> None:
+        """Score in so many processes from now on, until ``close``."""
+        if self._workers is None and count > 1:
+            self._workers = LineWorkers(self._batches, make_group(count), 2 * BLOCK_CHARS)
+
+    def close(self) -> None:
+        """End the other processes."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def first_refused(self, lines: Sequence[str]) -> int | None:
         """Return the index of the first line that has unknown characters, if that is an error."""
@@ -178,7 +194,7 @@ class LineScorer:
     def _figures(self, lines: list[str]) -> _Figures:
         encoded = self._encode(lines)
         steps = encoded.lengths + self.rules.end
-        sums = self._batches.sums(encoded.ids, encoded.starts, steps)
+        sums = (self._workers or self._batches).sums(encoded.ids, encoded.starts, steps)
         if not np.isfinite(sums.nats).all():
             raise TrainingError(
                 "the model's outputs are not finite numbers: its weights have exploded",
@@ -233,25 +249,33 @@ def in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def score_blocks(
-    scorers: Sequence[LineScorer], blocks: Iterable[Iterable[str]]
+    scorers: Sequence[LineScorer], blocks: Iterable[Iterable[str]], workers: int = 1
 ) -> Iterator[list[tuple[LineScore, ...]]]:
     """Yield the scores of the lines of each block, in parts if it is long: one of each scorer.
 
+    workers   processes to score in, once the input has turned out to be long
+
     Raises VocabularyError that names the line, counted from 1, after the scores of the lines before
-    it. Raises TrainingError if the logits are not finite.
+    it. Raises TrainingError if the logits are not finite, WorkerLostError if a process dies.
     """
-    number = 1
-    for lines in (part for block in blocks for part in in_blocks(block)):
-        refusals = [(scorer.first_refused(lines), scorer) for scorer in scorers]
-        bad = min((at for at, _ in refusals if at is not None), default=len(lines))
-        sound = lines[:bad]
-        if sound:
-            scores = [scorer.score(sound) for scorer in scorers]
-            yield list(zip(*scores, strict=True))
-        for at, scorer in refusals:
-            if at == bad:
-                _refuse(scorer, lines[bad], number + bad)
-        number += len(lines)
+    number, chars = 1, 0
+    try:
+        for lines in (part for block in blocks for part in in_blocks(block)):
+            refusals = [(scorer.first_refused(lines), scorer) for scorer in scorers]
+            bad = min((at for at, _ in refusals if at is not None), default=len(lines))
+            if sound := lines[:bad]:
+                yield list(zip(*(scorer.score(sound) for scorer in scorers), strict=True))
+            for at, scorer in refusals:
+                if at == bad:
+                    _refuse(scorer, lines[bad], number + bad)
+            number += len(lines)
+            chars += sum(map(len, lines))
+            if chars >= WORKERS_AFTER:
+                for scorer in scorers:
+                    scorer.start_workers(workers)
+    finally:
+        for scorer in scorers:
+            scorer.close()
 
 
 def _refuse(scorer: LineScorer, line: str, number: int) -> None:

@@ -23,6 +23,7 @@ from charrnn import (
 from charrnn.inference import line_batches, line_scoring
 from charrnn.inference.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.nn.loss import log_softmax
+from charrnn.parallel.launch import start_method
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"
@@ -185,6 +186,32 @@ def test_blocks_change_nothing(chars: int, monkeypatch: pytest.MonkeyPatch) -> N
     parts = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
     assert [score.text for score in parts] == lines
     for one, other in zip(whole, parts, strict=True):
+        assert one.nats == pytest.approx(other.nats, rel=TOLERANCE)
+
+
+@pytest.mark.skipif(start_method() != "fork", reason="needs fork")
+def test_several_processes_give_the_same_scores_once_the_input_is_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [*some_lines(1500), "a" * 9000, *some_lines(200)]
+    alone = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
+    monkeypatch.setattr(line_scoring, "BLOCK_CHARS", 4000)
+    few = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
+    sizes: list[int] = []
+    start = LineScorer.start_workers
+
+    def noted(one: LineScorer, count: int) -> None:
+        sizes.append(count)
+        start(one, count)
+
+    monkeypatch.setattr(LineScorer, "start_workers", noted)
+    shared = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
+    assert sizes == []  # not long enough
+    monkeypatch.setattr(line_scoring, "WORKERS_AFTER", 0)
+    shared = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
+    assert set(sizes) == {3}
+    assert shared == few
+    for one, other in zip(alone, shared, strict=True):
         assert one.nats == pytest.approx(other.nats, rel=TOLERANCE)
 
 
