@@ -69,13 +69,13 @@ def speed(folder: Path, count: int) -> None:
         return text[at : at + 9]
 
     kinds = {
-        "the same 9 characters": lambda: "some text",
-        "9 characters out of a text": cut,
-        "lines of prose, 44 characters": lambda: rng.choice(prose) + rng.choice(LETTERS),
+        "the same 9 characters": (lambda: "some text", (1, 10)),
+        "9 characters out of a text": (cut, (1, 10)),
+        "lines of prose, 44 characters": (lambda: rng.choice(prose) + rng.choice(LETTERS), (1,)),
     }
     heading("lines", "count", "s", "lines/s", "characters/s", "peak memory, MB")
-    for name, make in kinds.items():
-        for times in (1, 10):
+    for name, (make, sizes) in kinds.items():
+        for times in sizes:
             path = folder / "lines.txt"
             with path.open("w", encoding="utf-8") as file:
                 file.writelines(make() + "\n" for _ in range(count * times))
