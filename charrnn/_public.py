@@ -23,6 +23,7 @@ from charrnn.errors import (
     TrainingError,
     VocabularyError,
 )
+from charrnn.inference.line_scoring import LineScore
 from charrnn.inference.prediction import log_probabilities
 from charrnn.inference.sampling import generate
 from charrnn.inference.scoring import Score, score
@@ -61,6 +62,7 @@ __all__ = [
     "Event",
     "Examples",
     "LanguageModel",
+    "LineScore",
     "Model",
     "ModelConfig",
     "NextCharacter",

@@ -1,4 +1,4 @@
-"""``charrnn score``: how likely a text is."""
+"""``charrnn score``: how likely a text is, or each of its lines."""
 
 import json
 import sys
@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from charrnn.cli.options import fit_text, newest_checkpoint
+from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from charrnn.models import Model
     from charrnn.text.vocabulary import Ids
+
+LINES = "Lines"
 
 
 def score(
     *,
     file: Annotated[str, typer.Argument(help="The text; - is stdin.", metavar="FILE")] = "-",
     checkpoint: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "-c",
             "--checkpoint",
-            help="The checkpoint. [default: newest in ./checkpoints]",
+            metavar="<path>",
+            help="The checkpoint; with --lines, several to compare. [default: newest in "
+            "./checkpoints]",
         ),
     ] = None,
     window: Annotated[
@@ -35,35 +41,134 @@ def score(
         ),
     ] = None,
     unknown: Annotated[
-        Literal["error", "skip"],
-        typer.Option(help="What to do with unknown characters."),
-    ] = "error",
+        Literal["error", "skip", "charge"] | None,
+        typer.Option(
+            help="What to do with unknown characters; charge, with --lines: count each as very "
+            "unlikely. [default: error; charge if checkpoints are compared]"
+        ),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the text.")] = "utf-8",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object; with --lines, one per line.")
+    ] = False,
+    lines: Annotated[
+        bool,
+        typer.Option(
+            "--lines",
+            help="Score each line on its own, as it arrives: one JSON object per line.",
+            rich_help_panel=LINES,
+        ),
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Only lines of X bits per character or more.",
+            metavar="X",
+            rich_help_panel=LINES,
+        ),
+    ] = None,
+    at_most: Annotated[
+        float | None,
+        typer.Option(
+            help="Only lines of X bits per character or less.",
+            metavar="X",
+            rich_help_panel=LINES,
+        ),
+    ] = None,
+    sort: Annotated[
+        bool,
+        typer.Option(
+            "--sort",
+            help="Most bits per character first, at the end of the input.",
+            rich_help_panel=LINES,
+        ),
+    ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Only the N lines of the most bits per character, in that order.",
+            rich_help_panel=LINES,
+        ),
+    ] = None,
+    tsv: Annotated[
+        bool,
+        typer.Option("--tsv", help="Tab-separated, with a row of names.", rich_help_panel=LINES),
+    ] = False,
 ) -> None:
     """Say how likely a text is: in nats and bits per character, and as perplexity.
 
     charrnn score chapter.txt --json
+
+    charrnn score --lines --top 10 -c m.npz < access.log
     """
     from charrnn.cli import terminal
-    from charrnn.inference.scoring import score as score_ids
     from charrnn.models import Model
-    from charrnn.text.reading import Reader
 
-    loaded = Model.load(checkpoint or newest_checkpoint())
+    if not lines:
+        _require_lines(
+            threshold=threshold, at_most=at_most, sort=sort or None, top=top, tsv=tsv or None
+        )
+    require_one_of(lines=lines, window=window is not None)
+    require_one_of(json=as_json, tsv=tsv)
+    paths = checkpoint or [newest_checkpoint()]
+    if not lines and (len(paths) > 1 or unknown == "charge"):
+        what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
+        raise ConfigError(f"{what} with --lines", hint="add --lines")
+    names, loaded = _names(paths), [Model.load(path) for path in paths]
     if file == "-" and terminal.is_terminal(sys.stdin):
         terminal.note("reading the text from the terminal; Ctrl-D ends it")
-    vocabulary, skipped = loaded.vocabulary, 0
+    if not lines:
+        _score_text(loaded[0], file, encoding, window, skip=unknown == "skip", as_json=as_json)
+        return
+    from charrnn.cli.line_scores import Wanted, write_scores
+
+    wanted = Wanted(sort=sort, top=top, at_least=threshold, at_most=at_most, tsv=tsv)
+    write_scores(file, encoding, dict(zip(names, loaded, strict=True)), unknown, wanted)
+
+
+def _require_lines(**given: object) -> None:
+    """Raise ConfigError for options that go with --lines."""
+    for name, value in given.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} goes with --lines", hint="add --lines")
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Return a name for each checkpoint: its stem, or its path if another has the same stem."""
+    stems = [path.stem for path in paths]
+    names = [
+        stem if stems.count(stem) == 1 else str(path)
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            "one checkpoint is named twice: there is nothing to compare",
+            hint="give another after each -c",
+        )
+    return names
+
+
+def _score_text(
+    model: "Model", file: str, encoding: str, window: int | None, *, skip: bool, as_json: bool
+) -> None:
+    from charrnn.cli import terminal
+    from charrnn.inference.scoring import score as score_ids
+    from charrnn.text.reading import Reader
+
+    vocabulary, skipped = model.vocabulary, 0
 
     def pieces() -> "Iterator[Ids]":
         nonlocal skipped
-        for piece in Reader(encoding, loaded.config.data.normalize).pieces(file):
+        for piece in Reader(encoding, model.config.data.normalize).pieces(file):
+            unknown: Literal["skip", "error"] = "skip" if skip else "error"
             fitted = fit_text(piece, vocabulary, normalize="none", unknown=unknown)
             skipped += len(piece) - len(fitted)
             yield vocabulary.encode(fitted)
 
     with terminal.counting(unit=" chars") as bar:
-        result = score_ids(loaded.network(), pieces(), window=window, on_progress=bar.update)
+        result = score_ids(model.network(), pieces(), window=window, on_progress=bar.update)
     if skipped:
         terminal.note(f"skipped {skipped} unknown characters")
     figures = {

@@ -22,7 +22,7 @@ class Score:
 
     nats             -log p of all predicted characters together, in nats
     chars            number of characters predicted
-    nats_per_char    mean cross-entropy in nats per character
+    nats_per_char    mean cross-entropy in nats per character; nan if nothing was predicted
     bits_per_char    the same in bits
     perplexity       exp(nats_per_char)
     """
@@ -33,7 +33,7 @@ class Score:
     @property
     def nats_per_char(self) -> float:
         """Mean cross-entropy in nats per character."""
-        return self.nats / self.chars
+        return self.nats / self.chars if self.chars else math.nan
 
     @property
     def bits_per_char(self) -> float:

@@ -1,7 +1,7 @@
 """A trained text generator."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Arrays, Header, Kind, require
 from charrnn.config import Config, SamplingConfig
+from charrnn.inference.line_scoring import (
+    LineRules,
+    LineScore,
+    LineScorer,
+    UnknownCharacters,
+    score_blocks,
+)
 from charrnn.inference.sampling import generate, start_ids
 from charrnn.inference.scoring import Score, score
 from charrnn.nn.language_model import LanguageModel, param_shapes
@@ -140,3 +147,33 @@ class Model(Checkpoint[Config]):
         Raises VocabularyError for unknown characters, CorpusError for fewer than two characters.
         """
         return score(self._network, np.asarray(self.encode(text)), window=window)
+
+    def score_lines(
+        self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
+    ) -> Iterator[LineScore]:
+        """Yield how likely each line is on its own, in order.
+
+            for score in model.score_lines(["Aberdeen", "Xqzwvk"]):
+                print(score.bits_per_char, score.text, score.surprise_char)
+
+        lines     texts without their line breaks; about 32,000 characters of them are read ahead
+        unknown   what to do with characters that the model does not know. "error": raise. "skip":
+                  leave them out. "charge": leave them out of what the model reads, but add to the
+                  nats of the line for each what Laplace's rule makes of a character that was not
+                  among those of the training text, N of them and V different: ln(N + V + 1)
+
+        A line starts from a zero state. Its end is scored like a character, if the model knows line
+        breaks. Neither the order of the lines nor which are scored together matters, but for the
+        rounding of the last digits.
+
+        Raises VocabularyError, after the scores of the lines before it, for a line with unknown
+        characters, and TypeError for a single text: its characters would be taken for lines.
+        """
+        if isinstance(lines, str):
+            raise TypeError("expected lines of text, not one text")
+        scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown))
+        return (score for block in score_blocks([scorer], [lines]) for (score,) in block)
+
+    def line_scorer(self, rules: LineRules) -> LineScorer:
+        """Return what scores lines under this model, by rules that other models can share."""
+        return LineScorer(self._network, self.vocabulary, rules, self.config.data.normalize)

@@ -69,5 +69,8 @@ def sigmoid_cross_entropy(
 
 def target_log_probabilities(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
     """Return log p of each target in nats, shape (T, B), for logits (T, B, V)."""
+    shifted: Array = logits - logits.max(axis=-1, keepdims=True)
     rows = targets[..., None].astype(np.intp)
-    return np.take_along_axis(log_softmax(logits), rows, axis=-1)[..., 0]
+    log_p: Array = np.take_along_axis(shifted, rows, axis=-1)[..., 0]
+    log_p -= np.log(np.exp(shifted, out=shifted).sum(axis=-1))
+    return log_p

@@ -43,6 +43,11 @@ def sampling_workers(count: int) -> int:
     return min(_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
 
 
+def scoring_workers() -> int:
+    """Return the number of processes to score many lines with."""
+    return _cores() if start_method() == "fork" else 1
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 

@@ -151,6 +151,7 @@ def _write_inputs(folder: Path) -> None:
         "labelled.tsv": LABELLED,
         "lines.txt": "yes yes\nno no\n",
         "odd.txt": "The cat ß sat.",
+        "surprising.txt": "no no\nyyyy\n",
         "prompt.txt": "The cat\nsat",
         "abc.json": '["a", "b", "c"]',
         "xyz.json": '["x", "y", "z"]',

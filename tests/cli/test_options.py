@@ -48,6 +48,13 @@ def has_counts_in_order(counts: list[int]) -> bool:
     return counts == sorted(counts, reverse=True)
 
 
+def has_lines(*numbers: int) -> Claim:
+    """Claim that these lines of the input were written, in this order."""
+    return lambda ran: [it["line"] for it in ran.objects] == [*numbers]
+
+
+CHARGED = {"beside": "--lines --unknown charge", "file": "surprising.txt"}
+
 ROWS: dict[str, dict[str, Row]] = {
     **training.ROWS,
     "sample": {
@@ -83,6 +90,14 @@ ROWS: dict[str, dict[str, Row]] = {
             file="latin.txt",
         ),
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT) - 1]),
+        "--lines": Row("--lines", has_lines(*range(1, 41))),
+        "--threshold": Row("--threshold 7", has_lines(2), **CHARGED),
+        "--at-most": Row("--at-most 7", has_lines(1), **CHARGED),
+        "--sort": Row("--sort", has_lines(2, 1), **CHARGED),
+        "--top": Row("--top 1", has_lines(2), **CHARGED),
+        "--tsv": Row(
+            "--tsv", lambda ran: ["2", "yyyy"] in [row[:2] for row in ran.rows], **CHARGED
+        ),
     },
     "inspect-vocab": {
         "--sort": Row(

@@ -287,6 +287,26 @@ def test_no_worker_outlives_its_sampling(stop: signal.Signals, text: Path) -> No
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
 
 
+@pytest.mark.parametrize(("victim", "code"), [(0, -signal.SIGKILL), (1, 1)])
+def test_no_worker_outlives_its_scoring_and_a_lost_one_ends_it(
+    victim: int, code: int, text: Path
+) -> None:
+    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    lines = text.parent / "lines.txt"
+    chars = np.random.default_rng(0).choice([*"The cat sat."], (60_000, 40))
+    lines.write_text("\n".join(map("".join, chars)))
+    if len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("one core, one process")
+    with running("score", lines, "--lines", "--top", "3", "-c", "m.npz", cwd=text.parent) as run_:
+        wait_for(lambda: bool(workers_of(run_.pid)))
+        workers = workers_of(run_.pid)
+        os.kill([run_.pid, *workers][victim], signal.SIGKILL)
+        _, err = run_.communicate(timeout=60)
+    assert run_.returncode == code
+    assert err.startswith(b"charrnn: error: a worker process died") == bool(victim)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10)
+
+
 def test_samples_too_large_for_memory_are_refused_in_one_line(text: Path) -> None:
     ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
     for count in ("1", "40"):
