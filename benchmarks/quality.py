@@ -112,7 +112,14 @@ def main() -> None:
     for corpus in args.corpus:
         for seconds in args.times:
             for seed in args.seeds:
-                measured = measure(corpus, seconds, seed, args.options, args.sample, args.lines)
+                measured = measure(
+                    corpus,
+                    seconds,
+                    seed,
+                    options=args.options,
+                    sample=args.sample,
+                    lines=args.lines,
+                )
                 print(json.dumps(measured), flush=True)
 
 

@@ -61,7 +61,7 @@ def speed(folder: Path, count: int) -> None:
     size = ["--hidden-size", 128, "--layers", 1, "--steps", 1, "--workers", 1, "-q"]
     charrnn(folder, "train", CORPORA / "harbour.txt", "-o", "m.npz", *size)
     text = (CORPORA / "harbour.txt").read_text(encoding="utf-8").replace("\n", " ")
-    rng = random.Random(0)  # noqa: S311
+    rng = random.Random(0)
     prose = (CORPORA / "harbour.txt").read_text(encoding="utf-8").splitlines()
 
     def cut() -> str:
@@ -88,7 +88,7 @@ def speed(folder: Path, count: int) -> None:
 
 def odd(folder: Path, names: Path, limit: str) -> None:
     """Print how well random strings are found among names."""
-    rng = random.Random(1)  # noqa: S311
+    rng = random.Random(1)
     listed = sorted(set(names.read_text(encoding="utf-8").split()))
     rng.shuffle(listed)
     judged, train = listed[: JUDGED - INJECTED], listed[JUDGED - INJECTED :]
@@ -126,7 +126,7 @@ def languages(folder: Path, texts: dict[str, list[Path]], limit: str) -> None:
         charrnn(folder, "train", CORPORA / corpus, *options)
     heading("text", "lines", "characters", "right", "unknown to the right model")
     for name, paths in texts.items():
-        rng = random.Random(2)  # noqa: S311
+        rng = random.Random(2)
         for path in paths:
             text = " ".join(path.read_text(encoding="utf-8").split())
             cut = textwrap.wrap(text, WIDTH)
