@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import typer
 
@@ -13,6 +13,9 @@ from charrnn.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tqdm import tqdm
+
+    from charrnn.inference.line_scoring import LineScore
     from charrnn.models import Model
     from charrnn.text.vocabulary import Ids
 
@@ -155,7 +158,8 @@ def _score_text(
 ) -> None:
     from charrnn.cli import terminal
     from charrnn.inference.scoring import score as score_ids
-    from charrnn.text.reading import Reader
+    from charrnn.inference.scoring import total
+    from charrnn.text.reading import Reader, read_lines
 
     vocabulary, skipped = model.vocabulary, 0
 
@@ -167,8 +171,19 @@ def _score_text(
             skipped += len(piece) - len(fitted)
             yield vocabulary.encode(fitted)
 
+    def line_scores(bar: "tqdm[Never]") -> "Iterator[LineScore]":
+        nonlocal skipped
+        lines = (line for block in read_lines(file, encoding=encoding) for line in block if line)
+        for line in model.score_lines(lines, unknown="skip" if skip else "error"):
+            skipped += line.unknown
+            bar.update(line.chars)
+            yield line
+
     with terminal.counting(unit=" chars") as bar:
-        result = score_ids(model.network(), pieces(), window=window, on_progress=bar.update)
+        if model.config.data.lines and window is None:
+            result = total(line_scores(bar))
+        else:
+            result = score_ids(model.network(), pieces(), window=window, on_progress=bar.update)
     if skipped:
         terminal.note(f"skipped {skipped} unknown characters")
     figures = {

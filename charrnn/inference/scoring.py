@@ -46,6 +46,19 @@ class Score:
         return math.exp(self.nats_per_char)
 
 
+def total(scores: Iterable[Score]) -> Score:
+    """Return the likelihood of several texts together.
+
+    Raises CorpusError if there is none.
+    """
+    nats, chars = 0.0, 0
+    for part in scores:
+        nats, chars = nats + part.nats, chars + part.chars
+    if not chars:
+        raise CorpusError("there is no line to score")
+    return Score(nats, chars)
+
+
 def score(
     model: LanguageModel,
     ids: Ids | Iterable[Ids],

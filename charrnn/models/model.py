@@ -21,7 +21,7 @@ from charrnn.inference.line_scoring import (
     score_blocks,
 )
 from charrnn.inference.sampling import generate, start_ids
-from charrnn.inference.scoring import Score, score
+from charrnn.inference.scoring import Score, score, total
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
@@ -142,10 +142,13 @@ class Model(Checkpoint[Config]):
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
 
-        window   None: the state is carried through the text. N: independent windows of N characters
+        window   None: the state is carried through the text, but a model of lines reads each line
+                 on its own. N: independent windows of N characters
 
         Raises VocabularyError for unknown characters, CorpusError for fewer than two characters.
         """
+        if self.config.data.lines and window is None:
+            return total(self.score_lines(text.splitlines()))
         return score(self._network, np.asarray(self.encode(text)), window=window)
 
     def score_lines(
