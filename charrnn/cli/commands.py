@@ -20,6 +20,8 @@ MIN_WIDTH, MIN_WIDTH_OF_TYPER = 24, 52
 COMMANDS = {
     "train": "Learn to write like a text, and save the model.",
     "sample": "Write text in the style of a trained model.",
+    "complete": "Say how a text most likely goes on.",
+    "suggest": "Answer each line of a pipe with its likeliest continuations.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",

@@ -1,8 +1,10 @@
 """A trained text generator."""
 
+import hashlib
+import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import ClassVar, cast
@@ -11,8 +13,9 @@ import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Kind
-from charrnn.config import Config, SamplingConfig
-from charrnn.inference.sampling import generate, start_ids
+from charrnn.config import Config, ControlConfig, SamplingConfig
+from charrnn.inference.controls import Controls
+from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
@@ -63,6 +66,15 @@ class Model(Checkpoint[Config]):
     def _network(self) -> LanguageModel:
         return self.network()
 
+    def fingerprint(self) -> str:
+        """Return a hash of all that determines the predictions: weights, characters, cell."""
+        model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
+        found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
+        for name, array in self.weights.items():
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
     def encode(self, text: str) -> Ids:
         """Return a text as ids, normalized like the text that the model was trained on.
 
@@ -75,20 +87,31 @@ class Model(Checkpoint[Config]):
         prompt: str = "",
         *,
         sampling: SamplingConfig | None = None,
+        controls: ControlConfig | None = None,
+        length: int | None = None,
         random_seed: int | None = None,
     ) -> Iterator[str]:
-        """Yield the characters that continue a prompt text, without end.
+        """Yield the characters that continue a prompt text.
 
-        sampling      how each is drawn: temperature, top-k, top-p; None: the defaults
+        sampling      how each is drawn: temperature, top-k, top-p, min-p; None: the defaults
+        controls      what the text must obey; None: nothing
+        length        how many; None: without end
         random_seed   the same number gives the same text; None: a fresh one
 
-        Raises VocabularyError for unknown characters in the prompt.
+        Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
+        no text can obey or that need a length.
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        config = sampling or SamplingConfig()
-        for step in generate(self._network, seed, config, random_seed=number):
-            yield self.vocabulary.characters[step.ids[0]]
+        config, network = sampling or SamplingConfig(), self._network
+        characters = self.vocabulary.characters
+        if controls is None:
+            for step in islice(generate(network, seed, config, random_seed=number), length):
+                yield characters[step.ids[0]]
+            return
+        prepared = Controls(controls, self.vocabulary, length)
+        for character in write_sample(network, seed, config, prepared, random_seed=number):
+            yield characters[character.id]
 
     def sample(  # noqa: PLR0913  # each is what users of samplers know
         self,
@@ -98,20 +121,45 @@ class Model(Checkpoint[Config]):
         temperature: float = SamplingConfig().temperature,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        stop: str | tuple[str, ...] = (),
+        until_sentence: bool = False,
+        charset: str | None = None,
+        match: str | None = None,
         random_seed: int | None = None,
     ) -> str:
-        """Return a prompt text and ``length`` new characters that continue it.
+        r"""Return a prompt text and ``length`` new characters that continue it.
 
-        temperature   divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest
-        top_k, top_p  draw among the likeliest characters only
-        random_seed   the same number gives the same text; None: a fresh one
+            model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
+
+        temperature           divides the logits: below 1 safer, above 1 wilder, 0 always the
+                              likeliest
+        top_k, top_p, min_p   draw among the likeliest characters only
+        stop                  end before this text, or any of these
+        until_sentence        go on after ``length`` until the end of the sentence
+        charset               the only new characters, as inside the [...] of a regular expression
+        match                 a regular expression that the new text matches as a whole; the text
+                              has ``length`` characters at most
+        random_seed           the same number gives the same text; None: a fresh one
 
         Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
-        of range.
+        of range or controls that no text can obey.
         """
-        config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
-        characters = self.stream(prompt, sampling=config, random_seed=random_seed)
-        return prompt + "".join(islice(characters, length))
+        sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+        controls = ControlConfig(
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            until_sentence=until_sentence,
+            charset=charset,
+            match=match,
+        )
+        characters = self.stream(
+            prompt,
+            sampling=sampling,
+            controls=controls if controls != ControlConfig() else None,
+            length=length,
+            random_seed=random_seed,
+        )
+        return prompt + "".join(characters)
 
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
