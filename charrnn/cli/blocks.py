@@ -11,6 +11,10 @@ from charrnn.cli import terminal
 # reader of a pipe notices this delay.
 SECONDS = 0.1
 
+# So many characters have at most 4,000 bytes in UTF-8, which a pipe of Linux takes in one piece:
+# what a reader gets never ends within a character.
+CHARACTERS = 1000
+
 
 class Blocks:
     """Collects text for a pipe, and writes it when the last write is long enough ago."""
@@ -22,16 +26,17 @@ class Blocks:
 
     def write(self, text: str) -> None:
         """Write a text now or soon, always whole characters."""
-        self._pending.append(text)
-        if time.monotonic() - self._written_at >= self._wait:
+        self._pending += text
+        late = time.monotonic() - self._written_at >= self._wait
+        if late or len(self._pending) >= CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
         """Write what is pending."""
         text = "".join(self._pending)
         self._pending.clear()
-        if text:
-            terminal.write(text)
+        for begin in range(0, len(text), CHARACTERS):
+            terminal.write(text[begin : begin + CHARACTERS])
         self._written_at = time.monotonic()
 
 

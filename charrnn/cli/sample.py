@@ -64,7 +64,7 @@ def sample(
         stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
     )
     from charrnn.cli.prompts import PromptReader, load_writer
-    from charrnn.cli.state import restored, save_state
+    from charrnn.cli.state import place_for_state, restored, save_state
     from charrnn.cli.writing import Sampler
     from charrnn.text.reading import read_text
 
@@ -84,9 +84,10 @@ def sample(
             _write(sampler, prompt, line * count, count, jsonl=jsonl)
         return
     prompt = prompts.read(read_text(seed_file) if seed_file is not None else seed or "")
-    ids = _write(sampler, prompt, 0, count, jsonl=jsonl)
-    if state_out is not None:
-        save_state(state_out, sampler, prompt, ids)
+    with place_for_state(state_out):
+        ids = _write(sampler, prompt, 0, count, jsonl=jsonl)
+        if state_out is not None:
+            save_state(state_out, sampler, prompt, ids)
 
 
 def _write(

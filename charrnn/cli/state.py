@@ -1,5 +1,7 @@
 """``--state-in`` and ``--state-out``: where a text stands, from one run to the next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,22 @@ def restored(
     if random_seed is None:
         randomness = Randomness(saved.random_seed, saved.drawn)
     return prediction_of(writer.predictor, saved.state), randomness
+
+
+@contextmanager
+def place_for_state(path: Path | None) -> Iterator[None]:
+    """Make sure that a state can be saved, before any text is written."""
+    from charrnn.checkpoint.files import reserved
+    from charrnn.errors import CheckpointError
+
+    if path is None:
+        yield
+        return
+    try:
+        with reserved(path):
+            yield
+    except CheckpointError as error:
+        raise CheckpointError(str(error), hint="choose another place for --state-out") from error
 
 
 def save_state(path: Path, sampler: "Sampler", prompt: "Prompt", ids: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,10 @@ import numpy as np
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Kind
 from charrnn.config import Config, ControlConfig, SamplingConfig
+from charrnn.inference.beam import likeliest
 from charrnn.inference.controls import Controls
+from charrnn.inference.endings import StopTable
+from charrnn.inference.predictor import NetworkPredictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score
 from charrnn.nn.language_model import LanguageModel, param_shapes
@@ -160,6 +164,38 @@ class Model(Checkpoint[Config]):
             random_seed=random_seed,
         )
         return prompt + "".join(characters)
+
+    def complete(
+        self,
+        prompt: str = "",
+        *,
+        count: int = 5,
+        length: int = 20,
+        beam: int = 16,
+        stop: str | tuple[str, ...] = (),
+    ) -> list[tuple[str, float]]:
+        """Return the likeliest continuations of a prompt, found by beam search, likeliest first.
+
+        count    how many
+        length   characters of each that no stop text ends before
+        beam     number of texts that the search follows at once; at least ``count`` are
+        stop     each continuation ends before this text, or any of these
+
+        Each comes with its probability: that the model goes on so and, if a stop text ended it,
+        ends it there. Raises VocabularyError for unknown characters in the prompt.
+        """
+        predictor = NetworkPredictor(self._network)
+        seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
+        stops = (stop,) if isinstance(stop, str) else stop
+        found = likeliest(
+            predictor,
+            predictor.read(seed),
+            count=count,
+            length=length,
+            width=max(beam, count),
+            stops=StopTable(stops, self.vocabulary.characters) if stops else None,
+        )
+        return [(self.vocabulary.decode(np.array(it.ids, int)), math.exp(it.log_p)) for it in found]
 
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
