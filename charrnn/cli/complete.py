@@ -1,7 +1,6 @@
 """``charrnn complete``: how a text most likely goes on."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
@@ -36,14 +35,11 @@ def complete(
     """
     from charrnn.cli import terminal
     from charrnn.cli.continuing import Search
-    from charrnn.cli.prompts import PromptReader, load_writer
-    from charrnn.text.reading import read_text
+    from charrnn.cli.prompts import PromptReader, load_writer, read_stdin
     from charrnn.text.vocabulary import escape
 
     search = Search(load_writer(checkpoint), count, length, beam, tuple(stop or ()))
-    if seed is None and terminal.is_terminal(sys.stdin):
-        terminal.note("reading the text from the terminal; Ctrl-D ends it")
-    text = read_text("-") if seed is None else seed
+    text = read_stdin() if seed is None else seed
     found = search.described(PromptReader(search.writer, unknown).read(text, "text"))
     if as_json:
         terminal.write("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in found))

@@ -96,13 +96,27 @@ class PromptReader:
 
     def read_each(self, source: str) -> Iterator[Prompt]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
-        from charrnn.cli import terminal
         from charrnn.text.reading import read_lines
 
-        if source == "-" and terminal.is_terminal(sys.stdin):
-            terminal.note("reading prompts from the terminal; Ctrl-D ends them")
+        if source == "-":
+            _say_what_is_read("prompts")
         number = 0
         for lines in read_lines(source):
             for line in lines:
                 number += 1
                 yield self.read(line, f"line {number}")
+
+
+def read_stdin() -> str:
+    """Return all of stdin."""
+    from charrnn.text.reading import read_text
+
+    _say_what_is_read("the text")
+    return read_text("-")
+
+
+def _say_what_is_read(what: str) -> None:
+    from charrnn.cli import terminal
+
+    if terminal.is_terminal(sys.stdin):
+        terminal.note(f"reading {what} from the terminal; Ctrl-D ends it")

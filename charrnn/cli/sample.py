@@ -51,15 +51,13 @@ def sample(
     if greedy and temperature not in (_TEMPERATURE, 0):
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
     one = count == 1 and seeds is None
-    if endless and (jsonl or not one):
-        raise ConfigError("--endless writes one sample, as plain text, without end")
-    if endless and (until_sentence or state_out or match is not None or suffix is not None):
-        raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
+    if endless:
+        needs_end = until_sentence or bool(state_out) or match is not None or suffix is not None
+        _check_endless(one_plain_text=one and not jsonl, needs_end=needs_end)
     if state_out is not None and not one:
         raise ConfigError("--state-out saves the state of one sample, not of several")
-    config = SamplingConfig(
-        temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, min_p=min_p
-    )
+    temperature = 0.0 if greedy else temperature
+    config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     rules = ControlConfig(
         stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
     )
@@ -76,6 +74,7 @@ def sample(
         randomness=randomness,
         length=None if endless else length,
         echo=not no_echo,
+        keep=state_out is not None,
     )
     sampler.obey(rules, suffix)
     prompts = PromptReader(writer, unknown, start)
@@ -90,10 +89,17 @@ def sample(
             save_state(state_out, sampler, prompt, ids)
 
 
+def _check_endless(*, one_plain_text: bool, needs_end: bool) -> None:
+    if not one_plain_text:
+        raise ConfigError("--endless writes one sample, as plain text, without end")
+    if needs_end:
+        raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
+
+
 def _write(
     sampler: "Sampler", prompt: "Prompt", first: int, count: int, *, jsonl: bool
 ) -> list[int]:
-    """Write samples, and return the ids of the last, if there is only one."""
+    """Write samples, and return the ids of a single one, if they are kept."""
     if jsonl:
         return sampler.write_jsonl(prompt, first, count)
     if count > 1:

@@ -35,14 +35,13 @@ def suggest(
     """
     from charrnn.cli import terminal
     from charrnn.cli.continuing import Search
-    from charrnn.cli.prompts import PromptReader, load_writer
+    from charrnn.cli.prompts import PromptReader, load_writer, read_stdin
     from charrnn.inference.predictor import RememberingPredictor
-    from charrnn.text.reading import read_text
 
     writer = load_writer(checkpoint)
     writer = replace(writer, predictor=RememberingPredictor(writer.predictor))
     search = Search(writer, count, length, beam, tuple(stop or ()))
     reader = PromptReader(search.writer, unknown, quiet=True)
-    for prompt in reader.read_each("-") if stream else [reader.read(read_text("-"))]:
+    for prompt in reader.read_each("-") if stream else [reader.read(read_stdin())]:
         answer = {"prompt": prompt.text, "continuations": search.described(prompt)}
         terminal.write(json.dumps(answer, ensure_ascii=False) + "\n")

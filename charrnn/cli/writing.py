@@ -28,6 +28,7 @@ class Sampler:
     controls     what the text obeys; None: nothing
     suffix       what it ends with; None: anything
     echo         the prompt comes first
+    keep         the ids of a single sample are kept and returned, for its state
     """
 
     writer: "Writer"
@@ -37,6 +38,7 @@ class Sampler:
     controls: "Controls | None" = None
     suffix: "Ids | None" = None
     echo: bool = True
+    keep: bool = False
 
     def obey(self, rules: ControlConfig, suffix: str | None) -> None:
         """Prepare the controls. Raises ConfigError if no text can obey them."""
@@ -56,10 +58,7 @@ class Sampler:
             self.controls = Controls(rules, vocabulary, length)
 
     def stream(self, prompt: "Prompt", sample: int) -> list[int]:
-        """Write one sample, each character as soon as it is certain, and return its ids.
-
-        A text without end is not collected.
-        """
+        """Write one sample, each character as soon as it is certain; return its ids, if kept."""
         from charrnn.cli.blocks import blocks
 
         characters, written = self.writer.vocabulary.characters, []
@@ -69,7 +68,7 @@ class Sampler:
                 out.flush()
             for chosen in self._ids(prompt, sample):
                 out.write(characters[chosen])
-                if self.length is not None:
+                if self.keep:
                     written.append(chosen)
             out.write("\n")
         return written
@@ -139,7 +138,7 @@ class Sampler:
         return []
 
     def write_jsonl(self, prompt: "Prompt", first: int, count: int) -> list[int]:
-        """Write one JSON object per sample, and return the ids of the last."""
+        """Write one JSON object per sample, and return the ids of the last, if kept."""
         from charrnn.cli import terminal
 
         last: list[int] = []
@@ -153,7 +152,7 @@ class Sampler:
                 "random_seed": self.randomness.seed,
             }
             terminal.write(json.dumps(record, ensure_ascii=False) + "\n")
-            last = ids.tolist() if count == 1 else []
+            last = ids.tolist() if self.keep else []
         return last
 
 

@@ -15,7 +15,7 @@ from charrnn.inference.regex import UNREACHABLE, Mask, Nfa, compile_nfa, reachab
 from charrnn.nn.cells import Array
 
 # More states than this are forgotten, and built again if they are needed.
-REMEMBERED = 2000
+REMEMBERED = 500
 
 
 class MatchState:

@@ -256,6 +256,8 @@ def test_a_model_blended_with_itself_and_one_with_weight_zero_change_nothing(hom
     assert sample(home, *args, "-c", "checkpoints/text.npz") == alone
     assert sample(home, *args, "-c", "checkpoints/text.npz:7") == alone
     assert sample(home, *args, "-c", "checkpoints/other.npz:0") == alone
+    fails(2, "unknown character", "sample", "-c", "checkpoints/text.npz", "-c",
+          "checkpoints/other.npz:0", "--seed", "春", cwd=home)  # fmt: skip
     mixed = sample(home, *args, "-c", "checkpoints/other.npz:5", "-n", "400")
     assert set(mixed) - set(TEXT)
     assert set(mixed) & set(TEXT)

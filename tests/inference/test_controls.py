@@ -20,7 +20,7 @@ from charrnn.parallel.launch import start_method
 from tests.inference.models import CHARACTERS, MODEL, VOCABULARY, controlled
 
 SEEDS = st.integers(0, 10_000)
-TEXTS = st.text(st.sampled_from(CHARACTERS), min_size=1, max_size=3)
+TEXTS = st.text(st.sampled_from("ab."), min_size=1, max_size=3)
 
 
 def free(length: int, random_seed: int, config: SamplingConfig | None = None) -> str:
@@ -100,6 +100,12 @@ def test_nothing_is_released_that_a_stop_text_may_still_cut() -> None:
         assert released == known
     assert draft.ended
     assert released == "aab"
+
+
+def test_draws_that_were_cut_are_not_drawn_again() -> None:
+    controls = Controls(ControlConfig(stop=("abc", "x")), VOCABULARY, 50)
+    assert [controls.drawn(size) for size in (0, 10, 50)] == [3, 13, 50]
+    assert Controls(ControlConfig(match="a*"), VOCABULARY, 50).drawn(7) == 8
 
 
 def test_a_stop_text_with_unknown_characters_never_occurs_and_an_empty_one_is_refused() -> None:

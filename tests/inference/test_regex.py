@@ -138,6 +138,13 @@ def test_samples_of_usual_expressions_match(pattern: str) -> None:
     assert all(re.fullmatch(pattern, text) for text in texts), texts
 
 
+@pytest.mark.parametrize("length", range(1, 7))
+def test_a_match_is_never_longer_than_it_may_be(length: int) -> None:
+    texts = [controlled(length, random_seed=seed, match="[a-c ]*!") for seed in range(30)]
+    assert all(re.fullmatch("[a-c ]*!", text) for text in texts)
+    assert max(map(len, texts)) == length
+
+
 def test_a_match_ends_where_the_model_ends_the_line() -> None:
     texts = [controlled(200, random_seed=seed, match=".*") for seed in range(20)]
     free = [controlled(200, random_seed=seed, stop=("\n",)) for seed in range(20)]
@@ -197,7 +204,18 @@ def test_states_that_are_forgotten_are_built_again(monkeypatch: pytest.MonkeyPat
 def test_every_character_is_matched_as_python_does() -> None:
     characters = "".join(map(chr, range(0x250))) + "İıſKẞ"
     characters = "".join(sorted(set(characters)))
-    for pattern in (r"\w", r"\d", r"\s", "(?i)k", "(?i)[i-s]", "(?i)ß", "(?a)\\W", ".", "(?s)."):
+    for pattern in (
+        r"\w",
+        r"\d",
+        r"\s",
+        "(?i)k",
+        "(?i)[i-s]",
+        "(?i)ß",
+        "(?a)\\W",
+        "(?a:\\w)",
+        ".",
+        "(?s).",
+    ):
         nfa = regex.compile_nfa(pattern, characters, None)
         ((_, mask),) = enumerate(nfa.masks)
         expected = [bool(re.fullmatch(pattern, char)) for char in characters]
