@@ -14,6 +14,7 @@ scores the last 10 %, which is never trained on, and prints one JSON object per 
 
 import argparse
 import json
+import random
 import shlex
 import subprocess
 import sys
@@ -33,17 +34,38 @@ def charrnn(*args: object) -> str:
     return done.stdout
 
 
-def measure(
-    corpus: Path, seconds: float, seed: int, options: list[str], sample: int
+def divide(text: str, lines: int | None) -> tuple[str, str]:
+    """Return what to train on and what to judge by: the last tenth, or lines drawn at random.
+
+    lines   how many lines; 0: a tenth; None: the last tenth of the text instead
+    """
+    if lines is None:
+        seen = len(text) - int(len(text) * JUDGED)
+        return text[:seen], text[seen:]
+    every = text.splitlines(keepends=True)
+    count = lines or int(len(every) * JUDGED)
+    unseen = set(random.Random(0).sample(range(len(every)), count))  # the same for all runs
+    parts = ["".join(line for i, line in enumerate(every) if (i in unseen) == judged)
+             for judged in (False, True)]  # fmt: skip
+    return parts[0], parts[1]
+
+
+def measure(  # noqa: PLR0913
+    corpus: Path,
+    seconds: float,
+    seed: int,
+    *,
+    options: list[str],
+    sample: int,
+    lines: int | None,
 ) -> dict[str, Any]:
     """Train and score once."""
-    text = corpus.read_text(encoding="utf-8")
-    seen = len(text) - int(len(text) * JUDGED)
+    seen, unseen = divide(corpus.read_text(encoding="utf-8"), lines)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train, judge, model = (folder / file for file in ("train.txt", "judge.txt", "model.npz"))
-        train.write_text(text[:seen], encoding="utf-8")
-        judge.write_text(text[seen:], encoding="utf-8")
+        train.write_text(seen, encoding="utf-8")
+        judge.write_text(unseen, encoding="utf-8")
         began = time.perf_counter()
         trained = json.loads(
             charrnn(
@@ -64,6 +86,7 @@ def measure(
         "seconds": seconds,
         "seed": seed,
         "options": shlex.join(options),
+        "judged": "last tenth" if lines is None else f"{lines or 'a tenth of the'} lines",
         "carried": round(carried, 4),
         "cold": round(cold, 4),
         "wall": round(wall, 2),
@@ -81,12 +104,15 @@ def main() -> None:
     parser.add_argument("--times", type=float, nargs="+", default=[20, 60])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--options", type=shlex.split, default=[], help="further ones of train")
+    parser.add_argument(
+        "--lines", type=int, metavar="N", help="judge by N lines drawn at random; 0: a tenth"
+    )
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="write N characters")
     args = parser.parse_args()
     for corpus in args.corpus:
         for seconds in args.times:
             for seed in args.seeds:
-                measured = measure(corpus, seconds, seed, args.options, args.sample)
+                measured = measure(corpus, seconds, seed, args.options, args.sample, args.lines)
                 print(json.dumps(measured), flush=True)
 
 

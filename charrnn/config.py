@@ -35,7 +35,7 @@ DTypeName = Literal["float32", "float64"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
-ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1}
+ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1, "lines": False}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
@@ -154,9 +154,11 @@ class DataConfig(_Settings):
     stride        distance between windows. None: windows follow each other in contiguous streams
                   and the hidden state is carried from one to the next. A number: independent
                   windows that far apart, shuffled, each from a zero state
+    lines         every line is an example of its own, from a zero state; seq_length is where longer
+                  ones are cut, batch_size counts lines
     val_fraction  share of the text, at its end, that is held out. None: passages from all over
                   the text, a twentieth of it and 10,000 characters at most; nothing of a text
-                  under 10,000 characters
+                  under 10,000 characters. With lines: a share of them, drawn at random
     normalize     Unicode normalization of corpus, prompts and scored text
 
     Raises ConfigError for a setting out of range.
@@ -165,6 +167,7 @@ class DataConfig(_Settings):
     seq_length: int = 32
     batch_size: int = 32
     stride: int | None = None
+    lines: bool = False
     val_fraction: float | None = None
     normalize: Normalization = "none"
 
@@ -172,6 +175,8 @@ class DataConfig(_Settings):
         _check_whole("seq-length", self.seq_length, 1)
         _check_whole("batch-size", self.batch_size, 1)
         _check_whole("stride", self.stride, 1)
+        _check(isinstance(self.lines, bool), "lines must be true or false")
+        _check(not self.lines or self.stride is None, "lines have no stride")
         if self.val_fraction is not None:
             _check(
                 0 <= self.val_fraction < 1,

@@ -56,6 +56,8 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     """
 
     kind: ClassVar[Kind]
+    # Entries of the header that only this kind has, beside the kind itself.
+    header_extras: ClassVar[frozenset[str]] = frozenset()
 
     config: AnyConfig
     vocabulary: Vocabulary
@@ -99,8 +101,15 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         """Return the config stored in a header."""
 
     @classmethod
-    def extra_of(cls, header: Header) -> dict[str, Any]:  # noqa: ARG003
-        """Return the further fields of this kind stored in a header, after checking them."""
+    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
+        """Return the further fields of this kind, after checking them.
+
+        What is neither weights nor training state is taken out of the arrays.
+        """
+        return {}
+
+    def extra_arrays(self) -> Arrays:
+        """Return the arrays that only this kind has."""
         return {}
 
     def extra_entries(self) -> Header:
@@ -120,7 +129,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             "history": self.history,
             "sha256": self.sha256,
         }
-        arrays: Arrays = {"header": encode_header(header)}
+        arrays: Arrays = {"header": encode_header(header)} | self.extra_arrays()
         if self.resume:
             resume = {f"resume.{name}": array for name, array in self.resume.items()}
             return arrays | self.weights | resume
@@ -165,9 +174,11 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     @classmethod
     def interpret(cls, header: Header, arrays: Arrays) -> Self:
         """Return the checkpoint described by a header and arrays, after checking both."""
-        extra = cls.extra_of(header)
-        keys = HEADER_KEYS | extra.keys()
-        require(header.keys() == keys, "the header has missing or unexpected entries")
+        extra = cls.extra_of(header, arrays)
+        require(
+            header.keys() == HEADER_KEYS | cls.header_extras,
+            "the header has missing or unexpected entries",
+        )
         config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
         empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
         shapes, dtype = empty.shapes(), config.model.dtype

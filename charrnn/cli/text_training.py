@@ -3,16 +3,15 @@
 import shlex
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, ClassVar
 
 from charrnn.checkpoint.format import Kind
 from charrnn.cli import terminal
 from charrnn.cli.run import TrainingCommand, program
 from charrnn.config import Config
-from charrnn.errors import ConfigError
 from charrnn.models import Model
-from charrnn.models.runs import Run, changed_settings
+from charrnn.models.runs import Run
+from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, resumed_config
 from charrnn.text.corpus import Corpus, read_corpus
@@ -29,38 +28,22 @@ SAMPLE_LENGTH = 200
 class TextTraining(TrainingCommand[Config]):
     """One call of ``charrnn train``.
 
-    source   the checkpoint that a new run takes its weights from
+    source   where a new run starts; see ``choose_start``
     """
 
     kind: ClassVar[Kind] = "generator"
     command: ClassVar[str] = "train"
     defaults: ClassVar[Config] = Config()
 
-    source: Path | None = None
+    source: str | None = None
 
     def new(self) -> TextRun:
         """See ``TrainingCommand.new``."""
         fixed = {name for settings in self.given.values() for name in settings}
-        if self.source is None:
-            config = new_config(self.given, self.defaults)
-            return TextRun.new(config, self._read(config), fixed)
-        loaded = Model.load(self.source)
-        config = new_config(self.given, replace(self.defaults, model=loaded.config.model))
-        dropped = {name: getattr(config.model, name) for name in ("dropout", "weight_drop")}
-        same_weights = replace(loaded.config.model, **dropped)
-        if changed := changed_settings(config, replace(config, model=same_weights)):
-            raise ConfigError(
-                f"{self.source}: its weights do not fit another {', '.join(changed)}",
-                hint="leave that out: the model is that of the checkpoint",
-            )
+        config = new_config(self.given, self.defaults)
         corpus = self._read(config)
-        found = set(corpus.vocabulary.characters)
-        known = set(loaded.vocabulary.characters)
-        self.note(
-            f"from {self.source}: {len(known)} characters known, {len(found - known)} new ones, "
-            f"{len(known - found)} that do not occur here"
-        )
-        return TextRun.new(config, corpus, fixed, loaded)
+        start = choose_start(self.source, config, fixed, corpus)
+        return TextRun.new(start, corpus, fixed)
 
     def resumed(self) -> TextRun:
         """See ``TrainingCommand.resumed``."""

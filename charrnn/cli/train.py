@@ -1,6 +1,5 @@
 """``charrnn train``: learn to write like a text."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,6 +54,15 @@ def train(
             "their length",
         ),
     ] = None,
+    lines: Annotated[
+        bool | None,
+        option(
+            "Every line is an example of its own: for lists of names, titles, places.",
+            DATA,
+            None,
+            "--lines",
+        ),
+    ] = None,
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
     layers: shared.Layers = None,
@@ -79,12 +87,14 @@ def train(
         option("Activation, of --model rnn only.", MODEL, _MODEL.nonlinearity),
     ] = None,
     from_: Annotated[
-        Path | None,
+        str | None,
         option(
-            "Start from the weights of this checkpoint; unknown characters are added.",
+            "Start from the weights of this checkpoint or base model; unknown characters are "
+            "added. none: from random weights.",
             MODEL,
-            None,
+            "a base model if it predicts the text, unless a size, --steps or --epochs is given",
             "--from",
+            metavar="CHECKPOINT|NAME|none",
         ),
     ] = None,
     time: shared.Time = None,

@@ -1,8 +1,11 @@
 """Validation of a language model on held-out text, fast enough to run during training."""
 
+from itertools import islice
+
 import numpy as np
 
 from charrnn.nn.language_model import LanguageModel
+from charrnn.text.lines import batches_by_length, line_batch, line_examples
 from charrnn.text.vocabulary import Ids
 
 # The most held-out characters to validate on: their mean loss is accurate to about 0.003 nats, and
@@ -31,3 +34,24 @@ def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tu
         log_p, state = model.log_probabilities(inputs[window], targets[window], state, workspaces)
         total -= float(log_p.sum(dtype=np.float64))
     return total, inputs.size
+
+
+def evaluate_lines(
+    model: LanguageModel, ids: Ids, longest: int, rank: int = 0, size: int = 1
+) -> tuple[float, int]:
+    """Return -log p of flat lines in nats, each read from a zero state, and the characters of all.
+
+    longest   where longer lines are cut
+
+    Line breaks at their ends count. Of ``size`` processes, this one reads every ``size``-th batch.
+    """
+    examples, total, chars = line_examples(ids, longest), 0.0, 0
+    workspaces = model.workspaces()
+    for which in islice(batches_by_length(examples, STREAMS * WINDOW), rank, None, size):
+        batch = line_batch(examples, which)
+        log_p, _ = model.log_probabilities(batch.inputs, batch.targets, workspaces=workspaces)
+        if batch.mask is not None:
+            log_p = log_p * batch.mask
+        total -= float(log_p.sum(dtype=np.float64))
+        chars += batch.count or 0
+    return total, chars

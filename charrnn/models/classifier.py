@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Header, Kind, require
+from charrnn.checkpoint.format import Arrays, Header, Kind, require
 from charrnn.config import ClassifierConfig
 from charrnn.errors import CorpusError
 from charrnn.inference.prediction import log_probabilities
@@ -48,6 +48,7 @@ class Classifier(Checkpoint[ClassifierConfig]):
     """
 
     kind: ClassVar[Kind] = "classifier"
+    header_extras: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     labels: Sequence[str] = ()
 
@@ -131,7 +132,7 @@ class Classifier(Checkpoint[ClassifierConfig]):
         return {"kind": self.kind, "labels": list(self.labels)}
 
     @classmethod
-    def extra_of(cls, header: Header) -> dict[str, Any]:
+    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
         """See ``Checkpoint.extra_of``."""
         labels = header.get("labels")
         require(

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Kind
+from charrnn.checkpoint.format import Arrays, Header, Kind, require
 from charrnn.config import Config, ControlConfig, SamplingConfig
 from charrnn.inference.beam import likeliest
 from charrnn.inference.controls import Controls
@@ -24,6 +25,9 @@ from charrnn.inference.scoring import Score, score
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
+
+# The name of the filter in the file.
+SEEN_LINES = "lines.seen"
 
 
 @dataclass
@@ -40,15 +44,30 @@ class Model(Checkpoint[Config]):
     weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
+    seen_lines   of a model of lines: which lines the text has; see ``text.seen``
     resume, progress   what ``training_state`` is made of
     """
 
     kind: ClassVar[Kind] = "generator"
 
+    seen_lines: NDArray[np.uint8] | None = None
+
     @classmethod
     def config_of(cls, values: object) -> Config:
         """See ``Checkpoint.config_of``."""
         return Config.from_dict(values)
+
+    @classmethod
+    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
+        """See ``Checkpoint.extra_of``."""
+        seen = arrays.pop(SEEN_LINES, None)
+        sound = seen is None or (seen.dtype == np.uint8 and seen.ndim == 1 and seen.size > 0)
+        require(sound, "the filter of lines is not an array of bytes")
+        return {"seen_lines": seen}
+
+    def extra_arrays(self) -> Arrays:
+        """See ``Checkpoint.extra_arrays``."""
+        return {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See ``Checkpoint.shapes``."""

@@ -1,21 +1,31 @@
 """A run that learns a text."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Self
 
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.runs import Run, option, require_same_run, with_workers
+from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
+from charrnn.nn.language_model import LanguageModel
 from charrnn.text.corpus import Corpus
+from charrnn.text.lines import LONGEST, as_lines, line_bounds, lines_per_batch, split_lines
+from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
-from charrnn.training.loop import fit_config
+from charrnn.training.loop import Event, fit_config
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
+
+# After which share of a run its passes are counted again, and by which factor they must be off for
+# dropout and weight drop to change.
+MEASURED_AGAIN, OFF = 0.1, 1.5
 
 
 @dataclass(kw_only=True)
@@ -24,38 +34,36 @@ class TextRun(Run[Config]):
 
     corpus           the text
     val_ids          what of it is held out
+    seen_lines       in line mode, which lines the text has; see ``text.seen``
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
     corpus: Corpus
     val_ids: Ids
+    seen_lines: Bits | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
-    def new(
-        cls,
-        config: Config,
-        corpus: Corpus,
-        fixed: set[str],
-        source: Model | None = None,
-    ) -> Self:
+    def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
         """Make a run ready that starts from the beginning.
 
-        fixed    names of the settings that someone gave; the others may be chosen
-        source   a model whose weights it starts from; its characters are kept
+        start   its settings, and the model whose weights it starts from; its characters are kept
+        fixed   names of the settings that someone gave; the others may be chosen
 
         Raises CorpusError for a text too short to learn, ConfigError for settings that do not fit,
         TrainingError for more memory than there is.
         """
+        config, source = start.config, start.source
         if source is not None:
             corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
-            fixed = fixed | {"hidden_size"}
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        fitted = fit_config(config, len(train_ids))
-        notes = _fitting_notes(config, fitted, fixed)
+            fixed = fixed | {"hidden_size", "members"}
+        train_ids, val_ids = _split(config, corpus)
+        fitted, notes = _fitted(config, corpus, train_ids, fixed)
         began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
         _text_memory(with_workers(fitted), corpus)
-        recommendation = recommend(fitted, fixed, train_ids, vocab_size)
+        recommendation = recommend(
+            fitted, fixed, train_ids, vocab_size, fine_tuning=source is not None
+        )
         chosen = with_workers(recommendation.config)
         _text_memory(chosen, corpus)
         state = initial_state(chosen, vocab_size, train_ids)
@@ -75,9 +83,10 @@ class TextRun(Run[Config]):
             state=state,
             objective=NextCharacter(chosen, train_ids, val_ids),
             sha256=corpus.sha256,
-            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
+            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
             corpus=corpus,
             val_ids=val_ids,
+            seen_lines=_seen(chosen, corpus),
             recommendation=recommendation,
         )
 
@@ -99,8 +108,8 @@ class TextRun(Run[Config]):
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
         corpus = corpus.encoded_with(loaded.vocabulary)
-        train_ids, val_ids = split(corpus.ids, config.data.val_fraction)
-        config = fit_config(config, len(train_ids))
+        train_ids, val_ids = _split(config, corpus)
+        config, _ = _fitted(config, corpus, train_ids, {"seq_length", "batch_size"})
         require_same_run(config, loaded.config)
         config = with_workers(config)
         _text_memory(config, corpus)
@@ -113,11 +122,47 @@ class TextRun(Run[Config]):
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
             corpus=corpus,
             val_ids=val_ids,
+            seen_lines=_seen(config, corpus),
         )
+
+    def events(self) -> Generator[Event, None, None]:
+        """Train, yielding an Event after every step; see ``train_events``.
+
+        The machine may turn out quicker or slower than it was when its speed was measured, so the
+        passes are counted once more after a tenth of the run, and what is dropped follows.
+        """
+        expected = self.recommendation
+        if expected is None or self.config.run.seconds is None:
+            yield from super().events()
+            return
+        with closing(super().events()) as events:
+            for event in events:
+                yield event
+                if event.progress >= MEASURED_AGAIN:
+                    break
+            else:
+                return
+        chars = len(self.corpus.ids) - len(self.val_ids)
+        passes = event.step * self.objective.step_size / chars / event.progress
+        if not 1 / OFF < passes / expected.passes < OFF:
+            self.recommendation = expected.for_passes(passes, chars)
+            self._take(self.recommendation.config)
+        yield from super().events()
+
+    def _take(self, config: Config) -> None:
+        """Go on with other dropout and weight drop."""
+        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
+        self.config = config
+        self.state.network = LanguageModel(
+            config.model, len(self.vocabulary), self.state.network.flat
+        )
+        self.objective = NextCharacter(config, self.objective.train_ids, self.val_ids)
 
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""
-        return Model.of(self.config, self.vocabulary, self.state, self.sha256)
+        return Model.of(
+            self.config, self.vocabulary, self.state, self.sha256, seen_lines=self.seen_lines
+        )
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:
@@ -125,6 +170,43 @@ def _text_memory(config: Config, corpus: Corpus) -> None:
         memory.estimate(config, len(corpus.vocabulary), corpus.ids),
         "try a smaller --hidden-size, --batch-size, --seq-length or --layers",
     )
+
+
+def _split(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
+    """Return what to train on and what is held out; in line mode, both as flat lines."""
+    if not config.data.lines:
+        return split(corpus.ids, config.data.val_fraction)
+    return split_lines(_lines(corpus), config.data.val_fraction, config.run.random_seed)
+
+
+def _lines(corpus: Corpus) -> Ids:
+    if "\n" not in corpus.vocabulary:
+        raise CorpusError("the text has no line break", hint="leave out --lines")
+    return as_lines(corpus.ids, corpus.vocabulary.index["\n"])
+
+
+def _seen(config: Config, corpus: Corpus) -> Bits | None:
+    return seen_lines(_lines(corpus), corpus.vocabulary) if config.data.lines else None
+
+
+def _fitted(
+    config: Config, corpus: Corpus, train_ids: Ids, fixed: set[str]
+) -> tuple[Config, list[str]]:
+    """Return the config with windows and batches that fit the text, and what to tell of it."""
+    if not config.data.lines:
+        fitted = fit_config(config, len(train_ids))
+        return fitted, _fitting_notes(config, fitted, fixed)
+    lengths = line_bounds(train_ids)[1]
+    longest = config.data.seq_length if "seq_length" in fixed else LONGEST
+    longest = min(longest, int(lengths.max()) + 1)
+    size = config.data.batch_size if "batch_size" in fixed else lines_per_batch(train_ids)
+    data = replace(config.data, seq_length=longest, batch_size=min(size, len(lengths)))
+    notes, breaks = [], int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
+    if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
+        notes.append(f"{empty} empty lines are left out")
+    if cut := int((lengths >= longest + 1).sum()):
+        notes.append(f"{cut} lines are cut after {longest} characters: --seq-length")
+    return replace(config, data=data), notes
 
 
 def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
+from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, sort_settings
 from charrnn.text.corpus import read_corpus
@@ -15,6 +16,7 @@ def train(
     corpus: str | Sequence[str],
     *,
     time: str | float | None = None,
+    base: str | None = None,
     encoding: str = "utf-8",
     on_event: Callable[[Event], object] | None = None,
     **settings: object,
@@ -26,6 +28,9 @@ def train(
     corpus     path of a text file, or several; "-" is standard input
     time       when to stop: "90s", "10m", "1h30m", or seconds; 5 minutes if neither this nor
                ``steps`` or ``epochs`` is given
+    base       where to start: the path of a checkpoint, the name of a base model, or "none". None:
+               the base model that predicts the text, if one does and neither a size nor ``steps``
+               or ``epochs`` is given
     encoding   of the files
     on_event   called after every training step; what it raises ends the training
     settings   any setting of ModelConfig, DataConfig, OptimizerConfig and RunConfig by name:
@@ -45,7 +50,7 @@ def train(
     sources = [corpus] if isinstance(corpus, str) else list(corpus)
     config = new_config(given, Config())
     text = read_corpus(sources, encoding=encoding, normalize=config.data.normalize)
-    run = TextRun.new(config, text, fixed)
+    run = TextRun.new(choose_start(base, config, fixed, text), text, fixed)
     for event in run.events():
         if on_event is not None:
             on_event(event)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import ModelConfig
-from charrnn.nn.cells import Array, Params, State, Workspace
+from charrnn.nn.cells import Array, Mask, Params, State, Workspace
 from charrnn.nn.ensemble import member_loss
 from charrnn.nn.loss import softmax_cross_entropy, target_log_probabilities
 from charrnn.nn.network import Network, NetworkCache, network_shapes
@@ -112,6 +112,7 @@ class LanguageModel(Network):
         workspaces: Sequence[Workspace] | None = None,
         grads: Params | None = None,
         count: int | None = None,
+        mask: Mask | None = None,
     ) -> tuple[float, Params, ModelState]:
         """Return the mean cross-entropy in nats per character, its gradients, the final state.
 
@@ -119,6 +120,7 @@ class LanguageModel(Network):
         targets   ids (T, B); targets[t] is the character that follows inputs[t]
         grads     arrays for the gradients; new ones if None
         count     number of targets to average over, if these are part of a larger batch
+        mask      (T, B), False behind the end of a sample; None if all are equally long
 
         For an ensemble, the loss is the mean of the members' losses; see ``ensemble``. The other
         arguments are those of ``forward``.
@@ -127,11 +129,12 @@ class LanguageModel(Network):
             inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
         )
         if self.config.members == 1:
-            loss, d_logits = softmax_cross_entropy(logits, targets, count)
+            loss, d_logits = softmax_cross_entropy(logits, targets, count, mask)
             return loss, self.backward(cache, d_logits, grads), final_state
         grads = grads or self.new_grads()
-        members = self.config.members
-        loss, d_outputs = member_loss(cache.features, self.params, targets, count, members, grads)
+        loss, d_outputs = member_loss(
+            cache.features, self.params, targets, self.config.members, grads, count, mask
+        )
         if cache.mask is not None:
             d_outputs *= cache.mask
         self._backward_layers(cache, d_outputs, grads)

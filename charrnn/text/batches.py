@@ -16,12 +16,14 @@ class Batch:
     inputs    ids (T, B) or features (T, B, I)
     targets   ids (T, B), where targets[t] follows inputs[t]; or classes (B,)
     mask      (T, B), False at padded steps; None if all samples have the same length
+    count     targets of the whole batch, of which these may be a part; None: one for every step
     fresh     True: start from a zero state. False: start from the final state of the last batch
     """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
     mask: NDArray[Any] | None = None
+    count: int | None = None
     fresh: bool = True
 
 

@@ -122,9 +122,14 @@ class SequenceBatches(Batches):
         self._epoch, self._order = -1, np.empty((0, 0), np.intp)
 
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
+        return self.examples.take(self._numbers(epoch, position)[samples])
+
+    def _numbers(self, epoch: int, position: int) -> NDArray[np.intp]:
+        """Return the numbers of the sequences of a batch."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._draw(epoch)
-        return self.examples.take(self._order[position][samples])
+        numbers: NDArray[np.intp] = self._order[position]
+        return numbers
 
     def _draw(self, epoch: int) -> NDArray[np.intp]:
         rng = generator(self.random_seed, Purpose.ORDER, epoch)

@@ -14,6 +14,7 @@ from charrnn.config import DataConfig
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
 from charrnn.text.batches import Batch, Batches
+from charrnn.text.lines import LineBatches
 from charrnn.text.vocabulary import Ids
 
 FEISTEL_ROUNDS = 6
@@ -138,6 +139,8 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
 
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Batches:
     """Return the source of batches that the config describes."""
+    if data.lines:
+        return LineBatches(ids, data.seq_length, data.batch_size, random_seed)
     if data.stride is None:
         return Streams(ids, data.seq_length, data.batch_size, random_seed)
     return ShuffledWindows(ids, data, random_seed)

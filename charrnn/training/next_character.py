@@ -3,11 +3,12 @@
 import numpy as np
 
 from charrnn.config import Config
-from charrnn.inference.evaluation import MAX_VALIDATED, evaluate
+from charrnn.inference.evaluation import MAX_VALIDATED, evaluate, evaluate_lines
 from charrnn.nn.cells import Array, Params
 from charrnn.nn.language_model import LanguageModel
 from charrnn.parallel.group import Group, shared
 from charrnn.randomness import Purpose, generator
+from charrnn.text.lines import LineBatches
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.objective import Objective
@@ -31,6 +32,9 @@ class NextCharacter(Objective[LanguageModel]):
         self.config, self.train_ids, self.val_ids = config, train_ids, val_ids[:MAX_VALIDATED]
         self.batches = make_batches(train_ids, config.data, config.run.random_seed)
         self.step_size = config.data.seq_length * self.batches.batch_size
+        if isinstance(self.batches, LineBatches):
+            lengths = self.batches.examples.lengths - 1
+            self.step_size = round(float(lengths.mean()) * self.batches.batch_size)
         self.held_out = len(self.val_ids)
 
     def initial_state(self, vocab_size: int) -> TrainingState[LanguageModel]:
@@ -53,7 +57,7 @@ class NextCharacter(Objective[LanguageModel]):
 
     def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """See ``Objective.gradients``: in nats per character. Carries these samples' state on."""
-        batch, data = self.batches.at(step, samples), self.config.data
+        batch = self.batches.at(step, samples)
         state = self.network.zero_state(batch.inputs.shape[1])
         if self.carried is not None and not batch.fresh:
             state = [tuple(part[samples] for part in run) for run in self.carried]
@@ -65,7 +69,8 @@ class NextCharacter(Objective[LanguageModel]):
             dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
             workspaces=self.workspaces,
             grads=grads,
-            count=data.seq_length * self.batches.batch_size,
+            count=batch.count or self.config.data.seq_length * self.batches.batch_size,
+            mask=batch.mask,
         )
         for carried, run in zip(self.carried or [], state, strict=False):
             for part, value in zip(carried, run, strict=True):
@@ -74,6 +79,11 @@ class NextCharacter(Objective[LanguageModel]):
 
     def evaluate(self) -> tuple[float, int]:
         """See ``Objective.evaluate``: nats and characters."""
+        if self.config.data.lines:
+            longest = self.config.data.seq_length
+            return evaluate_lines(
+                self.network, self.val_ids, longest, self.group.rank, self.group.size
+            )
         return evaluate(self.network, self.val_ids, self.group.rank, self.group.size)
 
 

@@ -34,6 +34,11 @@ READ_PER_WEIGHT = 3.5
 # Passes through a text after which nothing more is learned, whatever is dropped.
 MOST_PASSES = 150.0
 
+# How many networks to divide the units among, and from which product of passes and weights for each
+# character on.
+MEMBERS = {4: 400.0, 2: 10.0}
+SMALLEST_MEMBER = 32
+
 # The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
@@ -54,19 +59,34 @@ class Recommendation:
 
     passes   how often the run will read the text, about
     enough   True if more passes would not help, so that the run ends before its time
+    fixed    names of the settings that someone gave
+    fine_tuning   the run starts from a model that predicts the text already
     """
 
     config: Config
     passes: float
     enough: bool
+    fixed: frozenset[str] = frozenset()
+    fine_tuning: bool = False
+
+    def for_passes(self, passes: float, chars: int) -> "Recommendation":
+        """Return the same with what is dropped chosen for another number of passes.
+
+        chars   of the training text
+        """
+        model = _dropped(self.config.model, self.fixed, passes, chars, fine_tuning=self.fine_tuning)
+        return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
-def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> Recommendation:
+def recommend(
+    config: Config, fixed: set[str], train_ids: Ids, vocab_size: int, *, fine_tuning: bool = False
+) -> Recommendation:
     """Choose what nobody fixed.
 
     config      fitted to the text; what is not fixed is replaced
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
+    fine_tuning   the run starts from a model that predicts the text already
     """
     budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
     model, run = config.model, config.run
@@ -79,19 +99,39 @@ def recommend(config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) 
             >= READ_PER_WEIGHT * recurrent_weights(sized)
         ]
         model = replace(model, hidden_size=max(pays, default=SIZES[0]))
+        if "members" not in fixed:
+            passes = min(budget.readable(model), most) / chars
+            count = members(passes, recurrent_weights(model) / chars)
+            count = min(count, max(model.hidden_size // SMALLEST_MEMBER, 1))
+            model = replace(model, members=count)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
-    if "dropout" not in fixed:
-        model = replace(model, dropout=dropout(passes))
-    if "weight_drop" not in fixed:
-        model = replace(model, weight_drop=weight_drop(passes, recurrent_weights(model) / chars))
+    model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         optimizer = replace(optimizer, learning_rate=peak_rate(model))
     if readable > most:
         run = replace(run, epochs=math.ceil(MOST_PASSES))
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    return Recommendation(chosen, passes, enough=readable > most)
+    return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning)
+
+
+def _dropped(
+    model: ModelConfig,
+    fixed: set[str] | frozenset[str],
+    passes: float,
+    chars: int,
+    *,
+    fine_tuning: bool,
+) -> ModelConfig:
+    """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
+    _ = fine_tuning
+    if "dropout" not in fixed:
+        model = replace(model, dropout=dropout(passes, model.members))
+    if "weight_drop" not in fixed:
+        share = weight_drop(passes, recurrent_weights(model) / chars, model.members)
+        model = replace(model, weight_drop=share)
+    return model
 
 
 def recurrent_weights(model: ModelConfig) -> int:
@@ -100,17 +140,27 @@ def recurrent_weights(model: ModelConfig) -> int:
     return matrices * make_cell(model.cell).gates * model.hidden_size**2
 
 
-def dropout(passes: float) -> float:
-    """Return the dropout for a text that is read so many times."""
-    return min(max(round(1.6 * math.log2(passes / 2.5)) / 20, 0.0), 0.5)
+def members(passes: float, weights_per_char: float) -> int:
+    """Return how many networks to divide the units among.
+
+    The sooner one network would know the text by heart, the more several smaller ones gain.
+    """
+    soon = passes * weights_per_char
+    return next((count for count, least in MEMBERS.items() if soon >= least), 1)
 
 
-def weight_drop(passes: float, weights_per_char: float) -> float:
+def dropout(passes: float, members: int = 1) -> float:
+    """Return the dropout for a text that is read so many times. Small networks need less of it."""
+    share = 0.08 * math.log2(passes / 2.5) - 0.07 * math.log2(members)
+    return min(max(round(20 * share) / 20, 0.0), 0.5)
+
+
+def weight_drop(passes: float, weights_per_char: float, members: int = 1) -> float:
     """Return the share of recurrent weights to drop.
 
     It takes many passes and many weights for each character of the text to learn it by heart.
     """
-    share = 0.07 * math.log2(passes * weights_per_char) - 0.03
+    share = 0.07 * math.log2(passes * weights_per_char) - 0.03 - 0.22 * math.log2(members)
     return min(max(round(20 * share) / 20, 0.0), 0.7)
 
 
@@ -124,10 +174,10 @@ class _Budget:
     """How much text a run can read with a given model."""
 
     def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
-        data, run = config.data, config.run
+        run = config.run
         self.vocab_size = vocab_size
         limits = [
-            run.steps and run.steps * data.seq_length * data.batch_size,
+            run.steps and run.steps * NextCharacter(config, train_ids, train_ids[:0]).step_size,
             run.epochs and run.epochs * len(train_ids),
         ]
         self.most = min((limit for limit in limits if limit), default=math.inf)
@@ -164,4 +214,4 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.
-    return data.seq_length * data.batch_size / statistics.median(steps[1:] or steps)
+    return trial.step_size / statistics.median(steps[1:] or steps)

@@ -212,7 +212,7 @@ def test_a_file_that_is_not_what_its_config_says_is_refused(damage: Any, saved: 
 
 def test_a_later_format_is_named(saved: Path) -> None:
     rewrite(saved, lambda _, header: header.update(format=3))
-    with pytest.raises(CheckpointError, match="format 3, this charrnn reads up to 1"):
+    with pytest.raises(CheckpointError, match="format 3, this charrnn reads up to 2"):
         Model.load(saved)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer  # noqa: TID251  # the options are read from where the command line has them
 
+from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli import app
 from charrnn.cli.commands import COMMANDS
 from tests.cli import test_training_options as training
@@ -152,6 +153,9 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: suggests(ran, ["The cat", "The dog "], beam=3),
             beside="--stream",
         ),
+    },
+    "models": {
+        "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
     },
     "score": {
         "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),

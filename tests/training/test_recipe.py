@@ -49,6 +49,7 @@ def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
         recommend(config(seconds=60), {"hidden_size"}, text(length), V).config.model
         for length in (10_000_000, 1_000_000, 100_000, 20_000)
     ]
+    assert all(model.members == 1 for model in models)  # whose size is given
     for name in ("dropout", "weight_drop"):
         shares = [getattr(model, name) for model in models]
         assert shares == sorted(shares)
@@ -127,19 +128,21 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
 
 @pytest.mark.usefixtures("quick_machine")
 @pytest.mark.parametrize(
-    ("length", "seconds", "size", "dropped", "weights_dropped", "rate"),
+    ("length", "seconds", "shape", "dropped", "rate"),
     [
-        (100, 60, 48, 0.45, 0.7, 0.03),
-        (16_000, 40, 256, 0.45, 0.7, 0.03),
-        (1_000_000, 20, 192, 0.0, 0.0, 0.03),
-        (1_000_000, 300, 384, 0.1, 0.1, 0.02),
-        (100_000_000, 300, 384, 0.0, 0.0, 0.02),
+        (100, 60, (48, 1), (0.45, 0.7), 0.03),
+        (16_000, 40, (256, 4), (0.3, 0.3), 0.03),
+        (50_000, 40, (256, 2), (0.2, 0.25), 0.03),
+        (1_000_000, 20, (192, 1), (0.0, 0.0), 0.03),
+        (1_000_000, 300, (384, 1), (0.1, 0.1), 0.02),
+        (100_000_000, 300, (384, 1), (0.0, 0.0), 0.02),
     ],
 )
-def test_what_is_recommended_for_known_texts_and_times(  # noqa: PLR0913, PLR0917
-    length: int, seconds: int, size: int, dropped: float, weights_dropped: float, rate: float
+def test_what_is_recommended_for_known_texts_and_times(
+    length: int, seconds: int, shape: tuple[int, int], dropped: tuple[float, float], rate: float
 ) -> None:
     ids = np.broadcast_to(np.uint8(0), length)  # of 100 to 1e8 characters
     model = (chosen := recommend(config(seconds=seconds), set(), ids, V).config).model
-    found = (model.hidden_size, model.dropout, model.weight_drop)
-    assert (*found, chosen.optimizer.learning_rate) == (size, dropped, weights_dropped, rate)
+    assert (model.hidden_size, model.members) == shape
+    assert (model.dropout, model.weight_drop) == dropped
+    assert chosen.optimizer.learning_rate == rate

@@ -1,0 +1,159 @@
+"""Where a new run starts: from a model that predicts the text already, or from random weights.
+
+Weights that know the language of a text are worth more than any length of training on a small one.
+Weights that know another language are worth nothing, and their size may not suit the text. Which of
+the two it is shows in how well the model predicts the text before it has seen any of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from charrnn.checkpoint.bases import BASES
+from charrnn.config import Config, ModelConfig
+from charrnn.errors import ConfigError
+from charrnn.models.model import Model
+from charrnn.models.runs import option
+from charrnn.text.corpus import Corpus
+
+NOTHING = "none"
+
+# A model helps if it saves this share of the nats that the character frequencies alone leave.
+# Texts in its language save 0.43 or more, others 0.12 or less; see benchmarks/QUALITY.md.
+HELPS = 0.25
+
+# What is read to find out: passages from all over the text, and of each the characters after the
+# first few, which the model predicts without knowing what came before.
+PASSAGES, PASSAGE_LENGTH, WARM_UP = 8, 500, 50
+
+# Settings of the model that any weights allow.
+FREE = {"dropout", "weight_drop"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a model predicts a text that it was not trained on, in nats per character.
+
+    nats      what the model leaves
+    unigram   what the frequencies of the characters alone leave
+    """
+
+    nats: float
+    unigram: float
+
+    @property
+    def saved(self) -> float:
+        """The share of the nats that the model saves; below zero if it does harm."""
+        return 1 - self.nats / self.unigram if self.unigram else 0.0
+
+    @property
+    def helps(self) -> bool:
+        """True if training should start from this model."""
+        return self.saved >= HELPS
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run starts.
+
+    config   all settings; the shape of the network is that of the source
+    source   the model whose weights it starts from; None: random weights
+    notes    what the user should know
+    """
+
+    config: Config
+    source: Model | None = None
+    notes: tuple[str, ...] = ()
+
+
+def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corpus) -> Start:
+    """Return where to start.
+
+    name    path of a checkpoint, name of a base model, or "none". None: the base model that
+            predicts the text best, if it helps and nobody fixed a size or a number of steps
+    fixed   names of the settings that someone gave
+
+    Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
+    weights do not allow.
+    """
+    if name == NOTHING:
+        return Start(config)
+    if name is None:
+        shape = {field.name for field in fields(ModelConfig)} - FREE
+        if fixed & {*shape, "steps", "epochs"}:
+            return Start(config)
+        found = max(_fits(corpus), key=lambda entry: entry[2].saved, default=None)
+        if found is None or not found[2].helps:
+            return Start(config)
+        base, source, fit = found
+        note = (
+            f"start: base model {base!r}, which predicts this text at {fit.nats:.3f} nats per "
+            f"character already; --from {NOTHING} starts from random weights"
+        )
+        return Start(_shaped(config, source), source, (note,))
+    source = Model.load(name)
+    shaped = _shaped(config, source)
+    _require_shape(name, config, shaped, fixed)
+    fit = measure(source, corpus)
+    if not fit.helps:
+        note = (
+            f"start: random weights, because {name} predicts this text at {fit.nats:.3f} nats per "
+            f"character, where its character frequencies alone give {fit.unigram:.3f}"
+        )
+        return Start(config, notes=(note,))
+    found_here, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
+    note = (
+        f"start: {name}, which predicts this text at {fit.nats:.3f} nats per character; "
+        f"{len(known)} characters known, {len(found_here - known)} new ones, "
+        f"{len(known - found_here)} that do not occur here"
+    )
+    return Start(shaped, source, (note,))
+
+
+def measure(model: Model, corpus: Corpus) -> Fit:
+    """Return how well a model predicts a text, by a few thousand characters from all over it.
+
+    An unknown character is charged by its frequency in the text.
+    """
+    ids, vocabulary, known = corpus.ids, corpus.vocabulary, model.vocabulary
+    length = min(PASSAGE_LENGTH, len(ids) - 1)
+    starts = np.linspace(0, len(ids) - 1 - length, PASSAGES).astype(int)
+    rows = np.stack([ids[at : at + length + 1] for at in starts], axis=1)  # (T + 1, B)
+    stand_in = int(known.counts.argmax())
+    table = np.array([known.index.get(char, stand_in) for char in vocabulary.characters])
+    log_p, _ = model.network().log_probabilities(table[rows[:-1]], table[rows[1:]])
+    is_known = np.array([char in known for char in vocabulary.characters])
+    shares = vocabulary.counts / vocabulary.counts.sum()
+    log_shares = np.log(np.maximum(shares, 1 / len(ids)))
+    judged = slice(min(WARM_UP, length // 2), None)
+    targets, log_p = rows[1:][judged], log_p[judged]
+    known_share = max(float(shares[is_known].sum()), 1e-9)
+    charged = np.where(is_known[targets], log_p + np.log(known_share), log_shares[targets])
+    return Fit(-float(charged.mean()), -float((shares * log_shares).sum()))
+
+
+def _fits(corpus: Corpus) -> Iterator[tuple[str, Model, Fit]]:
+    for name in BASES:
+        base = Model.load(name)
+        yield name, base, measure(base, corpus)
+
+
+def _shaped(config: Config, source: Model) -> Config:
+    """Return the config with the network of a model, as one network without members."""
+    free = {name: getattr(config.model, name) for name in FREE}
+    return replace(config, model=replace(source.config.model, members=1, **free))
+
+
+def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -> None:
+    changed = [
+        option(setting.name)
+        for setting in fields(ModelConfig)
+        if setting.name in fixed
+        and getattr(config.model, setting.name) != getattr(shaped.model, setting.name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"{name}: its weights do not fit another {', '.join(changed)}",
+            hint="leave that out: the model is that of the checkpoint",
+        )

@@ -1,0 +1,128 @@
+r"""Line mode: every line of a text is an example of its own.
+
+A line is learned from a zero state: its first input is a line break, its last target is one too, so
+that the model learns how lines begin and where they end:
+
+    inputs    \n a b c
+    targets   a  b c \n
+
+Ids are kept as one flat array that begins with a line break and has one after every line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import CorpusError
+from charrnn.randomness import Purpose, generator
+from charrnn.text.batches import Batch
+from charrnn.text.sequences import Examples, SequenceBatches
+from charrnn.text.vocabulary import Ids
+
+# Characters that a batch should have, like one of 32 windows of 32.
+CHARS_PER_BATCH = 1024
+MOST_LINES_PER_BATCH = 512
+
+# Where longer lines are cut, unless someone says otherwise.
+LONGEST = 256
+
+# What is held out for validation: this share of the lines, up to this many characters.
+HELD_OUT, MAX_HELD_OUT = 0.05, 20_000
+FEWEST_LINES = 200
+
+
+def as_lines(ids: Ids, newline: int) -> Ids:
+    """Return a text as flat lines: a line break at both ends, no empty lines.
+
+    newline   id of the line break
+    """
+    around = np.concatenate([[newline], ids, [newline]]).astype(ids.dtype)
+    breaks = around == newline
+    lines: Ids = around[~(breaks & np.roll(breaks, 1)) | (np.arange(len(around)) == 0)]
+    return lines
+
+
+def line_bounds(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the line break before each line is, and the length of the line without it."""
+    breaks = np.flatnonzero(ids == ids[0]) if len(ids) else np.empty(0, np.int64)
+    return breaks[:-1], np.diff(breaks) - 1
+
+
+def split_lines(ids: Ids, fraction: float | None, random_seed: int) -> tuple[Ids, Ids]:
+    """Return the lines to train on and those held out, as flat lines.
+
+    fraction   share of the lines to hold out. None: a twentieth, none of fewer than FEWEST_LINES
+
+    Lines are held out at random, as many short ones as long ones for their number; never the end of
+    the text, which is the end of the alphabet in a sorted list. Copies of a held-out line stay in
+    the training part, so a list should have none.
+    """
+    starts, lengths = line_bounds(ids)
+    if not len(starts):
+        raise CorpusError("all lines are empty: there is nothing to learn from")
+    if fraction is None:
+        fraction = HELD_OUT if len(starts) >= FEWEST_LINES else 0.0
+        fraction = min(fraction, MAX_HELD_OUT / len(ids))
+    wanted = min(round(fraction * len(starts)), len(starts) - 1)
+    rng = generator(random_seed, Purpose.SPLIT)
+    order = np.lexsort((rng.random(len(starts)), lengths))
+    # One from each of as many groups of neighbors in length.
+    edges = np.linspace(0, len(order), wanted + 1).astype(int)
+    chosen = [order[rng.integers(first, end)] for first, end in pairwise(edges.tolist())]
+    held_out = np.zeros(len(starts), bool)
+    held_out[chosen] = True
+    return _lines_of(ids, lengths, ~held_out), _lines_of(ids, lengths, held_out)
+
+
+def _lines_of(ids: Ids, lengths: NDArray[np.int64], which: NDArray[np.bool_]) -> Ids:
+    """Return some of the lines as flat lines."""
+    lines: Ids = ids[np.concatenate([[which.any()], np.repeat(which, lengths + 1)])]
+    return lines
+
+
+def line_examples(ids: Ids, longest: int) -> Examples:
+    """Return flat lines as sequences from line break to line break; longer lines are cut."""
+    starts, lengths = line_bounds(ids)
+    return Examples(
+        ids, starts, np.minimum(lengths + 2, longest + 1), np.zeros(len(starts), np.intp)
+    )
+
+
+def lines_per_batch(ids: Ids) -> int:
+    """Return how many lines make a batch of about CHARS_PER_BATCH characters."""
+    lines = max(len(line_bounds(ids)[0]), 1)
+    wanted = round(CHARS_PER_BATCH * lines / len(ids) / 16) * 16
+    return min(max(wanted, 16), MOST_LINES_PER_BATCH, lines)
+
+
+def line_batch(examples: Examples, which: NDArray[np.intp]) -> Batch:
+    """Return some of the lines as inputs, targets and mask, (T, B) each."""
+    batch = examples.take(which)
+    mask = None if batch.mask is None else batch.mask[1:]
+    count = int((examples.lengths[which] - 1).sum())
+    return Batch(batch.inputs[:-1], batch.inputs[1:], mask, count=count)
+
+
+class LineBatches(SequenceBatches):
+    """Batches of lines of similar length, reshuffled every epoch."""
+
+    def __init__(self, ids: Ids, longest: int, batch_size: int, random_seed: int) -> None:
+        super().__init__(line_examples(ids, longest), batch_size, random_seed)
+
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
+        every = self._numbers(epoch, position)
+        batch = line_batch(self.examples, every[samples])
+        return replace(batch, count=int((self.examples.lengths[every] - 1).sum()))
+
+
+def batches_by_length(examples: Examples, chars: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of all lines, batched by length, of about ``chars`` characters a batch."""
+    order = np.argsort(examples.lengths, kind="stable")
+    at = 0
+    while at < len(order):
+        size = max(1, chars // int(examples.lengths[order[at]]))
+        yield order[at : at + size]
+        at += size

@@ -1,0 +1,87 @@
+"""Compact checkpoints: the weights alone, in half precision."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import CheckpointError, Classifier, Model
+from charrnn.interchange.export import export
+from tests.support import ROOT, fails, ok, trained
+from tests.support import charrnn as run_charrnn
+
+
+@pytest.fixture
+def compact(tmp_path: Path) -> Path:
+    path = tmp_path / "m.compact.npz"
+    path.write_bytes(export(trained(), "compact"))
+    return path
+
+
+def test_it_writes_and_scores_like_the_model_it_was_made_of(compact: Path, tmp_path: Path) -> None:
+    whole, small = trained(), Model.load(compact)
+    assert small.config == whole.config
+    assert small.vocabulary.characters == whole.vocabulary.characters
+    assert small.score("été").nats == pytest.approx(whole.score("été").nats, rel=1e-3)
+    for name, array in whole.weights.items():
+        assert small.weights[name].dtype == array.dtype
+        np.testing.assert_array_equal(small.weights[name], array.astype(np.float16))
+    whole.save(tmp_path / "whole.npz")
+    weights = sum(array.nbytes for array in whole.weights.values())
+    saved = (tmp_path / "whole.npz").stat().st_size - compact.stat().st_size
+    assert saved > 3 * weights  # latest weights, two slots of Adam, half of each weight
+
+
+def test_it_comes_back_the_same_when_it_is_saved_again(compact: Path, tmp_path: Path) -> None:
+    Model.load(compact).save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == compact.read_bytes()
+
+
+def test_it_cannot_be_resumed_but_a_run_can_start_from_it(compact: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("été 👩‍👩‍👧\n\0[bold]" * 20)
+    command = ("train", "text.txt", "-o", compact.name, "--resume", "--steps", "9")
+    done = fails(1, "holds weights only", *command, cwd=tmp_path)
+    assert "--from" in done.err
+    with pytest.raises(CheckpointError, match="weights only"):
+        Model.load(compact).training_state()
+
+
+def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path) -> None:
+    model = trained()
+    model.weights["output.bias"][0] = 1e6
+    model.save(tmp_path / "m.npz")
+    fails(2, "half precision", "export", tmp_path / "m.npz", "--to", "compact")
+    assert not (tmp_path / "m.compact.npz").exists()
+
+
+def test_a_classifier_can_be_compact_too(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    path.write_bytes(export(Classifier.load(ROOT / "tests/golden/classifier1.npz"), "compact"))
+    whole = Classifier.load(ROOT / "tests/golden/classifier1.npz")
+    texts = ["hello there", "bonjour"]
+    np.testing.assert_allclose(
+        Classifier.load(path).predict_proba(texts), whole.predict_proba(texts), atol=1e-2
+    )
+
+
+def test_every_bit_that_flips_is_noticed(compact: Path) -> None:
+    data = bytearray(compact.read_bytes())
+    for at in range(0, len(data), 97):
+        data[at] ^= 4
+        compact.write_bytes(data)
+        with pytest.raises(CheckpointError):
+            charrnn.load(compact)
+        data[at] ^= 4
+
+
+def test_an_export_replaces_another_compact_checkpoint_but_never_its_own_source(
+    tmp_path: Path,
+) -> None:
+    trained().save(tmp_path / "m.npz")
+    ok("export", "m.npz", "--to", "compact", cwd=tmp_path)
+    assert "exists already" in run_charrnn("export", "m.npz", "--to", "compact", cwd=tmp_path).err
+    ok("export", "m.npz", "--to", "compact", "--overwrite", cwd=tmp_path)
+    fails(1, "is a checkpoint", "export", "m.npz", "--to", "compact", "-o", "m.npz",
+          "--overwrite", cwd=tmp_path)  # fmt: skip
+    assert Model.load(tmp_path / "m.npz").resume

@@ -1,0 +1,74 @@
+"""A run that learns a text: its settings follow the machine and the text."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn import Config, Corpus, RunConfig, read_corpus
+from charrnn.models.start import Start, choose_start
+from charrnn.models.text_run import TextRun
+from charrnn.training import recipe
+from tests.support import TEXT
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    (tmp_path / "text.txt").write_text(TEXT * 8)
+    return read_corpus([str(tmp_path / "text.txt")])
+
+
+def run(corpus: Corpus, speed: float, monkeypatch: pytest.MonkeyPatch, **limits: object) -> TextRun:
+    """Return a run on a machine that seemed to read this many characters a second."""
+    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: speed)
+    settings = RunConfig(**{"seconds": 1.5, "random_seed": 1, "workers": 1, **limits})  # type: ignore[arg-type]
+    config = replace(Config(run=settings), model=replace(Config().model, hidden_size=16))
+    return TextRun.new(Start(config), corpus, {"hidden_size"})
+
+
+@pytest.mark.parametrize("speed", [300.0, 3e8])
+def test_what_is_dropped_follows_the_speed_that_the_run_turns_out_to_have(
+    speed: float, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = run(corpus, speed, monkeypatch)
+    before = training.config.model
+    events = list(training.events())
+    after = training.checkpoint().config.model
+    assert events[-1].progress == 1
+    assert [event.step for event in events] == list(range(1, len(events) + 1))
+    assert replace(after, dropout=0.0, weight_drop=0.0) == replace(
+        before, dropout=0.0, weight_drop=0.0
+    )
+    slow = speed < 1000
+    assert (after.dropout > before.dropout) == slow
+    assert (after.dropout < before.dropout) != slow
+    assert training.state.network.config == after
+
+
+def test_a_run_of_so_many_steps_is_as_it_was_recommended(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = run(corpus, 1.0, monkeypatch, seconds=None, steps=30)
+    before = training.config
+    assert len(list(training.events())) == 30
+    assert training.config == before
+
+
+def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other(tmp_path: Path) -> None:
+    prose = "The old man walked down to the sea, and he said that it was a good day. " * 30
+    (tmp_path / "english.txt").write_text(prose)
+    letters = np.random.default_rng(1).choice([*"qwzxkj \n"], 2000)
+    (tmp_path / "noise.txt").write_text("".join(letters))
+    english, noise = (read_corpus([str(tmp_path / f"{n}.txt")]) for n in ("english", "noise"))
+    found = choose_start(None, Config(), set(), english)
+    assert found.source is not None
+    assert "english" in found.notes[0]
+    assert choose_start("none", Config(), set(), english).source is None
+    assert choose_start(None, Config(), {"hidden_size"}, english).source is None
+    assert choose_start(None, Config(), {"steps"}, english).source is None
+    assert choose_start(None, Config(), set(), noise).source is None
+    told = choose_start("english", Config(), set(), noise)
+    assert told.source is None
+    assert "random weights, because english predicts this text at" in told.notes[0]
+    assert choose_start("english", Config(), set(), english).source is not None
