@@ -84,7 +84,7 @@ def generate(  # noqa: PLR0913
     model         a language model; of a ``Model``, its ``network()``
     seed_ids      the prompt, ids (N,), at least one
     config        temperature, top-k, top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024)
-    random_seed   the same number gives the same samples
+    random_seed   the same number gives the same samples; with Randomness, from a later draw on
     count         number of samples to generate as one batch
     first         index of the first of them: sample i depends on random_seed and i alone
     log_p         if True, each step also has the log probability of its characters
@@ -179,7 +179,7 @@ class SamplingRun:
         """Read the prompt."""
         predictor = as_predictor(model)
         start = seed_ids if isinstance(seed_ids, Prediction) else predictor.read(seed_ids)
-        if isinstance(random_seed, int):
+        if not isinstance(random_seed, Randomness):
             random_seed = Randomness(random_seed)
         return cls(predictor, start, config, random_seed, log_p)
 
