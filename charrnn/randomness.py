@@ -18,6 +18,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     SAMPLE = 4
     SPLIT = 5
+    SUFFIX = 6
 
 
 def generator(random_seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

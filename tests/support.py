@@ -81,14 +81,14 @@ class Stream(io.TextIOWrapper):
         return self.held.getvalue()
 
 
-def call(*args: str | Path, cwd: Path, terminal: bool = False) -> Done:
+def call(*args: str | Path, cwd: Path, terminal: bool = False, stdin: bytes = b"") -> Done:
     """Run charrnn in this process: for tests of many small runs, each too short to start Python."""
     out, err = Stream(terminal=terminal), Stream()
     words = ["charrnn", *map(str, args)]
     with (
         contextlib.chdir(cwd),
         mock.patch.dict(os.environ),
-        mock.patch.multiple(sys, argv=words, stdin=Stream(), stdout=out, stderr=err),
+        mock.patch.multiple(sys, argv=words, stdin=Stream(stdin), stdout=out, stderr=err),
         pytest.raises(SystemExit) as end,
     ):
         main()

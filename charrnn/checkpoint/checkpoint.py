@@ -251,7 +251,11 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
 
 # The command to use for a file of the other kind.
-HINTS = {"generator": "charrnn sample -c {}", "classifier": "charrnn classify {}"}
+HINTS = {
+    "generator": "charrnn sample -c {}",
+    "classifier": "charrnn classify {}",
+    "state": "charrnn sample --state-in {}",
+}
 
 
 def state_names(model: ModelConfig) -> tuple[str, ...]:

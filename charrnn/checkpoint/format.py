@@ -63,7 +63,11 @@ HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 # Other models have it at the beginning, within this many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
-KIND_NAMES: dict[str, str] = {"generator": "a text generator", "classifier": "a classifier"}
+KIND_NAMES: dict[str, str] = {
+    "generator": "a text generator",
+    "classifier": "a classifier",
+    "state": "the state of a text, from --state-out",
+}
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -90,6 +94,8 @@ def kind_of(path: str | os.PathLike[str]) -> Kind | None:
     except OSError:
         return None
     if not start[npz.LOCAL.size :].startswith(b"header.npy"):
+        return None
+    if b'"kind": "state"' in start:
         return None
     return "classifier" if b'"kind": "classifier"' in start else "generator"
 

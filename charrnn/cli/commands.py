@@ -16,10 +16,15 @@ from typer.core import TyperCommand, TyperGroup
 
 MIN_WIDTH, MIN_WIDTH_OF_TYPER = 24, 52
 
+# How Typer shows limits, in brackets of their own or behind the default.
+_RANGE = re.compile(r";? *(\d+<=?)?x[<>]=?[^\];]*(?=\])|\[(\d+<=?)?x[<>]=?[^\]]*\]")
+
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
     "train": "Learn to write like a text, and save the model.",
     "sample": "Write text in the style of a trained model.",
+    "complete": "Say how a text most likely goes on.",
+    "suggest": "Answer each line of a pipe with its likeliest continuations.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",
@@ -91,7 +96,7 @@ class Command(TyperCommand):
             if kind == "Arguments":
                 option, about = option.split()[0], about.replace("[required]", "")
             # "[default: 200; x>=0]" and "<int range>" say what a wrong value would be told
-            about = re.sub(r";? *x[<>]=?[^\];]*(?=\])|\[x[<>]=?[^\]]*\]", "", about).rstrip()
+            about = _RANGE.sub("", about).rstrip()
             sections.setdefault(title, []).append((option.replace(" range>", ">"), about))
         # the unnamed ones last, --help among them
         for title in sorted(sections, key=lambda title: title == "Options"):

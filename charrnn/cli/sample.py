@@ -1,190 +1,107 @@
 """``charrnn sample``: write text."""
 
-import secrets
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
-
-from charrnn.cli.options import UnknownPolicy, fit_text, newest_checkpoint
-from charrnn.config import SamplingConfig
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.cli import sampling_options as options
+from charrnn.cli.options import require_one_of
+from charrnn.config import ControlConfig, SamplingConfig
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from charrnn.cli.prompts import Prompt
+    from charrnn.cli.writing import Sampler
 
-    from charrnn.models import Model
-    from charrnn.text.vocabulary import Ids
-
-_DEFAULTS = SamplingConfig()
-
-# What writes where nothing has been trained yet.
-BASE = "english"
-
-# More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
-MOST = 10**12
+_TEMPERATURE = options.SAMPLING.temperature
 
 
 def sample(
     *,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "-c",
-            "--checkpoint",
-            help="The checkpoint. [default: newest in ./checkpoints]",
-        ),
-    ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(
-            help="Prompt text. [default: start of a line]",
-        ),
-    ] = None,
-    seed_file: Annotated[
-        str | None, typer.Option(help="File with the prompt text; - is stdin.")
-    ] = None,
-    unknown: Annotated[
-        UnknownPolicy, typer.Option(help="What to do with unknown characters in the prompt.")
-    ] = "error",
-    length: Annotated[
-        int, typer.Option("-n", "--length", min=0, max=MOST, help="New characters to write.")
-    ] = 200,
-    endless: Annotated[bool, typer.Option("--endless", help="Never stop.")] = False,
-    count: Annotated[int, typer.Option(min=1, max=MOST, help="Number of samples.")] = 1,
-    temperature: Annotated[
-        float,
-        typer.Option(
-            "-t",
-            "--temperature",
-            help="Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest.",
-        ),
-    ] = _DEFAULTS.temperature,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="Always take the likeliest character.")
-    ] = False,
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw among the K likeliest characters.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(help="Draw among the likeliest that together have probability P."),
-    ] = None,
-    random_seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="The same number gives the same text. [default: a random one]",
-        ),
-    ] = None,
-    no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per sample.")] = False,
+    checkpoint: options.Checkpoints = None,
+    seed: options.Seed = None,
+    seed_file: options.SeedFile = None,
+    seeds: options.Seeds = None,
+    state_in: options.StateIn = None,
+    unknown: options.Unknown = "error",
+    temperature: options.Temperature = _TEMPERATURE,
+    greedy: options.Greedy = False,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    min_p: options.MinP = None,
+    random_seed: options.RandomSeed = None,
+    length: options.Length = 200,
+    endless: options.Endless = False,
+    until_sentence: options.UntilSentence = False,
+    stop: options.Stop = None,
+    charset: options.Charset = None,
+    match: options.Match = None,
+    suffix: options.Suffix = None,
+    count: options.Count = 1,
+    no_echo: options.NoEcho = False,
+    jsonl: options.JsonLines = False,
+    state_out: options.StateOut = None,
 ) -> None:
     """Write text in the style of a trained model.
 
     charrnn sample --seed e --length 200
 
-    Prints the prompt text, then exactly LENGTH new characters, then a line break.
+    Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
+    end the text earlier.
     """
-    if greedy and temperature not in (_DEFAULTS.temperature, 0):
+    require_one_of(seed=seed is not None, seed_file=seed_file is not None, seeds=seeds is not None)
+    if greedy and temperature not in (_TEMPERATURE, 0):
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
-    if seed is not None and seed_file is not None:
-        raise ConfigError("--seed and --seed-file contradict each other", hint="give one")
-    if endless and (jsonl or count > 1):
-        raise ConfigError("--endless writes one sample, as plain text, without end")
-    config = SamplingConfig(temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p)
-    from charrnn.models import Model
+    one = count == 1 and seeds is None
+    if endless:
+        needs_end = until_sentence or bool(state_out) or match is not None or suffix is not None
+        _check_endless(one_plain_text=one and not jsonl, needs_end=needs_end)
+    if state_out is not None and not one:
+        raise ConfigError("--state-out saves the state of one sample, not of several")
+    temperature = 0.0 if greedy else temperature
+    config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    rules = ControlConfig(
+        stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
+    )
+    from charrnn.cli.prompts import PromptReader, load_writer
+    from charrnn.cli.state import place_for_state, restored, save_state
+    from charrnn.cli.writing import Sampler
     from charrnn.text.reading import read_text
 
-    loaded = Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
-    text = read_text(seed_file) if seed_file is not None else seed or ""
-    text, seed_ids = _encode_seed(text, loaded, unknown)
-    if random_seed is None:
-        random_seed = secrets.randbits(32)
-    output = _Output(loaded, seed_ids, config, random_seed)
-    shown = "" if no_echo else text
+    writer = load_writer(checkpoint)
+    start, randomness = restored(state_in, writer, random_seed)
+    sampler = Sampler(
+        writer=writer,
+        config=config,
+        randomness=randomness,
+        length=None if endless else length,
+        echo=not no_echo,
+        keep=state_out is not None,
+    )
+    sampler.obey(rules, suffix)
+    prompts = PromptReader(writer, unknown, start)
+    if seeds is not None:
+        for line, prompt in enumerate(prompts.read_each(seeds)):
+            _write(sampler, prompt, line * count, count, jsonl=jsonl)
+        return
+    prompt = prompts.read(read_text(seed_file) if seed_file is not None else seed or "")
+    with place_for_state(state_out):
+        ids = _write(sampler, prompt, 0, count, jsonl=jsonl)
+        if state_out is not None:
+            save_state(state_out, sampler, prompt, ids)
+
+
+def _check_endless(*, one_plain_text: bool, needs_end: bool) -> None:
+    if not one_plain_text:
+        raise ConfigError("--endless writes one sample, as plain text, without end")
+    if needs_end:
+        raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
+
+
+def _write(
+    sampler: "Sampler", prompt: "Prompt", first: int, count: int, *, jsonl: bool
+) -> list[int]:
+    """Write samples, and return the ids of a single one, if they are kept."""
     if jsonl:
-        output.write_jsonl(text, count, length)
-    elif count > 1:
-        output.write_many(shown, count, length)
-    else:
-        output.stream(shown, None if endless else length)
-
-
-def _encode_seed(text: str, loaded: "Model", unknown: UnknownPolicy) -> "tuple[str, Ids]":
-    from charrnn.cli import terminal
-    from charrnn.inference.sampling import start_ids
-
-    vocabulary = loaded.vocabulary
-    try:
-        fitted = fit_text(text, vocabulary, normalize=loaded.config.data.normalize, unknown=unknown)
-        ids = vocabulary.encode(fitted) if fitted else start_ids(vocabulary)
-    except VocabularyError as error:
-        raise ConfigError(f"seed: {error}", hint=error.hint) from error
-    if unknown != "error" and fitted != text:
-        known = f"the prompt as the model reads it: {fitted}"
-        terminal.note(
-            known if fitted else "no character of the prompt is known: starting without it"
-        )
-    return fitted, ids
-
-
-class _Output:
-    def __init__(
-        self, loaded: "Model", seed_ids: "Ids", config: SamplingConfig, random_seed: int
-    ) -> None:
-        self.model, self.vocabulary = loaded.network(), loaded.vocabulary
-        self.seed_ids, self.config, self.random_seed = seed_ids, config, random_seed
-
-    def stream(self, seed: str, length: int | None) -> None:
-        """Write one sample, each character as soon as it is chosen."""
-        from charrnn.cli import terminal
-        from charrnn.inference.sampling import generate
-
-        terminal.write(seed)
-        characters = self.vocabulary.characters
-        steps = generate(self.model, self.seed_ids, self.config, random_seed=self.random_seed)
-        for step in islice(steps, length):
-            terminal.write(characters[step.ids[0]])
-        terminal.write("\n")
-
-    def samples(self, count: int, length: int, *, log_p: bool) -> "Iterator[tuple[str, float]]":
-        """Yield text and log-probability of each sample."""
-        from charrnn.inference.sampling import write_samples
-        from charrnn.parallel.launch import sampling_workers
-
-        for ids, nats in write_samples(
-            self.model,
-            self.seed_ids,
-            self.config,
-            random_seed=self.random_seed,
-            count=count,
-            length=length,
-            log_p=log_p,
-            workers=sampling_workers(count),
-        ):
-            yield self.vocabulary.decode(ids), nats
-
-    def write_many(self, seed: str, count: int, length: int) -> None:
-        """Write samples one after the other, each on lines of its own."""
-        from charrnn.cli import terminal
-
-        for text, _ in self.samples(count, length, log_p=False):
-            terminal.write(f"{seed}{text}\n")
-
-    def write_jsonl(self, seed: str, count: int, length: int) -> None:
-        """Write one JSON object per sample."""
-        import json
-
-        from charrnn.cli import terminal
-
-        for index, (text, log_probability) in enumerate(self.samples(count, length, log_p=True)):
-            record: dict[str, Any] = {
-                "index": index,
-                "seed": seed,
-                "text": text,
-                "log_probability": log_probability,
-                "random_seed": self.random_seed,
-            }
-            terminal.write(json.dumps(record, ensure_ascii=False) + "\n")
+        return sampler.write_jsonl(prompt, first, count)
+    if count > 1:
+        return sampler.write_many(prompt, first, count)
+    return sampler.stream(prompt, first)

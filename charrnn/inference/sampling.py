@@ -1,17 +1,20 @@
 """Sampling: text is generated one character at a time, drawn from the model's distribution."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.errors import TrainingError, VocabularyError
+from charrnn.errors import TrainingError
+from charrnn.inference.choice import choose
+from charrnn.inference.controls import Controls, Drafts, Released
+from charrnn.inference.predictor import Prediction, Predictor, as_predictor
 from charrnn.nn.cells import Array
-from charrnn.nn.decoder import Decoder
-from charrnn.nn.language_model import LanguageModel, ModelState
+from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import make_group
@@ -22,62 +25,18 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 AT_ONCE = 64
 
 _DRAWS_AHEAD = 256
-_SEED_PIECE = 256
-
-# The largest factor on logits: they stay finite, and exp maps all but the maximum to 0.
-_STEEPEST = 1e290
 
 
 class Step(NamedTuple):
     """The next character of each of N samples.
 
     ids     id of the character, (N,)
-    log_p   its log probability under the model in nats, (N,), at temperature 1 and without top-k
-            and top-p; empty unless requested
+    log_p   its log probability under the model in nats, (N,), at temperature 1 and without
+            filters and controls; empty unless requested
     """
 
     ids: NDArray[np.int64]
     log_p: Array
-
-
-def weights(logits: Array, config: SamplingConfig) -> Array:
-    """Return unnormalized probabilities (N, V) after temperature, then top-k, then top-p.
-
-    Excluded characters get 0, the most likely one 1. The temperature must not be 0.
-    """
-    # After the shift the maximum is 0, so that no temperature, however small, can produce NaN.
-    top = np.maximum.reduce(logits, axis=1, keepdims=True)
-    p: Array = np.subtract(logits, top, dtype=np.float64)
-    p *= min(1 / config.temperature, _STEEPEST)
-    np.exp(p, out=p)
-    if config.top_k is None and config.top_p is None:
-        return p
-    order = np.argsort(-p, axis=1, kind="stable")
-    ranked = np.take_along_axis(p, order, axis=1)
-    if config.top_k is not None:
-        ranked[:, config.top_k :] = 0
-    if config.top_p is not None:
-        before = np.cumsum(ranked, axis=1) - ranked
-        enough = config.top_p * ranked.sum(axis=1, keepdims=True)
-        before[:, 0] = -1  # the most likely character always stays
-        ranked[before >= enough] = 0
-    np.put_along_axis(p, order, ranked, axis=1)
-    return p
-
-
-def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
-    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] per row."""
-    ids: NDArray[np.int64]
-    if config.temperature == 0:
-        ids = logits.argmax(axis=1)
-        return ids
-    p = weights(logits, config)
-    cumulative = np.add.accumulate(p, axis=1, out=p)
-    target = cumulative[:, -1] * draws
-    # Inverse transform sampling: argmax finds the first id whose cumulative probability reaches the
-    # target. Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
-    ids = (cumulative >= target[:, None]).argmax(axis=1)
-    return ids
 
 
 def start_ids(vocabulary: Vocabulary) -> Ids:
@@ -86,12 +45,32 @@ def start_ids(vocabulary: Vocabulary) -> Ids:
     return np.array([first], np.uint32)
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Where the random numbers of samples come from.
+
+    seed      the same number gives the same samples
+    skipped   characters that an earlier run has drawn with the same seed
+    """
+
+    seed: int
+    skipped: int = 0
+
+    def of(self, sample: int) -> np.random.Generator:
+        """Return the source of a sample, which depends on nothing but this and its index."""
+        source = generator(self.seed, Purpose.SAMPLE, sample)
+        if self.skipped:
+            # Each draw takes one number of the default bit generator, which can jump ahead.
+            cast("Any", source.bit_generator).advance(self.skipped)
+        return source
+
+
 def generate(  # noqa: PLR0913
-    model: LanguageModel,
-    seed_ids: Ids,
+    model: LanguageModel | Predictor,
+    seed_ids: Ids | Prediction,
     config: SamplingConfig,
     *,
-    random_seed: int,
+    random_seed: int | Randomness,
     count: int = 1,
     first: int = 0,
     log_p: bool = False,
@@ -104,8 +83,8 @@ def generate(  # noqa: PLR0913
 
     model         a language model; of a ``Model``, its ``network()``
     seed_ids      the prompt, ids (N,), at least one
-    config        temperature, top-k and top-p (Holtzman et al. 2020)
-    random_seed   the same number gives the same samples
+    config        temperature, top-k, top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024)
+    random_seed   the same number gives the same samples; with Randomness, from a later draw on
     count         number of samples to generate as one batch
     first         index of the first of them: sample i depends on random_seed and i alone
     log_p         if True, each step also has the log probability of its characters
@@ -116,116 +95,172 @@ def generate(  # noqa: PLR0913
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
-    start = _read(model, seed_ids)
-    samples = range(first, first + count)
-    yield from _written(model, start, config, random_seed, samples, log_p=log_p)
+    run = SamplingRun.of(model, seed_ids, config, random_seed, log_p=log_p)
+    yield from run.steps(range(first, first + count))
+
+
+def write_sample(  # noqa: PLR0913
+    model: LanguageModel | Predictor,
+    seed_ids: Ids | Prediction,
+    config: SamplingConfig,
+    controls: Controls,
+    *,
+    random_seed: int | Randomness,
+    first: int = 0,
+) -> Iterator[Released]:
+    """Yield the characters of one sample that obeys controls, as soon as they are certain.
+
+    first   its index
+
+    The other arguments, and the errors, are those of ``generate``.
+    """
+    run = SamplingRun.of(model, seed_ids, config, random_seed, log_p=False)
+    for _, character in run.controlled(controls, range(first, first + 1)):
+        yield character
 
 
 def write_samples(  # noqa: PLR0913
-    model: LanguageModel,
-    seed_ids: Ids,
+    model: LanguageModel | Predictor,
+    seed_ids: Ids | Prediction,
     config: SamplingConfig,
     *,
-    random_seed: int,
+    random_seed: int | Randomness,
     count: int,
     length: int,
+    first: int = 0,
     log_p: bool = False,
     workers: int = 1,
+    controls: Controls | None = None,
 ) -> Iterator[tuple[Ids, float]]:
-    """Yield complete samples, one after the other: ids (length,) and their total log p in nats.
+    """Yield complete samples, one after the other: their ids (N,) and their total log p in nats.
 
-    workers   number of processes; more than one only if ``sampling_workers`` returns it
+    length     number of characters N of each; with controls, the largest number
+    workers    number of processes; more than one only if ``sampling_workers`` returns it
+    controls   what the text obeys
 
     The other arguments, and each sample, are those of ``generate``; log p is 0 unless requested.
     Raises ValueError if the prompt is empty, WorkerLostError if a process dies.
     """
+    run = SamplingRun.of(model, seed_ids, config, random_seed, log_p=log_p)
     group = make_group(workers)
     at_once = min(AT_ONCE * workers, count)
-    start = _read(model, seed_ids)
-    task = _SamplingTask(
-        group,
-        at_once,
-        length,
-        lambda samples: _written(model, start, config, random_seed, samples, log_p=log_p),
-    )
+    task = _SamplingTask(group, at_once, length, run, controls)
     group.start(task)
     try:
         for begin in range(0, count, at_once):
-            group.call("write", begin, min(begin + at_once, count))
-            for row in range(min(at_once, count - begin)):
-                yield task.ids[row].copy(), float(task.nats[row])
+            end = min(begin + at_once, count)
+            group.call("write", first + begin, first + end)
+            for row in range(end - begin):
+                yield task.ids[row, : task.sizes[row]].copy(), float(task.nats[row])
     finally:
         group.close()
+
+
+@dataclass(frozen=True)
+class SamplingRun:
+    """A prompt that was read, and how it goes on; see ``generate`` for the fields."""
+
+    predictor: Predictor
+    start: Prediction
+    config: SamplingConfig
+    randomness: Randomness
+    log_p: bool
+
+    @classmethod
+    def of(
+        cls,
+        model: LanguageModel | Predictor,
+        seed_ids: Ids | Prediction,
+        config: SamplingConfig,
+        random_seed: int | Randomness,
+        *,
+        log_p: bool,
+    ) -> "SamplingRun":
+        """Read the prompt."""
+        predictor = as_predictor(model)
+        start = seed_ids if isinstance(seed_ids, Prediction) else predictor.read(seed_ids)
+        if not isinstance(random_seed, Randomness):
+            random_seed = Randomness(random_seed)
+        return cls(predictor, start, config, random_seed, log_p)
+
+    def steps(self, samples: range, drafts: Drafts | None = None) -> Iterator[Step]:
+        """Yield the steps of these samples without end, in which drafts mask the choices."""
+        decoder = self.predictor.decoder(len(samples))
+        decoder.start(self.start.state)
+        logits = np.tile(self.start.logits, (len(samples), 1))
+        sources = [self.randomness.of(index) for index in samples]
+        every, nothing = np.arange(len(samples)), np.empty(0)
+        while True:
+            for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
+                choices = logits if drafts is None else drafts.mask(logits)
+                ids = choose(choices, self.config, draws)
+                if not np.isfinite(choices[every, ids]).all():
+                    raise TrainingError(
+                        "the model's outputs are not finite numbers: its weights have exploded",
+                        hint="train again with a lower --learning-rate, or with --nonlinearity "
+                        "tanh",
+                    )
+                wide = logits.astype(np.float64) if self.log_p else None
+                likely = nothing if wide is None else log_softmax(wide)[every, ids]
+                yield Step(ids, likely)
+                logits = decoder.feed(ids)
+
+    def controlled(self, controls: Controls, samples: range) -> Iterator[tuple[int, Released]]:
+        """Yield the characters of texts that obey controls, each with the number of its sample."""
+        drafts = Drafts(controls, len(samples), self.predictor.vocab_size)
+        steps = self.steps(samples, drafts)
+        while not drafts.ended:
+            ids, log_p = next(steps)
+            nats = log_p.tolist() if len(log_p) else [0.0] * len(ids)
+            for row, (draft, chosen) in enumerate(zip(drafts.rows, ids.tolist(), strict=True)):
+                if not draft.ended:
+                    for character in draft.add(chosen, nats[row]):
+                        yield row, character
 
 
 class _SamplingTask:
     """Samples generated by all processes of a group, each its part, into shared arrays.
 
-    ids    (at_once, length)
-    nats   log p of each sample in nats, (at_once,); 0 unless the steps have it
+    ids     (at_once, length)
+    sizes   number of characters of each sample, (at_once,)
+    nats    log p of each sample in nats, (at_once,); 0 unless the run has it
     """
 
     def __init__(
-        self, group: Group, at_once: int, length: int, steps: Callable[[range], Iterator[Step]]
+        self, group: Group, at_once: int, length: int, run: SamplingRun, controls: Controls | None
     ) -> None:
-        self.group, self.steps = group, steps
+        self.group, self._run, self._controls = group, run, controls
         self.ids = group.array((at_once, length), np.uint32)
+        self.sizes = group.array((at_once,), np.int64)
         self.nats = group.array((at_once,), np.float64)
 
     def write(self, begin: int, end: int) -> None:
         """Generate this process's part of the samples from ``begin`` to ``end``."""
         own = self.group.part(end - begin)
-        samples, length = range(begin, end)[own], self.ids.shape[1]
+        samples = range(begin, end)[own]
         self.nats[own] = 0
-        for at, step in enumerate(islice(self.steps(samples), length if samples else 0)):
+        if samples:
+            fill = self._fill if self._controls is None else self._fill_controlled
+            fill(samples, own)
+        self.group.barrier()
+
+    def _fill(self, samples: range, own: slice) -> None:
+        self.sizes[own] = length = self.ids.shape[1]
+        for at, step in enumerate(islice(self._run.steps(samples), length)):
             if at % _DRAWS_AHEAD == 0:
                 self.group.check()
             self.ids[own, at] = step.ids
             if len(step.log_p):
                 self.nats[own] += step.log_p
-        self.group.barrier()
 
-
-class _Start(NamedTuple):
-    """The model after the prompt: logits (V,) and state of one sample."""
-
-    logits: Array
-    state: ModelState
-
-
-def _read(model: LanguageModel, seed_ids: Ids) -> _Start:
-    if not len(seed_ids):
-        raise ValueError("the seed must have at least one id; start_ids gives one")
-    state, seed = model.zero_state(1), np.asarray(seed_ids)[:, None]
-    if int(seed.min()) < 0 or int(seed.max()) >= model.vocab_size:
-        raise VocabularyError(f"ids must be from 0 to {model.vocab_size - 1}")
-    for at in range(0, len(seed), _SEED_PIECE):
-        logits, state, _ = model.forward(seed[at : at + _SEED_PIECE], state)
-    return _Start(logits[-1, 0], state)
-
-
-def _written(  # noqa: PLR0913
-    model: LanguageModel,
-    start: _Start,
-    config: SamplingConfig,
-    random_seed: int,
-    samples: range,
-    *,
-    log_p: bool,
-) -> Iterator[Step]:
-    decoder = Decoder(model, len(samples))
-    decoder.start(start.state)
-    logits = np.tile(start.logits, (len(samples), 1))
-    sources = [generator(random_seed, Purpose.SAMPLE, index) for index in samples]
-    every, nothing = np.arange(len(samples)), np.empty(0)
-    while True:
-        for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
-            ids = choose(logits, config, draws)
-            if not np.isfinite(logits[every, ids]).all():
-                raise TrainingError(
-                    "the model's outputs are not finite numbers: its weights have exploded",
-                    hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
-                )
-            likely = log_softmax(logits.astype(np.float64))[every, ids] if log_p else nothing
-            yield Step(ids, likely)
-            logits = decoder.feed(ids)
+    def _fill_controlled(self, samples: range, own: slice) -> None:
+        assert self._controls is not None  # noqa: S101  # checked by ``write``
+        ids, sizes, nats = self.ids[own], self.sizes[own], self.nats[own]
+        sizes[...] = 0
+        written = self._run.controlled(self._controls, samples)
+        for number, (row, character) in enumerate(written):
+            if number % _DRAWS_AHEAD == 0:
+                self.group.check()
+            ids[row, sizes[row]] = character.id
+            sizes[row] += 1
+            nats[row] += character.log_p

@@ -1,8 +1,11 @@
 """A trained text generator."""
 
+import hashlib
+import json
+import math
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar, cast
@@ -12,7 +15,10 @@ from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Arrays, Header, Kind, require
-from charrnn.config import Config, SamplingConfig
+from charrnn.config import Config, ControlConfig, SamplingConfig
+from charrnn.inference.beam import likeliest
+from charrnn.inference.controls import Controls
+from charrnn.inference.endings import StopTable
 from charrnn.inference.line_scoring import (
     LineRules,
     LineScore,
@@ -20,7 +26,8 @@ from charrnn.inference.line_scoring import (
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.sampling import generate, start_ids
+from charrnn.inference.predictor import NetworkPredictor
+from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
@@ -89,6 +96,15 @@ class Model(Checkpoint[Config]):
     def _network(self) -> LanguageModel:
         return self.network()
 
+    def fingerprint(self) -> str:
+        """Return a hash of all that determines the predictions: weights, characters, cell."""
+        model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
+        found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
+        for name, array in self.weights.items():
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
     def encode(self, text: str) -> Ids:
         """Return a text as ids, normalized like the text that the model was trained on.
 
@@ -101,20 +117,31 @@ class Model(Checkpoint[Config]):
         prompt: str = "",
         *,
         sampling: SamplingConfig | None = None,
+        controls: ControlConfig | None = None,
+        length: int | None = None,
         random_seed: int | None = None,
     ) -> Iterator[str]:
-        """Yield the characters that continue a prompt text, without end.
+        """Yield the characters that continue a prompt text.
 
-        sampling      how each is drawn: temperature, top-k, top-p; None: the defaults
+        sampling      how each is drawn: temperature, top-k, top-p, min-p; None: the defaults
+        controls      what the text must obey; None: nothing
+        length        how many; None: without end
         random_seed   the same number gives the same text; None: a fresh one
 
-        Raises VocabularyError for unknown characters in the prompt.
+        Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
+        no text can obey or that need a length.
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        config = sampling or SamplingConfig()
-        for step in generate(self._network, seed, config, random_seed=number):
-            yield self.vocabulary.characters[step.ids[0]]
+        config, network = sampling or SamplingConfig(), self._network
+        characters = self.vocabulary.characters
+        if controls is None:
+            for step in islice(generate(network, seed, config, random_seed=number), length):
+                yield characters[step.ids[0]]
+            return
+        prepared = Controls(controls, self.vocabulary, length)
+        for character in write_sample(network, seed, config, prepared, random_seed=number):
+            yield characters[character.id]
 
     def sample(  # noqa: PLR0913  # each is what users of samplers know
         self,
@@ -124,20 +151,77 @@ class Model(Checkpoint[Config]):
         temperature: float = SamplingConfig().temperature,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        stop: str | tuple[str, ...] = (),
+        until_sentence: bool = False,
+        charset: str | None = None,
+        match: str | None = None,
         random_seed: int | None = None,
     ) -> str:
-        """Return a prompt text and ``length`` new characters that continue it.
+        r"""Return a prompt text and ``length`` new characters that continue it.
 
-        temperature   divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest
-        top_k, top_p  draw among the likeliest characters only
-        random_seed   the same number gives the same text; None: a fresh one
+            model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
+
+        temperature           divides the logits: below 1 safer, above 1 wilder, 0 always the
+                              likeliest
+        top_k, top_p, min_p   draw among the likeliest characters only
+        stop                  end before this text, or any of these
+        until_sentence        go on after ``length`` until the end of the sentence
+        charset               the only new characters, as inside the [...] of a regular expression
+        match                 a regular expression that the new text matches as a whole; the text
+                              has ``length`` characters at most
+        random_seed           the same number gives the same text; None: a fresh one
 
         Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
-        of range.
+        of range or controls that no text can obey.
         """
-        config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
-        characters = self.stream(prompt, sampling=config, random_seed=random_seed)
-        return prompt + "".join(islice(characters, length))
+        sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+        controls = ControlConfig(
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            until_sentence=until_sentence,
+            charset=charset,
+            match=match,
+        )
+        characters = self.stream(
+            prompt,
+            sampling=sampling,
+            controls=controls if controls != ControlConfig() else None,
+            length=length,
+            random_seed=random_seed,
+        )
+        return prompt + "".join(characters)
+
+    def complete(
+        self,
+        prompt: str = "",
+        *,
+        count: int = 5,
+        length: int = 20,
+        beam: int = 16,
+        stop: str | tuple[str, ...] = (),
+    ) -> list[tuple[str, float]]:
+        """Return the likeliest continuations of a prompt, found by beam search, likeliest first.
+
+        count    how many
+        length   characters of each that no stop text ends before
+        beam     number of texts that the search follows at once; at least ``count`` are
+        stop     each continuation ends before this text, or any of these
+
+        Each comes with its probability: that the model goes on so and, if a stop text ended it,
+        ends it there. Raises VocabularyError for unknown characters in the prompt.
+        """
+        predictor = NetworkPredictor(self._network)
+        seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
+        stops = (stop,) if isinstance(stop, str) else stop
+        found = likeliest(
+            predictor,
+            predictor.read(seed),
+            count=count,
+            length=length,
+            width=max(beam, count),
+            stops=StopTable(stops, self.vocabulary.characters) if stops else None,
+        )
+        return [(self.vocabulary.decode(np.array(it.ids, int)), math.exp(it.log_p)) for it in found]
 
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.

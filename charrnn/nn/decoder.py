@@ -43,10 +43,20 @@ class Decoder:
         self._logits = self._output.out[0, :count, :V]
 
     def start(self, state: ModelState) -> None:
-        """Start all samples from the state of one, (1, H) each."""
+        """Start from a state, arrays (count, H), or from that of one sample, (1, H)."""
         for layer, parts in zip(self._layers, state, strict=True):
             for mine, part in zip(layer.state, parts, strict=True):
                 mine[...] = part
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> None:
+        """Give sample i the state of sample ``rows[i]``, rows (count,)."""
+        for layer in self._layers:
+            for part in layer.state:
+                part[...] = part[rows]
+
+    def state(self) -> ModelState:
+        """Return a copy of the state of all samples, arrays (count, H)."""
+        return [tuple(part.copy() for part in layer.state) for layer in self._layers]
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
         """Feed the next character of each sample, ids (count,), and return logits (count, V).
@@ -55,6 +65,10 @@ class Decoder:
         """
         for layer in self._layers:
             layer.feed(ids)
+        return self.logits()
+
+    def logits(self) -> Array:
+        """Return the logits (count, V) that belong to the state, as ``feed`` does."""
         self._output()
         self._logits += self._bias
         return self._logits

@@ -23,6 +23,8 @@ BASES = {
     "train": f"train {{file}} {_SMALL} {_NOTHING_DROPPED} --seq-length 5",
     "train-classifier": f"train-classifier {{file}} {_SMALL} {_NOTHING_DROPPED} --val-fraction 0",
     "sample": "sample --length 20 --random-seed 1",
+    "complete": "complete --seed The",
+    "suggest": "suggest",
     "score": "score {file}",
     "inspect-vocab": "inspect-vocab {file}",
     "models": "models",
@@ -39,6 +41,10 @@ LABELLED = "label\ttext\tkind\n" + "".join(
     f"{label}\t{word * 4}{n}\t{'xyz'[n % 3]}\n" for n in range(12) for label, word in
     (("a", "yes "), ("b", "no "))
 )  # fmt: skip
+
+
+# What every command may read from stdin.
+STDIN = "The cat\nThe dog ß\n"
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def runner(inputs: Path, folders: Callable[[], Path]) -> Runner:
     def run(line: str) -> Ran:
         folder = folders()
         shutil.copytree(inputs, folder, dirs_exist_ok=True)
-        return Ran(line, folder, call(*shlex.split(line), cwd=folder))
+        return Ran(line, folder, call(*shlex.split(line), cwd=folder, stdin=STDIN.encode()))
 
     return run
 
@@ -179,6 +185,7 @@ def _write_inputs(folder: Path) -> None:
         ("train-classifier", "--steps 2 -o train-classifier.npz"),
         ("train", "--random-seed 2 -o other.npz"),
         ("train", "-o checkpoints/newest.npz"),
+        ("sample", "--seed The --state-out state.npz"),
     ):
         line = f"{base(command)} {options}"
         done = call(*shlex.split(line), cwd=folder)

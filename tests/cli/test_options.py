@@ -18,7 +18,7 @@ from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli import app
 from charrnn.cli.commands import COMMANDS
 from tests.cli import test_training_options as training
-from tests.cli.option_tables import Claim, Row, Runner, base
+from tests.cli.option_tables import STDIN, Claim, Ran, Row, Runner, base
 from tests.support import ROOT, TEXT, call
 
 PROGRAM = "charrnn"  # what has the options before the command
@@ -30,6 +30,30 @@ def writes(
     """Claim that what was written is what the API writes with these settings."""
     return lambda ran: (
         ran.out == (ran.model(name).sample(seed, 20, random_seed=random_seed, **settings) + "\n")
+    )
+
+
+def goes_on(ran: Ran, text: str) -> bool:
+    """Return True if what was written is what the API writes after this text."""
+    return text + ran.out == ran.model().sample(text, 20, random_seed=1) + "\n"
+
+
+def completes(prompt: str = "", name: str = "checkpoints/newest.npz", **settings: Any) -> Claim:
+    """Claim that what was found is what the API finds with these settings."""
+    return lambda ran: (
+        [(it["text"], it["probability"]) for it in ran.objects]
+        == ran.model(name).complete(prompt, **settings)
+    )
+
+
+def suggests(ran: Ran, prompts: list[str], name: str = "newest", **settings: Any) -> bool:
+    """Return True if these prompts are answered with what the API finds with these settings."""
+    model = ran.model("other.npz" if name == "other" else "checkpoints/newest.npz")
+    settings = {"count": 3, "length": 12} | settings
+    return [it["prompt"] for it in ran.objects] == prompts and all(
+        [continuation["text"] for continuation in it["continuations"]]
+        == [text for text, _ in model.complete(it["prompt"], **settings)]
+        for it in ran.objects
     )
 
 
@@ -72,9 +96,70 @@ ROWS: dict[str, dict[str, Row]] = {
         "--greedy": Row("--greedy", writes(temperature=0)),
         "--top-k": Row("--top-k 2", writes(top_k=2)),
         "--top-p": Row("--top-p 0.3", writes(top_p=0.3)),
+        "--min-p": Row("--min-p 0.5", writes(min_p=0.5)),
         "--random-seed": Row("--random-seed 2", writes(random_seed=2)),
+        "--until-sentence": Row("--until-sentence", writes(until_sentence=True)),
+        "--stop": Row("--stop a --stop Th", writes(stop=("a", "Th"))),
+        "--charset": Row("--charset a-c", writes(charset="a-c")),
+        "--match": Row("--match '[a-d]+ [e-z]*'", writes(match="[a-d]+ [e-z]*")),
+        "--suffix": Row("--suffix cat", lambda ran: ran.out.endswith("cat\n")),
+        "--seeds": Row(
+            "--seeds prompt.txt",
+            lambda ran: [it["seed"] for it in ran.objects] == ["The cat", "sat"],
+            beside="--jsonl",
+        ),
+        "--state-in": Row(
+            "--state-in state.npz",
+            # Where the sample of 20 characters ended that was saved.
+            lambda ran: goes_on(ran, ran.model().sample("The", 20, random_seed=1)),
+        ),
+        "--state-out": Row("--state-out s.npz", lambda ran: ran.wrote("s.npz")),
         "--no-echo": Row("--no-echo", lambda ran: len(ran.out) == 21, beside="--seed The"),
         "--jsonl": Row("--jsonl", lambda ran: [len(it["text"]) for it in ran.objects] == [20]),
+    },
+    "complete": {
+        "--checkpoint": Row(
+            "--checkpoint other.npz", completes("The", "other.npz"), beside="--json"
+        ),
+        "--seed": Row("--seed cat", completes("cat"), beside="--json"),
+        "--unknown": Row("--unknown skip", completes("Th"), beside="--json --seed Thé"),
+        "--count": Row("--count 2", completes("The", count=2), beside="--json"),
+        "--length": Row("--length 3", completes("The", length=3), beside="--json"),
+        "--stop": Row("--stop ' ' --stop a", completes("The", stop=(" ", "a")), beside="--json"),
+        "--beam": Row("--beam 5", completes("The", beam=5), beside="--json"),
+        "--json": Row("--json", lambda ran: len(ran.objects) == 5),
+    },
+    "suggest": {
+        "--checkpoint": Row(
+            "--checkpoint other.npz",
+            lambda ran: suggests(ran, [STDIN.replace("ß", "")], "other"),
+        ),
+        "--stream": Row("--stream", lambda ran: suggests(ran, ["The cat", "The dog "])),
+        "--unknown": Row(
+            "--unknown replace",
+            lambda ran: suggests(ran, ["The cat", "The dog  "]),
+            beside="--stream",
+        ),
+        "--count": Row(
+            "--count 2",
+            lambda ran: suggests(ran, ["The cat", "The dog "], count=2),
+            beside="--stream",
+        ),
+        "--length": Row(
+            "--length 4",
+            lambda ran: suggests(ran, ["The cat", "The dog "], length=4),
+            beside="--stream",
+        ),
+        "--stop": Row(
+            "--stop a",
+            lambda ran: suggests(ran, ["The cat", "The dog "], stop="a"),
+            beside="--stream",
+        ),
+        "--beam": Row(
+            "--beam 3",
+            lambda ran: suggests(ran, ["The cat", "The dog "], beam=3),
+            beside="--stream",
+        ),
     },
     "models": {
         "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from charrnn import LanguageModel, ModelConfig, SamplingConfig, TrainingError, Vocabulary, generate
-from charrnn.inference import sampling
-from charrnn.inference.sampling import choose, start_ids, weights, write_samples
+from charrnn.inference import predictor, sampling
+from charrnn.inference.choice import choose, weights
+from charrnn.inference.sampling import start_ids, write_samples
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import start_method
 
@@ -142,7 +143,7 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
     model, seed = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
     texts = []
     for piece in (7, 70):
-        monkeypatch.setattr(sampling, "_SEED_PIECE", piece)
+        monkeypatch.setattr(predictor, "_SEED_PIECE", piece)
         steps = islice(generate(model, seed, SamplingConfig(), random_seed=0), 20)
         texts.append([int(step.ids[0]) for step in steps])
     assert texts[0] == texts[1]

@@ -1,0 +1,406 @@
+"""Text that obeys, streams and goes on: sample, complete and suggest from end to end."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn import Model
+from charrnn.cli import main
+from charrnn.cli.blocks import CHARACTERS, SECONDS, Blocks
+from tests.support import (
+    BASH,
+    CHARRNN,
+    ENVIRONMENT,
+    TEXT,
+    Stream,
+    call,
+    charrnn,
+    fails,
+    ok,
+    posix,
+)
+
+JAPANESE = "春の海。ひねもす「のたり」のたりかな！👩‍👩‍👧\n"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two models."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "other.txt").write_text(JAPANESE * 30 + TEXT[:400], encoding="utf-8")
+    for name, steps in (("text", "150"), ("other", "60")):
+        ok("train", f"{name}.txt", "--hidden-size", "24", "--steps", steps, "--random-seed", "1",
+           "-q", cwd=folder)  # fmt: skip
+    return folder
+
+
+def sample(home: Path, *args: str, name: str = "text") -> str:
+    done = call("sample", "-c", f"checkpoints/{name}.npz", *args, cwd=home)
+    assert done.returncode == 0, done.err
+    return done.out
+
+
+# Controls
+
+
+def test_text_obeys_from_end_to_end(home: Path) -> None:
+    for seed in "123":
+        drawn = ["--random-seed", seed, "--no-echo", "--seed", "The"]
+        assert ". T" not in sample(home, *drawn, "--stop", ". T", "--stop", "dog")
+        assert "dog" not in sample(home, *drawn, "--stop", ". T", "--stop", "dog")
+        assert re.fullmatch(r"[a-d ]{40}\n", sample(home, *drawn, "--charset", "a-d ", "-n", "40"))
+        matched = sample(home, *drawn, "--match", r"( [a-z]{3}){2,4}\.", "-n", "20")
+        assert re.fullmatch(r"( [a-z]{3}){2,4}\.\n", matched)
+        assert sample(home, *drawn, "--suffix", "the bog.", "-n", "40").endswith("the bog.\n")
+        sentence = sample(home, *drawn, "--until-sentence", "-n", "30")
+        assert len(sentence) > 30
+        assert sentence.endswith(".\n")
+
+
+def test_controls_hold_for_many_samples_and_json_lines(home: Path) -> None:
+    args = ["--seed", "The", "--match", " [a-z]+ (?:sat|dug).*", "-n", "30", "--random-seed", "1"]
+    records = [json.loads(line) for line in sample(home, *args, "--count", "20", "--jsonl")
+               .splitlines()]  # fmt: skip
+    assert len(records) == 20
+    for record in records:
+        assert re.fullmatch(" [a-z]+ (?:sat|dug).*", record["text"])
+        assert record["log_probability"] < 0
+    plain = sample(home, *args, "--count", "20")
+    assert plain == "".join(f"The{record['text']}\n" for record in records)
+    assert sample(home, *args) == f"The{records[0]['text']}\n"
+    several = sample(home, "--suffix", "mat.", "--count", "3", "-n", "20", "--random-seed", "1")
+    assert [line[-4:] for line in several.splitlines()] == ["mat."] * 3
+
+
+@pytest.mark.parametrize(
+    ("complaint", "args"),
+    [
+        ("match a whole|no regular expression", ["--match", "(a"]),
+        ("cannot be steered by a back-reference", ["--match", r"(a)\1"]),
+        ("no text of 5 characters or less", ["--match", "a{9}", "-n", "5"]),
+        ("knows none", ["--charset", "é"]),
+        ("at least one character", ["--stop", ""]),
+        ("at least one character", ["--suffix", ""]),
+        ("suffix: unknown character", ["--suffix", "é"]),
+        ("does not fit into 2", ["--suffix", "The", "-n", "2"]),
+        ("no other control", ["--suffix", "a", "--stop", "b"]),
+        ("contradict", ["--match", "a", "--until-sentence"]),
+        ("contradict", ["--seed", "a", "--seeds", "text.txt"]),
+        ("--endless", ["--endless", "--match", "a*"]),
+        ("--endless", ["--endless", "--suffix", "a"]),
+        ("--endless", ["--endless", "--until-sentence"]),
+        ("--endless", ["--endless", "--state-out", "s.npz"]),
+        ("--endless", ["--endless", "--seeds", "text.txt"]),
+        ("one sample", ["--state-out", "s.npz", "--count", "2"]),
+        ("one sample", ["--state-out", "s.npz", "--seeds", "text.txt"]),
+        ("min-p", ["--min-p", "2"]),
+        ("must not be negative", ["-c", "checkpoints/other.npz:-1"]),
+    ],
+)
+def test_what_no_text_can_obey_is_refused_in_one_line(
+    home: Path, complaint: str, args: list[str]
+) -> None:
+    done = call("sample", "-c", "checkpoints/text.npz", *args, cwd=home)
+    assert done.returncode == 2
+    assert re.search(complaint, done.err)
+    lines = done.err.splitlines()
+    assert lines[0].startswith("charrnn: error: ")
+    assert lines[1].startswith("hint: ")
+    assert len(lines) == 2
+    assert done.out == ""
+
+
+def test_a_stop_text_that_cannot_occur_is_said(home: Path) -> None:
+    done = call("sample", "--stop", "ß\x1b", "-c", "checkpoints/text.npz", "-n", "3", cwd=home)
+    assert "never occurs" in done.err
+    assert "\x1b" not in done.err
+
+
+def test_endless_text_can_have_a_stop_text_and_a_charset(home: Path) -> None:
+    text = sample(home, "--endless", "--stop", "at", "--charset", "a-t ", "--no-echo")
+    assert re.fullmatch("[a-t ]*\n", text)
+    assert "at" not in text
+
+
+# Seeds
+
+
+@contextlib.contextmanager
+def conversation(home: Path, *args: str) -> Iterator[Callable[[str], Any]]:
+    """Give what sends a line to charrnn and returns the JSON line that answers it."""
+    with subprocess.Popen(
+        [CHARRNN, *args, "-c", "checkpoints/text.npz"], cwd=home, env=ENVIRONMENT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        to, back = process.stdin, process.stdout
+
+        def ask(line: str) -> Any:
+            to.write(f"{line}\n".encode())
+            to.flush()
+            return json.loads(back.readline())
+
+        yield ask
+        assert process.communicate(timeout=30) == (b"", b"")
+        assert process.returncode == 0
+
+
+def test_each_line_is_answered_before_the_next_is_read(home: Path) -> None:
+    with conversation(home, "sample", "--seeds", "-", "--jsonl", "-n", "9") as ask:
+        for number, line in enumerate(["The", "cat", "", "The"]):
+            record = ask(line)
+            assert (record["index"], record["seed"]) == (number, line)
+            assert len(record["text"]) == 9
+    args = ["sample", "-c", "checkpoints/text.npz", "--seeds", "-", "-n", "3", "--charset", "a"]
+    without_its_end = b"The\ncat"
+    assert ok(*args, stdin=without_its_end, cwd=home).out == "Theaaa\ncataaa\n"
+
+
+def test_the_samples_of_a_line_are_those_of_its_number(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "seeds").write_text("The\ncat\n")
+    args = ["--random-seed", "3", "-n", "20"]
+    lines = sample(home, *args, "--seeds", str(tmp_path / "seeds"), "--count", "2", "--jsonl")
+    records = [json.loads(line) for line in lines.splitlines()]
+    for first, seed in ((0, "The"), (2, "cat")):
+        whole = sample(home, *args, "--seed", seed, "--count", "4", "--jsonl").splitlines()
+        ours = records[first : first + 2]
+        assert [record["seed"] for record in ours] == [seed, seed]
+        texts = [json.loads(line)["text"] for line in whole[first : first + 2]]
+        assert [record["text"] for record in ours] == texts
+    plain = sample(home, *args, "--seeds", str(tmp_path / "seeds"))
+    assert plain.startswith(f"The{records[0]['text']}\ncat")
+
+
+def test_an_unknown_character_in_a_line_is_named_with_it(home: Path) -> None:
+    done = charrnn("sample", "--seeds", "-", "-c", "checkpoints/text.npz", "-n", "3",
+                   stdin="The\né\n".encode(), cwd=home)  # fmt: skip
+    assert done.returncode == 2
+    assert "line 2: unknown character: 'é'" in done.err
+    assert done.out.startswith("The")
+
+
+# State
+
+
+@pytest.mark.parametrize("options", [["--greedy"], [], ["--top-k", "3"], ["--charset", "a-z ."]])
+def test_a_text_from_a_state_is_that_of_one_run(
+    options: list[str], home: Path, tmp_path: Path
+) -> None:
+    state, again = tmp_path / "a.npz", tmp_path / "b.npz"
+    drawn = ["--seed", "The", "--random-seed", "5"]
+    first = sample(home, *options, *drawn, "-n", "100", "--state-out", str(state))
+    second = sample(home, *options, "-n", "60", "--state-in", str(state), "--state-out", str(again))
+    third = sample(home, *options, "-n", "40", "--state-in", str(again), "--jsonl")
+    joined = first[:-1] + second[:-1] + json.loads(third)["text"]
+    assert joined + "\n" == sample(home, *options, *drawn, "-n", "200")
+    other = sample(home, *options, "-n", "60", "--state-in", str(state), "--random-seed", "6")
+    assert (other == second) == ("--greedy" in options)
+
+
+def test_a_prompt_continues_a_state_as_if_it_had_been_written(home: Path, tmp_path: Path) -> None:
+    state = tmp_path / "s.npz"
+    sample(home, "--seed", "The cat", "-n", "0", "--state-out", str(state))
+    args = ["--random-seed", "2", "-n", "40"]
+    later = sample(home, *args, "--state-in", str(state), "--seed", " sat on")
+    assert "The cat" + later == sample(home, *args, "--seed", "The cat sat on")
+
+
+def test_the_state_after_a_stop_text_is_that_of_the_text_before_it(
+    home: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "s.npz"
+    args = ["--random-seed", "1", "--seed", "The"]
+    text = sample(home, *args, "--stop", "at on", "--state-out", str(state))[:-1]
+    later = ["--random-seed", "9", "-n", "50"]
+    assert text + sample(home, *later, "--state-in", str(state)) == sample(
+        home, *later, "--seed", text
+    )
+
+
+def test_a_state_fits_only_the_model_that_made_it(home: Path, tmp_path: Path) -> None:
+    state = tmp_path / "s.npz"
+    sample(home, "-n", "3", "--state-out", str(state))
+    fails(1, "is the state of another model", "sample", "-c", "checkpoints/other.npz",
+          "--state-in", state, cwd=home)  # fmt: skip
+    fails(1, "no such file", "sample", "-c", "checkpoints/text.npz", "--state-in",
+          tmp_path / "none.npz", cwd=home)  # fmt: skip
+    fails(1, "is not the state of a text", "sample", "-c", "checkpoints/text.npz", "--state-in",
+          home / "checkpoints" / "text.npz", cwd=home)  # fmt: skip
+    fails(1, "the state of a text, from --state-out, not a text generator", "sample", "-c", state)
+    fails(1, "cannot be written", "sample", "-c", "checkpoints/text.npz", "--state-out",
+          home / "text.txt" / "s.npz", cwd=home)  # fmt: skip
+    copy = home / "checkpoints" / "zzz.npz"
+    copy.write_bytes(state.read_bytes())
+    assert call("sample", "-n", "3", cwd=home).returncode == 0  # no state is the newest model
+    copy.unlink()
+
+
+# Blends
+
+
+def test_a_model_blended_with_itself_and_one_with_weight_zero_change_nothing(home: Path) -> None:
+    args = ["--random-seed", "1", "--seed", "The"]
+    alone = sample(home, *args)
+    assert sample(home, *args, "-c", "checkpoints/text.npz") == alone
+    assert sample(home, *args, "-c", "checkpoints/text.npz:7") == alone
+    assert sample(home, *args, "-c", "checkpoints/other.npz:0") == alone
+    fails(2, "unknown character", "sample", "-c", "checkpoints/text.npz", "-c",
+          "checkpoints/other.npz:0", "--seed", "春", cwd=home)  # fmt: skip
+    mixed = sample(home, *args, "-c", "checkpoints/other.npz:5", "-n", "400")
+    assert set(mixed) - set(TEXT)
+    assert set(mixed) & set(TEXT)
+
+
+def test_a_path_with_a_colon_that_exists_is_a_path(home: Path) -> None:
+    odd = home / "odd:0"
+    odd.write_bytes((home / "checkpoints" / "text.npz").read_bytes())
+    done = ok("sample", "-c", odd, "--random-seed", "1", "-n", "9")
+    assert done.out == ok("sample", "-c", f"{odd}:3", "--random-seed", "1", "-n", "9").out
+    fails(1, "none:x: no such checkpoint", "sample", "-c", "none:x", cwd=home)
+
+
+def test_the_state_of_a_blend_goes_on(home: Path, tmp_path: Path) -> None:
+    state = tmp_path / "s.npz"
+    args = ["-c", "checkpoints/other.npz:0.5"]
+    first = sample(home, *args, "-n", "20", "--random-seed", "1", "--state-out", str(state))
+    second = sample(home, *args, "-n", "20", "--state-in", str(state))
+    assert first[:-1] + second == sample(home, *args, "-n", "40", "--random-seed", "1")
+    fails(1, "another model", "sample", "-c", "checkpoints/text.npz", "--state-in", state,
+          cwd=home)  # fmt: skip
+
+
+# complete and suggest
+
+
+def test_complete_shows_a_table_and_reads_stdin(home: Path) -> None:
+    args = ["complete", "-c", "checkpoints/text.npz", "--count", "2", "--length", "4"]
+    from_stdin = ok(*args, stdin=b"The cat", cwd=home).out
+    assert from_stdin == ok(*args, "--seed", "The cat", cwd=home).out
+    header, best, _ = from_stdin.splitlines()
+    assert header == "probability\tcontinuation"
+    assert best.endswith("\t sat")
+    (likeliest, p), _ = Model.load(home / "checkpoints/text.npz").complete(
+        "The cat", count=2, length=4
+    )
+    assert likeliest == " sat"
+    assert float(best.split("\t")[0]) == pytest.approx(p, rel=1e-3)
+    fails(2, "at least one character", *args, "--stop", "", cwd=home)
+
+
+def test_suggest_answers_each_line_before_the_next_is_read(home: Path) -> None:
+    with conversation(home, "suggest", "--stream", "--stop", " ") as ask:
+        for line in ("The c", "The ca", "The d\x1b", "", "é"):
+            answer = ask(line)
+            assert answer["prompt"] == re.sub("[\x1bé]", "", line)
+            texts = [it["text"] for it in answer["continuations"]]
+            assert len(texts) == 3
+            if line.startswith("The "):
+                assert line.strip("\x1b") + texts[0] in {"The cat", "The dog"}
+
+
+# Streaming
+
+
+class _Raw(io.RawIOBase):
+    """What a file descriptor gets, write by write."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.writes.append(bytes(data))  # type: ignore[call-overload]
+        return len(self.writes[-1])
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_characters_are_written_at_once_on_a_terminal_and_in_blocks_on_a_pipe(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    raw = _Raw()
+    stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr("charrnn.cli.terminal.is_terminal", lambda _: terminal)
+    args = ["sample", "-c", "checkpoints/other.npz", "-n", "3000", "--seed", "春"]
+    monkeypatch.setattr(sys, "argv", ["charrnn", *args])
+    monkeypatch.chdir(home)
+    with pytest.raises(SystemExit):
+        main()
+    for data in raw.writes:
+        data.decode()  # no character is split
+    if terminal:
+        assert len(raw.writes) == 3002
+    else:
+        assert 3 <= len(raw.writes) < 60
+        assert max(map(len, raw.writes)) <= 4 * CHARACTERS
+
+
+def test_a_block_waits_for_a_fraction_of_a_second_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, out = [0.0], Stream()
+    monkeypatch.setattr("charrnn.cli.blocks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(sys, "stdout", out)
+    blocks = Blocks()
+    for _ in range(10):
+        blocks.write("é")
+    assert out.taken() == b""
+    now[0] += SECONDS
+    blocks.write("x")
+    assert out.taken().decode() == "é" * 10 + "x"
+    blocks.write("👩" * (CHARACTERS - 1))
+    assert len(out.taken().decode()) == 11
+    blocks.write("y")
+    assert len(out.taken().decode()) == 11 + CHARACTERS
+
+
+def read_for(descriptor: int, seconds: float) -> Iterator[bytes]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield os.read(descriptor, 1 << 16)
+
+
+@posix
+def test_text_appears_on_a_terminal_while_it_is_made(home: Path) -> None:
+    leader, follower = os.openpty()
+    args = [CHARRNN, "sample", "-c", "checkpoints/other.npz", "--endless", "--seed", "春"]
+    with subprocess.Popen(
+        args, cwd=home, stdin=subprocess.DEVNULL, stdout=follower, stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    ) as process:  # fmt: skip
+        os.close(follower)
+        shown, pieces = b"", 0
+        for data in read_for(leader, 60):
+            shown, pieces = shown + data, pieces + 1
+            if len(shown) > 20_000:
+                break
+        assert process.poll() is None  # it has not ended, and yet the text is here
+        process.kill()
+    os.close(leader)
+    assert shown.startswith("春".encode())
+    assert pieces > 20, "it came in blocks"  # which would have 4,000 bytes each
+
+
+@posix
+@pytest.mark.parametrize("options", ["", "--charset '^x'", "--stop tttt"])
+def test_head_ends_endless_text_quietly(home: Path, options: str) -> None:
+    line = f"'{CHARRNN}' sample -c checkpoints/text.npz --endless {options} | head -c 3000"
+    command = [BASH, "-c", f"set -o pipefail; {line}; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, check=False, env=ENVIRONMENT, cwd=home
+    )
+    assert (len(done.stdout), done.stderr, done.returncode) == (3000, b"", 0)
