@@ -76,6 +76,8 @@ class PromptReader:
         return Prompt(fitted, self.writer.predictor.read(ids, before))
 
     def _encoded(self, text: str, name: str) -> "tuple[str, Ids]":
+        import numpy as np
+
         from charrnn.cli import terminal
         from charrnn.inference.sampling import start_ids
 
@@ -92,7 +94,9 @@ class PromptReader:
             terminal.note(
                 known if fitted else "no character of the prompt is known: starting without it"
             )
-        return fitted, ids if fitted or self.state is not None else start_ids(vocabulary)
+        if self.state is None and (not fitted or self.writer.lines):
+            ids = np.concatenate([start_ids(vocabulary), ids])
+        return fitted, ids
 
     def read_each(self, source: str) -> Iterator[Prompt]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""

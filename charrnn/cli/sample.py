@@ -28,13 +28,17 @@ def sample(
     top_p: options.TopP = None,
     min_p: options.MinP = None,
     random_seed: options.RandomSeed = None,
-    length: options.Length = 200,
+    length: options.Length = None,
     endless: options.Endless = False,
     until_sentence: options.UntilSentence = False,
     stop: options.Stop = None,
     charset: options.Charset = None,
     match: options.Match = None,
     suffix: options.Suffix = None,
+    new: options.New = False,
+    unique: options.Unique = False,
+    min_length: options.MinLength = 0,
+    max_length: options.MaxLength = None,
     count: options.Count = 1,
     no_echo: options.NoEcho = False,
     jsonl: options.JsonLines = False,
@@ -44,8 +48,10 @@ def sample(
 
     charrnn sample --seed e --length 200
 
+    charrnn sample -c names.npz --count 20 --new
+
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
-    end the text earlier.
+    end the text earlier. A model that was trained with --lines writes whole lines.
     """
     require_one_of(seed=seed is not None, seed_file=seed_file is not None, seeds=seeds is not None)
     if greedy and temperature not in (_TEMPERATURE, 0):
@@ -54,6 +60,8 @@ def sample(
     if endless:
         needs_end = until_sentence or bool(state_out) or match is not None or suffix is not None
         _check_endless(one_plain_text=one and not jsonl, needs_end=needs_end)
+    if max_length is not None and max_length < min_length:
+        raise ConfigError("--max-length is below --min-length: no line is both")
     if state_out is not None and not one:
         raise ConfigError("--state-out saves the state of one sample, not of several")
     temperature = 0.0 if greedy else temperature
@@ -72,10 +80,19 @@ def sample(
         writer=writer,
         config=config,
         randomness=randomness,
-        length=None if endless else length,
+        length=None if endless else options.DEFAULT_LENGTH if length is None else length,
         echo=not no_echo,
         keep=state_out is not None,
     )
+    wanted = {"new": new, "unique": unique, "min_length": min_length, "max_length": max_length}
+    if writer.lines:
+        rules = sampler.write_lines(wanted, rules, length)
+        count = options.MOST if endless else count
+    elif given := [name for name, value in wanted.items() if value]:
+        raise ConfigError(
+            f"--{given[0].replace('_', '-')} goes with a model of lines",
+            hint="train one with 'charrnn train --lines'",
+        )
     sampler.obey(rules, suffix)
     prompts = PromptReader(writer, unknown, start)
     if seeds is not None:

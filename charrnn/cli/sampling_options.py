@@ -14,6 +14,9 @@ MOST = 10**12
 SAMPLING = SamplingConfig()
 
 _PROMPT, _CHOICE, _CONTROL, _OUTPUT = "Prompt", "Choice of characters", "Control", "Output"
+_LINES = "Lines, of a model that was trained with --lines"
+
+DEFAULT_LENGTH = 200
 
 
 def _option(section: str, text: str, *names: str, **settings: Any) -> Any:  # noqa: ANN401
@@ -30,7 +33,15 @@ Checkpoints = Annotated[
         metavar="PATH[:WEIGHT]",
     ),
 ]
-Seed = Annotated[str | None, _option(_PROMPT, "Prompt text. [default: start of a line]")]
+Seed = Annotated[
+    str | None,
+    _option(
+        _PROMPT,
+        "Prompt text; of a model of lines, how the lines begin. [default: start of a line]",
+        "--seed",
+        "--prefix",
+    ),
+]
 SeedFile = Annotated[str | None, _option(_PROMPT, "File with the prompt text; - is stdin.")]
 Seeds = Annotated[
     str | None,
@@ -67,7 +78,15 @@ RandomSeed = Annotated[
 ]
 
 Length = Annotated[
-    int, _option(_CONTROL, "New characters to write.", "-n", "--length", min=0, max=MOST)
+    int | None,
+    _option(
+        _CONTROL,
+        "New characters to write; of a model of lines, at most. [default: 200, or a line]",
+        "-n",
+        "--length",
+        min=0,
+        max=MOST,
+    ),
 ]
 Endless = Annotated[bool, _option(_CONTROL, "Never stop.", "--endless")]
 UntilSentence = Annotated[
@@ -102,6 +121,13 @@ Suffix = Annotated[
         "A text that ends so, of at most LENGTH characters, found by search.",
         metavar="TEXT",
     ),
+]
+
+New = Annotated[bool, _option(_LINES, "Only lines that are not in the training text.", "--new")]
+Unique = Annotated[bool, _option(_LINES, "No line twice.", "--unique")]
+MinLength = Annotated[int, _option(_LINES, "Only lines of at least N characters.", min=0)]
+MaxLength = Annotated[
+    int | None, _option(_LINES, "Only lines of at most N characters.", min=1, max=MOST)
 ]
 
 Count = Annotated[int, _option(_OUTPUT, "Number of samples.", min=1, max=MOST)]

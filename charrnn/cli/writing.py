@@ -1,7 +1,8 @@
 """How samples reach stdout: as they are made, one after the other, or as JSON lines."""
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from charrnn.cli.prompts import Prompt
     from charrnn.inference.controls import Controls
     from charrnn.inference.sampling import Randomness
+    from charrnn.inference.whole_lines import LineRules
     from charrnn.models.writer import Writer
     from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -27,6 +29,7 @@ class Sampler:
     length       new characters; None: without end
     controls     what the text obeys; None: nothing
     suffix       what it ends with; None: anything
+    lines        which whole lines are kept; None: it is no model of lines
     echo         the prompt comes first
     keep         the ids of a single sample are kept and returned, for its state
     """
@@ -37,8 +40,29 @@ class Sampler:
     length: int | None
     controls: "Controls | None" = None
     suffix: "Ids | None" = None
+    lines: "LineRules | None" = None
     echo: bool = True
     keep: bool = False
+
+    def write_lines(
+        self, wanted: Mapping[str, Any], rules: ControlConfig, length: int | None
+    ) -> ControlConfig:
+        """Prepare to write whole lines, and return the controls that end each.
+
+        wanted   new, unique, min_length and max_length
+        length   where a line is cut that has not ended; None: after the longest that was learned
+        """
+        from charrnn.inference.whole_lines import LineRules
+
+        longest = wanted["max_length"]
+        self.length = length or self.writer.longest_line
+        if longest is not None:  # one more shows that a line is too long
+            self.length = longest + 1
+        seen = self.writer.models[0][0].seen_lines if wanted["new"] else None
+        # Nothing was learned from empty lines.
+        shortest = max(wanted["min_length"], 1)
+        self.lines = LineRules(seen, wanted["unique"], shortest, longest)
+        return replace(rules, stop=(*rules.stop, "\n"))
 
     def obey(self, rules: ControlConfig, suffix: str | None) -> None:
         """Prepare the controls. Raises ConfigError if no text can obey them."""
@@ -81,6 +105,8 @@ class Sampler:
         predictor, start = self.writer.predictor, prompt.start
         if self.suffix is not None:
             yield from next(self._with_suffix(prompt, sample, 1))[0].tolist()
+        elif self.lines is not None:
+            yield from next(self.samples(prompt, sample, 1, log_p=False))[0].tolist()
         elif self.controls is None:
             for step in islice(generate(predictor, start, self.config, **common), self.length):
                 yield int(step.ids[0])
@@ -99,18 +125,30 @@ class Sampler:
         if self.suffix is not None:
             return self._with_suffix(prompt, first, count)
         bound = self.length if self.controls is None else self.controls.bound
-        return write_samples(
-            self.writer.predictor,
-            prompt.start,
-            self.config,
-            random_seed=self.randomness,
-            first=first,
-            count=count,
-            length=bound or 0,
-            log_p=log_p,
-            workers=sampling_workers(count),
-            controls=self.controls,
-        )
+
+        def drawn(first: int, count: int) -> "Iterator[tuple[Ids, float]]":
+            return write_samples(
+                self.writer.predictor,
+                prompt.start,
+                self.config,
+                random_seed=self.randomness,
+                first=first,
+                count=count,
+                length=bound or 0,
+                log_p=log_p,
+                workers=sampling_workers(count),
+                controls=self.controls,
+            )
+
+        if self.lines is None:
+            return drawn(first, count)
+        from charrnn.inference.whole_lines import kept_lines
+
+        decode = self.writer.vocabulary.decode
+        rounds = (drawn(begin, count) for begin in itertools.count(first, count))
+        samples = itertools.chain.from_iterable(rounds)
+        kept = kept_lines(samples, lambda ids: prompt.text + decode(ids), self.lines)
+        return islice(kept, count)
 
     def _with_suffix(
         self, prompt: "Prompt", first: int, count: int

@@ -47,11 +47,6 @@ class Fit:
         """The share of the nats that the model saves; below zero if it does harm."""
         return 1 - self.nats / self.unigram if self.unigram else 0.0
 
-    @property
-    def helps(self) -> bool:
-        """True if training should start from this model."""
-        return self.saved >= HELPS
-
 
 @dataclass(frozen=True)
 class Start:
@@ -84,7 +79,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
         if fixed & {*shape, "steps", "epochs"}:
             return Start(config)
         found = max(_fits(corpus), key=lambda entry: entry[2].saved, default=None)
-        if found is None or not found[2].helps:
+        if found is None or found[2].saved < HELPS:
             return Start(config)
         base, source, fit = found
         note = (
@@ -96,7 +91,8 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     shaped = _shaped(config, source)
     _require_shape(name, config, shaped, fixed)
     fit = measure(source, corpus)
-    if not fit.helps:
+    # Who names a model of their own may know better, unless it does harm.
+    if fit.saved < (HELPS if name in BASES else 0):
         note = (
             f"start: random weights, because {name} predicts this text at {fit.nats:.3f} nats per "
             f"character, where its character frequencies alone give {fit.unigram:.3f}"

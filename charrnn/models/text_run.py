@@ -203,9 +203,9 @@ def _fitted(
     data = replace(config.data, seq_length=longest, batch_size=min(size, len(lengths)))
     notes, breaks = [], int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
     if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
-        notes.append(f"{empty} empty lines are left out")
+        notes.append(f"{empty} empty line(s) left out")
     if cut := int((lengths >= longest + 1).sum()):
-        notes.append(f"{cut} lines are cut after {longest} characters: --seq-length")
+        notes.append(f"{cut} line(s) cut after {longest} characters: --seq-length")
     return replace(config, data=data), notes
 
 

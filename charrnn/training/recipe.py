@@ -14,6 +14,7 @@ With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and 
 
 import math
 import statistics
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -109,7 +110,8 @@ def recommend(
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
-        optimizer = replace(optimizer, learning_rate=peak_rate(model))
+        rate = fine_tuning_rate(model, passes) if fine_tuning else peak_rate(model)
+        optimizer = replace(optimizer, learning_rate=rate)
     if readable > most:
         run = replace(run, epochs=math.ceil(MOST_PASSES))
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
@@ -117,21 +119,19 @@ def recommend(
 
 
 def _dropped(
-    model: ModelConfig,
-    fixed: set[str] | frozenset[str],
-    passes: float,
-    chars: int,
-    *,
-    fine_tuning: bool,
+    model: ModelConfig, fixed: Collection[str], passes: float, chars: int, *, fine_tuning: bool
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
-    _ = fine_tuning
-    if "dropout" not in fixed:
-        model = replace(model, dropout=dropout(passes, model.members))
-    if "weight_drop" not in fixed:
-        share = weight_drop(passes, recurrent_weights(model) / chars, model.members)
-        model = replace(model, weight_drop=share)
-    return model
+    overfit = passes * recurrent_weights(model) / chars
+    if fine_tuning:
+        shares = fine_tuning_dropout(overfit)
+    else:
+        shares = (
+            dropout(passes, model.members),
+            weight_drop(passes, recurrent_weights(model) / chars, model.members),
+        )
+    chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
+    return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
 
 
 def recurrent_weights(model: ModelConfig) -> int:
@@ -168,6 +168,28 @@ def peak_rate(model: ModelConfig) -> float:
     """Return the peak learning rate of Adam."""
     rate = RATES[model.cell] * min(FULL_RATE_SIZE / model.hidden_size, 1)
     return float(f"{rate:.2g}")
+
+
+def fine_tuning_rate(model: ModelConfig, passes: float) -> float:
+    """Return the peak learning rate of Adam for a run that starts from a model.
+
+    The more often the text is read, the less a step may undo of what the model knows.
+    """
+    share = 0.8 * (3 / max(passes, 3.0)) ** 0.35
+    return float(f"{peak_rate(model) * share:.2g}")
+
+
+def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
+    """Return dropout and weight drop for a run that starts from a model.
+
+    overfit   passes times recurrent weights for each character of the text
+
+    Dropping more weights than a fifth destroys what the model knows, however long the run.
+    """
+    size = math.log2(max(overfit, 1.0))
+    shares = (round(20 * (slope * size - 0.1)) / 20 for slope in (0.06, 0.04))
+    first, second = (max(share, 0.0) for share in shares)
+    return min(first, 0.35), min(second, 0.2)
 
 
 class _Budget:

@@ -46,6 +46,8 @@ LABELLED = "label\ttext\tkind\n" + "".join(
 # What every command may read from stdin.
 STDIN = "The cat\nThe dog ß\n"
 
+NAMES = ["al", "bo", "cara", "dolores"] * 9
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -179,14 +181,18 @@ def _write_inputs(folder: Path) -> None:
         "fc.bias": rng.random(3),
     }
     np.savez(folder / "w.npz", **weights)
+    (folder / "names.txt").write_text("\n".join(NAMES))
     # Half of the runs that the bases describe, a quarter of another, and a model for all the rest.
     for command, options in (
         ("train", "--steps 2 -o train.npz"),
         ("train-classifier", "--steps 2 -o train-classifier.npz"),
         ("train", "--random-seed 2 -o other.npz"),
+        ("train", "names.txt --lines --steps 100 --hidden-size 16 --seq-length 9 -o lines.npz"),
         ("train", "-o checkpoints/newest.npz"),
         ("sample", "--seed The --state-out state.npz"),
     ):
         line = f"{base(command)} {options}"
+        if options.startswith("names.txt"):
+            line = line.replace("text.txt ", "")
         done = call(*shlex.split(line), cwd=folder)
         assert done.returncode == 0, done.err

@@ -7,6 +7,7 @@ A test that stands elsewhere, because it needs more than a row, is named in ELSE
 import ast
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli import app
 from charrnn.cli.commands import COMMANDS
 from tests.cli import test_training_options as training
-from tests.cli.option_tables import STDIN, Claim, Ran, Row, Runner, base
+from tests.cli.option_tables import NAMES, STDIN, Claim, Ran, Row, Runner, base
 from tests.support import ROOT, TEXT, call
 
 PROGRAM = "charrnn"  # what has the options before the command
@@ -31,6 +32,14 @@ def writes(
     return lambda ran: (
         ran.out == (ran.model(name).sample(seed, 20, random_seed=random_seed, **settings) + "\n")
     )
+
+
+SOME_LINES = "-c lines.npz --count 30 -t 1.5"
+
+
+def every_line(claim: Callable[[str], bool]) -> Claim:
+    """Claim this of every line that was written."""
+    return lambda ran: all(map(claim, ran.out.splitlines()))
 
 
 def goes_on(ran: Ran, text: str) -> bool:
@@ -84,6 +93,17 @@ ROWS: dict[str, dict[str, Row]] = {
     "sample": {
         "--checkpoint": Row("--checkpoint other.npz", writes(name="other.npz")),
         "--seed": Row("--seed The", writes("The")),
+        "--prefix": Row(
+            "--prefix do", every_line(lambda line: line[:2] == "do"), beside=SOME_LINES
+        ),
+        "--new": Row("--new", every_line(lambda line: line not in NAMES), beside=SOME_LINES),
+        "--unique": Row("--unique", lambda ran: len({*ran.out.split()}) == 30, beside=SOME_LINES),
+        "--min-length": Row(
+            "--min-length 4", every_line(lambda line: len(line) >= 4), beside=SOME_LINES
+        ),
+        "--max-length": Row(
+            "--max-length 3", every_line(lambda line: len(line) <= 3), beside=SOME_LINES
+        ),
         "--seed-file": Row("--seed-file prompt.txt", writes("The cat\nsat")),
         "--unknown": Row("--unknown replace", writes("The"), beside="--seed Thé"),
         "--length": Row("--length 7", lambda ran: len(ran.out) == 8),

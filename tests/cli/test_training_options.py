@@ -23,6 +23,7 @@ _SHARED_SETTINGS = {
 SETTINGS = {
     "train": {
         **_SHARED_SETTINGS,
+        "--lines": Setting("", "data.lines", value=True, beside="--seq-length 9"),
         "--members": Setting("2", "model.members", 2),
         "--seq-length": Setting("7", "data.seq_length", 7),
         "--stride": Setting("2", "data.stride", 2),

@@ -1,0 +1,217 @@
+"""Line mode: lines are learned, held out, scored and written whole."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import charrnn
+from charrnn import Model, TrainingError, Vocabulary
+from charrnn.inference.whole_lines import LineRules, kept_lines
+from charrnn.text.lines import (
+    LineBatches,
+    as_lines,
+    batches_by_length,
+    line_bounds,
+    line_examples,
+    split_lines,
+)
+from charrnn.text.seen import is_seen, seen_lines
+from charrnn.text.vocabulary import Ids
+from tests.support import call, fails, ok, same_arrays
+
+BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
+NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
+TEXT = "\n".join(NAMES) + "\n"
+LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30)
+
+
+def flat(lines: list[str]) -> tuple[Ids, Vocabulary]:
+    text = "\n".join(lines)
+    vocabulary = Vocabulary.from_text(text + "\n")
+    return as_lines(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
+
+
+@pytest.mark.parametrize("text", ["a\nbb\n", "a\nbb", "\n\na\n\n\nbb\n\n", "\na\nbb"])
+def test_flat_lines_have_one_break_around_each_and_no_empty_one(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text)
+    lines = as_lines(vocabulary.encode(text), vocabulary.index["\n"])
+    assert vocabulary.decode(lines) == "\na\nbb\n"
+
+
+@given(LINES)
+def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]) -> None:
+    ids, vocabulary = flat(lines)
+    parts = [vocabulary.decode(part) for part in split_lines(ids, 0.3, 7)]
+    assert sorted("".join(parts).split()) == sorted(lines)
+    assert len(parts[1].split()) == min(round(0.3 * len(lines)), len(lines) - 1)
+    assert all(not part or (part[0] == part[-1] == "\n") for part in parts)
+
+
+def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() -> None:
+    lines = sorted("x" * size + chr(97 + n) for n in range(26) for size in range(10))
+    ids, vocabulary = flat(lines)
+    train, held_out = (line_bounds(part)[1] for part in split_lines(ids, 0.1, 1))
+    assert len(held_out) == 26
+    assert abs(train.mean() - held_out.mean()) < 0.3
+    _, unseen = split_lines(ids, 0.1, 1)
+    places = [lines.index(line) for line in vocabulary.decode(unseen).split()]
+    assert min(places) < 60
+    assert max(places) > 200
+
+
+@given(LINES, st.integers(1, 8))
+def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], size: int) -> None:
+    ids, vocabulary = flat(lines)
+    batches = LineBatches(ids, 100, size, 1)
+    read = []
+    for step in range(batches.steps_per_epoch):
+        batch = batches.at(step)
+        steps = np.ones(batch.inputs.shape, bool) if batch.mask is None else batch.mask
+        assert batch.count == steps.sum()
+        for row in range(batch.inputs.shape[1]):
+            inputs, targets = (vocabulary.decode(part[steps[:, row], row])
+                               for part in (batch.inputs, batch.targets))  # fmt: skip
+            assert inputs[0] == targets[-1] == "\n"
+            assert inputs[1:] == targets[:-1]
+            read.append(targets[:-1])
+    used = len(lines) - len(lines) % batches.batch_size
+    assert len(read) == used
+    assert not [line for line in set(read) if read.count(line) > lines.count(line)]
+
+
+@given(LINES, st.integers(1, 50))
+def test_batches_by_length_hold_every_line_once(lines: list[str], chars: int) -> None:
+    examples = line_examples(flat(lines)[0], 100)
+    numbers = np.concatenate([*batches_by_length(examples, chars)])
+    assert sorted(numbers.tolist()) == list(range(len(lines)))
+
+
+@given(LINES)
+def test_a_seen_line_is_always_found(lines: list[str]) -> None:
+    ids, vocabulary = flat(lines)
+    bits = seen_lines(ids, vocabulary)
+    assert all(is_seen(bits, line) for line in lines)
+
+
+def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
+    rng = np.random.default_rng(1)
+    every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
+    ids, vocabulary = flat(every[:4000])
+    bits = seen_lines(ids, vocabulary)
+    assert len(bits) == 8000
+    wrong = sum(is_seen(bits, line) for line in every[4000:])
+    assert wrong < 12  # 0.06 % are expected: 2.4
+
+
+@given(LINES, st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
+def test_kept_lines_are_new_different_and_of_the_length_asked_for(
+    lines: list[str], unique: bool, shortest: int, longest: int | None
+) -> None:
+    ids, vocabulary = flat([*lines[: len(lines) // 2], "ccc"])
+    rules = LineRules(seen_lines(ids, vocabulary), unique, shortest, longest)
+    drawn = [(np.array([*map(ord, line)]), 0.0) for line in lines]
+    kept = [
+        "".join(map(chr, ids))
+        for ids, _ in kept_lines(drawn, lambda ids: "".join(map(chr, ids)), rules)
+    ]
+    assert not set(kept) & set(lines[: len(lines) // 2])
+    assert all(shortest <= len(line) <= (longest or 99) for line in kept)
+    assert not unique or len(set(kept)) == len(kept)
+
+
+def test_a_search_without_end_ends_with_advice() -> None:
+    forever = iter(lambda: (np.array([1]), 0.0), None)
+    with pytest.raises(TrainingError, match="20,000 lines in a row") as caught:
+        next(kept_lines(forever, lambda _: "x", LineRules(min_length=5)))
+    assert caught.value.hint
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "names.txt").write_text(TEXT)
+    ok("train", "names.txt", "--lines", "--steps", "250", "--hidden-size", "32", "-o", "m.npz",
+       "--random-seed", "1", "--members", "2", cwd=folder)  # fmt: skip
+    return folder
+
+
+def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
+    done = ok("sample", "-c", "m.npz", "--count", "30", cwd=home)
+    lines = done.out.splitlines()
+    assert len(lines) == 30
+    assert all(0 < len(line) < 20 for line in lines)
+    assert sum(line in NAMES for line in lines) > 10
+
+
+def test_new_lines_are_not_in_the_text(home: Path) -> None:
+    lines = ok("sample", "-c", "m.npz", "--count", "30", "--new", "--unique", "-t", "1.2", cwd=home)
+    written = lines.out.splitlines()
+    assert len(set(written)) == 30
+    assert not set(written) & set(NAMES)
+
+
+def test_a_prefix_begins_every_line_and_lengths_are_kept(home: Path) -> None:
+    options = ("--prefix", "da", "--min-length", "5", "--max-length", "6", "--count", "20")
+    lines = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
+    assert len(lines) == 20
+    assert all(line.startswith("da") and 5 <= len(line) <= 6 for line in lines)
+
+
+def test_a_score_reads_each_line_on_its_own(home: Path) -> None:
+    whole = json.loads(ok("score", "names.txt", "-c", "m.npz", "--json", cwd=home).out)
+    lines = [
+        *map(
+            json.loads,
+            ok("score", "--lines", "names.txt", "-c", "m.npz", cwd=home).out.splitlines(),
+        )
+    ]
+    assert whole["chars"] == sum(line["chars"] for line in lines) == len(TEXT)
+    nats = sum(line["nats"] for line in lines)
+    assert whole["nats_per_char"] == pytest.approx(nats / len(TEXT), rel=1e-5)
+    model = charrnn.load(home / "m.npz")
+    assert isinstance(model, Model)
+    assert model.score(TEXT).nats == pytest.approx(nats, rel=1e-5)
+
+
+def test_a_stopped_run_of_lines_goes_on_bit_for_bit(home: Path) -> None:
+    settings = ("--lines", "--hidden-size", "16", "--members", "2", "--random-seed", "3",
+                "--schedule", "constant", "--warmup", "0", "--dropout", "0.2", "--weight-drop", "0.1")  # fmt: skip
+    for steps in ("12", "30"):
+        ok("train", "names.txt", *settings, "--steps", steps, "-o", f"{steps}.npz", cwd=home)
+    ok("train", "names.txt", "--resume", "--steps", "30", "-o", "12.npz", cwd=home)
+    same_arrays(home / "12.npz", home / "30.npz")
+
+
+def test_what_is_not_learned_is_said(home: Path) -> None:
+    (home / "odd.txt").write_text("ab\n\n\n" * 30 + "a" * 300 + "\n")
+    done = ok(
+        "train",
+        "odd.txt",
+        "--lines",
+        "--steps",
+        "1",
+        "--val-fraction",
+        "0",
+        "-o",
+        "o.npz",
+        cwd=home,
+    )
+    assert "60 empty line(s) left out" in done.err
+    assert "1 line(s) cut after 256 characters" in done.err
+    (home / "one.txt").write_text("no break at all " * 20)
+    fails(
+        1, "no line break", "train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz", cwd=home
+    )
+
+
+def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
+    ok("train", "names.txt", "--steps", "1", "-o", "stream.npz", cwd=home)
+    fails(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)
+    done = fails(2, "below --min-length", "sample", "-c", "m.npz", "--min-length", "5",
+                 "--max-length", "4", cwd=home)  # fmt: skip
+    assert done.stdout == b""
