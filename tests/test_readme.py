@@ -52,7 +52,6 @@ def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_every_command_and_python_example_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     (tmp_path / "checkpoints").mkdir()
-    shutil.copy(ROOT / "checkpoints" / "example.npz", tmp_path / "checkpoints")
     found = commands(TEXTS[page])
     assert len(found) > 5
     for command in found:
