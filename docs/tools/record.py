@@ -13,10 +13,10 @@ from rich.text import Text
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [
-    "charrnn train corpora/dinosaurs.txt --time 20s --random-seed 1",
-    "charrnn sample --seed Ty --length 60 --random-seed 3",
-    "charrnn sample --endless | grep --line-buffered 'raptor$' | head -n 3",
-    "charrnn score corpora/dinosaurs.txt --json",
+    "charrnn train corpora/dinosaurs.txt --lines --time 20s --random-seed 1",
+    "charrnn sample --count 5 --new --random-seed 3",
+    "charrnn sample --endless --new | grep --line-buffered 'raptor$' | head -n 3",
+    "printf 'Tyrannosaurus\\nXylophone\\n' | charrnn score --lines --tsv | cut -f 2,6,8",
 ]
 
 
