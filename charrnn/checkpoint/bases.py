@@ -7,7 +7,8 @@ FOLDER = Path(__file__).parent.parent / "bases"
 
 # Name and training text; tools/bases/ builds them, docs/bases.md describes them.
 BASES = {
-    "english": "English prose: novels, speeches, the King James Bible",
+    "english": "English: novels, speeches, the King James Bible",
+    "french": "French: Madame Bovary, the Segond Bible",
 }
 
 

@@ -20,12 +20,12 @@ from charrnn.text.corpus import Corpus
 NOTHING = "none"
 
 # A model helps if it saves this share of the nats that the character frequencies alone leave.
-# Texts in its language save 0.43 or more, others 0.12 or less; see benchmarks/QUALITY.md.
+# Texts in its language save 0.4 or more, others 0.12 or less; see benchmarks/QUALITY.md.
 HELPS = 0.25
 
 # What is read to find out: passages from all over the text, and of each the characters after the
 # first few, which the model predicts without knowing what came before.
-PASSAGES, PASSAGE_LENGTH, WARM_UP = 8, 500, 50
+PASSAGES, PASSAGE_LENGTH, WARM_UP = 24, 150, 30
 
 # Settings of the model that any weights allow.
 FREE = {"dropout", "weight_drop"}
