@@ -7,6 +7,7 @@
 that ``import charrnn`` and ``charrnn --help`` cost next to nothing.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
-    if name.startswith("_") and name not in {"__all__", "__version__"}:
-        raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    missing = AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    private = name.startswith("_") and name not in {"__all__", "__version__"}
+    # Python asks here for a submodule too, before it imports it.
+    if private or find_spec(f"charrnn.{name}") is not None:
+        raise missing
     from charrnn import _public  # noqa: PLC0415
 
     try:
         return getattr(_public, name)
     except AttributeError:
-        raise AttributeError(f"module 'charrnn' has no attribute {name!r}") from None
+        raise missing from None
 
 
 def __dir__() -> list[str]:

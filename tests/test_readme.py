@@ -35,7 +35,11 @@ def commands(text: str) -> list[str]:
     """Return a page's charrnn commands, shortened."""
     lines = [line.strip() for line in blocks(text, "sh").splitlines()]
     found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk ", line)]
-    return [SHORT.sub("--steps 3 --hidden-size 16", line) for line in found]
+    # The size of a run that starts from a base model is that of the base model.
+    return [
+        SHORT.sub("--steps 3" if "--from english" in line else "--steps 3 --hidden-size 16", line)
+        for line in found
+    ]
 
 
 def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
