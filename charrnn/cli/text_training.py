@@ -15,6 +15,7 @@ from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, resumed_config
 from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.text.lines import looks_like_list
 from charrnn.training.loop import Event
 from charrnn.training.recipe import Recommendation
 from charrnn.training.state import TrainingState
@@ -22,6 +23,8 @@ from charrnn.training.state import TrainingState
 # Characters below which a text is hardly a text.
 LITTLE_TEXT = 1000
 SAMPLE_LENGTH = 200
+# Characters that tell whether a text is a list.
+LOOKED_AT = 100_000
 
 
 @dataclass(kw_only=True)
@@ -60,6 +63,12 @@ class TextTraining(TrainingCommand[Config]):
         model, size = run.config.model, len(run.corpus.ids)
         held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
         lines = [f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}"]
+        beginning = run.vocabulary.decode(run.corpus.ids[:LOOKED_AT])
+        if not run.config.data.lines and looks_like_list(beginning):
+            lines.append(
+                "       it looks like a list: with --lines each line is learned on its own, and "
+                "sample writes whole lines"
+            )
         if size < LITTLE_TEXT:
             lines.append(f"       {size} characters are very little to learn from")
         lines.append(

@@ -18,6 +18,7 @@ from charrnn.text.lines import (
     batches_by_length,
     line_bounds,
     line_examples,
+    looks_like_list,
     split_lines,
 )
 from charrnn.text.seen import is_seen, seen_lines
@@ -210,6 +211,30 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
     fails(
         1, "no line break", "train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz", cwd=home
     )
+
+
+LISTS = {
+    "names": (TEXT, True),
+    "with spaces": ("Aber Falls\nAberdour Castle\nBen More\n" * 10, True),
+    "verse": ("Tyger, tyger, burning bright,\nIn the forests of the night;\n" * 20, False),
+    "prose": ("It was late, and the long road went on and on into the hills. " * 40, False),
+    "paragraphs": ("A short one.\n\nAnother.\n\n" * 20, False),
+    "code": ("def f(x):\n    return [\n        x,\n    ]\n" * 20, False),
+    "few": ("a\nb\nc\n", False),
+}
+
+
+@pytest.mark.parametrize(("text", "is_list"), LISTS.values(), ids=LISTS)
+def test_a_list_is_recognized(text: str, is_list: bool) -> None:
+    assert looks_like_list(text) == is_list
+
+
+def test_a_run_on_a_list_says_that_lines_would_help(home: Path) -> None:
+    advice = "with --lines each line is learned on its own"
+    done = ok("train", "names.txt", "--steps", "1", "-o", "l1.npz", cwd=home)
+    assert advice in done.err
+    done = ok("train", "names.txt", "--steps", "1", "--lines", "-o", "l2.npz", cwd=home)
+    assert advice not in done.err
 
 
 def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
