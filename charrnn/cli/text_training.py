@@ -83,7 +83,15 @@ class TextTraining(TrainingCommand[Config]):
     def summary(self, run: Run[Config]) -> dict[str, Any]:
         """See ``TrainingCommand.summary``."""
         assert isinstance(run, TextRun)  # noqa: S101  # made above
-        return {"chars": len(run.corpus.ids), "vocab_size": len(run.vocabulary)}
+        model = run.config.model
+        return {
+            "chars": len(run.corpus.ids),
+            "vocab_size": len(run.vocabulary),
+            "start": run.start,
+            "model": model.cell,
+            "hidden_size": model.hidden_size,
+            "members": model.members,
+        }
 
     def reached(self, run: Run[Config]) -> str:
         """See ``TrainingCommand.reached``."""

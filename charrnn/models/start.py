@@ -54,11 +54,13 @@ class Start:
 
     config   all settings; the shape of the network is that of the source
     source   the model whose weights it starts from; None: random weights
+    name     what that model is called
     notes    what the user should know
     """
 
     config: Config
     source: Model | None = None
+    name: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +88,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             f"start: base model {base!r}, which predicts this text at {fit.nats:.3f} nats per "
             f"character already; --from {NOTHING} starts from random weights"
         )
-        return Start(_shaped(config, source), source, (note,))
+        return Start(_shaped(config, source), source, base, (note,))
     source = Model.load(name)
     shaped = _shaped(config, source)
     _require_shape(name, config, shaped, fixed)
@@ -104,7 +106,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
         f"{len(known)} characters known, {len(found_here - known)} new ones, "
         f"{len(known - found_here)} that do not occur here"
     )
-    return Start(shaped, source, (note,))
+    return Start(shaped, source, name, (note,))
 
 
 def measure(model: Model, corpus: Corpus) -> Fit:

@@ -35,12 +35,14 @@ class TextRun(Run[Config]):
     corpus           the text
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
+    start            the base model or checkpoint that it started from; None: random weights
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
     corpus: Corpus
     val_ids: Ids
     seen_lines: Bits | None = None
+    start: str | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
@@ -87,6 +89,7 @@ class TextRun(Run[Config]):
             corpus=corpus,
             val_ids=val_ids,
             seen_lines=_seen(chosen, corpus),
+            start=start.name,
             recommendation=recommendation,
         )
 
