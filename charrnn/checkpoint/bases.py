@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parent.parent / "bases"
 BASES = {
     "english": "English: novels, speeches, the King James Bible",
     "french": "French: Madame Bovary, the Segond Bible",
+    "spanish": "Spanish: Trafalgar, the Reina-Valera Bible",
 }
 
 
