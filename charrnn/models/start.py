@@ -5,7 +5,6 @@ Weights that know another language are worth nothing, and their size may not sui
 the two it is shows in how well the model predicts the text before it has seen any of it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -74,21 +73,10 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    if name == NOTHING:
+    if name == NOTHING or len(corpus.ids) < 2:  # noqa: PLR2004  # one character predicts nothing
         return Start(config)
     if name is None:
-        shape = {field.name for field in fields(ModelConfig)} - FREE
-        if fixed & {*shape, "steps", "epochs"}:
-            return Start(config)
-        found = max(_fits(corpus), key=lambda entry: entry[2].saved, default=None)
-        if found is None or found[2].saved < HELPS:
-            return Start(config)
-        base, source, fit = found
-        note = (
-            f"start: base model {base!r}, which predicts this text at {fit.nats:.3f} nats per "
-            f"character already; --from {NOTHING} starts from random weights"
-        )
-        return Start(_shaped(config, source), source, base, (note,))
+        return _likeliest_base(config, fixed, corpus)
     source = Model.load(name)
     shaped = _shaped(config, source)
     _require_shape(name, config, shaped, fixed)
@@ -100,13 +88,30 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             f"character, where its character frequencies alone give {fit.unigram:.3f}"
         )
         return Start(config, notes=(note,))
-    found_here, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
+    found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
     note = (
         f"start: {name}, which predicts this text at {fit.nats:.3f} nats per character; "
-        f"{len(known)} characters known, {len(found_here - known)} new ones, "
-        f"{len(known - found_here)} that do not occur here"
+        f"{len(known)} characters known, {len(found - known)} new ones, "
+        f"{len(known - found)} that do not occur here"
     )
     return Start(shaped, source, name, (note,))
+
+
+def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
+    """Return the start from the base model that predicts the text best, if that helps."""
+    shape = {field.name for field in fields(ModelConfig)} - FREE
+    if fixed & {*shape, "steps", "epochs"}:
+        return Start(config)
+    bases = ((name, Model.load(name)) for name in BASES)
+    fits = [(name, base, measure(base, corpus)) for name, base in bases]
+    name, source, fit = max(fits, key=lambda entry: entry[2].saved)
+    if fit.saved < HELPS:
+        return Start(config)
+    note = (
+        f"start: base model {name!r}, which predicts this text at {fit.nats:.3f} nats per "
+        f"character already; --from {NOTHING} starts from random weights"
+    )
+    return Start(_shaped(config, source), source, name, (note,))
 
 
 def measure(model: Model, corpus: Corpus) -> Fit:
@@ -129,12 +134,6 @@ def measure(model: Model, corpus: Corpus) -> Fit:
     known_share = max(float(shares[is_known].sum()), 1e-9)
     charged = np.where(is_known[targets], log_p + np.log(known_share), log_shares[targets])
     return Fit(-float(charged.mean()), -float((shares * log_shares).sum()))
-
-
-def _fits(corpus: Corpus) -> Iterator[tuple[str, Model, Fit]]:
-    for name in BASES:
-        base = Model.load(name)
-        yield name, base, measure(base, corpus)
 
 
 def _shaped(config: Config, source: Model) -> Config:
