@@ -37,7 +37,7 @@ MOST_PASSES = 150.0
 
 # How many networks to divide the units among, and from which product of passes and weights for each
 # character on.
-MEMBERS = {4: 400.0, 2: 10.0}
+MEMBERS = {4: 400.0, 2: 50.0}
 SMALLEST_MEMBER = 32
 
 # The peak rate for up to so many units; more need a lower one.
