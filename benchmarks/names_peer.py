@@ -2,9 +2,9 @@
 
     python benchmarks/names_peer.py names.txt --times 60 300
 
-The size and the settings that makemore has by default: 4 layers, 4 heads, 64 features, about 200,000
-parameters, AdamW at 5e-4, 32 names a step, no schedule. Judged as quality.py does it with --lines
-1000: on the same lines, in nats per character, the end of each line counted.
+The size and settings that makemore has by default: 4 layers, 4 heads, 64 features, about 200,000
+parameters, AdamW at 5e-4, 32 names a step, no schedule. Judged like quality.py --lines 1000: on the
+same lines, in nats per character, the end of each line counted.
 """
 
 import argparse
