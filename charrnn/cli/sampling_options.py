@@ -14,7 +14,7 @@ MOST = 10**12
 SAMPLING = SamplingConfig()
 
 _PROMPT, _CHOICE, _CONTROL, _OUTPUT = "Prompt", "Choice of characters", "Control", "Output"
-_LINES = "Lines, of a model that was trained with --lines"
+_LINES = "Whole lines (train --lines)"
 
 DEFAULT_LENGTH = 200
 

@@ -462,7 +462,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (1, "folder: is a folder", ["train", "text.txt", "-o", "folder"]),
         (1, "no such checkpoint", ["train", "text.txt", "--resume"]),
-        (1, "there is no checkpoint in ./checkpoints yet", ["sample"]),
+        (1, "there is no checkpoint in ./checkpoints yet", ["score", "text.txt"]),
         (1, "there is no checkpoint in ./checkpoints yet", ["inspect-vocab"]),
         (1, "m.npz: no such checkpoint", ["sample", "-c", "m.npz"]),
         (1, "text.txt: not a charrnn checkpoint", ["sample", "-c", "text.txt"]),
@@ -550,6 +550,23 @@ def test_help_fits_a_narrow_terminal(columns: int) -> None:
         # A word that is longer than its column cannot be broken.
         wide = [line for line in done.stdout.splitlines() if len(line) > columns]
         assert all(line.lstrip().startswith("-") for line in wide), wide
+
+
+def test_where_nothing_was_trained_yet_a_base_model_writes_and_says_so(tmp_path: Path) -> None:
+    done = ok("sample", "--seed", "The sea", "-n", "40", "--random-seed", "1", cwd=tmp_path)
+    assert "no checkpoint in ./checkpoints yet: writing with the base model 'english'" in done.err
+    assert done.out.startswith("The sea")
+    assert len(done.out) == len("The sea") + 41
+    named = ok("sample", "-c", "english", "--seed", "The sea", "-n", "40", "--random-seed", "1")
+    assert named.out == done.out
+    assert not named.err
+
+
+def test_the_base_models_are_listed_with_their_figures(tmp_path: Path) -> None:
+    models = [json.loads(line) for line in ok("models", "--json", cwd=tmp_path).out.splitlines()]
+    assert {"english", "french"} <= {model["name"] for model in models}
+    assert all(model["bytes"] < 3_000_000 and 1 < model["nats_per_char"] < 1.5 for model in models)
+    assert "english" in ok("models", cwd=tmp_path).out
 
 
 def test_a_log_is_not_replaced_unasked(tmp_path: Path) -> None:

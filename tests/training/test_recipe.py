@@ -146,3 +146,35 @@ def test_what_is_recommended_for_known_texts_and_times(
     assert (model.hidden_size, model.members) == shape
     assert (model.dropout, model.weight_drop) == dropped
     assert chosen.optimizer.learning_rate == rate
+
+
+@pytest.mark.usefixtures("quick_machine")
+@pytest.mark.parametrize("length", [20_000, 60_000, 300_000, 5_000_000])
+def test_fine_tuning_takes_smaller_steps_and_drops_few_weights(length: int) -> None:
+    base = replace(config(seconds=60), model=replace(Config().model, hidden_size=512))
+    fixed = {"hidden_size", "members"}
+    tuned = recommend(base, fixed, text(length), V, fine_tuning=True).config
+    fresh = recommend(base, fixed, text(length), V).config
+    assert tuned.optimizer.peak_learning_rate < fresh.optimizer.peak_learning_rate
+    assert tuned.model.hidden_size == 512
+    assert tuned.model.members == 1
+    assert tuned.model.weight_drop <= 0.2
+    assert tuned.model.dropout <= 0.35
+    given = recommend(base, {*fixed, "dropout", "weight_drop"}, text(length), V, fine_tuning=True)
+    assert given.config.model == base.model
+
+
+def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
+    model = replace(Config().model, hidden_size=512)
+    rates = [recipe.fine_tuning_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[:2] == [pytest.approx(0.8 * recipe.peak_rate(model))] * 2
+    shares = [recipe.fine_tuning_dropout(overfit) for overfit in (0.1, 6, 150, 1300, 1e9)]
+    assert shares == sorted(shares)
+    assert shares[0] == (0.0, 0.0)
+    assert shares[-1] == (0.35, 0.2)
+
+
+def test_a_text_that_is_soon_known_by_heart_gets_more_members() -> None:
+    counts = [recipe.members(passes, 2.0) for passes in (1, 10, 100, 1000)]
+    assert counts == [1, 1, 2, 4]
