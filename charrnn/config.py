@@ -154,8 +154,7 @@ class DataConfig(_Settings):
     stride        distance between windows. None: windows follow each other in contiguous streams
                   and the hidden state is carried from one to the next. A number: independent
                   windows that far apart, shuffled, each from a zero state
-    lines         every line is an example of its own, from a zero state; seq_length is where longer
-                  ones are cut, batch_size counts lines
+    lines         every line is an example of its own: the state is zero at every line break
     val_fraction  share of the text, at its end, that is held out. None: passages from all over
                   the text, a twentieth of it and 10,000 characters at most; nothing of a text
                   under 10,000 characters. With lines: a share of them, drawn at random

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 
+# Where a whole line is cut that does not end, unless someone says otherwise.
+LONGEST_LINE = 1000
+
+
 @dataclass(kw_only=True)
 class Sampler:
     """Writes samples.
@@ -50,12 +54,12 @@ class Sampler:
         """Prepare to write whole lines, and return the controls that end each.
 
         wanted   new, unique, min_length and max_length
-        length   where a line is cut that has not ended; None: after the longest that was learned
+        length   where a line is cut that has not ended; None: after LONGEST_LINE characters
         """
         from charrnn.inference.whole_lines import LineRules
 
         longest = wanted["max_length"]
-        self.length = length or self.writer.longest_line
+        self.length = length or LONGEST_LINE
         if longest is not None:  # one more shows that a line is too long
             self.length = longest + 1
         seen = self.writer.models[0][0].seen_lines if wanted["new"] else None

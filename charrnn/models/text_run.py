@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from charrnn.config import Config
@@ -14,7 +14,7 @@ from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.nn.language_model import LanguageModel
 from charrnn.text.corpus import Corpus
-from charrnn.text.lines import LONGEST, as_lines, line_bounds, lines_per_batch, split_lines
+from charrnn.text.lines import as_lines, line_bounds, split_lines
 from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
@@ -196,20 +196,13 @@ def _fitted(
     config: Config, corpus: Corpus, train_ids: Ids, fixed: set[str]
 ) -> tuple[Config, list[str]]:
     """Return the config with windows and batches that fit the text, and what to tell of it."""
-    if not config.data.lines:
-        fitted = fit_config(config, len(train_ids))
-        return fitted, _fitting_notes(config, fitted, fixed)
-    lengths = line_bounds(train_ids)[1]
-    longest = config.data.seq_length if "seq_length" in fixed else LONGEST
-    longest = min(longest, int(lengths.max()) + 1)
-    size = config.data.batch_size if "batch_size" in fixed else lines_per_batch(train_ids)
-    data = replace(config.data, seq_length=longest, batch_size=min(size, len(lengths)))
-    notes, breaks = [], int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
-    if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
-        notes.append(f"{empty} empty line(s) left out")
-    if cut := int((lengths >= longest + 1).sum()):
-        notes.append(f"{cut} line(s) cut after {longest} characters: --seq-length")
-    return replace(config, data=data), notes
+    fitted = fit_config(config, len(train_ids))
+    notes = _fitting_notes(config, fitted, fixed)
+    if config.data.lines:
+        breaks = int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
+        if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
+            notes.append(f"{empty} empty line(s) left out")
+    return fitted, notes
 
 
 def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]:

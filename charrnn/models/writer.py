@@ -53,11 +53,6 @@ class Writer:
         """True if it writes whole lines, each from a zero state: if all models learned lines."""
         return all(model.config.data.lines for model, _ in self.models)
 
-    @property
-    def longest_line(self) -> int:
-        """The most characters of a line that the models have read."""
-        return max(model.config.data.seq_length for model, _ in self.models)
-
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions."""
         if len(self.models) == 1:

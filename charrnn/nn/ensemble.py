@@ -39,7 +39,6 @@ def member_loss(  # noqa: PLR0913, PLR0917
     members: int,
     grads: Params,
     count: int | None = None,
-    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[float, Array]:
     """Return the mean loss of the members in nats, and its gradient by the features (T, B, H).
 
@@ -47,7 +46,7 @@ def member_loss(  # noqa: PLR0913, PLR0917
     params     of which ``output.weight`` (V, H) and ``output.bias`` (V,) count here
     targets    ids (T, B)
     grads      where the gradients of these two go
-    count, mask   as in ``softmax_cross_entropy``
+    count      as in ``softmax_cross_entropy``
     """
     weight, bias = params["output.weight"], params["output.bias"]
     K, N, V = members, targets.size, len(bias)
@@ -55,8 +54,7 @@ def member_loss(  # noqa: PLR0913, PLR0917
     weights = weight.reshape(V, K, -1).transpose(1, 0, 2)  # (K, V, H/K)
     logits = np.matmul(states, weights.transpose(0, 2, 1)) + bias  # (K, N, V)
     every = np.broadcast_to(targets.reshape(-1), (K, N))
-    held = None if mask is None else np.broadcast_to(mask.reshape(-1), (K, N))
-    loss, d_logits = softmax_cross_entropy(logits, every, (count or N) * K, held)
+    loss, d_logits = softmax_cross_entropy(logits, every, (count or N) * K)
     d_weights = np.matmul(d_logits.transpose(0, 2, 1), states)  # (K, V, H/K)
     grads["output.weight"][...] = d_weights.transpose(1, 0, 2).reshape(V, -1)
     d_logits.sum(axis=(0, 1), out=grads["output.bias"])

@@ -68,6 +68,7 @@ class LanguageModel(Network):
         ids: NDArray[np.integer[Any]],
         state: ModelState,
         *,
+        starts: Mask | None = None,
         dropout_rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, ModelState, NetworkCache]:
@@ -75,6 +76,7 @@ class LanguageModel(Network):
 
         ids           (T, B), each from 0 to V - 1
         state         initial hidden state of every layer, from ``zero_state`` or an earlier call
+        starts        (T, B), True where the state before a step is zero; None: nowhere
         dropout_rng   source of the dropout masks; None: no dropout
         workspaces    scratch memory from ``workspaces``; None: new
 
@@ -82,7 +84,7 @@ class LanguageModel(Network):
         """
         workspaces = workspaces or self.workspaces()
         top, final_state, saved = self.stack.forward(
-            self.layers, ids, state, rng=dropout_rng, workspaces=workspaces[:-1]
+            self.layers, ids, state, starts=starts, rng=dropout_rng, workspaces=workspaces[:-1]
         )
         logits, mask, features = self.head(top, dropout_rng, workspaces[-1])
         return logits, final_state, NetworkCache(saved, mask, features)
@@ -112,7 +114,7 @@ class LanguageModel(Network):
         workspaces: Sequence[Workspace] | None = None,
         grads: Params | None = None,
         count: int | None = None,
-        mask: Mask | None = None,
+        starts: Mask | None = None,
     ) -> tuple[float, Params, ModelState]:
         """Return the mean cross-entropy in nats per character, its gradients, the final state.
 
@@ -120,20 +122,19 @@ class LanguageModel(Network):
         targets   ids (T, B); targets[t] is the character that follows inputs[t]
         grads     arrays for the gradients; new ones if None
         count     number of targets to average over, if these are part of a larger batch
-        mask      (T, B), False behind the end of a sample; None if all are equally long
 
         For an ensemble, the loss is the mean of the members' losses; see ``ensemble``. The other
         arguments are those of ``forward``.
         """
         logits, final_state, cache = self.forward(
-            inputs, state, dropout_rng=dropout_rng, workspaces=workspaces
+            inputs, state, starts=starts, dropout_rng=dropout_rng, workspaces=workspaces
         )
         if self.config.members == 1:
-            loss, d_logits = softmax_cross_entropy(logits, targets, count, mask)
+            loss, d_logits = softmax_cross_entropy(logits, targets, count)
             return loss, self.backward(cache, d_logits, grads), final_state
         grads = grads or self.new_grads()
         loss, d_outputs = member_loss(
-            cache.features, self.params, targets, self.config.members, grads, count, mask
+            cache.features, self.params, targets, self.config.members, grads, count
         )
         if cache.mask is not None:
             d_outputs *= cache.mask

@@ -22,7 +22,6 @@ def softmax_cross_entropy(
     logits: Array,
     targets: NDArray[np.integer[Any]],
     count: int | None = None,
-    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[float, Array]:
     """Return the mean of -log p(target) in nats, and its gradient with respect to the logits.
 
@@ -30,7 +29,6 @@ def softmax_cross_entropy(
     targets   ids (T, B)
     count     number of targets to average over, if these are part of a larger batch. None: the
               number of ``targets``
-    mask      (T, B), False where there is no target; None if there is one everywhere
 
     The gradient is (softmax(logits) - one_hot(targets)) / count, shape (T, B, V).
     """
@@ -41,9 +39,6 @@ def softmax_cross_entropy(
     d_logits = np.exp(log_p, out=log_p)
     np.put_along_axis(d_logits, rows, np.take_along_axis(d_logits, rows, axis=-1) - 1, axis=-1)
     d_logits /= count
-    if mask is not None:
-        nats *= mask[..., None]
-        d_logits *= mask[..., None]
     return 0.0 - float(nats.sum(dtype=np.float64)) / count, d_logits
 
 

@@ -133,6 +133,7 @@ class Stack:
         state: Sequence[State],
         *,
         mask: Mask | None = None,
+        starts: Mask | None = None,
         rng: np.random.Generator | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, list[State], StackCache]:
@@ -143,6 +144,7 @@ class Stack:
         state        initial state of every run
         mask         (T, B), False where a sample has ended: there its state no longer changes and
                      its outputs are zero
+        starts       (T, B), True where a sample begins anew, from a zero state; forward only
         rng          source of the dropout masks; None: no dropout
         workspaces   one per run. Outputs and cache live in them and are valid until the next
                      forward pass with the same workspaces
@@ -170,6 +172,7 @@ class Stack:
                     state[run],
                     workspaces[run],
                     reversed_mask if backwards else mask,
+                    starts,
                 )
                 cache.cells.append(saved)
                 final_state.append(after)

@@ -1,16 +1,15 @@
 r"""Line mode: every line of a text is an example of its own.
 
-A line is learned from a zero state: its first input is a line break, its last target is one too, so
-that the model learns how lines begin and where they end:
+Its first input is a line break, read from a zero state, and its last target is one too, so that the
+model learns how lines begin and where they end:
 
     inputs    \n a b c
     targets   a  b c \n
 
-Ids are kept as one flat array that begins with a line break and has one after every line.
+Ids are kept as one flat array that begins with a line break and has one after every line. Read from
+end to end with a zero state at every line break, each line is an example: ``windows.LineStreams``.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,16 +17,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
-from charrnn.text.batches import Batch
-from charrnn.text.sequences import Examples, SequenceBatches
 from charrnn.text.vocabulary import Ids
-
-# Characters that a batch should have, like one of 32 windows of 32.
-CHARS_PER_BATCH = 1024
-MOST_LINES_PER_BATCH = 512
-
-# Where longer lines are cut, unless someone says otherwise.
-LONGEST = 256
 
 # What a list looks like: so many lines, nearly all filled, nearly all short, hardly any ending like
 # verse or prose.
@@ -88,49 +78,15 @@ def _lines_of(ids: Ids, lengths: NDArray[np.int64], which: NDArray[np.bool_]) ->
     return lines
 
 
-def line_examples(ids: Ids, longest: int) -> Examples:
-    """Return flat lines as sequences from line break to line break; longer lines are cut."""
+def in_another_order(ids: Ids, rng: np.random.Generator) -> Ids:
+    """Return flat lines in a random order."""
     starts, lengths = line_bounds(ids)
-    return Examples(
-        ids, starts, np.minimum(lengths + 2, longest + 1), np.zeros(len(starts), np.intp)
-    )
-
-
-def lines_per_batch(ids: Ids) -> int:
-    """Return how many lines make a batch of about CHARS_PER_BATCH characters."""
-    lines = max(len(line_bounds(ids)[0]), 1)
-    wanted = round(CHARS_PER_BATCH * lines / len(ids) / 16) * 16
-    return min(max(wanted, 16), MOST_LINES_PER_BATCH, lines)
-
-
-def line_batch(examples: Examples, which: NDArray[np.intp]) -> Batch:
-    """Return some of the lines as inputs, targets and mask, (T, B) each."""
-    batch = examples.take(which)
-    mask = None if batch.mask is None else batch.mask[1:]
-    count = int((examples.lengths[which] - 1).sum())
-    return Batch(batch.inputs[:-1], batch.inputs[1:], mask, count=count)
-
-
-class LineBatches(SequenceBatches):
-    """Batches of lines of similar length, reshuffled every epoch."""
-
-    def __init__(self, ids: Ids, longest: int, batch_size: int, random_seed: int) -> None:
-        super().__init__(line_examples(ids, longest), batch_size, random_seed)
-
-    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
-        every = self._numbers(epoch, position)
-        batch = line_batch(self.examples, every[samples])
-        return replace(batch, count=int((self.examples.lengths[every] - 1).sum()))
-
-
-def batches_by_length(examples: Examples, chars: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of all lines, batched by length, of about ``chars`` characters a batch."""
-    order = np.argsort(examples.lengths, kind="stable")
-    at = 0
-    while at < len(order):
-        size = max(1, chars // int(examples.lengths[order[at]]))
-        yield order[at : at + size]
-        at += size
+    order = rng.permutation(len(starts))
+    sizes = lengths[order] + 1
+    first = starts[order] + 1 - (np.cumsum(sizes) - sizes)
+    places = np.repeat(first, sizes) + np.arange(sizes.sum())
+    shuffled: Ids = np.concatenate([ids[:1], ids[places]])
+    return shuffled
 
 
 def looks_like_list(text: str) -> bool:

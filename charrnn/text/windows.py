@@ -4,6 +4,7 @@ A batch is a pure function of the random seed and the step number, so a run resu
 the same batches without a stored position.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from charrnn.config import DataConfig
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
 from charrnn.text.batches import Batch, Batches
-from charrnn.text.lines import LineBatches
+from charrnn.text.lines import in_another_order
 from charrnn.text.vocabulary import Ids
 
 FEISTEL_ROUNDS = 6
@@ -50,6 +51,7 @@ class Streams(Batches):
     def __init__(self, ids: Ids, seq_length: int, batch_size: int, random_seed: int) -> None:
         self.ids, self.seq_length, self.batch_size = ids, seq_length, batch_size
         self.random_seed = random_seed
+        self._epoch, self._order = -1, ids
         self.steps_per_epoch = (len(ids) - 1) // (seq_length * batch_size)
         if self.steps_per_epoch < 1:
             raise CorpusError(
@@ -58,15 +60,37 @@ class Streams(Batches):
 
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         T, B = self.seq_length, self.batch_size
-        used = self.steps_per_epoch * T * B
+        used, ids = self.steps_per_epoch * T * B, self._text(epoch)
         slack = len(self.ids) - 1 - used
         start = int(generator(self.random_seed, Purpose.ORDER, epoch).integers(slack + 1))
         window = slice(position * T, (position + 1) * T)
         inputs, targets = (
-            self.ids[first : first + used].reshape(B, -1)[samples, window].T
+            ids[first : first + used].reshape(B, -1)[samples, window].T
             for first in (start, start + 1)
         )
         return Batch(inputs, targets, fresh=position == 0)
+
+    def _text(self, epoch: int) -> Ids:  # noqa: ARG002  # lines have an order for each epoch
+        """Return the text to read in an epoch."""
+        return self.ids
+
+
+class LineStreams(Streams):
+    """Streams of flat lines, in another order every epoch, each line from a zero state.
+
+    Batches of lines of equal length would waste no step either, but each would teach one length
+    only: measured on names, they are 0.01 nats per character worse.
+    """
+
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
+        batch = super()._in_epoch(epoch, position, samples)
+        return replace(batch, starts=batch.inputs == self.ids[0])
+
+    def _text(self, epoch: int) -> Ids:
+        if epoch != self._epoch:
+            rng = generator(self.random_seed, Purpose.LINES, epoch)
+            self._epoch, self._order = epoch, in_another_order(self.ids, rng)
+        return self._order
 
 
 class ShuffledWindows(Batches):
@@ -140,7 +164,7 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Batches:
     """Return the source of batches that the config describes."""
     if data.lines:
-        return LineBatches(ids, data.seq_length, data.batch_size, random_seed)
+        return LineStreams(ids, data.seq_length, data.batch_size, random_seed)
     if data.stride is None:
         return Streams(ids, data.seq_length, data.batch_size, random_seed)
     return ShuffledWindows(ids, data, random_seed)

@@ -8,7 +8,6 @@ from charrnn.nn.cells import Array, Params
 from charrnn.nn.language_model import LanguageModel
 from charrnn.parallel.group import Group, shared
 from charrnn.randomness import Purpose, generator
-from charrnn.text.lines import LineBatches
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.objective import Objective
@@ -32,9 +31,6 @@ class NextCharacter(Objective[LanguageModel]):
         self.config, self.train_ids, self.val_ids = config, train_ids, val_ids[:MAX_VALIDATED]
         self.batches = make_batches(train_ids, config.data, config.run.random_seed)
         self.step_size = config.data.seq_length * self.batches.batch_size
-        if isinstance(self.batches, LineBatches):
-            lengths = self.batches.examples.lengths - 1
-            self.step_size = round(float(lengths.mean()) * self.batches.batch_size)
         self.held_out = len(self.val_ids)
 
     def initial_state(self, vocab_size: int) -> TrainingState[LanguageModel]:
@@ -69,8 +65,8 @@ class NextCharacter(Objective[LanguageModel]):
             dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
             workspaces=self.workspaces,
             grads=grads,
-            count=batch.count or self.config.data.seq_length * self.batches.batch_size,
-            mask=batch.mask,
+            count=self.step_size,
+            starts=batch.starts,
         )
         for carried, run in zip(self.carried or [], state, strict=False):
             for part, value in zip(carried, run, strict=True):
@@ -80,10 +76,7 @@ class NextCharacter(Objective[LanguageModel]):
     def evaluate(self) -> tuple[float, int]:
         """See ``Objective.evaluate``: nats and characters."""
         if self.config.data.lines:
-            longest = self.config.data.seq_length
-            return evaluate_lines(
-                self.network, self.val_ids, longest, self.group.rank, self.group.size
-            )
+            return evaluate_lines(self.network, self.val_ids, self.group.rank, self.group.size)
         return evaluate(self.network, self.val_ids, self.group.rank, self.group.size)
 
 

@@ -40,6 +40,7 @@ class Cache(NamedTuple):
     states      states from the initial one on, (T+1, B, H) each
     workspace   scratch memory that holds these arrays
     mask        as passed to ``forward``
+    starts      as passed to ``forward``
     """
 
     inputs: NDArray[Any]
@@ -48,6 +49,7 @@ class Cache(NamedTuple):
     states: State
     workspace: Workspace
     mask: Mask | None
+    starts: Mask | None
 
 
 class Cell(ABC):
@@ -168,19 +170,21 @@ class Cell(ABC):
         """Return a view (G, I, H) of weights (G*H, I), to multiply rows of features with."""
         return by_gate(weight, self.gates).transpose(0, 2, 1)
 
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917
         self,
         params: Params,
         inputs: NDArray[Any],
         state: State,
         workspace: Workspace | None = None,
         mask: Mask | None = None,
+        starts: Mask | None = None,
     ) -> tuple[Array, State, Cache]:
         """Run the cell over a sequence.
 
         inputs   ids (T, B), standing for one-hot vectors, or dense features (T, B, I)
         state    one array (B, H) for each of ``state_names``
         mask     (T, B), False where a sample has no input at a step: its state does not change
+        starts   (T, B), True where a sample begins anew: the state before that step is zero
 
         Returns outputs (T, B, H), the final state, and a cache for ``backward``. The final state is
         a copy; outputs and cache live in the workspace.
@@ -197,13 +201,13 @@ class Cell(ABC):
         recurrent = workspace.array("recurrent", (self.gates, B, H), dtype)
         target = weights.target(recurrent)
         for t in range(T):
-            before, after = [s[t] for s in states], [s[t + 1] for s in states]
+            before, after = _state_before(states, t, starts), [s[t + 1] for s in states]
             np.matmul(before[0], weights.blocks, out=target)
             self.step(params, gates[:, t], recurrent, before, after, saved[t])
             if mask is not None:
                 _hold(before, after, mask[t])
         final = tuple(steps[T].copy() for steps in states)
-        return states[0][1:], final, Cache(inputs, gates, saved, states, workspace, mask)
+        return states[0][1:], final, Cache(inputs, gates, saved, states, workspace, mask, starts)
 
     def backward(
         self,
@@ -224,7 +228,7 @@ class Cell(ABC):
         or None for ids, and to the initial state. Consumes the cache, because gradients overwrite
         the gates; does not change the other arguments.
         """
-        _, gates, saved, states, workspace, mask = cache
+        _, gates, saved, states, workspace, mask, starts = cache
         G, T, B, H = gates.shape
         # If they fit, gradients overwrite the gates, which are then still in the CPU cache.
         d_gates = gates
@@ -244,7 +248,7 @@ class Cell(ABC):
             if d_outputs is not None:
                 d_hidden += d_outputs[t]
             d_step = d_gates[:, t]
-            before = [s[t] for s in states]
+            before = _state_before(states, t, starts)
             held = None if mask is None else [d.copy() for d in d_states]
             self.step_backward(params, gates[:, t], saved[t], before, d_states, d_step, scratch)
             if mask is not None:
@@ -256,6 +260,7 @@ class Cell(ABC):
                 np.add.reduce(parts, axis=0, out=d_hidden)
             if held is not None and mask is not None:
                 _hold(held, d_states, mask[t])
+            _restart(d_states, t, starts)
         grads = grads or {name: np.empty_like(param) for name, param in params.items()}
         return grads, self._backward_all(params, cache, d_gates, grads), tuple(d_states)
 
@@ -272,7 +277,10 @@ class Cell(ABC):
         inputs, states, workspace = cache.inputs, cache.states, cache.workspace
         G, (_, T, B, H), dtype = self.gates, d_gates.shape, d_gates.dtype
         steps = d_gates.reshape(self.gradients, T * B, H)
-        weight_gradients(steps[:G], states[0][:-1].reshape(T * B, H), grads["weight_hh"])
+        hidden = states[0][:-1]
+        if cache.starts is not None:
+            hidden = np.where(cache.starts[..., None], dtype.type(0), hidden)
+        weight_gradients(steps[:G], hidden.reshape(T * B, H), grads["weight_hh"])
         ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
@@ -338,6 +346,22 @@ def init_params(
     bound = 1 / math.sqrt(fan_in or hidden_size)
     shapes = cell.param_shapes(input_size, hidden_size)
     return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+def _state_before(states: Sequence[Array], t: int, starts: Mask | None) -> list[Array]:
+    """Return the state that step t reads, zero for the samples that start there."""
+    before = [s[t] for s in states]
+    if starts is not None:
+        before = [part.copy() for part in before]
+        _restart(before, t, starts)
+    return before
+
+
+def _restart(parts: Sequence[Array], t: int, starts: Mask | None) -> None:
+    """Set the rows of the samples that start at step t to zero: of a state, or of its gradient."""
+    if starts is not None:
+        for part in parts:
+            part[starts[t]] = 0
 
 
 def _hold(before: Sequence[Array], after: Sequence[Array], mask: Mask) -> None:
