@@ -9,12 +9,13 @@ the runs. They answer the same questions for any text:
     when is nothing left to get?     a small text is learned long before five minutes are over
 
 With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and the settings. With
-``--time`` the speed is measured first, in a few steps of a model of middling size.
+``--time`` the speed is measured first, in a few steps of a model of middling size, and once more if
+a larger one is chosen.
 """
 
 import math
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -44,8 +45,8 @@ SMALLEST_MEMBER = 32
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
 
-# The model whose speed is measured, if its size is still to be chosen, and how long that may take:
-# so many steps, or this share of the run.
+# The model whose speed is measured first, if its size is still to be chosen, and how long a
+# measurement may take: so many steps, or this share of the run.
 TRIAL_SIZE = 256
 TRIAL_STEPS = 16
 TRIAL_SHARE = 0.02
@@ -93,13 +94,11 @@ def recommend(
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
-        pays = [
-            size
-            for size in SIZES
-            if min(budget.readable(sized := replace(model, hidden_size=size)), most)
-            >= READ_PER_WEIGHT * recurrent_weights(sized)
-        ]
-        model = replace(model, hidden_size=max(pays, default=SIZES[0]))
+        model = _largest_that_pays(model, SIZES, budget, most)
+        if model.hidden_size > TRIAL_SIZE and budget.measure(model):
+            # Larger weights may no longer fit the CPU's caches, and cost more than their number.
+            smaller = [size for size in SIZES if size <= model.hidden_size]
+            model = _largest_that_pays(model, smaller, budget, most)
         if "members" not in fixed:
             passes = min(budget.readable(model), most) / chars
             count = members(passes, recurrent_weights(model) / chars)
@@ -116,6 +115,22 @@ def recommend(
         run = replace(run, epochs=math.ceil(MOST_PASSES))
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
     return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning)
+
+
+def _largest_that_pays(
+    model: ModelConfig, sizes: Sequence[int], budget: "_Budget", most: float
+) -> ModelConfig:
+    """Return the largest model that reads enough characters for each of its weights.
+
+    most   the most characters that are worth reading
+    """
+    sized = [replace(model, hidden_size=size) for size in sizes]
+    pays = [
+        model
+        for model in sized
+        if min(budget.readable(model), most) >= READ_PER_WEIGHT * recurrent_weights(model)
+    ]
+    return max(pays, default=sized[0], key=lambda model: model.hidden_size)
 
 
 def _dropped(
@@ -197,19 +212,26 @@ class _Budget:
 
     def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
         run = config.run
-        self.vocab_size = vocab_size
+        self.config, self.train_ids, self.vocab_size = config, train_ids, vocab_size
         limits = [
             run.steps and run.steps * NextCharacter(config, train_ids, train_ids[:0]).step_size,
             run.epochs and run.epochs * len(train_ids),
         ]
         self.most = min((limit for limit in limits if limit), default=math.inf)
         self.seconds = run.seconds
-        if self.seconds is not None:
-            trial = config.model
-            if "hidden_size" not in fixed:
-                trial = replace(trial, hidden_size=TRIAL_SIZE)
-            speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
-            self.work = speed * self.seconds * self._cost(trial)
+        trial = config.model
+        if "hidden_size" not in fixed:
+            trial = replace(trial, hidden_size=TRIAL_SIZE)
+        self.measure(trial)
+
+    def measure(self, trial: ModelConfig) -> bool:
+        """Measure the speed of a model; return False if it does not matter: without a time."""
+        if self.seconds is None:
+            return False
+        config = replace(self.config, model=trial)
+        speed = characters_per_second(config, self.train_ids, self.vocab_size)
+        self.work = speed * self.seconds * self._cost(trial)
+        return True
 
     def readable(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read."""

@@ -23,10 +23,31 @@ def config(**limits: Any) -> Config:
     return Config(run=RunConfig(**({"seconds": None, "random_seed": 1, "workers": 1} | limits)))
 
 
+def speed(hidden_size: int) -> float:
+    """Return characters per second on a machine that trains the trial model at 40,000."""
+    costs = [recipe.FIXED_COST + (4 * size + V) * size for size in (recipe.TRIAL_SIZE, hidden_size)]
+    return 40_000.0 * costs[0] / costs[1]
+
+
 @pytest.fixture
 def quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretend that this machine trains the trial model at 40,000 characters a second."""
-    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: 40_000.0)
+    """Pretend to train on such a machine."""
+    monkeypatch.setattr(
+        recipe, "characters_per_second", lambda config, *_: speed(config.model.hidden_size)
+    )
+
+
+def test_a_size_that_is_slower_than_expected_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def slow_beyond_256(config: Config, *_: object) -> float:
+        measured.append(size := config.model.hidden_size)
+        return speed(size) * (1.0 if size <= 256 else 0.3)
+
+    monkeypatch.setattr(recipe, "characters_per_second", slow_beyond_256)
+    recommended = recommend(config(seconds=300), set(), text(1_000_000), V)
+    assert measured == [256, 384]
+    assert recommended.config.model.hidden_size == 256
 
 
 @pytest.mark.usefixtures("quick_machine")
