@@ -30,7 +30,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,15 @@ HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 # Other models have it at the beginning, within this many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_NAMES: dict[str, str] = {
     "generator": "a text generator",
     "classifier": "a classifier",
     "state": "the state of a text, from --state-out",
 }
+
+# What losses are measured in.
+LOSS_UNITS: dict[Kind, str] = {"generator": "nats per character", "classifier": "nats per text"}
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]

@@ -1,5 +1,6 @@
 """``charrnn export``: a model as others read it."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -40,6 +41,9 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary object to stdout.")
+    ] = False,
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
@@ -50,6 +54,10 @@ def export(
     from charrnn.cli import terminal
     from charrnn.models import load
 
+    if as_json and str(output) == "-":
+        raise ConfigError(
+            "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
+        )
     path = checkpoint or newest_checkpoint()
     loaded = load(path)
     target = output or path.with_suffix(suffix(to))
@@ -69,4 +77,7 @@ def export(
         return
     with replacing(target) as file:
         file.write(data)
+    if as_json:
+        written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
+        terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
     terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")

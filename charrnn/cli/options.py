@@ -83,6 +83,9 @@ Quiet = Annotated[bool, option("Show warnings and errors only.", OUTPUT, None, "
 Verbose = Annotated[
     bool, option("Show all settings and every validation.", OUTPUT, None, "-v", "--verbose")
 ]
+Plot = Annotated[
+    bool, option("Draw the losses on the terminal while training.", OUTPUT, None, "--plot")
+]
 AsJson = Annotated[bool, option("Print a summary object to stdout.", OUTPUT, None, "--json")]
 
 
@@ -92,21 +95,31 @@ def require_one_of(**flags: bool) -> None:
         raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
+def require_with(option: str, **given: object) -> None:
+    """Raise ConfigError for options that go with another one, which was not given."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} goes with {option}", hint=f"add {option}"
+            )
+
+
 def default_output(source: str) -> Path:
     """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
     stem = "stdin" if source == "-" else Path(source).stem
     return CHECKPOINTS / f"{stem or 'model'}.npz"
 
 
-def newest_checkpoint(kind: "Kind" = "generator", otherwise: str | None = None) -> Path:
+def newest_checkpoint(kind: "Kind | None" = "generator", otherwise: str | None = None) -> Path:
     """Return the checkpoint of this kind last written to ./checkpoints.
 
+    kind        None: of any kind
     otherwise   the base model to use if there is none; None: raise CheckpointError
     """
-    from charrnn.checkpoint.format import kind_of
+    from charrnn.checkpoint.format import KINDS, kind_of
 
     files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
-    files = [path for path in files if kind_of(path) == kind]
+    files = [path for path in files if kind_of(path) in ((kind,) if kind else KINDS)]
     found = sorted(files, key=lambda path: path.stat().st_mtime)
     if not found and otherwise is not None:
         _note(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import typer
 
-from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of
+from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of, require_with
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,8 +109,13 @@ def score(
     from charrnn.models import Model
 
     if not lines:
-        _require_lines(
-            threshold=threshold, at_most=at_most, sort=sort or None, top=top, tsv=tsv or None
+        require_with(
+            "--lines",
+            threshold=threshold,
+            at_most=at_most,
+            sort=sort or None,
+            top=top,
+            tsv=tsv or None,
         )
     require_one_of(lines=lines, window=window is not None)
     require_one_of(json=as_json, tsv=tsv)
@@ -128,14 +133,6 @@ def score(
 
     wanted = Wanted(sort=sort, top=top, at_least=threshold, at_most=at_most, tsv=tsv)
     write_scores(file, encoding, dict(zip(names, loaded, strict=True)), unknown, wanted)
-
-
-def _require_lines(**given: object) -> None:
-    """Raise ConfigError for options that go with --lines."""
-    for name, value in given.items():
-        if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{option} goes with --lines", hint="add --lines")
 
 
 def _names(paths: list[Path]) -> list[str]:

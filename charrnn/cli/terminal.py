@@ -15,15 +15,25 @@ from charrnn.text.vocabulary import escape
 
 # rich and tqdm are imported where they are used: a sample in a pipe needs neither.
 if TYPE_CHECKING:
+    from rich.text import Text
     from tqdm import tqdm
 
+    from charrnn.cli.live import LiveChart
     from charrnn.training.loop import Event
 
+# A piece of a row of a drawing: text, and the style of rich that it has in color.
+Piece = tuple[str, str]
+
+BAR_FORMAT = "{percentage:3.0f}%|{bar}| {desc}"
 REFRESH_SECONDS = 0.1
 PLAIN_LINE_SECONDS = 10.0
 
 # Invisible characters that change the direction of what follows: a way to make a text lie.
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+# The chart that is drawn on stderr at the moment: notes go above it.
+_chart: "LiveChart | None" = None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -70,11 +80,15 @@ def write_bytes(data: bytes) -> None:
 
 def note(message: str) -> None:
     """Write a line for the user to stderr."""
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    with _nobody_to_tell():
+        if _chart is not None:
+            _chart.note(visible(message))
+            return
         from tqdm import tqdm
 
-        with _nobody_to_tell():
-            tqdm.write(visible(message), file=sys.stderr)
+        tqdm.write(visible(message), file=sys.stderr)
 
 
 @contextmanager
@@ -105,6 +119,22 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         Console(file=stdout, highlight=False, emoji=False).print(table)
 
 
+def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:
+    """Write rows of a drawing to stdout: in color on a terminal that has it."""
+    from rich.console import Console
+
+    with _output() as stdout:
+        Console(file=stdout, highlight=False, emoji=False).print(styled(rows), soft_wrap=True)
+
+
+def styled(rows: "Sequence[Sequence[Piece]]") -> "Text":
+    """Return rows of a drawing for rich."""
+    from rich.text import Text
+
+    lines = (Text.assemble(*((visible(text), style) for text, style in row)) for row in rows)
+    return Text("\n").join(lines)
+
+
 def _is_numeric(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "").rstrip("%").strip().isdigit()
 
@@ -126,17 +156,20 @@ def status(event: "Event", val_loss: float | None) -> str:
 
 
 class Progress:
-    """How training goes, on stderr: a bar on a terminal, now and then a line in a log."""
+    """How training goes, on stderr: a bar on a terminal, now and then a line in a log.
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self.quiet, self.verbose = quiet, verbose
+    chart   draws the losses above the bar; None: nothing does
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool, chart: "LiveChart | None" = None) -> None:
+        global _chart  # noqa: PLW0603  # there is one terminal
+        self.quiet, self.verbose, self.chart = quiet, verbose, chart
+        _chart = chart
         self.val_loss: float | None = None
         self.shown_at = time.monotonic()
         self.bar: tqdm[Never] | None = None
-        if not quiet and is_terminal(sys.stderr):
-            self.bar = _bar(
-                total=1.0, bar_format="{percentage:3.0f}%|{bar}| {desc}", dynamic_ncols=True
-            )
+        if not quiet and chart is None and is_terminal(sys.stderr):
+            self.bar = _bar(total=1.0, bar_format=BAR_FORMAT, dynamic_ncols=True)
 
     def update(self, event: "Event") -> None:
         """Show an event, if it is time to."""
@@ -144,6 +177,9 @@ class Progress:
         if measured:
             self.val_loss = event.val_loss
         if self.quiet:
+            return
+        if self.chart is not None:
+            self._draw(self.chart, event)
             return
         waited = time.monotonic() - self.shown_at
         if self.bar is None:
@@ -158,11 +194,37 @@ class Progress:
             if measured and self.verbose:
                 note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
 
+    def _draw(self, chart: "LiveChart", event: "Event") -> None:
+        """Show an event in the chart and the bar below it, if it is time to."""
+        from tqdm import tqdm
+
+        chart.add(event)
+        if event.val_loss is None and not chart.is_due and event.progress != 1:
+            return
+        now = status(event, self.val_loss)
+        if event.val_loss is not None and self.verbose:
+            note(f"{event.progress:4.0%} {now}")
+        with _nobody_to_tell():
+            bar = tqdm.format_meter(
+                event.progress,
+                1.0,
+                0,
+                ncols=chart.console.width - 1,
+                prefix=now,
+                bar_format=BAR_FORMAT,
+            )
+            chart.show(bar)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Take the bar off the screen."""
+        global _chart  # noqa: PLW0603
+        if self.chart is not None:
+            with _nobody_to_tell():
+                self.chart.close()
+            _chart = None
         if self.bar is not None:
             with _nobody_to_tell():
                 self.bar.close()

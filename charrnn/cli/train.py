@@ -148,6 +148,7 @@ def train(
         int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
     log: shared.Log = None,
+    plot: shared.Plot = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
     as_json: shared.AsJson = False,

@@ -91,6 +91,7 @@ def train_classifier(
     resume: shared.Resume = False,
     overwrite: shared.Overwrite = False,
     log: shared.Log = None,
+    plot: shared.Plot = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
     as_json: shared.AsJson = False,

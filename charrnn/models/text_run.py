@@ -9,10 +9,11 @@ from typing import Self
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
-from charrnn.models.runs import Run, option, require_same_run, with_workers
+from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.nn.language_model import LanguageModel
+from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
 from charrnn.text.lines import as_lines, line_bounds, split_lines
 from charrnn.text.seen import Bits, seen_lines
@@ -35,14 +36,12 @@ class TextRun(Run[Config]):
     corpus           the text
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
-    start            the base model or checkpoint that it started from; None: random weights
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
     corpus: Corpus
     val_ids: Ids
     seen_lines: Bits | None = None
-    start: str | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
@@ -85,11 +84,12 @@ class TextRun(Run[Config]):
             state=state,
             objective=NextCharacter(chosen, train_ids, val_ids),
             sha256=corpus.sha256,
+            sources=corpus.sources,
+            start=start.name or NOTHING,
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
             corpus=corpus,
             val_ids=val_ids,
             seen_lines=_seen(chosen, corpus),
-            start=start.name,
             recommendation=recommendation,
         )
 
@@ -122,6 +122,8 @@ class TextRun(Run[Config]):
             state=state,
             objective=NextCharacter(config, train_ids, val_ids),
             sha256=corpus.sha256,
+            sources=corpus.sources,
+            start=loaded.start,
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
             corpus=corpus,
             val_ids=val_ids,
@@ -164,7 +166,12 @@ class TextRun(Run[Config]):
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""
         return Model.of(
-            self.config, self.vocabulary, self.state, self.sha256, seen_lines=self.seen_lines
+            self.config,
+            self.vocabulary,
+            self.state,
+            self.sha256,
+            origin=self.origin(len(self.val_ids)),
+            seen_lines=self.seen_lines,
         )
 
 
@@ -212,7 +219,7 @@ def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]
         before, after = getattr(config.data, name), getattr(fitted.data, name)
         if before != after and name in fixed:
             notes.append(
-                f"warning: {option(name)} {before} is more than the text allows: using {after}"
+                f"warning: {option_name(name)} {before} is more than the text allows: using {after}"
             )
         elif before != after:
             notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
