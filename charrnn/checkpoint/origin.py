@@ -22,8 +22,8 @@ class Origin:
     sources          names of the files that it learned from, without their folders
     held_out         characters held out, or texts if it is a classifier
     steps_per_pass   training steps in one pass over what it learned from
-    start            the checkpoint or base model whose weights it started from, as for --from; "none":
-                     random weights; None: not noted
+    start            the checkpoint or base model whose weights it started from; "none": random
+                     weights; None: not noted
     """
 
     sources: tuple[str, ...]

@@ -14,12 +14,13 @@ LABEL_WIDTH = 24
 
 
 def record_of(labels: Sequence[str], evaluation: Evaluation) -> dict[str, Any]:
-    """Return the figures as an object for JSON."""
+    """Return the figures as an object for JSON: null for those that nothing is known of."""
     reports = zip(labels, evaluation.classes, strict=True)
+    some = bool(evaluation.confusion.any())
     return {
-        "accuracy": evaluation.accuracy,
-        "accuracy_interval": list(evaluation.accuracy_interval),
-        "macro_f1": evaluation.macro_f1,
+        "accuracy": evaluation.accuracy if some else None,
+        "accuracy_interval": list(evaluation.accuracy_interval) if some else None,
+        "macro_f1": evaluation.macro_f1 if some else None,
         "classes": {label: asdict(report) for label, report in reports},
         "confusion": evaluation.confusion.tolist(),
     }
@@ -33,9 +34,12 @@ def lines_of(labels: Sequence[str], evaluation: Evaluation, judged: str) -> list
     shown = [escape(label)[:LABEL_WIDTH] for label in labels]
     width = max(len("class"), *map(len, shown))
     count, (low, high) = int(evaluation.confusion.sum()), evaluation.accuracy_interval
+    if not count:
+        return [f"no {judged} to judge by"]
+    interval = f"95 % interval {low:.1%} to {high:.1%}"
     lines = [
-        f"accuracy {evaluation.accuracy:.1%} of {count:,} {judged} "
-        f"(95 % interval {low:.1%} to {high:.1%}), macro F1 {evaluation.macro_f1:.3f}",
+        f"accuracy {evaluation.accuracy:.1%} of {count:,} {judged} ({interval})",
+        f"macro F1 {evaluation.macro_f1:.3f}",
         f"{'class':<{width}}  precision  recall     f1   count",
     ]
     for label, row in zip(shown, evaluation.classes, strict=True):

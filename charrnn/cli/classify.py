@@ -184,7 +184,6 @@ def _report(loaded: "Classifier", found: "Judgement", shown: int) -> list[str]:
         text = escape(it.text)
         cut = text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 3] + "..."
         where = "" if it.line is None else f"line {it.line}: "
-        lines.append(
-            f"{where}{escape(it.label)} taken for {escape(it.predicted)} ({it.probability:.4f}): {cut}"
-        )
+        wrong_label = f"{escape(it.label)} taken for {escape(it.predicted)}"
+        lines.append(f"{where}{wrong_label} ({it.probability:.4f}): {cut}")
     return lines

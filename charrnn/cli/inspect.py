@@ -62,12 +62,11 @@ def inspect(
     """
     from charrnn.cli import terminal
     from charrnn.interchange.figure import figure_format
-    from charrnn.models.description import describe
 
     form = None if plot is None else figure_format(plot)
     if plot is not None and plot.exists() and not overwrite:
         raise CheckpointError(f"{plot}: exists already", hint="--overwrite replaces it")
-    described = [describe(path) for path in checkpoints or [str(newest_checkpoint(None))]]
+    described, failed = _described(checkpoints or [str(newest_checkpoint(None))])
     if as_json:
         records = [each.record() for each in described]
         shown = records[0] if len(records) == 1 else records
@@ -78,6 +77,26 @@ def inspect(
         _write(described)
     if plot is not None and form is not None:
         _plot(described, plot, form)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _described(paths: Sequence[str]) -> "tuple[list[Description], bool]":
+    """Return what the checkpoints say, and whether one of several could not be read."""
+    from charrnn.cli import terminal
+    from charrnn.models.description import describe
+
+    described, error = [], None
+    for path in paths:
+        try:
+            described.append(describe(path))
+        except CheckpointError as caught:
+            error = caught
+            if len(paths) > 1:
+                terminal.note(f"left out: {error}")
+    if not described and error is not None:
+        raise error
+    return described, error is not None
 
 
 def _plot(described: "Sequence[Description]", path: Path, form: str) -> None:

@@ -16,6 +16,7 @@ from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import KIND_NAMES, LOSS_UNITS, Kind, kind_of
 from charrnn.cli import terminal
 from charrnn.cli.options import default_output, require_one_of
+from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
 from charrnn.config import AnyConfig
@@ -224,7 +225,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             self.save(run)
         return Outcome(event, signals.received)
 
-    def _progress(self, run: Run[AnyConfig]) -> terminal.Progress:
+    def _progress(self, run: Run[AnyConfig]) -> Progress:
         """Return what shows how training goes."""
         display = self.display
         chart = None
@@ -235,7 +236,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
                 self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
             else:
                 chart = LiveChart(run.state.history, LOSS_UNITS[self.kind])
-        return terminal.Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
+        return Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
 
     def save(self, run: Run[AnyConfig]) -> None:
         """Write the run as it stands to its checkpoint."""

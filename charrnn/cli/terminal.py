@@ -5,10 +5,9 @@ characters are shown escaped, so that no text can recolor, move or clear the scr
 """
 
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+from typing import TYPE_CHECKING, Any, Never, TextIO
 
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.text.vocabulary import escape
@@ -18,22 +17,18 @@ if TYPE_CHECKING:
     from rich.text import Text
     from tqdm import tqdm
 
-    from charrnn.cli.live import LiveChart
     from charrnn.training.loop import Event
 
 # A piece of a row of a drawing: text, and the style of rich that it has in color.
 Piece = tuple[str, str]
 
-BAR_FORMAT = "{percentage:3.0f}%|{bar}| {desc}"
-REFRESH_SECONDS = 0.1
-PLAIN_LINE_SECONDS = 10.0
 
 # Invisible characters that change the direction of what follows: a way to make a text lie.
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
-# The chart that is drawn on stderr at the moment: notes go above it.
-_chart: "LiveChart | None" = None
+# What writes a note above a drawing on stderr, while there is one.
+_above: "Callable[[str], None] | None" = None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -82,17 +77,23 @@ def note(message: str) -> None:
     """Write a line for the user to stderr."""
     if sys.stderr is None:
         return
-    with _nobody_to_tell():
-        if _chart is not None:
-            _chart.note(visible(message))
+    with nobody_to_tell():
+        if _above is not None:
+            _above(visible(message))
             return
         from tqdm import tqdm
 
         tqdm.write(visible(message), file=sys.stderr)
 
 
+def write_notes_with(above: "Callable[[str], None] | None") -> None:
+    """Have this write notes, because there is a drawing on stderr; None: there is none any more."""
+    global _above  # noqa: PLW0603  # there is one terminal
+    _above = above
+
+
 @contextmanager
-def _nobody_to_tell() -> Iterator[None]:
+def nobody_to_tell() -> Iterator[None]:
     """Go silent when stderr can no longer be written: that must not end a run."""
     try:
         yield
@@ -155,90 +156,16 @@ def status(event: "Event", val_loss: float | None) -> str:
     return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])
 
 
-class Progress:
-    """How training goes, on stderr: a bar on a terminal, now and then a line in a log.
-
-    chart   draws the losses above the bar; None: nothing does
-    """
-
-    def __init__(self, *, quiet: bool, verbose: bool, chart: "LiveChart | None" = None) -> None:
-        global _chart  # noqa: PLW0603  # there is one terminal
-        self.quiet, self.verbose, self.chart = quiet, verbose, chart
-        _chart = chart
-        self.val_loss: float | None = None
-        self.shown_at = time.monotonic()
-        self.bar: tqdm[Never] | None = None
-        if not quiet and chart is None and is_terminal(sys.stderr):
-            self.bar = _bar(total=1.0, bar_format=BAR_FORMAT, dynamic_ncols=True)
-
-    def update(self, event: "Event") -> None:
-        """Show an event, if it is time to."""
-        measured = event.val_loss is not None
-        if measured:
-            self.val_loss = event.val_loss
-        if self.quiet:
-            return
-        if self.chart is not None:
-            self._draw(self.chart, event)
-            return
-        waited = time.monotonic() - self.shown_at
-        if self.bar is None:
-            if measured or event.progress == 1 or waited >= PLAIN_LINE_SECONDS:
-                self.shown_at = time.monotonic()
-                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
-        elif measured or waited >= REFRESH_SECONDS or event.progress == 1:
-            self.shown_at = time.monotonic()
-            self.bar.n = event.progress
-            with _nobody_to_tell():
-                self.bar.set_description_str(status(event, self.val_loss), refresh=True)
-            if measured and self.verbose:
-                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
-
-    def _draw(self, chart: "LiveChart", event: "Event") -> None:
-        """Show an event in the chart and the bar below it, if it is time to."""
-        from tqdm import tqdm
-
-        chart.add(event)
-        if event.val_loss is None and not chart.is_due and event.progress != 1:
-            return
-        now = status(event, self.val_loss)
-        if event.val_loss is not None and self.verbose:
-            note(f"{event.progress:4.0%} {now}")
-        with _nobody_to_tell():
-            bar = tqdm.format_meter(
-                event.progress,
-                1.0,
-                0,
-                ncols=chart.console.width - 1,
-                prefix=now,
-                bar_format=BAR_FORMAT,
-            )
-            chart.show(bar)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the bar off the screen."""
-        global _chart  # noqa: PLW0603
-        if self.chart is not None:
-            with _nobody_to_tell():
-                self.chart.close()
-            _chart = None
-        if self.bar is not None:
-            with _nobody_to_tell():
-                self.bar.close()
-
-
 @contextmanager
 def counting(*, unit: str) -> "Iterator[tqdm[Never]]":
     """Show a count on stderr, on a terminal and for long work only."""
     silent = not is_terminal(sys.stderr)
-    with _bar(unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
+    with make_bar(unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
         yield bar
 
 
-def _bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+def make_bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+    """Return a progress bar on stderr."""
     from tqdm import tqdm
 
     # Without its monitor thread: workers are forked, and threads do not survive that.

@@ -99,9 +99,9 @@ def _require_known(classifier: Classifier, labelled: Labelled) -> None:
     unknown = sorted(set(labelled.labels) - set(classifier.labels))
     if not unknown:
         return
-    named = ", ".join(map(escape, unknown[:MOST_NAMED]))
+    named = ", ".join(f"'{escape(label)}'" for label in unknown[:MOST_NAMED])
     more = f" and {len(unknown) - MOST_NAMED} more" if unknown[MOST_NAMED:] else ""
-    known = ", ".join(map(escape, classifier.labels[:MOST_NAMED]))
+    known = ", ".join(f"'{escape(label)}'" for label in classifier.labels[:MOST_NAMED])
     others = " ..." if classifier.labels[MOST_NAMED:] else ""
     source = f"{', '.join(labelled.sources)}: " if labelled.sources else ""
     raise CorpusError(
