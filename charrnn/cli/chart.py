@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from charrnn.cli.terminal import Piece, duration
 
@@ -121,7 +123,7 @@ class _Box:
         times = [point[0] for curve in curves for point in curve.points]
         losses = [point[1] for curve in curves for point in curve.points]
         left, right, bottom, top = min(0.0, *times), max(times), min(losses), max(losses)
-        return cls(left, right if right > left else left + 1, bottom, top)
+        return cls(left, right if right > left else left + max(1.0, abs(left)), bottom, top)
 
     def place(self, point: Point, canvas: "_Canvas") -> tuple[int, int]:
         """Return the column and row of a point in dots, from the upper left corner."""
@@ -161,15 +163,15 @@ class _Canvas:
         self.marks[row][column], self.styles[row][column] = mark, style
 
     def rows(self) -> list[list[Piece]]:
-        """Return the cells, one piece each."""
-        rows = zip(self.bits, self.marks, self.styles, strict=True)
-        return [
-            [
-                (mark or self._dots(bits), style)
-                for bits, mark, style in zip(*cells, strict=True)
+        """Return the cells, those of the same style as one piece."""
+        result = []
+        for cells in zip(self.bits, self.marks, self.styles, strict=True):
+            row = [
+                (mark or self._dots(bits), style) for bits, mark, style in zip(*cells, strict=True)
             ]
-            for cells in rows
-        ]  # fmt: skip
+            runs = groupby(row, key=itemgetter(1))
+            result.append([("".join(text for text, _ in run), style) for style, run in runs])
+        return result
 
     def _dots(self, bits: int) -> str:
         if not bits:

@@ -26,6 +26,7 @@ BASES = {
     "complete": "complete --seed The",
     "suggest": "suggest",
     "score": "score {file}",
+    "inspect": "inspect",
     "inspect-vocab": "inspect-vocab {file}",
     "models": "models",
     "classify": "classify train-classifier.npz {file}",

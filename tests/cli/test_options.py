@@ -86,6 +86,7 @@ def has_lines(*numbers: int) -> Claim:
     return lambda ran: [it["line"] for it in ran.objects] == [*numbers]
 
 
+JUDGED = {"beside": "--labelled --json", "file": "labelled.tsv"}
 CHARGED = {"beside": "--lines --unknown charge", "file": "surprising.txt"}
 
 ROWS: dict[str, dict[str, Row]] = {
@@ -224,7 +225,33 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: ran.out[0] == "{" and json.loads(ran.out)["size"] == len(set(TEXT)),
         ),
     },
+    "inspect": {
+        "--json": Row("--json", lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4)
+    },
     "classify": {
+        "--json": Row(
+            "--json",
+            lambda ran: [it["texts"] for it in ran.objects] == [25],
+            beside="--labelled",
+            file="labelled.tsv",
+        ),
+        "--labelled": Row(
+            "--labelled", lambda ran: ran.out.startswith("accuracy"), file="labelled.tsv"
+        ),
+        # with a named column, the first row has the names
+        "--label-column": Row(
+            "--label-column label",
+            lambda ran: [it["texts"] for it in ran.objects] == [24],
+            **JUDGED,
+        ),
+        "--text-column": Row(
+            "--text-column text", lambda ran: [it["texts"] for it in ran.objects] == [24], **JUDGED
+        ),
+        "--show-errors": Row(
+            "--show-errors 1",
+            lambda ran: [len(it["errors"]) for it in ran.objects] == [1],
+            **JUDGED,
+        ),
         "--threshold": Row("--threshold 1", lambda ran: {row[0] for row in ran.rows} == {""}),
         "--jsonl": Row("--jsonl", lambda ran: [it["text"] for it in ran.objects][1:] == ["no no"]),
         "--encoding": Row(
@@ -235,6 +262,13 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "export": {
+        "--json": Row(
+            "--json",
+            lambda ran: (
+                [it["bytes"] for it in ran.objects]
+                == [(ran.folder / "checkpoints/newest.torch.npz").stat().st_size]
+            ),
+        ),
         "--to": Row("--to html", lambda ran: ran.wrote("checkpoints/newest.html")),
         "--output": Row(
             "--output elsewhere",
@@ -247,6 +281,7 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "import": {
+        "--json": Row("--json", lambda ran: [it["vocab_size"] for it in ran.objects] == [3]),
         "--vocab": Row(
             "--vocab xyz.json",
             lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz",
@@ -269,6 +304,8 @@ ROWS: dict[str, dict[str, Row]] = {
 
 # Tests of options that take more than a row.
 _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
+_PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
+_FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
 ELSEWHERE = {
     PROGRAM: {
@@ -277,8 +314,9 @@ ELSEWHERE = {
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
-    "train": {"--workers": _WORKERS},
-    "train-classifier": {"--workers": _WORKERS},
+    "train": {"--workers": _WORKERS, "--plot": _PLOT},
+    "train-classifier": {"--workers": _WORKERS, "--plot": _PLOT},
+    "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
