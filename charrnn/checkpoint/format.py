@@ -12,6 +12,9 @@ Members, all stored uncompressed:
 A compact file has only the header and the weights, in half precision (float16). It is an eighth of
 the size, and enough to sample, to score and to start a new run from, but not to resume a run.
 
+The entry "charrnn" of the header is the version that wrote the file or, since ``origin`` was added,
+an object with the version and where the model comes from; no version requires anything of it.
+
 Files are not trusted: the reader accepts only bytes that ``npz.write`` could have written, and the
 names, shapes and types must be exactly those implied by the config in the file.
 

@@ -34,8 +34,6 @@ def lines_of(labels: Sequence[str], evaluation: Evaluation, judged: str) -> list
     shown = [escape(label)[:LABEL_WIDTH] for label in labels]
     width = max(len("class"), *map(len, shown))
     count, (low, high) = int(evaluation.confusion.sum()), evaluation.accuracy_interval
-    if not count:
-        return [f"no {judged} to judge by"]
     interval = f"95 % interval {low:.1%} to {high:.1%}"
     lines = [
         f"accuracy {evaluation.accuracy:.1%} of {count:,} {judged} ({interval})",

@@ -174,9 +174,10 @@ def _report(loaded: "Classifier", found: "Judgement", shown: int) -> list[str]:
 
     lines = []
     if found.answered < found.texts:
-        lines.append(
-            f"{found.texts - found.answered:,} of {found.texts:,} texts got no label; the others:"
-        )
+        silent = f"{found.texts - found.answered:,} of {found.texts:,} texts got no label"
+        if not found.answered:
+            return [silent]
+        lines.append(f"{silent}; the others:")
     lines += lines_of(loaded.labels, found.evaluation, "texts")
     if wrong := found.mistakes[:shown]:
         lines.append(f"most probable wrong labels, {len(wrong)} of {len(found.mistakes):,}:")
