@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
 def classify(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="What charrnn train-classifier wrote.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="What charrnn train-classifier wrote.",
+            autocompletion=completions.checkpoints,
+        ),
     ],
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="One text per line; - is stdin.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.interchange.export import FORMATS, suffix
@@ -21,7 +22,9 @@ def export(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            metavar="CHECKPOINT", help="The checkpoint. [default: newest in ./checkpoints]"
+            metavar="CHECKPOINT",
+            help="The checkpoint. [default: newest in ./checkpoints]",
+            autocompletion=completions.models,
         ),
     ] = None,
     *,

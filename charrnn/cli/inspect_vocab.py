@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
@@ -30,6 +31,7 @@ def inspect_vocab(
         str | None,
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=completions.models,
             help="A checkpoint, a text, or - for a text on stdin. [default: newest in "
             "./checkpoints]",
         ),

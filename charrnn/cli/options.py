@@ -92,6 +92,12 @@ def require_one_of(**flags: bool) -> None:
         raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Return True if an option is on the command line, and not a default of the user's own."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def default_output(source: str) -> Path:
     """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
     stem = "stdin" if source == "-" else Path(source).stem

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import UnknownPolicy
 from charrnn.config import SamplingConfig
 
@@ -31,6 +32,7 @@ Checkpoints = Annotated[
         "-c",
         "--checkpoint",
         metavar="PATH[:WEIGHT]",
+        autocompletion=completions.weighted,
     ),
 ]
 Seed = Annotated[

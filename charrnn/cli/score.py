@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of
 from charrnn.errors import ConfigError
 
@@ -31,6 +32,7 @@ def score(
             "-c",
             "--checkpoint",
             metavar="<path>",
+            autocompletion=completions.models,
             help="The checkpoint; with --lines, several to compare. [default: newest in "
             "./checkpoints]",
         ),

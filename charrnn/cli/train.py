@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli import options as shared
 from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, OUTPUT, option
 from charrnn.config import (
@@ -95,6 +96,7 @@ def train(
             "a base model if it predicts the text, unless a size, --steps or --epochs is given",
             "--from",
             metavar="CHECKPOINT|NAME|none",
+            autocompletion=completions.starts,
         ),
     ] = None,
     time: shared.Time = None,
