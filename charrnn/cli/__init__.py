@@ -22,7 +22,11 @@ app = typer.Typer(
     name="charrnn",
     cls=Commands,
     help="Learn to write like a text, character by character, on a CPU.\n\n"
-    "charrnn train corpus.txt --time 60s\n\ncharrnn sample --seed e --length 200",
+    "charrnn train corpus.txt --time 60s\n"
+    'charrnn sample --seed "The " --length 300\n'
+    "charrnn export --to html\n\n"
+    "Each option can have a default of your own, in a variable like CHARRNN_TEMPERATURE or in a "
+    "file charrnn.toml: 'charrnn sample --show-config' shows what holds, and where it is set.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": help_width()},

@@ -37,7 +37,9 @@ def classify(
 ) -> None:
     """Say to which class each line belongs, and how probable that is: label TAB probability.
 
-    charrnn classify m.npz < lines.txt | paste - lines.txt
+    charrnn classify language.npz < lines.txt
+    charrnn classify language.npz lines.txt --jsonl --threshold 0.9
+    charrnn classify language.npz < lines.txt | paste - lines.txt
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")

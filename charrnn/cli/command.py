@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
     from charrnn.cli.defaults import Key
@@ -69,9 +69,7 @@ class About:
                 for line in lines
             ),
             details=tuple(
-                text
-                for text, is_example in zip(others, examples, strict=True)
-                if not is_example
+                text for text, is_example in zip(others, examples, strict=True) if not is_example
             ),
         )
 
@@ -152,7 +150,9 @@ class Command(TyperCommand):
         """Run the command; say of an option at fault where it is set, if nobody typed it."""
         try:
             return super().invoke(ctx)
-        except ConfigError as error:
+        except CharRNNError as error:
+            from charrnn.cli.defaults import dashed
+
             words = f"{error} {error.hint or ''}"
             origins = [
                 f"{dashed(name)} is set by {default.origin}"
@@ -193,16 +193,15 @@ class Command(TyperCommand):
             about = " ".join(_RANGE.sub("", about).split())
             found.setdefault(title, []).append((option.replace(" range>", ">"), about))
         # the unnamed ones last, --help among them
-        return {title: found[title] for title in sorted(found, key=lambda title: title == "Options")}
-
-
-def dashed(name: str) -> str:
-    """Return the option whose parameter has this name."""
-    return "--" + name.removeprefix("as_").rstrip("_").replace("_", "-")
+        return {
+            title: found[title] for title in sorted(found, key=lambda title: title == "Options")
+        }
 
 
 def _names(name: str, message: str) -> bool:
     """Return True if a message is about an option: it has its name, or begins with its setting."""
+    from charrnn.cli.defaults import dashed
+
     option = dashed(name)
     return bool(re.search(rf"(?<!\S){option}(?![\w-])", message)) or message.startswith(
         (f"{option[2:]} ", f"{name} ")

@@ -87,7 +87,7 @@ class Commands(TyperGroup):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
         """Complete the name of a command, without importing any."""
-        commands = {name: TyperCommand(name, short_help=about) for name, about in COMMANDS.items()}
+        commands = [TyperCommand(name, short_help=about) for name, about in COMMANDS.items()]
         ctx.command = TyperGroup(commands=commands, params=self.params)
         return ctx.command.shell_complete(ctx, incomplete)
 

@@ -20,8 +20,8 @@ Items = list[str | tuple[str, str]]
 def keep_help_as_it_is() -> None:
     """Give shells that show help the help as it is.
 
-    Typer would take it for markup of rich, lose what stands in brackets, and load rich for it, which
-    takes longer than all the rest.
+    Typer would take it for markup of rich, lose what stands in brackets, and load rich, which takes
+    longer than all the rest.
     """
     with suppress(ImportError):
         from typer import _completion_classes

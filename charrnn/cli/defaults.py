@@ -88,6 +88,11 @@ def keys_of(command: Any) -> dict[str, Key]:  # noqa: ANN401
     }
 
 
+def dashed(name: str) -> str:
+    """Return the option whose parameter has this name."""
+    return "--" + name.removeprefix("as_").rstrip("_").replace("_", "-")
+
+
 def from_environment(options: Options) -> tuple[Found, list[str]]:
     """Return what the environment sets for the command, and a warning for each unknown name."""
     own = f"{PREFIX}{options.command.replace('-', '_')}_".upper()
@@ -218,7 +223,9 @@ def _as_typed(param: Any, default: Default) -> Any:  # noqa: ANN401
 def _in_toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return {list: "a list", dict: "a table"}.get(type(value), str(value))
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    return str(value)
 
 
 def _from_folder(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401

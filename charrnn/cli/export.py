@@ -46,7 +46,9 @@ def export(
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
-    charrnn export m.npz --to safetensors
+    charrnn export --to html
+    charrnn export names.npz --to compact -o small.npz
+    charrnn export names.npz --to torch-names -o names.torch.npz
     """
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of

@@ -64,7 +64,9 @@ def inspect_vocab(
 ) -> None:
     """Show the vocabulary: id, character, code point, name, count and share of each.
 
+    charrnn inspect-vocab
     charrnn inspect-vocab corpus.txt --sort count
+    charrnn inspect-vocab corpus.txt --windows 5 --seq-length 8
     """
     if as_json and tsv:
         raise ConfigError("--json and --tsv contradict each other", hint="give one")

@@ -5,8 +5,9 @@ that is not asked for. What stands on the command line is never set aside: if it
 the command says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from charrnn.cli.defaults import Default, Found
@@ -35,10 +36,7 @@ _ALTERNATIVES = (
         )
     ),
     # the shape of a network is that of the weights it starts from
-    *(
-        {"from_", shape}
-        for shape in ("model", "hidden_size", "layers", "members", "nonlinearity")
-    ),
+    *({"from_", shape} for shape in ("model", "hidden_size", "layers", "members", "nonlinearity")),
 )
 
 # What each of these is of use for, by command.
@@ -88,28 +86,35 @@ def settle(command: str, typed: Mapping[str, Any], *found: Found) -> Settled:
     typed   the options on the command line and their values
     found   the defaults from each kind of place
     """
-    best: dict[str, Default] = {}
-    for defaults in found:
-        for name, several in defaults.items():
-            strongest = max(several, key=lambda default: default.rank)
-            if name not in typed and (name not in best or strongest.rank > best[name].rank):
-                best[name] = strongest
     values, ranks = dict(typed), dict.fromkeys(typed, TYPED)
-    defaults: dict[str, Default] = {}
+    held: dict[str, Default] = {}
     aside: dict[str, tuple[Default, str]] = {}
-    for name, default in sorted(best.items(), key=lambda item: -item[1].rank):
+    strongest = sorted(_strongest(typed, found).items(), key=lambda item: -item[1].rank)
+    for name, default in strongest:
         if rival := _rival(name, default, values, ranks):
             aside[name] = default, rival
         else:
-            defaults[name], values[name], ranks[name] = default, default.value, default.rank
+            held[name], values[name], ranks[name] = default, default.value, default.rank
     resumed = stored() if values.get("resume") else set()
     of_use = _OF_USE.get(command, {})
-    for name, default in list(defaults.items()):
+    for name in list(held):
         if name in resumed:
-            aside[name] = defaults.pop(name), "resume"
+            aside[name] = held.pop(name), "resume"
         elif name in of_use and not of_use[name](values):
-            aside[name] = defaults.pop(name), ""
-    return Settled(defaults, aside)
+            aside[name] = held.pop(name), ""
+    return Settled(held, aside)
+
+
+def _strongest(typed: Mapping[str, Any], found: Iterable[Found]) -> dict[str, Default]:
+    """Return the default of the highest rank for each option that was not typed."""
+    several: dict[str, list[Default]] = {}
+    for name, defaults in chain.from_iterable(place.items() for place in found):
+        several.setdefault(name, []).extend(defaults)
+    return {
+        name: max(defaults, key=lambda default: default.rank)
+        for name, defaults in several.items()
+        if name not in typed
+    }
 
 
 def _rival(

@@ -49,9 +49,9 @@ def sample(
 ) -> None:
     """Write text in the style of a trained model.
 
-    charrnn sample --seed e --length 200
-
-    charrnn sample -c names.npz --count 20 --new
+    charrnn sample --seed "The " --length 300
+    charrnn sample -c names.npz --count 20 --new --unique
+    charrnn sample --temperature 0.5 --stop . --random-seed 1
 
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
     end the text earlier. A model that was trained with --lines writes whole lines.

@@ -44,7 +44,9 @@ Seed = Annotated[
         "--prefix",
     ),
 ]
-SeedFile = Annotated[str | None, _option(_PROMPT, "File with the prompt text; - is stdin.")]
+SeedFile = Annotated[
+    str | None, _option(_PROMPT, "File with the prompt text; - is stdin.", metavar="FILE")
+]
 Seeds = Annotated[
     str | None,
     _option(_PROMPT, "One prompt per line, each answered at once; - is stdin.", metavar="FILE"),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.cli import terminal
-from charrnn.cli.command import dashed
-from charrnn.cli.defaults import keys_of
+from charrnn.cli.defaults import dashed, keys_of
 from charrnn.cli.precedence import Settled
 
 _DEFAULT = re.compile(r"\[default: (.*)\]$", re.DOTALL)
@@ -45,8 +44,8 @@ def show(command: Any, context: Any, typed: Mapping[str, Any], settled: Settled)
 
 def _row(name: str, record: Mapping[str, Any]) -> tuple[str, str, str]:
     if record["source"] == "default":
-        notes = [f"default; {record['set_aside']}"] if record["set_aside"] else ["default"]
-        return name, _cell(record["default"]), *notes
+        note = f"; {record['set_aside']}" if record["set_aside"] else ""
+        return name, _cell(record["default"]), f"default{note}"
     return name, _cell(record["value"]), record["origin"]
 
 

@@ -270,10 +270,12 @@ ROWS: dict[str, dict[str, Row]] = {
 # Tests of options that take more than a row.
 _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
-ELSEWHERE = {
+_SHOWN = "test_defaults.py::test_show_config_lists_every_option_and_does_nothing"
+ELSEWHERE: dict[str, dict[str, str]] = {
     PROGRAM: {
         "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
         "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
+        "--no-config": "test_defaults.py::test_no_config_takes_nothing_from_anywhere",
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
@@ -282,6 +284,8 @@ ELSEWHERE = {
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
+for _command in COMMANDS:
+    ELSEWHERE.setdefault(_command, {})["--show-config"] = _SHOWN
 
 
 @pytest.mark.parametrize(
