@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import require_one_of, require_with
 from charrnn.errors import ConfigError
 
@@ -24,7 +25,12 @@ TEXT_WIDTH = 100
 
 def classify(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="What charrnn train-classifier wrote.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="What charrnn train-classifier wrote.",
+            autocompletion=completions.checkpoints,
+        ),
     ],
     file: Annotated[
         str,
@@ -81,11 +87,9 @@ def classify(
 ) -> None:
     """Say to which class each line belongs, and how probable that is: label TAB probability.
 
-    charrnn classify m.npz < lines.txt | paste - lines.txt
-
-    charrnn classify m.npz lines.txt --threshold 0.9 --jsonl
-
-    charrnn classify m.npz test.tsv --labelled
+    charrnn classify language.npz < lines.txt
+    charrnn classify language.npz lines.txt --jsonl --threshold 0.9
+    charrnn classify language.npz labelled.tsv --labelled
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigError(f"threshold must be from 0 to 1, not {threshold}")

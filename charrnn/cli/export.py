@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.interchange.export import FORMATS, suffix
@@ -22,7 +23,9 @@ def export(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            metavar="CHECKPOINT", help="The checkpoint. [default: newest in ./checkpoints]"
+            metavar="CHECKPOINT",
+            help="The checkpoint. [default: newest in ./checkpoints]",
+            autocompletion=completions.models,
         ),
     ] = None,
     *,
@@ -47,7 +50,9 @@ def export(
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
-    charrnn export m.npz --to safetensors
+    charrnn export --to html
+    charrnn export names.npz --to compact -o small.npz
+    charrnn export names.npz --to torch-names -o names.torch.npz
     """
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of

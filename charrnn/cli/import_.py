@@ -50,7 +50,9 @@ def import_(
 ) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
-    charrnn import weights.safetensors --vocab corpus.txt -o m.npz
+    charrnn import weights.safetensors --vocab corpus.txt
+    charrnn import weights.npz --vocab characters.json -o mine.npz
+    charrnn import names.torch.npz -o again.npz
     """
     from charrnn.checkpoint.files import file_exists, reserved
     from charrnn.cli import terminal

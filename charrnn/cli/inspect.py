@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError
 
@@ -38,6 +39,7 @@ def inspect(
         typer.Argument(
             metavar="CHECKPOINT",
             help="Checkpoints or names of base models. [default: newest in ./checkpoints]",
+            autocompletion=completions.models,
         ),
     ] = None,
     *,
@@ -55,10 +57,8 @@ def inspect(
     """Show what a checkpoint is: its size, its text, its settings, its losses, its loss curve.
 
     charrnn inspect
-
-    charrnn inspect checkpoints/*.npz english
-
-    charrnn inspect m.npz --plot loss.svg
+    charrnn inspect checkpoints/corpus.npz english
+    charrnn inspect checkpoints/corpus.npz --json
     """
     from charrnn.cli import terminal
     from charrnn.interchange.figure import figure_format

@@ -26,29 +26,34 @@ def option(text: str, section: str, default: object = None, *names: str, **setti
     return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
 
 
-DATA, MODEL, OPTIMIZATION, OUTPUT = "Data", "Model", "Optimization", "Output"
+STOP, DATA, MODEL = "When to stop", "Data", "Model"
+OPTIMIZATION, OUTPUT = "Optimization", "Output"
 _OPTIMIZER = OptimizerConfig()
 
 # Options of all commands that train.
+
+
+def time_limit(default: str) -> Any:  # noqa: ANN401
+    """Return the option of how long to train."""
+    return option(
+        "Stop after this long; the learning rate reaches zero there.",
+        STOP,
+        f"{default}, unless --epochs or --steps is given",
+        metavar="90s|10m|1h",
+    )
+
+
 Encoding = Annotated[str, option("Encoding of the text.", DATA)]
 Normalize = Annotated[Normalization | None, option("Unicode normalization.", DATA, "none")]
 Layers = Annotated[int | None, option("Stacked layers.", MODEL, 1)]
-Time = Annotated[
-    str | None,
-    option(
-        "Stop after this long; the learning rate reaches zero there.",
-        OPTIMIZATION,
-        metavar="90s|10m|1h",
-    ),
-]
-Epochs = Annotated[int | None, option("Stop after N passes through the text.", OPTIMIZATION)]
-Steps = Annotated[int | None, option("Stop after N updates.", OPTIMIZATION)]
+Epochs = Annotated[int | None, option("Stop after N passes through the text.", STOP)]
+Steps = Annotated[int | None, option("Stop after N updates.", STOP)]
 OptimizerRule = Annotated[
     OptimizerName | None, option("The optimizer.", OPTIMIZATION, _OPTIMIZER.name)
 ]
 Patience = Annotated[
     int | None,
-    option("Stop after N validations without a lower loss.", OPTIMIZATION, "never"),
+    option("Stop after N validations without a lower loss.", STOP, "never"),
 ]
 RandomSeed = Annotated[
     int | None,
@@ -102,6 +107,12 @@ def require_with(option: str, **given: object) -> None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} goes with {option}", hint=f"add {option}"
             )
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Return True if an option is on the command line, and not a default of the user's own."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def default_output(source: str) -> Path:

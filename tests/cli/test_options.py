@@ -307,10 +307,12 @@ _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_as
 _PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
 _FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
-ELSEWHERE = {
+_SHOWN = "test_defaults.py::test_show_config_lists_every_option_and_does_nothing"
+ELSEWHERE: dict[str, dict[str, str]] = {
     PROGRAM: {
         "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
         "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
+        "--no-config": "test_defaults.py::test_no_config_takes_nothing_from_anywhere",
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
@@ -320,6 +322,8 @@ ELSEWHERE = {
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
+for _command in COMMANDS:
+    ELSEWHERE.setdefault(_command, {})["--show-config"] = _SHOWN
 
 
 @pytest.mark.parametrize(
