@@ -203,9 +203,9 @@ def _names(name: str, message: str) -> bool:
     from charrnn.cli.defaults import dashed
 
     option = dashed(name)
-    return bool(re.search(rf"(?<!\S){option}(?![\w-])", message)) or message.startswith(
-        (f"{option[2:]} ", f"{name} ")
-    )
+    named = rf"(?<!\S){option}(?![\w-])"
+    begins = rf"({option[2:]}|{name})[ :]"
+    return bool(re.search(named, message) or re.match(begins, message))
 
 
 def _tell_what_a_checkpoint_keeps(settled: "Settled") -> None:

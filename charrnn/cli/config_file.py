@@ -79,7 +79,8 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or os.strerror(error.errno or 0)
         raise ConfigError(
-            f"{shown(path)}: cannot be read: {reason}", hint="--no-config leaves it out"
+            f"{shown(path)}: cannot be read: {reason}",
+            hint="'charrnn --no-config COMMAND' leaves it out",
         ) from error
 
 
@@ -90,5 +91,6 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{shown(path)}: is not valid TOML: {error}", hint="--no-config leaves it out"
+            f"{shown(path)}: is not valid TOML: {error}",
+            hint="'charrnn --no-config COMMAND' leaves it out",
         ) from error

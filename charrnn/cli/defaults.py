@@ -164,7 +164,7 @@ def _entries(
             instead = f"; it is one of {', '.join(owners)}" if owners else _did_you_mean(key, known)
             raise ConfigError(
                 f"{place}{name}: there is no such option{instead}",
-                hint=f"'charrnn {command or 'COMMAND'} --show-config' lists what can be set",
+                hint=f"'charrnn {command or 'COMMAND'} --help' lists the options",
             )
         if key in seen:
             raise ConfigError(f"{place}{name}: is set twice, as {seen[key]} too")

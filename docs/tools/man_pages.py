@@ -188,4 +188,4 @@ if __name__ == "__main__":
         if path.name not in written:
             path.unlink()
     for name, page in written.items():
-        (FOLDER / name).writeparagraph(page, encoding="utf-8")
+        (FOLDER / name).write_text(page, encoding="utf-8")

@@ -334,6 +334,16 @@ def test_a_message_says_where_an_option_is_set_that_nobody_typed(place: Path) ->
     assert "is set by" not in done.err
 
 
+def test_a_traceback_can_be_asked_for_in_the_environment(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Traceback" not in call("train", "missing.txt", cwd=place).err
+    monkeypatch.setenv("CHARRNN_DEBUG", "1")
+    done = call("train", "missing.txt", cwd=place)
+    assert "Traceback" in done.err
+    assert "sets no option" not in done.err
+
+
 # Where it is looked for
 
 
@@ -365,6 +375,8 @@ def test_the_file_is_found_up_to_the_home_directory(
     assert shown("sample", cwd=inner)["length"][1] == "default"
     (place / "home" / "charrnn.toml").write_bytes(b"\xef\xbb\xbflength = 2\r\n")
     assert shown("sample", cwd=inner)["length"][0] == "2"
+    (inner / ".git").mkdir()
+    assert shown("sample", cwd=inner)["length"][1] == "default"
 
 
 def test_a_pyproject_of_others_is_left_alone_and_two_files_are_one_too_many(place: Path) -> None:
