@@ -69,14 +69,9 @@ def command_options(config: Config | ClassifierConfig) -> list[str]:
     defaults, words = asdict(type(config)()), []
     for part, settings in asdict(config).items():
         for name, value in settings.items():
-            if value != defaults[part][name] or name in _CHOSEN or _depends(name, config):
+            if value != defaults[part][name] or name in _CHOSEN:
                 words += _option_words(name, value, config)
     return words
-
-
-def _depends(name: str, config: Config | ClassifierConfig) -> bool:
-    """Return True for a setting whose default is another one in line mode."""
-    return name in {"seq_length", "batch_size"} and getattr(config.data, "lines", False)
 
 
 def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:

@@ -65,7 +65,7 @@ def test_shell_completion_lists_the_commands() -> None:
              "COMP_CWORD": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.stdout.split() == ["inspect-vocab"]
+    assert done.stdout.split() == ["inspect", "inspect-vocab"]
 
 
 # train
