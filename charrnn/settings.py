@@ -69,14 +69,9 @@ def command_options(config: Config | ClassifierConfig) -> list[str]:
     defaults, words = asdict(type(config)()), []
     for part, settings in asdict(config).items():
         for name, value in settings.items():
-            if value != defaults[part][name] or name in _CHOSEN or _depends(name, config):
+            if value != defaults[part][name] or name in _CHOSEN:
                 words += _option_words(name, value, config)
     return words
-
-
-def _depends(name: str, config: Config | ClassifierConfig) -> bool:
-    """Return True for a setting whose default is another one in line mode."""
-    return name in {"seq_length", "batch_size"} and getattr(config.data, "lines", False)
 
 
 def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:
@@ -89,7 +84,9 @@ def _option_words(name: str, value: object, config: Config | ClassifierConfig) -
         return (
             ["--clip-norm", "0"] if name == "clip_norm" and not config.optimizer.clip_value else []
         )
-    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    shown = (
+        f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    )
     unit = "s" if name == "seconds" else ""
     return [option_name(name), shown + unit]
 

@@ -148,7 +148,8 @@ def describe(path: str | os.PathLike[str]) -> Description:
 def _passes(model: Model | Classifier) -> float | None:
     """Return the passes over the text, estimated for a checkpoint that does not note its origin.
 
-    What a classifier or a model of lines learned from is not counted in characters: None then.
+    None for a classifier, whose texts are not counted, and for a model of lines: the earliest were
+    trained on batches of whole lines.
     """
     steps, origin = model.progress.step, model.origin
     if origin is not None and origin.steps_per_pass:

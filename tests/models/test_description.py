@@ -74,6 +74,8 @@ def test_a_classifier_says_what_it_knows() -> None:
     found = describe(GOLDEN / "classifier1.npz")
     assert (found.kind, found.labels, found.steps) == ("classifier", ("en", "fr"), 150)
     assert (found.passes, found.bits_per_char, found.unit) == (None, None, "nats per text")
+    # the lowest loss was not the last
+    assert (found.best_step, found.record()["best_step"]) == (128, 128)
     assert found.val_loss == min(loss for _, loss in found.curve("val_loss"))
     config = ClassifierConfig(run=RunConfig(seconds=None, steps=6))
     texts, labels = [f"{n}aaa" for n in range(100)], ["x", "y"] * 50
