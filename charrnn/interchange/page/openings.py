@@ -28,7 +28,8 @@ def openings(model: Model) -> list[str]:
     predictor = NetworkPredictor(network)
     steps = generate(predictor, start, config, random_seed=0, count=DRAWN)
     try:
-        ids = np.array([step.ids for step in islice(steps, length)]).T
+        with np.errstate(over="ignore", invalid="ignore"):
+            ids = np.array([step.ids for step in islice(steps, length)]).T
     except TrainingError:  # exploded weights, which the page says itself
         return []
     texts = [model.vocabulary.decode(row) for row in ids]

@@ -9,14 +9,17 @@ const make = (tag, className = "", text = "") => {
 };
 const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
-// For the console of the browser: charrnn.score("a text"), [...charrnn.write("", 0.8)] without end.
-const charrnn = (() => {
+// The only global name, for the console of the browser: charrnn.score("a text"), and
+// charrnn.write("a prompt", 0.8), which yields characters without end.
+globalThis.charrnn = (() => {
   let work = null;
   const ready = () => {
     const { makeEngine, makeWork } = core();
     return work ??= makeWork(MODEL, makeEngine(MODEL));
   };
   return {
+    model: MODEL,
+    core,
     // Mean nats per character.
     score: text => {
       let nats = 0, scored = 0;
