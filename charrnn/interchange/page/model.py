@@ -35,7 +35,7 @@ def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
     shape, vocabulary = model.config.model, model.vocabulary
     half = half or _is_half(model)
     bidirectional = isinstance(shape, ClassifierModelConfig) and shape.bidirectional
-    known = {
+    known: dict[str, Any] = {
         "kind": kind_of(model),
         "cell": shape.cell,
         "nonlinearity": shape.nonlinearity,
