@@ -83,7 +83,7 @@ def export(
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    page = {"title": _title(path) if title is None else title, "half": half}
+    page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
     if str(target) == "-":
         terminal.write_bytes(data)

@@ -1,5 +1,6 @@
 """The page of a model writes, judges and labels as the command line does, for whoever clicks."""
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -283,6 +284,17 @@ def test_the_surprise_of_written_text_can_be_seen(tmp_path: Path) -> None:
         assert page.locator("#written .given").count() == 3  # twice in letters, once unseen
         letters.nth(5).hover()
         assert "Expected:" in page.locator("#readout").inner_text()
+        # what belongs together is one, also if it did not come together
+        page.get_by_text("More settings").click()
+        page.get_by_label("Pace").select_option("unhurried")
+        page.get_by_label("Characters").fill("90")
+        page.get_by_label("Seed").fill("3")
+        write(page)
+        streamed = letters.all_text_contents()
+        assert max(map(len, streamed)) > 1
+        page.get_by_label("Show surprise").uncheck()
+        page.get_by_label("Show surprise").check()
+        assert letters.all_text_contents() == streamed
 
 
 def lines_model(folder: Path) -> Model:
@@ -326,6 +338,18 @@ def test_a_list_has_new_lines_only_those_of_the_command_line(tmp_path: Path) -> 
         assert page.locator("#written .unseen").all_text_contents() == some
         page.locator("#written .letter").nth(1).hover()
         assert "Expected:" in page.locator("#readout").inner_text()
+        page.get_by_label("Show surprise").uncheck()
+        # without a beginning, and so short that many are too long or were there before
+        page.get_by_label("Beginning with").fill("")
+        page.get_by_label("How many").fill("10")
+        page.get_by_text("More settings").click()
+        page.get_by_label("Shortest").fill("1")
+        page.get_by_label("Longest").fill("1")
+        page.get_by_label("Seed").fill("7")
+        short = ["--count", "10", "--random-seed", "7", "--max-length", "1"]
+        different = write_list(page)
+        assert different == sampled(model, tmp_path, *short, "--unique").split("\n")[:-1]
+        assert different != sampled(model, tmp_path, *short).split("\n")[:-1]
         page.get_by_label("Temperature").fill("0")
         assert len(write_list(page)) <= 1
         assert "every line is the same" in page.locator("#status").inner_text()
@@ -353,7 +377,7 @@ def test_the_surprise_of_lines_is_that_of_the_score_command(tmp_path: Path) -> N
         assert f"over {expected.chars} characters" in verdict
 
 
-@pytest.mark.parametrize("labels", [["en", "fr"], ["a", "<b>", "c\"'&", "d", "e", "f"]])
+@pytest.mark.parametrize("labels", [["en", "fr"], ["a", "<b>", "c\"'&", "</script><!--", "e", "f"]])
 def test_a_classifier_labels_what_is_typed(labels: list[str], tmp_path: Path) -> None:
     shape = ClassifierModelConfig(hidden_size=6, layers=2, bidirectional=len(labels) == 2)
     config = ClassifierConfig(model=shape, run=RunConfig(seconds=None, steps=3))
@@ -424,7 +448,9 @@ def test_a_page_fits_a_phone_and_every_field_has_a_name(kind: str, tmp_path: Pat
         assert all(names)
 
 
-def test_random_numbers_are_those_of_numpy(tmp_path: Path) -> None:
+def test_random_and_half_precision_numbers_are_those_of_numpy(tmp_path: Path) -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
     places = [(0, 0), (1, 2), (2**32 - 1, 7), (2**32, 0), (2**63 - 1, 2**33 + 5)]
     with browser_page(page_of(made(), tmp_path)) as page:
         for seed, index in places:
@@ -436,6 +462,9 @@ def test_random_numbers_are_those_of_numpy(tmp_path: Path) -> None:
                 [str(seed), str(index)],
             )
             assert numbers == generator(seed, Purpose.SAMPLE, index).random(20).tolist()
+        text = base64.b64encode(halves.tobytes()).decode()
+        read = page.evaluate("text => Array.from(charrnn.core().numbersOf(text, true))", text)
+        assert read == halves.astype(float).tolist()
 
 
 def test_beside_its_model_a_page_is_small(tmp_path: Path) -> None:

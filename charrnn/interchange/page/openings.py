@@ -49,4 +49,5 @@ def _cut(text: str, *, lines: bool) -> str:
     text = text.strip().partition("\n")[0]
     words, space, _ = text.rpartition(" ")
     # A script without spaces has no half words.
-    return words.rstrip(" ,;:-") if space and len(text) > LONGEST // 2 else text[: LONGEST // 2]
+    cut = words.rstrip(" ,;:-") if space and len(text) > LONGEST // 2 else text[: LONGEST // 2]
+    return cut if sum(map(str.isalnum, cut)) > 1 else ""

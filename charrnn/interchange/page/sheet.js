@@ -6,7 +6,9 @@ const bits = nats => nats / Math.LN2;
 const levelOf = nats => LEVELS.filter(level => bits(nats) >= level).length;
 
 const NAMES = { " ": "space", "\n": "line break", "\t": "tab" };
-const named = text => NAMES[text] ?? `“${/^\p{M}/u.test(text) ? "\u25cc" : ""}${text}”`;
+// A character is isolated, so that one of Hebrew does not turn the sentence around.
+const named = text =>
+  NAMES[text] ?? `“\u2068${/^\p{M}/u.test(text) ? "\u25cc" : ""}${text}\u2069”`;
 const percent = p => p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.00095
   ? `${Number((100 * p).toPrecision(1))} %` : `1 in ${Math.round(1 / p).toLocaleString("en")}`;
 const described = ({ text, nats, likely, unknown }) => {
