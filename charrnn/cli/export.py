@@ -41,6 +41,19 @@ def export(
             help="The file to write, or - for stdout. [default: beside the checkpoint]",
         ),
     ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title",
+            help="What the text is called, for html. [default: from the checkpoint's name]",
+        ),
+    ] = None,
+    half: Annotated[
+        bool,
+        typer.Option(
+            "--half", help="Weights in half precision, for html: half the size of the page."
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
@@ -50,7 +63,7 @@ def export(
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
-    charrnn export --to html
+    charrnn export --to html --title "Moby-Dick"
     charrnn export names.npz --to compact -o small.npz
     charrnn export names.npz --to torch-names -o names.torch.npz
     """
@@ -63,6 +76,9 @@ def export(
         raise ConfigError(
             "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
         )
+    if to != "html" and (given := _first_given(title=title is not None, half=half)):
+        hint = "compact is in half precision" if given == "--half" else "--to html"
+        raise ConfigError(f"{given} goes with --to html only, not with {to}", hint=hint)
     path = checkpoint or newest_checkpoint()
     loaded = load(path)
     target = output or path.with_suffix(suffix(to))
@@ -76,7 +92,8 @@ def export(
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    data = export_model(loaded, to)
+    page = {"title": title or _title(path), "half": half}
+    data = export_model(loaded, to, **(page if to == "html" else {}))
     if str(target) == "-":
         terminal.write_bytes(data)
         return
@@ -86,3 +103,14 @@ def export(
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
         terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
     terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")
+
+
+def _first_given(**flags: bool) -> str | None:
+    return next((f"--{name}" for name, on in flags.items() if on), None)
+
+
+def _title(path: Path) -> str:
+    """Return what a text is called, from the name of its checkpoint: tiny-moby -> Tiny moby."""
+    words = path.name.removesuffix(".npz").removesuffix(".compact")
+    words = words.replace("-", " ").replace("_", " ").strip() or path.stem
+    return words[0].upper() + words[1:]

@@ -270,6 +270,16 @@ ROWS: dict[str, dict[str, Row]] = {
             ),
         ),
         "--to": Row("--to html", lambda ran: ran.wrote("checkpoints/newest.html")),
+        "--title": Row(
+            "--title Moby",
+            lambda ran: b"<title>Moby</title>" in (ran.folder / "page").read_bytes(),
+            beside="--to html -o page",
+        ),
+        "--half": Row(
+            "--half",
+            lambda ran: b'"half": true' in (ran.folder / "page").read_bytes(),
+            beside="--to html -o page",
+        ),
         "--output": Row(
             "--output elsewhere",
             lambda ran: ran.wrote("elsewhere") and not ran.wrote("checkpoints/newest.torch.npz"),
