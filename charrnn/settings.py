@@ -84,9 +84,9 @@ def _option_words(name: str, value: object, config: Config | ClassifierConfig) -
         return (
             ["--clip-norm", "0"] if name == "clip_norm" and not config.optimizer.clip_value else []
         )
-    shown = (
-        f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
-    )
+    shown = str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        shown = f"{value:g}"
     unit = "s" if name == "seconds" else ""
     return [option_name(name), shown + unit]
 

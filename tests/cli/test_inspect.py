@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_left_out_and_said(home: Path) -> None:
     [
         "text.txt --hidden-size 8 --model gru --seq-length 7 --clip-value 5 --epochs 1 --steps 3",
         "text.txt --hidden-size 8 --lines --clip-norm 0 --optimizer sgd --steps 3",
-        "text.txt --steps 3 --val-fraction 0.2 --stride 3 --patience 4 --warmup 0",
+        "text.txt --steps 3 --val-fraction 0.2 --stride 3 --learning-rate 0.0123456789",
     ],
 )
 def test_the_options_shown_make_the_same_model_again(line: str, home: Path, tmp_path: Path) -> None:
