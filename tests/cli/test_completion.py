@@ -49,7 +49,7 @@ NEWEST_FIRST = ["checkpoints/apple.npz", "checkpoints/zebra.npz", "here.npz"]
 
 def test_commands_and_options_are_completed(place: Path) -> None:
     assert completed("charrnn ", place) == [*COMMANDS]
-    assert completed("charrnn in", place) == ["inspect-vocab"]
+    assert completed("charrnn in", place) == ["inspect", "inspect-vocab"]
     assert completed("charrnn --no", place) == ["--no-config"]
     assert completed("charrnn --debug sa", place) == ["sample"]
     assert completed("charrnn sample --top", place) == ["--top-k", "--top-p"]
