@@ -27,6 +27,7 @@ COMMANDS = {
     "suggest": "Answer each line of a pipe with its likeliest continuations.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
+    "xray": "Show what surprises a model in a text, and what its units do.",
     "train-classifier": "Learn to tell labelled texts apart.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
@@ -39,6 +40,11 @@ def help_width() -> int | None:
     """Return how wide help is on a narrow terminal; None: as Typer has it, which is 50 or more."""
     columns = shutil.get_terminal_size().columns
     return max(columns - 2, MIN_WIDTH) if columns < MIN_WIDTH_OF_TYPER else None
+
+
+def _is_value(following: list[str]) -> bool:
+    """Return True unless what follows an option is nothing, another option or a path."""
+    return bool(following) and not re.search(r"^-|[/.\\]", following[0])
 
 
 def _column() -> int:
@@ -76,7 +82,26 @@ class Commands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose help lists the options in sections."""
+    """A command whose help lists the options in sections.
+
+    The value of an option whose metavar stands in brackets can be left out: it is then ``all``.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Add the values that were left out, and parse."""
+        optional = {
+            name
+            for param in self.params
+            if (getattr(param, "metavar", None) or "").startswith("[")
+            for name in param.opts
+            if name.startswith("--")
+        }
+        words: list[str] = []
+        for at, word in enumerate(args):
+            words.append(word)
+            if word in optional and not _is_value(args[at + 1 : at + 2]):
+                words.append("all")
+        return super().parse_args(ctx, words)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """Return what stands behind the name of the command, without braces."""

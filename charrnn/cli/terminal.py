@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Never, Self, TextIO, cast
 
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.text.vocabulary import escape
@@ -61,6 +61,22 @@ def write(text: str) -> None:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
+def write_styled(text: str) -> None:
+    """Write text that contains styles: what it shows of others must be ``visible`` already."""
+    with _output() as stdout:
+        stdout.write(text)
+
+
+def colors() -> Literal["truecolor", "256"] | None:
+    """Return how many colors stdout has; None for fewer than 256, for NO_COLOR, and in a pipe."""
+    if not is_terminal(sys.stdout):
+        return None
+    from rich.console import Console
+
+    found = Console(file=sys.stdout).color_system
+    return cast("Any", found) if found in {"truecolor", "256"} else None
+
+
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
     with _output() as stdout:
@@ -75,6 +91,13 @@ def note(message: str) -> None:
 
         with _nobody_to_tell():
             tqdm.write(visible(message), file=sys.stderr)
+
+
+def note_styled(message: str) -> None:
+    """Write a line that contains styles to stderr, if a person is looking."""
+    if is_terminal(sys.stderr):
+        with _nobody_to_tell():
+            sys.stderr.write(f"{message}\n")
 
 
 @contextmanager
