@@ -120,11 +120,8 @@ def _guess_style(row: Sequence[Column], rank: int) -> str:
     text, style = "", ""
     for column in row:
         guess, weight = column.guesses[rank], column.weights[rank]
-        codes = (
-            ["1"] * (weight >= LIKELY)
-            + ["2"] * (weight < UNLIKELY)
-            + ["4"] * (guess == column.char)
-        )
+        strength = "1" if weight >= LIKELY else "2" if weight < UNLIKELY else ""
+        codes = [code for code in (strength, "4" * (guess == column.char)) if code]
         new = f"\x1b[{';'.join(codes)}m" if codes else ""
         if new != style:
             text += _RESET * bool(style) + new

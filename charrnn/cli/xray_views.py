@@ -118,8 +118,9 @@ def _scale(source: Source, view: View) -> Scale:
 
 def _draw(source: Source, view: View, traces: Iterator[Trace], painter: Painter) -> None:
     rows = Rows(shutil.get_terminal_size().columns)
-    painter.tell()
-    for trace in traces:
+    for number, trace in enumerate(traces):
+        if not number:
+            painter.tell()
         _write_rows(painter, rows.add(_columns(source, view, trace)))
     _write_rows(painter, rows.rest())
 
@@ -238,4 +239,7 @@ def _found(source: Source, view: View) -> list[Found]:
             f"{what} never varies in this text: there is nothing to find",
             hint="name a longer text, or another feature",
         )
+    by_chance = dict.fromkeys(unit.feature for unit in found if unit.share <= unit.chance)
+    if by_chance:
+        terminal.note(f"no more than chance in a text of this length: {', '.join(by_chance)}")
     return found
