@@ -207,7 +207,7 @@ def print_units(source: Source, view: View, *, as_json: bool, tsv: bool) -> None
     """Write which units keep track of what."""
     found = _found(source, view)
     if as_json:
-        records = ({**asdict(unit), "share": unit.share} for unit in found)
+        records = ({**asdict(unit), "nats": unit.nats} for unit in found)
         terminal.write("".join(f"{json.dumps(record)}\n" for record in records))
         return
     columns = ("feature", "layer", "part", "unit", "share", "nats", "entropy", "chance")

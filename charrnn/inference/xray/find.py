@@ -21,9 +21,9 @@ class Found:
     layer     its layer, from 0
     part      the part of the cell that was looked at
     unit      its number, from 0
-    nats      mutual information of its activation and the feature, without chance
+    share     the share of what there is to know about the feature that the unit alone tells: its
+              mutual information, chance taken off, by the entropy; see ``information``
     entropy   of the feature in this text, in nats
-    share     nats / entropy: 1 for a unit that says all about it, 0 for one that says nothing
     chance    the share that the best unit reaches by chance
     """
 
@@ -31,14 +31,14 @@ class Found:
     layer: int
     part: str
     unit: int
-    nats: float
+    share: float
     entropy: float
     chance: float
 
     @property
-    def share(self) -> float:
-        """The part of the feature's entropy that the unit accounts for."""
-        return self.nats / self.entropy
+    def nats(self) -> float:
+        """The information in nats."""
+        return self.share * self.entropy
 
 
 def find_units(
@@ -67,13 +67,13 @@ def find_units(
     results = information(whole, list(labels.values()), generator(0, Purpose.CHANCE))
     found = []
     for name, result in zip(labels, results, strict=True):
-        entropy, chance = result.entropy, result.chance / result.entropy
-        best = np.argsort(-result.nats, kind="stable")[:top]
+        best = np.argsort(-result.shares, kind="stable")[:top]
         units = []
         for at in best.tolist():
-            layer, part = places[at // H]
-            nats = float(result.nats[at])
-            units.append(Found(name, layer, part, at % H, nats, entropy, chance))
+            place, share = places[at // H], float(result.shares[at])
+            units.append(
+                Found(name, place.layer, place.part, at % H, share, result.entropy, result.chance)
+            )
         found.append(units)
     found.sort(key=lambda units: -units[0].share if units else 0)
     return [unit for units in found for unit in units]

@@ -2,10 +2,14 @@
 
     I(a; y) = sum_(a,y) p(a, y) ln [ p(a, y) / (p(a) p(y)) ]     in nats (Shannon 1948)
 
-Activations are cut into bins that are about equally often used, unit by unit, so that their scale
-and their distribution do not matter. Counted on a text of finite length, the information is too
-high: also a unit that has nothing to do with the labels seems to say something. How much is
-measured on the labels in another order, in which they go together only by chance.
+Activations are cut into bins at quantiles, unit by unit, so that their scale and their distribution
+do not matter. The bins are narrow at both ends, for features that are rare.
+
+Counted on a text of finite length, the information is too high: also a unit that has nothing to do
+with the labels seems to say something. How much, E, is measured on the labels in another order, in
+which they go together only by chance. Of the entropy H of the labels, a unit then tells the share
+
+    (I - E) / (H - E)     0 by chance, 1 for a unit that tells all (Vinh, Epps & Bailey 2010)
 
 Both activations and labels change slowly, so the labels are not shuffled one by one, which would
 make chance look smaller than it is: the text is cut in random places and the pieces are shuffled.
@@ -20,8 +24,9 @@ from numpy.typing import NDArray
 
 from charrnn.nn.cells import Array
 
-# Bins of an activation, and the levels from which they are made.
-BINS = 8
+# The quantiles between the bins of an activation, and the levels from which they are made.
+QUANTILES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99)
+BINS = len(QUANTILES) + 1
 _LEVELS = 1 << 12
 # Orders of the labels in which chance is measured, and the mean length of the pieces.
 ROUNDS, PIECE = 3, 100
@@ -33,18 +38,18 @@ Labels = NDArray[np.uint8]
 class Information(NamedTuple):
     """What U units say about one kind of labels.
 
-    nats      mutual information without what is due to chance, at least 0, (U,)
-    entropy   of the labels in nats: the most that a unit can say
-    chance    what the best of these units says about labels in another order, on average
+    shares    the share of the entropy that each tells, chance taken off, from 0 to 1, (U,)
+    entropy   of the labels, in nats
+    chance    the share that the best of these units tells of labels in another order, on average
     """
 
-    nats: NDArray[np.float64]
+    shares: NDArray[np.float64]
     entropy: float
     chance: float
 
 
 def binned(activations: Array) -> NDArray[np.uint8]:
-    """Return for each activation (N, U) its bin, from 0 to BINS - 1: one of BINS quantiles.
+    """Return for each activation (N, U) its bin, from 0 to BINS - 1, between the quantiles.
 
     Equal activations share a bin. The quantiles are those of a histogram with 4,096 columns
     between a unit's extremes, which is faster than sorting.
@@ -60,9 +65,9 @@ def binned(activations: Array) -> NDArray[np.uint8]:
         count = part.stop - part.start
         levels += np.arange(count, dtype=np.int32) * _LEVELS
         counts = np.bincount(levels.ravel(), minlength=count * _LEVELS).reshape(count, _LEVELS)
-        # The rank in the middle of a level says in which quantile it is.
-        middle = np.cumsum(counts, axis=1) - counts / 2
-        table = np.minimum(middle * (BINS / N), BINS - 1).astype(np.uint8)
+        # The rank in the middle of a level says between which quantiles it is.
+        middle = (np.cumsum(counts, axis=1) - counts / 2) / N
+        table = np.searchsorted(QUANTILES, middle, side="right").astype(np.uint8)
         table.ravel().take(levels, out=bins[:, part], mode="clip")
     return bins
 
@@ -96,10 +101,13 @@ def information(
 
 def _corrected(nats: NDArray[np.float64], counts: NDArray[np.float64]) -> Information:
     """Return the information (1 + ROUNDS, U) without chance, for labels with these counts."""
-    chance = nats[1:].mean(axis=0)
-    # How far the best unit is above the chance of others rounds, by chance.
-    best = ((nats[1:] - chance) * (ROUNDS / (ROUNDS - 1))).max(axis=1).mean()
-    return Information(np.maximum(nats[0] - chance, 0), _entropy(counts), float(max(best, 0)))
+    entropy, chance = float(_entropy(counts)), nats[1:].mean(axis=0)
+    left = np.maximum(entropy - chance, 1e-9)
+    # How far the best unit is above chance, by chance: above that of the other rounds.
+    above = (nats[1:] - chance) * (ROUNDS / (ROUNDS - 1))
+    best = float((above / left).max(axis=1).mean())
+    shares = np.clip((nats[0] - chance) / left, 0, 1)
+    return Information(shares, entropy, min(max(best, 0.0), 1.0))
 
 
 def _joint_counts(bins: NDArray[np.uint8], one_hot: NDArray[np.bool_]) -> NDArray[np.float64]:

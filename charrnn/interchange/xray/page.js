@@ -279,7 +279,8 @@ const drawFound = () => {
     const bar = make("i");
     bar.style.width = `${found.share * 100}%`;
     const layer = data.units.length > 1 ? `layer ${found.layer}, ` : "";
-    const made = make("button", { type: "button" }, `${layer}unit ${found.unit}`,
+    const made = make("button", { type: "button" },
+      make("span", { className: "name", textContent: `${layer}unit ${found.unit}` }),
       make("span", { className: "track" }, bar), make("span", { className: "share", textContent: percent(found.share) }));
     made.found = found;
     made.addEventListener("click", () => choose({ layer: found.layer, unit: found.unit, view: "unit",
