@@ -4,6 +4,7 @@ Text that was read or generated is never given to rich as markup, and on a termi
 characters are shown escaped, so that no text can recolor, move or clear the screen.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def write_styled(text: str) -> None:
 
 def colors() -> Literal["truecolor", "256"] | None:
     """Return how many colors stdout has; None for fewer than 256, for NO_COLOR, and in a pipe."""
-    if not is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
         return None
     from rich.console import Console
 

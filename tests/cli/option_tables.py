@@ -27,6 +27,7 @@ BASES = {
     "suggest": "suggest",
     "score": "score {file}",
     "inspect-vocab": "inspect-vocab {file}",
+    "xray": "xray --unknown skip",
     "models": "models",
     "classify": "classify train-classifier.npz {file}",
     "export": "export checkpoints/newest.npz --to torch-names",
