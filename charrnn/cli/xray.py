@@ -24,7 +24,7 @@ TEXT, UNIT, OUTPUT = "Text", "Units", "Output"
 def xray(
     *,
     file: Annotated[
-        str | None, typer.Argument(help="The text; - is stdin.", metavar="FILE")
+        str | None, typer.Argument(help="The text; - is stdin. [default: -]", metavar="FILE")
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -85,7 +85,8 @@ def xray(
             min=0,
             metavar="N",
             help="The N characters that were most expected in each place; with --find, the N best "
-            "units of each feature. [default: 3; 5 in --html, 0 with --neuron]",
+            "units of each feature. [default: 3; 10 units of one feature; 5 in --html; 0 with "
+            "--neuron]",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

@@ -8,6 +8,7 @@ arrow. If nothing stands under the characters, combining marks stay on theirs.
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 
 from charrnn.cli.terminal import visible
 from charrnn.inference.xray.scale import NO_LEVEL
@@ -37,12 +38,12 @@ class Column:
         """True for the end of a line."""
         return self.char == "\n"
 
-    @property
+    @cached_property
     def shown(self) -> str:
         """The character as it is shown."""
         return shown(self.char) if self.guesses or len(self.char) == 1 else visible(self.char)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Cells from this character to the next."""
         if self.char == "\t" and not self.guesses:
@@ -50,6 +51,7 @@ class Column:
         return max(cells(text) for text in (self.shown, *map(guess_shown, self.guesses)))
 
 
+@cache
 def shown(char: str) -> str:
     """Return a character as a text that has a width and does nothing to the terminal."""
     if not char or char in _SHOWN:
@@ -63,11 +65,13 @@ def shown(char: str) -> str:
     return char
 
 
+@cache
 def guess_shown(char: str) -> str:
     """Return a guess as it is shown: a space, too, can be seen."""
     return "␣" if char == " " else shown(char)
 
 
+@lru_cache(1 << 14)
 def cells(text: str) -> int:
     """Return how many cells of a terminal a text takes."""
     return sum(

@@ -95,7 +95,7 @@ def test_a_unit_that_counts_brackets_is_ranked_first(cell: str) -> None:
         "(from (here) (and now))\n",
     ]
     text = "".join(RNG(0).choice(pieces, 400)).replace("]", ")").replace("[", "(")
-    model = bracket_counter(cell, Vocabulary.from_text(text))  # type: ignore[arg-type]
+    model = bracket_counter(cell, Vocabulary.from_text(text))
     found = model.xray(text).find(["brackets", "bracket-depth"])
     assert {it.unit for it in found[:1]} == {COUNTER}
     for feature in ("brackets", "bracket-depth"):

@@ -211,6 +211,17 @@ def test_keys_move_and_say_where_they_are(page: Any) -> None:
     assert page.locator("#text > span.at").evaluate("it => it.at") == surprising[0]
 
 
+def test_a_pointer_that_rests_does_not_get_in_the_way_of_keys(page: Any) -> None:
+    span(page, STRANGE.index("the (old") + 2).click()  # and rests there
+    for _ in range(25):
+        page.keyboard.press("ArrowDown")
+    at = page.locator("#text > span.at").evaluate("it => it.at")
+    assert page.evaluate("scrollY") > 0
+    assert STRANGE[:at].count("\n") > 15
+    page.evaluate("scrollTo(0, 0)")
+    assert page.locator("#text > span.at").evaluate("it => it.at") == at
+
+
 def test_a_unit_that_was_found_is_a_click_away(page: Any) -> None:
     first = page.locator("#found button").first
     assert f"unit {COUNTER}" in first.text_content()
