@@ -305,7 +305,9 @@ def test_light_and_dark_are_the_readers_choice_and_can_be_read(
         const [a, b] = [light(getComputedStyle(it).color), light(behind)].sort((x, y) => x - y);
         return [b / a, it.textContent]; }); }"""
     with another(page, path, color_scheme=scheme) as opened:
-        names = "h1, h2, h3, p, label, kbd, small, td, th, caption, button, select, a, .level"
+        names = (
+            "h1, h2, h3, p, label, kbd, small, td, th, caption, button, select, a, .level, .unknown"
+        )
         found = opened.evaluate(ratios, names)
         assert len(found) > len(STRANGE)
         assert min(found)[0] >= 4.5, min(found)

@@ -253,17 +253,11 @@ element("text").addEventListener("keydown", event => {
   say();
 });
 const under = event => event.target.closest("#text > span");
-// Scrolling moves the text under a pointer that rests: only a pointer that moves points.
-let spot = "";
+// Scrolling moves the text under a pointer that rests: only one that moves, not one that is over it, points.
 element("text").addEventListener("pointermove", event => {
-  const now = `${event.clientX} ${event.clientY}`, moved = now !== spot;
-  spot = now;
-  if (moved && event.pointerType !== "touch" && under(event) && under(event).at !== state.at)
-    move(under(event).at, false);
+  if (event.pointerType !== "touch" && under(event) && under(event).at !== state.at) move(under(event).at, false);
 });
-element("text").addEventListener("pointerleave", event => {
-  if (`${event.clientX} ${event.clientY}` !== spot) move(state.pinned, false);
-});
+element("text").addEventListener("pointerleave", () => move(state.pinned, false));
 element("text").addEventListener("click", event => {
   if (!under(event)) return;
   move(under(event).at, true);
