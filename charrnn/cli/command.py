@@ -74,6 +74,11 @@ class About:
         )
 
 
+def _is_value(following: list[str]) -> bool:
+    """Return True unless what follows an option is nothing, another option or a path."""
+    return bool(following) and not re.search(r"^-|[/.\\]", following[0])
+
+
 def _is_example(lines: list[str]) -> bool:
     return all(re.match(r"(charrnn|[a-z]+ .*\| charrnn) ", line) for line in lines)
 
@@ -98,6 +103,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Read the command line; the environment and a file give what is not on it."""
+        args = self._with_values_left_out(args)
         typed, rest, _ = self.make_parser(ctx).parse_args(args=list(args))
         if ctx.resilient_parsing:
             return self._parse_to_complete(ctx, typed, rest)
@@ -119,6 +125,22 @@ class Command(TyperCommand):
         ctx.default_map = {name: found.value for name, found in settled.defaults.items()}
         ctx.meta[_DEFAULTS] = settled.defaults
         return super().parse_args(ctx, args)
+
+    def _with_values_left_out(self, args: list[str]) -> list[str]:
+        """Add ``all`` behind options whose value may be left out: their metavar is in brackets."""
+        optional = {
+            name
+            for param in self.params
+            if (getattr(param, "metavar", None) or "").startswith("[")
+            for name in param.opts
+            if name.startswith("--")
+        }
+        words: list[str] = []
+        for at, word in enumerate(args):
+            words.append(word)
+            if word in optional and not _is_value(args[at + 1 : at + 2]):
+                words.append("all")
+        return words
 
     def _parse_to_complete(self, ctx: Any, typed: Mapping[str, Any], rest: list[str]) -> list[str]:  # noqa: ANN401
         """Take the words as they are: what can be completed does not depend on their values."""

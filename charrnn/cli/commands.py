@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labeled texts apart.",
+    "xray": "Show what surprises a model in a text, and what its units do.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
     "models": "List the base models that come with charrnn.",

@@ -4,10 +4,11 @@ Text that was read or generated is never given to rich as markup, and on a termi
 characters are shown escaped, so that no text can recolor, move or clear the screen.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Never, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Never, TextIO, cast
 
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.text.vocabulary import escape
@@ -66,6 +67,22 @@ def write(text: str) -> None:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
+def write_styled(text: str) -> None:
+    """Write text that contains styles: what it shows of others must be ``visible`` already."""
+    with _output() as stdout:
+        stdout.write(text)
+
+
+def colors() -> Literal["truecolor", "256"] | None:
+    """Return how many colors stdout has; None for fewer than 256, for NO_COLOR, and in a pipe."""
+    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
+        return None
+    from rich.console import Console
+
+    found = Console(file=sys.stdout).color_system
+    return cast("Any", found) if found in {"truecolor", "256"} else None
+
+
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
     with _output() as stdout:
@@ -90,6 +107,13 @@ def write_notes_with(above: "Callable[[str], None] | None") -> None:
     """Have this write notes, because there is a drawing on stderr; None: there is none any more."""
     global _above  # noqa: PLW0603  # there is one terminal
     _above = above
+
+
+def note_styled(message: str) -> None:
+    """Write a line that contains styles to stderr, if a person is looking."""
+    if is_terminal(sys.stderr):
+        with nobody_to_tell():
+            sys.stderr.write(f"{message}\n")
 
 
 @contextmanager

@@ -29,6 +29,10 @@ from charrnn.inference.line_scoring import (
 from charrnn.inference.predictor import NetworkPredictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
+from charrnn.inference.xray.parts import Place, require_part
+from charrnn.inference.xray.trace import Request, joined
+from charrnn.inference.xray.tracer import Tracer
+from charrnn.inference.xray.xray import Xray
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
@@ -260,6 +264,28 @@ class Model(Checkpoint[Config]):
             raise TypeError("expected lines of text, not one text")
         scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown))
         return (score for block in score_blocks([scorer], [lines]) for (score,) in block)
+
+    def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
+        """Return what the model does at each character of a text: surprise, guesses, activations.
+
+        top     how many of the likeliest characters to take down at each place
+        parts   whose activations, of all layers, see ``inference.xray.parts``; None: the cell state
+                of an LSTM, else the hidden state
+
+        The state is carried through the text, but a model of lines reads each line on its own.
+        Activations take 4 bytes for each character, unit and part. Raises VocabularyError for
+        unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
+        not have.
+        """
+        names = [require_part(self._network.cell, name) for name in parts]
+        layers = range(self.config.model.layers)
+        request = Request(top, tuple(Place(layer, name) for layer in layers for name in names))
+        tracer = Tracer(self._network, self.vocabulary, request)
+        if self.config.data.lines:
+            trace = tracer.lines([self.encode(line) for line in text.splitlines()])
+        else:
+            trace = joined(tracer.text([self.encode(text)]))
+        return Xray(self.vocabulary, self._network.cell, trace)
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""

@@ -28,6 +28,7 @@ BASES = {
     "score": "score {file}",
     "inspect": "inspect",
     "inspect-vocab": "inspect-vocab {file}",
+    "xray": "xray --unknown skip",
     "models": "models",
     "classify": "classify train-classifier.npz {file}",
     "export": "export checkpoints/newest.npz --to torch-names",

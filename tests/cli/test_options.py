@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer  # noqa: TID251  # the options are read from where the command line has them
 
@@ -87,6 +88,34 @@ def has_lines(*numbers: int) -> Claim:
 
 
 JUDGED = {"beside": "--labelled --json", "file": "labelled.tsv"}
+
+
+def sees(text: str, name: str = "checkpoints/newest.npz") -> Claim:
+    """Claim that this text is seen as the API sees it."""
+
+    def claim(ran: Ran) -> bool:
+        if "".join(it["char"] for it in ran.objects) != text:
+            return False
+        nats = [it["nats"] for it in ran.objects[1:]]
+        return bool(np.allclose(nats, ran.model(name).xray(text).nats[1:], atol=1e-4))
+
+    return claim
+
+
+def shows_unit(unit: int, part: str) -> Claim:
+    """Claim that the activations of this unit are shown."""
+    return lambda ran: bool(
+        np.allclose(
+            [it.get("activation", np.nan) for it in ran.objects],
+            ran.model().xray(SEEN, parts=(part,)).activations(part)[:, unit],
+            atol=1e-4,
+        )
+    )
+
+
+# What the model knows of STDIN.
+SEEN = STDIN.replace("ß", "")
+
 CHARGED = {"beside": "--lines --unknown charge", "file": "surprising.txt"}
 
 ROWS: dict[str, dict[str, Row]] = {
@@ -204,6 +233,33 @@ ROWS: dict[str, dict[str, Row]] = {
         "--tsv": Row(
             "--tsv", lambda ran: ["2", "yyyy"] in [row[:2] for row in ran.rows], **CHARGED
         ),
+    },
+    "xray": {
+        "--checkpoint": Row("--checkpoint other.npz", sees(SEEN, "other.npz"), beside="--json"),
+        "--seed": Row("--seed 'The mat'", sees("The mat"), beside="--json"),
+        "--unknown": Row("--unknown replace", sees(STDIN.replace("ß", " ")), beside="--json"),
+        "--encoding": Row("--encoding latin-1", sees("The ca"), beside="--json latin.txt"),
+        "--neuron": Row("--neuron 3", shows_unit(3, "cell"), beside="--json"),
+        "--part": Row("--part forget", shows_unit(3, "forget"), beside="--json --neuron 3"),
+        "--find": Row(
+            "--find whitespace",
+            lambda ran: {it.get("feature") for it in ran.objects} == {"whitespace"},
+            beside="--json",
+        ),
+        "--top": Row(
+            "--top 1", lambda ran: {len(it["top"]) for it in ran.objects} == {0, 1}, beside="--json"
+        ),
+        "--html": Row("--html x.html", lambda ran: ran.wrote("x.html")),
+        "--overwrite": Row(
+            "--overwrite",
+            lambda ran: (ran.folder / "text.txt").read_bytes().startswith(b"<!doctype html>"),
+            beside="--html text.txt",
+        ),
+        "--json": Row("--json", sees(SEEN)),
+        "--tsv": Row(
+            "--tsv", lambda ran: [row[1:2] for row in ran.rows[:3]] == [["char"], ["T"], ["h"]]
+        ),
+        "--color": Row("--color always", lambda ran: "\x1b[" in ran.out),
     },
     "inspect-vocab": {
         "--sort": Row(
@@ -330,6 +386,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "train-classifier": {"--workers": _WORKERS, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
+    "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
 for _command in COMMANDS:
