@@ -25,6 +25,7 @@ COMMANDS = {
     "sample": "Write text in the style of a trained model.",
     "complete": "Say how a text most likely goes on.",
     "suggest": "Answer each line of a pipe with its likeliest continuations.",
+    "doctor": "Say what may be wrong with a text before it is trained on.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labelled texts apart.",

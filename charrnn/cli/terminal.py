@@ -61,6 +61,16 @@ def write(text: str) -> None:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
+def write_styled(label: str, text: str, style: str) -> None:
+    """Write a line that begins with a label in a style of rich, where the terminal has colors."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with _output() as stdout:
+        console = Console(file=stdout, highlight=False, emoji=False, soft_wrap=True)
+        console.print(Text(visible(label), style=style) + Text(visible(text)))
+
+
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
     with _output() as stdout:

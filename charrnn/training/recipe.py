@@ -79,8 +79,14 @@ class Recommendation:
         return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
-def recommend(
-    config: Config, fixed: set[str], train_ids: Ids, vocab_size: int, *, fine_tuning: bool = False
+def recommend(  # noqa: PLR0913  # six, and all of them matter
+    config: Config,
+    fixed: set[str],
+    train_ids: Ids,
+    vocab_size: int,
+    *,
+    fine_tuning: bool = False,
+    work: float | None = None,
 ) -> Recommendation:
     """Choose what nobody fixed.
 
@@ -88,8 +94,9 @@ def recommend(
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
     fine_tuning   the run starts from a model that predicts the text already
+    work          what this machine does in a second; see ``work_per_second``. None: it is measured
     """
-    budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
+    budget, chars = _Budget(config, fixed, train_ids, vocab_size, work), len(train_ids)
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
@@ -195,7 +202,14 @@ def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
 class _Budget:
     """How much text a run can read with a given model."""
 
-    def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        fixed: set[str],
+        train_ids: Ids,
+        vocab_size: int,
+        work: float | None,
+    ) -> None:
         run = config.run
         self.vocab_size = vocab_size
         limits = [
@@ -205,20 +219,30 @@ class _Budget:
         self.most = min((limit for limit in limits if limit), default=math.inf)
         self.seconds = run.seconds
         if self.seconds is not None:
-            trial = config.model
-            if "hidden_size" not in fixed:
-                trial = replace(trial, hidden_size=TRIAL_SIZE)
-            speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
-            self.work = speed * self.seconds * self._cost(trial)
+            work = work or work_per_second(config, fixed, train_ids, vocab_size)
+            self.work = work * self.seconds
 
     def readable(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read."""
         if self.seconds is None:
             return self.most
-        return min(self.work / self._cost(model), self.most)
+        return min(self.work / _cost(model, self.vocab_size), self.most)
 
-    def _cost(self, model: ModelConfig) -> int:
-        return FIXED_COST + recurrent_weights(model) + self.vocab_size * model.hidden_size
+
+def _cost(model: ModelConfig, vocab_size: int) -> int:
+    """Return what a character costs, in weights."""
+    return FIXED_COST + recurrent_weights(model) + vocab_size * model.hidden_size
+
+
+def work_per_second(
+    config: Config, fixed: Collection[str], train_ids: Ids, vocab_size: int
+) -> float:
+    """Measure how many characters this machine learns in a second, times what one costs."""
+    trial = config.model
+    if "hidden_size" not in fixed:
+        trial = replace(trial, hidden_size=TRIAL_SIZE)
+    speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
+    return speed * _cost(trial, vocab_size)
 
 
 def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> float:
