@@ -69,6 +69,6 @@ def _fix(corpus: list[str], encoding: str, also: list[str], skip: list[str]) -> 
             terminal.write_bytes(piece.encode())
     for name in REPAIRS:
         if count := mender.counts.get(name):
-            terminal.note(f"{name}: {count:,} {REPAIRS[name][0]}")
+            terminal.note(f"{name}: {count:,} {REPAIRS[name].about}")
     if not mender.counts:
         terminal.note("nothing to repair")

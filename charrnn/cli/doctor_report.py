@@ -38,9 +38,7 @@ def report(corpus: list[str], encoding: str, *, as_json: bool) -> None:
 class _Plan:
     """What to type next."""
 
-    def __init__(
-        self, corpus: list[str], diagnosis: Diagnosis, expected: Forecast | None
-    ) -> None:
+    def __init__(self, corpus: list[str], diagnosis: Diagnosis, expected: Forecast | None) -> None:
         self.diagnosis, self.expected = diagnosis, expected
         text = diagnosis.text
         faults = [found for found in diagnosis.findings if found.level == "fault"]
@@ -83,7 +81,9 @@ def _where(finding: Finding, corpus: list[str]) -> str:
     parts = []
     if finding.place is not None:
         name = "" if len(corpus) == 1 else f"{finding.place.source} "
-        parts.append(f"{'first in ' if (finding.count or 0) > 1 else ''}{name}line {finding.place.line:,}")
+        parts.append(
+            f"{'first in ' if (finding.count or 0) > 1 else ''}{name}line {finding.place.line:,}"
+        )
     if finding.example:
         parts.append(escape(finding.example))
     return f" ({': '.join(parts)})" if parts else ""

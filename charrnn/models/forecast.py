@@ -2,10 +2,12 @@
 
 What it chooses is what ``charrnn train`` would choose: the same code decides. The loss is that of
 the held-out text, as training reports it, from three things that are measured in a second or two:
-what an n-gram model of the text leaves of its held-out part (H), what the base model leaves of it
-before training, if the run starts from one (B), and how often the text will be read (P):
+what an n-gram model of the text leaves of its held-out part (H), what the base model leaves of the
+text before training, if the run starts from one (B), and how much the run will read, in characters
+(R) and in passes through the text (P):
 
-    ln loss = k + a ln H + b ln B + s log2(1 + READ_OFTEN / P)
+    from nothing    ln loss = k + ln H + s log2(1 + 1,000,000 / R)
+    from a base     ln loss = k + a ln H + b ln B + s log2(1 + 3 / P)
 
 ``benchmarks/forecast.py`` fits the numbers to runs of charrnn; benchmarks/QUALITY.md says how well
 they foretell runs on other texts.
@@ -35,42 +37,44 @@ from charrnn.training.recipe import (
     work_per_second,
 )
 
-READ_OFTEN = 3.0
-
 
 @dataclass(frozen=True)
 class Law:
-    """The numbers of the formula above, and the share by which two of three forecasts err at most."""
+    """The numbers of a formula above, and the share by which four of five forecasts err at most.
+
+    much   what is much to read: in characters, or in passes through the text
+    """
 
     k: float
     a: float
     b: float
     s: float
+    much: float
     error: float
 
-    def nats(self, ngrams: float, base: float | None, passes: float) -> float:
-        """Return the loss to expect, in nats per character."""
-        log = self.k + self.a * math.log(ngrams) + self.s * math.log2(1 + READ_OFTEN / passes)
+    def nats(self, ngrams: float, base: float | None, read: float) -> float:
+        """Return the loss to expect, in nats per character.
+
+        read   how much the run will read, in the unit of ``much``
+        """
+        log = self.k + self.a * math.log(ngrams) + self.s * math.log2(1 + self.much / read)
         return math.exp(log + (self.b * math.log(base) if base else 0.0))
 
 
-LAWS = {
-    "nothing": Law(k=-0.13, a=1.0, b=0.0, s=0.06, error=0.05),
-    "base": Law(k=-0.19, a=0.66, b=0.27, s=0.01, error=0.05),
-    "lines": Law(k=-0.10, a=1.0, b=0.0, s=0.06, error=0.07),
-}
+FROM_NOTHING = Law(k=-0.147, a=1.0, b=0.0, s=0.060, much=1_000_000, error=0.06)
+FROM_BASE = Law(k=-0.276, a=0.742, b=0.353, s=0.031, much=3, error=0.06)
 
 # Times to choose from, in seconds, and the share of the loss that twice the time must save.
-TIMES = (20, 60, 120, 300, 600, 1200)
-WORTH = 0.01
+TIMES = (20, 60, 120, 300, 600)
+WORTH = 0.015
 
 # Characters that are counted for H, from all over a text; and what a forecast needs.
 COUNTED, PIECES = 1_000_000, 10
 FEWEST = 200
 # The share to hold out for H where training holds none out, and how much of a text is looked at.
 SHARE_OUT, LARGEST = 0.1, 1 << 26
-# Seconds to start Python and to save.
-AROUND = 0.8
+# Seconds to start Python and to save; and of a run whose share for measuring the speed is enough.
+AROUND, TRIAL = 0.8, 30.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Forecast:
     recommendation   what training will choose
     parameters       numbers that are learned
     nats             the loss to expect on held-out text, in nats per character
-    low, high        two of three runs are between these
+    low, high        four of five runs are between these
     ngrams           what an n-gram model leaves, in nats per character
     """
 
@@ -117,12 +121,13 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     start = choose_start(None, config, set(), corpus)
     ready = prepare(start, corpus, set())
     before = time.perf_counter() - began + reading + AROUND
-    work = work_per_second(ready.config, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
-    law = LAWS["base" if start.source else "lines" if lines else "nothing"]
+    trial = replace(ready.config, run=replace(ready.config.run, seconds=TRIAL))
+    work = work_per_second(trial, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
     ngrams = _ngrams(ready)
     base = measure(start.source, corpus).nats if start.source else None
+    law, unit = (FROM_BASE, 1) if base else (FROM_NOTHING, len(ready.train_ids))
     runs = [_chosen(ready, seconds, work, fine_tuning=base is not None) for seconds in TIMES]
-    losses = [law.nats(ngrams, base, run.passes) for run in runs]
+    losses = [law.nats(ngrams, base, run.passes * unit) for run in runs]
     best = _worthwhile(runs, losses)
     run, nats = runs[best], losses[best]
     takes = before + _seconds(run, ready, TIMES[best])
@@ -167,15 +172,11 @@ def _from_all_over(ids: Ids) -> Ids:
     return pieces
 
 
-def _chosen(
-    ready: Prepared, seconds: float, work: float, *, fine_tuning: bool
-) -> Recommendation:
+def _chosen(ready: Prepared, seconds: float, work: float, *, fine_tuning: bool) -> Recommendation:
     """Return what training would choose for this time."""
     config = replace(ready.config, run=replace(ready.config.run, seconds=float(seconds)))
     size = len(ready.corpus.vocabulary)
-    return recommend(
-        config, ready.fixed, ready.train_ids, size, fine_tuning=fine_tuning, work=work
-    )
+    return recommend(config, ready.fixed, ready.train_ids, size, fine_tuning=fine_tuning, work=work)
 
 
 def _worthwhile(runs: list[Recommendation], losses: list[float]) -> int:

@@ -1,25 +1,27 @@
 """Texts with one fault each, and clean ones in several languages, to try the doctor on."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.support import ROOT
 
 CORPORA = ROOT / "corpora"
 
-RUSSIAN = """Утром старый смотритель поднялся на маяк и зажёг лампу, хотя солнце уже стояло над морем.
+RUSSIAN = """Утром старый смотритель поднялся на маяк и зажёг лампу, хотя солнце уже взошло.
 «Зачем ты это делаешь?» — спросила его дочь. Он долго молчал, потом ответил: «Чтобы море не забыло,
 где мы живём». Она засмеялась и пошла вниз, к лодкам, где рыбаки чинили сети и спорили о погоде.
 К вечеру поднялся ветер. Лодки вернулись рано, и на пристани собрались почти все жители посёлка.
 Смотритель стоял у окна и считал паруса: три, пять, семь. Восьмого не было видно до самой ночи.
 """
-CHINESE = """清晨，老人走上山坡，看见雾从河谷里慢慢升起来。他说：“今天会下雨。”孙女不相信，抬头看着天空。
+CHINESE = """\
+清晨，老人走上山坡，看见雾从河谷里慢慢升起来。他说：“今天会下雨。”孙女不相信，抬头看着天空。
 中午的时候，村里的人都在田里忙着收麦子，没有人注意到西边的云。老人坐在门口，把雨伞放在身边。
 到了下午，风停了，鸟也不叫了，天一下子黑了下来。大雨落下来的时候，大家都跑进屋里，只有孩子们还在笑。
 晚上雨小了，孙女问：“爷爷，你是怎么知道的？”他想了想，说：“山告诉我的，你听，它现在还在说话呢。”
 """
-JAPANESE = """朝、祖父は山の道をゆっくり歩いていた。霧が谷から上がってくるのを見て、「今日は雨だ」と言った。
+JAPANESE = """\
+朝、祖父は山の道をゆっくり歩いていた。霧が谷から上がってくるのを見て、「今日は雨だ」と言った。
 わたしは空を見上げたが、雲はひとつもなかった。それでも祖父は傘を持って出かけた。
 午後になると風が止まり、鳥の声も消えた。やがて大粒の雨が屋根をたたきはじめた。
 """
@@ -81,7 +83,7 @@ def python() -> str:
     return (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8")
 
 
-CLEAN = {
+CLEAN: dict[str, Callable[[], str]] = {
     "English prose": english,
     "a whole book": lambda: (CORPORA / "harbour.txt").read_text(encoding="utf-8"),
     "French prose": french,
@@ -148,12 +150,23 @@ FOOTER = """
 Updated editions will replace the previous one.
 """
 
+
 def _utf8(text: str) -> bytes:
     return text.encode()
 
 
-def faulty() -> Iterator[tuple[str, str, bytes]]:
+Case = tuple[str, str, bytes]
+
+
+def faulty() -> Iterator[Case]:
     """Yield texts with one fault: what it is, the names of the findings, and the bytes."""
+    yield from _encodings()
+    yield from _characters()
+    yield from _contents()
+    yield from _lines()
+
+
+def _encodings() -> Iterator[Case]:
     text, accents = english(), french()
     plain = accents.replace("’", "'").replace("œ", "oe").replace("…", "...").replace("—", "-")
     yield "cp1252", "encoding", accents.encode("cp1252", "replace")
@@ -167,6 +180,10 @@ def faulty() -> Iterator[tuple[str, str, bytes]]:
     yield "UTF-16 without a mark", "encoding", text.encode("utf-16-le")
     yield "UTF-32", "encoding", text.encode("utf-32")
     yield "damaged UTF-8", "encoding", accents.encode().replace("é".encode(), b"\xe9", 1)
+
+
+def _characters() -> Iterator[Case]:
+    text, accents = english(), french()
     yield "mark between files", "bom", _utf8(put(text, "\ufeffThe second file."))
     yield "CR LF", "line-ends", _utf8(text.replace("\n", "\r\n"))
     yield "mixed line ends", "line-ends", _utf8(text.replace("\n", "\r\n", 9))
@@ -175,7 +192,7 @@ def faulty() -> Iterator[tuple[str, str, bytes]]:
     yield "NUL", "controls", _utf8(marked(text, "\0"))
     yield "escape sequences", "controls", _utf8(put(text, "\x1b[31mred\x1b[0m again."))
     yield "form feed", "controls", _utf8(put(text, "\f"))
-    yield "decomposed", "normal-form", _utf8(unicodedata.normalize("NFD", plain))
+    yield "decomposed", "normal-form", _utf8(unicodedata.normalize("NFD", accents))
     yield "one decomposed", "normal-form", _utf8(put(accents, "Une autre fe\u0302te."))
     yield "Cyrillic in Latin", "look-alikes", _utf8(marked(text, "а"))
     yield "Latin in Cyrillic", "look-alikes", _utf8(RUSSIAN.replace("смотритель", "cмотритель", 1))
@@ -188,8 +205,12 @@ def faulty() -> Iterator[tuple[str, str, bytes]]:
     yield "soft hyphen", "zero-width", _utf8(marked(text, "\xad"))
     yield "direction mark", "zero-width", _utf8(marked(text, "\u202e"))
     yield "no-break hyphen", "dashes", _utf8(put(text, "It was a well\u2011known fact."))
-    yield "two long dashes", "dashes", _utf8(put(text, "He waited -- and then — nothing."))
+    yield "two long dashes", "long-dashes", _utf8(put(text, "He waited -- and then — nothing."))
     yield "ligature", "ligatures", _utf8(put(text, "The ﬁrst of them."))
+
+
+def _contents() -> Iterator[Case]:
+    text = english()
     yield "UTF-8 as Latin-1", "mojibake", _utf8(put(text, "A cafÃ© by the sea."))
     yield "UTF-8 as cp1252", "mojibake", _utf8(put(text, "Nobody knew â€” or said."))
     yield "twice", "mojibake", _utf8(put(text, "A cafÃƒÂ© by the sea."))
@@ -207,9 +228,17 @@ def faulty() -> Iterator[tuple[str, str, bytes]]:
     yield "page numbers", "page-numbers", _utf8(paged(text))
     yield "marked page numbers", "page-numbers", _utf8(put(put(put(text, "- 3 -", 60), "- 2 -", 40),
                                                           "- 1 -", 20))  # fmt: skip
+
+
+def _lines() -> Iterator[Case]:
+    text = english()
     yield "space at line ends", "trailing-space", _utf8(text.replace(",\n", ", \n", 2))
     yield "tabs and spaces", "indentation", _utf8(put(put(text, "\tOne."), "    Two."))
-    yield "a line twice", "duplicate-lines", _utf8(text + (max(text.split("\n"), key=len) + "\n") * 5)
+    yield (
+        "a line twice",
+        "duplicate-lines",
+        _utf8(text + (max(text.split("\n"), key=len) + "\n") * 5),
+    )
     yield "a name twice", "duplicate-lines", _utf8(put(names(), "Abelisaurus", 700))
     yield "a long name", "long-lines", _utf8(put(names(), "x" * 300, 700))
     yield "a paragraph twice", "repeated-paragraphs", _utf8(twice(text))

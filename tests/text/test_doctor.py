@@ -63,7 +63,6 @@ def test_a_clean_text_has_no_fault_and_stays_as_it_is(kind: str, tmp_path: Path)
         ("one decomposed", 21, 1),
         ("curly quotes", 21, 2),
         ("straight quotes", 21, 2),
-        ("two long dashes", 21, 1),
         ("damaged UTF-8", 6, 1),
         ("Gutenberg", 5, 2),
         ("a name twice", 701, 1),
@@ -156,7 +155,8 @@ def test_a_long_text_is_counted_whole_and_looked_at_in_parts(
 
 NASTY = st.text(
     st.sampled_from(
-        "aAbé e\u0301\u0327ÃÂâÄÐÑ©¢€™”“\x80\x92\x99\xa0\xad\u200b\u200d\ufeff\u202e👩к\u0430\u212b\u2126ﬁ"
+        "aAbé e\u0301\u0327ÃÂâÄÐÑ"
+        "©¢€™”“\x80\x92\x99\xa0\xad\u200b\u200d\ufeff\u202e👩к\u0430\u212b\u2126ﬁ"
         "\r\n\t\v\f\x00\x08\x1b[3m&amp;#;x-–‑−—'’\"\u2028\x85中が\u3099"
     ),
     max_size=40,
@@ -252,9 +252,9 @@ def test_a_repair_restores_what_was_meant(broken: str, mended: str | None) -> No
 @pytest.mark.parametrize(
     ("name", "broken", "mended"),
     [
-        ("quotes", "“don’t”", "\"don't\""),
+        ("quotes", "“don’t”", '"don\'t"'),
         ("dashes", "a‑b − c — d", "a-b - c — d"),
-        ("spaces", "a\xa0b\u3000c", "a b c"),
+        ("spaces", "a\xa0b\u2003c", "a b c"),
         ("ligatures", "ﬁre", "fire"),
         ("look-alikes", "cаr, μm, привeт", "car, μm, привет"),
         ("entities", "a &amp;lt; b &eacute; &none;", "a < b é &none;"),

@@ -8,7 +8,7 @@ from charrnn.text.doctor.characters import ENTITY
 from charrnn.text.doctor.examined import Examined, Passage
 from charrnn.text.doctor.finding import Finding, Level
 from charrnn.text.doctor.gutenberg import BOOK_PARTS, END, START
-from charrnn.text.doctor.wording import in_file, lot
+from charrnn.text.doctor.wording import Found, lot, search, shown
 from charrnn.text.lines import SENTENCE_ENDS
 
 # Page numbers: so many, of which this share is followed by a larger one, near by, and interrupts a
@@ -16,8 +16,8 @@ from charrnn.text.lines import SENTENCE_ENDS
 FEWEST_PAGES, MOST_IN_ORDER, NEXT_PAGES, INTERRUPTS = 3, 0.7, 5, 0.5
 
 _TAGS = (
-    "a|abbr|b|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|li|link|"
-    "meta|ol|p|pre|script|small|span|strong|style|sub|sup|table|tbody|td|th|title|tr|u|ul"
+    "a|abbr|b|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|li|"
+    "link|meta|ol|p|pre|script|small|span|strong|style|sub|sup|table|tbody|td|th|title|tr|u|ul"
 )
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s<>\"']+|\bwww\.[\w-]+\.[^\s<>\"']+")
@@ -26,10 +26,19 @@ _COPYRIGHT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LICENSE = re.compile(
-    "^.*(?:permission is hereby granted|licensed under (?:the |an? )?(?:apache|mit|bsd|gnu|gpl|creative|terms|mozilla)|gnu (?:lesser |affero )?general "
+    "^.*(?:permission is hereby granted|licensed under (?:the |an? )?"
+    "(?:apache|mit|bsd|gnu|gpl|creative|terms|mozilla)|gnu (?:lesser |affero )?general "
     "public license|this ebook is for the use of|redistribution and use in source|"
     "creative commons attribution|project gutenberg literary archive).*$",
     re.IGNORECASE | re.MULTILINE,
+)
+# Name, pattern, what it is called in the singular and plural, and what to do about it.
+_PATTERNS = (
+    ("license", _LICENSE, "line of a license", "lines of a license", "remove the license by hand"),
+    ("copyright", _COPYRIGHT, "copyright line", "copyright lines", "remove them by hand"),
+    ("html-tags", _TAG, "HTML tag", "HTML tags", "convert to text: pandoc -f html -t plain"),
+    ("html-entities", ENTITY, "HTML entity", "HTML entities", ""),
+    ("urls", _URL, "URL", "URLs", "sed -E 's#https?://[^ ]+##g' removes them"),
 )
 _GUTENBERG = re.compile(rf"^(?:{START.pattern}|{END.pattern}).*$", re.IGNORECASE | re.MULTILINE)
 _PAGE = re.compile(
@@ -39,70 +48,28 @@ _PAGE = re.compile(
 
 
 def gutenberg(text: Examined) -> Iterator[Finding]:
-    """Header and license of Project Gutenberg."""
-    yield from in_file(
-        text,
-        "gutenberg",
-        _GUTENBERG,
-        lambda count, _: (f"Project Gutenberg's header or license: {lot(count, 'marker')}", ""),
-        repair=BOOK_PARTS,
-    )
+    """Find header and license of Project Gutenberg."""
+    if found := search(text, _GUTENBERG):
+        message = f"Project Gutenberg's header or license: {lot(found.times, 'marker')}"
+        yield Finding("gutenberg", "fault", message, "", *_shown(found), repair=BOOK_PARTS)
 
 
-def licenses(text: Examined) -> Iterator[Finding]:
-    """Licenses and copyright lines; in code they are a part of it."""
-    yield from in_file(
-        text,
-        "license",
-        _LICENSE,
-        lambda count, _: (f"a license, in {lot(count, 'line')}", "remove it by hand"),
-        level=_level(text),
-    )
-    yield from in_file(
-        text,
-        "copyright",
-        _COPYRIGHT,
-        lambda count, _: (lot(count, "copyright line"), "remove them by hand"),
-        level=_level(text),
-    )
+def belongings(text: Examined) -> Iterator[Finding]:
+    """Find licenses, copyright lines, HTML and addresses; in code they are a part of it."""
+    level: Level = "note" if text.kind == "code" else "fault"
+    for name, pattern, one, more, following in _PATTERNS:
+        if found := search(text, pattern):
+            repair = "entities" if name == "html-entities" else None
+            message = lot(found.times, one, more)
+            yield Finding(name, level, message, following, *_shown(found), repair=repair)
 
 
-def markup(text: Examined) -> Iterator[Finding]:
-    """HTML."""
-    yield from in_file(
-        text,
-        "html-tags",
-        _TAG,
-        lambda count, _: (
-            lot(count, "HTML tag"),
-            "convert it to text: pandoc -f html -t plain --wrap=none",
-        ),
-        level=_level(text),
-    )
-    if "&" in text.counts:
-        yield from in_file(
-            text,
-            "html-entities",
-            ENTITY,
-            lambda count, _: (lot(count, "HTML entity", "HTML entities"), ""),
-            level=_level(text),
-            repair="entities",
-        )
-
-
-def addresses(text: Examined) -> Iterator[Finding]:
-    """Addresses of pages: hard to learn, and nothing to read."""
-    yield from in_file(
-        text,
-        "urls",
-        _URL,
-        lambda count, _: (lot(count, "URL"), "sed -E 's#https?://[^ ]+##g' removes them"),
-        level=_level(text),
-    )
+def _shown(found: Found) -> Found:
+    return found._replace(example=shown(found.example))
 
 
 def page_numbers(text: Examined) -> Iterator[Finding]:
-    """Numbers of pages in the middle of the text."""
+    """Find numbers of pages in the middle of the text."""
     if text.kind == "list":
         return
     for passage in text.passages:
@@ -138,7 +105,3 @@ def _pages(passage: Passage) -> list[tuple[int, int, bool]]:
             before = line.rstrip()
         offset += len(line) + 1
     return found
-
-
-def _level(text: Examined) -> Level:
-    return "note" if text.kind == "code" else "fault"

@@ -3,9 +3,8 @@
 import re
 
 # Escape sequences of terminals; overstruck characters of manual pages; other control characters.
-CONTROLS = (
-    r"\x1b\[[0-?]*[ -/]*[@-~]|[ -~]\x08|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"
-)
+CONTROLS = r"\x1b\[[0-?]*[ -/]*[@-~]|[ -~]\x08|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"
+CONTROL_CHARACTERS = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0)))) - {"\t", "\n"}
 CONTROL = re.compile("[\x00-\x08\x0c\x0e-\x1f\x7f-\x9f]")
 
 # Invisible characters, where no neighbor needs them: emoji, Arabic, Hebrew and Indic scripts, Thai
@@ -21,7 +20,8 @@ INVISIBLE = frozenset(
 _INVISIBLE = "".join(sorted(INVISIBLE))
 ZERO_WIDTH = rf"(?<![^{_NEEDS_NONE}])[{_INVISIBLE}]+(?![^{_NEEDS_NONE}])"
 
-OTHER_SPACE = "[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+# But for the ideographic space.
+OTHER_SPACE = "[\xa0\u1680\u2000-\u200a\u202f\u205f]"
 
 STRAIGHT = dict.fromkeys("‘’‚‛′", "'") | dict.fromkeys("“”„‟″", '"')
 CURLY_DOUBLE, CURLY_SINGLE = "“”„‟", "‘’‚‛"
@@ -43,6 +43,7 @@ _TO_GREEK = dict(zip(*reversed(_GREEK), strict=True))
 _LATIN, _OTHER = "A-Za-zÀ-ÖØ-öø-ɏ", "\u0370-\u03ff\u0400-\u052f"
 SCRIPTS_MEET = re.compile(f"[{_LATIN}][{_OTHER}]|[{_OTHER}][{_LATIN}]")
 MIXED_WORD = re.compile(f"[{_LATIN}{_OTHER}]*?(?:{SCRIPTS_MEET.pattern})[{_LATIN}{_OTHER}]*")
+OTHER_LETTERS = "".join(map(chr, (*range(0x370, 0x400), *range(0x400, 0x530))))
 _CYRILLIC_LETTER = re.compile("[\u0400-\u052f]")
 
 

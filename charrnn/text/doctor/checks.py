@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from charrnn.text.doctor import boilerplate_checks as boilerplate
 from charrnn.text.doctor import character_checks as characters
 from charrnn.text.doctor import line_checks as lines
+from charrnn.text.doctor import punctuation_checks as punctuation
 from charrnn.text.doctor.examined import Examined
 from charrnn.text.doctor.finding import Finding
 from charrnn.text.doctor.size_checks import size
@@ -15,20 +16,18 @@ CHECKS: tuple[Check, ...] = (
     size,
     characters.byte_order_marks,
     characters.mojibake,
-    characters.replacement_characters,
+    characters.lost_characters,
     lines.line_ends,
     characters.controls,
     characters.invisible,
     characters.normal_form,
     characters.look_alikes,
-    characters.quotes,
-    characters.spaces,
-    characters.dashes,
-    characters.ligatures,
+    punctuation.quotes,
+    punctuation.spaces,
+    punctuation.dashes,
+    punctuation.ligatures,
     boilerplate.gutenberg,
-    boilerplate.licenses,
-    boilerplate.markup,
-    boilerplate.addresses,
+    boilerplate.belongings,
     boilerplate.page_numbers,
     lines.trailing_space,
     lines.indentation,

@@ -64,8 +64,8 @@ def mending(
 
     names   of the repairs
 
-    Raises CorpusError for a file that cannot be read or decoded, before the first piece; ConfigError
-    for an unknown encoding or repair.
+    Raises CorpusError for a file that cannot be read or decoded, before the first piece;
+    ConfigError for an unknown encoding.
     """
     mender = Mender(names)
     with readable(sources) as paths:
@@ -88,9 +88,7 @@ def _pieces(paths: Sequence[str], encoding: str, mender: Mender) -> Iterator[str
         yield from reader.pieces(path)
 
 
-def _undecodable(
-    paths: Sequence[str], names: Sequence[str], encoding: str
-) -> _Undecodable | None:
+def _undecodable(paths: Sequence[str], names: Sequence[str], encoding: str) -> _Undecodable | None:
     """Return what is wrong with the first file that is not in this encoding, or None."""
     for path, name in zip(paths, names, strict=True):
         wide = wide_encoding(_beginning(path)) if encoding == "utf-8" else None

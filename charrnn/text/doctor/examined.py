@@ -26,7 +26,7 @@ from charrnn.text.doctor.kind import Kind, kind_of
 from charrnn.text.doctor.mojibake import sequences
 from charrnn.text.encoding import encode_pieces
 from charrnn.text.reading import PIECE_BYTES, STDIN, Reader, opened
-from charrnn.text.vocabulary import CODE_POINTS, code_points
+from charrnn.text.vocabulary import CODE_POINTS, Ids, code_points
 
 # Characters that slow checks look at, and where a line without an end is cut.
 LOOKED_AT, LONGEST_LINE = 1 << 22, 1 << 22
@@ -196,9 +196,9 @@ class _Watch:
 
     def _note(self, passage: Passage) -> None:
         text = passage.text
-        points = np.frombuffer(text.encode("ascii"), np.uint8) if text.isascii() else None
-        if points is None:
-            points = code_points(text)
+        points: Ids = (
+            np.frombuffer(text.encode("ascii"), np.uint8) if text.isascii() else code_points(text)
+        )
         new = np.flatnonzero(~self.known[points])
         if len(new):
             found, first = np.unique(points[new], return_index=True)

@@ -14,7 +14,8 @@ from charrnn.text.reading import opened
 
 # Lines with bytes that are not ASCII, of so many bytes together, tell.
 LOOKED_AT, LONGEST = 1 << 16, 1 << 24
-# What must be usual of the characters, and how much less the next encoding may have to be named too.
+# What must be usual of the characters, and how much less another encoding that is named too may
+# have.
 FITS, CLOSE = 0.3, 0.05
 # From which share of lines on that are sound UTF-8, the others are damaged.
 MOSTLY_UTF8 = 0.5
@@ -97,13 +98,12 @@ def guesses(source: str) -> list[Guess]:
     if len(_BINARY.findall(telling)) > MOST_BINARY * len(telling):
         return []
     found = [guess for encoding in _ENCODINGS if (guess := _judged(telling, encoding))]
-    best: list[Guess] = []
-    for guess in sorted(found, key=lambda guess: -guess.score):
-        if guess.score >= max(FITS, found and best[0].score - CLOSE if best else 0) and not any(
-            other.sample == guess.sample for other in best
-        ):
-            best.append(guess)
-    return best
+    least = max([FITS, *(guess.score - CLOSE for guess in found)])
+    fitting = sorted(
+        (guess for guess in found if guess.score >= least), key=lambda guess: -guess.score
+    )
+    different = {guess.sample: guess for guess in reversed(fitting)}
+    return [guess for guess in fitting if different[guess.sample] is guess]
 
 
 def wide_encoding(beginning: bytes) -> str | None:

@@ -84,7 +84,7 @@ class Stripper:
                 self._part = _Part.BOOK
 
     def _released(self, *, but_blank: bool = False) -> Iterator[str]:
-        """Yield what is held, which is no header or license; the blank lines at its end may stay."""
+        """Yield what is held, because it is the book's; blank lines at its end may be held on."""
         text = "".join(self._held)
         kept = _but_blank_end(text) if but_blank else text
         if kept:

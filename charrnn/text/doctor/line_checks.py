@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from charrnn.text.doctor.character_checks import first, total
 from charrnn.text.doctor.examined import Examined
 from charrnn.text.doctor.finding import Finding, Place
-from charrnn.text.doctor.wording import in_file, lot, shown
+from charrnn.text.doctor.wording import first, lot, search, shown, total
 from charrnn.text.lines import LONGEST, SENTENCE_ENDS
 
 # From which length on a line is too long for an editor, and for a window by far.
@@ -30,7 +29,7 @@ _HYPHEN = re.compile(r"([^\W\d_]{2,})-[ \t]*\r?\n[ \t]*([^\W\d_A-ZÀ-Þ]{2,})")
 
 
 def line_ends(text: Examined) -> Iterator[Finding]:
-    """Line ends other than one line feed: the model learns every carriage return."""
+    """Find line ends other than one line feed: the model learns every carriage return."""
     cr, lf = text.counts.get("\r", 0), text.counts.get("\n", 0)
     kinds = {"CR LF": text.crlf, "CR alone (old Mac)": cr - text.crlf, "LF": lf - text.crlf}
     kinds |= {
@@ -48,18 +47,15 @@ def line_ends(text: Examined) -> Iterator[Finding]:
 
 
 def trailing_space(text: Examined) -> Iterator[Finding]:
-    """White space that nobody sees."""
-    yield from in_file(
-        text,
-        "trailing-space",
-        _TRAILING,
-        lambda count, _: (f"{lot(count, 'line')} with white space at the end", ""),
-        repair="trailing-space",
-    )
+    """Find white space that nobody sees."""
+    if found := search(text, _TRAILING):
+        message = f"{lot(found.times, 'line')} with white space at the end"
+        count, place, _ = found
+        yield Finding("trailing-space", "fault", message, "", count, place, repair="trailing-space")
 
 
 def indentation(text: Examined) -> Iterator[Finding]:
-    """Lines that begin with tabs, and others that begin with spaces."""
+    """Find lines that begin with tabs where others begin with spaces."""
     if "\t" not in text.counts:
         return
     tabs, spaces, place = 0, 0, None
@@ -80,7 +76,7 @@ def indentation(text: Examined) -> Iterator[Finding]:
 
 
 def long_lines(text: Examined) -> Iterator[Finding]:
-    """Lines of a length that no text for readers has; in a list, those that --lines would cut."""
+    """Find lines longer than a text for readers has; in a list, those that --lines would cut."""
     limit = LONGEST if text.kind == "list" else VERY_LONG
     count, longest, place = 0, 0, None
     for passage in text.passages:
@@ -94,8 +90,7 @@ def long_lines(text: Examined) -> Iterator[Finding]:
         yield Finding(
             "long-lines",
             "fault" if text.kind == "list" else "note",
-            f"{lot(count, 'line')} of more than {limit:,} characters{cut}, "
-            f"the longest {longest:,}",
+            f"{lot(count, 'line')} of more than {limit:,} characters{cut}, the longest {longest:,}",
             "is it text? fold -s breaks it into lines" if not cut else "break or remove them",
             count,
             place,
@@ -103,13 +98,13 @@ def long_lines(text: Examined) -> Iterator[Finding]:
 
 
 def repetitions(text: Examined) -> Iterator[Finding]:
-    """Paragraphs that stand there twice; where there are none, lines."""
+    """Find paragraphs that stand there twice; where there are none, lines."""
     found = [*_repeated_paragraphs(text)]
     yield from found or _duplicate_lines(text)
 
 
 def _duplicate_lines(text: Examined) -> Iterator[Finding]:
-    """Lines that stand there twice: all of a list, of other texts the long ones."""
+    """Find lines that stand there twice: of a list any, of other texts long ones."""
     least = 1 if text.kind == "list" else LONG_ENOUGH
     lines = [
         line.strip() for passage in text.passages for line in passage.text.split("\n")
@@ -139,7 +134,7 @@ def _duplicate_lines(text: Examined) -> Iterator[Finding]:
 
 
 def _repeated_paragraphs(text: Examined) -> Iterator[Finding]:
-    """Paragraphs that stand there twice."""
+    """Find paragraphs that stand there twice."""
     seen: set[int] = set()
     count, place, example = 0, None, ""
     for passage in text.passages:
@@ -166,7 +161,7 @@ def _repeated_paragraphs(text: Examined) -> Iterator[Finding]:
 
 
 def hyphenation(text: Examined) -> Iterator[Finding]:
-    """Words that are divided at line ends, but for those that have a hyphen elsewhere too."""
+    """Find words divided at line ends, but for those that have a hyphen elsewhere too."""
     if "-" not in text.counts:
         return
     divided = [
@@ -175,9 +170,7 @@ def hyphenation(text: Examined) -> Iterator[Finding]:
     ]  # fmt: skip
     if len(divided) < HYPHENS:
         return
-    compounds = {
-        match for passage in text.passages for match in _COMPOUND.findall(passage.text)
-    }
+    compounds = {match for passage in text.passages for match in _COMPOUND.findall(passage.text)}
     divided = [entry for entry in divided if entry[1:] not in compounds]
     lines = sum(passage.text.count("\n") for passage in text.passages) or 1
     if len(divided) >= HYPHENS and len(divided) > HYPHENATED * lines:
@@ -194,10 +187,10 @@ def hyphenation(text: Examined) -> Iterator[Finding]:
 
 
 def wrapped(text: Examined) -> Iterator[Finding]:
-    """Prose that is broken into lines: the model learns where lines break."""
+    """Find prose that is broken into lines: the model learns where lines break."""
     if text.kind != "prose" or not text.passages:
         return
-    lines = [line.rstrip() for line in text.passages[0].text[:VERY_LONG * 10].split("\n")]
+    lines = [line.rstrip() for line in text.passages[0].text[: VERY_LONG * 10].split("\n")]
     pairs = [(a, b) for a, b in pairwise(lines) if a and b]
     inside = [a for a, b in pairs if a[-1] not in SENTENCE_ENDS and b.lstrip()[:1].islower()]
     longest = sorted(map(len, lines))[int(0.98 * (len(lines) - 1))]
@@ -212,7 +205,7 @@ def wrapped(text: Examined) -> Iterator[Finding]:
 
 
 def sorted_list(text: Examined) -> Iterator[Finding]:
-    """A list in alphabetical order: its end is not like its beginning."""
+    """Find a list in alphabetical order, whose end is not like its beginning."""
     if text.kind != "list" or not text.passages:
         return
     lines = [line for line in text.passages[0].text.casefold().split("\n") if line]
@@ -228,7 +221,7 @@ def sorted_list(text: Examined) -> Iterator[Finding]:
 
 
 def list_of_lines(text: Examined) -> Iterator[Finding]:
-    """A list, of which each line should be an example of its own."""
+    """Find a list, of which each line should be an example of its own."""
     if text.kind == "list":
         yield Finding(
             "list",
@@ -239,9 +232,7 @@ def list_of_lines(text: Examined) -> Iterator[Finding]:
         )
 
 
-def _second_place(
-    text: Examined, twice: dict[str, int], least: int
-) -> tuple[Place | None, str]:
+def _second_place(text: Examined, twice: dict[str, int], least: int) -> tuple[Place | None, str]:
     """Return where the first line stands that stood there before, and the line."""
     seen: set[str] = set()
     for passage in text.passages:

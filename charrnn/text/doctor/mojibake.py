@@ -10,15 +10,14 @@ no text has on purpose.
 """
 
 import re
+from contextlib import suppress
 
 
 def _read_as(byte: int) -> str:
     """Return how a byte reads in cp1252 and in Latin-1, as the inside of a character class."""
     characters = {chr(byte)}
-    try:
+    with suppress(UnicodeDecodeError):  # five bytes that cp1252 leaves out
         characters.add(bytes([byte]).decode("cp1252"))
-    except UnicodeDecodeError:  # five bytes that cp1252 leaves out
-        pass
     return "".join(map(re.escape, sorted(characters)))
 
 
@@ -49,9 +48,14 @@ _PATTERN = re.compile(
         ]
     )
 )
-_SIGNS = re.compile("[ÂÃÄÅâðïÐÑÎÏãäåæçèé]")
+_LEADS = "ÂÃÄÅâðïÐÑÎÏãäåæçèé"
+_LIKELY = re.compile(f"[{_LEADS}]{_NEXT}")
 # Control characters that are printed ones in cp1252.
 _CONTROLS = re.compile("[\x80\x82-\x8c\x8e\x91-\x9c\x9e\x9f]")
+
+
+# A text without any of these has nothing that was decoded wrongly.
+SIGNS = frozenset(_LEADS) | frozenset(map(chr, range(0x80, 0xA0)))
 
 
 def _bytes_of(text: str) -> bytes:
@@ -81,7 +85,7 @@ def misread_controls(text: str) -> list[tuple[int, str, str]]:
 
 def sequences(text: str) -> list[tuple[int, str, str]]:
     """Return what is certainly mojibake: its offset, what stands there and what it stands for."""
-    if _SIGNS.search(text) is None:
+    if _LIKELY.search(text) is None:
         return []
     found = [(match.start(), match[0], _decoded(match)) for match in _PATTERN.finditer(text)]
     return [entry for entry in found if entry[1] != entry[2]]
@@ -97,7 +101,7 @@ def undo(text: str) -> tuple[str, int]:
         count += meant != match[0]
         return meant
 
-    if _SIGNS.search(text) is not None:
+    if _LIKELY.search(text) is not None:
         text = _PATTERN.sub(decoded, text)
     text, controls = _CONTROLS.subn(lambda match: match[0].encode("latin-1").decode("cp1252"), text)
     return text, count + controls

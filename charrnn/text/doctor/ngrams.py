@@ -2,8 +2,8 @@
 
 p(x | h) = max(c(h x) - D, 0) / n(h) + D t(h) / n(h) p(x | h') with c, n and t the counts of h x, of
 h, and of the different characters after h; h' is h without its first character. That is absolute
-discounting, interpolated (Ney, Essen & Kneser 1994). It takes a fraction of a second, where training
-a network takes minutes.
+discounting, interpolated (Ney, Essen & Kneser 1994). It takes a fraction of a second, where
+training a network takes minutes.
 """
 
 import numpy as np
@@ -30,9 +30,7 @@ def ngram_nats(train_ids: Ids, held_out: Ids, vocab_size: int) -> float:
     seen, unseen = train_ids.astype(np.uint64), held_out.astype(np.uint64)
     p = np.full(len(unseen), 1 / vocab_size)
     for order in range(min(LONGEST_CONTEXT + 1, len(seen), len(unseen))):
-        counted, wanted = (
-            (_contexts(ids, order) << bits) | ids[order:] for ids in (seen, unseen)
-        )
+        counted, wanted = ((_contexts(ids, order) << bits) | ids[order:] for ids in (seen, unseen))
         p[order:] = _discounted(p[order:], np.sort(counted), wanted, bits)
     return float(-np.log(p).mean())
 

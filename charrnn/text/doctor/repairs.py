@@ -1,8 +1,8 @@
 """Repairs: from a text with faults to one without.
 
-Each is a function from a block of text to the block without the fault, and how often it had it. A
-block is cut where no repair looks across, so it does not matter how a text is cut. All repairs run
-over a block until none finds anything more. So what is mended stays as it is when mended again.
+They work on blocks of a text. A block is cut where no repair looks across, so it does not matter
+how a text is cut. All repairs run over a block until none finds anything more, so what is mended
+stays as it is when mended again.
 """
 
 import html
@@ -14,9 +14,27 @@ from dataclasses import dataclass, field
 from charrnn.errors import ConfigError
 from charrnn.text.doctor import characters as known
 from charrnn.text.doctor.gutenberg import BOOK_PARTS, Stripper
-from charrnn.text.doctor.mojibake import undo
+from charrnn.text.doctor.mojibake import SIGNS, undo
 
-Repair = Callable[[str], tuple[str, int]]
+Mend = Callable[[str], tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair.
+
+    about   what it counts, in the plural
+    mend    from a block of text to the block without the fault, and how often it had it; None for
+            the one that looks across blocks
+    signs   a block that has none of these characters has no such fault; None: any may have it
+    """
+
+    about: str
+    mend: Mend | None
+    signs: frozenset[str] | None = None
+
+
+_TRAILING = re.compile("[ \t]+(?=\n)")
 
 # Where a line without an end is cut: between two words if there are any, or two characters that
 # have nothing to do with each other.
@@ -27,12 +45,18 @@ _CUTS = (
 )
 
 
-def _removed(pattern: str, by: str = "") -> Repair:
+def _removed(pattern: str, by: str = "") -> Mend:
     compiled = re.compile(pattern)
     return lambda text: compiled.subn(by, text)
 
 
-def _mapped(table: dict[str, str]) -> Repair:
+def _stripped(text: str) -> tuple[str, int]:
+    if " \n" not in text and "\t\n" not in text:
+        return text, 0
+    return _TRAILING.subn("", text)
+
+
+def _mapped(table: dict[str, str]) -> Mend:
     compiled = re.compile("|".join(map(re.escape, table)))
     return lambda text: compiled.subn(lambda match: table[match[0]], text)
 
@@ -44,7 +68,7 @@ def _composed(text: str) -> tuple[str, int]:
     return mended, max(abs(len(text) - len(mended)), 1)
 
 
-def _replaced(pattern: re.Pattern[str], meant: Callable[[str], str]) -> Repair:
+def _replaced(pattern: re.Pattern[str], meant: Callable[[str], str]) -> Mend:
     """Return the repair that replaces each match by what is meant, and counts those that differ."""
 
     def repair(text: str) -> tuple[str, int]:
@@ -62,25 +86,41 @@ def _replaced(pattern: re.Pattern[str], meant: Callable[[str], str]) -> Repair:
 
 
 # Those that are safe: nothing is lost that anyone would miss.
-SAFE: dict[str, tuple[str, Repair | None]] = {
-    "bom": ("byte-order marks", _removed("\ufeff")),
-    "line-ends": ("line ends", _removed("\r+\n|[\r\v\u2028\u2029]", "\n")),
-    "mojibake": ("characters decoded wrongly", undo),
-    "controls": ("control characters", _removed(known.CONTROLS)),
-    "zero-width": ("invisible characters", _removed(known.ZERO_WIDTH)),
-    "normal-form": ("characters composed (NFC)", _composed),
-    "trailing-space": ("lines with white space at their end", _removed("[ \t]+(?=\n)")),
-    BOOK_PARTS: ("lines of Project Gutenberg's header and license", None),  # looks across blocks
+SAFE = {
+    "bom": Repair("byte-order marks", _removed("\ufeff"), frozenset("\ufeff")),
+    "line-ends": Repair(
+        "line ends", _removed("\r+\n|[\r\v\u2028\u2029]", "\n"), frozenset("\r\v\u2028\u2029")
+    ),
+    "mojibake": Repair("characters decoded wrongly", undo, SIGNS),
+    "controls": Repair("control characters", _removed(known.CONTROLS), known.CONTROL_CHARACTERS),
+    "zero-width": Repair("invisible characters", _removed(known.ZERO_WIDTH), known.INVISIBLE),
+    "normal-form": Repair("characters composed (NFC)", _composed),
+    "trailing-space": Repair("lines with white space at their end", _stripped),
+    BOOK_PARTS: Repair("lines of Project Gutenberg's header and license", None),
 }
 
 # Those that change what a reader sees, for who asks for them.
-OTHERS: dict[str, tuple[str, Repair | None]] = {
-    "quotes": ("curly quotation marks made straight", _mapped(known.STRAIGHT)),
-    "dashes": ("hyphens and dashes made one of - – —", _mapped(known.USUAL_DASHES)),
-    "spaces": ("other spaces made plain", _removed(known.OTHER_SPACE, " ")),
-    "ligatures": ("ligatures taken apart", _mapped(known.LIGATURES)),
-    "look-alikes": ("words made of one script", _replaced(known.MIXED_WORD, known.unmixed)),
-    "entities": ("HTML entities replaced", _replaced(known.ENTITY, html.unescape)),
+OTHERS = {
+    "quotes": Repair(
+        "curly quotation marks made straight", _mapped(known.STRAIGHT), frozenset(known.STRAIGHT)
+    ),
+    "dashes": Repair(
+        "hyphens and dashes made one of - – —",
+        _mapped(known.USUAL_DASHES),
+        frozenset(known.USUAL_DASHES),
+    ),
+    "spaces": Repair("other spaces made plain", _removed(known.OTHER_SPACE, " ")),
+    "ligatures": Repair(
+        "ligatures taken apart", _mapped(known.LIGATURES), frozenset(known.LIGATURES)
+    ),
+    "look-alikes": Repair(
+        "words made of one script",
+        _replaced(known.MIXED_WORD, known.unmixed),
+        frozenset(known.OTHER_LETTERS),
+    ),
+    "entities": Repair(
+        "HTML entities replaced", _replaced(known.ENTITY, html.unescape), frozenset("&")
+    ),
 }
 REPAIRS = SAFE | OTHERS
 
@@ -120,15 +160,25 @@ class Mender:
         self.count(BOOK_PARTS, stripper.lines)
 
     def _mended(self, text: str) -> str:
-        repairs = [(name, repair) for name, (_, repair) in REPAIRS.items() if name in self.names]
         while True:
-            before = text
-            for name, repair in repairs:
-                if repair is not None:
-                    text, count = repair(text)
-                    self.count(name, count)
+            before, there = text, set(text)
+            for name in REPAIRS:
+                if name in self.names:
+                    text = self._repaired(text, name, there)
             if text == before:
                 return text
+
+    def _repaired(self, text: str, name: str, there: set[str]) -> str:
+        """Return a block after one repair; what that uncovers is left to the next round.
+
+        there   characters of the block
+        """
+        repair = REPAIRS[name]
+        if repair.mend is None or (repair.signs is not None and repair.signs.isdisjoint(there)):
+            return text
+        text, count = repair.mend(text)
+        self.count(name, count)
+        return text
 
     def count(self, name: str, count: int) -> None:
         """Take note of what a repair has found."""

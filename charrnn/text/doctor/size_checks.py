@@ -12,7 +12,7 @@ LITTLE_TEXT = 1000
 
 
 def size(text: Examined) -> Iterator[Finding]:
-    """A text that is empty, too small, or always the same."""
+    """Find a text that is empty, too small, or always the same."""
     if not text.size:
         yield Finding("empty", "fault", "the text is empty", "give it some thousand characters", 0)
     elif all(char.isspace() for char in text.counts):

@@ -1,10 +1,12 @@
-"""How findings are put into words."""
+"""How findings are counted and put into words."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from charrnn.text.doctor.examined import Examined
-from charrnn.text.doctor.finding import Finding, Level
+from charrnn.text.doctor.finding import Place
 
 LISTED, SHOWN = 4, 40
 
@@ -26,35 +28,37 @@ def shown(text: str) -> str:
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
-def around(text: Examined, what: str) -> str:
-    """Return what stands around the first of these texts."""
-    for passage in text.passages:
-        at = passage.text.find(what)
-        if at >= 0:
-            begin = max(passage.text.rfind("\n", 0, at) + 1, at - SHOWN // 2)
-            return shown(passage.text[begin:])
-    return ""
+def named(char: str) -> str:
+    """Return the Unicode name of a character in small letters, or its code point."""
+    return unicodedata.name(char, f"U+{ord(char):04X}").lower()
 
 
-def in_file(
-    text: Examined,
-    name: str,
-    pattern: re.Pattern[str],
-    words: Callable[[int, re.Match[str]], tuple[str, str]],
-    *,
-    level: Level = "fault",
-    repair: str | None = None,
-) -> Iterator[Finding]:
-    """Yield a finding for a pattern that occurs in a text.
+def total(text: Examined, characters: Collection[str]) -> int:
+    """Return how often these characters occur together."""
+    return sum(text.counts.get(char, 0) for char in characters)
 
-    words   message and next step, for a count and the first match
-    """
-    count, first, place = 0, None, None
+
+def first(text: Examined, characters: Collection[str]) -> Place | None:
+    """Return where the first of these characters stands first."""
+    order = {source: number for number, source in enumerate(text.sources)}
+    places = [text.first[char] for char in characters if char in text.first]
+    return min(places, key=lambda place: (order[place.source], place.line), default=None)
+
+
+class Found(NamedTuple):
+    """How often something occurs in the passages, where it stands first, and what stands there."""
+
+    times: int
+    place: Place
+    example: str
+
+
+def search(text: Examined, pattern: re.Pattern[str]) -> Found | None:
+    """Return what is found of a pattern, or None."""
+    count, place, example = 0, None, ""
     for passage in text.passages:
         for match in pattern.finditer(passage.text):
             count += 1
-            if first is None:
-                first, place = match, passage.place(match.start())
-    if first is not None:
-        message, following = words(count, first)
-        yield Finding(name, level, message, following, count, place, shown(first[0]), repair)
+            if place is None:
+                place, example = passage.place(match.start()), match[0]
+    return None if place is None else Found(count, place, example)
