@@ -55,7 +55,8 @@ def doctor(
         return
     from charrnn.cli.doctor_report import report
 
-    report(corpus, encoding, as_json=as_json)
+    if not report(corpus, encoding, as_json=as_json):
+        raise typer.Exit(1)
 
 
 def _fix(corpus: list[str], encoding: str, also: list[str], skip: list[str]) -> None:
@@ -69,6 +70,6 @@ def _fix(corpus: list[str], encoding: str, also: list[str], skip: list[str]) -> 
             terminal.write_bytes(piece.encode())
     for name in REPAIRS:
         if count := mender.counts.get(name):
-            terminal.note(f"{name}: {count:,} {REPAIRS[name].about}")
+            terminal.note(f"{REPAIRS[name].about}: {count:,} ({name})")
     if not mender.counts:
         terminal.note("nothing to repair")

@@ -18,11 +18,11 @@ from charrnn.text.doctor.repairs import OTHERS
 from charrnn.text.vocabulary import escape
 
 INDENT = 7
-LABELS = {"fault": "bold red", "note": "cyan"}
+STYLES = {"fault": "red", "note": "cyan"}
 
 
-def report(corpus: list[str], encoding: str, *, as_json: bool) -> None:
-    """Examine a text and show what was found."""
+def report(corpus: list[str], encoding: str, *, as_json: bool) -> bool:
+    """Examine a text and show what was found. Return False if it cannot be decoded."""
     diagnosis = diagnose(corpus, encoding)
     text = diagnosis.text
     expected = None
@@ -31,8 +31,9 @@ def report(corpus: list[str], encoding: str, *, as_json: bool) -> None:
     plan = _Plan(corpus, diagnosis, expected)
     if as_json:
         terminal.write(json.dumps(_as_object(corpus, plan), ensure_ascii=False) + "\n")
-        return
-    _show(corpus, plan)
+    else:
+        _show(corpus, plan)
+    return text is not None
 
 
 class _Plan:
@@ -93,12 +94,12 @@ def _show(corpus: list[str], plan: _Plan) -> None:
     text, expected = plan.diagnosis.text, plan.expected
     names = ", ".join("stdin" if source == "-" else source for source in corpus)
     _line("", f"{names}: {_described(text)}")
+    if not any(finding.level == "fault" for finding in plan.diagnosis.findings):
+        _line("", "no fault found")
     for finding in plan.diagnosis.findings:
         _line(finding.level, f"{finding.message}{_where(finding, corpus)}")
         if then := _next(finding):
             _line("", f"→ {then}", INDENT)
-    if not any(finding.level == "fault" for finding in plan.diagnosis.findings):
-        _line("", "no fault found")
     if plan.mend is not None:
         _line("mend", plan.mend, wrap=False)
     if expected is None or plan.train is None:
@@ -155,7 +156,7 @@ def _line(label: str, text: str, indent: int = 0, *, wrap: bool = True) -> None:
         text = textwrap.fill(
             text, width - len(start), subsequent_indent="", break_on_hyphens=False
         ).replace("\n", f"\n{rest}")
-    terminal.write_styled(start, text, LABELS.get(label, "bold"))
+    terminal.write_styled(start, text, STYLES.get(label, ""))
 
 
 def _as_object(corpus: list[str], plan: _Plan) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def write_styled(label: str, text: str, style: str) -> None:
 
     with _output() as stdout:
         console = Console(file=stdout, highlight=False, emoji=False, soft_wrap=True)
-        console.print(Text(visible(label), style=style) + Text(visible(text)))
+        console.print(Text.assemble((visible(label), style), visible(text)))
 
 
 def write_bytes(data: bytes) -> None:

@@ -61,8 +61,8 @@ class Law:
         return math.exp(log + (self.b * math.log(base) if base else 0.0))
 
 
-FROM_NOTHING = Law(k=-0.147, a=1.0, b=0.0, s=0.060, much=1_000_000, error=0.06)
-FROM_BASE = Law(k=-0.276, a=0.742, b=0.353, s=0.031, much=3, error=0.06)
+FROM_NOTHING = Law(k=-0.136, a=1.0, b=0.0, s=0.053, much=1_000_000, error=0.05)
+FROM_BASE = Law(k=-0.285, a=0.783, b=0.328, s=0.028, much=3, error=0.05)
 
 # Times to choose from, in seconds, and the share of the loss that twice the time must save.
 TIMES = (20, 60, 120, 300, 600)
@@ -123,7 +123,7 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     before = time.perf_counter() - began + reading + AROUND
     trial = replace(ready.config, run=replace(ready.config.run, seconds=TRIAL))
     work = work_per_second(trial, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
-    ngrams = _ngrams(ready)
+    ngrams = ngrams_of(ready)
     base = measure(start.source, corpus).nats if start.source else None
     law, unit = (FROM_BASE, 1) if base else (FROM_NOTHING, len(ready.train_ids))
     runs = [_chosen(ready, seconds, work, fine_tuning=base is not None) for seconds in TIMES]
@@ -151,7 +151,7 @@ def _shortened(corpus: Corpus) -> Corpus:
     return replace(corpus, ids=corpus.ids[:LARGEST]) if len(corpus.ids) > LARGEST else corpus
 
 
-def _ngrams(ready: Prepared) -> float:
+def ngrams_of(ready: Prepared) -> float:
     """Return what n-grams of the training text leave of the held-out text."""
     train_ids, val_ids = ready.train_ids, ready.val_ids
     if not len(val_ids):

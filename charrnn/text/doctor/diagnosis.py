@@ -103,7 +103,7 @@ def _undecodable(paths: Sequence[str], names: Sequence[str], encoding: str) -> _
         if encoding == "utf-8" and (found := damage(path, name)) is not None:
             return _Undecodable(found, ())
         fitting = guesses(path)
-        finding = encoding_finding(path, name, fitting, encoding)
+        finding = encoding_finding(path, name, fitting, encoding, alone=len(paths) == 1)
         return _Undecodable(finding, tuple(guess.encoding for guess in fitting))
     return None
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from charrnn.errors import CorpusError
 from charrnn.text.doctor.finding import Finding, Place
-from charrnn.text.reading import opened
+from charrnn.text.reading import Reader, opened
 
 # Lines with bytes that are not ASCII, of so many bytes together, tell.
 LOOKED_AT, LONGEST = 1 << 16, 1 << 24
@@ -88,9 +89,11 @@ class Guess:
 
 
 def guesses(source: str) -> list[Guess]:
-    """Return the encodings that fit a file which is not UTF-8, the best first, and no bad ones."""
+    """Return the encodings that fit a file, the best first, and no bad ones."""
     with opened(source) as stream:
         beginning = stream.read(4096)
+    if _is_utf8(source) and wide_encoding(beginning) is None:
+        return [Guess("utf-8", 1.0, _shown(beginning.decode("utf-8", errors="ignore")))]
     if (wide := wide_encoding(beginning)) is not None:
         cut = beginning[: len(beginning) // 4 * 4]
         return [Guess(wide, 1.0, _shown(cut.decode(wide, errors="replace").removeprefix("\ufeff")))]
@@ -104,6 +107,15 @@ def guesses(source: str) -> list[Guess]:
     )
     different = {guess.sample: guess for guess in reversed(fitting)}
     return [guess for guess in fitting if different[guess.sample] is guess]
+
+
+def _is_utf8(source: str) -> bool:
+    try:
+        for _ in Reader("utf-8").pieces(source):
+            pass
+    except CorpusError:
+        return False
+    return True
 
 
 def wide_encoding(beginning: bytes) -> str | None:
@@ -206,40 +218,45 @@ def _shown(text: str) -> str:
     return text.strip().split("\n")[0][:SHOWN]
 
 
-def encoding_finding(source: str, name: str, fitting: Sequence[Guess], tried: str) -> Finding:
+def encoding_finding(
+    source: str, name: str, fitting: Sequence[Guess], tried: str, *, alone: bool
+) -> Finding:
     """Return what to say of a text that cannot be decoded.
 
     source    path of the file
     name      what it is called
     fitting   encodings that fit; see ``guesses``
     tried     the encoding that does not
+    alone     whether it is the only file, so that its encoding can be named
     """
     number, line = _first_line_at_fault(source, tried)
-    place = Place(name, number)
+    place, example = Place(name, number), _shown(line.decode(tried, errors="replace"))
     if not fitting:
         message = f"not {tried}, and no other encoding fits: is it a text?"
-        return Finding(
-            "encoding", "fault", message, "name its encoding with --encoding", place=place
-        )
+        following = "name its encoding with --encoding"
+        return Finding("encoding", "fault", message, following, None, place, example)
     best, *others = fitting
     also = "".join(f"; {other.encoding} fits too: {other.sample}" for other in others[:2])
+    convert = f"iconv -f {best.encoding} -t {tried} {name} > converted.txt"
+    following = f"--encoding {best.encoding}" if alone else convert
     return Finding(
         "encoding",
         "fault",
         f"not {tried}: {best.encoding} fits{also}",
-        f"--encoding {best.encoding} if this reads right: {best.sample}",
-        place=place,
-        example=repr(line[:SHOWN])[2:-1],
+        f"{following} if this reads right: {best.sample}",
+        None,
+        place,
+        example,
     )
 
 
 def _first_line_at_fault(source: str, encoding: str) -> tuple[int, bytes]:
-    """Return the first line that cannot be decoded, and its number; otherwise the first line."""
+    """Return the number of the first line that cannot be decoded, and the line; or the first line."""
     first = (1, b"")
     for number, line in enumerate(_lines(source), 1):
-        first = first if number > 1 else (1, line.rstrip())
+        first = first if number > 1 else (1, line)
         try:
             line.decode(encoding)
         except UnicodeError:
-            return number, line.rstrip()
+            return number, line
     return first

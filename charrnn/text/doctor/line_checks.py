@@ -216,7 +216,7 @@ def sorted_list(text: Examined) -> Iterator[Finding]:
             "note",
             f"{in_order / max(len(lines) - 1, 1):.0%} of the lines in alphabetical order, which a "
             "model that reads on from line to line would learn",
-            "train with --lines, where the order does not matter",
+            "with --lines the order does not matter",
         )
 
 

@@ -34,7 +34,7 @@ class Repair:
     signs: frozenset[str] | None = None
 
 
-_TRAILING = re.compile("[ \t]+(?=\n)")
+_TRAILING = re.compile("[ \t]+(?=\r?\n)")
 
 # Where a line without an end is cut: between two words if there are any, or two characters that
 # have nothing to do with each other.
@@ -51,7 +51,7 @@ def _removed(pattern: str, by: str = "") -> Mend:
 
 
 def _stripped(text: str) -> tuple[str, int]:
-    if " \n" not in text and "\t\n" not in text:
+    if not any(end in text for end in (" \n", "\t\n", " \r\n", "\t\r\n")):
         return text, 0
     return _TRAILING.subn("", text)
 
