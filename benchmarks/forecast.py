@@ -24,7 +24,7 @@ import numpy as np
 
 from charrnn import Model
 from charrnn.config import Config
-from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, ngrams_of
+from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, MILLION, ngrams_of
 from charrnn.models.start import choose_start, measure
 from charrnn.models.text_run import prepare
 from charrnn.text.corpus import read_corpus
@@ -61,7 +61,7 @@ def described(corpus: Path, config: Config, trained: Row) -> Row:
         "ngrams": round(ngrams_of(ready), 4),
         "before": round(measure(Model.load(base), text).nats, 4) if base else None,
         "read": read,
-        "passes": round(read / len(ready.train_ids), 4),
+        "passes": round(read / min(len(ready.train_ids), MILLION), 4),
         "val_loss": round(trained["val_loss"], 4),
     }
 

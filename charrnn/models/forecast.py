@@ -4,7 +4,7 @@ What it chooses is what ``charrnn train`` would choose: the same code decides. T
 the held-out text, as training reports it, from three things that are measured in a second or two:
 what an n-gram model of the text leaves of its held-out part (H), what the base model leaves of the
 text before training, if the run starts from one (B), and how much the run will read, in characters
-(R) and in passes through the text (P):
+(R) and in passes through the text, or through a million characters of a longer one (P):
 
     from nothing    ln loss = k + ln H + s log2(1 + 1,000,000 / R)
     from a base     ln loss = k + a ln H + b ln B + s log2(1 + 3 / P)
@@ -61,15 +61,16 @@ class Law:
         return math.exp(log + (self.b * math.log(base) if base else 0.0))
 
 
-FROM_NOTHING = Law(k=-0.136, a=1.0, b=0.0, s=0.053, much=1_000_000, error=0.05)
-FROM_BASE = Law(k=-0.285, a=0.783, b=0.328, s=0.028, much=3, error=0.05)
+MILLION = 1_000_000
+FROM_NOTHING = Law(k=-0.139, a=1.0, b=0.0, s=0.056, much=MILLION, error=0.07)
+FROM_BASE = Law(k=-0.282, a=0.790, b=0.316, s=0.029, much=3, error=0.07)
 
 # Times to choose from, in seconds, and the share of the loss that twice the time must save.
 TIMES = (20, 60, 120, 300, 600)
 WORTH = 0.015
 
 # Characters that are counted for H, from all over a text; and what a forecast needs.
-COUNTED, PIECES = 1_000_000, 10
+COUNTED, PIECES = MILLION, 10
 FEWEST = 200
 # The share to hold out for H where training holds none out, and how much of a text is looked at.
 SHARE_OUT, LARGEST = 0.1, 1 << 26
@@ -125,9 +126,11 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     work = work_per_second(trial, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
     ngrams = ngrams_of(ready)
     base = measure(start.source, corpus).nats if start.source else None
-    law, unit = (FROM_BASE, 1) if base else (FROM_NOTHING, len(ready.train_ids))
+    law = FROM_BASE if base else FROM_NOTHING
     runs = [_chosen(ready, seconds, work, fine_tuning=base is not None) for seconds in TIMES]
-    losses = [law.nats(ngrams, base, run.passes * unit) for run in runs]
+    read = [run.passes * len(ready.train_ids) for run in runs]
+    unit = min(len(ready.train_ids), MILLION) if base else 1
+    losses = [law.nats(ngrams, base, chars / unit) for chars in read]
     best = _worthwhile(runs, losses)
     run, nats = runs[best], losses[best]
     takes = before + _seconds(run, ready, TIMES[best])

@@ -110,8 +110,8 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         if "members" not in fixed:
             passes = min(budget.readable(model), most) / chars
             count = members(passes, recurrent_weights(model) / chars)
-            count = min(count, max(model.hidden_size // SMALLEST_MEMBER, 1))
-            model = replace(model, members=count)
+            room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
+            model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)

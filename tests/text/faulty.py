@@ -83,6 +83,20 @@ def python() -> str:
     return (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8")
 
 
+COMPOUNDS = """
+The sea-wall was old. She walked on the sea-
+wall with her well-worn boots, and her well-
+worn coat, past the ship-yard, and the ship-
+yard dogs.
+"""
+
+
+def chapters() -> str:
+    """Return prose whose chapters have numbers as titles."""
+    parts = english().split("\n\n")
+    return "\n\n".join(f"{number}\n\n{part}" for number, part in enumerate(parts, 1))
+
+
 CLEAN: dict[str, Callable[[], str]] = {
     "English prose": english,
     "a whole book": lambda: (CORPORA / "harbour.txt").read_text(encoding="utf-8"),
@@ -102,6 +116,8 @@ CLEAN: dict[str, Callable[[], str]] = {
     "chat": lambda: CHAT,
     "verse": lambda: VERSE,
     "Markdown": lambda: MARKDOWN,
+    "chapters": chapters,
+    "compounds at line ends": lambda: english() + COMPOUNDS,
 }
 
 

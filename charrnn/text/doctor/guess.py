@@ -251,7 +251,7 @@ def encoding_finding(
 
 
 def _first_line_at_fault(source: str, encoding: str) -> tuple[int, bytes]:
-    """Return the number of the first line that cannot be decoded, and the line; or the first line."""
+    """Return the first line that cannot be decoded, and its number; otherwise the first line."""
     first = (1, b"")
     for number, line in enumerate(_lines(source), 1):
         first = first if number > 1 else (1, line)
