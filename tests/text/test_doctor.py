@@ -266,7 +266,8 @@ def test_others_repair_only_for_who_asks(name: str, broken: str, mended: str) ->
 
 
 def test_a_repair_can_be_left_out() -> None:
-    assert repaired("a \r\n", chosen(skip=["line-ends"])) == "a \r\n"
+    assert repaired("a \r\n", chosen(skip=["line-ends"])) == "a\r\n"
+    assert repaired("a \r\n", chosen(skip=["trailing-space"])) == "a \n"
     with pytest.raises(ConfigError, match="no repair 'everything'"):
         chosen(["everything"])
 
