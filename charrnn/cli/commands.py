@@ -23,6 +23,7 @@ COMMANDS = {
     "complete": "Say how a text most likely goes on.",
     "suggest": "Answer each line of a pipe with its likeliest continuations.",
     "inspect": "Show what a checkpoint is, and how its training went.",
+    "doctor": "Say what may be wrong with a text before it is trained on.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
     "train-classifier": "Learn to tell labeled texts apart.",

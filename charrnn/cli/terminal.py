@@ -83,6 +83,16 @@ def colors() -> Literal["truecolor", "256"] | None:
     return cast("Any", found) if found in {"truecolor", "256"} else None
 
 
+def write_labeled(label: str, text: str, style: str) -> None:
+    """Write a line that begins with a label in a style of rich, where the terminal has colors."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with _output() as stdout:
+        console = Console(file=stdout, highlight=False, emoji=False, soft_wrap=True)
+        console.print(Text.assemble((visible(label), style), visible(text)))
+
+
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
     with _output() as stdout:

@@ -54,16 +54,12 @@ class TextRun(Run[Config]):
         Raises CorpusError for a text too short to learn, ConfigError for settings that do not fit,
         TrainingError for more memory than there is.
         """
-        config, source = start.config, start.source
-        if source is not None:
-            corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
-            fixed = fixed | {"hidden_size", "members"}
-        train_ids, val_ids = _split(config, corpus)
-        fitted, notes = _fitted(config, corpus, train_ids, fixed)
-        began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
-        _text_memory(with_workers(fitted), corpus)
+        ready, source = prepare(start, corpus, fixed), start.source
+        began, corpus, train_ids = time.perf_counter(), ready.corpus, ready.train_ids
+        vocab_size = len(corpus.vocabulary)
+        _text_memory(with_workers(ready.config), corpus)
         recommendation = recommend(
-            fitted, fixed, train_ids, vocab_size, fine_tuning=source is not None
+            ready.config, ready.fixed, train_ids, vocab_size, fine_tuning=source is not None
         )
         chosen = with_workers(recommendation.config)
         _text_memory(chosen, corpus)
@@ -82,13 +78,13 @@ class TextRun(Run[Config]):
             config=chosen,
             vocabulary=corpus.vocabulary,
             state=state,
-            objective=NextCharacter(chosen, train_ids, val_ids),
+            objective=NextCharacter(chosen, train_ids, ready.val_ids),
             sha256=corpus.sha256,
             sources=corpus.sources,
             start=start.name or NOTHING,
-            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
+            notes=[*(f"warning: {text}" for text in corpus.warnings), *ready.notes, *start.notes],
             corpus=corpus,
-            val_ids=val_ids,
+            val_ids=ready.val_ids,
             seen_lines=_seen(chosen, corpus),
             recommendation=recommendation,
         )
@@ -173,6 +169,43 @@ class TextRun(Run[Config]):
             origin=self.origin(len(self.val_ids)),
             seen_lines=self.seen_lines,
         )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a new run trains on, before anything is chosen.
+
+    config      fitted to the text
+    corpus      with the vocabulary of the run
+    train_ids   what to train on
+    val_ids     what is held out
+    fixed       names of the settings that are not to be chosen
+    notes       what a user may want to know
+    """
+
+    config: Config
+    corpus: Corpus
+    train_ids: Ids
+    val_ids: Ids
+    fixed: set[str]
+    notes: tuple[str, ...]
+
+
+def prepare(start: Start, corpus: Corpus, fixed: set[str]) -> Prepared:
+    """Split a text, and fit windows and batches to it.
+
+    start   the settings, and the model whose weights the run starts from; its characters are kept
+    fixed   names of the settings that someone gave
+
+    Raises CorpusError for a text too short to learn.
+    """
+    if start.source is not None:
+        known = start.source.vocabulary
+        corpus = corpus.encoded_with(merge_vocabularies(known, corpus.vocabulary))
+        fixed = fixed | {"hidden_size", "members"}
+    train_ids, val_ids = _split(start.config, corpus)
+    fitted, notes = _fitted(start.config, corpus, train_ids, fixed)
+    return Prepared(fitted, corpus, train_ids, val_ids, fixed, tuple(notes))
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:

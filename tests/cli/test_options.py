@@ -214,6 +214,28 @@ ROWS: dict[str, dict[str, Row]] = {
     "models": {
         "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
     },
+    "doctor": {
+        "--encoding": Row(
+            "--encoding latin-1",
+            lambda ran: [it["encoding"] for it in ran.objects] == ["latin-1"],
+            beside="--json",
+            file="latin.txt",
+        ),
+        "--fix": Row("--fix", lambda ran: ran.out == "“The cat”\n", file="faulty.txt"),
+        "--also": Row(
+            "--also quotes",
+            lambda ran: ran.out == '"The cat"\n',
+            beside="--fix",
+            file="faulty.txt",
+        ),
+        "--skip": Row(
+            "--skip line-ends",
+            lambda ran: ran.out == "“The cat”\r\n",
+            beside="--fix",
+            file="faulty.txt",
+        ),
+        "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT)]),
+    },
     "score": {
         "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),
         "--window": Row("--window 16", scores(window=16)),
