@@ -55,7 +55,7 @@ def xray_page(xray: Xray, found: Sequence[Found], opening: Opening) -> bytes:
         "TITLE": html.escape(f"X-ray of {opening.text}"),
         "MODEL": html.escape(opening.model),
         "STYLE": _style() + _file("page.css"),
-        "SCRIPT": _file("page.js"),
+        "SCRIPT": _file("data.js") + _file("page.js"),
         # Escape "<", so that no text looks like the end of the script element.
         "DATA": json.dumps(data).replace("<", "\\u003c"),
     }
