@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.text.doctor import examined, gutenberg, repairs
 from charrnn.text.doctor.diagnosis import Diagnosis, diagnose, mending
+from charrnn.text.doctor.examined import Kept, Passage, whole_lines
 from charrnn.text.doctor.finding import Finding
 from charrnn.text.doctor.gutenberg import Stripper
 from charrnn.text.doctor.repairs import REPAIRS, SAFE, Mender, chosen, repaired
@@ -118,6 +119,12 @@ def test_the_encoding_that_fits_is_named_with_a_sample(encoding: str, tmp_path: 
     assert diagnosis.text.size == len(data.decode(encoding))
 
 
+def test_an_encoding_that_reads_wrongly_is_not_named(tmp_path: Path) -> None:
+    plain = faulty.french().translate({0x2019: "'", 0x2026: ".", 0x2014: "-", 0x152: "OE"})
+    (found, *_) = examine(plain.encode("latin-1", "ignore"), tmp_path).findings
+    assert found.message == "not utf-8: cp1252 fits"
+
+
 def test_a_text_with_another_encoding_given_is_suspected(tmp_path: Path) -> None:
     path = faulty.write(tmp_path, faulty.french().encode())
     found = finding(diagnose([path], "latin-1"), "mojibake")
@@ -153,6 +160,24 @@ def test_a_long_text_is_counted_whole_and_looked_at_in_parts(
     assert place.line == 60_001
 
 
+@pytest.mark.parametrize("count", range(1, 12))
+def test_the_last_passage_is_always_looked_at(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examined, "LOOKED_AT", 8)
+    kept = Kept()
+    for line in range(1, count + 1):
+        kept.add(Passage("a", line, "ab\n"))
+    passages = kept.joined()
+    assert passages[0].line == 1
+    assert passages[-1].line + passages[-1].text.count("\n") == count + 1
+    assert sum(len(passage.text) for passage in passages) <= 8 + 3
+
+
+def test_a_long_line_is_not_cut_inside_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examined, "LONGEST_LINE", 4)
+    assert list(whole_lines(iter(["abc\r", "\nd"]))) == ["abc", "\r\n", "d"]
+    assert list(whole_lines(iter(["ab", "cdef", "g"]))) == ["abcdef", "g"]
+
+
 NASTY = st.text(
     st.sampled_from(
         "aAbé e\u0301\u0327ÃÂâÄÐÑ"
@@ -182,7 +207,10 @@ def test_it_does_not_matter_how_a_text_is_cut(pieces: list[str], names: set[str]
     assert "".join(Mender(names).mended(pieces)) == repaired("".join(pieces), names)
 
 
-@given(st.lists(NASTY, min_size=1, max_size=6), st.integers(1, 30))
+NEIGHBORS = st.text(st.sampled_from("ae\u0301Ã© \t\u200bb中\x08👩"), max_size=8)
+
+
+@given(st.lists(NASTY | NEIGHBORS, min_size=1, max_size=6), st.integers(1, 30))
 def test_long_lines_are_cut_where_no_repair_looks_across(pieces: list[str], longest: int) -> None:
     pieces = [piece.replace("\n", "a b").replace("\r", "中中") for piece in pieces]
     whole = repaired("".join(pieces))
@@ -227,6 +255,11 @@ def test_a_license_with_a_text_behind_it_is_left() -> None:
     assert repaired(text) == text
 
 
+def test_a_license_after_a_license_goes_with_it() -> None:
+    terms = "Terms.\n" * (gutenberg.NEAR - 10)
+    assert repaired("A book.\n" + faulty.FOOTER + terms + faulty.FOOTER + terms) == "A book.\n"
+
+
 @pytest.mark.parametrize(
     ("broken", "mended"),
     [
@@ -236,7 +269,7 @@ def test_a_license_with_a_text_behind_it_is_left() -> None:
         ("cafÃƒÂ©", "café"),
         ("ðŸ˜€ Ð¼Ð¾Ñ€Ðµ", "😀 море"),
         ("don\x92t \x93a\x94", "don’t “a”"),
-        ("MAÇÃ” VOILÀ\xa0! ESPAÑA, «\xa0à\xa0», É\xa0!", None),
+        ("LA Ñ” DE Ð” EN ESPAÑA: MAÇÃ” VOILÀ\xa0! ESPAÑA, «\xa0à\xa0», É\xa0!", None),
         ("\x1b[1;31mred\x1b[0m a\0b _\bx", "red ab x"),
         ("zero\u200bwidth\xad", "zerowidth"),
         ("👩\u200d🚀 می\u200cرود क्\u200dष", None),

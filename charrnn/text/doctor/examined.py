@@ -182,7 +182,7 @@ class _Watch:
         self.known = np.zeros(CODE_POINTS, bool)
         self.first: dict[str, Place] = {}
         self.crlf = 0
-        self.kept = _Kept()
+        self.kept = Kept()
 
     def passages(self, source: str, pieces: Iterator[str]) -> Iterator[str]:
         line = 1
@@ -228,7 +228,7 @@ def whole_lines(pieces: Iterator[str]) -> Iterator[str]:
         yield last
 
 
-class _Kept:
+class Kept:
     """Passages from all over a text: every one, or every second, fourth ... of a long one."""
 
     def __init__(self) -> None:
