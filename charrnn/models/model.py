@@ -26,9 +26,11 @@ from charrnn.inference.line_scoring import (
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.predictor import NetworkPredictor
+from charrnn.inference.mixture import AnyLanguageModel
+from charrnn.inference.predictor import as_predictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
+from charrnn.models.ngram import NGrams
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
@@ -52,12 +54,14 @@ class Model(Checkpoint[Config]):
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
     seen_lines   of a model of lines: which lines the text has; see ``text.seen``
+    ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume, progress   what ``training_state`` is made of
     """
 
     kind: ClassVar[Kind] = "generator"
 
     seen_lines: NDArray[np.uint8] | None = None
+    ngram: NGrams | None = None
 
     @classmethod
     def config_of(cls, values: object) -> Config:
@@ -65,16 +69,23 @@ class Model(Checkpoint[Config]):
         return Config.from_dict(values)
 
     @classmethod
-    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
+    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:
         """See ``Checkpoint.extra_of``."""
         seen = arrays.pop(SEEN_LINES, None)
         sound = seen is None or (seen.dtype == np.uint8 and seen.ndim == 1 and seen.size > 0)
         require(sound, "the filter of lines is not an array of bytes")
-        return {"seen_lines": seen}
+        characters = header.get("characters")
+        require(isinstance(characters, str), "characters must be a text")
+        try:
+            ngram = NGrams.taken_from(arrays, len(str(characters)))
+        except ValueError as error:
+            require(False, str(error))  # noqa: FBT003
+        return {"seen_lines": seen, "ngram": ngram}
 
     def extra_arrays(self) -> Arrays:
         """See ``Checkpoint.extra_arrays``."""
-        return {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
+        seen = {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
+        return seen | ({} if self.ngram is None else self.ngram.arrays())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See ``Checkpoint.shapes``."""
@@ -89,18 +100,26 @@ class Model(Checkpoint[Config]):
         return LanguageModel(self.config.model, len(self.vocabulary))
 
     def network(self) -> LanguageModel:
-        """Return a language model with these weights, the caller's own."""
+        """Return the network alone, with a copy of these weights."""
         return cast("LanguageModel", self.network_copy())
 
+    def distribution(self) -> AnyLanguageModel:
+        """Return what predicts the next character: the network, mixed with n-grams if it has any.
+
+        Everything that samples or scores uses this; see ``inference.mixture``.
+        """
+        network = self.network()
+        return network if self.ngram is None else self.ngram.mixed_with(network)
+
     @cached_property
-    def _network(self) -> LanguageModel:
-        return self.network()
+    def _distribution(self) -> AnyLanguageModel:
+        return self.distribution()
 
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions: weights, characters, cell."""
         model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
         found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        for name, array in self.weights.items():
+        for name, array in {**self.weights, **(self.ngram.arrays() if self.ngram else {})}.items():
             found.update(name.encode())
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()
@@ -133,14 +152,14 @@ class Model(Checkpoint[Config]):
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        config, network = sampling or SamplingConfig(), self._network
+        config, model = sampling or SamplingConfig(), self._distribution
         characters = self.vocabulary.characters
         if controls is None:
-            for step in islice(generate(network, seed, config, random_seed=number), length):
+            for step in islice(generate(model, seed, config, random_seed=number), length):
                 yield characters[step.ids[0]]
             return
         prepared = Controls(controls, self.vocabulary, length)
-        for character in write_sample(network, seed, config, prepared, random_seed=number):
+        for character in write_sample(model, seed, config, prepared, random_seed=number):
             yield characters[character.id]
 
     def sample(  # noqa: PLR0913  # each is what users of samplers know
@@ -210,7 +229,7 @@ class Model(Checkpoint[Config]):
         Each comes with its probability: that the model goes on so and, if a stop text ended it,
         ends it there. Raises VocabularyError for unknown characters in the prompt.
         """
-        predictor = NetworkPredictor(self._network)
+        predictor = as_predictor(self._distribution)
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         stops = (stop,) if isinstance(stop, str) else stop
         found = likeliest(
@@ -233,7 +252,7 @@ class Model(Checkpoint[Config]):
         """
         if self.config.data.lines and window is None:
             return total(self.score_lines(text.splitlines()))
-        return score(self._network, np.asarray(self.encode(text)), window=window)
+        return score(self._distribution, np.asarray(self.encode(text)), window=window)
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
@@ -263,4 +282,4 @@ class Model(Checkpoint[Config]):
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""
-        return LineScorer(self._network, self.vocabulary, rules, self.config.data.normalize)
+        return LineScorer(self._distribution, self.vocabulary, rules, self.config.data.normalize)

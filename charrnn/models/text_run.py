@@ -9,9 +9,11 @@ from typing import Self
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
+from charrnn.models.ngram import NGrams
 from charrnn.models.runs import Run, option, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
+from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.nn.language_model import LanguageModel
 from charrnn.text.corpus import Corpus
 from charrnn.text.lines import as_lines, line_bounds, split_lines
@@ -35,6 +37,7 @@ class TextRun(Run[Config]):
     corpus           the text
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
+    ngram            the n-grams of what is trained on; None: none are wanted
     start            the base model or checkpoint that it started from; None: random weights
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
@@ -42,6 +45,7 @@ class TextRun(Run[Config]):
     corpus: Corpus
     val_ids: Ids
     seen_lines: Bits | None = None
+    ngram: NGrams | None = None
     start: str | None = None
     recommendation: Recommendation | None = None
 
@@ -76,6 +80,7 @@ class TextRun(Run[Config]):
                 state.network,
                 corpus.vocabulary,
             )
+        ngram = _ngrams(chosen, corpus, train_ids)
         # What the choice took is a part of the time that the user gave.
         if chosen.run.seconds is not None:
             state.advance(seconds=time.perf_counter() - began)
@@ -89,6 +94,7 @@ class TextRun(Run[Config]):
             corpus=corpus,
             val_ids=val_ids,
             seen_lines=_seen(chosen, corpus),
+            ngram=ngram,
             start=start.name,
             recommendation=recommendation,
         )
@@ -126,6 +132,7 @@ class TextRun(Run[Config]):
             corpus=corpus,
             val_ids=val_ids,
             seen_lines=_seen(config, corpus),
+            ngram=_ngrams(config, corpus, train_ids),
         )
 
     def events(self) -> Generator[Event, None, None]:
@@ -164,8 +171,20 @@ class TextRun(Run[Config]):
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""
         return Model.of(
-            self.config, self.vocabulary, self.state, self.sha256, seen_lines=self.seen_lines
+            self.config,
+            self.vocabulary,
+            self.state,
+            self.sha256,
+            seen_lines=self.seen_lines,
+            ngram=self.ngram,
         )
+
+    def finish(self) -> None:
+        """See ``Run.finish``: fit the weights of the n-grams to the held-out text."""
+        if self.ngram is not None and len(self.val_ids) > 1:
+            network = self.checkpoint().network()
+            line_break = _line_break(self.config, self.corpus)
+            self.ngram = self.ngram.fitted(network, self.val_ids, line_break)
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:
@@ -186,6 +205,17 @@ def _lines(corpus: Corpus) -> Ids:
     if "\n" not in corpus.vocabulary:
         raise CorpusError("the text has no line break", hint="leave out --lines")
     return as_lines(corpus.ids, corpus.vocabulary.index["\n"])
+
+
+def _line_break(config: Config, corpus: Corpus) -> int | None:
+    return corpus.vocabulary.index["\n"] if config.data.lines else None
+
+
+def _ngrams(config: Config, corpus: Corpus, train_ids: Ids) -> NGrams | None:
+    if not config.data.ngram:
+        return None
+    V, line_break = len(corpus.vocabulary), _line_break(config, corpus)
+    return NGrams(build_tree(train_ids, V, config.data.ngram, line_break=line_break))
 
 
 def _seen(config: Config, corpus: Corpus) -> Bits | None:
