@@ -109,7 +109,12 @@ class TextTraining(TrainingCommand[Config]):
         """Show a sample now and then."""
         every = self.display.sample_every
         if every and event.step % every == 0:
-            latest = Model.of(run.config, run.vocabulary, replace(run.state, best_weights=None))
+            latest = Model.of(
+                run.config,
+                run.vocabulary,
+                replace(run.state, best_weights=None),
+                ngram=run.ngram if isinstance(run, TextRun) else None,
+            )
             text = "".join(
                 islice(latest.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
             )

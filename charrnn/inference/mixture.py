@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.inference.predictor import NetworkPredictor, Prediction, StepDecoder
+from charrnn.ngrams.cursor import Cursor
 from charrnn.ngrams.table import GROUPS, NGramTable, States
 from charrnn.nn.cells import Array, Workspace
 from charrnn.nn.decoder import Decoder
@@ -89,9 +90,10 @@ class Mixture:
         """See ``Predictor.read``."""
         state = state or self.zero_state(1)
         found = NetworkPredictor(self.network).read(ids, state[:-1])
-        nodes = self.table.read(self.nodes(state), np.asarray(ids)[:, None])[-1]
-        logits = self.mixed(found.logits[None], nodes)[0]
-        return Prediction(logits, [*found.state, _layer(nodes)])
+        cursor = Cursor(self.table, 1)
+        cursor.start(self.table.read(self.nodes(state), np.asarray(ids)[:, None])[-1])
+        logits = self.mixed(found.logits[None], cursor)[0]
+        return Prediction(logits, [*found.state, _layer(cursor.nodes)])
 
     def decoder(self, count: int) -> StepDecoder:
         """See ``Predictor.decoder``."""
@@ -102,15 +104,15 @@ class Mixture:
         nodes: NDArray[Any] = state[-1][0][:, 0]
         return self.table.sound(nodes)
 
-    def mixed(self, logits: Array, nodes: States) -> Array:
-        """Return log p of all characters, (B, V), from logits (B, V) of the network and nodes."""
+    def mixed(self, logits: Array, cursor: Cursor) -> Array:
+        """Return log p of all characters, (B, V), from logits (B, V) of the network."""
         p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
         np.exp(p, out=p)
-        share = self._weights[nodes, None]
-        p *= share / np.add.reduce(p, axis=1, keepdims=True)
-        p += (1 - share) * self.table.distributions(nodes)
-        np.maximum(p, TINY, out=p)
-        return np.log(p, out=p)
+        share = self._weights[cursor.nodes]
+        p *= (share / np.add.reduce(p, axis=1))[:, None]
+        p += cursor.distributions(1 - share)
+        with np.errstate(divide="ignore"):  # a sound table makes nothing impossible
+            return np.log(p, out=p)
 
 
 class _MixtureDecoder:
@@ -118,26 +120,26 @@ class _MixtureDecoder:
 
     def __init__(self, mixture: Mixture, count: int) -> None:
         self._mixture, self._decoder = mixture, Decoder(mixture.network, count)
-        self._nodes = mixture.table.start(count)
+        self._cursor = Cursor(mixture.table, count)
 
     def start(self, state: ModelState) -> None:
         self._decoder.start(state[:-1])
-        self._nodes = np.resize(self._mixture.nodes(state), len(self._nodes))
+        self._cursor.start(self._mixture.nodes(state))
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
         logits = self._decoder.feed(ids)
-        self._nodes = self._mixture.table.step(self._nodes, ids)
-        return self._mixture.mixed(logits, self._nodes)
+        self._cursor.feed(ids)
+        return self._mixture.mixed(logits, self._cursor)
 
     def logits(self) -> Array:
-        return self._mixture.mixed(self._decoder.logits(), self._nodes)
+        return self._mixture.mixed(self._decoder.logits(), self._cursor)
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
         self._decoder.select(rows)
-        self._nodes = self._nodes[rows]
+        self._cursor.select(rows)
 
     def state(self) -> ModelState:
-        return [*self._decoder.state(), _layer(self._nodes)]
+        return [*self._decoder.state(), _layer(self._cursor.nodes)]
 
 
 # What predicts the next character of a text.

@@ -48,7 +48,7 @@ class Model(Checkpoint[Config]):
         print(model.score("Tyrannosaurus").bits_per_char)
         model.save("copy.npz")
 
-    config       all settings of the run that made it
+    config       all settings of the run that made it; ``ngram`` is 0 without n-grams
     vocabulary   the characters it knows, V of them, with their counts
     weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
     history      losses in the course of training, in nats per character
@@ -62,6 +62,10 @@ class Model(Checkpoint[Config]):
 
     seen_lines: NDArray[np.uint8] | None = None
     ngram: NGrams | None = None
+
+    def __post_init__(self) -> None:
+        if self.ngram is None and self.config.data.ngram:
+            self.config = replace(self.config, data=replace(self.config.data, ngram=0))
 
     @classmethod
     def config_of(cls, values: object) -> Config:

@@ -9,8 +9,7 @@ alike; see ``kneser_ney``. As only contexts with entries matter, the state of a 
 the node of its longest suffix that has some.
 """
 
-from bisect import bisect_left
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +33,35 @@ LARGEST = 1 << 31
 GROUPS = 10
 
 
+class EntriesRead(NamedTuple):
+    """N entries that were read, those of the longest contexts first.
+
+    entries      (N,)
+    characters   of each, (N,)
+    texts        index of the text that each was read for, (N,)
+    """
+
+    entries: Indices
+    characters: Indices
+    texts: Indices
+
+
 class NGramTable:
     """A table of n-grams.
 
     tree   its entries, at least one
 
-    Attributes: ``vocab_size``, the number of characters V; ``order``, the largest n; ``groups``,
-    the group of each node, (E + 2,), of which the last is NONE.
+    Attributes: ``vocab_size``, the number of characters V; ``order``, the largest n; and, for each
+    of the E + 2 nodes, of which the last is NONE:
+
+    gammas   see above
+    groups   number of the group of gammas it is in
+    chains   all its suffixes that have entries, itself if it has some, the longest first; behind
+             the root, which ends each, NONE: (E + 2, order)
+    first    the first of its entries; those of the next begin behind its last
+
+    For each of the E entries, and one more: ``keys``, parent and character as one number;
+    ``alphas``; ``characters``. ``short``, p of all characters after the first nodes, (n, V).
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -52,15 +73,15 @@ class NGramTable:
             self._lengths[1:-1][level] = length
         # A search takes as long as its memory is large, so keys are short where they can be.
         short = np.int32 if (tree.entries + 2) * tree.vocab_size < LARGEST else np.int64
-        self._keys = np.append(tree.keys(), np.iinfo(short).max).astype(short)
-        self._alphas = np.append(tree.alphas, np.float16(0)).astype(np.float32)
-        self._gammas = np.append(tree.gammas(), 1).astype(np.float32)
-        self.groups = np.minimum(self._gammas * GROUPS, GROUPS - 1).astype(np.int64)
-        self._sizes = np.append(tree.children, 0)
-        self._first = np.cumsum(self._sizes) - self._sizes
-        self._chains = np.full((len(self._gammas), self.order), NONE, np.int32)
+        self.keys = np.append(tree.keys(), np.iinfo(short).max).astype(short)
+        self.alphas = np.append(tree.alphas, np.float16(0)).astype(np.float32)
+        self.gammas = np.append(tree.gammas(), 1).astype(np.float32)
+        self.groups = np.minimum(self.gammas * GROUPS, GROUPS - 1).astype(np.int64)
+        self.first = np.append(0, np.cumsum(tree.children))
+        self.characters = tree.characters
+        self.chains = np.full((len(self.gammas), self.order), NONE, np.int32)
         self._fill_chains(levels)
-        self._short = self._after_short(levels)
+        self.short = self._after_short(levels)
 
     def start(self, count: int) -> States:
         """Return the node of nothing for so many texts, (count,)."""
@@ -70,20 +91,12 @@ class NGramTable:
         """Return nodes, of which those that there are not are replaced."""
         return np.clip(nodes, ROOT, self.tree.entries).astype(np.int32)
 
-    def step(self, nodes: Nodes, ids: Nodes) -> States:
-        """Return the nodes (B,) after one more character, ids (B,)."""
-        if len(nodes) == 1:
-            return np.array([self._step_one(int(nodes[0]), int(ids[0]))], np.int32)
-        # Four times in five the longest context has the character, and nothing else is looked up.
-        found = self._entry(self._chains[nodes, 0], ids) + 1
-        missing = np.flatnonzero(found == 0)
-        if len(missing):
-            shorter = self._chains[nodes[missing], 1:].T
-            # Nodes of longer contexts have larger numbers; none is the root.
-            entries = self._entry(shorter, ids[missing])
-            found[missing] = entries.max(axis=0, initial=-1) + 1
-        result: States = self._chains[found, 0]
-        return result
+    def longest(self, nodes: Nodes, ids: Nodes) -> Indices:
+        """Return the nodes of the longest contexts that have these characters below them."""
+        entries = self._entry(self.chains[nodes].T, ids)
+        # Nodes of longer contexts have larger numbers; none is the root.
+        found: Indices = entries.max(axis=0, initial=-1) + 1
+        return found
 
     def read(self, nodes: Nodes, ids: Nodes) -> States:
         """Return the nodes (T, B) after each character of texts, ids (T, B), from nodes (B,).
@@ -92,7 +105,7 @@ class NGramTable:
         """
         T, B = ids.shape
         exact = np.full((self.order, T + 1, B), NONE, np.int64)  # the context of each length
-        chains = self._chains[nodes]
+        chains = self.chains[nodes]
         rows, columns = np.nonzero(chains != NONE)
         before = chains[rows, columns]
         exact[self._lengths[before], 0, rows] = before
@@ -100,97 +113,68 @@ class NGramTable:
         for length in range(1, self.order):
             entries = self._entry(exact[length - 1, :-1], ids)
             exact[length, 1:] = found = np.where(entries < 0, NONE, entries + 1)
-            has_entries = (self._chains[found, 0] == found) & (found != NONE)
+            has_entries = (self.chains[found, 0] == found) & (found != NONE)
             longest[1:] = np.where(has_entries, found, longest[1:])
         return longest[1:].astype(np.int32)
 
     def probabilities(self, nodes: Nodes, targets: Nodes) -> Floats:
         """Return p of each target (...,) after each node (...,)."""
         p: Floats = np.full(nodes.shape, 1 / self.vocab_size, np.float32)
-        for chain in reversed(self._chains.T):
+        for chain in reversed(self.chains.T):
             contexts = chain[nodes]
-            p = self._alphas[self._entry(contexts, targets)] + self._gammas[contexts] * p
+            p = self.alphas[self._entry(contexts, targets)] + self.gammas[contexts] * p
         return p
 
-    def distributions(self, nodes: Nodes) -> Floats:
-        """Return p of all characters, (B, V), after each node, (B,)."""
-        if len(nodes) == 1:
-            return self._after_one(int(nodes[0]))[None]
-        return self._after(self._chains[nodes], self._short)
+    def distributions(
+        self, chains: States, shares: Floats, short: Floats
+    ) -> tuple[Floats, EntriesRead]:
+        """Return p of all characters after B contexts, (B, V), and the entries that were read.
 
-    def _after(self, chains: States, short: Floats) -> Floats:
-        """Return p of all characters, (B, V), after contexts with their suffixes, (B, order).
-
-        short   the same after the nodes up to its length, whose own sizes are 0 by now
+        chains   the contexts with their suffixes, (B, order)
+        shares   what to multiply p by, (B,)
+        short    p of all characters after the nodes below its length, whose entries are not read
         """
-        chains = np.ascontiguousarray(chains.T)
-        B, every, V = chains.shape[1], np.arange(chains.shape[1]), self.vocab_size
-        longer = (chains >= len(short)).sum(axis=0)  # of each chain, the contexts not in there
-        left = np.ones((self.order + 1, B), np.float32)  # for each context of a chain
-        np.multiply.accumulate(self._gammas[chains], axis=0, out=left[1:])
-        p: Floats = short[chains[longer, every]]
-        p *= left[longer, every, None]
-        sizes = self._sizes[chains].ravel()
-        ends = sizes.cumsum()
-        of = np.arange(len(sizes)).repeat(sizes)  # for each entry, the context it belongs to
-        entries = np.arange(len(of)) + (self._first[chains].ravel() - ends + sizes)[of]
-        shares = self._alphas[entries] * left[:-1].ravel()[of]
-        places = self.tree.characters[entries] + of % B * V
-        p += np.bincount(places, shares, B * V).reshape(B, V)
-        return p
-
-    def _step_one(self, node: int, chosen: int) -> int:
-        """Do what ``step`` does, for one text: most of its time would go into calls of NumPy."""
-        first, keys = self._first.data, self._keys.data
-        for context in self._chains[node].tolist():
-            key = context * self.vocab_size + chosen
-            at = bisect_left(keys, key, first[context], first[context + 1])
-            if keys[at] == key:
-                return int(self._chains[at + 1, 0])
-            if context == ROOT:
-                break
-        return ROOT
-
-    def _after_one(self, node: int) -> Floats:
-        """Do what ``distributions`` does, for one text and to the same last bit."""
-        longer, left = np.zeros(self.vocab_size), np.float32(1)
-        first, characters = self._first.data, self.tree.characters
-        for context in self._chains[node].tolist():
-            if context < len(self._short):
-                break
-            entries = slice(first[context], first[context + 1])
-            longer[characters[entries]] += self._alphas[entries] * left
-            left = left * self._gammas[context]
-        p: Floats = self._short[context] * left
-        p += longer
-        return p
+        B, every, V = len(chains), np.arange(len(chains)), self.vocab_size
+        is_longer = len(short) <= chains.T
+        count = np.add.reduce(is_longer)  # of the suffixes of each context that are not short
+        K = int(count.max())
+        contexts = np.ascontiguousarray(chains.T[:K])
+        left = np.concatenate([shares[None], self.gammas[contexts]])
+        np.multiply.accumulate(left, axis=0, out=left)  # what is left for each of a chain
+        p: Floats = short[chains[every, count]]
+        p *= left[count, every, None]
+        begin = self.first[contexts].ravel()
+        sizes = (self.first[contexts + 1].ravel() - begin) * is_longer[:K].ravel()
+        of = np.arange(K * B).repeat(sizes)  # for each entry, the context it belongs to
+        entries = np.arange(len(of)) + (begin - sizes.cumsum() + sizes)[of]
+        characters, texts = self.characters[entries], of % B
+        longer = self.alphas[entries] * left.ravel()[of]
+        p += np.bincount(characters + texts * V, longer, B * V).reshape(B, V)
+        return p, EntriesRead(entries, characters, texts)
 
     def _after_short(self, levels: list[slice]) -> Floats:
         """Return the distributions after the shortest contexts, of as many lengths as AT_ONCE."""
         V = self.vocab_size
-        short = np.full((1, V), self._gammas[ROOT] / V, np.float32)
-        short[0, self.tree.characters[levels[0]]] += self._alphas[levels[0]]
-        self._sizes[ROOT] = 0
+        short = np.full((1, V), self.gammas[ROOT] / V, np.float32)
+        short[0, self.tree.characters[levels[0]]] += self.alphas[levels[0]]
         for level in levels[:-1]:
             if (level.stop + 1) * V > AT_ONCE:
                 break
             nodes = np.arange(level.start, level.stop) + 1
-            short = np.concatenate([short, self._after(self._chains[nodes], short)])
-            self._sizes[nodes] = 0
+            ones = np.ones(len(nodes), np.float32)
+            longer, _ = self.distributions(self.chains[nodes], ones, short)
+            short = np.concatenate([short, longer])
         return short
 
     def _entry(self, nodes: Nodes, ids: Nodes) -> Indices:
         """Return the entry of each character below each node; -1 for none."""
-        keys = (nodes * np.int64(self.vocab_size) + ids).astype(self._keys.dtype)
-        at = self._keys.searchsorted(keys)
-        return np.where(self._keys[at] == keys, at, -1)
+        keys = (nodes * np.int64(self.vocab_size) + ids).astype(self.keys.dtype)
+        at = self.keys.searchsorted(keys)
+        return np.where(self.keys[at] == keys, at, -1)
 
     def _fill_chains(self, levels: list[slice]) -> None:
-        """Write for each node all its suffixes that have entries, itself first if it has some.
-
-        The chains are (E + 2, order). Behind the root, which ends each, is NONE.
-        """
-        chains, tree = self._chains, self.tree
+        """Write the chains of all nodes."""
+        chains, tree = self.chains, self.tree
         chains[ROOT, 0] = ROOT
         parents = tree.parents
         for level in levels:
@@ -207,7 +191,7 @@ class NGramTable:
         It is below the longest suffix of the parent that has this character below it.
         """
         found, missing = np.full(len(parents), ROOT), np.arange(len(parents))
-        for chain in self._chains.T[1:]:
+        for chain in self.chains.T[1:]:
             entries = self._entry(chain[parents[missing]], characters[missing])
             found[missing] = entries + 1
             missing = missing[entries < 0]
