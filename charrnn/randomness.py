@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     SPLIT = 5
     SUFFIX = 6
     LINES = 7
+    CHANCE = 8
 
 
 def generator(random_seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from charrnn.config import AnyConfig
+from charrnn.config import AnyConfig, ClassifierConfig, Config
 from charrnn.errors import ConfigError
 
 # The settings given, by part of the config and name.
@@ -17,6 +17,10 @@ LIMITS = ("seconds", "epochs", "steps")
 # Settings whose option on the command line has another name.
 OPTION_NAMES = {"cell": "model", "name": "optimizer", "seconds": "time"}
 _SETTING_NAMES = {option: setting for setting, option in OPTION_NAMES.items()}
+
+# Settings that are chosen from the text, and the options without a value, off and on.
+_CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
+_FLAGS = {"lines": ("", "--lines"), "bidirectional": ("--one-way", "--bidirectional")}
 
 
 def sort_settings(
@@ -54,6 +58,42 @@ def resumed_config(given: Given, stored: AnyConfig) -> AnyConfig:
         # A new limit takes the place of the old ones.
         run = {**dict.fromkeys(LIMITS), **run}
     return _changed(stored, {**given, "run": run})
+
+
+def command_options(config: Config | ClassifierConfig) -> list[str]:
+    """Return the options of a run with these settings: those that are not the default.
+
+    What is chosen from the text unless it is given is always among them, so that a run with these
+    options has these settings.
+    """
+    defaults, words = asdict(type(config)()), []
+    for part, settings in asdict(config).items():
+        for name, value in settings.items():
+            if value != defaults[part][name] or name in _CHOSEN:
+                words += _option_words(name, value, config)
+    return words
+
+
+def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:
+    if name in _FLAGS:
+        return [flag for flag in [_FLAGS[name][bool(value)]] if flag]
+    if name == "dtype" or (name == "members" and isinstance(config, ClassifierConfig)):
+        return []
+    if value is None:
+        # a clip value takes the limit on the norm away
+        return (
+            ["--clip-norm", "0"] if name == "clip_norm" and not config.optimizer.clip_value else []
+        )
+    shown = str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        shown = f"{value:g}"
+    unit = "s" if name == "seconds" else ""
+    return [option_name(name), shown + unit]
+
+
+def option_name(setting: str) -> str:
+    """Return the name of the command-line option that gives a setting."""
+    return f"--{OPTION_NAMES.get(setting, setting).replace('_', '-')}"
 
 
 def parse_time(text: str) -> float:

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+# Defaults of whoever runs the tests are not those of the tests.
+for _name in [name for name in os.environ if name.startswith("CHARRNN_")]:
+    del os.environ[_name]
+
 # Tests run side by side, each with one BLAS thread; NumPy reads this when it is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

@@ -83,7 +83,9 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
         )  # fmt: skip
         options[command] = set(re.findall(r"(?<!\w)--[a-z][a-z-]+", done.stdout)) - {"--help"}
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + GUIDE))
-    existing = set().union(*options.values()) | {"--debug", "--install-completion", "--version"}
+    existing = set().union(*options.values()) | {
+        *("--debug", "--install-completion", "--no-config", "--show-completion", "--version")
+    }
     existing.add("--line-buffered")  # of grep
     assert mentioned <= existing
     assert set().union(*options.values()) <= mentioned | {"--quiet", "--verbose", "--output",

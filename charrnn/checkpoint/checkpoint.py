@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
 
-from charrnn._version import __version__
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.bases import located
 from charrnn.checkpoint.files import replacing
@@ -32,6 +31,7 @@ from charrnn.checkpoint.format import (
     read_errors,
     require,
 )
+from charrnn.checkpoint.origin import Origin, checked_origin, origin_entry
 from charrnn.config import AnyConfig, ModelConfig, stored_config
 from charrnn.errors import CheckpointError
 from charrnn.nn.cells import Array, make_cell
@@ -53,6 +53,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     progress     counters of the training state
     history      losses during training
     sha256       hash of the training data
+    origin       where the model comes from; None: not noted
     """
 
     kind: ClassVar[Kind]
@@ -66,6 +67,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     progress: Progress
     history: History = field(default_factory=list)
     sha256: str = ""
+    origin: Origin | None = None
 
     @classmethod
     def of(
@@ -82,14 +84,28 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         vocabulary   the characters of the model
         state        the training state; its arrays are shared, not copied
         sha256       hash of the training data
-        extra        further fields of this kind of model
+        extra        the origin, and further fields of this kind of model
         """
         best = state.network.on(state.weights).merged_params()
         resume = {"weights": state.network.flat, **state.slots}
         names = state.network.stack.cell.state_names
         for layer, arrays in enumerate(state.carried or []):
             resume |= {f"{name}_l{layer}": a for name, a in zip(names, arrays, strict=True)}
-        return cls(config, vocabulary, best, resume, state.progress, state.history, sha256, **extra)
+        return cls(
+            config,
+            vocabulary,
+            best,
+            resume,
+            state.progress,
+            state.history,
+            sha256,
+            **extra,
+        )
+
+    @property
+    def start(self) -> str | None:
+        """Return what the run started from; see ``Origin``."""
+        return None if self.origin is None else self.origin.start
 
     @abstractmethod
     def empty_network(self) -> Network:
@@ -121,7 +137,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         header = {
             "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
             **self.extra_entries(),
-            "charrnn": __version__,
+            "charrnn": origin_entry(self.origin),
             "config": stored_config(self.config),
             "characters": self.vocabulary.characters,
             "counts": self.vocabulary.counts.tolist(),
@@ -192,9 +208,16 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         weights, resume = checked_arrays(arrays, stored, shapes, resume_shapes)
         if weights_only:
             weights = {name: array.astype(dtype) for name, array in weights.items()}
-        progress, history = checked_progress(header), checked_history(header)
         return cls(
-            config, vocabulary, weights, resume, progress, history, header["sha256"], **extra
+            config,
+            vocabulary,
+            weights,
+            resume,
+            checked_progress(header),
+            checked_history(header),
+            header["sha256"],
+            checked_origin(header["charrnn"]),
+            **extra,
         )
 
     @abstractmethod

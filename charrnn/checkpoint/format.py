@@ -12,6 +12,9 @@ Members, all stored uncompressed:
 A compact file has only the header and the weights, in half precision (float16). It is an eighth of
 the size, and enough to sample, to score and to start a new run from, but not to resume a run.
 
+The entry "charrnn" of the header is the version that wrote the file or, since ``origin`` was added,
+an object with the version and where the model comes from; no version requires anything of it.
+
 Files are not trusted: the reader accepts only bytes that ``npz.write`` could have written, and the
 names, shapes and types must be exactly those implied by the config in the file.
 
@@ -30,7 +33,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +66,15 @@ HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 # Other models have it at the beginning, within this many bytes of the file.
 KIND_BYTES = 512
 Kind = Literal["generator", "classifier"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_NAMES: dict[str, str] = {
     "generator": "a text generator",
     "classifier": "a classifier",
     "state": "the state of a text, from --state-out",
 }
+
+# What losses are measured in.
+LOSS_UNITS: dict[Kind, str] = {"generator": "nats per character", "classifier": "nats per text"}
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]

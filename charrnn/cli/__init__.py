@@ -4,6 +4,7 @@ Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 """
 
 import contextlib
+import itertools
 import os
 import sys
 import traceback
@@ -11,7 +12,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charrnn.cli.commands import COMMANDS, Commands, help_width
+from charrnn.cli import completions
+from charrnn.cli.command import help_width
+from charrnn.cli.commands import COMMANDS, Commands
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.errors import CharRNNError, ConfigError
 
@@ -19,7 +22,11 @@ app = typer.Typer(
     name="charrnn",
     cls=Commands,
     help="Learn to write like a text, character by character, on a CPU.\n\n"
-    "charrnn train corpus.txt --time 60s\n\ncharrnn sample --seed e --length 200",
+    "charrnn train corpus.txt --time 60s\n"
+    'charrnn sample --seed "The " --length 300\n'
+    "charrnn export --to html\n\n"
+    "Each option can have a default of your own, in a variable like CHARRNN_TEMPERATURE or in a "
+    "file charrnn.toml: 'charrnn sample --show-config' shows what holds, and where it is set.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": help_width()},
@@ -45,6 +52,13 @@ def _root(
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")
+    ] = False,
+    no_config: Annotated[
+        bool,
+        typer.Option(
+            "--no-config",
+            help="Take no defaults from CHARRNN_ variables, charrnn.toml or pyproject.toml.",
+        ),
     ] = False,
 ) -> None:
     """Options before the command."""
@@ -98,7 +112,8 @@ def _run(args: list[str]) -> int:
 
 
 def _wants_traceback(args: list[str]) -> bool:
-    return "--debug" in args[:1]
+    options = itertools.takewhile(lambda arg: arg.startswith("-"), args)
+    return "--debug" in options or os.environ.get("CHARRNN_DEBUG", "") not in ("", "0", "false")
 
 
 # BLAS shares out even small products over all cores, and its threads then wait for each other
@@ -112,6 +127,8 @@ def main() -> NoReturn:
     for name in _BLAS_THREADS:
         os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
     args = sys.argv[1:]
+    if "_CHARRNN_COMPLETE" in os.environ:
+        completions.keep_help_as_it_is()
     if sys.stdout is not None and not sys.stdout.closed:
         # Text is UTF-8 with the line ends it has, on every platform; a terminal that cannot show a
         # character shows its code.

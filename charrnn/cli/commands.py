@@ -1,23 +1,20 @@
-"""The list of commands, and how help looks.
+"""The list of commands.
 
 A command's file is imported when the command is called or its help is asked for, so that
-``charrnn --help`` and every other command start without it. Help is plain text in sections: to
-render it in boxes would take longer than all the rest.
+``charrnn --help`` and every other command start without it.
 """
 
 import keyword
-import re
-import shutil
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-MIN_WIDTH, MIN_WIDTH_OF_TYPER = 24, 52
+from charrnn.cli.command import Command, column, help_width, write_about
 
-# How Typer shows limits, in brackets of their own or behind the default.
-_RANGE = re.compile(r";? *(\d+<=?)?x[<>]=?[^\];]*(?=\])|\[(\d+<=?)?x[<>]=?[^\]]*\]")
+if TYPE_CHECKING:
+    from charrnn.cli.defaults import Key
 
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
@@ -25,9 +22,12 @@ COMMANDS = {
     "sample": "Write text in the style of a trained model.",
     "complete": "Say how a text most likely goes on.",
     "suggest": "Answer each line of a pipe with its likeliest continuations.",
+    "inspect": "Show what a checkpoint is, and how its training went.",
+    "doctor": "Say what may be wrong with a text before it is trained on.",
     "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
-    "train-classifier": "Learn to tell labelled texts apart.",
+    "train-classifier": "Learn to tell labeled texts apart.",
+    "xray": "Show what surprises a model in a text, and what its units do.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
     "models": "List the base models that come with charrnn.",
@@ -35,15 +35,34 @@ COMMANDS = {
 }
 
 
-def help_width() -> int | None:
-    """Return how wide help is on a narrow terminal; None: as Typer has it, which is 50 or more."""
-    columns = shutil.get_terminal_size().columns
-    return max(columns - 2, MIN_WIDTH) if columns < MIN_WIDTH_OF_TYPER else None
+def load(name: str) -> Any:  # noqa: ANN401
+    """Import a command."""
+    module = name.replace("-", "_") + "_" * keyword.iskeyword(name)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = {"help_option_names": ["-h", "--help"], "terminal_width": help_width()}
+    function = getattr(import_module(f"charrnn.cli.{module}"), module)
+    single.command(name, cls=Command, context_settings=settings)(function)
+    command: Any = typer.main.get_command(single)
+    command.params += typer.main.get_command(_shared).params
+    return command
 
 
-def _column() -> int:
-    """Return how wide the column of names may be: on a narrow terminal, names get a line."""
-    return 30 if help_width() is None else 8
+_shared = typer.Typer(add_completion=False)
+
+
+@_shared.command()
+def _options_of_every_command(
+    *,
+    show_config: Annotated[
+        bool,
+        typer.Option(
+            "--show-config",
+            expose_value=False,
+            help="Show the value of each option and where it is set, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Hold the options of every command; ``Command`` acts on them."""
 
 
 class Commands(TyperGroup):
@@ -54,51 +73,38 @@ class Commands(TyperGroup):
         # Typer looks here for names similar to a mistyped one.
         self.commands: Any = dict.fromkeys(COMMANDS)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read the options before the command."""
+        # To see that None is no flag, Typer would load what takes as long as all the rest.
+        for param in self.get_params(ctx):
+            param.default = param.default or False
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        function = getattr(import_module(f"charrnn.cli.{name}"), name)
-        settings = {"help_option_names": ["-h", "--help"], "terminal_width": help_width()}
-        single.command(cmd_name, cls=Command, context_settings=settings)(function)
-        return typer.main.get_command(single)
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Complete the name of a command, without importing any."""
+        commands = [TyperCommand(name, short_help=about) for name, about in COMMANDS.items()]
+        ctx.command = TyperGroup(commands=commands, params=self.params)
+        return ctx.command.shell_complete(ctx, incomplete)
+
+    def keys(self) -> "dict[str, dict[str, Key]]":
+        """Return the options of every command, as the environment and files name them."""
+        from charrnn.cli.defaults import keys_of
+
+        return {name: keys_of(load(name)) for name in COMMANDS}
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+        """Write what charrnn is for, with examples."""
+        write_about(self.help, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
         """Write what each is for, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()), col_max=_column())
-
-
-class Command(TyperCommand):
-    """A command whose help lists the options in sections."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
-        """Return what stands behind the name of the command, without braces."""
-        return [
-            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
-        ]
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        """Write the options section by section, in the order in which they are declared."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            if (record := param.get_help_record(ctx)) is None:
-                continue
-            kind = "Arguments" if param.param_type_name == "argument" else "Options"
-            title = getattr(param, "rich_help_panel", None) or kind
-            option, about = record
-            if kind == "Arguments":
-                option, about = option.split()[0], about.replace("[required]", "")
-            # "[default: 200; x>=0]" and "<int range>" say what a wrong value would be told
-            about = _RANGE.sub("", about).rstrip()
-            sections.setdefault(title, []).append((option.replace(" range>", ">"), about))
-        # the unnamed ones last, --help among them
-        for title in sorted(sections, key=lambda title: title == "Options"):
-            with formatter.section(title):
-                formatter.write_dl(sections[title], col_max=_column())
+            formatter.write_dl(list(COMMANDS.items()), col_max=column())

@@ -29,6 +29,8 @@ def complete(
     """Say how a text most likely goes on: the likeliest continuations, by beam search.
 
     charrnn complete --seed "The bell" --stop . --count 3
+    charrnn complete -c english --seed "Once upon a"
+    printf "The " | charrnn complete --stop " " --json
 
     The probability of a continuation is that the model goes on with all of it and, if --stop ends
     it, ends it there.

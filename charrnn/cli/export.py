@@ -1,11 +1,13 @@
 """``charrnn export``: a model as others read it."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.interchange.export import FORMATS, suffix
@@ -23,7 +25,9 @@ def export(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            metavar="CHECKPOINT", help="The checkpoint. [default: newest in ./checkpoints]"
+            metavar="CHECKPOINT",
+            help="The checkpoint. [default: newest in ./checkpoints]",
+            autocompletion=completions.models,
         ),
     ] = None,
     *,
@@ -39,19 +43,44 @@ def export(
             help="The file to write, or - for stdout. [default: beside the checkpoint]",
         ),
     ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title",
+            help="What the text is called, for html. [default: from the checkpoint's name]",
+        ),
+    ] = None,
+    half: Annotated[
+        bool,
+        typer.Option(
+            "--half", help="Weights in half precision, for html: half the size of the page."
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary object to stdout.")
     ] = False,
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
-    charrnn export m.npz --to safetensors
+    charrnn export --to html --title "Moby-Dick"
+    charrnn export names.npz --to compact -o small.npz
+    charrnn export names.npz --to torch-names -o names.torch.npz
     """
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of
     from charrnn.cli import terminal
     from charrnn.models import Model, load
 
+    if as_json and str(output) == "-":
+        raise ConfigError(
+            "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
+        )
+    if to != "html" and (given := _first_given(title=title is not None, half=half)):
+        hint = "compact is in half precision" if given == "--half" else "--to html"
+        raise ConfigError(f"{given} goes with --to html only, not with {to}", hint=hint)
     path = checkpoint or newest_checkpoint()
     loaded = load(path)
     target = output or path.with_suffix(suffix(to))
@@ -65,7 +94,8 @@ def export(
         raise CheckpointError(
             f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
-    data = export_model(loaded, to)
+    page = {"title": title or _title(path), "half": half}
+    data = export_model(loaded, to, **(page if to == "html" else {}))
     if isinstance(loaded, Model) and loaded.ngram is not None:
         terminal.note(_without_ngrams(loaded, to))
     if str(target) == "-":
@@ -73,6 +103,9 @@ def export(
         return
     with replacing(target) as file:
         file.write(data)
+    if as_json:
+        written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
+        terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
     terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")
 
 
@@ -83,3 +116,14 @@ def _without_ngrams(model: "Model", form: str) -> str:
         return note
     lost = model.progress.best_val_loss - model.ngram.val_loss
     return f"{note}: {lost:.3f} nats per character worse on the held-out text"
+
+
+def _first_given(**flags: bool) -> str | None:
+    return next((f"--{name}" for name, on in flags.items() if on), None)
+
+
+def _title(path: Path) -> str:
+    """Return what a text is called, from the name of its checkpoint: tiny-moby -> Tiny moby."""
+    words = path.name.removesuffix(".npz").removesuffix(".compact")
+    words = words.replace("-", " ").replace("_", " ").strip() or path.stem
+    return words[0].upper() + words[1:]

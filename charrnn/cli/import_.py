@@ -1,5 +1,6 @@
 """``charrnn import``: a model that was trained elsewhere."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -43,15 +44,21 @@ def import_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary object to stdout.")
+    ] = False,
 ) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
-    charrnn import weights.safetensors --vocab corpus.txt -o m.npz
+    charrnn import weights.safetensors --vocab corpus.txt
+    charrnn import weights.npz --vocab characters.json -o mine.npz
+    charrnn import names.torch.npz -o again.npz
     """
     from charrnn.checkpoint.files import file_exists, reserved
     from charrnn.cli import terminal
     from charrnn.cli.run import program
     from charrnn.interchange.torch_import import import_weights, read_characters
+    from charrnn.nn.parameters import count
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
@@ -73,6 +80,16 @@ def import_(
         checkpoint.save(target)
     model, path = checkpoint.config.model, shlex.quote(str(target))
     shape = f"{model.cell} {model.layers} x {model.hidden_size}"
+    if as_json:
+        summary = {
+            "checkpoint": str(target),
+            "model": model.cell,
+            "layers": model.layers,
+            "hidden_size": model.hidden_size,
+            "vocab_size": len(checkpoint.vocabulary),
+            "parameters": count(checkpoint.shapes()),
+        }
+        terminal.write(json.dumps(summary, ensure_ascii=False) + "\n")
     terminal.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")
     terminal.note(f"saved:  {path}")
     terminal.note(f"sample: {program()} sample -c {path}")

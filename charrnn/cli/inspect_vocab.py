@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
@@ -30,6 +31,7 @@ def inspect_vocab(
         str | None,
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=completions.models,
             help="A checkpoint, a text, or - for a text on stdin. [default: newest in "
             "./checkpoints]",
         ),
@@ -62,7 +64,9 @@ def inspect_vocab(
 ) -> None:
     """Show the vocabulary: id, character, code point, name, count and share of each.
 
+    charrnn inspect-vocab
     charrnn inspect-vocab corpus.txt --sort count
+    charrnn inspect-vocab corpus.txt --windows 5 --seq-length 8
     """
     if as_json and tsv:
         raise ConfigError("--json and --tsv contradict each other", hint="give one")

@@ -12,9 +12,9 @@ def models(
 ) -> None:
     """List the base models that come with charrnn.
 
-    charrnn train notes.txt --from english
-
+    charrnn models
     charrnn sample -c english --seed "The sea"
+    charrnn train notes.txt --from english
     """
     from charrnn.checkpoint.bases import BASES, located
     from charrnn.cli import terminal

@@ -26,29 +26,34 @@ def option(text: str, section: str, default: object = None, *names: str, **setti
     return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
 
 
-DATA, MODEL, OPTIMIZATION, OUTPUT = "Data", "Model", "Optimization", "Output"
+STOP, DATA, MODEL = "When to stop", "Data", "Model"
+OPTIMIZATION, OUTPUT = "Optimization", "Output"
 _OPTIMIZER = OptimizerConfig()
 
 # Options of all commands that train.
+
+
+def time_limit(default: str) -> Any:  # noqa: ANN401
+    """Return the option of how long to train."""
+    return option(
+        "Stop after this long; the learning rate reaches zero there.",
+        STOP,
+        f"{default}, unless --epochs or --steps is given",
+        metavar="90s|10m|1h",
+    )
+
+
 Encoding = Annotated[str, option("Encoding of the text.", DATA)]
 Normalize = Annotated[Normalization | None, option("Unicode normalization.", DATA, "none")]
 Layers = Annotated[int | None, option("Stacked layers.", MODEL, 1)]
-Time = Annotated[
-    str | None,
-    option(
-        "Stop after this long; the learning rate reaches zero there.",
-        OPTIMIZATION,
-        metavar="90s|10m|1h",
-    ),
-]
-Epochs = Annotated[int | None, option("Stop after N passes through the text.", OPTIMIZATION)]
-Steps = Annotated[int | None, option("Stop after N updates.", OPTIMIZATION)]
+Epochs = Annotated[int | None, option("Stop after N passes through the text.", STOP)]
+Steps = Annotated[int | None, option("Stop after N updates.", STOP)]
 OptimizerRule = Annotated[
     OptimizerName | None, option("The optimizer.", OPTIMIZATION, _OPTIMIZER.name)
 ]
 Patience = Annotated[
     int | None,
-    option("Stop after N validations without a lower loss.", OPTIMIZATION, "never"),
+    option("Stop after N validations without a lower loss.", STOP, "never"),
 ]
 RandomSeed = Annotated[
     int | None,
@@ -83,6 +88,9 @@ Quiet = Annotated[bool, option("Show warnings and errors only.", OUTPUT, None, "
 Verbose = Annotated[
     bool, option("Show all settings and every validation.", OUTPUT, None, "-v", "--verbose")
 ]
+Plot = Annotated[
+    bool, option("Draw the losses on the terminal while training.", OUTPUT, None, "--plot")
+]
 AsJson = Annotated[bool, option("Print a summary object to stdout.", OUTPUT, None, "--json")]
 
 
@@ -92,21 +100,37 @@ def require_one_of(**flags: bool) -> None:
         raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
+def require_with(option: str, **given: object) -> None:
+    """Raise ConfigError for options that go with another one, which was not given."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} goes with {option}", hint=f"add {option}"
+            )
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Return True if an option is on the command line, and not a default of the user's own."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def default_output(source: str) -> Path:
     """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
     stem = "stdin" if source == "-" else Path(source).stem
     return CHECKPOINTS / f"{stem or 'model'}.npz"
 
 
-def newest_checkpoint(kind: "Kind" = "generator", otherwise: str | None = None) -> Path:
+def newest_checkpoint(kind: "Kind | None" = "generator", otherwise: str | None = None) -> Path:
     """Return the checkpoint of this kind last written to ./checkpoints.
 
+    kind        None: of any kind
     otherwise   the base model to use if there is none; None: raise CheckpointError
     """
-    from charrnn.checkpoint.format import kind_of
+    from charrnn.checkpoint.format import KINDS, kind_of
 
     files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
-    files = [path for path in files if kind_of(path) == kind]
+    files = [path for path in files if kind_of(path) in ((kind,) if kind else KINDS)]
     found = sorted(files, key=lambda path: path.stat().st_mtime)
     if not found and otherwise is not None:
         _note(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic
 
 from charrnn.checkpoint.files import file_exists, reserved
-from charrnn.checkpoint.format import KIND_NAMES, Kind, kind_of
+from charrnn.checkpoint.format import KIND_NAMES, LOSS_UNITS, Kind, kind_of
 from charrnn.cli import terminal
 from charrnn.cli.options import default_output, require_one_of
+from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
 from charrnn.config import AnyConfig
@@ -35,6 +36,7 @@ class Display:
     verbose: bool
     as_json: bool
     log: Path | None
+    plot: bool = False
     sample_every: int | None = None
 
 
@@ -110,6 +112,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         """
         require_one_of(resume=options["resume"], overwrite=options["overwrite"])
         require_one_of(quiet=options["quiet"], verbose=options["verbose"])
+        require_one_of(quiet=options["quiet"], plot=options["plot"])
         training = cls(
             corpus=corpus,
             encoding=options["encoding"],
@@ -202,7 +205,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             closing(run.events()) as events,
             StepLog(display.log, run.state.progress.step, self.note) as log,
             StopSignals(self.note) as signals,
-            terminal.Progress(quiet=display.quiet, verbose=display.verbose) as progress,
+            self._progress(run) as progress,
         ):
             try:
                 for event in events:
@@ -222,6 +225,19 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             run.finish()
             self.save(run)
         return Outcome(event, signals.received)
+
+    def _progress(self, run: Run[AnyConfig]) -> Progress:
+        """Return what shows how training goes."""
+        display = self.display
+        chart = None
+        if display.plot:
+            from charrnn.cli.live import LiveChart, why_not
+
+            if reason := why_not():
+                self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
+            else:
+                chart = LiveChart(run.state.history, LOSS_UNITS[self.kind])
+        return Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
 
     def save(self, run: Run[AnyConfig]) -> None:
         """Write the run as it stands to its checkpoint."""

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from charrnn.cli import sampling_options as options
-from charrnn.cli.options import require_one_of
+from charrnn.cli.options import is_typed, require_one_of
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
@@ -15,6 +17,7 @@ _TEMPERATURE = options.SAMPLING.temperature
 
 
 def sample(
+    context: typer.Context,
     *,
     checkpoint: options.Checkpoints = None,
     seed: options.Seed = None,
@@ -46,9 +49,9 @@ def sample(
 ) -> None:
     """Write text in the style of a trained model.
 
-    charrnn sample --seed e --length 200
-
-    charrnn sample -c names.npz --count 20 --new
+    charrnn sample --seed "The " --length 300
+    charrnn sample -c names.npz --count 20 --new --unique
+    charrnn sample --temperature 0.5 --stop . --random-seed 1
 
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
     end the text earlier. A model that was trained with --lines writes whole lines.
@@ -88,7 +91,7 @@ def sample(
     if writer.lines:
         rules = sampler.write_lines(wanted, rules, length)
         count = options.MOST if endless else count
-    elif given := [name for name, value in wanted.items() if value]:
+    elif given := [name for name, value in wanted.items() if value and is_typed(context, name)]:
         raise ConfigError(
             f"--{given[0].replace('_', '-')} goes with a model of lines",
             hint="train one with 'charrnn train --lines'",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli.options import UnknownPolicy
 from charrnn.config import SamplingConfig
 
@@ -31,6 +32,7 @@ Checkpoints = Annotated[
         "-c",
         "--checkpoint",
         metavar="PATH[:WEIGHT]",
+        autocompletion=completions.weighted,
     ),
 ]
 Seed = Annotated[
@@ -42,7 +44,9 @@ Seed = Annotated[
         "--prefix",
     ),
 ]
-SeedFile = Annotated[str | None, _option(_PROMPT, "File with the prompt text; - is stdin.")]
+SeedFile = Annotated[
+    str | None, _option(_PROMPT, "File with the prompt text; - is stdin.", metavar="FILE")
+]
 Seeds = Annotated[
     str | None,
     _option(_PROMPT, "One prompt per line, each answered at once; - is stdin.", metavar="FILE"),

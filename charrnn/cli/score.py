@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import typer
 
-from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of
+from charrnn.cli import completions
+from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of, require_with
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from charrnn.models import Model
     from charrnn.text.vocabulary import Ids
 
-LINES = "Lines"
+TEXT, LINES, OUTPUT = "Model and text", "Lines", "Output"
 
 
 def score(
@@ -30,9 +31,11 @@ def score(
         typer.Option(
             "-c",
             "--checkpoint",
-            metavar="<path>",
+            metavar="PATH",
+            autocompletion=completions.models,
             help="The checkpoint; with --lines, several to compare. [default: newest in "
             "./checkpoints]",
+            rich_help_panel=TEXT,
         ),
     ] = None,
     window: Annotated[
@@ -41,19 +44,20 @@ def score(
             min=1,
             help="Score independent windows of N characters, each from a zero state. [default: "
             "carry the state through the whole text]",
+            rich_help_panel=TEXT,
         ),
     ] = None,
     unknown: Annotated[
         Literal["error", "skip", "charge"] | None,
         typer.Option(
             help="What to do with unknown characters; charge, with --lines: count each as very "
-            "unlikely. [default: error; charge if checkpoints are compared]"
+            "unlikely. [default: error; charge if checkpoints are compared]",
+            rich_help_panel=TEXT,
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the text.")] = "utf-8",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; with --lines, one per line.")
-    ] = False,
+    encoding: Annotated[
+        str, typer.Option(help="Encoding of the text.", rich_help_panel=TEXT)
+    ] = "utf-8",
     lines: Annotated[
         bool,
         typer.Option(
@@ -94,23 +98,40 @@ def score(
             rich_help_panel=LINES,
         ),
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object; with --lines, one per line.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     tsv: Annotated[
         bool,
-        typer.Option("--tsv", help="Tab-separated, with a row of names.", rich_help_panel=LINES),
+        typer.Option(
+            "--tsv",
+            help="With --lines: tab-separated, with a row of names.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
 ) -> None:
     """Say how likely a text is: in nats and bits per character, and as perplexity.
 
     charrnn score chapter.txt --json
-
-    charrnn score --lines --top 10 -c m.npz < access.log
+    charrnn score --lines --top 10 --unknown charge < access.log
+    charrnn score --lines -c english -c french lines.txt
     """
     from charrnn.cli import terminal
     from charrnn.models import Model
 
     if not lines:
-        _require_lines(
-            threshold=threshold, at_most=at_most, sort=sort or None, top=top, tsv=tsv or None
+        require_with(
+            "--lines",
+            threshold=threshold,
+            at_most=at_most,
+            sort=sort or None,
+            top=top,
+            tsv=tsv or None,
         )
     require_one_of(lines=lines, window=window is not None)
     require_one_of(json=as_json, tsv=tsv)
@@ -128,14 +149,6 @@ def score(
 
     wanted = Wanted(sort=sort, top=top, at_least=threshold, at_most=at_most, tsv=tsv)
     write_scores(file, encoding, dict(zip(names, loaded, strict=True)), unknown, wanted)
-
-
-def _require_lines(**given: object) -> None:
-    """Raise ConfigError for options that go with --lines."""
-    for name, value in given.items():
-        if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{option} goes with --lines", hint="add --lines")
 
 
 def _names(paths: list[Path]) -> list[str]:

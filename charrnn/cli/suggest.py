@@ -30,6 +30,8 @@ def suggest(
     """Answer a prompt with one JSON line: the prompt and its likeliest continuations.
 
     charrnn suggest --stream < prompts.txt
+    printf "The b" | charrnn suggest --stop " "
+    charrnn suggest --stream -c english --count 5 < prompts.txt
 
     With --stream, each line is answered before the next is read, and the model stays loaded.
     """

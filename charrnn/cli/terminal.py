@@ -4,26 +4,32 @@ Text that was read or generated is never given to rich as markup, and on a termi
 characters are shown escaped, so that no text can recolor, move or clear the screen.
 """
 
+import os
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Never, TextIO, cast
 
 from charrnn.cli.output import OutputClosedError, OutputFailedError
 from charrnn.text.vocabulary import escape
 
 # rich and tqdm are imported where they are used: a sample in a pipe needs neither.
 if TYPE_CHECKING:
+    from rich.text import Text
     from tqdm import tqdm
 
     from charrnn.training.loop import Event
 
-REFRESH_SECONDS = 0.1
-PLAIN_LINE_SECONDS = 10.0
+# A piece of a row of a drawing: text, and the style of rich that it has in color.
+Piece = tuple[str, str]
+
 
 # Invisible characters that change the direction of what follows: a way to make a text lie.
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+# What writes a note above a drawing on stderr, while there is one.
+_above: "Callable[[str], None] | None" = None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -61,6 +67,32 @@ def write(text: str) -> None:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
+def write_styled(text: str) -> None:
+    """Write text that contains styles: what it shows of others must be ``visible`` already."""
+    with _output() as stdout:
+        stdout.write(text)
+
+
+def colors() -> Literal["truecolor", "256"] | None:
+    """Return how many colors stdout has; None for fewer than 256, for NO_COLOR, and in a pipe."""
+    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
+        return None
+    from rich.console import Console
+
+    found = Console(file=sys.stdout).color_system
+    return cast("Any", found) if found in {"truecolor", "256"} else None
+
+
+def write_labeled(label: str, text: str, style: str) -> None:
+    """Write a line that begins with a label in a style of rich, where the terminal has colors."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with _output() as stdout:
+        console = Console(file=stdout, highlight=False, emoji=False, soft_wrap=True)
+        console.print(Text.assemble((visible(label), style), visible(text)))
+
+
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
     with _output() as stdout:
@@ -70,15 +102,32 @@ def write_bytes(data: bytes) -> None:
 
 def note(message: str) -> None:
     """Write a line for the user to stderr."""
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    with nobody_to_tell():
+        if _above is not None:
+            _above(visible(message))
+            return
         from tqdm import tqdm
 
-        with _nobody_to_tell():
-            tqdm.write(visible(message), file=sys.stderr)
+        tqdm.write(visible(message), file=sys.stderr)
+
+
+def write_notes_with(above: "Callable[[str], None] | None") -> None:
+    """Have this write notes, because there is a drawing on stderr; None: there is none any more."""
+    global _above  # noqa: PLW0603  # there is one terminal
+    _above = above
+
+
+def note_styled(message: str) -> None:
+    """Write a line that contains styles to stderr, if a person is looking."""
+    if is_terminal(sys.stderr):
+        with nobody_to_tell():
+            sys.stderr.write(f"{message}\n")
 
 
 @contextmanager
-def _nobody_to_tell() -> Iterator[None]:
+def nobody_to_tell() -> Iterator[None]:
     """Go silent when stderr can no longer be written: that must not end a run."""
     try:
         yield
@@ -105,6 +154,22 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         Console(file=stdout, highlight=False, emoji=False).print(table)
 
 
+def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:
+    """Write rows of a drawing to stdout: in color on a terminal that has it."""
+    from rich.console import Console
+
+    with _output() as stdout:
+        Console(file=stdout, highlight=False, emoji=False).print(styled(rows), soft_wrap=True)
+
+
+def styled(rows: "Sequence[Sequence[Piece]]") -> "Text":
+    """Return rows of a drawing for rich."""
+    from rich.text import Text
+
+    lines = (Text.assemble(*((visible(text), style) for text, style in row)) for row in rows)
+    return Text("\n").join(lines)
+
+
 def _is_numeric(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "").rstrip("%").strip().isdigit()
 
@@ -125,58 +190,16 @@ def status(event: "Event", val_loss: float | None) -> str:
     return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])
 
 
-class Progress:
-    """How training goes, on stderr: a bar on a terminal, now and then a line in a log."""
-
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self.quiet, self.verbose = quiet, verbose
-        self.val_loss: float | None = None
-        self.shown_at = time.monotonic()
-        self.bar: tqdm[Never] | None = None
-        if not quiet and is_terminal(sys.stderr):
-            self.bar = _bar(
-                total=1.0, bar_format="{percentage:3.0f}%|{bar}| {desc}", dynamic_ncols=True
-            )
-
-    def update(self, event: "Event") -> None:
-        """Show an event, if it is time to."""
-        measured = event.val_loss is not None
-        if measured:
-            self.val_loss = event.val_loss
-        if self.quiet:
-            return
-        waited = time.monotonic() - self.shown_at
-        if self.bar is None:
-            if measured or event.progress == 1 or waited >= PLAIN_LINE_SECONDS:
-                self.shown_at = time.monotonic()
-                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
-        elif measured or waited >= REFRESH_SECONDS or event.progress == 1:
-            self.shown_at = time.monotonic()
-            self.bar.n = event.progress
-            with _nobody_to_tell():
-                self.bar.set_description_str(status(event, self.val_loss), refresh=True)
-            if measured and self.verbose:
-                note(f"{event.progress:4.0%} {status(event, self.val_loss)}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the bar off the screen."""
-        if self.bar is not None:
-            with _nobody_to_tell():
-                self.bar.close()
-
-
 @contextmanager
 def counting(*, unit: str) -> "Iterator[tqdm[Never]]":
     """Show a count on stderr, on a terminal and for long work only."""
     silent = not is_terminal(sys.stderr)
-    with _bar(unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
+    with make_bar(unit=unit, unit_scale=True, delay=1, disable=silent) as bar:
         yield bar
 
 
-def _bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+def make_bar(**settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+    """Return a progress bar on stderr."""
     from tqdm import tqdm
 
     # Without its monitor thread: workers are forked, and threads do not survive that.

@@ -11,7 +11,7 @@ from charrnn.cli.run import TrainingCommand, program
 from charrnn.config import Config
 from charrnn.models import Model
 from charrnn.models.ngram import NGrams
-from charrnn.models.runs import Run
+from charrnn.models.runs import NOTHING, Run
 from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, resumed_config
@@ -88,7 +88,7 @@ class TextTraining(TrainingCommand[Config]):
         return {
             "chars": len(run.corpus.ids),
             "vocab_size": len(run.vocabulary),
-            "start": run.start,
+            "start": None if run.start == NOTHING else run.start,
             "model": model.cell,
             "hidden_size": model.hidden_size,
             "members": model.members,

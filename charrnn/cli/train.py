@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli import completions
 from charrnn.cli import options as shared
 from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, OUTPUT, option
 from charrnn.config import (
@@ -28,6 +29,19 @@ def train(
         list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
     ],
     *,
+    time: Annotated[str | None, shared.time_limit("5m")] = None,
+    epochs: shared.Epochs = None,
+    steps: shared.Steps = None,
+    patience: shared.Patience = None,
+    lines: Annotated[
+        bool | None,
+        option(
+            "Every line is an example of its own: for lists of names, titles, places.",
+            DATA,
+            None,
+            "--lines",
+        ),
+    ] = None,
     encoding: shared.Encoding = "utf-8",
     normalize: shared.Normalize = None,
     val_fraction: Annotated[
@@ -52,15 +66,6 @@ def train(
             "windows instead of contiguous streams with carried state.",
             DATA,
             "their length",
-        ),
-    ] = None,
-    lines: Annotated[
-        bool | None,
-        option(
-            "Every line is an example of its own: for lists of names, titles, places.",
-            DATA,
-            None,
-            "--lines",
         ),
     ] = None,
     ngram: Annotated[
@@ -108,11 +113,9 @@ def train(
             "a base model if it predicts the text, unless a size, --steps or --epochs is given",
             "--from",
             metavar="CHECKPOINT|NAME|none",
+            autocompletion=completions.starts,
         ),
     ] = None,
-    time: shared.Time = None,
-    epochs: shared.Epochs = None,
-    steps: shared.Steps = None,
     optimizer: shared.OptimizerRule = None,
     learning_rate: Annotated[
         float | None,
@@ -151,7 +154,6 @@ def train(
             "Decoupled weight decay, of adam only.", OPTIMIZATION, f"{_OPTIMIZER.weight_decay:g}"
         ),
     ] = None,
-    patience: shared.Patience = None,
     random_seed: shared.RandomSeed = None,
     workers: shared.Workers = None,
     output: shared.Output = None,
@@ -161,6 +163,7 @@ def train(
         int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
     log: shared.Log = None,
+    plot: shared.Plot = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
     as_json: shared.AsJson = False,
@@ -168,8 +171,11 @@ def train(
     """Learn to write like a text, and save the trained model as a checkpoint.
 
     charrnn train corpus.txt --time 60s
+    charrnn train corpus.txt --time 5m --resume
+    charrnn train names.txt --lines -o names.npz
 
-    Trains for 5 minutes unless --time, --epochs or --steps is given.
+    What is not given is chosen from the text and the time, and said in one line. The first Ctrl-C
+    saves and ends the run.
     """
     options = locals()
     shared.require_one_of(resume=resume, **{"from": from_ is not None})

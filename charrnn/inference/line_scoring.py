@@ -234,14 +234,14 @@ class LineScorer:
         return figures._replace(nats=nats, chars=figures.chars + unknown, unknown=unknown)
 
 
-def in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the lines in blocks of about ``BLOCK_CHARS`` characters, at least a line each."""
+def in_blocks(lines: Iterable[str], size: int = BLOCK_CHARS) -> Iterator[list[str]]:
+    """Yield the lines in blocks of about ``size`` characters, at least a line each."""
     block: list[str] = []
     chars = 0
     for line in lines:
         block.append(line)
         chars += len(line) + 1
-        if chars >= BLOCK_CHARS:
+        if chars >= size:
             yield block
             block, chars = [], 0
     if block:

@@ -27,6 +27,7 @@ from charrnn.nn.cells import Array, Workspace
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.language_model import LanguageModel, ModelState
 from charrnn.nn.loss import target_log_probabilities
+from charrnn.nn.network import NetworkCache
 from charrnn.text.vocabulary import Ids
 
 # The weight where nothing is held out to fit it to.
@@ -68,6 +69,26 @@ class Mixture:
     def workspaces(self) -> list[Workspace]:
         """Return scratch memory for ``log_probabilities``."""
         return self.network.workspaces()
+
+    @property
+    def flat(self) -> Array:
+        """The parameters of the network."""
+        return self.network.flat
+
+    def forward(
+        self,
+        ids: NDArray[np.integer[Any]],
+        state: ModelState,
+        *,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, ModelState, NetworkCache]:
+        """See ``LanguageModel.forward``; logits (T, B, V) are log p."""
+        logits, after, cache = self.network.forward(ids, state[:-1], workspaces=workspaces)
+        nodes = self.table.read(self.nodes(state), ids)
+        cursor = Cursor(self.table, nodes.size)
+        cursor.start(nodes.ravel())
+        log_p = self.mixed(logits.reshape(nodes.size, -1), cursor).reshape(logits.shape)
+        return log_p, [*after, _layer(nodes[-1])], cache
 
     def log_probabilities(
         self,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.checkpoint.origin import Origin
 from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.extras import require_extra
@@ -175,7 +176,8 @@ def import_weights(
             nonlinearity = config["model"]["nonlinearity"]
             normalize = config["data"]["normalize"]
         data = DataConfig(normalize=normalize)
-        return _checkpoint(_Source(arrays), characters, counts, Config(data=data), nonlinearity)
+        model = _checkpoint(_Source(arrays), characters, counts, Config(data=data), nonlinearity)
+        return replace(model, origin=Origin.of([], 0, 0, str(path)))
     except _Unfit as error:
         raise CheckpointError(f"{path}: {error}") from error
     except Exception as error:  # the metadata of a file can be wrong in any way

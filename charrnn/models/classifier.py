@@ -14,7 +14,7 @@ from charrnn.checkpoint.format import Arrays, Header, Kind, require
 from charrnn.config import ClassifierConfig
 from charrnn.errors import CorpusError
 from charrnn.inference.prediction import log_probabilities
-from charrnn.models.runs import Run, require_same_run, with_workers
+from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
 from charrnn.nn.cells import Array
 from charrnn.nn.classifier import SequenceClassifier, param_shapes
 from charrnn.text.labelled import Labelled
@@ -243,6 +243,8 @@ class LabelRun(Run[ClassifierConfig]):
             state=state,
             objective=SequenceLabels(fitted, train, held_out),
             sha256=labelled.sha256,
+            sources=labelled.sources,
+            start=NOTHING if loaded is None else loaded.start,
             notes=notes,
             labels=labels,
             train=train,
@@ -252,7 +254,12 @@ class LabelRun(Run[ClassifierConfig]):
     def checkpoint(self) -> Classifier:
         """See ``Run.checkpoint``."""
         return Classifier.of(
-            self.config, self.vocabulary, self.state, self.sha256, labels=self.labels
+            self.config,
+            self.vocabulary,
+            self.state,
+            self.sha256,
+            origin=self.origin(len(self.held_out)),
+            labels=self.labels,
         )
 
 

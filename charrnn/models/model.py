@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Arrays, Header, Kind, require
+from charrnn.checkpoint.format import Arrays, Header, Kind
 from charrnn.config import Config, ControlConfig, SamplingConfig
 from charrnn.inference.beam import likeliest
 from charrnn.inference.controls import Controls
@@ -30,13 +30,15 @@ from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.inference.predictor import as_predictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
+from charrnn.inference.xray.parts import Place, require_part
+from charrnn.inference.xray.trace import Request, joined
+from charrnn.inference.xray.tracer import Tracer
+from charrnn.inference.xray.xray import Xray
 from charrnn.models.ngram import NGrams
+from charrnn.models.stored import stored, taken
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
-
-# The name of the filter in the file.
-SEEN_LINES = "lines.seen"
 
 
 @dataclass
@@ -75,21 +77,11 @@ class Model(Checkpoint[Config]):
     @classmethod
     def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:
         """See ``Checkpoint.extra_of``."""
-        seen = arrays.pop(SEEN_LINES, None)
-        sound = seen is None or (seen.dtype == np.uint8 and seen.ndim == 1 and seen.size > 0)
-        require(sound, "the filter of lines is not an array of bytes")
-        characters = header.get("characters")
-        require(isinstance(characters, str), "characters must be a text")
-        try:
-            ngram = NGrams.taken_from(arrays, len(str(characters)))
-        except ValueError as error:
-            require(False, str(error))  # noqa: FBT003
-        return {"seen_lines": seen, "ngram": ngram}
+        return taken(header, arrays)
 
     def extra_arrays(self) -> Arrays:
         """See ``Checkpoint.extra_arrays``."""
-        seen = {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
-        return seen | ({} if self.ngram is None else self.ngram.arrays())
+        return stored(self.seen_lines, self.ngram)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See ``Checkpoint.shapes``."""
@@ -283,6 +275,28 @@ class Model(Checkpoint[Config]):
             raise TypeError("expected lines of text, not one text")
         scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown))
         return (score for block in score_blocks([scorer], [lines]) for (score,) in block)
+
+    def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
+        """Return what the model does at each character of a text: surprise, guesses, activations.
+
+        top     how many of the likeliest characters to take down at each place
+        parts   whose activations, of all layers, see ``inference.xray.parts``; None: the cell state
+                of an LSTM, else the hidden state
+
+        The state is carried through the text, but a model of lines reads each line on its own.
+        Activations take 4 bytes for each character, unit and part. Raises VocabularyError for
+        unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
+        not have.
+        """
+        names = [require_part(self._distribution.cell, name) for name in parts]
+        layers = range(self.config.model.layers)
+        request = Request(top, tuple(Place(layer, name) for layer in layers for name in names))
+        tracer = Tracer(self._distribution, self.vocabulary, request)
+        if self.config.data.lines:
+            trace = tracer.lines([self.encode(line) for line in text.splitlines()])
+        else:
+            trace = joined(tracer.text([self.encode(text)]))
+        return Xray(self.vocabulary, self._distribution.cell, trace)
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""

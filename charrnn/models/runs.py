@@ -13,14 +13,18 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic
 
 from charrnn.checkpoint.checkpoint import Checkpoint
+from charrnn.checkpoint.origin import Origin
 from charrnn.config import AnyConfig, RunConfig
 from charrnn.errors import ConfigError
 from charrnn.parallel.launch import default_workers, start_method
-from charrnn.settings import OPTION_NAMES
+from charrnn.settings import option_name
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, train_events
 from charrnn.training.objective import Objective
 from charrnn.training.state import TrainingState
+
+# Where a run starts that takes no weights over.
+NOTHING = "none"
 
 # What a resumed run may change without becoming another run.
 CHANGEABLE = {
@@ -43,6 +47,9 @@ class Run(ABC, Generic[AnyConfig]):
     state        where training starts; changes as it goes
     objective    what to learn
     sha256       of the bytes that were read
+    sources      what was read: paths, "-" for standard input
+    start        the base model or checkpoint whose weights it started from; "none": random weights;
+                 None: not known, of a run that is resumed
     notes        what a user may want to know before it starts
     """
 
@@ -51,6 +58,8 @@ class Run(ABC, Generic[AnyConfig]):
     state: TrainingState[Any]
     objective: Objective[Any]
     sha256: str = ""
+    sources: tuple[str, ...] = ()
+    start: str | None = NOTHING
     notes: list[str] = field(default_factory=list)
 
     def events(self) -> Generator[Event, None, None]:
@@ -60,20 +69,23 @@ class Run(ABC, Generic[AnyConfig]):
     def finish(self) -> None:
         """Do what remains when training has ended, before the last checkpoint."""
 
+    def origin(self, held_out: int) -> Origin:
+        """Return where the model comes from.
+
+        held_out   characters or texts that are held out
+        """
+        steps = self.objective.batches.steps_per_epoch
+        return Origin.of(self.sources, held_out, steps, self.start)
+
     @abstractmethod
     def checkpoint(self) -> Checkpoint[AnyConfig]:
         """Return the run as it stands. Arrays are shared, not copied."""
 
 
-def option(setting: str) -> str:
-    """Return the name of the command-line option that gives a setting."""
-    return f"--{OPTION_NAMES.get(setting, setting).replace('_', '-')}"
-
-
 def changed_settings(config: AnyConfig, stored: AnyConfig) -> list[str]:
     """Return the options that would make another run of the stored one."""
     return [
-        option(setting)
+        option_name(setting)
         for part, settings in asdict(config).items()
         for setting, value in settings.items()
         if (part, setting) not in CHANGEABLE and value != getattr(getattr(stored, part), setting)
@@ -83,7 +95,7 @@ def changed_settings(config: AnyConfig, stored: AnyConfig) -> list[str]:
 def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
     """Raise ConfigError if a resumed run would become another one."""
     if changed := changed_settings(config, stored):
-        changeable = ", ".join(option(setting) for _, setting in sorted(CHANGEABLE))
+        changeable = ", ".join(option_name(setting) for _, setting in sorted(CHANGEABLE))
         raise ConfigError(
             f"a resumed run cannot change {', '.join(changed)}", hint=f"it can change {changeable}"
         )

@@ -13,10 +13,9 @@ from charrnn.checkpoint.bases import BASES
 from charrnn.config import Config, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
-from charrnn.models.runs import option
+from charrnn.models.runs import NOTHING
+from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
-
-NOTHING = "none"
 
 # A model helps if it saves this share of the nats that the character frequencies alone leave.
 # Texts in its language save 0.4 or more, others 0.12 or less; see benchmarks/QUALITY.md.
@@ -144,7 +143,7 @@ def _shaped(config: Config, source: Model) -> Config:
 
 def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -> None:
     changed = [
-        option(setting.name)
+        option_name(setting.name)
         for setting in fields(ModelConfig)
         if setting.name in fixed
         and getattr(config.model, setting.name) != getattr(shaped.model, setting.name)

@@ -10,11 +10,12 @@ from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.ngram import NGrams
-from charrnn.models.runs import Run, option, require_same_run, with_workers
+from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.nn.language_model import LanguageModel
+from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
 from charrnn.text.lines import as_lines, line_bounds, split_lines
 from charrnn.text.seen import Bits, seen_lines
@@ -38,7 +39,6 @@ class TextRun(Run[Config]):
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
     ngram            the n-grams of what is trained on; None: none are wanted
-    start            the base model or checkpoint that it started from; None: random weights
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
@@ -46,7 +46,6 @@ class TextRun(Run[Config]):
     val_ids: Ids
     seen_lines: Bits | None = None
     ngram: NGrams | None = None
-    start: str | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
@@ -59,16 +58,12 @@ class TextRun(Run[Config]):
         Raises CorpusError for a text too short to learn, ConfigError for settings that do not fit,
         TrainingError for more memory than there is.
         """
-        config, source = start.config, start.source
-        if source is not None:
-            corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
-            fixed = fixed | {"hidden_size", "members"}
-        train_ids, val_ids = _split(config, corpus)
-        fitted, notes = _fitted(config, corpus, train_ids, fixed)
-        began, vocab_size = time.perf_counter(), len(corpus.vocabulary)
-        _text_memory(with_workers(fitted), corpus)
+        ready, source = prepare(start, corpus, fixed), start.source
+        began, corpus, train_ids = time.perf_counter(), ready.corpus, ready.train_ids
+        vocab_size = len(corpus.vocabulary)
+        _text_memory(with_workers(ready.config), corpus)
         recommendation = recommend(
-            fitted, fixed, train_ids, vocab_size, fine_tuning=source is not None
+            ready.config, ready.fixed, train_ids, vocab_size, fine_tuning=source is not None
         )
         chosen = with_workers(recommendation.config)
         _text_memory(chosen, corpus)
@@ -88,14 +83,15 @@ class TextRun(Run[Config]):
             config=chosen,
             vocabulary=corpus.vocabulary,
             state=state,
-            objective=NextCharacter(chosen, train_ids, val_ids),
+            objective=NextCharacter(chosen, train_ids, ready.val_ids),
             sha256=corpus.sha256,
-            notes=[*(f"warning: {text}" for text in corpus.warnings), *notes, *start.notes],
+            sources=corpus.sources,
+            start=start.name or NOTHING,
+            notes=[*(f"warning: {text}" for text in corpus.warnings), *ready.notes, *start.notes],
             corpus=corpus,
-            val_ids=val_ids,
+            val_ids=ready.val_ids,
             seen_lines=_seen(chosen, corpus),
             ngram=ngram,
-            start=start.name,
             recommendation=recommendation,
         )
 
@@ -128,6 +124,8 @@ class TextRun(Run[Config]):
             state=state,
             objective=NextCharacter(config, train_ids, val_ids),
             sha256=corpus.sha256,
+            sources=corpus.sources,
+            start=loaded.start,
             notes=[*(f"warning: {text}" for text in corpus.warnings), *notes],
             corpus=corpus,
             val_ids=val_ids,
@@ -175,6 +173,7 @@ class TextRun(Run[Config]):
             self.vocabulary,
             self.state,
             self.sha256,
+            origin=self.origin(len(self.val_ids)),
             seen_lines=self.seen_lines,
             ngram=self.ngram,
         )
@@ -185,6 +184,43 @@ class TextRun(Run[Config]):
             network = self.checkpoint().network()
             line_break = _line_break(self.config, self.corpus)
             self.ngram = self.ngram.fitted(network, self.val_ids, line_break)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a new run trains on, before anything is chosen.
+
+    config      fitted to the text
+    corpus      with the vocabulary of the run
+    train_ids   what to train on
+    val_ids     what is held out
+    fixed       names of the settings that are not to be chosen
+    notes       what a user may want to know
+    """
+
+    config: Config
+    corpus: Corpus
+    train_ids: Ids
+    val_ids: Ids
+    fixed: set[str]
+    notes: tuple[str, ...]
+
+
+def prepare(start: Start, corpus: Corpus, fixed: set[str]) -> Prepared:
+    """Split a text, and fit windows and batches to it.
+
+    start   the settings, and the model whose weights the run starts from; its characters are kept
+    fixed   names of the settings that someone gave
+
+    Raises CorpusError for a text too short to learn.
+    """
+    if start.source is not None:
+        known = start.source.vocabulary
+        corpus = corpus.encoded_with(merge_vocabularies(known, corpus.vocabulary))
+        fixed = fixed | {"hidden_size", "members"}
+    train_ids, val_ids = _split(start.config, corpus)
+    fitted, notes = _fitted(start.config, corpus, train_ids, fixed)
+    return Prepared(fitted, corpus, train_ids, val_ids, fixed, tuple(notes))
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:
@@ -242,7 +278,7 @@ def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]
         before, after = getattr(config.data, name), getattr(fitted.data, name)
         if before != after and name in fixed:
             notes.append(
-                f"warning: {option(name)} {before} is more than the text allows: using {after}"
+                f"warning: {option_name(name)} {before} is more than the text allows: using {after}"
             )
         elif before != after:
             notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")

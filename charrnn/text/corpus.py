@@ -21,12 +21,14 @@ class Corpus:
     vocabulary   the characters that occur in the text, with their counts
     sha256       hash of the bytes read, in hexadecimal
     warnings     messages about unusual content, such as NUL characters
+    sources      where it was read from, as paths; "-" is standard input
     """
 
     ids: Ids
     vocabulary: Vocabulary
     sha256: str = ""
     warnings: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def encoded_with(self, vocabulary: Vocabulary) -> "Corpus":
         """Return the same corpus with the ids of another vocabulary, which keeps its own counts.
@@ -67,4 +69,4 @@ def read_corpus(
         warnings.append("the corpus repeats a single character: the model can only say that one")
     if "\0" in vocabulary:
         warnings.append("the corpus holds NUL characters: is it a text?")
-    return Corpus(ids, vocabulary, reader.sha256.hexdigest(), tuple(warnings))
+    return Corpus(ids, vocabulary, reader.sha256.hexdigest(), tuple(warnings), tuple(sources))

@@ -24,11 +24,19 @@ MOST_COLUMNS = 9  # most digits of a column number
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts and their labels, and the SHA-256 of the bytes they were read from."""
+    """Labeled texts; see ``read_labelled``.
+
+    texts, labels   as many of one as of the other
+    sha256          hash of the bytes that they were read from, in hexadecimal
+    lines           the line of its file that each text stands in, from 1; empty if not from a file
+    sources         where they were read from, as paths; "-" is standard input
+    """
 
     texts: list[str]
     labels: list[str]
     sha256: str
+    lines: Sequence[int] = ()
+    sources: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -63,7 +71,7 @@ def read_labelled(
     missing columns.
     """
     reader, columns = Reader(encoding), columns or Columns()
-    texts, labels = [], []
+    texts, labels, numbers = [], [], []
     for source in sources:
         content = "".join(reader.pieces(source))
         for row in _rows(source, content, columns):
@@ -72,11 +80,12 @@ def read_labelled(
             # After parsing: NFKC turns a full-width comma in a text into a plain one.
             texts.append(normalized(row.text, normalize))
             labels.append(row.label)
+            numbers.append(row.line)
     if not texts:
         raise CorpusError(
             f"{', '.join(sources)}: no labelled texts", hint="one per line: label, TAB, text"
         )
-    return Labelled(texts, labels, reader.sha256.hexdigest())
+    return Labelled(texts, labels, reader.sha256.hexdigest(), numbers, tuple(sources))
 
 
 def _fault(row: _Row) -> str | None:

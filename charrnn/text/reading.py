@@ -28,7 +28,8 @@ STDIN = "-"
 
 
 @contextmanager
-def _open(source: str) -> Iterator[BinaryIO]:
+def opened(source: str) -> Iterator[BinaryIO]:
+    """Give the bytes of a file, or of standard input for ``-``. Raises CorpusError."""
     if source == STDIN:
         if sys.stdin is None:
             raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
@@ -86,7 +87,7 @@ class Reader:
         # Counting newlines in bytes is faster than in text.
         bytewise = codecs.lookup(self.encoding).name == "utf-8"
         first = True
-        with _open(source) as stream:
+        with opened(source) as stream:
             while True:
                 data = _read(stream, source, prompt=self.prompt)
                 self.sha256.update(data)

@@ -24,17 +24,21 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
 
     Returns (train_ids, val_ids).
     """
-    if val_fraction is None:
-        held_out = min(int(len(ids) * DEFAULT_VAL_FRACTION), MAX_HELD_OUT)
-        if len(ids) < SMALLEST_SPLIT:
-            held_out = 0
-        elif ids.nbytes <= IN_MEMORY:
-            return _split_passages(ids, held_out // PASSAGES)
-    else:
-        held_out = int(len(ids) * val_fraction)
-    if held_out < 2:  # noqa: PLR2004  # one character predicts nothing
-        held_out = 0
+    held_out = held_out_size(len(ids), val_fraction)
+    if val_fraction is None and held_out and ids.nbytes <= IN_MEMORY:
+        return _split_passages(ids, held_out // PASSAGES)
     return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
+
+
+def held_out_size(length: int, val_fraction: float | None) -> int:
+    """Return how many characters of a text of this length are held out, up to rounding."""
+    if val_fraction is not None:
+        held_out = int(length * val_fraction)
+    elif length < SMALLEST_SPLIT:
+        held_out = 0
+    else:
+        held_out = min(int(length * DEFAULT_VAL_FRACTION), MAX_HELD_OUT)
+    return held_out if held_out > 1 else 0  # one character predicts nothing
 
 
 def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:

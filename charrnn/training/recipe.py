@@ -80,8 +80,14 @@ class Recommendation:
         return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
-def recommend(
-    config: Config, fixed: set[str], train_ids: Ids, vocab_size: int, *, fine_tuning: bool = False
+def recommend(  # noqa: PLR0913  # six, and all of them matter
+    config: Config,
+    fixed: set[str],
+    train_ids: Ids,
+    vocab_size: int,
+    *,
+    fine_tuning: bool = False,
+    work: float | None = None,
 ) -> Recommendation:
     """Choose what nobody fixed.
 
@@ -89,8 +95,9 @@ def recommend(
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
     fine_tuning   the run starts from a model that predicts the text already
+    work          what this machine does in a second; see ``work_per_second``. None: it is measured
     """
-    budget, chars = _Budget(config, fixed, train_ids, vocab_size), len(train_ids)
+    budget, chars = _Budget(config, fixed, train_ids, vocab_size, work), len(train_ids)
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
@@ -102,8 +109,8 @@ def recommend(
         if "members" not in fixed:
             passes = min(budget.readable(model), most) / chars
             count = members(passes, recurrent_weights(model) / chars)
-            count = min(count, max(model.hidden_size // SMALLEST_MEMBER, 1))
-            model = replace(model, members=count)
+            room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
+            model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
@@ -210,7 +217,14 @@ def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
 class _Budget:
     """How much text a run can read with a given model."""
 
-    def __init__(self, config: Config, fixed: set[str], train_ids: Ids, vocab_size: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        fixed: set[str],
+        train_ids: Ids,
+        vocab_size: int,
+        work: float | None,
+    ) -> None:
         run = config.run
         self.config, self.train_ids, self.vocab_size = config, train_ids, vocab_size
         limits = [
@@ -219,28 +233,42 @@ class _Budget:
         ]
         self.most = min((limit for limit in limits if limit), default=math.inf)
         self.seconds = run.seconds
-        trial = config.model
-        if "hidden_size" not in fixed:
-            trial = replace(trial, hidden_size=TRIAL_SIZE)
-        self.measure(trial)
+        self.measures = self.seconds is not None and work is None
+        if self.seconds is not None:
+            work = work or work_per_second(config, fixed, train_ids, vocab_size)
+            self.work = work * self.seconds
 
-    def measure(self, trial: ModelConfig) -> bool:
-        """Measure the speed of a model; return False if it does not matter: without a time."""
-        if self.seconds is None:
+    def measure(self, model: ModelConfig) -> bool:
+        """Measure again with this model; return False if nothing is to be measured."""
+        if self.seconds is None or not self.measures:
             return False
-        config = replace(self.config, model=trial)
-        speed = characters_per_second(config, self.train_ids, self.vocab_size)
-        self.work = speed * self.seconds * self._cost(trial)
+        config = replace(self.config, model=model)
+        self.work = self.seconds * work_per_second(
+            config, {"hidden_size"}, self.train_ids, self.vocab_size
+        )
         return True
 
     def readable(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read."""
         if self.seconds is None:
             return self.most
-        return min(self.work / self._cost(model), self.most)
+        return min(self.work / _cost(model, self.vocab_size), self.most)
 
-    def _cost(self, model: ModelConfig) -> int:
-        return FIXED_COST + recurrent_weights(model) + self.vocab_size * model.hidden_size
+
+def _cost(model: ModelConfig, vocab_size: int) -> int:
+    """Return what a character costs, in weights."""
+    return FIXED_COST + recurrent_weights(model) + vocab_size * model.hidden_size
+
+
+def work_per_second(
+    config: Config, fixed: Collection[str], train_ids: Ids, vocab_size: int
+) -> float:
+    """Measure how many characters this machine learns in a second, times what one costs."""
+    trial = config.model
+    if "hidden_size" not in fixed:
+        trial = replace(trial, hidden_size=TRIAL_SIZE)
+    speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
+    return speed * _cost(trial, vocab_size)
 
 
 def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> float:

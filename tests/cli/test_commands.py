@@ -58,16 +58,6 @@ def test_using_the_library_imports_numpy_and_no_terminal_package() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_shell_completion_lists_the_commands() -> None:
-    done = subprocess.run(
-        [CHARRNN],
-        env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "complete_bash", "COMP_WORDS": "charrnn in",
-             "COMP_CWORD": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout.split() == ["inspect-vocab"]
-
-
 # train
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer  # noqa: TID251  # the options are read from where the command line has them
 
@@ -85,6 +86,35 @@ def has_lines(*numbers: int) -> Claim:
     """Claim that these lines of the input were written, in this order."""
     return lambda ran: [it["line"] for it in ran.objects] == [*numbers]
 
+
+JUDGED = {"beside": "--labelled --json", "file": "labelled.tsv"}
+
+
+def sees(text: str, name: str = "checkpoints/newest.npz") -> Claim:
+    """Claim that this text is seen as the API sees it."""
+
+    def claim(ran: Ran) -> bool:
+        if "".join(it["char"] for it in ran.objects) != text:
+            return False
+        nats = [it["nats"] for it in ran.objects[1:]]
+        return bool(np.allclose(nats, ran.model(name).xray(text).nats[1:], atol=1e-4))
+
+    return claim
+
+
+def shows_unit(unit: int, part: str) -> Claim:
+    """Claim that the activations of this unit are shown."""
+    return lambda ran: bool(
+        np.allclose(
+            [it.get("activation", np.nan) for it in ran.objects],
+            ran.model().xray(SEEN, parts=(part,)).activations(part)[:, unit],
+            atol=1e-4,
+        )
+    )
+
+
+# What the model knows of STDIN.
+SEEN = STDIN.replace("ß", "")
 
 CHARGED = {"beside": "--lines --unknown charge", "file": "surprising.txt"}
 
@@ -184,6 +214,28 @@ ROWS: dict[str, dict[str, Row]] = {
     "models": {
         "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
     },
+    "doctor": {
+        "--encoding": Row(
+            "--encoding latin-1",
+            lambda ran: [it["encoding"] for it in ran.objects] == ["latin-1"],
+            beside="--json",
+            file="latin.txt",
+        ),
+        "--fix": Row("--fix", lambda ran: ran.out == "“The cat”\n", file="faulty.txt"),
+        "--also": Row(
+            "--also quotes",
+            lambda ran: ran.out == '"The cat"\n',
+            beside="--fix",
+            file="faulty.txt",
+        ),
+        "--skip": Row(
+            "--skip line-ends",
+            lambda ran: ran.out == "“The cat”\r\n",
+            beside="--fix",
+            file="faulty.txt",
+        ),
+        "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT)]),
+    },
     "score": {
         "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),
         "--window": Row("--window 16", scores(window=16)),
@@ -203,6 +255,33 @@ ROWS: dict[str, dict[str, Row]] = {
         "--tsv": Row(
             "--tsv", lambda ran: ["2", "yyyy"] in [row[:2] for row in ran.rows], **CHARGED
         ),
+    },
+    "xray": {
+        "--checkpoint": Row("--checkpoint other.npz", sees(SEEN, "other.npz"), beside="--json"),
+        "--seed": Row("--seed 'The mat'", sees("The mat"), beside="--json"),
+        "--unknown": Row("--unknown replace", sees(STDIN.replace("ß", " ")), beside="--json"),
+        "--encoding": Row("--encoding latin-1", sees("The ca"), beside="--json latin.txt"),
+        "--neuron": Row("--neuron 3", shows_unit(3, "cell"), beside="--json"),
+        "--part": Row("--part forget", shows_unit(3, "forget"), beside="--json --neuron 3"),
+        "--find": Row(
+            "--find whitespace",
+            lambda ran: {it.get("feature") for it in ran.objects} == {"whitespace"},
+            beside="--json",
+        ),
+        "--top": Row(
+            "--top 1", lambda ran: {len(it["top"]) for it in ran.objects} == {0, 1}, beside="--json"
+        ),
+        "--html": Row("--html x.html", lambda ran: ran.wrote("x.html")),
+        "--overwrite": Row(
+            "--overwrite",
+            lambda ran: (ran.folder / "text.txt").read_bytes().startswith(b"<!doctype html>"),
+            beside="--html text.txt",
+        ),
+        "--json": Row("--json", sees(SEEN)),
+        "--tsv": Row(
+            "--tsv", lambda ran: [row[1:2] for row in ran.rows[:3]] == [["char"], ["T"], ["h"]]
+        ),
+        "--color": Row("--color always", lambda ran: "\x1b[" in ran.out),
     },
     "inspect-vocab": {
         "--sort": Row(
@@ -224,7 +303,33 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: ran.out[0] == "{" and json.loads(ran.out)["size"] == len(set(TEXT)),
         ),
     },
+    "inspect": {
+        "--json": Row("--json", lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4)
+    },
     "classify": {
+        "--json": Row(
+            "--json",
+            lambda ran: [it["texts"] for it in ran.objects] == [25],
+            beside="--labelled",
+            file="labelled.tsv",
+        ),
+        "--labelled": Row(
+            "--labelled", lambda ran: ran.out.startswith("accuracy"), file="labelled.tsv"
+        ),
+        # with a named column, the first row has the names
+        "--label-column": Row(
+            "--label-column label",
+            lambda ran: [it["texts"] for it in ran.objects] == [24],
+            **JUDGED,
+        ),
+        "--text-column": Row(
+            "--text-column text", lambda ran: [it["texts"] for it in ran.objects] == [24], **JUDGED
+        ),
+        "--show-errors": Row(
+            "--show-errors 1",
+            lambda ran: [len(it["errors"]) for it in ran.objects] == [1],
+            **JUDGED,
+        ),
         "--threshold": Row("--threshold 1", lambda ran: {row[0] for row in ran.rows} == {""}),
         "--jsonl": Row("--jsonl", lambda ran: [it["text"] for it in ran.objects][1:] == ["no no"]),
         "--encoding": Row(
@@ -235,7 +340,24 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "export": {
+        "--json": Row(
+            "--json",
+            lambda ran: (
+                [it["bytes"] for it in ran.objects]
+                == [(ran.folder / "checkpoints/newest.torch.npz").stat().st_size]
+            ),
+        ),
         "--to": Row("--to html", lambda ran: ran.wrote("checkpoints/newest.html")),
+        "--title": Row(
+            "--title Moby",
+            lambda ran: b"<title>Moby</title>" in (ran.folder / "page").read_bytes(),
+            beside="--to html -o page",
+        ),
+        "--half": Row(
+            "--half",
+            lambda ran: b'"half": true' in (ran.folder / "page").read_bytes(),
+            beside="--to html -o page",
+        ),
         "--output": Row(
             "--output elsewhere",
             lambda ran: ran.wrote("elsewhere") and not ran.wrote("checkpoints/newest.torch.npz"),
@@ -247,6 +369,7 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
     },
     "import": {
+        "--json": Row("--json", lambda ran: [it["vocab_size"] for it in ran.objects] == [3]),
         "--vocab": Row(
             "--vocab xyz.json",
             lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz",
@@ -269,19 +392,27 @@ ROWS: dict[str, dict[str, Row]] = {
 
 # Tests of options that take more than a row.
 _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
+_PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
+_FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
-ELSEWHERE = {
+_SHOWN = "test_defaults.py::test_show_config_lists_every_option_and_does_nothing"
+ELSEWHERE: dict[str, dict[str, str]] = {
     PROGRAM: {
         "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
         "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
+        "--no-config": "test_defaults.py::test_no_config_takes_nothing_from_anywhere",
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
-    "train": {"--workers": _WORKERS},
-    "train-classifier": {"--workers": _WORKERS},
+    "train": {"--workers": _WORKERS, "--plot": _PLOT},
+    "train-classifier": {"--workers": _WORKERS, "--plot": _PLOT},
+    "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
+    "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
+for _command in COMMANDS:
+    ELSEWHERE.setdefault(_command, {})["--show-config"] = _SHOWN
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,13 @@ NETWORK = make_network()
 MIXTURE = Mixture(NETWORK, TABLE, WEIGHTS)
 
 
-def expected(ids: np.ndarray, network: LanguageModel = NETWORK) -> np.ndarray:
-    """Log p of each character but the first, from the equation of the mixture."""
+def expected(ids: Any, network: LanguageModel = NETWORK) -> Any:
+    """Return log p of each character but the first, from the equation of the mixture."""
     logits, _, _ = network.forward(ids[:-1, None], network.zero_state(1))
     own = np.exp(log_softmax(logits.astype(float)))[np.arange(len(ids) - 1), 0, ids[1:]]
     nodes = TABLE.read(TABLE.start(1), ids[:-1, None])[:, 0]
     w = WEIGHTS[TABLE.groups[nodes]]
-    log_p: Any = np.log(w * own + (1 - w) * TABLE.probabilities(nodes, ids[1:]))
-    return log_p
+    return np.log(w * own + (1 - w) * TABLE.probabilities(nodes, ids[1:]))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

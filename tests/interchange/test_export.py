@@ -29,7 +29,9 @@ from charrnn import (
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inference.sampling import start_ids
 from charrnn.interchange.export import export
+from charrnn.interchange.export.html import MAX_BYTES
 from charrnn.interchange.export.naming import metadata, torch_names
+from charrnn.interchange.page.model import weight_bytes
 from charrnn.interchange.torch_import import import_weights, read_characters
 from charrnn.training.next_character import initial_state
 from tests.support import fails, ok
@@ -171,6 +173,7 @@ def test_a_model_too_large_for_a_page_is_refused() -> None:
     large = Model.of(config, vocabulary, initial_state(config, 2))
     with pytest.raises(ConfigError, match="MB of weights"):
         export(large, "html")
+    assert weight_bytes(large, half=True) < MAX_BYTES  # as the hint says
 
 
 def foreign(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from charrnn.config import Config, RunConfig
 from charrnn.training import recipe
-from charrnn.training.recipe import SIZES, dropout, recommend, weight_drop
+from charrnn.training.recipe import SIZES, SMALLEST_MEMBER, dropout, recommend, weight_drop
 
 V = 60
 
@@ -62,6 +62,18 @@ def test_more_time_buys_a_larger_model_up_to_what_the_text_is_worth() -> None:
     assert little.enough  # an hour is more than 20 KB are worth
     assert little.config.model.hidden_size < sizes[-1]
     assert little.config.run.epochs is not None
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_members_are_chosen_for_every_size() -> None:
+    chosen = {
+        (model.hidden_size, model.members)
+        for length in (300, 1000, 2000, 5000, 20_000)
+        for seconds in (1, 3, 6, 15, 60)
+        for model in [recommend(config(seconds=seconds), set(), text(length), V).config.model]
+    }
+    assert any(size == 96 and members > 1 for size, members in chosen)
+    assert all(size // members >= SMALLEST_MEMBER for size, members in chosen if members > 1)
 
 
 @pytest.mark.usefixtures("quick_machine")

@@ -6,7 +6,7 @@ a line in FORMATS. Weights are named as in the ``state_dict`` of a module with a
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.models import Classifier, Model
@@ -17,16 +17,19 @@ FORMATS = {
     "torch-names": "the same as an .npz file",
     "onnx": "a graph for onnxruntime",
     "compact": "a checkpoint of the weights alone, an eighth of the size",
-    "html": "a page that writes in a browser",
+    "html": "a page that runs in a browser: it writes, or labels what is typed",
 }
 
 
-def export(model: "Model | Classifier", form: str) -> bytes:
+def export(model: "Model | Classifier", form: str, **options: Any) -> bytes:  # noqa: ANN401
     """Return a model as bytes in one of FORMATS.
+
+    options   for "html" only: ``title``, what the model has read, and ``half``, weights in half
+              precision
 
     Raises ConfigError if the format does not support the model or a package is not installed.
     """
-    data: bytes = import_module(f"{__name__}.{form.replace('-', '_')}").export(model)
+    data: bytes = import_module(f"{__name__}.{form.replace('-', '_')}").export(model, **options)
     return data
 
 

@@ -1,45 +1,32 @@
-"""A text generator as a single HTML page that generates text in the browser, offline."""
-
-import base64
-import json
-from importlib import resources
-
-import numpy as np
+"""A model as a single HTML page that runs it in the browser, offline."""
 
 from charrnn.errors import ConfigError
-from charrnn.interchange.export.naming import AnyModel, require_generator
+from charrnn.interchange.export.naming import AnyModel
+from charrnn.interchange.page import page
+from charrnn.interchange.page.model import weight_bytes
 
 SUFFIX = ".html"
 
 # The most weights, in bytes, that a browser can load quickly.
 MAX_BYTES = 20_000_000
 
+DEFAULT_TITLE = "a text"
 
-def export(model: AnyModel) -> bytes:
+
+def export(model: AnyModel, *, title: str = DEFAULT_TITLE, half: bool = False) -> bytes:
     """Return a self-contained HTML page that runs the model.
 
-    Raises ConfigError for a classifier, and for a model that is too large.
+    title   what the model has read, in a few words
+    half    weights in half precision; those of a compact checkpoint always are
+
+    Raises ConfigError for a model that is too large, and for weights that do not fit into half
+    precision.
     """
-    model = require_generator(model, "html")
-    weights = model.weights
-    size = sum(4 * array.size for array in weights.values())
+    size = weight_bytes(model, half=half)
     if size > MAX_BYTES:
+        hint = "train a smaller model: --hidden-size 512 has about 5 MB"
         raise ConfigError(
             f"{size / 1e6:.0f} MB of weights are too much, a page takes {MAX_BYTES / 1e6:.0f}",
-            hint="train a smaller model: --hidden-size 512 has about 5 MB",
+            hint=hint if half else f"--half halves them, or {hint}",
         )
-    shape = model.config.model
-    flat = np.concatenate([array.ravel() for array in weights.values()]).astype("<f4")
-    described = {
-        "cell": shape.cell,
-        "nonlinearity": shape.nonlinearity,
-        "layers": shape.layers,
-        "hiddenSize": shape.hidden_size,
-        "characters": [*model.vocabulary.characters],
-        "counts": model.vocabulary.counts.tolist(),
-        "weights": base64.b64encode(flat.tobytes()).decode(),
-    }
-    # Escape "<", so that no text looks like the end of the script element.
-    data = json.dumps(described).replace("<", "\\u003c")
-    page = resources.files("charrnn.interchange").joinpath("page.html").read_text(encoding="utf-8")
-    return page.replace("/*MODEL*/", data).encode()
+    return page(model, title, half=half).encode()

@@ -67,6 +67,8 @@ class Cell(ABC):
     """
 
     gates: ClassVar[int]
+    # What each gate is called, if its activation is not the state itself.
+    gate_names: ClassVar[tuple[str, ...]] = ()
     state_names: ClassVar[tuple[str, ...]]
     sigmoid_gates: ClassVar[tuple[int, ...]] = ()
 

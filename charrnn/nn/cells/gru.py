@@ -30,6 +30,7 @@ class GRUCell(Cell):
     """GRU; see the module for its equations and ``Cell`` for shapes."""
 
     gates: ClassVar[int] = 3
+    gate_names: ClassVar[tuple[str, ...]] = ("reset", "update", "candidate")
     state_names: ClassVar[tuple[str, ...]] = ("h",)
     sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1)
     # r, z, u and n: the recurrent weights use u, the input weights n

@@ -44,6 +44,7 @@ class LSTMCell(Cell):
     peephole: bool = False
 
     gates: ClassVar[int] = 4
+    gate_names: ClassVar[tuple[str, ...]] = ("input", "forget", "candidate", "output")
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
     sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1, 3)
     gradients: ClassVar[int] = 4

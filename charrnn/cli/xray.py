@@ -1,0 +1,153 @@
+"""``charrnn xray``: a text as a model sees it, character by character."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.cli.options import UnknownPolicy, newest_checkpoint, require_one_of
+from charrnn.errors import ConfigError
+from charrnn.inference.xray.features import FEATURES
+
+if TYPE_CHECKING:
+    FeatureName = str
+else:
+    FeatureName = Literal[("all", *FEATURES)]
+
+PartName = Literal[
+    "cell", "hidden", "input", "forget", "candidate", "output", "reset", "update"
+]  # fmt: skip
+
+TEXT, UNIT, OUTPUT = "Text", "Units", "Output"
+
+
+def xray(
+    *,
+    file: Annotated[
+        str | None, typer.Argument(help="The text; - is stdin. [default: -]", metavar="FILE")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "-c",
+            "--checkpoint",
+            metavar="<path>",
+            help="The model. [default: newest in ./checkpoints]",
+            rich_help_panel=TEXT,
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(help="The text itself, in place of a file.", rich_help_panel=TEXT)
+    ] = None,
+    unknown: Annotated[
+        UnknownPolicy,
+        typer.Option(help="What to do with unknown characters.", rich_help_panel=TEXT),
+    ] = "error",
+    encoding: Annotated[
+        str, typer.Option(help="Encoding of the file.", rich_help_panel=TEXT)
+    ] = "utf-8",
+    neuron: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Show the activation of unit N, from 0, instead of the surprise.",
+            rich_help_panel=UNIT,
+        ),
+    ] = None,
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Its layer, from 0. [default: 0; all with --find]",
+            rich_help_panel=UNIT,
+        ),
+    ] = None,
+    part: Annotated[
+        PartName | None,
+        typer.Option(
+            help="The part of the unit. [default: cell if it has one, else hidden]",
+            rich_help_panel=UNIT,
+        ),
+    ] = None,
+    find: Annotated[
+        FeatureName | None,
+        typer.Option(
+            metavar="[FEATURE]",
+            help=f"Rank the units that keep track of {', '.join(FEATURES)} or, by default, all.",
+            rich_help_panel=UNIT,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="The N characters that were most expected in each place; with --find, the N best "
+            "units of each feature. [default: 3; 10 units of one feature; 5 in --html; 0 with "
+            "--neuron]",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="<path>",
+            help="Write a page to explore in a browser, or - for stdout.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a page.", rich_help_panel=OUTPUT)
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One JSON object per character or unit.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    tsv: Annotated[
+        bool, typer.Option("--tsv", help="Tab-separated, with names.", rich_help_panel=OUTPUT)
+    ] = False,
+    color: Annotated[
+        Literal["auto", "always", "never"],
+        typer.Option(
+            help="auto: colors on a terminal that has them, else bars under the text.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "auto",
+) -> None:
+    """Show what surprises a model in a text, what it expected, and what its units do.
+
+    charrnn xray chapter.txt
+
+    charrnn xray chapter.txt --find brackets
+
+    charrnn xray chapter.txt --html chapter.html
+    """
+    from charrnn.cli.xray_page import write_page
+    from charrnn.cli.xray_source import Source
+    from charrnn.cli.xray_views import View, print_units, show_text
+    from charrnn.models import Model
+
+    require_one_of(html=html is not None, json=as_json, tsv=tsv)
+    require_one_of(neuron=neuron is not None, find=find is not None)
+    if file is not None and seed is not None:
+        raise ConfigError("a file and --seed contradict each other", hint="give one of them")
+    path = checkpoint or newest_checkpoint()
+    source = Source(Model.load(path), file or "-", seed, unknown, encoding)
+    view = View(source.place(layer, part, neuron), neuron, find, layer, top)
+    if html is not None:
+        write_page(source, view, html, overwrite=overwrite, name=path.stem)
+        return
+    if overwrite:
+        raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")
+    if find is not None:
+        print_units(source, view, as_json=as_json, tsv=tsv)
+        return
+    if neuron is None and (layer is not None or part is not None):
+        raise ConfigError("--layer and --part go with units", hint="add --neuron N or --find")
+    form = "json" if as_json else "tsv" if tsv else color
+    show_text(source, view, form)

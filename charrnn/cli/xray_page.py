@@ -1,0 +1,69 @@
+"""The page of ``charrnn xray --html``."""
+
+import sys
+from pathlib import Path
+
+from charrnn.checkpoint.files import replacing
+from charrnn.cli import terminal
+from charrnn.cli.xray_source import Source
+from charrnn.cli.xray_views import View
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.inference.xray.find import Found
+from charrnn.inference.xray.parts import Place, parts_of
+from charrnn.inference.xray.trace import Request
+from charrnn.interchange.xray.page import Opening, xray_page
+
+# Characters of a text, guesses for each of them, and units found for each feature.
+MOST_CHARS, TOP, UNITS = 20_000, 5, 3
+
+
+def write_page(source: Source, view: View, target: Path, *, overwrite: bool, name: str) -> None:
+    """Write a page that shows a text as the model sees it.
+
+    name   of the model
+
+    Raises CheckpointError if the file exists, unless it is to be overwritten.
+    """
+    to_stdout = str(target) == "-"
+    if to_stdout and terminal.is_terminal(sys.stdout):
+        raise ConfigError("a page is not for a terminal", hint="--html FILE, or a pipe")
+    if not to_stdout and target.exists() and not overwrite:
+        raise CheckpointError(
+            f"{target}: exists already", hint="--overwrite replaces it, or name another file"
+        )
+    shape = source.model.config.model
+    parts = parts_of(source.cell)
+    places = tuple(Place(layer, part) for layer in range(shape.layers) for part in parts)
+    xray = source.xray(Request(TOP if view.top is None else view.top, places), MOST_CHARS)
+    found = xray.find(part=view.place.part, top=UNITS)
+    place, unit = _opening_unit(view, found)
+    opening = Opening(
+        text=source.name,
+        model=f"{name}: {shape.cell} {shape.layers} × {shape.hidden_size}",
+        unit=unit,
+        layer=place.layer,
+        part=place.part,
+    )
+    data = xray_page(xray, found, opening)
+    if to_stdout:
+        terminal.write_bytes(data)
+        return
+    with replacing(target) as file:
+        file.write(data)
+    terminal.note(f"written: {target}, {len(data):,} bytes, {len(xray.trace):,} characters")
+
+
+def _opening_unit(view: View, found: list[Found]) -> tuple[Place, int | None]:
+    """Return the place and the number of the unit that the page opens with."""
+    if view.feature is None:
+        return view.place, view.neuron
+    wanted = [
+        unit
+        for unit in found
+        if view.feature in {"all", unit.feature} and view.layer in {None, unit.layer}
+    ]
+    if not wanted:
+        raise CorpusError(
+            f"no unit keeps track of {view.feature} in this text", hint="leave out --find"
+        )
+    return view.place._replace(layer=wanted[0].layer), wanted[0].unit

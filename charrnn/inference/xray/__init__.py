@@ -1,0 +1,1 @@
+"""Looking inside a language model: surprise and activations, character by character."""

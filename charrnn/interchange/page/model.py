@@ -1,0 +1,126 @@
+"""A model as the scripts of the page read it."""
+
+import base64
+from typing import Any, Literal
+
+import numpy as np
+
+from charrnn.config import ClassifierModelConfig
+from charrnn.errors import ConfigError
+from charrnn.inference.sampling import start_ids
+from charrnn.interchange.page.openings import openings
+from charrnn.models import Classifier, Model
+from charrnn.nn.cells import Array
+
+Kind = Literal["text", "lines", "labels"]
+
+# A text with more brackets and the like than this is code, which wants letters of one width.
+CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
+
+
+def kind_of(model: Model | Classifier) -> Kind:
+    """Return what the page of a model does: write text, write lines, or label what is typed."""
+    if isinstance(model, Classifier):
+        return "labels"
+    return "lines" if model.config.data.lines else "text"
+
+
+def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
+    """Return everything that the scripts need, as JSON has it.
+
+    half   weights in half precision; otherwise only those that lose nothing by it
+
+    Raises ConfigError for weights that are too large for half precision.
+    """
+    shape, vocabulary = model.config.model, model.vocabulary
+    half = half or _is_half(model)
+    bidirectional = isinstance(shape, ClassifierModelConfig) and shape.bidirectional
+    known: dict[str, Any] = {
+        "kind": kind_of(model),
+        "cell": shape.cell,
+        "nonlinearity": shape.nonlinearity,
+        "layers": shape.layers,
+        "hiddenSize": shape.hidden_size,
+        "directions": 2 if bidirectional else 1,
+        "members": _separate_members(model),
+        "characters": vocabulary.characters,
+        "normalize": model.config.data.normalize,
+        "mono": _is_code(model),
+        "half": half,
+    }
+    if isinstance(model, Classifier):
+        known |= {"labels": list(model.labels), "maxLength": model.config.data.max_length}
+    else:
+        seen = model.seen_lines
+        known |= {
+            "start": int(start_ids(vocabulary)[0]),
+            "longest": model.config.data.seq_length,
+            "seen": None if seen is None else base64.b64encode(seen.tobytes()).decode(),
+            "openings": openings(model),
+        }
+    return known | {"weights": _encoded(model, known["members"], half=half)}
+
+
+def weight_bytes(model: Model | Classifier, *, half: bool) -> int:
+    """Return the size of the weights in the page, before they are written as text."""
+    stored = _stored(model, _separate_members(model))
+    return sum(array.size for array in stored) * (2 if half or _is_half(model) else 4)
+
+
+def _encoded(model: Model | Classifier, members: int, *, half: bool) -> str:
+    flat = np.concatenate([array.ravel() for array in _stored(model, members)])
+    with np.errstate(over="ignore"):
+        numbers = flat.astype("<f2" if half else "<f4")
+    if not np.isfinite(numbers).all():
+        raise ConfigError(
+            "the model has weights that are too large for half precision", hint="leave --half out"
+        )
+    return base64.b64encode(numbers.tobytes()).decode()
+
+
+def _is_half(model: Model | Classifier) -> bool:
+    """Return True if all weights have exact values in half precision, as those of compact files."""
+    with np.errstate(over="ignore"):
+        return all(
+            bool((array.astype(np.float16) == array).all()) for array in model.weights.values()
+        )
+
+
+def _stored(model: Model | Classifier, members: int) -> list[Array]:
+    """Return the weights in storage order; of an ensemble, only those within its members."""
+    if members == 1:
+        return [*model.weights.values()]
+    H = model.config.model.hidden_size
+    part = H // members
+    owner = np.arange(H) // part
+    stored = []
+    for name, array in model.weights.items():
+        if _is_between_units(name):
+            columns = owner[:, None] * part + np.arange(part)  # (H, part)
+            gates = len(array) // H
+            array = np.take_along_axis(array, np.tile(columns, (gates, 1)), axis=1)  # noqa: PLW2901
+        stored.append(array)
+    return stored
+
+
+def _is_between_units(name: str) -> bool:
+    upper = name.startswith("weight_ih") and not name.startswith("weight_ih_l0")
+    return name.startswith("weight_hh") or upper
+
+
+def _separate_members(model: Model | Classifier) -> int:
+    """Return the number of members, or 1 if a weight between two of them is not 0."""
+    members, H = model.config.model.members, model.config.model.hidden_size
+    owner = np.arange(H) * members // H
+    for name, array in model.weights.items():
+        if members > 1 and _is_between_units(name):
+            between = np.tile(owner[:, None] != owner, (len(array) // H, 1))
+            if array[between].any():
+                return 1
+    return members
+
+
+def _is_code(model: Model | Classifier) -> bool:
+    counts, characters = model.vocabulary.counts, model.vocabulary.characters
+    marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
+    return marks > CODE_SHARE * int(counts.sum())

@@ -1,0 +1,180 @@
+"""What a checkpoint says about its model: what it is, what it learned from, how training went."""
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from charrnn.checkpoint.bases import located
+from charrnn.checkpoint.format import LOSS_UNITS, Kind
+from charrnn.checkpoint.origin import Origin
+from charrnn.config import ClassifierConfig, Config
+from charrnn.models import load
+from charrnn.models.classifier import Classifier
+from charrnn.models.model import Model
+from charrnn.nn.parameters import count
+from charrnn.text.split import held_out_size
+from charrnn.training.state import History
+
+NATS_PER_BIT = math.log(2)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says about its model. None stands for what it does not say.
+
+    checkpoint       path of the file, or name of a base model
+    kind             "generator" or "classifier"
+    bytes            size of the file
+    resumable        whether it holds a training state, or weights only
+    parameters       number of weights
+    vocab_size       number of characters it knows
+    labels           classes of a classifier
+    chars            characters of the text it learned from
+    sha256           hash of that text
+    origin           names of the files, the start of the run and more
+    config           all settings
+    steps, seconds   of training
+    passes           passes over the text, with fractions
+    train_loss       the last mean loss on what it learned from, in nats per character; of a
+                     classifier per text
+    val_loss         the lowest loss on held-out text, in the same unit
+    ngrams           the n-grams the network is mixed with: their order and number, the mean weight
+                     of the network, and the loss of the mixture on held-out text
+    best_step        the step after which that was measured
+    history          losses during training; see ``TrainingState``
+    """
+
+    checkpoint: str
+    kind: Kind
+    bytes: int
+    resumable: bool
+    parameters: int
+    vocab_size: int
+    labels: tuple[str, ...] | None
+    chars: int | None
+    sha256: str | None
+    origin: Origin | None
+    config: Config | ClassifierConfig
+    steps: int
+    seconds: float
+    passes: float | None
+    train_loss: float | None
+    val_loss: float | None
+    ngrams: dict[str, Any] | None
+    best_step: int | None
+    history: History
+
+    @property
+    def bits_per_char(self) -> float | None:
+        """The lowest held-out loss of a text generator in bits per character."""
+        if self.val_loss is None or self.kind != "generator":
+            return None
+        return self.val_loss / NATS_PER_BIT
+
+    @property
+    def unit(self) -> str:
+        """What losses are measured in."""
+        return LOSS_UNITS[self.kind]
+
+    def curve(self, loss: Literal["train_loss", "val_loss"]) -> list[tuple[float, float]]:
+        """Return the points of a loss curve: seconds of training, and the loss measured there."""
+        pairs = ((entry["seconds"], entry[loss]) for entry in self.history)
+        return sorted((at, value) for at, value in pairs if at is not None and value is not None)
+
+    def record(self) -> dict[str, Any]:
+        """Return all of it as an object for JSON."""
+        origin, model = self.origin, self.config.model
+        return {
+            "checkpoint": self.checkpoint,
+            "kind": self.kind,
+            "bytes": self.bytes,
+            "resumable": self.resumable,
+            "model": model.cell,
+            "layers": model.layers,
+            "hidden_size": model.hidden_size,
+            "members": model.members,
+            "parameters": self.parameters,
+            "vocab_size": self.vocab_size,
+            "labels": None if self.labels is None else list(self.labels),
+            "sources": None if origin is None else list(origin.sources),
+            "chars": self.chars,
+            "held_out": None if origin is None else origin.held_out,
+            "sha256": self.sha256,
+            "start": None if origin is None else origin.start,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "passes": self.passes and round(self.passes, 3),
+            "train_loss": self.train_loss,
+            "val_loss": self.val_loss,
+            "bits_per_char": self.bits_per_char,
+            "ngrams": self.ngrams,
+            "best_step": self.best_step,
+            "config": asdict(self.config),
+            "history": self.history,
+        }
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Return what a checkpoint says about its model.
+
+    path   a file, or the name of a base model
+
+    Raises CheckpointError for a file that cannot be read, is no checkpoint, or is damaged.
+    """
+    loaded = load(path)
+    progress, history = loaded.progress, loaded.history
+    val_loss = None if math.isinf(progress.best_val_loss) else progress.best_val_loss
+    best = [entry["step"] for entry in history if entry["val_loss"] == val_loss is not None]
+    train_losses = [loss for entry in history if (loss := entry["train_loss"]) is not None]
+    return Description(
+        checkpoint=os.fspath(path),
+        kind=loaded.kind,
+        bytes=located(path).stat().st_size,
+        resumable=bool(loaded.resume),
+        parameters=count(loaded.shapes()),
+        vocab_size=len(loaded.vocabulary),
+        labels=tuple(loaded.labels) if isinstance(loaded, Classifier) else None,
+        chars=int(loaded.vocabulary.counts.sum()) or None,
+        sha256=loaded.sha256 or None,
+        origin=loaded.origin,
+        config=loaded.config,
+        steps=progress.step,
+        seconds=progress.seconds,
+        passes=_passes(loaded),
+        train_loss=train_losses[-1] if train_losses else None,
+        val_loss=val_loss,
+        ngrams=_ngrams(loaded),
+        best_step=int(best[-1]) if best and best[-1] is not None else None,
+        history=history,
+    )
+
+
+def _ngrams(model: Model | Classifier) -> dict[str, Any] | None:
+    if isinstance(model, Classifier) or model.ngram is None:
+        return None
+    ngram = model.ngram
+    return {
+        "order": ngram.order,
+        "entries": ngram.entries,
+        "weight": ngram.weight,
+        "val_loss": ngram.val_loss,
+    }
+
+
+def _passes(model: Model | Classifier) -> float | None:
+    """Return the passes over the text, estimated for a checkpoint that does not note its origin.
+
+    None for a classifier, whose texts are not counted, and for a model of lines: the earliest were
+    trained on batches of whole lines.
+    """
+    steps, origin = model.progress.step, model.origin
+    if origin is not None and origin.steps_per_pass:
+        return steps / origin.steps_per_pass
+    chars = int(model.vocabulary.counts.sum())
+    if not isinstance(model, Model) or model.config.data.lines or not chars:
+        return None
+    data = model.config.data
+    learned = chars - held_out_size(chars, data.val_fraction)
+    windows = (learned - 1 - data.seq_length) // (data.stride or data.seq_length) + 1
+    return steps / max(windows // data.batch_size, 1)

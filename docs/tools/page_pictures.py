@@ -1,0 +1,67 @@
+"""Takes docs/images/page-*.png: pictures of exported pages, from real runs, in headless Chromium.
+
+pip install . playwright && python docs/tools/page_pictures.py
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+IMAGES = ROOT / "docs" / "images"
+COMMANDS = [
+    "charrnn train corpora/moulin.txt --time 1m --random-seed 1",
+    'charrnn export checkpoints/moulin.npz --to html --title "Le moulin de Vaubœuf" -o text.html',
+    "charrnn train corpora/dinosaurs.txt --lines --time 1m --random-seed 1",
+    "charrnn export checkpoints/dinosaurs.npz --to html -o lines.html",
+]
+TEXT = "#prompt=Le%20moulin&seed=7&length=420"
+LIST = "#seed=7"
+
+
+def main() -> None:
+    """Run the commands in a new folder and take pictures of the pages."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "corpora").symlink_to(ROOT / "corpora")
+        for command in COMMANDS:
+            subprocess.run(["bash", "-c", command], cwd=folder, check=True)
+        text, lines = ((folder / f"{kind}.html").as_uri() for kind in ("text", "lines"))
+        with opened(text + TEXT, width=1180, height=800) as page:
+            page.get_by_label("Show surprise").check()
+            page.locator("#written .letter").nth(60).hover()
+            page.screenshot(path=IMAGES / "page-text.png")
+        with opened(lines + LIST, width=1180, height=800) as page:
+            page.screenshot(path=IMAGES / "page-lines.png")
+        with opened(text + TEXT, width=390, height=844, scheme="dark") as page:
+            page.get_by_label("Show surprise").check()
+            page.locator("#temperature").scroll_into_view_if_needed()
+            page.evaluate("scrollTo(0, document.querySelector('.actions').offsetTop - 20)")
+            page.screenshot(path=IMAGES / "page-phone.png")
+
+
+@contextmanager
+def opened(address: str, *, width: int, height: int, scheme: str = "light") -> Iterator[Any]:
+    """Yield a page that has written its first text."""
+    with sync_playwright() as driver:
+        path = shutil.which("chromium")
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        page.goto(address)
+        page.locator("#status", has_text="seed").wait_for()
+        yield page
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What TAB completes: through the protocol of the shells, and in a real one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from charrnn.checkpoint.bases import BASES
+from charrnn.cli.commands import COMMANDS
+from charrnn.config import CELLS, DEFAULT_LEARNING_RATES
+from charrnn.interchange.export import FORMATS
+from tests.support import CHARRNN, ENVIRONMENT, call, posix
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a folder with checkpoints, the newest named last."""
+    names = ["checkpoints/zebra.npz", "checkpoints/apple.npz", "here.npz", "runs/one.npz"]
+    for age, name in enumerate(reversed(names)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "runs" / "deep").mkdir()
+    return tmp_path
+
+
+def completed(line: str, cwd: Path) -> list[str]:
+    """Return what bash is told when TAB is pressed at the end of a line."""
+    words = line.split(" ")
+    asked = {
+        "_CHARRNN_COMPLETE": "complete_bash",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    with mock.patch.dict(os.environ, asked):
+        done = call(cwd=cwd)
+    assert (done.returncode, done.err) == (0, "")
+    return done.out.split()
+
+
+NEWEST_FIRST = ["checkpoints/apple.npz", "checkpoints/zebra.npz", "here.npz"]
+
+
+def test_commands_and_options_are_completed(place: Path) -> None:
+    assert completed("charrnn ", place) == [*COMMANDS]
+    assert completed("charrnn in", place) == ["inspect", "inspect-vocab"]
+    assert completed("charrnn --no", place) == ["--no-config"]
+    assert completed("charrnn --debug sa", place) == ["sample"]
+    assert completed("charrnn sample --top", place) == ["--top-k", "--top-p"]
+    assert "--one-way" in completed("charrnn train-classifier --", place)
+
+
+@pytest.mark.parametrize("words", ["sample -c", "complete -c", "score x -c", "suggest -c"])
+def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
+    files = completed(f"charrnn {words} ", place)
+    assert files[: len(BASES)] == [*BASES]
+    assert sorted(files[len(BASES) :]) == sorted(NEWEST_FIRST)
+    assert completed(f"charrnn {words} checkpoints/z", place) == ["checkpoints/zebra.npz"]
+    assert completed(f"charrnn {words} eng", place) == ["english"]
+    assert completed(f"charrnn {words} runs/", place) == ["runs/one.npz", "runs/deep/"]
+    assert completed(f"charrnn {words} ./he", place) == ["./here.npz"]
+    assert completed(f"charrnn {words} nowhere/", place) == []
+    assert completed(f"charrnn {words} ~nobody-of-this-name/", place) == []
+
+
+def test_the_newest_checkpoint_comes_first(place: Path) -> None:
+    os.utime(place / "checkpoints" / "zebra.npz", (2000, 2000))
+    found = completed("charrnn classify ", place)
+    assert found == ["checkpoints/zebra.npz", "checkpoints/apple.npz", "here.npz"]
+
+
+@pytest.mark.parametrize("words", ["export", "inspect-vocab", "classify", "sample -c a.npz -c"])
+def test_an_argument_and_a_repeated_option_are_completed_too(words: str, place: Path) -> None:
+    assert "here.npz" in completed(f"charrnn {words} ", place)
+
+
+def test_a_start_is_a_model_or_none(place: Path) -> None:
+    assert completed("charrnn train --from ", place)[: 1 + len(BASES)] == ["none", *BASES]
+    assert "here.npz" in completed("charrnn train --from ", place)
+    assert completed("charrnn train --from=spa", place) == ["spanish"]
+
+
+def test_a_weight_follows_a_model_that_exists(place: Path) -> None:
+    assert completed("charrnn sample -c here.npz:0.7", place) == ["here.npz:0.7"]
+    assert completed("charrnn sample -c english:1", place) == ["english:1"]
+    assert completed("charrnn sample -c nothing.npz:0", place) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "choices"),
+    [
+        ("export --to", FORMATS),
+        ("train --optimizer", DEFAULT_LEARNING_RATES),
+        ("train --model", CELLS),
+        ("train-classifier --model", CELLS),
+        ("sample --unknown", ["error", "skip", "replace"]),
+    ],
+)
+def test_choices_are_completed(words: str, choices: list[str], place: Path) -> None:
+    assert completed(f"charrnn {words} ", place) == [*choices]
+
+
+def test_other_files_are_left_to_the_shell(place: Path) -> None:
+    for line in ("train ", "train no", "import ", "sample --seed-file ", "train x -o "):
+        assert completed(f"charrnn {line}", place) == []
+
+
+def test_a_broken_file_of_defaults_does_not_stop_it(place: Path) -> None:
+    (place / "charrnn.toml").write_text("not [TOML")
+    assert completed("charrnn train --model g", place) == ["gru"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_help_beside_an_option_is_as_it_is_written(shell: str, place: Path) -> None:
+    done = subprocess.run(
+        [CHARRNN],
+        env={**ENVIRONMENT, "_CHARRNN_COMPLETE": f"complete_{shell}",
+             "_TYPER_COMPLETE_ARGS": "charrnn sample --char",
+             "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+        cwd=place, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "as inside the [...] of a regular expression" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["sample -c", "train --from", "export --to", "sample --"])
+def test_nothing_slow_is_loaded(words: str, place: Path) -> None:
+    program = (
+        "import sys, charrnn.cli\n"
+        "try: charrnn.cli.main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'numpy', 'rich', 'pydantic', 'tqdm', 'tomllib'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "complete_zsh",
+             "_TYPER_COMPLETE_ARGS": f"charrnn {words}{'' if words.endswith('-') else ' '}"},
+        cwd=place, check=True,
+    )  # fmt: skip
+
+
+@posix
+def test_bash_completes_a_line(place: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash")
+    shown = subprocess.run(
+        [CHARRNN], env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "source_bash"},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    script = f"""{shown}
+COMP_WORDS=(charrnn sample -c checkpoints/a) COMP_CWORD=3
+_charrnn_completion charrnn
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        [bash, "--norc", "-c", script], env=ENVIRONMENT, cwd=place, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["checkpoints/apple.npz"]

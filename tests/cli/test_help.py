@@ -1,0 +1,105 @@
+"""Every help begins with three examples, and they run as they stand."""
+
+import contextlib
+import re
+import shlex
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.cli import app
+from charrnn.cli.command import About
+from charrnn.cli.commands import COMMANDS, load
+from tests.cli.option_tables import LABELLED, NAMES
+from tests.support import BASH, ENVIRONMENT, ROOT, call, posix
+
+EXAMPLES = {
+    "": About.of(app.info.help).examples,
+    **{command: About.of(load(command).help).examples for command in COMMANDS},
+}
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_help_begins_with_three_examples_of_the_command(command: str, tmp_path: Path) -> None:
+    examples = EXAMPLES[command]
+    assert len(examples) == 3
+    assert len({*examples}) == 3
+    assert any(f"charrnn {command}" in example for example in examples)
+    lines = call(*filter(None, [command]), "--help", cwd=tmp_path).out.splitlines()
+    shown = [number for number, line in enumerate(lines) if line.strip() in examples]
+    assert [lines[number].strip() for number in shown] == [*examples]
+    assert shown == [*range(shown[0], shown[0] + 3)]
+    assert shown[0] <= 5
+
+
+def quickened(example: str) -> str:
+    """Return an example that trains for a few steps only."""
+    if not re.search(r"charrnn train", example):
+        return example
+    steps = "--steps 4" if "--resume" in example else "--steps 3"
+    size = "" if re.search("--resume|--from|classifier", example) else " --hidden-size 16"
+    return f"{re.sub(r' --time [^ ]+', '', example)} {steps}{size}"
+
+
+def write_inputs(folder: Path) -> None:
+    """Write what the examples read; models are what earlier examples write."""
+    text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")[:6000]
+    for name in ("corpus.txt", "chapter.txt", "notes.txt"):
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "names.txt").write_text("\n".join(NAMES))
+    (folder / "lines.txt").write_text("the cat sat\nla mer\n")
+    (folder / "access.log").write_text("GET / 200\nGET /x 404\n")
+    (folder / "prompts.txt").write_text("The ca\nThe do\n")
+    (folder / "labelled.tsv").write_text(LABELLED)
+    mails = "".join(f"{'spam' if n % 2 else 'mail'},win {n},\n" for n in range(40))
+    (folder / "mail.csv").write_text(f"tag,title,body\n{mails}")
+    (folder / "characters.json").write_text('["a", "b", "c"]')
+    rng, characters = np.random.default_rng(0), len({*text})
+    weights = {size: _weights(rng, size) for size in (3, characters)}
+    np.savez(folder / "weights.npz", **weights[3])
+    with contextlib.suppress(ImportError):
+        safetensors: Any = import_module("safetensors.numpy")
+        safetensors.save_file(weights[characters], folder / "weights.safetensors")
+
+
+def _weights(rng: np.random.Generator, size: int) -> dict[str, Any]:
+    shapes = {
+        "weight_ih_l0": (5, size), "weight_hh_l0": (5, 5), "bias_ih_l0": (5,), "bias_hh_l0": (5,),
+        "fc.weight": (size, 5), "fc.bias": (size,),
+    }  # fmt: skip
+    return {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+
+
+@posix
+def test_the_examples_run_one_after_another(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    order = sorted(COMMANDS, key=lambda command: not command.startswith("train"))
+    for example in [line for command in order for line in EXAMPLES[command]]:
+        if "safetensors" in example and not (tmp_path / "weights.safetensors").exists():
+            continue
+        line = quickened(example)
+        if "|" in line and shutil.which(BASH):
+            done = subprocess.run(
+                [BASH, "-c", f"set -o pipefail; {line}"], cwd=tmp_path, env=ENVIRONMENT,
+                capture_output=True, check=False,
+            )  # fmt: skip
+            code, err = done.returncode, done.stderr.decode()
+        else:
+            line, _, source = line.partition(" < ")
+            stdin = (tmp_path / source).read_bytes() if source else b""
+            ran = call(*shlex.split(line)[1:], cwd=tmp_path, stdin=stdin)
+            code, err = ran.returncode, ran.err
+        assert code == 0, f"{example}\n{err}"
+
+
+def test_the_examples_of_the_program_are_those_of_a_beginner(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    for example in EXAMPLES[""]:
+        done = call(*shlex.split(quickened(example))[1:], cwd=tmp_path)
+        assert done.returncode == 0, f"{example}\n{done.err}"
+    assert (tmp_path / "checkpoints" / "corpus.html").exists()

@@ -1,0 +1,260 @@
+"""``charrnn inspect``: on a terminal, in a pipe, as JSON, as a figure; of every kind of file."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from charrnn import Model, load
+from charrnn.interchange.export import export
+from charrnn.models.description import describe
+from charrnn.settings import command_options
+from tests.support import ENVIRONMENT, ROOT, TEXT, Done, call
+
+CLASSIFIER = ROOT / "tests" / "golden" / "classifier1.npz"
+OLD = ROOT / "tests" / "golden" / "format1.npz"
+SMALL = ["--hidden-size", "8", "--random-seed", "1", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inspect")
+    (folder / "text.txt").write_text(TEXT * 8)
+    for name, more in (("a", ["--steps", "60"]), ("b", ["--steps", "40", "--model", "gru"])):
+        out = ["-o", f"checkpoints/{name}.npz"]
+        assert call("train", "text.txt", *out, *SMALL, *more, cwd=folder).returncode == 0
+    os.utime(folder / "checkpoints/a.npz", (1, 1))
+    return folder
+
+
+def shown(home: Path, *args: str | Path, terminal: bool = False) -> Done:
+    done = call("inspect", *args, cwd=home, terminal=terminal)
+    assert done.returncode == 0, done.err
+    return done
+
+
+def plain(text: str) -> str:
+    """Return what a terminal shows, without the colors."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def words_in(figure: Path) -> str:
+    """Return all texts of an SVG."""
+    root = ET.parse(figure).getroot()  # noqa: S314  # which charrnn wrote
+    texts = (element for element in root.iter() if "text" in element.tag)
+    return " ".join("".join(element.itertext()) for element in texts)
+
+
+def facts(out: str) -> dict[str, list[str]]:
+    """Return the rows of what a pipe gets, by name."""
+    table = out.partition("\n\n")[0]
+    return {row[0]: row[1:] for row in (line.split("\t") for line in table.splitlines())}
+
+
+def test_a_pipe_gets_what_there_is_to_say_and_the_losses(home: Path) -> None:
+    out = shown(home).out
+    assert out == shown(home, "checkpoints/b.npz").out  # the newest
+    found, model = facts(out), Model.load(home / "checkpoints/b.npz")
+    assert found["model"] == ["gru 1 x 8"]
+    assert found["trained on"] == ["text.txt"]
+    assert found["started from"] == ["random weights"]
+    assert found["steps"] == ["40"]
+    assert found["lowest held-out loss"] == [f"{model.progress.best_val_loss:.3f}"]
+    losses = [line.split("\t") for line in out.partition("\n\n")[2].splitlines()]
+    assert losses[0] == ["step", "seconds", "train_loss", "val_loss"]
+    assert [int(row[0]) for row in losses[1:]] == [entry["step"] for entry in model.history]
+    assert [float(row[3]) for row in losses[1:]] == pytest.approx(
+        [entry["val_loss"] for entry in model.history], rel=1e-5
+    )
+
+
+def test_the_newest_may_be_a_classifier(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for number, file in enumerate([home / "checkpoints/a.npz", CLASSIFIER]):
+        copy = tmp_path / "checkpoints" / file.name
+        copy.write_bytes(file.read_bytes())
+        os.utime(copy, (number, number))
+    found = facts(shown(tmp_path).out)
+    assert (found["kind"], found["classes"]) == (["classifier"], ["en, fr"])
+    assert found["passes"] == found["trained on"] == ["not noted"]
+    assert "bits per character" not in found
+
+
+def test_a_terminal_gets_a_table_and_the_curve(home: Path) -> None:
+    out = plain(shown(home, "checkpoints/a.npz", terminal=True).out)
+    assert "nats per character" in out
+    assert "┤" in out
+    assert "\t" not in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    both = plain(shown(home, "checkpoints/a.npz", "checkpoints/b.npz", terminal=True).out)
+    assert "a  checkpoints/a.npz" in both
+    assert "b b" in both  # the legend
+    many = plain(shown(home, *["checkpoints/a.npz"] * 60, terminal=True).out)
+    assert all(len(line) <= 80 for line in many.splitlines())
+
+
+def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) -> None:
+    found = facts(shown(home, "checkpoints/a.npz", "checkpoints/b.npz", "english", CLASSIFIER).out)
+    assert found["checkpoint"][:3] == ["checkpoints/a.npz", "checkpoints/b.npz", "english"]
+    assert found["steps"] == ["60", "40", "12,000", "150"]
+    assert found["--steps"] == ["60", "40", "12000", "150"]
+    assert found["started from"] == ["random weights", "random weights", "not noted", "not noted"]
+    assert found["losses in"][2:] == ["nats per character", "nats per text"]
+    assert "--patience" not in found  # which all have in common
+
+
+def test_losses_of_different_units_are_in_no_common_chart(home: Path) -> None:
+    done = shown(home, "checkpoints/a.npz", CLASSIFIER, terminal=True)
+    assert "┤" not in done.out
+    assert "no common curve" in done.err
+
+
+def test_json_is_an_object_or_an_array_with_all_there_is(home: Path) -> None:
+    one = json.loads(shown(home, "checkpoints/a.npz", "--json").out)
+    assert one == describe(home / "checkpoints/a.npz").record() | {
+        "checkpoint": "checkpoints/a.npz"
+    }
+    assert one["config"]["model"]["hidden_size"] == one["hidden_size"] == 8
+    several = json.loads(shown(home, "checkpoints/a.npz", "english", CLASSIFIER, OLD, "--json").out)
+    assert [it["kind"] for it in several] == ["generator", "generator", "classifier", "generator"]
+    assert several[0] == one
+    assert all(it.keys() == one.keys() for it in several)
+    assert several[3]["sources"] is None
+
+
+def test_compact_and_imported_models_say_what_they_do_not_know(home: Path, tmp_path: Path) -> None:
+    model = Model.load(home / "checkpoints/a.npz")
+    (tmp_path / "c.npz").write_bytes(export(model, "compact"))
+    (tmp_path / "w.npz").write_bytes(export(model, "torch-names"))
+    assert call("import", "w.npz", "-o", "i.npz", cwd=tmp_path).returncode == 0
+    assert facts(shown(tmp_path, "c.npz").out)["holds"] == ["weights only"]
+    found = facts(shown(tmp_path, "i.npz").out)
+    assert (found["started from"], found["held out"], found["steps"]) == (
+        ["w.npz"], ["not noted"], ["0"]
+    )  # fmt: skip
+    assert "lowest held-out loss" not in found
+    assert "┤" not in shown(tmp_path, "i.npz", terminal=True).out
+
+
+def test_names_of_files_cannot_rule_the_terminal_or_the_table(home: Path, tmp_path: Path) -> None:
+    name = "t\x1b[31m\te\nxt.txt"
+    (tmp_path / name).write_text(TEXT)
+    run = ("train", name, "-o", "m.npz", "--steps", "2", *SMALL)
+    assert call(*run, cwd=tmp_path).returncode == 0
+    assert facts(shown(tmp_path, "m.npz").out)["trained on"] == ["t\\x1b[31m\\te\\nxt.txt"]
+    assert "\x1b[31m" not in shown(tmp_path, "m.npz", terminal=True).out
+    assert json.loads(shown(tmp_path, "m.npz", "--json").out)["sources"] == [name]
+    assert home.exists()
+
+
+def test_what_cannot_be_read_is_left_out_and_said(home: Path) -> None:
+    done = call("inspect", "no.npz", "checkpoints/a.npz", "text.txt", cwd=home)
+    assert done.returncode == 1
+    assert facts(done.out)["checkpoint"] == ["checkpoints/a.npz"]
+    assert [line[:9] for line in done.err.splitlines()] == ["left out:"] * 2
+    alone = call("inspect", "no.npz", cwd=home)
+    assert (alone.returncode, alone.out) == (1, "")
+    assert "charrnn: error: no.npz: no such checkpoint" in alone.err
+    assert call("inspect", "no.npz", "text.txt", "--json", cwd=home).out == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "text.txt --hidden-size 8 --model gru --seq-length 7 --clip-value 5 --epochs 1 --steps 3",
+        "text.txt --hidden-size 8 --lines --clip-norm 0 --optimizer sgd --steps 3",
+        "text.txt --steps 3 --val-fraction 0.2 --stride 3 --learning-rate 0.0123456789",
+    ],
+)
+def test_the_options_shown_make_the_same_model_again(line: str, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes((home / "text.txt").read_bytes())
+    assert call("train", *line.split(), "-o", "m.npz", cwd=tmp_path).returncode == 0
+    (options,) = facts(shown(tmp_path, "m.npz").out)["options"]
+    again = call("train", "text.txt", *shlex.split(options), "-o", "n.npz", cwd=tmp_path)
+    assert again.returncode == 0, again.err
+    one, other = (Model.load(tmp_path / name) for name in ("m.npz", "n.npz"))
+    assert one.config == other.config
+    assert all((one.weights[name] == other.weights[name]).all() for name in one.weights)
+
+
+def test_the_options_of_a_classifier_are_those_of_its_command(home: Path) -> None:
+    loaded = load(CLASSIFIER)
+    assert {"--max-length", "--hidden-size"} <= set(command_options(loaded.config))
+    assert "--members" not in command_options(loaded.config)
+    assert home.exists()
+
+
+def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="an extra: pip install '.[plot]'")
+    figure, files = tmp_path / "loss.svg", ["checkpoints/a.npz", "checkpoints/b.npz"]
+    done = shown(home, *files, "--plot", figure)
+    assert "written: " in done.err
+    words = words_in(figure)
+    for part in ("checkpoints/a.npz", "checkpoints/b.npz", "nats per character", "bits per char"):
+        assert part in words
+    before = figure.read_bytes()
+    refused = call("inspect", "--plot", figure, cwd=home)
+    assert refused.returncode == 1
+    assert "exists already" in refused.err
+    assert figure.read_bytes() == before
+    shown(home, *files, "--plot", figure, "--overwrite")
+    assert figure.read_bytes() == before  # the same curves are the same bytes
+    shown(home, "checkpoints/a.npz", "--plot", figure, "--overwrite")
+    assert figure.read_bytes() != before
+    for name, start in (("x.png", b"\x89PNG"), ("x.PDF", b"%PDF")):
+        shown(home, "--plot", tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_a_name_that_matplotlib_would_take_for_something_else_is_shown(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="an extra: pip install '.[plot]'")
+    names = ["_hidden.npz", "$x$ & 名.npz"]
+    for name in names:
+        (tmp_path / name).write_bytes(OLD.read_bytes())
+    shown(tmp_path, *names, "--plot", "x.svg")
+    shown_text = words_in(tmp_path / "x.svg")
+    assert "./_hidden.npz" in shown_text
+    assert "$x$ & 名.npz" in shown_text
+
+
+def test_what_cannot_be_plotted_is_refused_before_anything_is_written(
+    home: Path, tmp_path: Path
+) -> None:
+    for files, name, complaint in (
+        ([OLD], "x.txt", "an .svg, .pdf or .png file"),
+        ([OLD, CLASSIFIER], "x.svg", "another unit"),
+    ):
+        done = call("inspect", *files, "--plot", tmp_path / name, cwd=home)
+        assert done.returncode == 2
+        assert complaint in done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_extra_is_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = call("inspect", "--plot", tmp_path / "x.svg", cwd=home)
+    assert done.returncode == 2
+    assert "pip install 'charrnn[plot]'" in done.err
+
+
+def test_it_needs_neither_matplotlib_nor_rich_in_a_pipe(home: Path) -> None:
+    program = (
+        "import sys; from charrnn.cli import main\n"
+        "try: main()\n"
+        "finally: print(*sorted({'matplotlib', 'rich.table'} & sys.modules.keys()), 'end')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "inspect", "english", "--json"],
+        cwd=home, env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "end"

@@ -1,0 +1,129 @@
+"""What a checkpoint says about its model is what happened in its run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import charrnn
+from charrnn import Classifier, ClassifierConfig, Model, RunConfig
+from charrnn.interchange.export import export
+from charrnn.models.description import describe
+from tests.support import ROOT, TEXT, call, trained
+
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def run(*words: str, cwd: Path) -> None:
+    done = call(*words, cwd=cwd)
+    assert done.returncode == 0, done.err
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    (tmp_path / "text.txt").write_text(TEXT * 8)
+    return tmp_path / "text.txt"
+
+
+def train(text: Path, **settings: Any) -> tuple[Model, list[charrnn.Event]]:
+    events: list[charrnn.Event] = []
+    settings = {"hidden_size": 8, "steps": 40, "random_seed": 1} | settings
+    return charrnn.train(str(text), on_event=events.append, **settings), events
+
+
+@pytest.mark.parametrize("how", [{}, {"stride": 5}, {"lines": True}, {"val_fraction": 0.0}])
+def test_it_says_what_happened_in_the_run(how: dict[str, Any], text: Path) -> None:
+    model, events = train(text, seq_length=10, batch_size=16, **how)
+    model.save(text.with_name("m.npz"))
+    found = describe(text.with_name("m.npz"))
+    assert (found.kind, found.steps, found.resumable) == ("generator", 40, True)
+    assert found.bytes == text.with_name("m.npz").stat().st_size
+    assert found.parameters == sum(array.size for array in model.weights.values())
+    assert (found.chars, found.vocab_size) == (len(TEXT * 8), len(set(TEXT)))
+    assert found.origin is not None
+    assert (found.origin.sources, found.origin.start) == (("text.txt",), "none")
+    assert found.passes is not None
+    assert events[-1].epoch - 1 < found.passes <= events[-1].epoch
+    measured = [(event.val_loss, event.step) for event in events if event.val_loss is not None]
+    assert found.curve("val_loss") == [
+        (round(event.seconds, 3), event.val_loss) for event in events if event.val_loss is not None
+    ]
+    assert len(found.curve("train_loss")) == len(found.history)
+    assert (found.val_loss, found.best_step) == (min(measured) if measured else (None, None))
+    assert (found.origin.held_out > 0) == bool(measured)
+    whole = found.record()
+    assert whole["bits_per_char"] == (found.val_loss and pytest.approx(found.val_loss / 0.693147))
+
+
+def test_an_old_checkpoint_gets_its_passes_from_its_settings(text: Path) -> None:
+    model, _ = train(text, seq_length=10, batch_size=16)
+    for how in ({}, {"stride": 3}):
+        model, _ = train(text, seq_length=10, batch_size=16, **how)
+        path = text.with_name("m.npz")
+        model.save(path)
+        exact = describe(path).passes
+        model.origin = None
+        model.save(path)
+        assert describe(path).passes == pytest.approx(exact, rel=0.01)
+    old = describe(GOLDEN / "format1.npz")
+    assert (old.origin, old.passes, old.val_loss, old.best_step) == (None, 75, None, None)
+    assert old.train_loss == old.history[-1]["train_loss"]
+
+
+def test_a_classifier_says_what_it_knows() -> None:
+    found = describe(GOLDEN / "classifier1.npz")
+    assert (found.kind, found.labels, found.steps) == ("classifier", ("en", "fr"), 150)
+    assert (found.passes, found.bits_per_char, found.unit) == (None, None, "nats per text")
+    # the lowest loss was not the last
+    assert (found.best_step, found.record()["best_step"]) == (128, 128)
+    assert found.val_loss == min(loss for _, loss in found.curve("val_loss"))
+    config = ClassifierConfig(run=RunConfig(seconds=None, steps=6))
+    texts, labels = [f"{n}aaa" for n in range(100)], ["x", "y"] * 50
+    classifier = Classifier.new(config).fit(texts, labels)
+    assert classifier.origin is not None
+    assert (classifier.origin.sources, classifier.origin.held_out) == ((), 10)
+    assert classifier.origin.steps_per_pass == 90 // 32
+
+
+def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path: Path) -> None:
+    base = describe("english")
+    assert (base.checkpoint, base.origin, base.resumable) == ("english", None, False)
+    assert len(base.history) == 20
+    (tmp_path / "c.npz").write_bytes(export(trained(), "compact"))
+    compact = describe(tmp_path / "c.npz")
+    assert (compact.resumable, compact.history) == (False, trained().history)
+    (tmp_path / "w.npz").write_bytes(export(trained(), "torch-names"))
+    run("import", "w.npz", "-o", "i.npz", cwd=tmp_path)
+    imported = describe(tmp_path / "i.npz")
+    assert (imported.steps, imported.history, imported.sha256) == (0, [], None)
+    assert imported.origin is not None
+    assert imported.origin.start == "w.npz"
+
+
+def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    run("train", "text.txt", "-o", "base.npz", "--steps", "60", "--hidden-size", "8", cwd=tmp_path)
+    again = ("train", "text.txt", "--from", "base.npz", "--random-seed", "1", "--workers", "1")
+    run(*again, "-o", "whole.npz", "--epochs", "6", cwd=tmp_path)
+    run(*again, "-o", "half.npz", "--epochs", "6", "--steps", "4", cwd=tmp_path)
+    half = describe(tmp_path / "half.npz")
+    run("train", "text.txt", "-o", "half.npz", "--epochs", "6", "--resume", cwd=tmp_path)
+    resumed = describe(tmp_path / "half.npz")
+    assert resumed.history[: len(half.history)] == half.history
+    assert len(resumed.history) > len(half.history) > 0
+    for found in (resumed, describe(tmp_path / "whole.npz")):
+        assert found.origin is not None
+        assert (found.origin.start, found.origin.sources) == ("base.npz", ("text.txt",))
+    assert resumed.steps == describe(tmp_path / "whole.npz").steps
+
+
+def test_the_start_of_a_resumed_run_that_did_not_note_it_stays_unknown(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    run("train", "text.txt", "-o", "m.npz", "--steps", "2", "--hidden-size", "8", cwd=tmp_path)
+    old = Model.load(tmp_path / "m.npz")
+    old.origin = None
+    old.save(tmp_path / "m.npz")
+    run("train", "text.txt", "-o", "m.npz", "--steps", "4", "--resume", cwd=tmp_path)
+    resumed = describe(tmp_path / "m.npz").origin
+    assert resumed is not None
+    assert (resumed.start, resumed.sources) == (None, ("text.txt",))

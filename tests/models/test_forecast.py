@@ -1,0 +1,180 @@
+"""The forecast chooses what training chooses, and its figures are those of the formula."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from charrnn.config import Config
+from charrnn.models import forecast as forecasting
+from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, TIMES, forecast
+from charrnn.models.start import choose_start
+from charrnn.models.text_run import TextRun
+from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.text.doctor import ngrams
+from charrnn.text.doctor.ngrams import ngram_nats
+from charrnn.text.split import split
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training import recipe
+from tests.support import ROOT
+
+SPEED = 30_000.0
+SetSpeed = Callable[[float], None]
+
+
+@pytest.fixture
+def set_speed(monkeypatch: pytest.MonkeyPatch) -> SetSpeed:
+    """Say how many characters a second this machine learns."""
+
+    def speed_is(speed: float) -> None:
+        for module in (recipe, forecasting):
+            monkeypatch.setattr(module, "characters_per_second", lambda *_: speed)
+
+    speed_is(SPEED)
+    return speed_is
+
+
+def corpus_of(text: str) -> Corpus:
+    vocabulary = Vocabulary.from_text(text)
+    return Corpus(vocabulary.encode(text), vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"), [("harbour", False), ("dinosaurs", True), ("dinosaurs", False)]
+)
+@pytest.mark.usefixtures("set_speed")
+def test_it_chooses_what_training_then_chooses(name: str, lines: bool) -> None:
+    corpus = read_corpus([str(ROOT / "corpora" / f"{name}.txt")])
+    expected = forecast(corpus, lines=lines)
+    assert expected is not None
+    config = Config()
+    config = replace(
+        config,
+        data=replace(config.data, lines=lines),
+        run=replace(config.run, seconds=expected.seconds, workers=1),
+    )
+    run = TextRun.new(choose_start(None, config, set(), corpus), corpus, {"workers"})
+    assert run.start == expected.start
+    assert run.recommendation is not None
+    chosen, foretold = run.recommendation, expected.recommendation
+    assert chosen.config.model == foretold.config.model
+    assert chosen.config.optimizer == foretold.config.optimizer
+    assert chosen.passes == foretold.passes
+    assert run.state.network.flat.size == expected.parameters
+
+
+def test_the_loss_is_that_of_the_formula(set_speed: SetSpeed) -> None:
+    corpus = read_corpus([str(ROOT / "corpora" / "dinosaurs.txt")])
+    for speed in (500.0, 50_000.0):
+        set_speed(speed)
+        expected = forecast(corpus, lines=True)
+        assert expected is not None
+        config = replace(Config(), data=replace(Config().data, lines=True))
+        run = TextRun.new(choose_start("none", config, set(), corpus), corpus, set())
+        train_ids = run.objective.train_ids  # type: ignore[attr-defined]
+        read = expected.recommendation.passes * len(train_ids)
+        share = math.exp(FROM_NOTHING.k) * (1 + 1_000_000 / read) ** (FROM_NOTHING.s / math.log(2))
+        assert expected.nats == pytest.approx(expected.ngrams * share)
+        assert expected.low < expected.nats < expected.high
+        assert expected.perplexity == pytest.approx(math.exp(expected.nats))
+
+
+def test_a_slower_machine_needs_more_time_and_reaches_less(set_speed: SetSpeed) -> None:
+    text = (ROOT / "corpora" / "moulin.txt").read_text(encoding="utf-8")
+    corpus = corpus_of(text.translate(str.maketrans("aeiou", "qxzkw")))  # in no known language
+    found = []
+    for speed in (500_000.0, 20_000.0, 1000.0):
+        set_speed(speed)
+        expected = forecast(corpus)
+        assert expected is not None
+        assert expected.start is None
+        found.append(expected)
+    assert [it.seconds for it in found] == sorted(it.seconds for it in found)
+    assert [it.nats for it in found] == sorted(it.nats for it in found)
+    assert {it.seconds for it in found} <= set(TIMES)
+    assert found[0].seconds < found[-1].seconds
+
+
+def test_a_run_that_ends_early_takes_less_than_its_time(set_speed: SetSpeed) -> None:
+    corpus = corpus_of("".join(np.random.default_rng(1).choice(list("ab cd\n"), 4000)))
+    set_speed(200_000.0)
+    expected = forecast(corpus, reading=0.5)
+    assert expected is not None
+    assert expected.recommendation.enough
+    assert expected.takes < expected.seconds
+    trained = recipe.MOST_PASSES * 4000 / 200_000
+    assert trained + 0.5 < expected.takes < trained + 4
+
+
+@pytest.mark.parametrize("text", ["", "a", "a" * 5000, "ab" * 50])
+def test_a_text_too_short_has_no_forecast(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text or "a")
+    assert forecast(Corpus(vocabulary.encode(text), vocabulary)) is None
+
+
+@pytest.mark.usefixtures("set_speed")
+def test_a_long_text_is_looked_at_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8")
+    long = corpus_of(text * 10)
+    monkeypatch.setattr(forecasting, "TIMES", (60,))
+    whole = forecast(long)
+    monkeypatch.setattr(forecasting, "LARGEST", len(text) * 2)
+    part = forecast(long)
+    assert whole is not None
+    assert part is not None
+    assert part.start == whole.start
+    assert part.recommendation.passes == pytest.approx(whole.recommendation.passes, rel=0.1)
+
+
+def test_the_numbers_are_those_that_fit_the_runs() -> None:
+    path = ROOT / "benchmarks" / "forecast.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for law, unit, chosen in (
+        (FROM_NOTHING, "read", [row for row in rows if row["base"] is None]),
+        (FROM_BASE, "passes", [row for row in rows if row["base"] is not None]),
+    ):
+        errors = [
+            law.nats(row["ngrams"], row["before"], row[unit]) / row["val_loss"] - 1
+            for row in chosen
+        ]
+        assert len(errors) > 20
+        assert np.mean(np.abs(errors) <= law.error) >= 0.8
+        assert abs(np.mean(errors)) < 0.02
+
+
+def naive_nats(seen: str, unseen: str, size: int) -> float:
+    """Return what ``ngram_nats`` does, character by character."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for at, char in enumerate(seen):
+        for order in range(min(at, ngrams.LONGEST_CONTEXT) + 1):
+            counts[seen[at - order : at]][char] += 1
+    total = 0.0
+    for at, char in enumerate(unseen):
+        p = 1 / size
+        for order in range(min(at, ngrams.LONGEST_CONTEXT) + 1):
+            after = counts.get(unseen[at - order : at])
+            if after:
+                n, d = sum(after.values()), ngrams.DISCOUNT
+                p = (max(after[char] - d, 0) + d * len(after) * p) / n
+        total -= math.log(p)
+    return total / len(unseen)
+
+
+@pytest.mark.parametrize("text", ["harbour", "moulin", "towns"])
+def test_ngrams_leave_what_a_count_by_hand_leaves(text: str) -> None:
+    corpus = read_corpus([str(ROOT / "corpora" / f"{text}.txt")])
+    seen, unseen = split(corpus.ids[:4000], 0.1)
+    decode, size = corpus.vocabulary.decode, len(corpus.vocabulary)
+    by_hand = naive_nats(decode(seen), decode(unseen), size)
+    assert ngram_nats(seen, unseen, size) == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_ngrams_know_nothing_of_noise_and_all_of_a_copy() -> None:
+    noise = np.random.default_rng(0).integers(0, 8, 20_000).astype(np.uint8)
+    assert ngram_nats(noise, noise[:500][::-1], 8) == pytest.approx(math.log(8), rel=0.15)
+    again = np.arange(20_000, dtype=np.uint32) % 7
+    assert ngram_nats(again, again[:500], 7) < 0.05
