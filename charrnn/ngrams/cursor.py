@@ -54,8 +54,27 @@ class Cursor:
         """Return p of all characters after each text, (B, V), times its share, (B,)."""
         table = self._table
         if len(shares) == 1:
-            return self._distribution_of_one(int(self.nodes[0]), shares[0])[None]
+            return self.distribution(shares[0])[None]
         p, self._read = table.distributions(table.chains[self.nodes], shares, table.short)
+        return p
+
+    def distribution(self, share: np.float32) -> Floats:
+        """Return p of all characters after the only text, (V,), times its share.
+
+        It is the same as of several texts, to the last bit.
+        """
+        table, characters, shares = self._table, [], []
+        first, short = table.first.data, len(table.short)
+        for context in table.chains[self.nodes[0]].tolist():
+            if context < short:
+                break
+            entries = slice(first[context], first[context + 1])
+            characters.append(table.characters[entries])
+            shares.append(table.alphas[entries] * share)
+            share = share * table.gammas[context]
+        p: Floats = table.short[context] * share
+        if characters:
+            p += np.bincount(np.concatenate(characters), np.concatenate(shares), table.vocab_size)
         return p
 
     def _after_one(self, node: int, chosen: int) -> int:
@@ -70,19 +89,3 @@ class Cursor:
             if context == ROOT:
                 break
         return ROOT
-
-    def _distribution_of_one(self, node: int, share: np.float32) -> Floats:
-        """Do what ``distributions`` does, to the same last bit."""
-        table, characters, shares = self._table, [], []
-        first = table.first.data
-        for context in table.chains[node].tolist():
-            if context < len(table.short):
-                break
-            entries = slice(first[context], first[context + 1])
-            characters.append(table.characters[entries])
-            shares.append(table.alphas[entries] * share)
-            share = share * table.gammas[context]
-        p: Floats = table.short[context] * share
-        if characters:
-            p += np.bincount(np.concatenate(characters), np.concatenate(shares), table.vocab_size)
-        return p
