@@ -8,7 +8,9 @@ import sysconfig
 from pathlib import Path
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(python|sh)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL
+)
 # Printed between blocks.
 MARK = "\x1e"
 
@@ -22,9 +24,8 @@ def printed(page: str, folder: Path) -> list[str]:
     """Run all blocks of a page in a folder, as one program, and return what each prints."""
     parts = ["import subprocess as _subprocess"]
     for language, code, _ in blocks(page):
-        if language == "sh":
-            code = f'_subprocess.run(["bash", "-ec", {code!r}], check=True)\n'
-        parts += [code, f'print("{MARK}", end="", flush=True)']
+        shell = f'_subprocess.run(["bash", "-ec", {code!r}], check=True)\n'
+        parts += [shell if language == "sh" else code, f'print("{MARK}", end="", flush=True)']
     (folder / "lesson.py").write_text("\n".join(parts), encoding="utf-8")
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
     done = subprocess.run(

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
     "train": "Learn to write like a text, and save the model.",
+    "doctor": "Say what may be wrong with a text before it is trained on.",
     "sample": "Write text in the style of a trained model.",
     "complete": "Say how a text most likely goes on.",
     "suggest": "Answer each line of a pipe with its likeliest continuations.",
-    "inspect": "Show what a checkpoint is, and how its training went.",
-    "doctor": "Say what may be wrong with a text before it is trained on.",
-    "inspect-vocab": "Show the characters of a model or a text.",
     "score": "Say how likely a text is under a model.",
-    "train-classifier": "Learn to tell labeled texts apart.",
+    "inspect": "Show what a checkpoint is, and how its training went.",
     "xray": "Show what surprises a model in a text, and what its units do.",
+    "inspect-vocab": "Show the characters of a model or a text.",
+    "train-classifier": "Learn to tell labeled texts apart.",
     "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
-    "models": "List the base models that come with charrnn.",
     "import": "Turn weights that were trained elsewhere into a model.",
+    "models": "List the base models that come with charrnn.",
 }
 
 
