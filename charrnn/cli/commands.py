@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Each is a function of the same name, with underscores, in a file of that name; import is import_.
 COMMANDS = {
-    "train": "Learn to write like a text, and save the model.",
     "doctor": "Say what may be wrong with a text before it is trained on.",
+    "train": "Learn to write like a text, and save the model.",
     "sample": "Write text in the style of a trained model.",
     "complete": "Say how a text most likely goes on.",
     "suggest": "Answer each line of a pipe with its likeliest continuations.",

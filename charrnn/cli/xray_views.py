@@ -112,7 +112,7 @@ def _scale(source: Source, view: View) -> Scale:
     if least < 0:
         return Scale(about, ["-1", "-0.5", "0", "0.5", "1"], signed=True)
     if most > 1:
-        return Scale(about, ["0", "its most in 512 characters"], signed=False)
+        return Scale(about, ["0", "its most"], signed=False)
     return Scale(about, ["0", "0.25", "0.5", "0.75", "1"], signed=False)
 
 

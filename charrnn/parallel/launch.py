@@ -2,10 +2,10 @@
 
 import os
 import platform
-import sys
 from typing import Literal
 
 from charrnn.config import ModelConfig
+from charrnn.parallel.cores import available_cores
 from charrnn.parallel.forked import ForkedGroup
 from charrnn.parallel.group import Group, SingleProcess
 from charrnn.parallel.spawned import SpawnedGroup
@@ -34,22 +34,18 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
     operations = 24 * weights * seq_length * batch_size  # forward and backward, four gates
     if operations < 2 * MIN_OPERATIONS:
         return 1
-    return max(1, min(_cores(), batch_size // MIN_COLUMNS, operations // MIN_OPERATIONS))
+    return max(1, min(available_cores(), batch_size // MIN_COLUMNS, operations // MIN_OPERATIONS))
 
 
 def sampling_workers(count: int) -> int:
     """Return the number of processes to generate this many samples with."""
     # A spawned process takes longer to start than most samples take to generate.
-    return min(_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
+    return min(available_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
 
 
 def scoring_workers() -> int:
     """Return the number of processes to score many lines with."""
-    return _cores() if start_method() == "fork" else 1
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return available_cores() if start_method() == "fork" else 1
 
 
 def make_group(size: int) -> Group:

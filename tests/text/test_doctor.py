@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.errors import ConfigError, CorpusError
@@ -119,10 +119,20 @@ def test_the_encoding_that_fits_is_named_with_a_sample(encoding: str, tmp_path: 
     assert diagnosis.text.size == len(data.decode(encoding))
 
 
-def test_an_encoding_that_reads_wrongly_is_not_named(tmp_path: Path) -> None:
-    plain = faulty.french().translate({0x2019: "'", 0x2026: ".", 0x2014: "-", 0x152: "OE"})
-    (found, *_) = examine(plain.encode("latin-1", "ignore"), tmp_path).findings
-    assert found.message == "not utf-8: cp1252 fits"
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (faulty.GREEK, "cp1253"),
+        (faulty.RUSSIAN, "cp1251"),
+        ("Der alte Mann stieg auf den Hügel und blickte über die Straße. Schön!", "cp1252"),
+        ("He said “no”, and that’s all – really… “Yes!” she said. Café.", "cp1252"),
+    ],
+)
+def test_an_encoding_that_reads_wrongly_is_not_named(
+    text: str, encoding: str, tmp_path: Path
+) -> None:
+    (found, *_) = examine(text.encode(encoding, "ignore"), tmp_path).findings
+    assert found.message == f"not utf-8: {encoding} fits"
 
 
 def test_a_text_with_another_encoding_given_is_suspected(tmp_path: Path) -> None:
@@ -210,6 +220,8 @@ def test_it_does_not_matter_how_a_text_is_cut(pieces: list[str], names: set[str]
 NEIGHBORS = st.text(st.sampled_from("ae\u0301Ã© \t\u200bb中\x08👩"), max_size=8)
 
 
+@example(["ea", "\u0301x"], 1)
+@example(["ab Ã", "© cd"], 1)
 @given(st.lists(NASTY | NEIGHBORS, min_size=1, max_size=6), st.integers(1, 30))
 def test_long_lines_are_cut_where_no_repair_looks_across(pieces: list[str], longest: int) -> None:
     pieces = [piece.replace("\n", "a b").replace("\r", "中中") for piece in pieces]
