@@ -35,13 +35,14 @@ DTypeName = Literal["float32", "float64"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
-ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1, "lines": False}
+ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1, "lines": False, "ngram": 0}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
 MAX_LAYERS = 64
 MAX_MEMBERS = 64
 MAX_WORKERS = 256
+MAX_NGRAM = 16
 
 
 def _check(condition: bool, message: str) -> None:  # noqa: FBT001
@@ -159,6 +160,8 @@ class DataConfig(_Settings):
                   the text, a twentieth of it and 10,000 characters at most; nothing of a text
                   under 10,000 characters. With lines: a share of them, drawn at random
     normalize     Unicode normalization of corpus, prompts and scored text
+    ngram         the longest n-grams of the text that are counted and mixed with the network; 0: no
+                  n-grams
 
     Raises ConfigError for a setting out of range.
     """
@@ -169,8 +172,10 @@ class DataConfig(_Settings):
     lines: bool = False
     val_fraction: float | None = None
     normalize: Normalization = "none"
+    ngram: int = 7
 
     def __post_init__(self) -> None:
+        _check_whole("ngram", self.ngram, 0, MAX_NGRAM)
         _check_whole("seq-length", self.seq_length, 1)
         _check_whole("batch-size", self.batch_size, 1)
         _check_whole("stride", self.stride, 1)

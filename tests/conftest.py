@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Defaults of whoever runs the tests are not those of the tests.
 for _name in [name for name in os.environ if name.startswith("CHARRNN_")]:
@@ -12,6 +13,10 @@ for _name in [name for name in os.environ if name.startswith("CHARRNN_")]:
 
 # Tests run side by side, each with one BLAS thread; NumPy reads this when it is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")
 
 # A background job of a script is started deaf to Ctrl-C, and charrnn honours that.
 for _name in ("SIGINT", "SIGHUP"):

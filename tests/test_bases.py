@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn import Model
@@ -91,7 +91,6 @@ def test_pieces_are_the_text_and_end_with_a_line(lines: list[str], size: int) ->
     assert all(piece.endswith("\n") and len(piece) > size for piece in pieces[:-1])
 
 
-@settings(deadline=None)  # the long example takes a while on a busy machine
 @given(st.lists(LINES, max_size=4))
 @example(["a'b\n" * 9000, '"a--b" ' * 9000])
 def test_a_mixture_keeps_all_characters_but_for_typography(texts: list[str]) -> None:

@@ -29,10 +29,10 @@ LOCAL_MAGIC, CENTRAL_MAGIC, END_MAGIC = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x
 NPY_MAGIC = b"\x93NUMPY\x01\x00"
 NPY_PREFIX = struct.Struct("<8sH")
 NPY_ALIGNMENT = 64
-# One or two dimensions of any length, in one of four types.
+# One or two dimensions of any length, in one of these types.
 NPY_PATTERN = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr><f2|<f4|<f8|\|u1)', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>\d{1,10},|\d{1,10}, \d{1,10})\), \} *\n",
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<descr><f2|<f4|<f8|<i4|<u2|<u4|\|u1)', "
+    rb"'fortran_order': False, 'shape': \((?P<shape>\d{1,10},|\d{1,10}, \d{1,10})\), \} *\n",
     re.DOTALL,
 )
 

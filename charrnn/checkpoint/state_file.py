@@ -1,7 +1,8 @@
 """The state of a text: what the model remembers at its end, in a file, so that it can go on.
 
 Members of the .npz file: the header, JSON as in a checkpoint, and the state of each layer, h_l0,
-c_l0, h_l1 ..., (1, H). Of blended models, the layers of the first come first.
+c_l0, h_l1 ..., (1, H); a table of n-grams is one more layer, whose h is the number of its node,
+(1, 1). Of blended models, the layers of the first come first.
 """
 
 import os

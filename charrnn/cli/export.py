@@ -14,6 +14,8 @@ from charrnn.interchange.export import FORMATS, suffix
 from charrnn.interchange.export import export as export_model
 
 if TYPE_CHECKING:
+    from charrnn.models import Model
+
     Form = str
 else:
     Form = Literal[tuple(FORMATS)]
@@ -70,7 +72,7 @@ def export(
     from charrnn.checkpoint.files import replacing
     from charrnn.checkpoint.format import kind_of
     from charrnn.cli import terminal
-    from charrnn.models import load
+    from charrnn.models import Model, load
 
     if as_json and str(output) == "-":
         raise ConfigError(
@@ -94,6 +96,8 @@ def export(
         )
     page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
+    if isinstance(loaded, Model) and loaded.ngram is not None:
+        terminal.note(_without_ngrams(loaded, to))
     if str(target) == "-":
         terminal.write_bytes(data)
         return
@@ -103,6 +107,15 @@ def export(
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
         terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
     terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")
+
+
+def _without_ngrams(model: "Model", form: str) -> str:
+    """Return what an export that has only the network loses."""
+    note = f"note: {form} has the network alone, not the n-grams that it is mixed with"
+    if model.ngram is None or model.ngram.val_loss is None:
+        return note
+    lost = model.progress.best_val_loss - model.ngram.val_loss
+    return f"{note}: {lost:.3f} nats per character worse on the held-out text"
 
 
 def _first_given(**flags: bool) -> str | None:

@@ -224,8 +224,15 @@ def _facts(each: "Description") -> dict[str, str]:
         "lowest held-out loss": _figure(each.val_loss),
         "bits per character": _figure(each.bits_per_char),
         "reached at step": best,
+        "n-grams": _ngrams(each),
+        "held-out loss with them": _figure(each.ngrams["val_loss"] if each.ngrams else None),
         "last training loss": _figure(each.train_loss),
     }
+
+
+def _ngrams(each: "Description") -> str:
+    found = each.ngrams
+    return f"{found['entries']:,} of up to {found['order']} characters" if found else ""
 
 
 def _held_out(each: "Description") -> str:

@@ -222,6 +222,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             except TrainingError:
                 self.save(run)  # the last good state
                 raise
+            run.finish()
             self.save(run)
         return Outcome(event, signals.received)
 

@@ -196,7 +196,9 @@ def _score_text(
         if model.config.data.lines and window is None:
             result = total(line_scores(bar))
         else:
-            result = score_ids(model.network(), pieces(), window=window, on_progress=bar.update)
+            result = score_ids(
+                model.distribution(), pieces(), window=window, on_progress=bar.update
+            )
     if skipped:
         terminal.note(f"skipped {skipped} unknown characters")
     figures = {

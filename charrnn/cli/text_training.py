@@ -10,6 +10,7 @@ from charrnn.cli import terminal
 from charrnn.cli.run import TrainingCommand, program
 from charrnn.config import Config
 from charrnn.models import Model
+from charrnn.models.ngram import NGrams
 from charrnn.models.runs import NOTHING, Run
 from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
@@ -91,11 +92,14 @@ class TextTraining(TrainingCommand[Config]):
             "model": model.cell,
             "hidden_size": model.hidden_size,
             "members": model.members,
+            "ngrams": 0 if run.ngram is None else run.ngram.entries,
+            "val_loss_with_ngrams": None if run.ngram is None else run.ngram.val_loss,
         }
 
     def reached(self, run: Run[Config]) -> str:
         """See ``TrainingCommand.reached``."""
-        return _losses(run.state)
+        assert isinstance(run, TextRun)  # noqa: S101  # made above
+        return _losses(run.state) + _with_ngrams(run.ngram)
 
     def next_step(self) -> str:
         """See ``TrainingCommand.next_step``."""
@@ -105,7 +109,12 @@ class TextTraining(TrainingCommand[Config]):
         """Show a sample now and then."""
         every = self.display.sample_every
         if every and event.step % every == 0:
-            latest = Model.of(run.config, run.vocabulary, replace(run.state, best_weights=None))
+            latest = Model.of(
+                run.config,
+                run.vocabulary,
+                replace(run.state, best_weights=None),
+                ngram=run.ngram if isinstance(run, TextRun) else None,
+            )
             text = "".join(
                 islice(latest.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
             )
@@ -119,6 +128,16 @@ def _reason(recommendation: Recommendation) -> str:
     read = f"reads the text {times} times" if passes >= 1 else f"reads {passes:.0%} of the text"
     enough = ", which is enough" if recommendation.enough else ""
     return f"{read}{enough}: dropout {model.dropout:g}, weight drop {model.weight_drop:g}"
+
+
+def _with_ngrams(ngram: NGrams | None) -> str:
+    """Return what the n-grams of the text add to it."""
+    if ngram is None or ngram.val_loss is None:
+        return ""
+    return (
+        f"\nwith {ngram.entries:,} n-grams of up to {ngram.order} characters: validation loss "
+        f"{ngram.val_loss:.3f}"
+    )
 
 
 def _losses(state: TrainingState[Any]) -> str:

@@ -68,6 +68,19 @@ def train(
             "their length",
         ),
     ] = None,
+    ngram: Annotated[
+        int | None,
+        option(
+            "The longest n-grams of the text that are counted, and mixed with what the network "
+            "predicts.",
+            MODEL,
+            _DATA.ngram,
+            min=0,
+        ),
+    ] = None,
+    no_ngram: Annotated[
+        bool | None, option("No n-grams: the network predicts alone.", MODEL, None, "--no-ngram")
+    ] = None,
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
     layers: shared.Layers = None,
@@ -166,6 +179,9 @@ def train(
     """
     options = locals()
     shared.require_one_of(resume=resume, **{"from": from_ is not None})
+    shared.require_one_of(ngram=ngram is not None, no_ngram=bool(no_ngram))
+    if no_ngram:
+        options["ngram"] = 0
     from charrnn.cli.text_training import TextTraining
 
     if code := TextTraining.run(corpus, options, source=from_):

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 
-# Where a whole line is cut that does not end, unless someone says otherwise.
-LONGEST_LINE = 1000
-
-
 @dataclass(kw_only=True)
 class Sampler:
     """Writes samples.
@@ -56,7 +52,7 @@ class Sampler:
         wanted   new, unique, min_length and max_length
         length   where a line is cut that has not ended; None: after LONGEST_LINE characters
         """
-        from charrnn.inference.whole_lines import LineRules
+        from charrnn.inference.whole_lines import LONGEST_LINE, LineRules
 
         longest = wanted["max_length"]
         self.length = length or LONGEST_LINE

@@ -123,7 +123,7 @@ def xray(
 
     charrnn xray chapter.txt
 
-    charrnn xray chapter.txt --find brackets
+    charrnn xray chapter.txt --find capitals
 
     charrnn xray chapter.txt --html chapter.html
     """

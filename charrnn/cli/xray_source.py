@@ -81,7 +81,7 @@ class Source:
 
         if self.seed is None and self.file == "-" and terminal.is_terminal(sys.stdin):
             terminal.note("reading the text from the terminal; Ctrl-D ends it")
-        tracer = Tracer(self.model.network(), self.model.vocabulary, request)
+        tracer = Tracer(self.model.distribution(), self.model.vocabulary, request)
         if self.model.config.data.lines:
             yield from (tracer.lines(block) for block in self._lines())
         else:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.language_model import LanguageModel
+from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.text.vocabulary import Ids
 
 # Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``.
@@ -49,7 +49,7 @@ class Sums(NamedTuple):
 class LineBatches:
     """Scores batches of sequences under a language model."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: AnyLanguageModel) -> None:
         self.model, self._workspaces = model, model.workspaces()
         config = model.config
         per_step = 2 * config.layers * (model.cell.gates + 2) * config.hidden_size

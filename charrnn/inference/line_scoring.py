@@ -19,9 +19,9 @@ from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
 from charrnn.inference.line_batches import LineBatches
 from charrnn.inference.line_workers import LineWorkers
+from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.scoring import Score
-from charrnn.nn.language_model import LanguageModel
 from charrnn.parallel.launch import make_group
 from charrnn.text.reading import normalized
 from charrnn.text.sequences import encode_known
@@ -137,7 +137,7 @@ class LineScorer:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: AnyLanguageModel,
         vocabulary: Vocabulary,
         rules: LineRules | None = None,
         normalize: Normalization = "none",

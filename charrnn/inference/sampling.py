@@ -81,7 +81,7 @@ def generate(  # noqa: PLR0913
         for step in islice(generate(network, seed, SamplingConfig(), random_seed=1), 60):
             print(vocabulary.decode(step.ids), end="")
 
-    model         a language model; of a ``Model``, its ``network()``
+    model         a language model; of a ``Model``, its ``distribution()``
     seed_ids      the prompt, ids (N,), at least one
     config        temperature, top-k, top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024)
     random_seed   the same number gives the same samples; with Randomness, from a later draw on

@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.nn.language_model import LanguageModel
+from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import sliding_windows
 
@@ -60,7 +60,7 @@ def total(scores: Iterable[Score]) -> Score:
 
 
 def score(
-    model: LanguageModel,
+    model: AnyLanguageModel,
     ids: Ids | Iterable[Ids],
     *,
     window: int | None = None,
@@ -68,7 +68,7 @@ def score(
 ) -> Score:
     """Return the likelihood of a text under a language model.
 
-    model         a language model; of a ``Model``, its ``network()``
+    model         a language model; of a ``Model``, its ``distribution()``
     ids           the text, (N,), or an iterable of pieces of it, for texts larger than memory
     window        None: predict every character except the first, with the hidden state carried
                   through the text. W: use independent windows of W inputs, each from a zero state,

@@ -11,6 +11,9 @@ from charrnn.errors import TrainingError
 from charrnn.text.seen import Bits, is_seen
 from charrnn.text.vocabulary import Ids
 
+# Where a line is cut that does not end, unless someone says otherwise.
+LONGEST_LINE = 1000
+
 # Lines in a row that are thrown away before the search for another one ends.
 MOST_REFUSED = 20_000
 

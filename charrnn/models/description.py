@@ -39,6 +39,8 @@ class Description:
     train_loss       the last mean loss on what it learned from, in nats per character; of a
                      classifier per text
     val_loss         the lowest loss on held-out text, in the same unit
+    ngrams           the n-grams the network is mixed with: their order and number, the mean weight
+                     of the network, and the loss of the mixture on held-out text
     best_step        the step after which that was measured
     history          losses during training; see ``TrainingState``
     """
@@ -59,6 +61,7 @@ class Description:
     passes: float | None
     train_loss: float | None
     val_loss: float | None
+    ngrams: dict[str, Any] | None
     best_step: int | None
     history: History
 
@@ -105,6 +108,7 @@ class Description:
             "train_loss": self.train_loss,
             "val_loss": self.val_loss,
             "bits_per_char": self.bits_per_char,
+            "ngrams": self.ngrams,
             "best_step": self.best_step,
             "config": asdict(self.config),
             "history": self.history,
@@ -140,9 +144,22 @@ def describe(path: str | os.PathLike[str]) -> Description:
         passes=_passes(loaded),
         train_loss=train_losses[-1] if train_losses else None,
         val_loss=val_loss,
+        ngrams=_ngrams(loaded),
         best_step=int(best[-1]) if best and best[-1] is not None else None,
         history=history,
     )
+
+
+def _ngrams(model: Model | Classifier) -> dict[str, Any] | None:
+    if isinstance(model, Classifier) or model.ngram is None:
+        return None
+    ngram = model.ngram
+    return {
+        "order": ngram.order,
+        "entries": ngram.entries,
+        "weight": ngram.weight,
+        "val_loss": ngram.val_loss,
+    }
 
 
 def _passes(model: Model | Classifier) -> float | None:

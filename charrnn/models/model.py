@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Arrays, Header, Kind, require
+from charrnn.checkpoint.format import Arrays, Header, Kind
 from charrnn.config import Config, ControlConfig, SamplingConfig
 from charrnn.inference.beam import likeliest
 from charrnn.inference.controls import Controls
@@ -26,19 +26,19 @@ from charrnn.inference.line_scoring import (
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.predictor import NetworkPredictor
+from charrnn.inference.mixture import AnyLanguageModel
+from charrnn.inference.predictor import as_predictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
 from charrnn.inference.xray.parts import Place, require_part
 from charrnn.inference.xray.trace import Request, joined
 from charrnn.inference.xray.tracer import Tracer
 from charrnn.inference.xray.xray import Xray
+from charrnn.models.ngram import NGrams
+from charrnn.models.stored import stored, taken
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
-
-# The name of the filter in the file.
-SEEN_LINES = "lines.seen"
 
 
 @dataclass
@@ -50,18 +50,24 @@ class Model(Checkpoint[Config]):
         print(model.score("Tyrannosaurus").bits_per_char)
         model.save("copy.npz")
 
-    config       all settings of the run that made it
+    config       all settings of the run that made it; ``ngram`` is 0 without n-grams
     vocabulary   the characters it knows, V of them, with their counts
     weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
     seen_lines   of a model of lines: which lines the text has; see ``text.seen``
+    ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume, progress   what ``training_state`` is made of
     """
 
     kind: ClassVar[Kind] = "generator"
 
     seen_lines: NDArray[np.uint8] | None = None
+    ngram: NGrams | None = None
+
+    def __post_init__(self) -> None:
+        if self.ngram is None and self.config.data.ngram:
+            self.config = replace(self.config, data=replace(self.config.data, ngram=0))
 
     @classmethod
     def config_of(cls, values: object) -> Config:
@@ -69,16 +75,13 @@ class Model(Checkpoint[Config]):
         return Config.from_dict(values)
 
     @classmethod
-    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
+    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:
         """See ``Checkpoint.extra_of``."""
-        seen = arrays.pop(SEEN_LINES, None)
-        sound = seen is None or (seen.dtype == np.uint8 and seen.ndim == 1 and seen.size > 0)
-        require(sound, "the filter of lines is not an array of bytes")
-        return {"seen_lines": seen}
+        return taken(header, arrays)
 
     def extra_arrays(self) -> Arrays:
         """See ``Checkpoint.extra_arrays``."""
-        return {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
+        return stored(self.seen_lines, self.ngram)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See ``Checkpoint.shapes``."""
@@ -93,18 +96,26 @@ class Model(Checkpoint[Config]):
         return LanguageModel(self.config.model, len(self.vocabulary))
 
     def network(self) -> LanguageModel:
-        """Return a language model with these weights, the caller's own."""
+        """Return the network alone, with a copy of these weights."""
         return cast("LanguageModel", self.network_copy())
 
+    def distribution(self) -> AnyLanguageModel:
+        """Return what predicts the next character: the network, mixed with n-grams if it has any.
+
+        Everything that samples or scores uses this; see ``inference.mixture``.
+        """
+        network = self.network()
+        return network if self.ngram is None else self.ngram.mixed_with(network)
+
     @cached_property
-    def _network(self) -> LanguageModel:
-        return self.network()
+    def _distribution(self) -> AnyLanguageModel:
+        return self.distribution()
 
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions: weights, characters, cell."""
         model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
         found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        for name, array in self.weights.items():
+        for name, array in {**self.weights, **(self.ngram.arrays() if self.ngram else {})}.items():
             found.update(name.encode())
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()
@@ -137,14 +148,14 @@ class Model(Checkpoint[Config]):
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        config, network = sampling or SamplingConfig(), self._network
+        config, model = sampling or SamplingConfig(), self._distribution
         characters = self.vocabulary.characters
         if controls is None:
-            for step in islice(generate(network, seed, config, random_seed=number), length):
+            for step in islice(generate(model, seed, config, random_seed=number), length):
                 yield characters[step.ids[0]]
             return
         prepared = Controls(controls, self.vocabulary, length)
-        for character in write_sample(network, seed, config, prepared, random_seed=number):
+        for character in write_sample(model, seed, config, prepared, random_seed=number):
             yield characters[character.id]
 
     def sample(  # noqa: PLR0913  # each is what users of samplers know
@@ -214,7 +225,7 @@ class Model(Checkpoint[Config]):
         Each comes with its probability: that the model goes on so and, if a stop text ended it,
         ends it there. Raises VocabularyError for unknown characters in the prompt.
         """
-        predictor = NetworkPredictor(self._network)
+        predictor = as_predictor(self._distribution)
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         stops = (stop,) if isinstance(stop, str) else stop
         found = likeliest(
@@ -237,7 +248,7 @@ class Model(Checkpoint[Config]):
         """
         if self.config.data.lines and window is None:
             return total(self.score_lines(text.splitlines()))
-        return score(self._network, np.asarray(self.encode(text)), window=window)
+        return score(self._distribution, np.asarray(self.encode(text)), window=window)
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
@@ -277,16 +288,16 @@ class Model(Checkpoint[Config]):
         unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
         not have.
         """
-        names = [require_part(self._network.cell, name) for name in parts]
+        names = [require_part(self._distribution.cell, name) for name in parts]
         layers = range(self.config.model.layers)
         request = Request(top, tuple(Place(layer, name) for layer in layers for name in names))
-        tracer = Tracer(self._network, self.vocabulary, request)
+        tracer = Tracer(self._distribution, self.vocabulary, request)
         if self.config.data.lines:
             trace = tracer.lines([self.encode(line) for line in text.splitlines()])
         else:
             trace = joined(tracer.text([self.encode(text)]))
-        return Xray(self.vocabulary, self._network.cell, trace)
+        return Xray(self.vocabulary, self._distribution.cell, trace)
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""
-        return LineScorer(self._network, self.vocabulary, rules, self.config.data.normalize)
+        return LineScorer(self._distribution, self.vocabulary, rules, self.config.data.normalize)

@@ -28,6 +28,7 @@ NOTHING = "none"
 
 # What a resumed run may change without becoming another run.
 CHANGEABLE = {
+    ("data", "ngram"),
     ("optimizer", "learning_rate"),
     ("run", "seconds"),
     ("run", "epochs"),
@@ -64,6 +65,9 @@ class Run(ABC, Generic[AnyConfig]):
     def events(self) -> Generator[Event, None, None]:
         """Train, yielding an Event after every step; see ``train_events``."""
         return train_events(self.state, self.objective, self.config)
+
+    def finish(self) -> None:
+        """Do what remains when training has ended, before the last checkpoint."""
 
     def origin(self, held_out: int) -> Origin:
         """Return where the model comes from.

@@ -9,9 +9,11 @@ from typing import Self
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
+from charrnn.models.ngram import NGrams
 from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
+from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.nn.language_model import LanguageModel
 from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
@@ -36,12 +38,14 @@ class TextRun(Run[Config]):
     corpus           the text
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
+    ngram            the n-grams of what is trained on; None: none are wanted
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
     corpus: Corpus
     val_ids: Ids
     seen_lines: Bits | None = None
+    ngram: NGrams | None = None
     recommendation: Recommendation | None = None
 
     @classmethod
@@ -71,6 +75,7 @@ class TextRun(Run[Config]):
                 state.network,
                 corpus.vocabulary,
             )
+        ngram = _ngrams(chosen, corpus, train_ids)
         # What the choice took is a part of the time that the user gave.
         if chosen.run.seconds is not None:
             state.advance(seconds=time.perf_counter() - began)
@@ -86,6 +91,7 @@ class TextRun(Run[Config]):
             corpus=corpus,
             val_ids=ready.val_ids,
             seen_lines=_seen(chosen, corpus),
+            ngram=ngram,
             recommendation=recommendation,
         )
 
@@ -124,6 +130,7 @@ class TextRun(Run[Config]):
             corpus=corpus,
             val_ids=val_ids,
             seen_lines=_seen(config, corpus),
+            ngram=_ngrams(config, corpus, train_ids),
         )
 
     def events(self) -> Generator[Event, None, None]:
@@ -168,7 +175,15 @@ class TextRun(Run[Config]):
             self.sha256,
             origin=self.origin(len(self.val_ids)),
             seen_lines=self.seen_lines,
+            ngram=self.ngram,
         )
+
+    def finish(self) -> None:
+        """See ``Run.finish``: fit the weights of the n-grams to the held-out text."""
+        if self.ngram is not None and len(self.val_ids) > 1:
+            network = self.checkpoint().network()
+            line_break = _line_break(self.config, self.corpus)
+            self.ngram = self.ngram.fitted(network, self.val_ids, line_break)
 
 
 @dataclass(frozen=True)
@@ -226,6 +241,17 @@ def _lines(corpus: Corpus) -> Ids:
     if "\n" not in corpus.vocabulary:
         raise CorpusError("the text has no line break", hint="leave out --lines")
     return as_lines(corpus.ids, corpus.vocabulary.index["\n"])
+
+
+def _line_break(config: Config, corpus: Corpus) -> int | None:
+    return corpus.vocabulary.index["\n"] if config.data.lines else None
+
+
+def _ngrams(config: Config, corpus: Corpus, train_ids: Ids) -> NGrams | None:
+    if not config.data.ngram:
+        return None
+    V, line_break = len(corpus.vocabulary), _line_break(config, corpus)
+    return NGrams(build_tree(train_ids, V, config.data.ngram, line_break=line_break))
 
 
 def _seen(config: Config, corpus: Corpus) -> Bits | None:

@@ -54,4 +54,5 @@ def train(
     for event in run.events():
         if on_event is not None:
             on_event(event)
+    run.finish()
     return run.checkpoint()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError
 from charrnn.inference.blend import Blend
-from charrnn.inference.predictor import NetworkPredictor, Predictor
+from charrnn.inference.predictor import Predictor, as_predictor
 from charrnn.models.model import Model
 from charrnn.text.vocabulary import Vocabulary
 
@@ -38,13 +38,13 @@ class Writer:
         (model, weight), *others = used
         normalize = model.config.data.normalize
         if not others and weight > 0:
-            return cls(used, NetworkPredictor(model.network()), model.vocabulary, normalize)
+            return cls(used, as_predictor(model.distribution()), model.vocabulary, normalize)
         if any(other.config.data.normalize != normalize for other, _ in others):
             raise ConfigError(
                 "the models normalize text differently",
                 hint="blend models that were trained with the same --normalize",
             )
-        parts = [(NetworkPredictor(model.network()), model.vocabulary) for model, _ in used]
+        parts = [(as_predictor(model.distribution()), model.vocabulary) for model, _ in used]
         blend = Blend(parts, [weight for _, weight in used])
         return cls(used, blend, blend.vocabulary, normalize)
 

@@ -97,6 +97,8 @@ ROWS = {
             lambda ran: same_weights(ran.trained.weights, ran.model("other.npz").weights),
             beside="--learning-rate 1e-30",
         ),
+        "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
+        "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),
         "--sample-every": Row(
             "--sample-every 3", lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]
         ),

@@ -53,6 +53,7 @@ def some_lines(count: int = 100, longest: int = 90) -> list[str]:
 def slowly(scorer: LineScorer, line: str) -> list[float]:
     """Return -log p of each character of a line and its end, from a zero state, step by step."""
     vocabulary, model = scorer.vocabulary, scorer.model
+    assert isinstance(model, LanguageModel)
     first = "\n" if "\n" in vocabulary else vocabulary.characters[vocabulary.counts.argmax()]
     targets = line + "\n" if "\n" in vocabulary else line
     state, nats = model.zero_state(1), []
@@ -241,6 +242,7 @@ def test_memory_does_not_grow_with_the_lines_or_the_length_of_one() -> None:
 
 def test_outputs_that_are_not_finite_are_an_error() -> None:
     one = scorer()
+    assert isinstance(one.model, LanguageModel)
     one.model.params["output.bias"][...] = np.inf
     with pytest.raises(TrainingError, match="not finite"), np.errstate(invalid="ignore"):
         one.score(["a"])

@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import TrainingError
+from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.inference.xray.parts import Place, write_activations
 from charrnn.inference.xray.trace import Request, Trace, joined
 from charrnn.nn.cells import Array
-from charrnn.nn.language_model import LanguageModel, ModelState
+from charrnn.nn.language_model import ModelState
 from charrnn.nn.loss import log_softmax
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -96,7 +97,7 @@ class Tracer:
     request      what to take down
     """
 
-    def __init__(self, model: LanguageModel, vocabulary: Vocabulary, request: Request) -> None:
+    def __init__(self, model: AnyLanguageModel, vocabulary: Vocabulary, request: Request) -> None:
         self.model, self.vocabulary, self.request = model, vocabulary, request
         self._workspaces = model.workspaces()
         self._top = min(request.top, len(vocabulary))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from charrnn.checkpoint import npz
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.interchange.export.naming import AnyModel
+from charrnn.models import Model
 
 SUFFIX = ".compact.npz"
 
@@ -13,8 +14,11 @@ SUFFIX = ".compact.npz"
 def export(model: AnyModel) -> bytes:
     """Return a compact checkpoint. Raises ConfigError for weights too large for half precision."""
     file = io.BytesIO()
+    small = replace(model, resume={})
+    if isinstance(small, Model):
+        small = replace(small, ngram=None)  # would be several times the size of the weights
     try:
-        npz.write(file, replace(model, resume={}).arrays())
+        npz.write(file, small.arrays())
     except CheckpointError as error:
         raise ConfigError(f"the model {error}") from error
     return file.getvalue()

@@ -8,6 +8,7 @@ import numpy as np
 from charrnn.config import ClassifierModelConfig
 from charrnn.errors import ConfigError
 from charrnn.inference.sampling import start_ids
+from charrnn.inference.whole_lines import LONGEST_LINE
 from charrnn.interchange.page.openings import openings
 from charrnn.models import Classifier, Model
 from charrnn.nn.cells import Array
@@ -54,7 +55,7 @@ def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
         seen = model.seen_lines
         known |= {
             "start": int(start_ids(vocabulary)[0]),
-            "longest": model.config.data.seq_length,
+            "longest": LONGEST_LINE,
             "seen": None if seen is None else base64.b64encode(seen.tobytes()).decode(),
             "openings": openings(model),
         }
