@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-TEXTS = {"README.md": README, "guide.md": GUIDE}
+LESSON = (ROOT / "docs" / "text-to-page.md").read_text(encoding="utf-8")
+TEXTS = {"README.md": README, "guide.md": GUIDE, "text-to-page.md": LESSON}
 
 
 def blocks(text: str, *languages: str) -> str:
@@ -34,7 +35,9 @@ SHORT = re.compile(r"--time \S+")
 def commands(text: str) -> list[str]:
     """Return a page's charrnn commands, shortened."""
     lines = [line.strip() for line in blocks(text, "sh").splitlines()]
-    found = [line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk ", line)]
+    found = [
+        line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk |mkdir ", line)
+    ]
     # The size of a run that starts from a base model is that of the base model.
     return [
         SHORT.sub("--steps 3" if "--from english" in line else "--steps 3 --hidden-size 16", line)
@@ -90,7 +93,7 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
     assert mentioned <= existing
     assert set().union(*options.values()) <= mentioned | {"--quiet", "--verbose", "--output",
                                                           "--checkpoint"}  # fmt: skip
-    for line in commands(README) + commands(GUIDE):
+    for line in commands(README) + commands(GUIDE) + commands(LESSON):
         for part in line.split("|"):
             words = shlex.split(part)
             if words[0] == "charrnn":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from charrnn.models.judging import Judgement
     from charrnn.text.labelled import Labelled
 
-LABELLED = "Labelled texts"
+LABELLED = "Labeled texts"
 SHOWN_ERRORS = 5
 # Characters of a text that the report shows.
 TEXT_WIDTH = 100
@@ -34,7 +34,7 @@ def classify(
     ],
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="One text per line, or labelled texts; - is stdin."),
+        typer.Argument(metavar="FILE", help="One text per line, or labeled texts; - is stdin."),
     ] = "-",
     *,
     threshold: Annotated[

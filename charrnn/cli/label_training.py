@@ -1,4 +1,4 @@
-"""``charrnn train-classifier``, once its options are read: a run on labelled texts."""
+"""``charrnn train-classifier``, once its options are read: a run on labeled texts."""
 
 import shlex
 from dataclasses import dataclass

@@ -290,4 +290,8 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
 
 def program() -> str:
     """Return how to call charrnn from here."""
-    return "charrnn" if shutil.which("charrnn") else shlex.quote(sys.argv[0])
+    if shutil.which("charrnn"):
+        return "charrnn"
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m charrnn"
+    return shlex.quote(sys.argv[0])

@@ -16,8 +16,8 @@ def train_classifier(
     labelled: Annotated[
         list[str],
         typer.Argument(
-            metavar="LABELLED",
-            help="Files of labelled texts, or - for stdin: one per line, label TAB text; or .jsonl "
+            metavar="LABELED",
+            help="Files of labeled texts, or - for stdin: one per line, label TAB text; or .jsonl "
             'with "label" and "text"; or .csv with a row of names.',
         ),
     ],
@@ -96,7 +96,7 @@ def train_classifier(
     verbose: shared.Verbose = False,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Learn to tell labelled texts apart, and save the classifier as a checkpoint.
+    """Learn to tell labeled texts apart, and save the classifier as a checkpoint.
 
     charrnn train-classifier labelled.tsv -o language.npz
     charrnn train-classifier labelled.tsv -o language.npz --time 5m --resume

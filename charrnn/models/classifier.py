@@ -64,7 +64,7 @@ class Classifier(Checkpoint[ClassifierConfig]):
         *,
         on_event: Callable[[Event], object] | None = None,
     ) -> Self:
-        """Learn from labelled texts, from the beginning. Returns the classifier.
+        """Learn from labeled texts, from the beginning. Returns the classifier.
 
         texts      as many as labels
         labels     of two or more classes
@@ -157,7 +157,7 @@ def _labelled(texts: Sequence[str], labels: Sequence[str]) -> Labelled:
 
 @dataclass(kw_only=True)
 class LabelRun(Run[ClassifierConfig]):
-    """A run that learns to classify labelled texts.
+    """A run that learns to classify labeled texts.
 
     labels            names of the classes
     train, held_out   the two parts of the examples

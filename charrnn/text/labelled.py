@@ -83,7 +83,7 @@ def read_labelled(
             numbers.append(row.line)
     if not texts:
         raise CorpusError(
-            f"{', '.join(sources)}: no labelled texts", hint="one per line: label, TAB, text"
+            f"{', '.join(sources)}: no labeled texts", hint="one per line: label, TAB, text"
         )
     return Labelled(texts, labels, reader.sha256.hexdigest(), numbers, tuple(sources))
 

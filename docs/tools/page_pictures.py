@@ -1,6 +1,6 @@
 """Takes docs/images/page-*.png: pictures of exported pages, from real runs, in headless Chromium.
 
-pip install . playwright && python docs/tools/page_pictures.py
+pip install . playwright pillow && python docs/tools/page_pictures.py
 """
 
 import shutil
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+from xray_pictures import save
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -21,17 +22,21 @@ COMMANDS = [
     "charrnn train corpora/dinosaurs.txt --lines --time 1m --random-seed 1",
     "charrnn export checkpoints/dinosaurs.npz --to html -o lines.html",
 ]
+HARBOUR = [
+    "charrnn train corpora/harbour.txt --time 1m --random-seed 1",
+    'charrnn export checkpoints/harbour.npz --to html --half --title "The harbour" -o harbour.html',
+]
 TEXT = "#prompt=Le%20moulin&seed=7&length=420"
 LIST = "#seed=7"
 
 
 def main() -> None:
-    """Run the commands in a new folder and take pictures of the pages."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "corpora").symlink_to(ROOT / "corpora")
-        for command in COMMANDS:
-            subprocess.run(["bash", "-c", command], cwd=folder, check=True)
+    """Run the commands in new folders and take pictures of the pages."""
+    with after(HARBOUR) as folder:
+        address = (folder / "harbour.html").as_uri() + "#prompt=The%20bell&seed=7&length=400"
+        with opened(address, width=1180, height=640) as page:
+            save(page.screenshot(), IMAGES / "page-harbour.png")
+    with after(COMMANDS) as folder:
         text, lines = ((folder / f"{kind}.html").as_uri() for kind in ("text", "lines"))
         with opened(text + TEXT, width=1180, height=800) as page:
             page.get_by_label("Show surprise").check()
@@ -44,6 +49,17 @@ def main() -> None:
             page.locator("#temperature").scroll_into_view_if_needed()
             page.evaluate("scrollTo(0, document.querySelector('.actions').offsetTop - 20)")
             page.screenshot(path=IMAGES / "page-phone.png")
+
+
+@contextmanager
+def after(commands: list[str]) -> Iterator[Path]:
+    """Yield a folder in which these commands have run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "corpora").symlink_to(ROOT / "corpora")
+        for command in commands:
+            subprocess.run(["bash", "-c", command], cwd=folder, check=True)
+        yield folder
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/xray.md: real runs in a terminal, and the page in a headless Chromium.
+"""Draws the pictures of docs/xray.md and docs/gates.md: real runs, in a terminal and in Chromium.
 
 pip install . playwright pillow && python docs/tools/xray_pictures.py [MODEL]
 
@@ -38,6 +38,7 @@ def main(model: str | None) -> None:
         (Path(folder) / "choice.py").write_text(SOURCE.read_text("utf-8"), "utf-8")
         (Path(folder) / "snippet.py").write_text(SNIPPET, "utf-8")
         _draw_terminal(Path(folder))
+        _draw_gates(Path(folder))
         _draw_page(Path(folder))
 
 
@@ -84,9 +85,25 @@ def _draw_terminal(folder: Path) -> None:
     (IMAGES / "xray-terminal.svg").write_text(svg, "utf-8")
 
 
+def _draw_gates(folder: Path) -> None:
+    unit = _counter(folder)
+    (folder / "gates.py").write_text(SNIPPET.splitlines()[0] + "\n", "utf-8")
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), color_system="truecolor")
+    for part in ("cell", "forget", "input", "output"):
+        line = f"charrnn xray gates.py --neuron {unit} --part {part}"
+        output = _run(f"{line} -c python.npz --color always", folder)
+        console.print(Text(f"$ {line}", style="bold"))
+        console.print(Text.from_ansi(output.rstrip("\n")))
+        console.print()
+        line = f"charrnn xray choice.py -c python.npz --unknown skip --find brackets --part {part}"
+        print(_run(f"{line} --top 500 | awk '$4 == {unit} || NR <= 2'", folder))  # noqa: T201  # for the page
+    svg = console.export_svg(title="charrnn xray", code_format=_format())
+    (IMAGES / "gates.svg").write_text(svg, "utf-8")
+
+
 def _format() -> str:
     sys.path.insert(0, str(Path(__file__).parent))
-    from record import _format as without_font
+    from record import without_font
 
     return without_font()
 
@@ -111,7 +128,7 @@ def _draw_page(folder: Path) -> None:
             )
             page.goto((folder / "x.html").as_uri())
             _pose(page, surprise=name != "xray-page")
-            _save(page.screenshot(), IMAGES / f"{name}.png")
+            save(page.screenshot(), IMAGES / f"{name}.png")
         browser.close()
 
 
@@ -130,7 +147,7 @@ def _pose(page: Any, *, surprise: bool) -> None:  # noqa: ANN401  # Playwright i
     page.wait_for_timeout(200)
 
 
-def _save(png: bytes, path: Path) -> None:
+def save(png: bytes, path: Path) -> None:
     """Write a picture with few colors, which takes a third of the bytes."""
     from PIL import Image
 

@@ -238,7 +238,7 @@ def test_columns_are_named_or_counted(tmp_path: Path) -> None:
     [
         ("x.tsv", "a\tone\nno tab here\n", "line 2: there is no TAB"),
         ("x.tsv", "\tone\n", "line 1: the label is empty"),
-        ("x.tsv", "\n\n", "no labelled texts"),
+        ("x.tsv", "\n\n", "no labeled texts"),
         ("x.jsonl", '{"label": "a", "text": "b"}\n{oops\n', "line 2: not a JSON object"),
         ("x.jsonl", "[1]\n", "line 1: not an object with 'label' and 'text'"),
         ("x.jsonl", '{"label": "a", "text": 3}\n', "line 1: not an object"),

@@ -92,7 +92,7 @@ def test_a_threshold_leaves_doubtful_texts_out(folder: Path) -> None:
         (["none.tsv", "--labelled"], 1, "none.tsv: no such file"),
         (["new.tsv", "--labelled"], 1, "new.tsv: the classifier does not know the labels 'it'"),
         (["plain.txt", "--labelled"], 1, "line 1: there is no TAB"),
-        (["empty.tsv", "--labelled"], 1, "empty.tsv: no labelled texts"),
+        (["empty.tsv", "--labelled"], 1, "empty.tsv: no labeled texts"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(
