@@ -141,7 +141,7 @@ def _loss(expected: Forecast) -> str:
     text = "held-out text" if expected.held_out else "text that it has not read"
     return (
         f"about {expected.nats:.2f} nats per character ({expected.low:.2f} to "
-        f"{expected.high:.2f}), perplexity {expected.perplexity:.1f}, of {text}"
+        f"{expected.high:.2f}), perplexity {expected.perplexity:.1f}, of {text}, without n-grams"
     )
 
 
