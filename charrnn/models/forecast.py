@@ -1,10 +1,11 @@
 """What training on a text will choose, take and reach, before it is trained on.
 
 What it chooses is what ``charrnn train`` would choose: the same code decides. The loss is that of
-the network on the held-out text, as training reports it, without n-grams beside it, from three things that are measured in a second or two:
-what an n-gram model of the text leaves of its held-out part (H), what the base model leaves of the
-text before training, if the run starts from one (B), and how much the run will read, in characters
-(R) and in passes through the text, or through a million characters of a longer one (P):
+the network on the held-out text, as training reports it, without n-grams beside it. It follows
+from three things that are measured in a second or two: what an n-gram model of the text leaves of
+its held-out part (H), what the base model leaves of the text before training, if the run starts
+from one (B), and how much the run will read, in characters (R) and in passes through the text, or
+through a million characters of a longer one (P):
 
     from nothing    ln loss = k + ln H + s log2(1 + 1,000,000 / R)
     from a base     ln loss = k + a ln H + b ln B + s log2(1 + 3 / P)
