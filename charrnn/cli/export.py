@@ -53,7 +53,7 @@ def export(
     half: Annotated[
         bool,
         typer.Option(
-            "--half", help="Weights in half precision, for html: half the size of the page."
+            "--half", help="Weights in half precision, for html: they take half as much."
         ),
     ] = False,
     overwrite: Annotated[

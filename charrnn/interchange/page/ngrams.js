@@ -67,7 +67,9 @@ const makeMixture = ({ ngrams }, network) => {
     const weight = weightAt(node), total = logSumExp(logits);
     for (let id = 0; id < V; id++) p[id] = weight * Math.exp(logits[id] - total);
     table.add(p, node, Math.fround(1 - weight));
-    return Float32Array.from(p, x => Math.log(Math.max(x, TINY)));
+    const log = new Float32Array(V); // Float32Array.from(p, ...) takes several times as long
+    for (let id = 0; id < V; id++) log[id] = Math.log(Math.max(p[id], TINY));
+    return log;
   };
   return {
     ...network,
