@@ -138,9 +138,10 @@ def _duration(expected: Forecast) -> str:
 
 
 def _loss(expected: Forecast) -> str:
+    text = "held-out text" if expected.held_out else "text that it has not read"
     return (
         f"about {expected.nats:.2f} nats per character ({expected.low:.2f} to "
-        f"{expected.high:.2f}), perplexity {expected.perplexity:.1f}"
+        f"{expected.high:.2f}), perplexity {expected.perplexity:.1f}, of {text}"
     )
 
 
@@ -207,5 +208,6 @@ def _forecast_object(command: str | None, expected: Forecast) -> dict[str, Any]:
         "low": round(expected.low, 3),
         "high": round(expected.high, 3),
         "perplexity": round(expected.perplexity, 2),
+        "held_out": expected.held_out,
         "ngram_nats_per_char": round(expected.ngrams, 3),
     }

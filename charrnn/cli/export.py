@@ -96,7 +96,7 @@ def export(
         )
     page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
-    if isinstance(loaded, Model) and loaded.ngram is not None:
+    if to != "html" and isinstance(loaded, Model) and loaded.ngram is not None:
         terminal.note(_without_ngrams(loaded, to))
     if str(target) == "-":
         terminal.write_bytes(data)

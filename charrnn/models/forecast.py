@@ -15,11 +15,13 @@ they foretell runs on other texts.
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from charrnn.config import Config
+from charrnn.models.runs import with_workers
 from charrnn.models.start import choose_start, measure
 from charrnn.models.text_run import Prepared, prepare
 from charrnn.nn.language_model import param_shapes
@@ -29,10 +31,11 @@ from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.lines import split_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids
+from charrnn.training.loop import train_events
+from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import (
     MOST_PASSES,
     Recommendation,
-    characters_per_second,
     recommend,
     work_per_second,
 )
@@ -75,7 +78,9 @@ FEWEST = 200
 # The share to hold out for H where training holds none out, and how much of a text is looked at.
 SHARE_OUT, LARGEST = 0.1, 1 << 26
 # Seconds to start Python and to save; and of a run whose share for measuring the speed is enough.
-AROUND, TRIAL = 0.8, 30.0
+AROUND, TRIAL = 1.0, 30.0
+# Seconds for which the speed of a run is measured that will end before its time.
+MEASURED = 1.5
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Forecast:
     nats             the loss to expect on held-out text, in nats per character
     low, high        four of five runs are between these
     ngrams           what an n-gram model leaves, in nats per character
+    held_out         whether training holds text out, and so reports that loss
     """
 
     seconds: float
@@ -101,6 +107,7 @@ class Forecast:
     low: float
     high: float
     ngrams: float
+    held_out: bool
 
     @property
     def perplexity(self) -> float:
@@ -121,10 +128,10 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     config = replace(config, data=replace(config.data, lines=lines))
     start = choose_start(None, config, set(), corpus)
     ready = prepare(start, corpus, set())
-    before = time.perf_counter() - began + reading + AROUND
+    before, began = time.perf_counter() - began + reading + AROUND, time.perf_counter()
     trial = replace(ready.config, run=replace(ready.config.run, seconds=TRIAL))
     work = work_per_second(trial, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
-    ngrams = ngrams_of(ready)
+    chosen_in, ngrams = time.perf_counter() - began, ngrams_of(ready)
     base = measure(start.source, corpus).nats if start.source else None
     law = FROM_BASE if base else FROM_NOTHING
     runs = [_chosen(ready, seconds, work, fine_tuning=base is not None) for seconds in TIMES]
@@ -133,7 +140,7 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     losses = [law.nats(ngrams, base, chars / unit) for chars in read]
     best = _worthwhile(runs, losses)
     run, nats = runs[best], losses[best]
-    takes = before + _seconds(run, ready, TIMES[best])
+    takes = before + min(chosen_in + _seconds(run, ready), TIMES[best])
     run = replace(run, passes=run.passes * share)
     model = run.config.model
     return Forecast(
@@ -146,6 +153,7 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
         low=nats * (1 - law.error),
         high=nats * (1 + law.error),
         ngrams=ngrams,
+        held_out=len(ready.val_ids) > 0,
     )
 
 
@@ -191,9 +199,26 @@ def _worthwhile(runs: list[Recommendation], losses: list[float]) -> int:
     return len(runs) - 1
 
 
-def _seconds(run: Recommendation, ready: Prepared, given: float) -> float:
-    """Return how long it will train: not to the end of the time, if nothing is left to learn."""
+def _seconds(run: Recommendation, ready: Prepared) -> float:
+    """Return after which time nothing is left to learn."""
     if not run.enough:
-        return given
-    speed = characters_per_second(run.config, ready.train_ids, len(ready.corpus.vocabulary))
-    return min(MOST_PASSES * len(ready.train_ids) / speed, given)
+        return math.inf
+    objective = NextCharacter(run.config, ready.train_ids, ready.train_ids[:0])
+    steps = math.ceil(MOST_PASSES) * objective.batches.steps_per_epoch
+    return steps * seconds_per_step(run.config, ready, objective)
+
+
+def seconds_per_step(config: Config, ready: Prepared, objective: NextCharacter) -> float:
+    """Measure how long a step of training takes, as a mean over MEASURED seconds.
+
+    Other load on the machine counts, as it will when the run trains.
+    """
+    run = replace(config.run, seconds=2 * MEASURED, epochs=None)
+    config = with_workers(replace(config, run=run))
+    state = initial_state(config, len(ready.corpus.vocabulary))
+    with closing(train_events(state, objective, config)) as events:
+        first = last = next(events)  # which makes the scratch memory
+        for last in events:
+            if last.seconds >= first.seconds + MEASURED:
+                break
+    return (last.seconds - first.seconds) / max(last.step - first.step, 1)

@@ -18,8 +18,8 @@ from tests.text import faulty
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes longer than all the rest: measuring the machine, trying base models."""
     monkeypatch.setattr(forecast, "choose_start", lambda _, config, *__: Start(config))
-    for module in (recipe, forecast):
-        monkeypatch.setattr(module, "characters_per_second", lambda *_: 30_000.0)
+    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: 30_000.0)
+    monkeypatch.setattr(forecast, "seconds_per_step", lambda *_: 0.03)
 
 
 CP1252 = faulty.french().encode("cp1252")

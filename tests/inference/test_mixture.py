@@ -60,6 +60,15 @@ def test_scoring_follows_the_equation(cell: str, layers: int) -> None:
     assert score(mixture, pieces).nats == pytest.approx(-log_p.sum(), rel=1e-5)
 
 
+def test_forward_gives_all_log_probabilities_and_the_state_to_go_on() -> None:
+    log_p = expected(NEW)
+    found, state, _ = MIXTURE.forward(NEW[:30, None], MIXTURE.zero_state(1))
+    rest, _, _ = MIXTURE.forward(NEW[30:-1, None], state)
+    whole = np.concatenate([found, rest])[:, 0]
+    np.testing.assert_allclose(whole[np.arange(len(log_p)), NEW[1:]], log_p, atol=1e-4)
+    np.testing.assert_allclose(np.exp(whole).sum(axis=1), 1, atol=1e-5)
+
+
 def test_score_in_windows_starts_each_from_nothing() -> None:
     windows = [-expected(NEW[at : at + 11]).sum() for at in range(0, 50, 10)]
     assert score(MIXTURE, NEW[:51], window=10).nats == pytest.approx(sum(windows), rel=1e-5)

@@ -2,10 +2,12 @@
 
 import json
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +17,14 @@ from charrnn.models import forecast as forecasting
 from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, TIMES, forecast
 from charrnn.models.runs import NOTHING
 from charrnn.models.start import choose_start
-from charrnn.models.text_run import TextRun
+from charrnn.models.text_run import TextRun, prepare
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.doctor import ngrams
 from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import recipe
+from charrnn.training.next_character import NextCharacter
 from tests.support import ROOT
 
 SPEED = 30_000.0
@@ -33,8 +36,8 @@ def set_speed(monkeypatch: pytest.MonkeyPatch) -> SetSpeed:
     """Say how many characters a second this machine learns."""
 
     def speed_is(speed: float) -> None:
-        for module in (recipe, forecasting):
-            monkeypatch.setattr(module, "characters_per_second", lambda *_: speed)
+        monkeypatch.setattr(recipe, "characters_per_second", lambda *_: speed)
+        monkeypatch.setattr(forecasting, "seconds_per_step", lambda *_: 1024 / speed)
 
     speed_is(SPEED)
     return speed_is
@@ -111,8 +114,31 @@ def test_a_run_that_ends_early_takes_less_than_its_time(
     assert expected is not None
     assert expected.recommendation.enough
     assert expected.takes < expected.seconds
-    trained = recipe.MOST_PASSES * 4000 / 200_000
-    assert trained + 0.5 < expected.takes < trained + 4
+    steps = 150 * (4000 // 1024)
+    trained = steps * 1024 / 200_000
+    assert trained + 0.5 < expected.takes < trained + 5
+    chosen_in, work = 0.7, recipe.work_per_second
+
+    def slow_trial(*known: Any) -> float:
+        time.sleep(chosen_in)
+        return work(*known)
+
+    monkeypatch.setattr(forecasting, "work_per_second", slow_trial)
+    slower = forecast(corpus, reading=0.5)
+    assert slower is not None
+    assert slower.takes > expected.takes + chosen_in / 2  # training measures its speed too
+
+
+def test_the_time_of_a_step_is_a_mean_over_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasting, "MEASURED", 0.3)
+    config = replace(Config(), model=replace(Config().model, hidden_size=32))
+    corpus = corpus_of("".join(np.random.default_rng(1).choice(list("ab cd\n"), 40_000)))
+    ready = prepare(choose_start("none", config, set(), corpus), corpus, set())
+    objective = NextCharacter(ready.config, ready.train_ids, ready.val_ids)
+    began = time.perf_counter()
+    seconds = forecasting.seconds_per_step(ready.config, ready, objective)
+    assert time.perf_counter() - began >= 0.3
+    assert 0 < seconds < 0.2  # several steps were counted, not one
 
 
 @pytest.mark.parametrize("text", ["", "a", "a" * 5000, "ab" * 50])
@@ -181,5 +207,5 @@ def test_ngrams_leave_what_a_count_by_hand_leaves(text: str) -> None:
 def test_ngrams_know_nothing_of_noise_and_all_of_a_copy() -> None:
     noise = np.random.default_rng(0).integers(0, 8, 20_000).astype(np.uint8)
     assert ngram_nats(noise, noise[:500][::-1], 8) == pytest.approx(math.log(8), rel=0.15)
-    again = np.arange(20_000, dtype=np.uint32) % 7
-    assert ngram_nats(again, again[:500], 7) < 0.05
+    turns = (np.arange(20_000) % 7).astype(np.uint8)
+    assert ngram_nats(turns, turns[:500], 7) < 0.05

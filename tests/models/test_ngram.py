@@ -1,6 +1,7 @@
 """The n-grams of a model: from the text into the checkpoint and back."""
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,11 +191,12 @@ def test_a_model_made_step_by_step_has_none_and_says_so() -> None:
 
 def test_exports_say_what_they_leave_out(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "m.npz")
-    for form in ("torch-names", "compact", "html"):
+    for form in ("torch-names", "compact"):
         done = call("export", "m.npz", "--to", form, cwd=tmp_path)
         assert done.returncode == 0, done.err
         assert f"{form} has the network alone" in done.err
         assert "nats per character worse" in done.err
+    assert "alone" not in call("export", "m.npz", "--to", "html", cwd=tmp_path).err  # has them
     replace(model, ngram=None).save(tmp_path / "n.npz")
     assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
 
@@ -214,3 +216,29 @@ def test_summary_states_both_losses(tmp_path: Path) -> None:
     done = call(*run.split(), cwd=tmp_path)
     assert "validation loss" in done.err
     assert "n-grams of up to 7 characters: validation loss" in done.err
+
+
+def test_every_command_uses_the_mixture(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "m.npz")
+    text = "Le vieux meunier descendit vers la rivière."
+    (tmp_path / "t.txt").write_text(text)
+
+    def out(*line: str) -> str:
+        done = call(*line, "-c", "m.npz", cwd=tmp_path)
+        assert done.returncode == 0, done.err
+        return done.out
+
+    scored = json.loads(out("score", "t.txt", "--json"))
+    assert scored["nats_per_char"] == pytest.approx(model.score(text).nats_per_char)
+    (line,) = out("score", "t.txt", "--lines").splitlines()
+    assert json.loads(line)["nats"] == pytest.approx(next(model.score_lines([text])).nats, rel=1e-5)
+    sampled = out("sample", "--seed", "Le ", "-n", "40", "--random-seed", "2")
+    assert sampled == model.sample("Le ", 40, random_seed=2) + "\n"
+    blended = call("sample", "-c", "m.npz:0.5", "-c", "m.npz:0.5", "--seed", "Le ", "-n", "40",
+                   "--random-seed", "2", cwd=tmp_path)  # fmt: skip
+    assert blended.out == sampled, blended.err
+    (first, *_) = json.loads(out("complete", "--seed", "Le m", "--json").splitlines()[0]).values()
+    assert first == model.complete("Le m")[0][0] or first == "Le m" + model.complete("Le m")[0][0]
+    seen = [json.loads(row) for row in out("xray", "t.txt", "--json").splitlines()]
+    nats = [it["nats"] for it in seen if it.get("nats") is not None]
+    assert sum(nats) == pytest.approx(model.score(text).nats, rel=1e-3)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,60 +17,72 @@ from tests.ngrams.test_kneser_ney import MOULIN
 CHARACTERS = sorted(set(MOULIN))
 IDS = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
 TREE = build_tree(IDS[:20_000], len(CHARACTERS), 6, most=15_000)
-TABLE = NGramTable(TREE)
+with mock.patch.object(table_module, "AT_ONCE", 0):
+    TABLE = NGramTable(TREE)
+# The same, with the distributions of contexts of one and two characters computed beforehand.
+with mock.patch.object(table_module, "AT_ONCE", 2000 * len(CHARACTERS)):
+    SHORT = NGramTable(TREE)
 JUDGED = IDS[20_000:20_600]
-ONES = np.ones(1, np.float32)
+
+both = pytest.mark.parametrize("found", [TABLE, SHORT], ids=["none short", "some short"])
 
 
-def test_reading_at_once_equals_character_by_character() -> None:
+def ones(count: int) -> Any:
+    return np.ones(count, np.float32)
+
+
+def test_the_second_table_has_more_short_contexts_but_not_all() -> None:
+    assert 1 == len(TABLE.short) < 100 < len(SHORT.short) < TREE.entries / 3
+
+
+def test_reading_at_once_equals_reading_in_pieces() -> None:
     texts = JUDGED.reshape(6, -1).T
     whole = TABLE.read(TABLE.start(6), texts)
     first = TABLE.read(TABLE.start(6), texts[:37])
     np.testing.assert_array_equal(TABLE.read(first[-1], texts[37:]), whole[37:])
-    cursor = Cursor(TABLE, 6)
-    for ids, nodes in zip(texts, whole, strict=True):
-        cursor.feed(ids)
-        np.testing.assert_array_equal(cursor.nodes, nodes)
-        cursor.distributions(np.ones(6, np.float32))  # so that the next step knows its entries
 
 
-def test_a_step_finds_the_same_node_whether_or_not_it_read_the_distributions() -> None:
-    texts = JUDGED.reshape(6, -1).T
-    one, other = Cursor(TABLE, 6), Cursor(TABLE, 6)
-    for ids in texts:
-        one.distributions(np.ones(6, np.float32))
-        one.feed(ids)
-        other.feed(ids)
-        np.testing.assert_array_equal(one.nodes, other.nodes)
-
-
-@pytest.mark.parametrize("values", [0, 1 << 20])  # of short contexts, computed beforehand
-def test_distributions_do_not_depend_on_the_batch(
-    values: int, monkeypatch: pytest.MonkeyPatch
+@both
+@pytest.mark.parametrize("count", [1, 6])
+def test_steps_lead_where_reading_does_with_or_without_distributions(
+    found: NGramTable, count: int
 ) -> None:
-    monkeypatch.setattr(table_module, "AT_ONCE", values)
-    found = NGramTable(TREE)
+    texts = JUDGED.reshape(6, -1).T[:, :count]
+    cursor, other = Cursor(found, count), Cursor(found, count)
+    for ids, nodes in zip(texts, found.read(found.start(count), texts), strict=True):
+        cursor.feed(ids)
+        other.feed(ids)
+        np.testing.assert_array_equal(cursor.nodes, nodes)
+        np.testing.assert_array_equal(other.nodes, nodes)
+        cursor.distributions(ones(count))  # so that the next step knows its entries
+
+
+@both
+def test_distributions_do_not_depend_on_the_batch(found: NGramTable) -> None:
     nodes = found.read(found.start(1), JUDGED[:, None])[:, 0]
     batch, one = Cursor(found, len(nodes)), Cursor(found, 1)
     batch.start(nodes)
-    p = batch.distributions(np.full(len(nodes), 0.3, np.float32))
+    p = batch.distributions(np.float32(0.3) * ones(len(nodes)))
     np.testing.assert_allclose(p.sum(axis=1), 0.3, rtol=1e-5)
     for row, start in zip(p, nodes, strict=True):
         one.start(np.array([start]))
-        np.testing.assert_array_equal(one.distributions(0.3 * ONES)[0], row)
+        np.testing.assert_array_equal(one.distributions(np.float32(0.3) * ones(1))[0], row)
     exact = found.probabilities(nodes[:-1], JUDGED[1:])
     np.testing.assert_allclose(p[np.arange(len(exact)), JUDGED[1:]], 0.3 * exact, rtol=1e-4)
 
 
-def test_rows_are_selected() -> None:
-    cursor = Cursor(TABLE, 3)
-    cursor.feed(JUDGED[:3])
-    before = cursor.nodes.copy()
-    cursor.distributions(np.ones(3, np.float32))
-    cursor.select(np.array([2, 2, 0]))
-    np.testing.assert_array_equal(cursor.nodes, before[[2, 2, 0]])
-    cursor.feed(JUDGED[3:4].repeat(3))
-    assert cursor.nodes[0] == cursor.nodes[1]
+@both
+def test_rows_are_selected(found: NGramTable) -> None:
+    texts = JUDGED[:300].reshape(3, -1).T
+    cursor, whole = Cursor(found, 3), found.read(found.start(3), texts)
+    for ids in texts[:50]:
+        cursor.feed(ids)
+    cursor.distributions(ones(3))
+    rows = np.array([2, 2, 0])
+    cursor.select(rows)
+    for ids, nodes in zip(texts[50:], whole[50:], strict=True):
+        cursor.feed(ids[rows])
+        np.testing.assert_array_equal(cursor.nodes, nodes[rows])
 
 
 def test_nodes_that_there_are_not_are_replaced() -> None:

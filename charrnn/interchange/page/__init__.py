@@ -11,11 +11,11 @@ import re
 from importlib import resources
 from typing import Any
 
-from charrnn.interchange.page.facts import ABOUT, facts, lede
+from charrnn.interchange.page.facts import about, facts, lede
 from charrnn.interchange.page.model import described, kind_of
 from charrnn.models import Classifier, Model
 
-CORE = ("numbers", "kernel", "random", "choice", "seen", "engine", "work", "serve")
+CORE = ("numbers", "kernel", "random", "choice", "seen", "engine", "ngrams", "work", "serve")
 VIEW = ("page", "sheet")
 
 
@@ -33,7 +33,7 @@ def page(model: Model | Classifier, title: str, *, half: bool) -> str:
     embedded = json.dumps(data).replace("<", "\\u003c")
     words = {
         "title": html.escape(title),
-        "about": ABOUT[kind],
+        "about": about(model, kind),
         "lede": html.escape(lede(model, title)),
         "facts": "\n".join(
             f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(fact)}</dd></div>"

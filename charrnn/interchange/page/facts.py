@@ -26,6 +26,18 @@ ABOUT = {
 }
 
 
+# The rest, for a model that has n-grams.
+_TABLE = (
+    " Beside the network stands a table of the n-grams of the text: what followed the last few "
+    "characters, and how often. What the two expect is mixed."
+)
+
+
+def about(model: Model | Classifier, kind: str) -> str:
+    """Return how a model works; kind as of ``page.model``."""
+    return ABOUT[kind] + (_TABLE if isinstance(model, Model) and model.ngram else "")
+
+
 def lede(model: Model | Classifier, title: str) -> str:
     """Return what the page is, in a sentence or two."""
     counts = int(model.vocabulary.counts.sum())
@@ -56,7 +68,12 @@ def facts(model: Model | Classifier, *, half: bool) -> list[tuple[str, str]]:
     found.append(("Alphabet", alphabet + (f", {counts:,} read in all" if counts else "")))
     if isinstance(model, Classifier):
         found.append(("Labels", f"{len(model.labels):,}"))
-    if math.isfinite(loss := model.progress.best_val_loss):
+    loss = model.progress.best_val_loss
+    if isinstance(model, Model) and (ngram := model.ngram):
+        length = f", up to {ngram.order} characters long" if ngram.order > 1 else ""
+        found.append(("N-grams", f"{ngram.entries:,}{length}"))
+        loss = math.inf if ngram.val_loss is None else ngram.val_loss
+    if math.isfinite(loss):
         found.append(("Loss on held-out text", _loss(loss, model)))
     if (seconds := model.progress.seconds) >= 1:
         found.append(("Trained for", _duration(seconds)))

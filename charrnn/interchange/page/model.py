@@ -4,6 +4,7 @@ import base64
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.config import ClassifierModelConfig
 from charrnn.errors import ConfigError
@@ -11,6 +12,7 @@ from charrnn.inference.sampling import start_ids
 from charrnn.inference.whole_lines import LONGEST_LINE
 from charrnn.interchange.page.openings import openings
 from charrnn.models import Classifier, Model
+from charrnn.models.ngram import PREFIX
 from charrnn.nn.cells import Array
 
 Kind = Literal["text", "lines", "labels"]
@@ -56,10 +58,28 @@ def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
         known |= {
             "start": int(start_ids(vocabulary)[0]),
             "longest": LONGEST_LINE,
-            "seen": None if seen is None else base64.b64encode(seen.tobytes()).decode(),
+            "seen": None if seen is None else _text(seen),
             "openings": openings(model),
+            "ngrams": _ngrams(model),
         }
     return known | {"weights": _encoded(model, known["members"], half=half)}
+
+
+def _ngrams(model: Model) -> dict[str, Any] | None:
+    """Return the n-grams as they stand in a checkpoint; the last nodes have no children."""
+    if model.ngram is None:
+        return None
+    arrays = model.ngram.arrays()
+    characters, children, alphas = (
+        arrays[f"{PREFIX}{name}"] for name in ("characters", "children", "alphas")
+    )
+    stored = {"characters": characters, "children": np.trim_zeros(children, "b"), "alphas": alphas}
+    encoded = {name: _text(a.astype(a.dtype.newbyteorder("<"))) for name, a in stored.items()}
+    return encoded | {"weights": model.ngram.weights.tolist()}
+
+
+def _text(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def weight_bytes(model: Model | Classifier, *, half: bool) -> int:
@@ -76,7 +96,7 @@ def _encoded(model: Model | Classifier, members: int, *, half: bool) -> str:
         raise ConfigError(
             "the model has weights that are too large for half precision", hint="leave --half out"
         )
-    return base64.b64encode(numbers.tobytes()).decode()
+    return _text(numbers)
 
 
 def _is_half(model: Model | Classifier) -> bool:

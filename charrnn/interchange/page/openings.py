@@ -6,7 +6,6 @@ import numpy as np
 
 from charrnn.config import SamplingConfig
 from charrnn.errors import TrainingError
-from charrnn.inference.predictor import NetworkPredictor
 from charrnn.inference.sampling import generate, start_ids
 from charrnn.models import Model
 
@@ -24,9 +23,8 @@ def openings(model: Model) -> list[str]:
     lines = model.config.data.lines
     length = PREFIX if lines else LONGEST + 1
     config = SamplingConfig(temperature=0.8 if lines else TEMPERATURE)
-    network, start = model.network(), start_ids(model.vocabulary)
-    predictor = NetworkPredictor(network)
-    steps = generate(predictor, start, config, random_seed=0, count=DRAWN)
+    start = start_ids(model.vocabulary)
+    steps = generate(model.distribution(), start, config, random_seed=0, count=DRAWN)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             ids = np.array([step.ids for step in islice(steps, length)]).T

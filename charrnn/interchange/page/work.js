@@ -1,4 +1,4 @@
-// What the page asks of the network. Each piece of work is a generator, so that whoever runs it can
+// What the page asks of the model. Each piece of work is a generator, so that whoever runs it can
 // stop at any time.
 
 const EXPECTED = 3;         // likely characters told of each place
@@ -18,7 +18,8 @@ const judged = (characters, logits, id) => {
   return { character: characters[id], nats: total - logits[id], likely };
 };
 
-const makeWork = (model, engine) => {
+const makeWork = (model, network) => {
+  const engine = makeMixture(model, network);
   const { characters, index } = engine;
   const known = text => [...engine.fitted(text)].filter(character => index.has(character));
   const lineEnd = index.get("\n"), isSeen = makeSeen(model.seen);

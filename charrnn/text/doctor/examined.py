@@ -238,7 +238,7 @@ class Kept:
         self.last: tuple[int, Passage] | None = None
 
     def add(self, passage: Passage) -> None:
-        """Keep the next passage, if it is its turn."""
+        """Take the next passage of the text."""
         self.last = (self.number, passage)
         if self.number % self.stride == 0:
             self.entries.append(self.last)

@@ -1,0 +1,81 @@
+// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/ and
+// charrnn/inference/mixture.py. E entries, V characters; entry e belongs to node e + 1, a context,
+// and node 0 is the empty one.
+
+const TINY = 2 ** -126; // as in mixture.py, the smallest normal number in single precision
+
+const makeTable = (stored, V) => {
+  const Whole = V < 1 << 8 ? Uint8Array : V < 1 << 16 ? Uint16Array : Uint32Array;
+  const [characters, children] = [stored.characters, stored.children]
+    .map(encoded => new Whole(decoded(encoded).buffer));
+  const alphas = numbersOf(stored.alphas, true), E = characters.length;
+  // Below each node: its first entry, and what it leaves to shorter contexts.
+  const first = new Uint32Array(E + 2), gammas = new Float32Array(E + 1);
+  for (let node = 0, entry = 0; node <= E; node++) {
+    let sum = 0;
+    for (const end = entry + (children[node] ?? 0); entry < end; entry++) sum += alphas[entry];
+    first[node + 1] = entry;
+    gammas[node] = 1 - sum;
+  }
+  // The longest suffix of each node, without itself, that has entries.
+  const shorter = new Uint32Array(E + 1);
+  const withEntries = node => first[node] < first[node + 1] ? node : shorter[node];
+  // The node of a character below the longest suffix, from a node on, that has it below; else 0.
+  const follow = (node, id) => {
+    for (;; node = shorter[node]) {
+      let low = first[node], high = first[node + 1];
+      const end = high;
+      while (low < high) {
+        const middle = low + high >>> 1;
+        if (characters[middle] < id) low = middle + 1;
+        else high = middle;
+      }
+      if (low < end && characters[low] === id) return low + 1;
+      if (!node) return 0;
+    }
+  };
+  for (let node = 1; node <= E; node++)
+    for (let entry = first[node]; entry < first[node + 1]; entry++)
+      shorter[entry + 1] = withEntries(follow(shorter[node], characters[entry]));
+
+  return {
+    gammas,
+    // The node after a node and a character.
+    after: (node, id) => withEntries(follow(node, id)),
+    // Adds the probabilities of all characters after a node, times a share, to p, (V,).
+    add: (p, node, share) => {
+      for (;; node = shorter[node]) {
+        for (let entry = first[node]; entry < first[node + 1]; entry++)
+          p[characters[entry]] += share * alphas[entry];
+        share *= gammas[node];
+        if (!node) break;
+      }
+      for (let id = 0; id < V; id++) p[id] += share / V;
+    },
+  };
+};
+
+// The network as it was, or with the n-grams if the model has any: then what it returns is log p.
+const makeMixture = ({ ngrams }, network) => {
+  if (!ngrams) return network;
+  const V = network.characters.length, table = makeTable(ngrams, V);
+  const weights = Float32Array.from(ngrams.weights), p = new Float64Array(V);
+  const weightAt = node =>
+    weights[Math.min(Math.floor(Math.fround(table.gammas[node] * weights.length)),
+                     weights.length - 1)];
+  const mixed = (logits, node) => {
+    const weight = weightAt(node), total = logSumExp(logits);
+    for (let id = 0; id < V; id++) p[id] = weight * Math.exp(logits[id] - total);
+    table.add(p, node, Math.fround(1 - weight));
+    return Float32Array.from(p, x => Math.log(Math.max(x, TINY)));
+  };
+  return {
+    ...network,
+    zero: () => ({ layers: network.zero(), node: 0 }),
+    step: (state, id) => {
+      const logits = network.step(state.layers, id);
+      state.node = table.after(state.node, id);
+      return mixed(logits, state.node);
+    },
+  };
+};
