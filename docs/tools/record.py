@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 ROWS = 48
 # Codes of attributes, and those that begin a color of several numbers.
 DIM, BLINKING, COLORS = 2, 5, {38, 48}
+SENTENCE = "The bell of the harbour rang at six, and the captain woke."
 ODD = (
     "cat corpora/towns.txt odd.txt | charrnn score --lines --top 6 --tsv"
     r" | cut -f 1,2,6,8 | column -t -s $'\t'"
@@ -50,7 +51,7 @@ RECORDINGS: Mapping[str, tuple[int, list[str]]] = {
         100,
         [
             'charrnn sample --seed "The bell" --length 300 --random-seed 1',
-            'charrnn xray --seed "The bell of the harbour rang at six, and he woke." --top 2',
+            f'charrnn xray --seed "{SENTENCE}" --top 2',
         ],
     ),
     "score-lines": (

@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 
 from charrnn import Model
+from charrnn.cli.run import program
 from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok, posix
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
+
+
+def test_a_hint_can_be_typed_where_charrnn_is_run_as_a_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", ["/site-packages/charrnn/__main__.py", "train"])
+    assert program() == f"{sys.executable} -m charrnn"
+    monkeypatch.setattr(sys, "argv", ["my env/bin/charrnn", "train"])
+    assert program() == "'my env/bin/charrnn'"
 
 
 @pytest.fixture(scope="module")
