@@ -52,9 +52,7 @@ def export(
     ] = None,
     half: Annotated[
         bool,
-        typer.Option(
-            "--half", help="Weights in half precision, for html: they take half as much."
-        ),
+        typer.Option("--half", help="Weights in half precision, for html: they take half as much."),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")

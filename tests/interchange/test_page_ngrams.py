@@ -1,5 +1,6 @@
 """The page of a model with n-grams mixes them with the network as the command line does."""
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +174,10 @@ def test_a_table_of_a_few_bytes_per_entry_is_all_that_comes_in_addition() -> Non
     added = len(export(model, "html")) - len(export(alone, "html"))
     assert 3 * entries < added < 5.4 * entries + 1500
     assert described(alone, half=False)["ngrams"] is None
+    # Below the longest is nothing, and nothing is said of them.
+    longest = model.ngram.tree.levels()[-1]
+    ngrams = described(model, half=False)["ngrams"]
+    assert len(base64.b64decode(ngrams["children"])) <= longest.start + 1 < entries
     assert "n-grams of the text" not in html(alone, "x", half=False).partition("<script")[0]
     # those who look at the page only
     assert "n-grams of the text" in html(model, "x", half=False).partition("<script")[0]
