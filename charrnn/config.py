@@ -32,10 +32,17 @@ Nonlinearity = Literal["tanh", "relu"]
 ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
+EngineName = Literal["processes", "mpi"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
-ADDED_LATER: dict[str, Any] = {"weight_drop": 0.0, "members": 1, "lines": False, "ngram": 0}
+ADDED_LATER: dict[str, Any] = {
+    "weight_drop": 0.0,
+    "members": 1,
+    "lines": False,
+    "ngram": 0,
+    "engine": "processes",
+}
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
@@ -43,6 +50,7 @@ MAX_LAYERS = 64
 MAX_MEMBERS = 64
 MAX_WORKERS = 256
 MAX_NGRAM = 16
+MAX_MPI_PROCESSES = 1 << 20
 
 
 def _check(condition: bool, message: str) -> None:  # noqa: FBT001
@@ -244,7 +252,9 @@ class RunConfig(_Settings):
     patience                 evaluations without a better one after which to stop; None: never
     random_seed              seeds initial weights, order of windows and dropout
     workers                  processes to train in; None: one, from Python, and as many as help on
-                             the command line
+                             the command line; with MPI, all that its launcher started
+    engine                   how these processes come about: "processes" of this machine, started by
+                             the run, or those of "mpi"
 
     Raises ConfigError for a setting out of range.
     """
@@ -255,6 +265,7 @@ class RunConfig(_Settings):
     patience: int | None = None
     random_seed: int = 0
     workers: int | None = None
+    engine: EngineName = "processes"
 
     def __post_init__(self) -> None:
         _check_number("time", self.seconds, above=0)
@@ -263,7 +274,9 @@ class RunConfig(_Settings):
         _check_whole("patience", self.patience, 1)
         _check(self.random_seed is not None, "a run needs a random seed")
         _check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
-        _check_whole("workers", self.workers, 1, MAX_WORKERS)
+        _check(self.engine in get_args(EngineName), f"unknown engine {self.engine!r}")
+        most = MAX_WORKERS if self.engine == "processes" else MAX_MPI_PROCESSES
+        _check_whole("workers", self.workers, 1, most)
         _check(
             (self.seconds, self.epochs, self.steps) != (None, None, None),
             "a run needs a limit: seconds, epochs or steps",

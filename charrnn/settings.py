@@ -54,6 +54,8 @@ def new_config(given: Given, base: AnyConfig) -> AnyConfig:
 def resumed_config(given: Given, stored: AnyConfig) -> AnyConfig:
     """Return the config of a run that goes on; see ``models.runs.require_same_run``."""
     run = given["run"]
+    if run.get("engine", stored.run.engine) != stored.run.engine:
+        run = {"workers": None, **run}  # so many may be too many here
     if run.keys() & set(LIMITS):
         # A new limit takes the place of the old ones.
         run = {**dict.fromkeys(LIMITS), **run}
@@ -77,7 +79,7 @@ def command_options(config: Config | ClassifierConfig) -> list[str]:
 def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:
     if name in _FLAGS:
         return [flag for flag in [_FLAGS[name][bool(value)]] if flag]
-    if name == "dtype" or (name == "members" and isinstance(config, ClassifierConfig)):
+    if name in {"dtype", "engine"} or (name == "members" and isinstance(config, ClassifierConfig)):
         return []
     if value is None:
         # a clip value takes the limit on the norm away

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charrnn.cli import completions
+from charrnn.cli import completions, engine
 from charrnn.cli.command import help_width
 from charrnn.cli.commands import COMMANDS, Commands
 from charrnn.cli.output import OutputClosedError, OutputFailedError
@@ -137,6 +137,7 @@ def main() -> NoReturn:
     if sys.stderr is not None:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = 1
+    engine.quiet_unless_first(next((arg for arg in args if arg in COMMANDS), None))
     try:
         code = _run(args)
     except Exception as error:
@@ -156,4 +157,5 @@ def main() -> NoReturn:
         _complain(f"cannot write output: {error.strerror or error}")
         code = code or 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    engine.finish(code)
     sys.exit(code)

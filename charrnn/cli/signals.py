@@ -31,10 +31,18 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def take(self, number: int | None) -> None:
+        """Take note of a signal that another process of the run got, if one did."""
+        if number is not None and self.received is None:
+            self._receive(number)
+
+    def _receive(self, number: int) -> None:
+        self.received, self._received_at = number, time.monotonic()
+        self._note("stopping after this step; once more to quit without saving")
+
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
-            self.received, self._received_at = number, time.monotonic()
-            self._note("stopping after this step; once more to quit without saving")
+            self._receive(number)
         elif time.monotonic() - self._received_at > SAME_PRESS_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

@@ -14,7 +14,7 @@ from charrnn.checkpoint.format import Arrays, Header, Kind, require
 from charrnn.config import ClassifierConfig
 from charrnn.errors import CorpusError
 from charrnn.inference.prediction import log_probabilities
-from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
+from charrnn.models.runs import NOTHING, Run, another_number, require_same_run, with_workers
 from charrnn.nn.cells import Array
 from charrnn.nn.classifier import SequenceClassifier, param_shapes
 from charrnn.text.labelled import Labelled
@@ -226,7 +226,7 @@ class LabelRun(Run[ClassifierConfig]):
             memory.estimate_classifier(fitted, len(vocabulary) + 1, len(labels), train),
             "try a smaller --hidden-size, --batch-size, --max-length or --layers",
         )
-        notes = []
+        notes = [] if loaded is None else another_number(fitted, loaded.config)
         if loaded is None:
             state = initial_state(fitted, len(vocabulary) + 1, len(labels))
         else:

@@ -8,7 +8,7 @@ The command line and the Python API both train like this:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic
 
@@ -16,7 +16,8 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.origin import Origin
 from charrnn.config import AnyConfig, RunConfig
 from charrnn.errors import ConfigError
-from charrnn.parallel.launch import default_workers, start_method
+from charrnn.parallel.launch import MIN_COLUMNS, default_workers, start_method
+from charrnn.parallel.launcher import launched
 from charrnn.settings import option_name
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, train_events
@@ -35,6 +36,7 @@ CHANGEABLE = {
     ("run", "steps"),
     ("run", "patience"),
     ("run", "workers"),
+    ("run", "engine"),
 }
 
 
@@ -104,12 +106,14 @@ def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
 def check_workers(run: RunConfig, batch_size: int) -> None:
     """Raise ConfigError for more workers than this system or this batch allows."""
     workers = run.workers or 1
-    if workers > 1 and start_method() is None:
+    by_launcher = run.engine == "mpi"
+    if workers > 1 and start_method() is None and not by_launcher:
         raise ConfigError("this system allows one worker only", hint="--workers 1")
     if workers > batch_size:
+        fewer = f"mpiexec -n {batch_size}" if by_launcher else f"--workers {batch_size}"
         raise ConfigError(
             f"{workers} workers are more than the {batch_size} samples of a batch",
-            hint=f"--workers {batch_size} or less, or a larger --batch-size",
+            hint=f"{fewer} or less, or a larger --batch-size",
         )
 
 
@@ -119,8 +123,32 @@ def with_workers(config: AnyConfig, length: int | None = None) -> AnyConfig:
     length   steps of a sample, if the config does not say
     """
     data, run = config.data, config.run
-    steps = getattr(data, "seq_length", length) or 1
-    workers = run.workers or default_workers(config.model, steps, data.batch_size)
+    if run.engine == "mpi":
+        found = launched()
+        workers = 1 if found is None else found.size
+    else:
+        steps = getattr(data, "seq_length", length) or 1
+        workers = run.workers or default_workers(config.model, steps, data.batch_size)
     run = replace(run, workers=workers)
     check_workers(run, data.batch_size)
     return replace(config, run=run)
+
+
+def with_enough_samples(config: AnyConfig, fixed: Container[str]) -> AnyConfig:
+    """Return the config with batches that give all processes of MPI enough to do.
+
+    fixed   names of the settings that someone gave
+    """
+    found = launched() if config.run.engine == "mpi" else None
+    if found is None or "batch_size" in fixed:
+        return config
+    batch_size = max(config.data.batch_size, MIN_COLUMNS * found.size)
+    return replace(config, data=replace(config.data, batch_size=batch_size))
+
+
+def another_number(config: AnyConfig, stored: AnyConfig) -> list[str]:
+    """Return what to tell of a run that goes on in another number of processes."""
+    now, before = config.run.workers, stored.run.workers
+    if before is None or now == before:
+        return []
+    return [f"goes on in {now} process(es) instead of {before}: not the same to the last digit"]

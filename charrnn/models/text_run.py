@@ -10,7 +10,14 @@ from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.ngram import NGrams
-from charrnn.models.runs import NOTHING, Run, require_same_run, with_workers
+from charrnn.models.runs import (
+    NOTHING,
+    Run,
+    another_number,
+    require_same_run,
+    with_enough_samples,
+    with_workers,
+)
 from charrnn.models.start import Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.ngrams.kneser_ney import build_tree
@@ -117,6 +124,7 @@ class TextRun(Run[Config]):
         config, _ = _fitted(config, corpus, train_ids, {"seq_length", "batch_size"})
         require_same_run(config, loaded.config)
         config = with_workers(config)
+        notes += another_number(config, loaded.config)
         _text_memory(config, corpus)
         return cls(
             config=config,
@@ -218,8 +226,9 @@ def prepare(start: Start, corpus: Corpus, fixed: set[str]) -> Prepared:
         known = start.source.vocabulary
         corpus = corpus.encoded_with(merge_vocabularies(known, corpus.vocabulary))
         fixed = fixed | {"hidden_size", "members"}
-    train_ids, val_ids = _split(start.config, corpus)
-    fitted, notes = _fitted(start.config, corpus, train_ids, fixed)
+    config = with_enough_samples(start.config, fixed)
+    train_ids, val_ids = _split(config, corpus)
+    fitted, notes = _fitted(config, corpus, train_ids, fixed)
     return Prepared(fitted, corpus, train_ids, val_ids, fixed, tuple(notes))
 
 

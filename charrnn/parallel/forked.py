@@ -17,7 +17,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.parallel.group import ENDING_SIGNALS, MAX_VALUES, WorkerLostError
+from charrnn.parallel.group import (
+    ENDING_SIGNALS,
+    MAX_VALUES,
+    WorkerLostError,
+    part_of,
+    sum_of_rows,
+)
 
 # The size in bytes of the length prefix of a message.
 HEADER_BYTES = 4
@@ -26,14 +32,22 @@ HEADER_BYTES = 4
 class ForkedGroup:
     """This process, rank 0, and workers forked from it. Requires ``os.fork``."""
 
+    scattered = False
+    signal: int | None = None  # workers ignore signals
+
     def __init__(self, size: int) -> None:
-        self.rank, self.size = 0, size
+        self.rank, self.size, self.rows = 0, size, size
         self._pipes: list[tuple[int, int]] = []  # read and write ends, one pair per other process
         self._children: list[int] = []
         # Double buffer: when a process writes a value, all have read the one before the last.
         self._values = self.array((2, size, MAX_VALUES), np.float64)
         self._turn = 0
         self._task: object = None
+
+    @property
+    def row(self) -> int:
+        """The rank: all processes are on one machine."""
+        return self.rank
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory."""
@@ -118,19 +132,19 @@ class ForkedGroup:
     def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return this process's part of the sum of all rows."""
         self.barrier()
-        part = self.part(rows.shape[1])
-        total: NDArray[Any] = rows[0, part]
-        for row in rows[1:]:
-            total += row[part]
-        return total
+        return sum_of_rows(rows, self.part(rows.shape[1]))
 
     def all_gather(self, array: NDArray[Any]) -> None:  # noqa: ARG002
         """Wait until every process has written its part; the memory is shared."""
         self.barrier()
 
+    def broadcast(self, array: NDArray[Any]) -> None:  # noqa: ARG002
+        """Wait until rank 0 has written; the memory is shared."""
+        self.barrier()
+
     def part(self, length: int) -> slice:
         """Return this process's part of a range."""
-        return slice(length * self.rank // self.size, length * (self.rank + 1) // self.size)
+        return part_of(length, self.rank, self.size)
 
     def check(self) -> None:
         """Raise WorkerLostError if rank 0 has died."""

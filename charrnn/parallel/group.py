@@ -2,7 +2,9 @@
 
 NumPy uses one core for everything except matrix products, so a second process is the best way to
 use a second core. The processes of a group share memory, run the same task and synchronize through
-collectives named after those of MPI, so that a group across machines could implement them too.
+collectives named after those of MPI, whose processes may be on several machines (``mpi.py``).
+Processes on one machine share memory. Each machine has its own copy of a shared array, and the
+collectives say when its contents go to the others.
 """
 
 import signal
@@ -32,14 +34,30 @@ class WorkerLostError(CharRNNError):
 class Group(Protocol):
     """Processes that work in lockstep. Rank 0 is the process that created the group.
 
-    rank   index of this process, from 0
-    size   number of processes
+    rank        index of this process, from 0
+    size        number of processes
+    row, rows   index of this process among those of its machine, and how many these are at most
+    scattered   True if the processes are on several machines, so that rank 0 has what others wrote
+                only after a collective
+    signal      a signal that asked another process to end, as of the last ``all_reduce``
 
     All processes must call each collective. It raises WorkerLostError if one of them has died.
     """
 
     rank: int
     size: int
+    rows: int
+    signal: int | None
+
+    @property
+    def row(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def scattered(self) -> bool:
+        """See above."""
+        ...
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory. Only before ``start``."""
@@ -65,14 +83,21 @@ class Group(Protocol):
         ...
 
     def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return this process's ``part`` of the sum of all rows of a shared array (size, N).
+        """Return this process's ``part`` of the sum of all rows of a shared array (rows, N).
 
-        Row r belongs to rank r. The sum overwrites the first row.
+        Each process has written its ``row``, on every machine. The sum overwrites the first one.
         """
         ...
 
     def all_gather(self, array: NDArray[Any]) -> None:
-        """Make the ``part`` of a shared array that each process wrote visible to all."""
+        """Make the ``part`` of a shared array that each process wrote visible to all.
+
+        The parts are along the first axis.
+        """
+        ...
+
+    def broadcast(self, array: NDArray[Any]) -> None:
+        """Make what rank 0 wrote into a shared array visible to all."""
         ...
 
     def part(self, length: int) -> slice:
@@ -95,11 +120,26 @@ def shared(group: Group, array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
+def part_of(length: int, rank: int, size: int) -> slice:
+    """Return the part of a range that one of several processes works on."""
+    return slice(length * rank // size, length * (rank + 1) // size)
+
+
+def sum_of_rows(rows: NDArray[Any], part: slice) -> NDArray[Any]:
+    """Return a part of the sum of all rows, which overwrites that part of the first."""
+    total: NDArray[Any] = rows[0, part]
+    for row in rows[1:]:
+        total += row[part]
+    return total
+
+
 class SingleProcess:
     """A group of one process."""
 
-    rank = 0
-    size = 1
+    rank = row = 0
+    size = rows = 1
+    scattered = False
+    signal: int | None = None
 
     def __init__(self) -> None:
         self._task: object = None
@@ -129,6 +169,9 @@ class SingleProcess:
         return row
 
     def all_gather(self, array: NDArray[Any]) -> None:
+        """Do nothing."""
+
+    def broadcast(self, array: NDArray[Any]) -> None:
         """Do nothing."""
 
     def part(self, length: int) -> slice:

@@ -4,10 +4,11 @@ import os
 import platform
 from typing import Literal
 
-from charrnn.config import ModelConfig
+from charrnn.config import EngineName, ModelConfig, RunConfig
 from charrnn.parallel.cores import available_cores
 from charrnn.parallel.forked import ForkedGroup
 from charrnn.parallel.group import Group, SingleProcess
+from charrnn.parallel.launcher import launched
 from charrnn.parallel.spawned import SpawnedGroup
 
 # With fewer windows per process than this, BLAS does not use its faster kernels. A step with fewer
@@ -48,8 +49,21 @@ def scoring_workers() -> int:
     return available_cores() if start_method() == "fork" else 1
 
 
-def make_group(size: int) -> Group:
-    """Return a group of this many processes."""
+def processes_here(run: RunConfig) -> int:
+    """Return how many of the processes of a run are on this machine."""
+    found = launched() if run.engine == "mpi" else None
+    return (run.workers or 1) if found is None else found.here
+
+
+def make_group(size: int, engine: EngineName = "processes") -> Group:
+    """Return a group of this many processes; with MPI, of all that its launcher has started.
+
+    Raises ConfigError for MPI in a process that has no part in it.
+    """
+    if engine == "mpi":
+        from charrnn.parallel import mpi  # noqa: PLC0415  # MPI starts when it is imported
+
+        return mpi.make_group()
     if size == 1:
         return SingleProcess()
     return ForkedGroup(size) if start_method() == "fork" else SpawnedGroup(size)

@@ -43,6 +43,7 @@ class Event:
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
     rollback        None, or why and how far training went back just before this step
+    signal          None, or a signal that asks the run to end and that another process of it got
     """
 
     step: int
@@ -56,6 +57,7 @@ class Event:
     grad_norm: float
     chars_per_s: float
     rollback: str | None = None
+    signal: int | None = None
 
 
 def fit_config(config: Config, train_size: int) -> Config:
@@ -111,11 +113,13 @@ def train_events(
     in a row it raises TrainingError instead, as it does when a worker process dies; the state is
     then that last good one.
     """
-    group = make_group(config.run.workers or 1)
+    group = make_group(config.run.workers or 1, config.run.engine)
     try:
         step = DataParallelStep(state, objective, config.optimizer, group)
+        state.collect = step.collect
         yield from _events(state, step, config)
     finally:
+        state.end_of_training()
         group.close()
 
 
@@ -130,13 +134,15 @@ def _events(
             event = trainer.step()
         except WorkerLostError:
             state.restore(good)
+            fewer = "fewer processes" if config.run.engine == "mpi" else "fewer --workers"
             raise TrainingError(
                 f"a worker process died after step {state.progress.step}",
-                hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
+                hint=f"was it killed for memory? --resume goes on, with {fewer} if need be",
             ) from None
         except FloatingPointError as error:
             failed, failures = state.progress.step + 1, failures + 1
             state.restore(good)
+            step.spread()
             if failures > MAX_ROLLBACKS:
                 raise TrainingError(
                     f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
@@ -209,6 +215,7 @@ class _Trainer:
             learning_rate=rate,
             grad_norm=norm,
             chars_per_s=chars_per_s,
+            signal=self.parallel.group.signal,
         )
 
     def _is_due(self) -> bool:

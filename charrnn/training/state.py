@@ -1,6 +1,7 @@
 """Everything that changes while training, and so everything that a run needs to go on."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Generic, Self, TypeVar
 
@@ -35,6 +36,10 @@ class Progress:
     rate_scale: float = 1.0
 
 
+def _nothing() -> None:
+    """Do nothing: all is there."""
+
+
 @dataclass
 class TrainingState(Generic[NetworkT]):
     """Everything that changes while a network is trained.
@@ -46,6 +51,8 @@ class TrainingState(Generic[NetworkT]):
     history        one entry for each validation, or each twentieth of the run without one
     carried        hidden state (B, H) of each layer at the end of the last window, for contiguous
                    streams; else None
+    collect        makes slots and carried state complete, of which processes on other machines may
+                   have parts; to be called before they are read
     """
 
     network: NetworkT
@@ -54,6 +61,7 @@ class TrainingState(Generic[NetworkT]):
     best_weights: Array | None = None
     history: History = field(default_factory=list)
     carried: list[State] | None = None
+    collect: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     @classmethod
     def start(cls, network: NetworkT, optimizer: OptimizerConfig) -> Self:
@@ -66,6 +74,7 @@ class TrainingState(Generic[NetworkT]):
 
     def copy(self) -> Self:
         """Return a copy to go back to. Best weights and history entries never change: shared."""
+        self.collect()
         carried = self.carried and [tuple(part.copy() for part in run) for run in self.carried]
         return replace(
             self,
@@ -73,7 +82,15 @@ class TrainingState(Generic[NetworkT]):
             slots={name: slot.copy() for name, slot in self.slots.items()},
             history=list(self.history),
             carried=carried,
+            collect=_nothing,
         )
+
+    def end_of_training(self) -> None:
+        """Be complete, before the processes that train it are gone."""
+        try:
+            self.collect()
+        finally:
+            self.collect = _nothing
 
     def restore(self, earlier: Self) -> None:
         """Go back to an earlier copy, in place: all arrays stay where they are.

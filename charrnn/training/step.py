@@ -56,8 +56,10 @@ class DataParallelStep:
         state.network = state.network.on(shared(group, state.network.flat))
         state.slots = {name: shared(group, slot) for name, slot in state.slots.items()}
         self.flat, self.shapes, self.slots = state.network.flat, state.network.shapes, state.slots
-        self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
+        self.grads = group.array((group.rows, self.flat.size), self.flat.dtype)
         objective.attach(state, group)
+        carried = [part for run in state.carried or [] for part in run]
+        self.in_parts = [*state.slots.values(), *carried]
         group.start(self)
 
     def train(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
@@ -75,6 +77,29 @@ class DataParallelStep:
             if not math.isfinite(value):
                 raise FloatingPointError(f"{what} is no longer a finite number")
         return loss, norm
+
+    def collect(self) -> None:
+        """Bring what the processes of other machines changed into the state. Rank 0 only.
+
+        The weights are there after every step. Raises WorkerLostError.
+        """
+        if self.group.scattered:
+            self.group.call("collect_part")
+
+    def collect_part(self) -> None:
+        """Make all parts of the state known to all."""
+        for array in self.in_parts:
+            self.group.all_gather(array)
+
+    def spread(self) -> None:
+        """Have all processes go on from the state as rank 0 has it. Rank 0 only."""
+        if self.group.scattered:
+            self.group.call("spread_part")
+
+    def spread_part(self) -> None:
+        """Take the state of rank 0."""
+        for array in (self.flat, *self.in_parts):
+            self.group.broadcast(array)
 
     def evaluate(self) -> float:
         """Return the mean loss on what is held out. Rank 0 only. Raises WorkerLostError."""
@@ -114,7 +139,7 @@ class DataParallelStep:
         part = self.group.part(self.flat.size)
         return _Partition(
             samples=self.group.part(self.objective.batches.batch_size),
-            grads=views(self.grads[self.group.rank], self.shapes),
+            grads=views(self.grads[self.group.row], self.shapes),
             params=self.flat[part],
             slots={name: slot[part] for name, slot in self.slots.items()},
         )
