@@ -4,6 +4,7 @@ A launcher starts the same command line several times. Rank 0 does what it says.
 same options, silently, and then serve rank 0.
 """
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -22,6 +23,14 @@ COMMANDS = {"train", "train-classifier"}
 _silenced: "tuple[TextIO, TextIO] | None" = None
 
 
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Take a text."""
+        return len(text)
+
+
 def quiet_unless_first(command: str | None) -> None:
     """Say nothing in this process if another one does what the command line says."""
     global _silenced  # noqa: PLW0603  # the streams of the process
@@ -29,7 +38,7 @@ def quiet_unless_first(command: str | None) -> None:
     if command not in COMMANDS or found is None or found.rank == 0:
         return
     _silenced = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stderr = _Nowhere()
 
 
 def settled_engine(choice: EngineChoice | None, workers: int | None) -> "EngineName":
@@ -64,6 +73,8 @@ def connected() -> bool:
     """
     found = launched()
     assert found is not None  # noqa: S101  # as ``settled_engine`` has seen
+    if os.name != "posix":
+        raise TrainingError("MPI works on Linux and macOS only", hint="--engine processes")
     try:
         from charrnn.parallel import mpi
     except ConfigError:

@@ -44,7 +44,7 @@ class Crew:
         self._make_group = make_group
         self._moving: NDArray[np.uint8] | None = None
         self._stored: dict[int, tuple[NDArray[Any], int]] = {}
-        # Hydra, told not to kill all when one has died, lets the others know by a signal that would.
+        # Hydra, told not to kill all others when one has died, lets them know by a fatal signal.
         if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 

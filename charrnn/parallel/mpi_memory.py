@@ -4,6 +4,7 @@ All processes make it together, in the same order, and know each piece by the sa
 """
 
 import gc
+import mmap
 import os
 import tempfile
 import weakref
@@ -118,6 +119,8 @@ class SharedMemory:
                     if len(world.machines) > 1:
                         world.wait(world.leaders.Ibcast(np.ascontiguousarray(data)))
                     file.write(data.tobytes())
+                    if source is not None:
+                        _forget_pages(source)
         self.barrier()
         name = world.machine.bcast(name)
         number = self._next()
@@ -131,6 +134,15 @@ class SharedMemory:
     def _next(self) -> int:
         self._made += 1
         return self._made - 1
+
+
+def _forget_pages(array: NDArray[Any]) -> None:
+    """Let the system have back what it has read of a mapped file: it counts as this process's."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _require_room(size: int) -> None:

@@ -24,7 +24,7 @@ with warnings.catch_warnings():
 
 # How long a wait keeps its core busy, in seconds; then it sleeps for this share of what it has
 # waited, between these limits.
-SPIN = 0.0005
+SPIN = 0.0002
 NAP_SHARE, SHORTEST_NAP, LONGEST_NAP = 0.02, 0.00005, 0.01
 
 # How often a wait looks whether all processes live, in seconds, and after how many looks it gives

@@ -1,9 +1,11 @@
 """Every option of the commands that train does what it says; see test_options.py."""
 
 import re
+import sys
 
 import pytest
 
+from charrnn.config import EngineName
 from charrnn.parallel.launch import make_group, start_method
 from tests.cli.option_tables import Row, Runner, Setting, base, same_weights
 
@@ -145,11 +147,26 @@ def test_as_many_workers_are_started_as_are_asked_for(
 ) -> None:
     started: list[int] = []
 
-    def make(size: int) -> object:
+    def make(size: int, engine: EngineName) -> object:
         started.append(size)
-        return make_group(size)
+        return make_group(size, engine)
 
     monkeypatch.setattr("charrnn.training.loop.make_group", make)
     done = ran(f"{base(command)} --workers 3")
     assert done.trained.config.run.workers == 3
     assert started == [3]
+
+
+@pytest.mark.parametrize("command", SETTINGS)
+def test_the_engine_says_whether_a_launched_process_is_one_of_many(
+    command: str, ran: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)  # not installed
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    line = base(command).replace("--workers 1", "")
+    for engine in ("", "--engine auto", "--engine mpi"):
+        assert "2 processes, which need the package mpi4py" in ran(f"{line} {engine}").err
+    alone = ran(f"{line} --engine processes")
+    assert alone.done.returncode == 0
+    assert alone.trained.config.run.engine == "processes"
