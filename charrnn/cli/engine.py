@@ -7,8 +7,11 @@ same options, silently, and then serve rank 0.
 import io
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
 
 from charrnn.cli.options import EngineChoice
 from charrnn.errors import ConfigError, TrainingError
@@ -39,6 +42,17 @@ def quiet_unless_first(command: str | None) -> None:
         return
     _silenced = sys.stdout, sys.stderr
     sys.stdout = sys.stderr = _Nowhere()
+
+
+def with_engine(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of a run with its engine, once its processes are there.
+
+    Ends a process that has served another one. Raises ConfigError and TrainingError.
+    """
+    engine = settled_engine(options["engine"], options["workers"])
+    if engine == "mpi" and not connected():
+        raise typer.Exit
+    return {**options, "engine": engine}
 
 
 def settled_engine(choice: EngineChoice | None, workers: int | None) -> "EngineName":

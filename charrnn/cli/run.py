@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic
 from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import KIND_NAMES, LOSS_UNITS, Kind, kind_of
 from charrnn.cli import terminal
-from charrnn.cli.engine import connected, settled_engine
+from charrnn.cli.engine import with_engine
 from charrnn.cli.options import default_output, require_one_of
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
@@ -114,10 +114,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         require_one_of(resume=options["resume"], overwrite=options["overwrite"])
         require_one_of(quiet=options["quiet"], verbose=options["verbose"])
         require_one_of(quiet=options["quiet"], plot=options["plot"])
-        engine = settled_engine(options["engine"], options["workers"])
-        if engine == "mpi" and not connected():
-            return 0  # rank 0 has done it all
-        options = {**options, "engine": engine}
+        options = with_engine(options)
         training = cls(
             corpus=corpus,
             encoding=options["encoding"],

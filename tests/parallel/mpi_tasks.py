@@ -4,12 +4,18 @@ Prints "all well" in rank 0 if everything is as it should be.
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 
-from charrnn.parallel import mpi, mpi_crew
+from charrnn.config import EngineName
+from charrnn.nn.language_model import LanguageModel
+from charrnn.parallel import mpi, mpi_crew, mpi_memory
 from charrnn.parallel.launcher import launched
 from charrnn.parallel.mpi import MpiGroup
+from charrnn.training.next_character import initial_state
+from charrnn.training.state import TrainingState
+from tests.support import V, make_config, train_text
 
 SMALL, LARGE = 20_000, 1 << 20  # numbers: moved to shared memory, and to a file
 LENGTH = 11  # no multiple of the number of processes
@@ -53,11 +59,35 @@ class Task:
         group.barrier()
 
 
+def trained(workers: int, engine: EngineName) -> TrainingState[LanguageModel]:
+    """Train, and go back once on the way: a weight of rank 0 is no number any more."""
+    config = make_config(steps=40, schedule="constant", workers=workers, engine=engine)
+    config = replace(config, model=replace(config.model, dtype="float64"))
+    ids = np.random.default_rng(0).integers(V, size=2000).astype(np.uint8)
+    state, rollbacks = initial_state(config, V), 0
+    for event in train_text(state, config, ids[:-200], ids[-200:]):
+        if event.step == 25 and not rollbacks:
+            state.network.flat[-1] = np.nan
+        rollbacks += event.rollback is not None
+    assert rollbacks == 1
+    return state
+
+
+def check_training(size: int) -> None:
+    """Compare a run of all processes with one of this process alone."""
+    alone, together = trained(1, "processes"), trained(size, "mpi")
+    np.testing.assert_allclose(together.network.flat, alone.network.flat, atol=1e-9)
+    for name, slot in alone.slots.items():
+        np.testing.assert_allclose(together.slots[name], slot, atol=1e-9)
+    for one, other in zip(alone.carried or [], together.carried or [], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
 def main(machines: int) -> None:
     """Check groups one after the other, on so many machines."""
     found = launched()
     assert found is not None
-    mpi_crew.IN_MEMORY = 8 * SMALL
+    mpi_crew.IN_MEMORY, mpi_memory.PIECE = 8 * SMALL, 1_000_000
     if not mpi.connect(found):
         return
     crew = mpi.make_group().crew
@@ -71,6 +101,7 @@ def main(machines: int) -> None:
         group.close()
     # Four arrays and one that was moved, of the last two groups at most.
     assert len(crew.memory.pieces) <= 10, crew.memory.pieces.keys()
+    check_training(found.size)
     sys.stdout.write("all well\n")
     mpi.finish(0)
 

@@ -170,7 +170,7 @@ def test_a_signal_to_any_process_saves_what_resumes_to_the_last_bit(
     size: int, apart: int, target: int | None, number: signal.Signals, text: Path
 ) -> None:
     folder, env = text.parent, machines(apart)
-    same: list[str | Path] = ["train", text, *RUN, "--batch-size", "32", "--steps", "400"]
+    same: list[str | Path] = ["train", text, *RUN, "--batch-size", "32", "--steps", "160"]
     well(mpiexec(size, *same, "-o", "whole.npz", cwd=folder, env=env))
     with begun(size, *same, "-o", "m.npz", cwd=folder, env=env) as run:
         victim = run.pid if target is None else process_of(target, folder)
@@ -180,7 +180,7 @@ def test_a_signal_to_any_process_saves_what_resumes_to_the_last_bit(
     assert run.returncode == 128 + number
     assert b"stopped after" in err
     stopped = Model.load(folder / "m.npz").progress.step
-    assert 20 <= stopped < 400
+    assert 20 <= stopped < 160
     well(mpiexec(size, *same, "-o", "m.npz", "--resume", cwd=folder, env=env))
     same_arrays(folder / "whole.npz", folder / "m.npz")
 
