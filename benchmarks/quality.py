@@ -9,10 +9,12 @@ scores the last 10 %, which is never trained on, and prints one JSON object per 
     cold           nats per character in independent windows of 256 characters, each from a zero
                    state
     wall           wall-clock seconds of the training command
+    alone          the first two for the network without its n-grams, with --alone
     sample         a sample of this many characters, with --sample
 """
 
 import argparse
+import dataclasses
 import json
 import random
 import shlex
@@ -22,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from charrnn.models.model import Model
 
 JUDGED = 0.1
 WINDOW = 256
@@ -50,6 +54,14 @@ def divide(text: str, lines: int | None) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
+def judged(judge: Path, model: Path) -> dict[str, float]:
+    """Score a text in both ways."""
+    score = ("score", judge, "-c", model, "--json", "--unknown", "skip")
+    ways = {"carried": (), "cold": ("--window", WINDOW)}
+    return {name: round(float(json.loads(charrnn(*score, *way))["nats_per_char"]), 4)
+            for name, way in ways.items()}  # fmt: skip
+
+
 def measure(  # noqa: PLR0913
     corpus: Path,
     seconds: float,
@@ -58,6 +70,7 @@ def measure(  # noqa: PLR0913
     options: list[str],
     sample: int,
     lines: int | None,
+    alone: bool,
 ) -> dict[str, Any]:
     """Train and score once."""
     seen, unseen = divide(corpus.read_text(encoding="utf-8"), lines)
@@ -74,21 +87,22 @@ def measure(  # noqa: PLR0913
             )
         )
         wall = time.perf_counter() - began
-        score = ("score", judge, "-c", model, "--json", "--unknown", "skip")
-        carried = json.loads(charrnn(*score))["nats_per_char"]
-        cold = json.loads(charrnn(*score, "--window", WINDOW))["nats_per_char"]
-        written = {}
+        losses = judged(judge, model)
+        written: dict[str, Any] = {}
+        if alone:
+            network = dataclasses.replace(Model.load(model), ngram=None)
+            network.save(folder / "network.npz")
+            written = {"alone": judged(judge, folder / "network.npz")}
         if sample:
             text = charrnn("sample", "-c", model, "-n", sample, "--random-seed", 1)
-            written = {"sample": text}
+            written["sample"] = text
     return {
         "text": corpus.name,
         "seconds": seconds,
         "seed": seed,
         "options": shlex.join(options),
         "judged": "last tenth" if lines is None else f"{lines or 'a tenth of the'} lines",
-        "carried": round(carried, 4),
-        "cold": round(cold, 4),
+        **losses,
         "wall": round(wall, 2),
         **{name: trained[name] for name in ("steps", "parameters", "train_loss", "val_loss")},
         **written,
@@ -108,6 +122,7 @@ def main() -> None:
         "--lines", type=int, metavar="N", help="judge by N lines drawn at random; 0: a tenth"
     )
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="write N characters")
+    parser.add_argument("--alone", action="store_true", help="score without n-grams as well")
     args = parser.parse_args()
     for corpus in args.corpus:
         for seconds in args.times:
@@ -119,6 +134,7 @@ def main() -> None:
                     options=args.options,
                     sample=args.sample,
                     lines=args.lines,
+                    alone=args.alone,
                 )
                 print(json.dumps(measured), flush=True)
 

@@ -183,7 +183,10 @@ class DataConfig(_Settings):
     ngram: int = 7
 
     def __post_init__(self) -> None:
-        _check_whole("ngram", self.ngram, 0, MAX_NGRAM)
+        _check(
+            type(self.ngram) is int and 0 <= self.ngram <= MAX_NGRAM,
+            f"ngram must be from 0 to {MAX_NGRAM}, not {self.ngram}",
+        )
         _check_whole("seq-length", self.seq_length, 1)
         _check_whole("batch-size", self.batch_size, 1)
         _check_whole("stride", self.stride, 1)

@@ -60,7 +60,7 @@ def test_the_export_read_in_pytorch_gives_the_same_nats(tmp_path: Path) -> None:
 from pathlib import Path
 from charrnn.interchange.export import export
 Path("towns.safetensors").write_bytes(export(charrnn.load("towns.npz"), "safetensors"))
-result = model.score("Aberdeen\\nAberdour\\n")
+result = charrnn.score(model.network(), model.encode("Aberdeen\\nAberdour\\n"))
 """
     compare = "assert abs(nats.item() - result.nats_per_char) < 1e-4, (nats, result)"
     run_examples(tmp_path, train, by_steps, export, snippet, compare)

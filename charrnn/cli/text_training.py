@@ -134,8 +134,9 @@ def _with_ngrams(ngram: NGrams | None) -> str:
     """Return what the n-grams of the text add to it."""
     if ngram is None or ngram.val_loss is None:
         return ""
+    characters = "1 character" if ngram.order == 1 else f"{ngram.order} characters"
     return (
-        f"\nwith {ngram.entries:,} n-grams of up to {ngram.order} characters: validation loss "
+        f"\nwith {ngram.entries:,} n-grams of up to {characters}: validation loss "
         f"{ngram.val_loss:.3f}"
     )
 

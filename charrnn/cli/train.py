@@ -72,7 +72,7 @@ def train(
         int | None,
         option(
             "The longest n-grams of the text that are counted, and mixed with what the network "
-            "predicts.",
+            "predicts; shorter for a large vocabulary.",
             MODEL,
             _DATA.ngram,
             min=0,

@@ -51,7 +51,6 @@ class Streams(Batches):
     def __init__(self, ids: Ids, seq_length: int, batch_size: int, random_seed: int) -> None:
         self.ids, self.seq_length, self.batch_size = ids, seq_length, batch_size
         self.random_seed = random_seed
-        self._epoch, self._order = -1, ids
         self.steps_per_epoch = (len(ids) - 1) // (seq_length * batch_size)
         if self.steps_per_epoch < 1:
             raise CorpusError(
@@ -81,6 +80,10 @@ class LineStreams(Streams):
     Batches of lines of equal length would waste no step either, but each would teach one length
     only: measured on names, they are 0.01 nats per character worse.
     """
+
+    def __init__(self, ids: Ids, seq_length: int, batch_size: int, random_seed: int) -> None:
+        super().__init__(ids, seq_length, batch_size, random_seed)
+        self._epoch, self._order = -1, ids
 
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         batch = super()._in_epoch(epoch, position, samples)
