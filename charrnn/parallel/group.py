@@ -96,6 +96,13 @@ class Group(Protocol):
         """
         ...
 
+    def merge(self, array: NDArray[Any]) -> None:
+        """Make what each process wrote anywhere into a shared array visible to all.
+
+        No two have written the same element, and one that a process did not write is zero.
+        """
+        ...
+
     def broadcast(self, array: NDArray[Any]) -> None:
         """Make what rank 0 wrote into a shared array visible to all."""
         ...
@@ -169,6 +176,9 @@ class SingleProcess:
         return row
 
     def all_gather(self, array: NDArray[Any]) -> None:
+        """Do nothing."""
+
+    def merge(self, array: NDArray[Any]) -> None:
         """Do nothing."""
 
     def broadcast(self, array: NDArray[Any]) -> None:
