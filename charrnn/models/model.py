@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from charrnn.inference.xray.tracer import Tracer
 from charrnn.inference.xray.xray import Xray
 from charrnn.models.ngram import NGrams
 from charrnn.models.stored import stored, taken
+from charrnn.nn.ensemble import separate_members
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids
@@ -96,8 +97,13 @@ class Model(Checkpoint[Config]):
         return LanguageModel(self.config.model, len(self.vocabulary))
 
     def network(self) -> LanguageModel:
-        """Return the network alone, with a copy of these weights."""
-        return cast("LanguageModel", self.network_copy())
+        """Return the network alone, with a copy of these weights.
+
+        Of an ensemble, it is the form that is trained, whose output weights are K times as large.
+        """
+        members = separate_members(self.weights, self.config.model.members)
+        shape = replace(self.config.model, members=members)
+        return LanguageModel(shape, len(self.vocabulary)).set_merged(self.weights)
 
     def distribution(self) -> AnyLanguageModel:
         """Return what predicts the next character: the network, mixed with n-grams if it has any.

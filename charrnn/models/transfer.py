@@ -28,7 +28,7 @@ def transfer_weights(
     """
     shared = "".join(char for char in wanted.characters if char in known)
     from_ids, to_ids = known.encode(shared), wanted.encode(shared)
-    for name, values in source.params.items():
+    for name, values in source.merged_params().items():
         param = target.params[name]
         if name.startswith("output."):  # a row for each character
             param[to_ids] = values[from_ids]

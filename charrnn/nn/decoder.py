@@ -30,11 +30,11 @@ class Decoder:
         self._layers: list[_Layer] = []
         inputs = None
         for params in model.layers:
-            layer = _Layer(model.cell, params, inputs, count)
+            layer = _Layer(model.cell, params, inputs, count, model.config.members)
             self._layers.append(layer)
             inputs = layer.outputs
         assert inputs is not None  # noqa: S101  # there is no model without layers
-        weight, self._bias = model.params["output.weight"], model.params["output.bias"]
+        weight, self._bias = model.merged_output(), model.params["output.bias"]
         V, H = weight.shape
         # Padding the vocabulary makes it divisible into blocks.
         widened = np.zeros((1, H, _padded(V, _LOGITS_AT_ONCE)), weight.dtype)
@@ -79,17 +79,21 @@ class _Product:
 
     weights   (G, K, M)
     x         (N, K), the buffer; N is a multiple of ROWS
+    members   of an ensemble; weights between two of them are zero
     out       (G, N, M), receives the result
     """
 
-    def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
+    def __init__(
+        self, weights: Array, x: Array, scale: Array | None = None, members: int = 1
+    ) -> None:
         G, K, M = weights.shape
-        cut = Blocks(weights, Workspace(), "blocks", scale)
+        cut = Blocks(weights, Workspace(), "blocks", scale, members)
         if len(x) == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
         else:
             self.out = np.empty((G, len(x), M), weights.dtype)
-        self._operands = x.reshape(-1, 1, 1, ROWS, K), cut.blocks, cut.target(self.out, ROWS)
+        rows = cut.rows(x.reshape(-1, 1, ROWS, K))
+        self._operands = rows, cut.blocks, cut.target(self.out, ROWS)
 
     def __call__(self) -> None:
         np.matmul(*self._operands)
@@ -99,11 +103,14 @@ class _Layer:
     """A layer's weights, prepared for single steps, and its state.
 
     inputs    (N, I), with N = count rounded up to a multiple of ROWS; None if the inputs are ids
+    members   of an ensemble: weights between two of them are zero
     outputs   (N, H)
     state     state of the samples without padding, (count, H) each
     """
 
-    def __init__(self, cell: Cell, params: Params, inputs: Array | None, count: int) -> None:
+    def __init__(
+        self, cell: Cell, params: Params, inputs: Array | None, count: int, members: int
+    ) -> None:
         self.cell, self.params = cell, params
         weight = params["weight_hh"]
         G, H, dtype = cell.gates, weight.shape[1], weight.dtype
@@ -112,13 +119,13 @@ class _Layer:
         others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
         self.state = [self.outputs[:count], *others]
         self._saved = np.empty((count, H), dtype)
-        self._product = _Product(cell.by_gate(weight), self.outputs, scale)
+        self._product = _Product(cell.by_gate(weight), self.outputs, scale, members)
         self._recurrent = self._product.out[:, :count]
         if inputs is None:
             self._table = cell.input_table(params)
             self._gates = np.empty((G, count, H), dtype)
         else:
-            self._input = _Product(cell.by_gate(params["weight_ih"]), inputs, scale)
+            self._input = _Product(cell.by_gate(params["weight_ih"]), inputs, scale, members)
             self._bias = cell.input_bias(params).reshape(G, 1, H) * scale
             self._gates = self._input.out[:, :count]
         self._first = inputs is None

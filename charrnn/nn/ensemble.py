@@ -8,9 +8,10 @@ logits: a product of experts with equal weights, Hinton 2002):
     training     z_k = W_k h_k + b,   loss = mean over k of cross-entropy(softmax(z_k), target)
     prediction   z   = (1/K) sum_k W_k h_k + b = W h + b   with   W = [W_1 ... W_K] / K
 
-The right-hand side is an ordinary network of H units: whoever writes, scores or exports need not
-know that it is an ensemble. On small texts, where one network soon knows the text by heart, several
-that err differently predict new text better than one of any size.
+The right-hand side is an ordinary network of H units: whoever exports it need not know that it is
+an ensemble. Whoever knows multiplies H^2/K recurrent weights instead of H^2. On small texts, where
+one network soon knows the text by heart, several that err differently predict new text better than
+one of any size; and on a machine of many cores, members can be trained by processes of their own.
 """
 
 import functools
@@ -30,6 +31,49 @@ def member_mask(hidden_size: int, members: int, gates: int, dtype: str) -> Array
     mask: Array = np.tile(owner[:, None] == owner, (gates, 1)).astype(dtype)
     mask.flags.writeable = False
     return mask
+
+
+def connects_units(name: str) -> bool:
+    """Return True for a parameter that connects hidden units with hidden units, (G*H, H)."""
+    return name.startswith("weight_hh") or (
+        name.startswith("weight_ih") and not name.startswith("weight_ih_l0")
+    )
+
+
+def separate_members(params: Params, members: int) -> int:
+    """Return the number of members, or 1 if a weight between two of them is not 0.
+
+    params   named as in ``LanguageModel``
+    """
+    if members == 1:
+        return 1
+    for name, array in params.items():
+        if connects_units(name):
+            H = array.shape[1]
+            mask = member_mask(H, members, len(array) // H, array.dtype.name)
+            if array[mask == 0].any():
+                return 1
+    return members
+
+
+def member_views(params: Params, members: int, member: int) -> Params:
+    """Return what of each parameter belongs to a member, as views, gate by gate.
+
+    With h = H/K: (G, h, h) of weights between units, (G, h, I) of input weights, (G, h) of biases,
+    (V, h) of the output weights, and the whole output bias, which the members share. In C order,
+    each has the elements of the parameter of a network of h units.
+    """
+    own = params["output.weight"].shape[1] // members
+    found = {"output.bias": params["output.bias"]}
+    for name, array in params.items():
+        if name == "output.weight":
+            found[name] = array.reshape(len(array), members, own)[:, member]
+        elif name != "output.bias":
+            rows = array.reshape(-1, members, own, *array.shape[1:])[:, member]
+            if connects_units(name):
+                rows = rows.reshape(*rows.shape[:2], members, own)[:, :, member]
+            found[name] = rows
+    return found
 
 
 def member_loss(  # noqa: PLR0913, PLR0917

@@ -40,32 +40,57 @@ class Blocks:
     """Weights cut into blocks, for the small products of the steps of a sequence.
 
     BLAS spends up to a third of the time of such a small product packing the weights. Here the
-    weights are rearranged once for all steps.
+    weights are rearranged once for all steps. Of an ensemble with M members, only the weights
+    within a member are multiplied.
 
-    blocks   (G, N/m, K, m), cut from weights (G, K, N)
+        np.matmul(cut.rows(x), cut.blocks, out=cut.target(out))     out = x W for each gate
+
+    blocks   (G, N/m, K, m), cut from weights (G, K, N); of members (G, M, N/M/m, K/M, m)
     """
 
     def __init__(
-        self, weights: Array, workspace: Workspace, name: str, scale: Array | None = None
+        self,
+        weights: Array,
+        workspace: Workspace,
+        name: str,
+        scale: Array | None = None,
+        members: int = 1,
     ) -> None:
         G, K, N = weights.shape
-        self.width = block_width(K, N)
-        cut = weights.reshape(G, K, N // self.width, self.width).transpose(0, 2, 1, 3)
+        self.members, inner, outer = members, K // members, N // members
+        self.width = block_width(inner, outer)
+        if members > 1:
+            number, parts = np.arange(members), (G, members, inner, members, outer)
+            # (G, M*K/M, N/M): the members' own weights, one below the other
+            weights = weights.reshape(parts)[:, number, :, number].transpose(1, 0, 2, 3)
+        cut = weights.reshape(G, members, inner, outer // self.width, self.width)
+        cut = cut.transpose(0, 1, 3, 2, 4)
+        if members == 1:
+            cut = cut[:, 0]
         self.blocks = workspace.array(name, cut.shape, weights.dtype)
         if scale is None:
             self.blocks[...] = cut
         else:
-            np.multiply(cut, scale[..., None], out=self.blocks)
+            np.multiply(cut, scale.reshape(G, *[1] * (cut.ndim - 1)), out=self.blocks)
+
+    def rows(self, x: Array) -> Array:
+        """Return a view of ``x`` (..., B, K) to pass to ``np.matmul``."""
+        if self.members > 1:
+            x = x.reshape(*x.shape[:-1], self.members, -1).swapaxes(-2, -3)
+        return x[..., None, :, :]
 
     def target(self, out: Array, rows: int | None = None) -> Array:
-        """Return a view of ``out`` (G, B, N) to pass to ``np.matmul(x, blocks, out=view)``.
+        """Return a view of ``out`` (G, B, N) to pass to ``np.matmul``.
 
-        rows   multiply this many rows at a time; B must be a multiple of it, and x is then
-               (B/rows, 1, 1, rows, K) instead of (B, K)
+        rows   multiply this many rows at a time; B must be a multiple of it, and ``x`` is then
+               (B/rows, 1, rows, K)
         """
         G, B, N = out.shape
-        shape = (G, B // (rows or B), rows or B, N // self.width, self.width)
-        view = out.reshape(shape).transpose(1, 0, 3, 2, 4)
+        blocks = N // self.members // self.width
+        shape = (G, B // (rows or B), rows or B, self.members, blocks, self.width)
+        view = out.reshape(shape).transpose(1, 0, 3, 4, 2, 5)
+        if self.members == 1:
+            view = view[:, :, 0]
         return view if rows else view[0]
 
 
@@ -99,15 +124,27 @@ def by_gate(weight: Array, gates: int) -> Array:
     return weight.reshape(gates, -1, weight.shape[1])
 
 
-def weight_gradients(steps: Sequence[Array] | Array, inputs: Array, out: Array) -> None:
+def weight_gradients(
+    steps: Sequence[Array] | Array, inputs: Array, out: Array, members: int = 1
+) -> None:
     """Write dW = sum_t dz_t x_t^T, gate by gate.
 
-    steps   gradient of each gate, (T*B, H)
-    inputs  the x_t that the weights multiplied, (T*B, I)
-    out     (G*H, I), receives dW
+    steps     gradient of each gate, (T*B, H)
+    inputs    the x_t that the weights multiplied, (T*B, I)
+    out       (G*H, I), receives dW
+    members   of an ensemble; dW is zero between two of them
     """
-    for d, grad in zip(steps, by_gate(out, len(steps)), strict=True):
-        np.dot(d.T, inputs, out=grad)
+    if members == 1:
+        for d, grad in zip(steps, by_gate(out, len(steps)), strict=True):
+            np.dot(d.T, inputs, out=grad)
+        return
+    out[...] = 0
+    parts = out.reshape(len(steps), members, -1, members, inputs.shape[1] // members)
+    inputs = inputs.reshape(len(inputs), members, -1)
+    for d, grad in zip(steps, parts, strict=True):
+        own = d.reshape(len(d), members, -1)
+        for member in range(members):
+            grad[member, :, member] = np.dot(own[:, member].T, inputs[:, member])
 
 
 def input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: Array) -> None:

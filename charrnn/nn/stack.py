@@ -173,6 +173,7 @@ class Stack:
                     workspaces[run],
                     reversed_mask if backwards else mask,
                     starts,
+                    self.members,
                 )
                 cache.cells.append(saved)
                 final_state.append(after)

@@ -32,11 +32,19 @@ class Objective(ABC, Generic[NetworkT]):
         Arrays of the state that processes change in common move into the group's memory.
         """
 
+    def allows(self, processes: int) -> bool:
+        """Return True if so many processes have a share in each step."""
+        return processes <= self.batches.batch_size
+
+    def samples(self, group: Group) -> slice:
+        """Return the samples of a batch that this process learns from."""
+        return group.part(self.batches.batch_size)
+
     @abstractmethod
     def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """Write the gradient of some samples of a step's batch; return their part of the loss.
 
-        samples   which of the batch
+        samples   which of the batch: those of ``samples``
         grads     where the gradients go, named as the parameters
         """
 

@@ -49,7 +49,7 @@ class DataParallelStep:
         config: OptimizerConfig,
         group: Group,
     ) -> None:
-        if group.size > objective.batches.batch_size:
+        if not objective.allows(group.size):
             raise ConfigError(f"{group.size} workers are more than a batch has samples")
         self.objective, self.config, self.group = objective, config, group
         self.optimizer = make_optimizer(config)
@@ -138,7 +138,7 @@ class DataParallelStep:
         """What belongs to this process, which knows its rank once the group has started."""
         part = self.group.part(self.flat.size)
         return _Partition(
-            samples=self.group.part(self.objective.batches.batch_size),
+            samples=self.objective.samples(self.group),
             grads=views(self.grads[self.group.row], self.shapes),
             params=self.flat[part],
             slots={name: slot[part] for name, slot in self.slots.items()},

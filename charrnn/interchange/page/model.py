@@ -14,6 +14,7 @@ from charrnn.interchange.page.openings import openings
 from charrnn.models import Classifier, Model
 from charrnn.models.ngram import PREFIX
 from charrnn.nn.cells import Array
+from charrnn.nn.ensemble import connects_units, separate_members
 
 Kind = Literal["text", "lines", "labels"]
 
@@ -45,7 +46,7 @@ def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
         "layers": shape.layers,
         "hiddenSize": shape.hidden_size,
         "directions": 2 if bidirectional else 1,
-        "members": _separate_members(model),
+        "members": separate_members(model.weights, model.config.model.members),
         "characters": vocabulary.characters,
         "normalize": model.config.data.normalize,
         "mono": _is_code(model),
@@ -84,7 +85,7 @@ def _text(array: NDArray[Any]) -> str:
 
 def weight_bytes(model: Model | Classifier, *, half: bool) -> int:
     """Return the size of the weights in the page, before they are written as text."""
-    stored = _stored(model, _separate_members(model))
+    stored = _stored(model, separate_members(model.weights, model.config.model.members))
     return sum(array.size for array in stored) * (2 if half or _is_half(model) else 4)
 
 
@@ -116,29 +117,12 @@ def _stored(model: Model | Classifier, members: int) -> list[Array]:
     owner = np.arange(H) // part
     stored = []
     for name, array in model.weights.items():
-        if _is_between_units(name):
+        if connects_units(name):
             columns = owner[:, None] * part + np.arange(part)  # (H, part)
             gates = len(array) // H
             array = np.take_along_axis(array, np.tile(columns, (gates, 1)), axis=1)  # noqa: PLW2901
         stored.append(array)
     return stored
-
-
-def _is_between_units(name: str) -> bool:
-    upper = name.startswith("weight_ih") and not name.startswith("weight_ih_l0")
-    return name.startswith("weight_hh") or upper
-
-
-def _separate_members(model: Model | Classifier) -> int:
-    """Return the number of members, or 1 if a weight between two of them is not 0."""
-    members, H = model.config.model.members, model.config.model.hidden_size
-    owner = np.arange(H) * members // H
-    for name, array in model.weights.items():
-        if members > 1 and _is_between_units(name):
-            between = np.tile(owner[:, None] != owner, (len(array) // H, 1))
-            if array[between].any():
-                return 1
-    return members
 
 
 def _is_code(model: Model | Classifier) -> bool:

@@ -41,6 +41,7 @@ class Cache(NamedTuple):
     workspace   scratch memory that holds these arrays
     mask        as passed to ``forward``
     starts      as passed to ``forward``
+    members     as passed to ``forward``
     """
 
     inputs: NDArray[Any]
@@ -50,6 +51,7 @@ class Cache(NamedTuple):
     workspace: Workspace
     mask: Mask | None
     starts: Mask | None
+    members: int
 
 
 class Cell(ABC):
@@ -163,10 +165,10 @@ class Cell(ABC):
         table *= self.scale(bias.dtype)
         return table
 
-    def recurrent_blocks(self, params: Params, workspace: Workspace) -> Blocks:
+    def recurrent_blocks(self, params: Params, workspace: Workspace, members: int) -> Blocks:
         """Return the recurrent weights in blocks, scaled for ``step``."""
         weight = self.by_gate(params["weight_hh"])
-        return Blocks(weight, workspace, "blocks", self.scale(weight.dtype))
+        return Blocks(weight, workspace, "blocks", self.scale(weight.dtype), members)
 
     def by_gate(self, weight: Array) -> Array:
         """Return a view (G, I, H) of weights (G*H, I), to multiply rows of features with."""
@@ -180,6 +182,7 @@ class Cell(ABC):
         workspace: Workspace | None = None,
         mask: Mask | None = None,
         starts: Mask | None = None,
+        members: int = 1,
     ) -> tuple[Array, State, Cache]:
         """Run the cell over a sequence.
 
@@ -187,6 +190,8 @@ class Cell(ABC):
         state    one array (B, H) for each of ``state_names``
         mask     (T, B), False where a sample has no input at a step: its state does not change
         starts   (T, B), True where a sample begins anew: the state before that step is zero
+        members  the units are divided among so many networks; recurrent weights between two of
+                 them are zero, and not multiplied
 
         Returns outputs (T, B, H), the final state, and a cache for ``backward``. The final state is
         a copy; outputs and cache live in the workspace.
@@ -199,17 +204,18 @@ class Cell(ABC):
         for steps, initial in zip(states, state, strict=True):
             steps[0] = initial
         self._project(params, inputs, gates)
-        weights = self.recurrent_blocks(params, workspace)
+        weights = self.recurrent_blocks(params, workspace, members)
         recurrent = workspace.array("recurrent", (self.gates, B, H), dtype)
         target = weights.target(recurrent)
         for t in range(T):
             before, after = _state_before(states, t, starts), [s[t + 1] for s in states]
-            np.matmul(before[0], weights.blocks, out=target)
+            np.matmul(weights.rows(before[0]), weights.blocks, out=target)
             self.step(params, gates[:, t], recurrent, before, after, saved[t])
             if mask is not None:
                 _hold(before, after, mask[t])
         final = tuple(steps[T].copy() for steps in states)
-        return states[0][1:], final, Cache(inputs, gates, saved, states, workspace, mask, starts)
+        cache = Cache(inputs, gates, saved, states, workspace, mask, starts, members)
+        return states[0][1:], final, cache
 
     def backward(
         self,
@@ -230,7 +236,7 @@ class Cell(ABC):
         or None for ids, and to the initial state. Consumes the cache, because gradients overwrite
         the gates; does not change the other arguments.
         """
-        _, gates, saved, states, workspace, mask, starts = cache
+        _, gates, saved, states, workspace, mask, starts, members = cache
         G, T, B, H = gates.shape
         # If they fit, gradients overwrite the gates, which are then still in the CPU cache.
         d_gates = gates
@@ -244,7 +250,8 @@ class Cell(ABC):
         parts = d_hidden[None]
         if not single:
             parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
-        weights = Blocks(by_gate(params["weight_hh"], G), workspace, "backward blocks")
+        weight = by_gate(params["weight_hh"], G)
+        weights = Blocks(weight, workspace, "backward blocks", members=members)
         target = weights.target(parts[:G])
         for t in reversed(range(T)):
             if d_outputs is not None:
@@ -255,7 +262,7 @@ class Cell(ABC):
             self.step_backward(params, gates[:, t], saved[t], before, d_states, d_step, scratch)
             if mask is not None:
                 d_step *= mask[t][:, None]
-            np.matmul(d_step[:G, None], weights.blocks, out=target)
+            np.matmul(weights.rows(d_step[:G]), weights.blocks, out=target)
             if self.skips:
                 parts[G] = d_hidden
             if not single:
@@ -282,7 +289,8 @@ class Cell(ABC):
         hidden = states[0][:-1]
         if cache.starts is not None:
             hidden = np.where(cache.starts[..., None], dtype.type(0), hidden)
-        weight_gradients(steps[:G], hidden.reshape(T * B, H), grads["weight_hh"])
+        hidden = hidden.reshape(T * B, H)
+        weight_gradients(steps[:G], hidden, grads["weight_hh"], cache.members)
         ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
@@ -319,7 +327,7 @@ class Cell(ABC):
             B, inner = inputs.shape[1:]
             cut = Blocks(weight, Workspace(), "blocks", scale)
             target = cut.target(gates.reshape(G, -1, H), B)
-            np.matmul(inputs.reshape(-1, 1, 1, B, inner), cut.blocks, out=target)
+            np.matmul(cut.rows(inputs.reshape(-1, 1, B, inner)), cut.blocks, out=target)
         else:
             weight, rows = weight * scale, inputs.reshape(-1, inputs.shape[-1])
             for gate, w in zip(gates.reshape(G, -1, H), weight, strict=True):
