@@ -32,14 +32,10 @@ from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.lines import split_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids
+from charrnn.training.budget import work_per_second
 from charrnn.training.loop import train_events
 from charrnn.training.next_character import NextCharacter, initial_state
-from charrnn.training.recipe import (
-    MOST_PASSES,
-    Recommendation,
-    recommend,
-    work_per_second,
-)
+from charrnn.training.recipe import MOST_PASSES, Recommendation, recommend
 
 
 @dataclass(frozen=True)

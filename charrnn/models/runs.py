@@ -8,7 +8,7 @@ The command line and the Python API both train like this:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Generator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic
 
@@ -16,7 +16,7 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.origin import Origin
 from charrnn.config import AnyConfig, RunConfig
 from charrnn.errors import ConfigError
-from charrnn.parallel.launch import MIN_COLUMNS, default_workers, start_method
+from charrnn.parallel.launch import default_workers, start_method
 from charrnn.parallel.launcher import launched
 from charrnn.settings import option_name
 from charrnn.text.vocabulary import Vocabulary
@@ -103,13 +103,16 @@ def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
         )
 
 
-def check_workers(run: RunConfig, batch_size: int) -> None:
-    """Raise ConfigError for more workers than this system or this batch allows."""
+def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
+    """Raise ConfigError for more workers than this system or this batch allows.
+
+    members   of an ensemble, each of which a team of workers can train
+    """
     workers = run.workers or 1
     by_launcher = run.engine == "mpi"
     if workers > 1 and start_method() is None and not by_launcher:
         raise ConfigError("this system allows one worker only", hint="--workers 1")
-    if workers > batch_size:
+    if (workers // members if workers % members == 0 else workers) > batch_size:
         fewer = f"mpiexec -n {batch_size}" if by_launcher else f"--workers {batch_size}"
         raise ConfigError(
             f"{workers} workers are more than the {batch_size} samples of a batch",
@@ -130,20 +133,8 @@ def with_workers(config: AnyConfig, length: int | None = None) -> AnyConfig:
         steps = getattr(data, "seq_length", length) or 1
         workers = run.workers or default_workers(config.model, steps, data.batch_size)
     run = replace(run, workers=workers)
-    check_workers(run, data.batch_size)
+    check_workers(run, data.batch_size, getattr(config.model, "members", 1))
     return replace(config, run=run)
-
-
-def with_enough_samples(config: AnyConfig, fixed: Container[str]) -> AnyConfig:
-    """Return the config with batches that give all processes of MPI enough to do.
-
-    fixed   names of the settings that someone gave
-    """
-    found = launched() if config.run.engine == "mpi" else None
-    if found is None or "batch_size" in fixed:
-        return config
-    batch_size = max(config.data.batch_size, MIN_COLUMNS * found.size)
-    return replace(config, data=replace(config.data, batch_size=batch_size))
 
 
 def another_number(config: AnyConfig, stored: AnyConfig) -> list[str]:

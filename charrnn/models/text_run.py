@@ -15,7 +15,6 @@ from charrnn.models.runs import (
     Run,
     another_number,
     require_same_run,
-    with_enough_samples,
     with_workers,
 )
 from charrnn.models.start import Start
@@ -30,6 +29,7 @@ from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
 from charrnn.training.loop import Event, fit_config
+from charrnn.training.many_cores import spread
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
 
@@ -226,8 +226,9 @@ def prepare(start: Start, corpus: Corpus, fixed: set[str]) -> Prepared:
         known = start.source.vocabulary
         corpus = corpus.encoded_with(merge_vocabularies(known, corpus.vocabulary))
         fixed = fixed | {"hidden_size", "members"}
-    config = with_enough_samples(start.config, fixed)
-    train_ids, val_ids = _split(config, corpus)
+    train_ids, val_ids = _split(start.config, corpus)
+    fine_tuning = start.source is not None
+    config = spread(start.config, fixed, len(train_ids), fine_tuning=fine_tuning)
     fitted, notes = _fitted(config, corpus, train_ids, fixed)
     return Prepared(fitted, corpus, train_ids, val_ids, fixed, tuple(notes))
 

@@ -32,11 +32,19 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
     """Return the number of training processes: one per core, if each has enough work."""
     if start_method() is None:
         return 1
-    weights = model.layers * model.hidden_size**2
+    members, cores = model.members, available_cores()
+    weights = model.layers * (model.hidden_size // members) ** 2
     operations = 24 * weights * seq_length * batch_size  # forward and backward, four gates
+    if 1 < members <= cores and operations >= MIN_OPERATIONS:  # a team for each member
+        return members * _helpful(cores // members, batch_size, operations)
+    return _helpful(cores, batch_size, members * operations)
+
+
+def _helpful(cores: int, batch_size: int, operations: int) -> int:
+    """Return how many of these cores help to do so many operations."""
     if operations < 2 * MIN_OPERATIONS:
         return 1
-    return max(1, min(available_cores(), batch_size // MIN_COLUMNS, operations // MIN_OPERATIONS))
+    return max(1, min(cores, batch_size // MIN_COLUMNS, operations // MIN_OPERATIONS))
 
 
 def connected() -> int:

@@ -7,6 +7,7 @@ the runs. They answer the same questions for any text:
     how large a model pays?          one that reads enough characters for each of its weights
     how soon is it known by heart?   the sooner, the more is dropped while training
     when is nothing left to get?     a small text is learned long before five minutes are over
+    what keeps all cores busy?       several networks, and larger batches; see ``many_cores``
 
 With ``--steps`` or ``--epochs`` the answers depend on nothing but the text and the settings. With
 ``--time`` the speed is measured first, in a few steps of a model of middling size, and once more if
@@ -14,18 +15,13 @@ a larger one is chosen.
 """
 
 import math
-import statistics
 from collections.abc import Collection, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from charrnn.config import Config, ModelConfig
-from charrnn.nn.cells import make_cell
-from charrnn.parallel.launch import default_workers
 from charrnn.text.vocabulary import Ids
-from charrnn.training.loop import train_events
-from charrnn.training.next_character import NextCharacter, initial_state
+from charrnn.training.budget import TRIAL_SIZE, Budget, recurrent_weights
+from charrnn.training.many_cores import networks, one_of, side_by_side
 
 # Units per layer to choose from: sizes that BLAS is quick with.
 SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -45,15 +41,6 @@ SMALLEST_MEMBER = 32
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
 
-# The model whose speed is measured first, if its size is still to be chosen, and how long a
-# measurement may take: so many steps, or this share of the run.
-TRIAL_SIZE = 256
-TRIAL_STEPS = 16
-TRIAL_SHARE = 0.02
-
-# What a character costs beside its products with weights, in weights.
-FIXED_COST = 45_000
-
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -63,6 +50,7 @@ class Recommendation:
     enough   True if more passes would not help, so that the run ends before its time
     fixed    names of the settings that someone gave
     fine_tuning   the run starts from a model that predicts the text already
+    networks      how many of the size that was chosen are side by side, to keep many cores busy
     """
 
     config: Config
@@ -70,13 +58,16 @@ class Recommendation:
     enough: bool
     fixed: frozenset[str] = frozenset()
     fine_tuning: bool = False
+    networks: int = 1
 
     def for_passes(self, passes: float, chars: int) -> "Recommendation":
         """Return the same with what is dropped chosen for another number of passes.
 
         chars   of the training text
         """
-        model = _dropped(self.config.model, self.fixed, passes, chars, fine_tuning=self.fine_tuning)
+        one = one_of(self.config.model, self.networks)
+        one = _dropped(one, self.fixed, passes, chars, fine_tuning=self.fine_tuning)
+        model = side_by_side(one, self.networks)
         return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
@@ -97,7 +88,9 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
     fine_tuning   the run starts from a model that predicts the text already
     work          what this machine does in a second; see ``work_per_second``. None: it is measured
     """
-    budget, chars = _Budget(config, fixed, train_ids, vocab_size, work), len(train_ids)
+    together = networks(config, fixed, fine_tuning=fine_tuning)
+    budget = Budget(config, fixed, train_ids, vocab_size, work=work, networks=together)
+    chars = len(train_ids)
     model, run = config.model, config.run
     most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
@@ -111,6 +104,8 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
             count = members(passes, recurrent_weights(model) / chars)
             room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
             model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
+    if model.members > 1:  # of a small text: more networks of full size would gain little
+        together = 1
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
@@ -120,12 +115,13 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         optimizer = replace(optimizer, learning_rate=rate)
     if readable > most:
         run = replace(run, epochs=math.ceil(MOST_PASSES))
+    model = side_by_side(model, together)
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning)
+    return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning, together)
 
 
 def _largest_that_pays(
-    model: ModelConfig, sizes: Sequence[int], budget: "_Budget", most: float
+    model: ModelConfig, sizes: Sequence[int], budget: "Budget", most: float
 ) -> ModelConfig:
     """Return the largest model that reads enough characters for each of its weights.
 
@@ -154,12 +150,6 @@ def _dropped(
         )
     chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
     return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
-
-
-def recurrent_weights(model: ModelConfig) -> int:
-    """Return the number of weights of all products with the state of a layer below or before."""
-    matrices = 2 * model.layers - 1
-    return matrices * make_cell(model.cell).gates * model.hidden_size**2
 
 
 def members(passes: float, weights_per_char: float) -> int:
@@ -212,78 +202,3 @@ def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
     shares = (round(20 * (slope * size - 0.1)) / 20 for slope in (0.06, 0.04))
     first, second = (max(share, 0.0) for share in shares)
     return min(first, 0.35), min(second, 0.2)
-
-
-class _Budget:
-    """How much text a run can read with a given model."""
-
-    def __init__(
-        self,
-        config: Config,
-        fixed: set[str],
-        train_ids: Ids,
-        vocab_size: int,
-        work: float | None,
-    ) -> None:
-        run = config.run
-        self.config, self.train_ids, self.vocab_size = config, train_ids, vocab_size
-        limits = [
-            run.steps and run.steps * NextCharacter(config, train_ids, train_ids[:0]).step_size,
-            run.epochs and run.epochs * len(train_ids),
-        ]
-        self.most = min((limit for limit in limits if limit), default=math.inf)
-        self.seconds = run.seconds
-        self.measures = self.seconds is not None and work is None
-        if self.seconds is not None:
-            work = work or work_per_second(config, fixed, train_ids, vocab_size)
-            self.work = work * self.seconds
-
-    def measure(self, model: ModelConfig) -> bool:
-        """Measure again with this model; return False if nothing is to be measured."""
-        if self.seconds is None or not self.measures:
-            return False
-        config = replace(self.config, model=model)
-        self.work = self.seconds * work_per_second(
-            config, {"hidden_size"}, self.train_ids, self.vocab_size
-        )
-        return True
-
-    def readable(self, model: ModelConfig) -> float:
-        """Return the number of characters that can be read."""
-        if self.seconds is None:
-            return self.most
-        return min(self.work / _cost(model, self.vocab_size), self.most)
-
-
-def _cost(model: ModelConfig, vocab_size: int) -> int:
-    """Return what a character costs, in weights."""
-    return FIXED_COST + recurrent_weights(model) + vocab_size * model.hidden_size
-
-
-def work_per_second(
-    config: Config, fixed: Collection[str], train_ids: Ids, vocab_size: int
-) -> float:
-    """Measure how many characters this machine learns in a second, times what one costs."""
-    trial = config.model
-    if "hidden_size" not in fixed:
-        trial = replace(trial, hidden_size=TRIAL_SIZE)
-    speed = characters_per_second(replace(config, model=trial), train_ids, vocab_size)
-    return speed * _cost(trial, vocab_size)
-
-
-def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> float:
-    """Measure the speed of training, in a few steps that teach nobody anything."""
-    data, model = config.data, config.model
-    workers = config.run.workers or default_workers(model, data.seq_length, data.batch_size)
-    run = replace(config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers)
-    trial = NextCharacter(replace(config, run=run), train_ids, train_ids[:0])
-    state = initial_state(config, vocab_size)
-    ends = [0.0]
-    with closing(train_events(state, trial, trial.config)) as events:
-        for event in events:
-            ends.append(event.seconds)
-            if event.step > 1 and event.seconds > TRIAL_SHARE * (config.run.seconds or math.inf):
-                break
-    steps = [after - before for before, after in pairwise(ends)]
-    # The first step makes the scratch memory.
-    return trial.step_size / statistics.median(steps[1:] or steps)

@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.models import forecast
 from charrnn.models.start import Start
-from charrnn.training import recipe
+from charrnn.training import budget
 from tests.support import Done, call
 from tests.text import faulty
 
@@ -18,7 +18,7 @@ from tests.text import faulty
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes longer than all the rest: measuring the machine, trying base models."""
     monkeypatch.setattr(forecast, "choose_start", lambda _, config, *__: Start(config))
-    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: 30_000.0)
+    monkeypatch.setattr(budget, "characters_per_second", lambda *_: 30_000.0)
     monkeypatch.setattr(forecast, "seconds_per_step", lambda *_: 0.03)
 
 

@@ -23,7 +23,7 @@ from charrnn.text.doctor import ngrams
 from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training import recipe
+from charrnn.training import budget
 from charrnn.training.next_character import NextCharacter
 from tests.support import ROOT
 
@@ -36,7 +36,7 @@ def set_speed(monkeypatch: pytest.MonkeyPatch) -> SetSpeed:
     """Say how many characters a second this machine learns."""
 
     def speed_is(speed: float) -> None:
-        monkeypatch.setattr(recipe, "characters_per_second", lambda *_: speed)
+        monkeypatch.setattr(budget, "characters_per_second", lambda *_: speed)
         monkeypatch.setattr(forecasting, "seconds_per_step", lambda *_: 1024 / speed)
 
     speed_is(SPEED)
@@ -118,7 +118,7 @@ def test_a_run_that_ends_early_takes_less_than_its_time(
     steps = 150 * (4000 // 1024)
     trained = steps * 1024 / 200_000
     assert trained + 0.5 < expected.takes < trained + 5
-    chosen_in, work = 0.7, recipe.work_per_second
+    chosen_in, work = 0.7, budget.work_per_second
 
     def slow_trial(*known: Any) -> float:
         clock[0] += chosen_in

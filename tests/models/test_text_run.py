@@ -9,7 +9,7 @@ import pytest
 from charrnn import Config, Corpus, RunConfig, read_corpus
 from charrnn.models.start import Start, choose_start
 from charrnn.models.text_run import TextRun
-from charrnn.training import recipe
+from charrnn.training import budget
 from tests.support import TEXT
 
 
@@ -21,7 +21,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 def run(corpus: Corpus, speed: float, monkeypatch: pytest.MonkeyPatch, **limits: object) -> TextRun:
     """Return a run on a machine that seemed to read this many characters a second."""
-    monkeypatch.setattr(recipe, "characters_per_second", lambda *_: speed)
+    monkeypatch.setattr(budget, "characters_per_second", lambda *_: speed)
     settings = RunConfig(**{"seconds": 1.5, "random_seed": 1, "workers": 1, **limits})  # type: ignore[arg-type]
     config = replace(Config(run=settings), model=replace(Config().model, hidden_size=16))
     return TextRun.new(Start(config), corpus, {"hidden_size"})

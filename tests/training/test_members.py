@@ -86,7 +86,7 @@ def test_the_views_of_all_members_are_all_that_is_not_zero() -> None:
     seen = {name: np.zeros(array.shape, int) for name, array in network.params.items()}
     for member in range(4):
         for view in member_views(seen, 4, member).values():
-            view += 1
+            np.add(view, 1, out=view)
     for name, times in seen.items():
         expected = 4 if name == "output.bias" else network.params[name] != 0
         np.testing.assert_array_equal(times, expected)

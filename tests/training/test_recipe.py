@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from charrnn.config import Config, RunConfig
-from charrnn.training import recipe
+from charrnn.training import budget, recipe
 from charrnn.training.recipe import SIZES, SMALLEST_MEMBER, dropout, recommend, weight_drop
 
 V = 60
@@ -25,7 +25,7 @@ def config(**limits: Any) -> Config:
 
 def speed(hidden_size: int) -> float:
     """Return characters per second on a machine that trains the trial model at 40,000."""
-    costs = [recipe.FIXED_COST + (4 * size + V) * size for size in (recipe.TRIAL_SIZE, hidden_size)]
+    costs = [budget.FIXED_COST + (4 * size + V) * size for size in (budget.TRIAL_SIZE, hidden_size)]
     return 40_000.0 * costs[0] / costs[1]
 
 
@@ -33,7 +33,7 @@ def speed(hidden_size: int) -> float:
 def quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend to train on such a machine."""
     monkeypatch.setattr(
-        recipe, "characters_per_second", lambda config, *_: speed(config.model.hidden_size)
+        budget, "characters_per_second", lambda config, *_: speed(config.model.hidden_size)
     )
 
 
@@ -44,7 +44,7 @@ def test_a_size_that_is_slower_than_expected_is_not_chosen(monkeypatch: pytest.M
         measured.append(size := config.model.hidden_size)
         return speed(size) * (1.0 if size <= 256 else 0.3)
 
-    monkeypatch.setattr(recipe, "characters_per_second", slow_beyond_256)
+    monkeypatch.setattr(budget, "characters_per_second", slow_beyond_256)
     recommended = recommend(config(seconds=300), set(), text(1_000_000), V)
     assert measured == [256, 384]
     assert recommended.config.model.hidden_size == 256
@@ -96,7 +96,7 @@ def test_with_steps_or_epochs_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object) -> float:
         raise AssertionError("the speed was measured")
 
-    monkeypatch.setattr(recipe, "characters_per_second", fail)
+    monkeypatch.setattr(budget, "characters_per_second", fail)
     ids = text(200_000)
     short = recommend(config(steps=100), set(), ids, V).config
     long = recommend(config(epochs=20), set(), ids, V).config
@@ -138,7 +138,7 @@ def test_the_rate_falls_with_the_size_and_other_optimizers_keep_theirs() -> None
 
 
 def test_the_speed_is_measured_on_the_text_itself() -> None:
-    speed = recipe.characters_per_second(config(seconds=60), text(50_000), V)
+    speed = budget.characters_per_second(config(seconds=60), text(50_000), V)
     assert 100 < speed < 1e8
 
 
@@ -152,9 +152,9 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
             taken.append(step)
             yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
 
-    monkeypatch.setattr(recipe, "train_events", train_events)
+    monkeypatch.setattr(budget, "train_events", train_events)
     data = config(seconds=260).data
-    speed = recipe.characters_per_second(config(seconds=260), text(50_000), V)
+    speed = budget.characters_per_second(config(seconds=260), text(50_000), V)
     assert speed == pytest.approx(data.seq_length * data.batch_size / 0.1)
     assert len(taken) == 3  # a fiftieth of the run is over
 
