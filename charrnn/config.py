@@ -153,6 +153,12 @@ class ModelConfig(_Settings):
         )
         _check(self.dtype in get_args(DTypeName), f"unknown dtype {self.dtype!r}")
 
+    @property
+    def shape(self) -> str:
+        """The size in words: "lstm 2 x 256", of an ensemble "4 members, each lstm 1 x 64"."""
+        one = f"{self.cell} {self.layers} x {self.hidden_size // self.members}"
+        return one if self.members == 1 else f"{self.members} members, each {one}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(_Settings):

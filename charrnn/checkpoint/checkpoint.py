@@ -35,6 +35,7 @@ from charrnn.checkpoint.origin import Origin, checked_origin, origin_entry
 from charrnn.config import AnyConfig, ModelConfig, stored_config
 from charrnn.errors import CheckpointError
 from charrnn.nn.cells import Array, make_cell
+from charrnn.nn.ensemble import expanded, narrowed, narrowed_flat, separate_members
 from charrnn.nn.network import Network
 from charrnn.nn.parameters import count
 from charrnn.text.vocabulary import Vocabulary
@@ -147,11 +148,15 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             "sha256": self.sha256,
         }
         arrays: Arrays = {"header": encode_header(header)} | self.extra_arrays()
+        members = self.config.model.members
+        if separate_members(self.weights, members) != members:
+            raise CheckpointError(f"has weights between two of its {members} members")
+        weights = narrowed(self.weights, members)
         if self.resume:
             resume = {f"resume.{name}": array for name, array in self.resume.items()}
-            return arrays | self.weights | resume
+            return arrays | weights | resume
         with np.errstate(over="ignore"):
-            half = {name: a.astype(WEIGHTS_ONLY_DTYPE) for name, a in self.weights.items()}
+            half = {name: a.astype(WEIGHTS_ONLY_DTYPE) for name, a in weights.items()}
         if not all(np.isfinite(array).all() for array in half.values()):
             raise CheckpointError("has weights that are too large for half precision")
         return arrays | half
@@ -199,6 +204,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
         empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
         shapes, dtype = empty.shapes(), config.model.dtype
+        whole, members = empty.whole_shapes(), config.model.members
+        # The first ensembles were stored with zeros between their members.
+        if (recurrent := arrays.get("weight_hh_l0")) is not None:
+            shapes = whole if recurrent.shape == whole["weight_hh_l0"] else shapes
         weights_only = header["format"] == WEIGHTS_ONLY_FORMAT
         stored: str = dtype
         resume_shapes: dict[str, tuple[int, ...]] = {}
@@ -209,6 +218,13 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         weights, resume = checked_arrays(arrays, stored, shapes, resume_shapes)
         if weights_only:
             weights = {name: array.astype(dtype) for name, array in weights.items()}
+        if shapes != whole:
+            weights = expanded(weights, members)
+        elif members > 1:
+            resume = {
+                name: narrowed_flat(array, whole, members) if array.ndim == 1 else array
+                for name, array in resume.items()
+            }
         return cls(
             config,
             vocabulary,
@@ -223,7 +239,11 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @abstractmethod
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of every weight, in storage order."""
+        """Return the name and shape of every weight that is trained, in storage order."""
+
+    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the name and shape of every array of ``weights``, in storage order."""
+        return self.shapes()
 
     def resume_shapes(
         self, shapes: dict[str, tuple[int, ...]], *, carried: bool

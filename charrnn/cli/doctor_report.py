@@ -126,10 +126,7 @@ def _choice(expected: Forecast) -> str:
     model, passes = expected.recommendation.config.model, expected.recommendation.passes
     times = f"{passes:.2g} times" if passes < 10 else f"{passes:.0f} times"  # noqa: PLR2004
     start = f"starts from the base model {expected.start!r}" if expected.start else "from nothing"
-    return (
-        f"{start}; {model.cell} {model.layers} x {model.hidden_size}, "
-        f"{expected.parameters:,} weights, reads the text {times}"
-    )
+    return f"{start}; {model.shape}, {expected.parameters:,} weights, reads the text {times}"
 
 
 def _duration(expected: Forecast) -> str:

@@ -79,7 +79,7 @@ def import_(
     with reserved(target):
         checkpoint.save(target)
     model, path = checkpoint.config.model, shlex.quote(str(target))
-    shape = f"{model.cell} {model.layers} x {model.hidden_size}"
+    shape = model.shape
     if as_json:
         summary = {
             "checkpoint": str(target),

@@ -199,7 +199,6 @@ def _facts(each: "Description") -> dict[str, str]:
     from charrnn.models.runs import NOTHING
 
     model, origin = each.config.model, each.origin
-    members = f", {model.members} members" if model.members > 1 else ""
     both = ", both directions" if getattr(model, "bidirectional", False) else ""
     lines = ", line by line" if getattr(each.config.data, "lines", False) else ""
     best = "" if each.best_step is None else f"{each.best_step:,}"
@@ -207,7 +206,7 @@ def _facts(each: "Description") -> dict[str, str]:
     return {
         "kind": ("text generator" if each.kind == "generator" else "classifier") + lines,
         "classes": "" if each.labels is None else _list(each.labels),
-        "model": f"{model.cell} {model.layers} x {model.hidden_size}{members}{both}",
+        "model": f"{model.shape}{both}",
         "parameters": f"{each.parameters:,}",
         "file": f"{each.bytes:,} bytes",
         "holds": "a run to resume" if each.resumable else "weights only",

@@ -63,7 +63,7 @@ class LabelTraining(TrainingCommand[ClassifierConfig]):
             f"{len(run.vocabulary)} distinct characters, {held_out}"
         )
         shape = (
-            f"model: {model.cell} {model.layers} x {model.hidden_size}{both}, "
+            f"model: {model.shape}{both}, "
             f"{run.state.network.flat.size:,} parameters, random seed {settings.random_seed}, "
             f"{settings.workers} worker(s)"
         )

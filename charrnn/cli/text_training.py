@@ -73,7 +73,7 @@ class TextTraining(TrainingCommand[Config]):
         if size < LITTLE_TEXT:
             lines.append(f"       {size} characters are very little to learn from")
         lines.append(
-            f"model: {model.cell} {model.layers} x {model.hidden_size}, "
+            f"model: {model.shape}, "
             f"{run.state.network.flat.size:,} parameters, "
             f"random seed {run.config.run.random_seed}, {run.config.run.workers} worker(s)"
         )

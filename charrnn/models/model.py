@@ -88,6 +88,10 @@ class Model(Checkpoint[Config]):
         """See ``Checkpoint.shapes``."""
         return param_shapes(self.config.model, len(self.vocabulary))
 
+    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
+        """See ``Checkpoint.whole_shapes``."""
+        return param_shapes(replace(self.config.model, members=1), len(self.vocabulary))
+
     def empty_network(self) -> LanguageModel:
         """See ``Checkpoint.empty_network``."""
         return LanguageModel(replace(self.config.model, members=1), len(self.vocabulary))

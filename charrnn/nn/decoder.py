@@ -77,17 +77,14 @@ class Decoder:
 class _Product:
     """The product of fixed weights and a fixed input buffer, ROWS rows at a time.
 
-    weights   (G, K, M)
+    weights   (G, K, M); of an ensemble (G, members, K/members, M/members)
     x         (N, K), the buffer; N is a multiple of ROWS
-    members   of an ensemble; weights between two of them are zero
     out       (G, N, M), receives the result
     """
 
-    def __init__(
-        self, weights: Array, x: Array, scale: Array | None = None, members: int = 1
-    ) -> None:
-        G, K, M = weights.shape
-        cut = Blocks(weights, Workspace(), "blocks", scale, members)
+    def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
+        cut = Blocks(weights, Workspace(), "blocks", scale)
+        G, K, M = len(weights), x.shape[1], cut.members * weights.shape[-1]
         if len(x) == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
         else:
@@ -103,7 +100,7 @@ class _Layer:
     """A layer's weights, prepared for single steps, and its state.
 
     inputs    (N, I), with N = count rounded up to a multiple of ROWS; None if the inputs are ids
-    members   of an ensemble: weights between two of them are zero
+    members   of an ensemble
     outputs   (N, H)
     state     state of the samples without padding, (count, H) each
     """
@@ -113,19 +110,19 @@ class _Layer:
     ) -> None:
         self.cell, self.params = cell, params
         weight = params["weight_hh"]
-        G, H, dtype = cell.gates, weight.shape[1], weight.dtype
+        G, H, dtype = cell.gates, len(weight) // cell.gates, weight.dtype
         scale = cell.scale(dtype)
         self.outputs = np.zeros((_padded(count, ROWS), H), dtype)
         others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
         self.state = [self.outputs[:count], *others]
         self._saved = np.empty((count, H), dtype)
-        self._product = _Product(cell.by_gate(weight), self.outputs, scale, members)
+        self._product = _Product(cell.by_gate(weight, members), self.outputs, scale)
         self._recurrent = self._product.out[:, :count]
         if inputs is None:
             self._table = cell.input_table(params)
             self._gates = np.empty((G, count, H), dtype)
         else:
-            self._input = _Product(cell.by_gate(params["weight_ih"]), inputs, scale, members)
+            self._input = _Product(cell.by_gate(params["weight_ih"], members), inputs, scale)
             self._bias = cell.input_bias(params).reshape(G, 1, H) * scale
             self._gates = self._input.out[:, :count]
         self._first = inputs is None

@@ -1,20 +1,19 @@
 """An ensemble in one network: members that never see each other, and the mean of their logits.
 
-The H units of a network are divided among K members. Between the units of two members every weight
-is zero and stays zero, so each layer's W_hh is block-diagonal. While training, each member has
-logits of its own and is judged alone; to predict, their mean is taken (Hansen & Salamon 1990; on
-logits: a product of experts with equal weights, Hinton 2002):
+The H units of a network are divided among K members, and each is connected to the H/K units of its
+own member only: W_hh is block-diagonal, and its blocks are all that is stored, (G*H, H/K). While
+training, each member has logits of its own and is judged alone; to predict, their mean is taken
+(Hansen & Salamon 1990; on logits: a product of experts with equal weights, Hinton 2002):
 
     training     z_k = W_k h_k + b,   loss = mean over k of cross-entropy(softmax(z_k), target)
     prediction   z   = (1/K) sum_k W_k h_k + b = W h + b   with   W = [W_1 ... W_K] / K
 
 The right-hand side is an ordinary network of H units: whoever exports it need not know that it is
-an ensemble. Whoever knows multiplies H^2/K recurrent weights instead of H^2. On small texts, where
-one network soon knows the text by heart, several that err differently predict new text better than
-one of any size; and on a machine of many cores, members can be trained by processes of their own.
+an ensemble (``expanded`` adds the zeros). On small texts, where one network soon knows the text by
+heart, several that err differently predict new text better than one of any size; and on a machine
+of many cores, members can be trained by processes of their own.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -22,38 +21,65 @@ from numpy.typing import NDArray
 
 from charrnn.nn.cells import Array, Params
 from charrnn.nn.loss import softmax_cross_entropy
-
-
-@functools.cache
-def member_mask(hidden_size: int, members: int, gates: int, dtype: str) -> Array:
-    """Return 1 for weights within a member and 0 for those between two, (G*H, H). Read-only."""
-    owner = np.arange(hidden_size) * members // hidden_size
-    mask: Array = np.tile(owner[:, None] == owner, (gates, 1)).astype(dtype)
-    mask.flags.writeable = False
-    return mask
+from charrnn.nn.parameters import Shapes, views
 
 
 def connects_units(name: str) -> bool:
-    """Return True for a parameter that connects hidden units with hidden units, (G*H, H)."""
+    """Return True for a parameter that connects hidden units with hidden units."""
     return name.startswith("weight_hh") or (
         name.startswith("weight_ih") and not name.startswith("weight_ih_l0")
     )
 
 
+def expanded(params: Params, members: int) -> Params:
+    """Return the parameters of an ensemble with zeros between its members.
+
+    params   named as in ``LanguageModel``; weights between units (G*H, H/K) become (G*H, H)
+    """
+    found = dict(params)
+    for name, array in params.items():
+        if members > 1 and connects_units(name):
+            found[name] = np.zeros((len(array), members * array.shape[1]), array.dtype)
+            number = np.arange(members)
+            _blocks(found[name], members)[:, number, :, number] = array.reshape(
+                -1, members, *[array.shape[1]] * 2
+            ).swapaxes(0, 1)
+    return found
+
+
+def narrowed(params: Params, members: int) -> Params:
+    """Return what ``expanded`` was given."""
+    found = dict(params)
+    for name, array in params.items():
+        if members > 1 and connects_units(name):
+            number = np.arange(members)
+            own = _blocks(array, members)[:, number, :, number]  # (K, G, H/K, H/K)
+            found[name] = own.swapaxes(0, 1).reshape(len(array), -1)
+    return found
+
+
+def narrowed_flat(flat: Array, shapes: Shapes, members: int) -> Array:
+    """Return a flat array of all parameters without what is between two members.
+
+    shapes   of the parameters in ``flat``, with weights between units (G*H, H)
+    """
+    parts = narrowed(views(flat, shapes), members).values()
+    return np.concatenate([part.ravel() for part in parts])
+
+
 def separate_members(params: Params, members: int) -> int:
     """Return the number of members, or 1 if a weight between two of them is not 0.
 
-    params   named as in ``LanguageModel``
+    params   named as in ``LanguageModel``, with weights between units (G*H, H)
     """
-    if members == 1:
-        return 1
-    for name, array in params.items():
-        if connects_units(name):
-            H = array.shape[1]
-            mask = member_mask(H, members, len(array) // H, array.dtype.name)
-            if array[mask == 0].any():
-                return 1
-    return members
+    apart = expanded(narrowed(params, members), members)
+    return members if all(np.array_equal(params[name], apart[name]) for name in params) else 1
+
+
+def _blocks(array: Array, members: int) -> Array:
+    """Return a view (G, K, H/K, K, H/K) of weights (G*H, H)."""
+    own = array.shape[1] // members
+    return array.reshape(-1, members, own, members, own)
 
 
 def member_views(params: Params, members: int, member: int) -> Params:
@@ -69,10 +95,7 @@ def member_views(params: Params, members: int, member: int) -> Params:
         if name == "output.weight":
             found[name] = array.reshape(len(array), members, own)[:, member]
         elif name != "output.bias":
-            rows = array.reshape(-1, members, own, *array.shape[1:])[:, member]
-            if connects_units(name):
-                rows = rows.reshape(*rows.shape[:2], members, own)[:, :, member]
-            found[name] = rows
+            found[name] = array.reshape(-1, members, own, *array.shape[1:])[:, member]
     return found
 
 

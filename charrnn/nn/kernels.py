@@ -40,58 +40,50 @@ class Blocks:
     """Weights cut into blocks, for the small products of the steps of a sequence.
 
     BLAS spends up to a third of the time of such a small product packing the weights. Here the
-    weights are rearranged once for all steps. Of an ensemble with M members, only the weights
-    within a member are multiplied.
+    weights are rearranged once for all steps.
 
         np.matmul(cut.rows(x), cut.blocks, out=cut.target(out))     out = x W for each gate
 
-    blocks   (G, N/m, K, m), cut from weights (G, K, N); of members (G, M, N/M/m, K/M, m)
+    blocks   (G, N/m, K, m), cut from weights (G, K, N); of an ensemble with M members, each with
+             weights of its own, (G, M, N/m, K, m) from (G, M, K, N)
     """
 
     def __init__(
-        self,
-        weights: Array,
-        workspace: Workspace,
-        name: str,
-        scale: Array | None = None,
-        members: int = 1,
+        self, weights: Array, workspace: Workspace, name: str, scale: Array | None = None
     ) -> None:
-        G, K, N = weights.shape
-        self.members, inner, outer = members, K // members, N // members
-        self.width = block_width(inner, outer)
-        if members > 1:
-            number, parts = np.arange(members), (G, members, inner, members, outer)
-            # (G, M*K/M, N/M): the members' own weights, one below the other
-            weights = weights.reshape(parts)[:, number, :, number].transpose(1, 0, 2, 3)
-        cut = weights.reshape(G, members, inner, outer // self.width, self.width)
-        cut = cut.transpose(0, 1, 3, 2, 4)
-        if members == 1:
-            cut = cut[:, 0]
+        *outer, K, N = weights.shape
+        self.members = outer[1] if len(outer) > 1 else 1
+        self.width = block_width(K, N)
+        cut = weights.reshape(*outer, K, N // self.width, self.width).swapaxes(-2, -3)
         self.blocks = workspace.array(name, cut.shape, weights.dtype)
         if scale is None:
             self.blocks[...] = cut
         else:
-            np.multiply(cut, scale.reshape(G, *[1] * (cut.ndim - 1)), out=self.blocks)
+            np.multiply(cut, scale.reshape(-1, *[1] * (cut.ndim - 1)), out=self.blocks)
 
     def rows(self, x: Array) -> Array:
-        """Return a view of ``x`` (..., B, K) to pass to ``np.matmul``."""
-        if self.members > 1:
-            x = x.reshape(*x.shape[:-1], self.members, -1).swapaxes(-2, -3)
-        return x[..., None, :, :]
+        """Return a view of ``x`` (..., B, M*K) to pass to ``np.matmul``."""
+        return _by_member(x, self.members)[..., None, :, :]
 
     def target(self, out: Array, rows: int | None = None) -> Array:
-        """Return a view of ``out`` (G, B, N) to pass to ``np.matmul``.
+        """Return a view of ``out`` (G, B, M*N) to pass to ``np.matmul``.
 
         rows   multiply this many rows at a time; B must be a multiple of it, and ``x`` is then
-               (B/rows, 1, rows, K)
+               (B/rows, 1, rows, M*K)
         """
         G, B, N = out.shape
-        blocks = N // self.members // self.width
-        shape = (G, B // (rows or B), rows or B, self.members, blocks, self.width)
-        view = out.reshape(shape).transpose(1, 0, 3, 4, 2, 5)
-        if self.members == 1:
-            view = view[:, :, 0]
+        out = _by_member(
+            out.reshape(G, B // (rows or B), rows or B, N).swapaxes(0, 1), self.members
+        )
+        view = out.reshape(*out.shape[:-1], -1, self.width).swapaxes(-2, -3)
         return view if rows else view[0]
+
+
+def _by_member(x: Array, members: int) -> Array:
+    """Return a view (..., M, B, N/M) of values (..., B, N) of M members; (..., B, N) of one."""
+    if members == 1:
+        return x
+    return x.reshape(*x.shape[:-1], members, -1).swapaxes(-2, -3)
 
 
 def block_width(inner: int, outer: int) -> int:
@@ -119,44 +111,47 @@ def _half(dtype: np.dtype[Any]) -> Array:
     return np.array(0.5, dtype)
 
 
-def by_gate(weight: Array, gates: int) -> Array:
-    """Return a view (G, H, I) of weights (G*H, I)."""
-    return weight.reshape(gates, -1, weight.shape[1])
+def by_gate(weight: Array, gates: int, members: int = 1) -> Array:
+    """Return a view (G, H, I) of weights (G*H, I); of an ensemble (G, M, H/M, I)."""
+    if members == 1:
+        return weight.reshape(gates, -1, weight.shape[1])
+    return weight.reshape(gates, members, -1, weight.shape[1])
 
 
 def weight_gradients(
     steps: Sequence[Array] | Array, inputs: Array, out: Array, members: int = 1
 ) -> None:
-    """Write dW = sum_t dz_t x_t^T, gate by gate.
+    """Write dW = sum_t dz_t x_t^T, gate by gate, and member by member.
 
-    steps     gradient of each gate, (T*B, H)
-    inputs    the x_t that the weights multiplied, (T*B, I)
-    out       (G*H, I), receives dW
-    members   of an ensemble; dW is zero between two of them
+    steps    gradient of each gate, (T*B, H)
+    inputs   the x_t that the weights multiplied, (T*B, M*I)
+    out      (G*H, I), receives dW
     """
-    if members == 1:
-        for d, grad in zip(steps, by_gate(out, len(steps)), strict=True):
+    inputs = _by_member(inputs, members)
+    for d, grad in zip(steps, by_gate(out, len(steps), members), strict=True):
+        if members == 1:
             np.dot(d.T, inputs, out=grad)
-        return
-    out[...] = 0
-    parts = out.reshape(len(steps), members, -1, members, inputs.shape[1] // members)
-    inputs = inputs.reshape(len(inputs), members, -1)
-    for d, grad in zip(steps, parts, strict=True):
-        own = d.reshape(len(d), members, -1)
-        for member in range(members):
-            grad[member, :, member] = np.dot(own[:, member].T, inputs[:, member])
+        else:
+            np.matmul(_by_member(d, members).swapaxes(1, 2), inputs, out=grad)
 
 
-def input_gradients(steps: Sequence[Array], weight: Array, out: Array, product: Array) -> None:
+def input_gradients(
+    steps: Sequence[Array], weight: Array, out: Array, product: Array, members: int = 1
+) -> None:
     """Write dx_t = W_ih^T dz_t, summed over the gates.
 
     steps     gradient of each gate, (T*B, H)
-    out       (T, B, I), receives dx
-    product   (T, B, I), scratch memory
+    weight    (G*H, I)
+    out       (T, B, M*I), receives dx
+    product   (T, B, M*I), scratch memory
     """
     d_rows, rows = (array.reshape(len(steps[0]), -1) for array in (out, product))
-    for gate, (d, w) in enumerate(zip(steps, by_gate(weight, len(steps)), strict=True)):
-        np.dot(d, w, out=rows if gate else d_rows)
+    for gate, (d, w) in enumerate(zip(steps, by_gate(weight, len(steps), members), strict=True)):
+        target = rows if gate else d_rows
+        if members == 1:
+            np.dot(d, w, out=target)
+        else:
+            np.matmul(_by_member(d, members), w, out=_by_member(target, members))
         if gate:
             d_rows += rows
 

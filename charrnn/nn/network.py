@@ -13,6 +13,7 @@ import numpy as np
 
 from charrnn.config import ClassifierModelConfig, ModelConfig
 from charrnn.nn.cells import Array, Params, State, Workspace, make_cell
+from charrnn.nn.ensemble import expanded, narrowed
 from charrnn.nn.parameters import Shapes, count, views
 from charrnn.nn.stack import Stack, StackCache, drop_mask
 
@@ -137,11 +138,12 @@ class Network:
 
     def merged_params(self) -> Params:
         """Return the parameters of the same network without members; see ``ensemble``."""
-        return self.params | {"output.weight": self.merged_output()}
+        whole = expanded(self.params, self.config.members)
+        return whole | {"output.weight": self.merged_output()}
 
     def set_merged(self, params: Params) -> Self:
         """Take over parameters as ``merged_params`` returns them. Returns the network."""
-        for name, values in params.items():
+        for name, values in narrowed(params, self.config.members).items():
             self.params[name][...] = values
         self.params["output.weight"] *= self.config.members
         return self

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from charrnn.nn.cells import Array, Cell, Mask, Params, State, Workspace, init_params
-from charrnn.nn.ensemble import member_mask
 
 
 class StackCache(NamedTuple):
@@ -51,8 +50,8 @@ class Stack:
     bias           if False, biases are zero and not among the parameters
     dropout        probability of dropping an output between layers
     weight_drop    probability of dropping a recurrent weight (Wan et al. 2013)
-    members        networks that the units are divided among; weights between the units of two of
-                   them, and their gradients, are zero
+    members        networks that the units are divided among; each unit is connected to those of its
+                   own member
     """
 
     cell: Cell
@@ -87,8 +86,9 @@ class Stack:
         }
 
     def _run_shapes(self, number: int) -> dict[str, tuple[int, ...]]:
-        below = self.input_size if number < self.directions else self.directions * self.hidden_size
-        return self.cell.param_shapes(below, self.hidden_size)
+        own = self.hidden_size // self.members
+        below = self.input_size if number < self.directions else self.directions * own
+        return self.cell.param_shapes(below, self.hidden_size, own)
 
     def split(self, params: Params) -> list[Params]:
         """Return the parameters of each run, named as the cell names them.
@@ -113,9 +113,6 @@ class Stack:
             drawn = init_params(self.cell, layer["weight_ih"].shape[1], self.hidden_size, rng, own)
             for name, values in drawn.items():
                 layer[name][...] = values
-        for run, layer in enumerate(self.split(params)):
-            for name, mask in self._member_masks(run, layer).items():
-                layer[name] *= mask
 
     def zero_state(self, batch_size: int, dtype: DTypeLike) -> list[State]:
         """Return a zero state, (B, H) arrays, for every run."""
@@ -165,7 +162,7 @@ class Stack:
             halves = []
             for run in range(layer * D, layer * D + D):
                 backwards = run > layer * D
-                params = self._masked(run, layers[run], rng, cache)
+                params = self._masked(layers[run], rng, cache)
                 half, after, saved = self.cell.forward(
                     params,
                     below[::-1] if backwards else below,
@@ -225,27 +222,14 @@ class Stack:
                 d_outputs = d_outputs * drop
         return list(grads), d_outputs, d_initial
 
-    def _masked(
-        self, run: int, params: Params, rng: np.random.Generator | None, cache: StackCache
-    ) -> Params:
+    def _masked(self, params: Params, rng: np.random.Generator | None, cache: StackCache) -> Params:
         """Return the parameters after weight drop, and add parameters and masks to the cache."""
-        masks = self._member_masks(run, params)
         drop = drop_mask(params["weight_hh"], self.weight_drop, rng)
         if drop is not None:
-            masks["weight_hh"] = drop * masks.get("weight_hh", 1)
             params = params | {"weight_hh": params["weight_hh"] * drop}
         cache.params.append(params)
-        cache.weight_masks.append(masks)
+        cache.weight_masks.append({} if drop is None else {"weight_hh": drop})
         return params
-
-    def _member_masks(self, run: int, params: Params) -> Params:
-        """Return the masks that keep the members of an ensemble unconnected, by name."""
-        if self.members == 1:
-            return {}
-        names = ("weight_hh", "weight_ih") if run >= self.directions else ("weight_hh",)
-        dtype = params["weight_hh"].dtype.name
-        mask = member_mask(self.hidden_size, self.members, self.cell.gates, dtype)
-        return dict.fromkeys(names, mask)
 
 
 def drop_mask(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:

@@ -17,6 +17,8 @@ from charrnn import CheckpointError, Classifier, Model, Progress, Vocabulary, lo
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.files import reserved
 from charrnn.checkpoint.format import is_checkpoint
+from charrnn.nn.ensemble import expanded
+from charrnn.nn.parameters import views
 from charrnn.training.next_character import initial_state
 from tests.support import CONFIG, MIXED_TEXT, ROOT, train_text, trained
 
@@ -286,3 +288,47 @@ def test_a_classifier_of_the_first_format_is_read_and_judges_as_it_did() -> None
 def test_what_is_saved_is_told_by_its_kind(saved: Path) -> None:
     assert isinstance(load(saved), Model)
     assert isinstance(load(ROOT / "tests" / "golden" / "classifier1.npz"), Classifier)
+
+
+def test_an_ensemble_is_stored_without_zeros_and_the_first_ones_stay_readable(
+    tmp_path: Path,
+) -> None:
+    shape = replace(CONFIG.model, hidden_size=8, members=4, layers=2)
+    config, vocabulary = replace(CONFIG, model=shape), Vocabulary.from_text(MIXED_TEXT)
+    state = initial_state(config, len(vocabulary))
+    for number, slot in enumerate(state.slots.values()):
+        slot[...] = np.arange(slot.size) + number
+    model = Model.of(config, vocabulary, state, "abc")
+    model.save(tmp_path / "new.npz")
+    arrays = dict(np.load(tmp_path / "new.npz"))
+    gates = state.network.cell.gates
+    assert arrays["weight_hh_l0"].shape == arrays["weight_ih_l1"].shape == (gates * 8, 2)
+    assert arrays["resume.weights"].shape == (state.network.size,)
+    whole = dict(arrays)
+    for name, array in arrays.items():
+        if name in {"weight_hh_l0", "weight_hh_l1", "weight_ih_l1"}:
+            whole[name] = model.weights[name]
+        elif name.startswith("resume.") and array.ndim == 1:
+            parts = expanded(views(array, state.network.shapes), 4).values()
+            whole[name] = np.concatenate([part.ravel() for part in parts])
+            assert whole[name].size > array.size
+    with (tmp_path / "old.npz").open("wb") as file:
+        npz.write(file, whole)
+    for name in ("new", "old"):
+        loaded = Model.load(tmp_path / f"{name}.npz")
+        assert loaded.config.model == shape
+        assert loaded.weights.keys() == model.weights.keys()
+        for key, array in model.weights.items():
+            np.testing.assert_array_equal(loaded.weights[key], array)
+        resumed = loaded.training_state()
+        np.testing.assert_array_equal(resumed.network.flat, state.network.flat)
+        for key, slot in state.slots.items():
+            np.testing.assert_array_equal(resumed.slots[key], slot)
+        assert loaded.network().config.members == 4
+    # With a weight between two members it is one network, which predicts but is not stored so.
+    model.weights["weight_hh_l0"][0, -1] = 1.0
+    assert model.network().config.members == 1
+    with pytest.raises(
+        CheckpointError, match=r"one\.npz: has weights between two of its 4 members"
+    ):
+        model.save(tmp_path / "one.npz")

@@ -62,7 +62,7 @@ def _constants(model: Model) -> dict[str, Array]:
         "output.weight": model.weights["output.weight"].T.astype(np.float32),
         "output.bias": model.weights["output.bias"].astype(np.float32),
     }
-    for number, params in enumerate(model.network().layers):
+    for number, params in enumerate(model.network_copy().layers):
         layer = _layer(model.config.model.cell, params)
         constants |= {f"{name}{number}": array for name, array in layer.items()}
         constants[f"layer{number}"] = np.array([number], np.int64)

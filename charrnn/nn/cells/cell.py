@@ -122,12 +122,17 @@ class Cell(ABC):
         scratch   (G + 1, B, H)
         """
 
-    def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of each parameter of a layer."""
+    def param_shapes(
+        self, input_size: int, hidden_size: int, own: int | None = None
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the name and shape of each parameter of a layer.
+
+        own   hidden units that each unit is connected to, in place of H: those of its member
+        """
         rows = self.gates * hidden_size
         return {
             "weight_ih": (rows, input_size),
-            "weight_hh": (rows, hidden_size),
+            "weight_hh": (rows, own or hidden_size),
             "bias_ih": (rows,),
             "bias_hh": (rows,),
         }
@@ -167,12 +172,15 @@ class Cell(ABC):
 
     def recurrent_blocks(self, params: Params, workspace: Workspace, members: int) -> Blocks:
         """Return the recurrent weights in blocks, scaled for ``step``."""
-        weight = self.by_gate(params["weight_hh"])
-        return Blocks(weight, workspace, "blocks", self.scale(weight.dtype), members)
+        weight = self.by_gate(params["weight_hh"], members)
+        return Blocks(weight, workspace, "blocks", self.scale(weight.dtype))
 
-    def by_gate(self, weight: Array) -> Array:
-        """Return a view (G, I, H) of weights (G*H, I), to multiply rows of features with."""
-        return by_gate(weight, self.gates).transpose(0, 2, 1)
+    def by_gate(self, weight: Array, members: int = 1) -> Array:
+        """Return a view (G, I, H) of weights (G*H, I), to multiply rows of features with.
+
+        Of an ensemble, (G, M, I, H/M).
+        """
+        return by_gate(weight, self.gates, members).swapaxes(-1, -2)
 
     def forward(  # noqa: PLR0913, PLR0917
         self,
@@ -190,8 +198,8 @@ class Cell(ABC):
         state    one array (B, H) for each of ``state_names``
         mask     (T, B), False where a sample has no input at a step: its state does not change
         starts   (T, B), True where a sample begins anew: the state before that step is zero
-        members  the units are divided among so many networks; recurrent weights between two of
-                 them are zero, and not multiplied
+        members  the units are divided among so many networks M, each connected to its own:
+                 weight_hh is (G*H, H/M) and, for features, weight_ih (G*H, I/M)
 
         Returns outputs (T, B, H), the final state, and a cache for ``backward``. The final state is
         a copy; outputs and cache live in the workspace.
@@ -203,7 +211,7 @@ class Cell(ABC):
         states = tuple(workspace.array(name, (T + 1, B, H), dtype) for name in self.state_names)
         for steps, initial in zip(states, state, strict=True):
             steps[0] = initial
-        self._project(params, inputs, gates)
+        self._project(params, inputs, gates, members)
         weights = self.recurrent_blocks(params, workspace, members)
         recurrent = workspace.array("recurrent", (self.gates, B, H), dtype)
         target = weights.target(recurrent)
@@ -250,8 +258,8 @@ class Cell(ABC):
         parts = d_hidden[None]
         if not single:
             parts = workspace.array("parts", (G + self.skips, B, H), gates.dtype)
-        weight = by_gate(params["weight_hh"], G)
-        weights = Blocks(weight, workspace, "backward blocks", members=members)
+        weight = by_gate(params["weight_hh"], G, members)
+        weights = Blocks(weight, workspace, "backward blocks")
         target = weights.target(parts[:G])
         for t in reversed(range(T)):
             if d_outputs is not None:
@@ -284,13 +292,14 @@ class Cell(ABC):
         Returns the gradient with respect to the inputs, (T, B, I), or None for ids.
         """
         inputs, states, workspace = cache.inputs, cache.states, cache.workspace
+        members = cache.members
         G, (_, T, B, H), dtype = self.gates, d_gates.shape, d_gates.dtype
         steps = d_gates.reshape(self.gradients, T * B, H)
         hidden = states[0][:-1]
         if cache.starts is not None:
             hidden = np.where(cache.starts[..., None], dtype.type(0), hidden)
         hidden = hidden.reshape(T * B, H)
-        weight_gradients(steps[:G], hidden, grads["weight_hh"], cache.members)
+        weight_gradients(steps[:G], hidden, grads["weight_hh"], members)
         ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
         d_bias = np.stack([np.dot(ones, d) for d in steps])
         grads["bias_hh"][...] = d_bias[:G].ravel()
@@ -300,13 +309,13 @@ class Cell(ABC):
         if inputs.ndim == 2:  # noqa: PLR2004
             one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
             return None
-        weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"])
+        weight_gradients(d_input, inputs.reshape(T * B, -1), grads["weight_ih"], members)
         d_inputs = workspace.array("d_inputs", inputs.shape, dtype)
         product = workspace.array("d_inputs of a gate", inputs.shape, dtype)
-        input_gradients(d_input, params["weight_ih"], d_inputs, product)
+        input_gradients(d_input, params["weight_ih"], d_inputs, product, members)
         return d_inputs
 
-    def _project(self, params: Params, inputs: NDArray[Any], gates: Array) -> None:
+    def _project(self, params: Params, inputs: NDArray[Any], gates: Array, members: int) -> None:
         """Write the input projection of all gates, W_ih x_t and biases, scaled for ``step``."""
         G, H = self.gates, gates.shape[-1]
         if inputs.ndim == 2:  # noqa: PLR2004
@@ -319,15 +328,19 @@ class Cell(ABC):
             # Ids are in range; "clip" makes NumPy skip a slow check and a copy.
             np.take(table, ids, axis=1, out=gates.reshape(G, -1, H), mode="clip")
             return
-        scale, weight = self.scale(gates.dtype), self.by_gate(params["weight_ih"])
-        if weight.shape[1] == 1:  # with a single feature, BLAS takes ten times as long
+        scale, weight = self.scale(gates.dtype), self.by_gate(params["weight_ih"], members)
+        if weight.shape[1] == members == 1:  # with a single feature, BLAS takes ten times as long
             np.multiply(inputs, (weight * scale)[:, None], out=gates)
         elif weight.size <= STEP_BY_STEP:
             # The same product at every step: bit-identical results for sequences of any length.
-            B, inner = inputs.shape[1:]
+            B, width = inputs.shape[1:]
             cut = Blocks(weight, Workspace(), "blocks", scale)
             target = cut.target(gates.reshape(G, -1, H), B)
-            np.matmul(cut.rows(inputs.reshape(-1, 1, B, inner)), cut.blocks, out=target)
+            np.matmul(cut.rows(inputs.reshape(-1, 1, B, width)), cut.blocks, out=target)
+        elif members > 1:
+            cut = Blocks(weight, Workspace(), "blocks", scale)
+            rows, out = inputs.reshape(-1, inputs.shape[-1]), gates.reshape(G, -1, H)
+            np.matmul(cut.rows(rows), cut.blocks, out=cut.target(out))
         else:
             weight, rows = weight * scale, inputs.reshape(-1, inputs.shape[-1])
             for gate, w in zip(gates.reshape(G, -1, H), weight, strict=True):
@@ -351,10 +364,10 @@ def init_params(
 ) -> Params:
     """Draw a layer's parameters in float64 from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
 
-    fan_in   hidden units that each unit is connected to, in place of H
+    fan_in   hidden units that each unit is connected to, in place of H: of an ensemble
     """
     bound = 1 / math.sqrt(fan_in or hidden_size)
-    shapes = cell.param_shapes(input_size, hidden_size)
+    shapes = cell.param_shapes(input_size, hidden_size, fan_in)
     return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
 

@@ -50,9 +50,11 @@ class LSTMCell(Cell):
     gradients: ClassVar[int] = 4
     input_side: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
 
-    def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    def param_shapes(
+        self, input_size: int, hidden_size: int, own: int | None = None
+    ) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of each parameter of a layer."""
-        shapes = super().param_shapes(input_size, hidden_size)
+        shapes = super().param_shapes(input_size, hidden_size, own)
         return shapes | {"weight_co": (hidden_size, hidden_size)} if self.peephole else shapes
 
     def open_forget_gate(self, params: Params) -> None:
