@@ -17,16 +17,11 @@ contiguous in memory.
 from charrnn import config
 from charrnn.config import CellName, Nonlinearity
 from charrnn.extras import class_in
-from charrnn.nn.cells.cell import (
-    Cell,
-    Mask,
-    Params,
-    State,
-    init_params,
-)
+from charrnn.nn.cells.cell import Cell, Mask
 from charrnn.nn.cells.gru import GRUCell
 from charrnn.nn.cells.lstm import LSTMCell
 from charrnn.nn.cells.rnn import RNNCell
+from charrnn.nn.cells.step import Params, State, init_params
 from charrnn.nn.kernels import Array, Blocks, Workspace
 
 CELLS: dict[str, type[Cell]] = {name: class_in(f"{__name__}.{name}", Cell) for name in config.CELLS}

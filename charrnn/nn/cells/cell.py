@@ -1,17 +1,15 @@
-"""The base class of all cells: their interface, initialization and the loop over time.
+"""A cell over a sequence: the loop over time, forward and backward.
 
-A cell's own file only adds the element-wise arithmetic of one step and its derivative.
+What a cell computes in one step, and its derivative, is in its own file.
 """
 
-import functools
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.nn.cells.step import CellStep, Params, State
 from charrnn.nn.kernels import (
     Array,
     Blocks,
@@ -22,8 +20,6 @@ from charrnn.nn.kernels import (
     weight_gradients,
 )
 
-Params = dict[str, Array]
-State = tuple[Array, ...]
 Mask = NDArray[np.bool_]
 
 # Input weights with up to this many elements are multiplied step by step; larger ones are
@@ -54,106 +50,13 @@ class Cache(NamedTuple):
     members: int
 
 
-class Cell(ABC):
+class Cell(CellStep):
     """One recurrent layer in one direction.
-
-    The parameters of a layer are named as in torch.nn (the model appends the layer number):
-
-        weight_ih  (G*H, I)     weight_hh  (G*H, H)     bias_ih, bias_hh  (G*H,)
-
-    A cell can add more in ``param_shapes``.
 
     Everything that does not depend on the previous step is one product over all steps: the input
     projection of the gates and, in ``backward``, the gradients of the weights. The loop over time
     only multiplies by W_hh and calls the element-wise ``step``.
     """
-
-    gates: ClassVar[int]
-    # What each gate is called, if its activation is not the state itself.
-    gate_names: ClassVar[tuple[str, ...]] = ()
-    state_names: ClassVar[tuple[str, ...]]
-    sigmoid_gates: ClassVar[tuple[int, ...]] = ()
-
-    # The number of gradient arrays per step, and the indices of those for the input weights, gate
-    # by gate. The first G are always those for the recurrent weights.
-    gradients: ClassVar[int]
-    input_side: ClassVar[tuple[int, ...]]
-    # True if part of the gradient reaches the previous state without passing through W_hh.
-    skips: ClassVar[bool] = False
-
-    @abstractmethod
-    def step(  # noqa: PLR0913, PLR0917
-        self,
-        params: Params,
-        gates: Array,
-        recurrent: Array,
-        before: Sequence[Array],
-        after: Sequence[Array],
-        saved: Array,
-    ) -> None:
-        """Compute the state after one step from the two terms of its gates, in place.
-
-        gates          input projection, biases included, (G, B, H); on return the gate activations
-        recurrent      recurrent projection W_hh h_(t-1), (G, B, H); may be overwritten
-        before, after  the state to read and the state to write; may be the same arrays
-        saved          (B, H), receives what ``step_backward`` needs besides
-
-        Both projections are already scaled for ``activate``.
-        """
-
-    @abstractmethod
-    def step_backward(  # noqa: PLR0913, PLR0917
-        self,
-        params: Params,
-        gates: Array,
-        saved: Array,
-        before: Sequence[Array],
-        d_state: Sequence[Array],
-        d_gates: Array,
-        scratch: Array,
-    ) -> None:
-        """Backpropagate through ``step``, from the gradient of its state to those of its gates.
-
-        params, gates, saved, before   as ``step`` left them
-        d_state   gradients with respect to the state after the step, (B, H) each. On return those
-                  with respect to the state before it, without the part that passes through W_hh
-        d_gates   receives the gradients with respect to the pre-activations, (gradients, B, H);
-                  may share the memory of ``gates``
-        scratch   (G + 1, B, H)
-        """
-
-    def param_shapes(
-        self, input_size: int, hidden_size: int, own: int | None = None
-    ) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of each parameter of a layer.
-
-        own   hidden units that each unit is connected to, in place of H: those of its member
-        """
-        rows = self.gates * hidden_size
-        return {
-            "weight_ih": (rows, input_size),
-            "weight_hh": (rows, own or hidden_size),
-            "bias_ih": (rows,),
-            "bias_hh": (rows,),
-        }
-
-    def further_gradients(self, d_gates: Array, states: State, grads: Params) -> None:  # noqa: B027
-        """Write the gradients of the parameters that only this cell has; the default has none.
-
-        d_gates   gradients of all steps, (gradients, T*B, H)
-        states    states after each step, (T*B, H) each
-        """
-
-    def open_forget_gate(self, params: Params) -> None:  # noqa: B027
-        """Set the biases of a forget gate, in place, so that it starts open; none by default."""
-
-    def scale(self, dtype: np.dtype[Any]) -> Array:
-        """Return the factor on each gate's pre-activation, (G, 1, 1): 1/2 for a sigmoid, else 1."""
-        return _scale(self.gates, self.sigmoid_gates, dtype)
-
-    def input_bias(self, params: Params) -> Array:
-        """Return the biases to add to the input projection, (G*H,): by default both."""
-        return params["bias_ih"] + params["bias_hh"]
 
     def input_table(self, params: Params, ids: NDArray[Any] | None = None) -> Array:
         """Return the input projection of all ids, or of these, biases included, (G, N, H).
@@ -346,29 +249,6 @@ class Cell(ABC):
             for gate, w in zip(gates.reshape(G, -1, H), weight, strict=True):
                 np.dot(rows, w, out=gate)
         gates += (self.input_bias(params).reshape(G, 1, H) * scale)[:, None]
-
-
-@functools.cache
-def _scale(gates: int, sigmoid_gates: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    scale = np.ones((gates, 1, 1), dtype)
-    scale[list(sigmoid_gates)] = 0.5
-    return scale
-
-
-def init_params(
-    cell: Cell,
-    input_size: int,
-    hidden_size: int,
-    rng: np.random.Generator,
-    fan_in: int | None = None,
-) -> Params:
-    """Draw a layer's parameters in float64 from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does.
-
-    fan_in   hidden units that each unit is connected to, in place of H: of an ensemble
-    """
-    bound = 1 / math.sqrt(fan_in or hidden_size)
-    shapes = cell.param_shapes(input_size, hidden_size, fan_in)
-    return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
 
 def _state_before(states: Sequence[Array], t: int, starts: Mask | None) -> list[Array]:

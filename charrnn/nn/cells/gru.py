@@ -21,7 +21,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.cell import Cell, Params
+from charrnn.nn.cells.cell import Cell
+from charrnn.nn.cells.step import Params
 from charrnn.nn.kernels import Array, activate
 
 

@@ -30,7 +30,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.cell import Cell, Params, State
+from charrnn.nn.cells.cell import Cell
+from charrnn.nn.cells.step import Params, State
 from charrnn.nn.kernels import Array, activate
 
 
