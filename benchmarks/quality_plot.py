@@ -3,8 +3,8 @@
     pip install '.[plot]' && python benchmarks/quality_plot.py
 
 Reads quality.jsonl and quality_peers.jsonl in its own folder and writes quality-<text>.svg there:
-medians over random seeds of runs without further options. All losses are cold, in windows of 256
-characters that start from a zero state, which is nanoGPT's protocol.
+medians over random seeds of runs without further options, and of those from nothing. All losses are
+cold, in windows of 256 characters that start from a zero state, which is nanoGPT's protocol.
 """
 
 import json
@@ -16,6 +16,8 @@ from typing import Any
 from matplotlib import pyplot as plt
 
 HERE = Path(__file__).parent
+# The options of a run, and what its curve is called.
+CURVES = {"": "charrnn --time", "--from=none": "charrnn --time, from nothing"}
 TICKS = [20, 60, 120, 300, 600]
 # The published loss of nanoGPT on an A100, with the cold protocol.
 A100 = 1.4697
@@ -32,8 +34,8 @@ def main() -> None:
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for row in rows("quality.jsonl"):
-        if not row["options"]:
-            found[row["text"]]["charrnn --time"][row["seconds"]].append(row["cold"])
+        if row["options"] in CURVES:
+            found[row["text"]][CURVES[row["options"]]][row["seconds"]].append(row["cold"])
     for row in rows("quality_peers.jsonl"):
         found[row["text"]][row["peer"]][row["seconds"]].append(row["cold"])
     plt.rcParams["svg.hashsalt"] = "charrnn"  # makes the SVG reproducible

@@ -79,7 +79,8 @@ class Budget:
 
 def cost(model: ModelConfig, vocab_size: int) -> int:
     """Return what a character costs, in weights."""
-    return FIXED_COST + recurrent_weights(model) + vocab_size * model.hidden_size
+    recurrent = recurrent_weights(model) // model.members
+    return FIXED_COST + recurrent + vocab_size * model.hidden_size
 
 
 def work_per_second(
@@ -116,6 +117,9 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
 
 
 def recurrent_weights(model: ModelConfig) -> int:
-    """Return the number of weights of all products with the state of a layer below or before."""
+    """Return the number of weights of all products with the state of a layer below or before.
+
+    Of an ensemble, as if its members were one network.
+    """
     matrices = 2 * model.layers - 1
     return matrices * make_cell(model.cell).gates * model.hidden_size**2
