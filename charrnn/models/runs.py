@@ -21,6 +21,7 @@ from charrnn.parallel.launcher import launched
 from charrnn.settings import option_name
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, train_events
+from charrnn.training.next_character import team_size
 from charrnn.training.objective import Objective
 from charrnn.training.state import TrainingState
 
@@ -106,13 +107,13 @@ def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
 def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
     """Raise ConfigError for more workers than this system or this batch allows.
 
-    members   of an ensemble, each of which a team of workers can train
+    members   of an ensemble, which workers can share out
     """
     workers = run.workers or 1
     by_launcher = run.engine == "mpi"
     if workers > 1 and start_method() is None and not by_launcher:
         raise ConfigError("this system allows one worker only", hint="--workers 1")
-    if (workers // members if workers % members == 0 else workers) > batch_size:
+    if team_size(workers, members) > batch_size:
         fewer = f"mpiexec -n {batch_size}" if by_launcher else f"--workers {batch_size}"
         raise ConfigError(
             f"{workers} workers are more than the {batch_size} samples of a batch",

@@ -82,20 +82,22 @@ def _blocks(array: Array, members: int) -> Array:
     return array.reshape(-1, members, own, members, own)
 
 
-def member_views(params: Params, members: int, member: int) -> Params:
-    """Return what of each parameter belongs to a member, as views, gate by gate.
+def member_views(params: Params, members: int, which: slice) -> Params:
+    """Return what of each parameter belongs to some members, as views, gate by gate.
 
-    With h = H/K: (G, h, h) of weights between units, (G, h, I) of input weights, (G, h) of biases,
-    (V, h) of the output weights, and the whole output bias, which the members share. In C order,
-    each has the elements of the parameter of a network of h units.
+    which   the members, k of them
+
+    With h = H/K: (G, k, h, h) of weights between units, (G, k, h, I) of input weights, (G, k, h) of
+    biases, (V, k, h) of the output weights, and the whole output bias, which all members share. In
+    C order, each has the elements of the parameter of an ensemble of k members of h units.
     """
     own = params["output.weight"].shape[1] // members
     found = {"output.bias": params["output.bias"]}
     for name, array in params.items():
         if name == "output.weight":
-            found[name] = array.reshape(len(array), members, own)[:, member]
+            found[name] = array.reshape(len(array), members, own)[:, which]
         elif name != "output.bias":
-            found[name] = array.reshape(-1, members, own, *array.shape[1:])[:, member]
+            found[name] = array.reshape(-1, members, own, *array.shape[1:])[:, which]
     return found
 
 

@@ -35,9 +35,13 @@ def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int
     members, cores = model.members, available_cores()
     weights = model.layers * (model.hidden_size // members) ** 2
     operations = 24 * weights * seq_length * batch_size  # forward and backward, four gates
-    if 1 < members <= cores and operations >= MIN_OPERATIONS:  # a team for each member
-        return members * _helpful(cores // members, batch_size, operations)
-    return _helpful(cores, batch_size, members * operations)
+    # Members are shared out evenly first; see ``training.next_character``.
+    shares = 1 << (min(cores, members).bit_length() - 1)
+    while shares > 1 and members * operations < shares * MIN_OPERATIONS:
+        shares //= 2
+    if shares < members:
+        return shares
+    return members * _helpful(cores // members, batch_size, operations)
 
 
 def _helpful(cores: int, batch_size: int, operations: int) -> int:

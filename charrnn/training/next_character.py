@@ -1,8 +1,9 @@
 """The objective of a language model: predict each next character of a text.
 
-The processes of a group divide each batch among themselves. If the network is an ensemble and they
-can be divided into as many teams as it has members, each team trains one member, on whole batches
-divided among the processes of the team: fewer weights for each process, and larger products.
+The processes of a group divide each batch among themselves. Of an ensemble, they divide the members
+instead, as far as that comes out even: each trains some of them on whole batches, or a team of
+processes trains one, on batches that the team divides. Either way a process has fewer weights to
+read for larger products.
 """
 
 from dataclasses import replace
@@ -62,22 +63,21 @@ class NextCharacter(Objective[LanguageModel]):
 
     def allows(self, processes: int) -> bool:
         """See ``Objective.allows``."""
-        members = self.config.model.members
-        own = processes // members if processes % members == 0 else processes
-        return own <= self.batches.batch_size
+        return team_size(processes, self.config.model.members) <= self.batches.batch_size
 
     def samples(self, group: Group) -> slice:
         """See ``Objective.samples``."""
-        if (team := self._team) is None:
+        if (team := self.team) is None:
             return super().samples(group)
         return part_of(self.batches.batch_size, group.rank % team.size, team.size)
 
     def gradients(self, samples: slice, grads: Params, step: int) -> float:
         """See ``Objective.gradients``: in nats per character. Carries these samples' state on."""
-        batch, team = self.batches.at(step, samples), self._team
+        batch, team = self.batches.at(step, samples), self.team
         network, units, count, own = self.network, slice(None), self.step_size, grads
         if team is not None:
-            network, units, count, own = team.network, team.units, count * team.members, team.grads
+            network, units, own = team.network, team.units, team.grads
+            count = count * self.config.model.members // network.config.members
             team.take(self.network.params)
         state = network.zero_state(batch.inputs.shape[1])
         if self.carried is not None and not batch.fresh:
@@ -101,12 +101,13 @@ class NextCharacter(Objective[LanguageModel]):
         return loss
 
     @cached_property
-    def _team(self) -> "_Team | None":
-        """The member that this process trains alone; None: all. Known once the group started."""
+    def team(self) -> "Team | None":
+        """The members that this process trains; None: all. Known once the group has started."""
         members, group = self.config.model.members, self.group
-        if members == 1 or group.size % members:
+        size = team_size(group.size, members)
+        if members == 1 or size == group.size:
             return None
-        return _Team(self.network, group.rank * members // group.size, group.size // members)
+        return Team(self.network, part_of(members, group.rank // size, group.size // size), size)
 
     def evaluate(self) -> tuple[float, int]:
         """See ``Objective.evaluate``: nats and characters."""
@@ -115,34 +116,41 @@ class NextCharacter(Objective[LanguageModel]):
         return evaluate(self.network, self.val_ids, self.group.rank, self.group.size)
 
 
-class _Team:
-    """The processes that train one member of an ensemble.
+def team_size(processes: int, members: int) -> int:
+    """Return how many of the processes train the same members together."""
+    if processes % members == 0:
+        return processes // members
+    return 1 if members % processes == 0 else processes
 
-    size       how many these are
-    members    of the ensemble
-    units      those of this member
-    network    a copy of this member
-    grads      gradients of this copy
+
+class Team:
+    """Processes that train some members of an ensemble: one process, or several that train one.
+
+    which     the members
+    size      number of processes
+    units     those of the members
+    network   a copy of the members
+    grads     gradients of this copy
     """
 
-    def __init__(self, whole: LanguageModel, member: int, size: int) -> None:
-        self.members, self.member, self.size = whole.config.members, member, size
-        H = whole.config.hidden_size // self.members
-        self.units = slice(member * H, member * H + H)
-        config = replace(whole.config, hidden_size=H, members=1)
+    def __init__(self, whole: LanguageModel, which: slice, size: int) -> None:
+        self.members, self.which, self.size = whole.config.members, which, size
+        own, members = whole.config.hidden_size // self.members, which.stop - which.start
+        self.units = slice(which.start * own, which.stop * own)
+        config = replace(whole.config, hidden_size=members * own, members=members)
         self.network = LanguageModel(config, whole.vocab_size)
         self.grads = self.network.new_grads()
 
     def take(self, params: Params) -> None:
-        """Copy the weights of this member."""
-        for name, view in member_views(params, self.members, self.member).items():
+        """Copy the weights of these members."""
+        for name, view in member_views(params, self.members, self.which).items():
             self.network.params[name].reshape(view.shape)[...] = view
 
     def give(self, grads: Params) -> None:
-        """Write the gradients of this member; those of the others are zero."""
+        """Write the gradients of these members; those of the others are zero."""
         for grad in grads.values():
             grad[...] = 0
-        for name, view in member_views(grads, self.members, self.member).items():
+        for name, view in member_views(grads, self.members, self.which).items():
             view[...] = self.grads[name].reshape(view.shape)
 
 

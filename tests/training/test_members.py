@@ -83,10 +83,30 @@ def test_the_views_of_all_members_are_all_there_is() -> None:
     network = LanguageModel(replace(ensemble().model, layers=2), V)
     seen = {name: np.zeros(array.shape, int) for name, array in network.params.items()}
     for member in range(4):
-        for view in member_views(seen, 4, member).values():
+        for view in member_views(seen, 4, slice(member, member + 1)).values():
             np.add(view, 1, out=view)
     for name, times in seen.items():
         assert (times == (4 if name == "output.bias" else 1)).all()
+
+
+def test_members_are_divided_as_far_as_it_comes_out_even() -> None:
+    found = []
+    for size in (1, 2, 3, 4, 8):
+        shares = []
+        for rank in range(size):
+            objective: Any = NextCharacter(ensemble(), IDS, IDS[:0])
+            objective.attach(initial_state(ensemble(), V), _Rank(rank, size))
+            team, samples = objective.team, objective.samples(objective.group)
+            which = slice(0, 4) if team is None else team.which
+            shares.append((which.start, which.stop, samples.start, samples.stop))
+        found.append(shares)
+    assert found == [
+        [(0, 4, 0, 4)],
+        [(0, 2, 0, 4), (2, 4, 0, 4)],
+        [(0, 4, 0, 1), (0, 4, 1, 2), (0, 4, 2, 4)],
+        [(n, n + 1, 0, 4) for n in range(4)],
+        [(n, n + 1, at, at + 2) for n in range(4) for at in (0, 2)],
+    ]
 
 
 def test_more_processes_than_samples_are_refused() -> None:
