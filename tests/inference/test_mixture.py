@@ -90,6 +90,19 @@ def test_sampling_sees_the_same_distribution_as_scoring() -> None:
     np.testing.assert_array_equal(prediction_of(MIXTURE, state).logits, logits[0])
 
 
+def test_samples_that_are_selected_go_on_where_they_were() -> None:
+    texts = IDS[: 3 * 40].reshape(3, 40)
+    decoder, rows = MIXTURE.decoder(3), np.array([2, 2, 0])
+    decoder.start(MIXTURE.zero_state(1))
+    for ids in texts.T[:-1]:
+        decoder.feed(ids)
+    decoder.select(rows)
+    found = decoder.feed(texts[rows, -1])
+    expected, _, _ = MIXTURE.forward(texts.T, MIXTURE.zero_state(3))
+    np.testing.assert_allclose(found, expected[-1, rows], atol=1e-4)
+    assert not np.allclose(found[1], found[2])
+
+
 def test_a_sample_does_not_depend_on_its_batch() -> None:
     config = SamplingConfig(temperature=1)
     settings = {"random_seed": 4, "length": 80}
