@@ -61,7 +61,7 @@ class Mixture:
     def __init__(self, network: LanguageModel, table: NGramTable, weights: Weights) -> None:
         self.network, self.table = network, table
         self.vocab_size, self.config, self.cell = network.vocab_size, network.config, network.cell
-        # Also of a node without entries, from which all goes on as from its longest suffix with some.
+        # From a node without entries all goes on as from its longest suffix that has some.
         self._weights = weights.astype(np.float32)[table.groups[table.chains[:, 0]]]
 
     def zero_state(self, batch_size: int) -> ModelState:
@@ -176,7 +176,7 @@ class _MixtureDecoder:
         self._cursor.select(rows)
 
     def state(self) -> ModelState:
-        return [*self._decoder.state(), _layer(self._cursor.nodes)]
+        return [*self._decoder.state(), _layer(self._mixture.table.sound(self._cursor.nodes))]
 
 
 # What predicts the next character of a text.

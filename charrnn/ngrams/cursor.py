@@ -21,7 +21,7 @@ class BatchCursor:
 
     def __init__(self, rows: Rows, count: int) -> None:
         self._rows, self._begin = rows, np.arange(count) * rows.vocab_size  # of each in p of all
-        self._text_of = np.arange(count).repeat(rows.longer)  # of each longer context
+        self._begin_of = self._begin.repeat(rows.longer)  # the same for each longer context
         self.start(np.array([ROOT]))
 
     def start(self, nodes: Nodes) -> None:
@@ -34,11 +34,10 @@ class BatchCursor:
 
     def feed(self, ids: Nodes) -> None:
         """Go on with the next character of each text, ids (B,)."""
-        found = self._rows.after.take(self._base * self._rows.vocab_size + ids)
+        after = self._rows.after.take(self._base, axis=0).ravel()
         # Of several entries the longest context counts, which is written last.
-        hits = (self._places == (self._begin + ids).take(self._texts)).nonzero()[0][::-1]
-        found[self._texts.take(hits)] = self._entries.take(hits) + 1
-        self._read(found)
+        after[self._places[::-1]] = self._entries[::-1] + 1
+        self._read(after.take(self._begin + ids))
 
     def p(self, shares: Floats) -> Floats:
         """Return p of all characters after each text, (B, V), times its share, (B,)."""
@@ -59,15 +58,12 @@ class BatchCursor:
         rows, self.nodes = self._rows, nodes
         contexts: Indices = rows.contexts.take(nodes, axis=0).astype(np.int64)
         self._contexts, self._base = contexts[:, :-1], contexts[:, -1]
-        begin = rows.first.take(self._contexts).ravel()
-        end = rows.first.take(self._contexts + 1).ravel()
+        begin, end = rows.spans.take(self._contexts, axis=0).reshape(-1, 2).T
         sizes = end - begin
-        self._of = np.arange(len(sizes)).repeat(sizes)  # the context of each, (N,)
-        end -= np.add.accumulate(sizes)
-        self._entries = np.arange(len(self._of))
-        self._entries += end.take(self._of)
-        self._texts = self._text_of.take(self._of)
-        self._places = self._begin.take(self._texts)  # in p of all texts
+        self._of = of = np.arange(len(sizes)).repeat(sizes)  # the context of each, (N,)
+        self._entries = np.arange(len(of))
+        self._entries += (end - np.add.accumulate(sizes)).take(of)
+        self._places = self._begin_of.take(of)  # in p of all texts
         self._places += rows.characters.take(self._entries)
 
 
@@ -80,7 +76,7 @@ class OneCursor:
     """
 
     def __init__(self, rows: Rows) -> None:
-        self._rows, self._first = rows, rows.first.data
+        self._rows, self._spans = rows, rows.spans.data
         self._read(ROOT)
 
     @property
@@ -120,10 +116,10 @@ class OneCursor:
 
     def _read(self, node: int) -> None:
         """Find the entries of the longer contexts."""
-        first, self.node, self._longer = self._first, node, []
+        spans, self.node, self._longer = self._spans, node, []
         *longer, self._base = self._rows.contexts[node].tolist()
         for context in longer:
-            begin, end = first[context], first[context + 1]
+            begin, end = spans[context, 0], spans[context, 1]
             if begin < end:
                 self._longer.append((context, begin, end))
 

@@ -33,7 +33,8 @@ class NGramTable:
     gammas   see above
     groups   number of the group of gammas it is in
     chains   all its suffixes that have entries, itself if it has some, the longest first; behind
-             the root, which ends each, NONE: (E + 2, order)
+             the root, which ends each, NONE: (E + 2, order). A node without entries has only the
+             first, whose own chain goes on
 
     For each of the E entries, and one more: ``keys``, parent and character as one number;
     ``alphas``.
@@ -57,7 +58,7 @@ class NGramTable:
 
     @cached_property
     def rows(self) -> Rows:
-        """The same for all characters at once."""
+        """What sampling reads, made when it is first asked for."""
         return Rows(self.tree, self.alphas, self.gammas, self.chains)
 
     def start(self, count: int) -> States:
@@ -65,7 +66,7 @@ class NGramTable:
         return np.full(count, ROOT, np.int32)
 
     def sound(self, nodes: Nodes) -> States:
-        """Return nodes that states can have, which those that can be none are replaced by."""
+        """Return nodes that have entries: the longest suffix of one that does not."""
         found: States = self.chains[np.clip(nodes, ROOT, self.tree.entries), 0]
         return found
 
@@ -108,12 +109,12 @@ class NGramTable:
         chains[ROOT, 0] = ROOT
         parents = tree.parents
         for level in levels:
-            suffixes = chains[self._suffixes(parents[level], tree.characters[level])]
-            nodes = np.arange(level.start, level.stop) + 1
-            own = tree.children[nodes] > 0
-            suffixes[own, 1:] = suffixes[own, :-1]
-            suffixes[own, 0] = nodes[own]
-            chains[nodes] = suffixes
+            suffixes = chains[self._suffixes(parents[level], tree.characters[level]), 0]
+            begin, end = level.start + 1, level.stop + 1
+            chains[begin:end, 0] = suffixes
+            own = np.flatnonzero(tree.children[begin:end])
+            chains[begin + own, 1:] = chains[suffixes[own], :-1]
+            chains[begin + own, 0] = begin + own
 
     def _suffixes(self, parents: Indices, characters: Indices) -> Indices:
         """Return the longest suffix of n-grams, given as parents and characters, among the nodes.

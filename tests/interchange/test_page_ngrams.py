@@ -16,7 +16,7 @@ from charrnn.interchange.page import page as html
 from charrnn.interchange.page.facts import facts
 from charrnn.interchange.page.model import described
 from charrnn.models.ngram import NGrams
-from charrnn.ngrams.cursor import make_cursor
+from charrnn.ngrams.cursor import BatchCursor
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.ngrams.table import GROUPS
 from charrnn.training.next_character import initial_state
@@ -116,8 +116,9 @@ def of_table(model: Model, ids: list[int]) -> tuple[list[int], Any]:
     table = model.ngram.table
     nodes = table.read(table.start(1), np.array(ids)[:, None])[:, 0]
     shares = 1 - model.ngram.weights[table.groups[nodes]]
-    p = make_cursor(table.rows, nodes).p(shares.astype(np.float32))
-    return nodes.tolist(), np.log(np.maximum(p, TINY))
+    cursor = BatchCursor(table.rows, len(nodes))
+    cursor.start(nodes)
+    return nodes.tolist(), np.log(np.maximum(cursor.p(shares.astype(np.float32)), TINY))
 
 
 # A network that is sure of nothing but the first character, whose share can be taken out again.
