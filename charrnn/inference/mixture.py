@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.inference.predictor import NetworkPredictor, Prediction, StepDecoder
-from charrnn.ngrams.cursor import Cursor
-from charrnn.ngrams.table import GROUPS, NGramTable, States
+from charrnn.ngrams.cursor import Cursor, OneCursor, make_cursor
+from charrnn.ngrams.table import GROUPS, NGramTable
+from charrnn.ngrams.tree import States
 from charrnn.nn.cells import Array, Workspace
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.language_model import LanguageModel, ModelState
@@ -41,7 +42,7 @@ ROUNDS = 50
 CAUTION = 30
 
 # Below the smallest probability that a sound table has.
-TINY = np.finfo(np.float32).tiny
+TINY = np.array(np.finfo(np.float32).tiny)
 
 Weights = NDArray[np.float64]
 
@@ -60,7 +61,8 @@ class Mixture:
     def __init__(self, network: LanguageModel, table: NGramTable, weights: Weights) -> None:
         self.network, self.table = network, table
         self.vocab_size, self.config, self.cell = network.vocab_size, network.config, network.cell
-        self._weights = weights.astype(np.float32)[table.groups]
+        # From a node without entries all goes on as from its longest suffix that has some.
+        self._weights = weights.astype(np.float32)[table.groups[table.chains[:, 0]]]
 
     def zero_state(self, batch_size: int) -> ModelState:
         """Return the state before the first character of so many texts."""
@@ -85,8 +87,7 @@ class Mixture:
         """See ``LanguageModel.forward``; logits (T, B, V) are log p."""
         logits, after, cache = self.network.forward(ids, state[:-1], workspaces=workspaces)
         nodes = self.table.read(self.nodes(state), ids)
-        cursor = Cursor(self.table, nodes.size)
-        cursor.start(nodes.ravel())
+        cursor = self.cursor(nodes.ravel())
         log_p = self.mixed(logits.reshape(nodes.size, -1), cursor).reshape(logits.shape)
         return log_p, [*after, _layer(nodes[-1])], cache
 
@@ -111,10 +112,9 @@ class Mixture:
         """See ``Predictor.read``."""
         state = state or self.zero_state(1)
         found = NetworkPredictor(self.network).read(ids, state[:-1])
-        cursor = Cursor(self.table, 1)
-        cursor.start(self.table.read(self.nodes(state), np.asarray(ids)[:, None])[-1])
-        logits = self.mixed(found.logits[None], cursor)[0]
-        return Prediction(logits, [*found.state, _layer(cursor.nodes)])
+        nodes = self.table.read(self.nodes(state), np.asarray(ids)[:, None])[-1]
+        logits = self.mixed(found.logits[None], self.cursor(nodes))[0]
+        return Prediction(logits, [*found.state, _layer(nodes)])
 
     def decoder(self, count: int) -> StepDecoder:
         """See ``Predictor.decoder``."""
@@ -125,35 +125,39 @@ class Mixture:
         nodes: NDArray[Any] = state[-1][0][:, 0]
         return self.table.sound(nodes)
 
+    def cursor(self, nodes: States) -> Cursor:
+        """Return where texts stand in the table, from nodes (B,)."""
+        return make_cursor(self.table.rows, nodes)
+
     def mixed(self, logits: Array, cursor: Cursor) -> Array:
         """Return log p of all characters, (B, V), from logits (B, V) of the network."""
-        if len(logits) == 1:
+        if isinstance(cursor, OneCursor):
             return self._mixed_one(logits[0], cursor)[None]
         p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
         np.exp(p, out=p)
-        share = self._weights[cursor.nodes]
+        share = self._weights.take(cursor.nodes)
         p *= (share / np.add.reduce(p, axis=1))[:, None]
-        p += cursor.distributions(1 - share)
-        with np.errstate(divide="ignore"):  # a sound table makes nothing impossible
-            return np.log(p, out=p)
+        p += cursor.p(1 - share)
+        np.maximum(p, TINY, out=p)
+        return np.log(p, out=p)
 
-    def _mixed_one(self, logits: Array, cursor: Cursor) -> Array:
-        """Do what ``mixed`` does, (V,), to the same last bit and three times as fast."""
+    def _mixed_one(self, logits: Array, cursor: OneCursor) -> Array:
+        """Do what ``mixed`` does, (V,), to the same last bit but faster."""
         p: Array = logits - np.maximum.reduce(logits)
         np.exp(p, out=p)
-        share = self._weights[cursor.nodes[0]]
+        share = self._weights[cursor.node]
         p *= share / np.add.reduce(p)
-        p += cursor.distribution(1 - share)
-        with np.errstate(divide="ignore"):
-            return np.log(p, out=p)
+        p += cursor.p(1 - share)
+        np.maximum(p, TINY, out=p)
+        return np.log(p, out=p)
 
 
 class _MixtureDecoder:
-    """The network's decoder, and the nodes of its samples."""
+    """The network's decoder, and where its samples stand in the table."""
 
     def __init__(self, mixture: Mixture, count: int) -> None:
         self._mixture, self._decoder = mixture, Decoder(mixture.network, count)
-        self._cursor = Cursor(mixture.table, count)
+        self._cursor = mixture.cursor(mixture.table.start(count))
 
     def start(self, state: ModelState) -> None:
         self._decoder.start(state[:-1])
@@ -172,7 +176,7 @@ class _MixtureDecoder:
         self._cursor.select(rows)
 
     def state(self) -> ModelState:
-        return [*self._decoder.state(), _layer(self._cursor.nodes)]
+        return [*self._decoder.state(), _layer(self._mixture.table.sound(self._cursor.nodes))]
 
 
 # What predicts the next character of a text.

@@ -25,10 +25,10 @@ from charrnn.config import Config
 from charrnn.models.runs import with_workers
 from charrnn.models.start import choose_start, measure
 from charrnn.models.text_run import Prepared, prepare
+from charrnn.ngrams.absolute import ngram_nats
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count
 from charrnn.text.corpus import Corpus
-from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.lines import split_lines
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids

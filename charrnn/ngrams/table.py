@@ -9,41 +9,17 @@ alike; see ``kneser_ney``. As only contexts with entries matter, the state of a 
 the node of its longest suffix that has some.
 """
 
-from typing import Any, NamedTuple
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.ngrams.tree import ROOT, Indices, Tree
-
-Nodes = NDArray[np.integer[Any]]
-Floats = NDArray[np.float32]
-States = NDArray[np.int32]
-
-# Behind the end of a chain of suffixes: it has no entries and leaves everything to the next.
-NONE = -1
-
-# Up to so many values, the distributions after all contexts of the same lengths are computed at
-# once.
-AT_ONCE = 1 << 20
+from charrnn.ngrams.rows import Rows
+from charrnn.ngrams.tree import NONE, ROOT, Floats, Indices, Nodes, States, Tree
 
 LARGEST = 1 << 31
 
 # Contexts fall into so many groups by gamma, which falls with how often they were seen.
 GROUPS = 10
-
-
-class EntriesRead(NamedTuple):
-    """N entries that were read, those of the longest contexts first.
-
-    entries      (N,)
-    characters   of each, (N,)
-    texts        index of the text that each was read for, (N,)
-    """
-
-    entries: Indices
-    characters: Indices
-    texts: Indices
 
 
 class NGramTable:
@@ -57,11 +33,11 @@ class NGramTable:
     gammas   see above
     groups   number of the group of gammas it is in
     chains   all its suffixes that have entries, itself if it has some, the longest first; behind
-             the root, which ends each, NONE: (E + 2, order)
-    first    the first of its entries; those of the next begin behind its last
+             the root, which ends each, NONE: (E + 2, order). A node without entries has only the
+             first, whose own chain goes on
 
     For each of the E entries, and one more: ``keys``, parent and character as one number;
-    ``alphas``; ``characters``. ``short``, p of all characters after the first nodes, (n, V).
+    ``alphas``.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -77,25 +53,21 @@ class NGramTable:
         self.alphas = np.append(tree.alphas, np.float16(0)).astype(np.float32)
         self.gammas = np.append(tree.gammas(), 1).astype(np.float32)
         self.groups = np.minimum(self.gammas * GROUPS, GROUPS - 1).astype(np.int64)
-        self.first = np.append(0, np.cumsum(tree.children))
-        self.characters = tree.characters
         self.chains = np.full((len(self.gammas), self.order), NONE, np.int32)
         self._fill_chains(levels)
-        self.short = self._after_short(levels)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What sampling reads, made when it is first asked for."""
+        return Rows(self.tree, self.alphas, self.gammas, self.chains)
 
     def start(self, count: int) -> States:
         """Return the node of nothing for so many texts, (count,)."""
         return np.full(count, ROOT, np.int32)
 
     def sound(self, nodes: Nodes) -> States:
-        """Return nodes, of which those that there are not are replaced."""
-        return np.clip(nodes, ROOT, self.tree.entries).astype(np.int32)
-
-    def longest(self, nodes: Nodes, ids: Nodes) -> Indices:
-        """Return the nodes of the longest contexts that have these characters below them."""
-        entries = self._entry(self.chains[nodes].T, ids)
-        # Nodes of longer contexts have larger numbers; none is the root.
-        found: Indices = entries.max(axis=0, initial=-1) + 1
+        """Return nodes that have entries: the longest suffix of one that does not."""
+        found: States = self.chains[np.clip(nodes, ROOT, self.tree.entries), 0]
         return found
 
     def read(self, nodes: Nodes, ids: Nodes) -> States:
@@ -125,47 +97,6 @@ class NGramTable:
             p = self.alphas[self._entry(contexts, targets)] + self.gammas[contexts] * p
         return p
 
-    def distributions(
-        self, chains: States, shares: Floats, short: Floats
-    ) -> tuple[Floats, EntriesRead]:
-        """Return p of all characters after B contexts, (B, V), and the entries that were read.
-
-        chains   the contexts with their suffixes, (B, order)
-        shares   what to multiply p by, (B,)
-        short    p of all characters after the nodes below its length, whose entries are not read
-        """
-        B, every, V = len(chains), np.arange(len(chains)), self.vocab_size
-        is_longer = len(short) <= chains.T
-        count = np.add.reduce(is_longer)  # of the suffixes of each context that are not short
-        K = int(count.max())
-        contexts = np.ascontiguousarray(chains.T[:K])
-        left = np.concatenate([shares[None], self.gammas[contexts]])
-        np.multiply.accumulate(left, axis=0, out=left)  # what is left for each of a chain
-        p: Floats = short[chains[every, count]]
-        p *= left[count, every, None]
-        begin = self.first[contexts].ravel()
-        sizes = (self.first[contexts + 1].ravel() - begin) * is_longer[:K].ravel()
-        of = np.arange(K * B).repeat(sizes)  # for each entry, the context it belongs to
-        entries = np.arange(len(of)) + (begin - sizes.cumsum() + sizes)[of]
-        characters, texts = self.characters[entries], of % B
-        longer = self.alphas[entries] * left.ravel()[of]
-        p += np.bincount(characters + texts * V, longer, B * V).reshape(B, V)
-        return p, EntriesRead(entries, characters, texts)
-
-    def _after_short(self, levels: list[slice]) -> Floats:
-        """Return the distributions after the shortest contexts, of as many lengths as AT_ONCE."""
-        V = self.vocab_size
-        short = np.full((1, V), self.gammas[ROOT] / V, np.float32)
-        short[0, self.tree.characters[levels[0]]] += self.alphas[levels[0]]
-        for level in levels[:-1]:
-            if (level.stop + 1) * V > AT_ONCE:
-                break
-            nodes = np.arange(level.start, level.stop) + 1
-            ones = np.ones(len(nodes), np.float32)
-            longer, _ = self.distributions(self.chains[nodes], ones, short)
-            short = np.concatenate([short, longer])
-        return short
-
     def _entry(self, nodes: Nodes, ids: Nodes) -> Indices:
         """Return the entry of each character below each node; -1 for none."""
         keys = (nodes * np.int64(self.vocab_size) + ids).astype(self.keys.dtype)
@@ -178,12 +109,12 @@ class NGramTable:
         chains[ROOT, 0] = ROOT
         parents = tree.parents
         for level in levels:
-            suffixes = chains[self._suffixes(parents[level], tree.characters[level])]
-            nodes = np.arange(level.start, level.stop) + 1
-            own = tree.children[nodes] > 0
-            suffixes[own, 1:] = suffixes[own, :-1]
-            suffixes[own, 0] = nodes[own]
-            chains[nodes] = suffixes
+            suffixes = chains[self._suffixes(parents[level], tree.characters[level]), 0]
+            begin, end = level.start + 1, level.stop + 1
+            chains[begin:end, 0] = suffixes
+            own = np.flatnonzero(tree.children[begin:end])
+            chains[begin + own, 1:] = chains[suffixes[own], :-1]
+            chains[begin + own, 0] = begin + own
 
     def _suffixes(self, parents: Indices, characters: Indices) -> Indices:
         """Return the longest suffix of n-grams, given as parents and characters, among the nodes.

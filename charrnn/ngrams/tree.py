@@ -5,6 +5,7 @@ context, the characters on the way to it, and each character below it is an entr
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,14 @@ from numpy.typing import NDArray
 from charrnn.config import MAX_NGRAM
 
 Indices = NDArray[np.int64]
+Nodes = NDArray[np.integer[Any]]
+States = NDArray[np.int32]
+Floats = NDArray[np.float32]
 
 ROOT = 0
+
+# Behind the end of a chain of suffixes: it has no entries and leaves everything to the next.
+NONE = -1
 
 
 @dataclass(frozen=True)

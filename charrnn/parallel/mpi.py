@@ -120,7 +120,9 @@ class MpiGroup:
         """Make what each process wrote anywhere into a shared array visible to all."""
         self.crew.memory.barrier()
         if len(self.world.machines) > 1 and self.world.row == 0:
-            self.world.wait(self.world.leaders.Iallreduce(MPI.IN_PLACE, array))
+            total = np.empty_like(array)
+            self.world.wait(self.world.leaders.Iallreduce(array, total))
+            array[...] = total
         self.crew.memory.barrier()
 
     def broadcast(self, array: NDArray[Any]) -> None:

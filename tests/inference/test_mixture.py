@@ -84,10 +84,35 @@ def test_sampling_sees_the_same_distribution_as_scoring() -> None:
         np.testing.assert_allclose(logits[:, NEW[at]], log_p[at - 1], atol=1e-4)
         np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-5)
         logits = decoder.feed(NEW[at : at + 1].repeat(3))
+        expected_nodes = MIXTURE.read(NEW[: at + 1]).state[-1][0].repeat(3, axis=0)
+        np.testing.assert_array_equal(decoder.state()[-1][0], expected_nodes)
     again = MIXTURE.read(NEW[20:], MIXTURE.read(NEW[:20]).state)
     np.testing.assert_allclose(again.logits, logits[0], atol=1e-4)
     state = [tuple(part[:1] for part in layer) for layer in decoder.state()]
     np.testing.assert_array_equal(prediction_of(MIXTURE, state).logits, logits[0])
+
+
+def test_samples_that_are_selected_go_on_where_they_were() -> None:
+    texts = IDS[: 3 * 40].reshape(3, 40)
+    decoder, rows = MIXTURE.decoder(3), np.array([2, 2, 0])
+    decoder.start(MIXTURE.zero_state(1))
+    for ids in texts.T[:-1]:
+        decoder.feed(ids)
+    decoder.select(rows)
+    found = decoder.feed(texts[rows, -1])
+    expected, _, _ = MIXTURE.forward(texts.T, MIXTURE.zero_state(3))
+    np.testing.assert_allclose(found, expected[-1, rows], atol=1e-4)
+    assert not np.allclose(found[1], found[2])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
+    sure = make_network()
+    sure.flat *= 1000
+    decoder = Mixture(sure, TABLE, np.ones(GROUPS)).decoder(count)
+    logits = decoder.feed(np.zeros(count, np.int64))
+    assert logits.min() < -80
+    assert np.isfinite(logits).all()
 
 
 def test_a_sample_does_not_depend_on_its_batch() -> None:

@@ -16,7 +16,7 @@ from charrnn.interchange.page import page as html
 from charrnn.interchange.page.facts import facts
 from charrnn.interchange.page.model import described
 from charrnn.models.ngram import NGrams
-from charrnn.ngrams.cursor import Cursor
+from charrnn.ngrams.cursor import BatchCursor
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.ngrams.table import GROUPS
 from charrnn.training.next_character import initial_state
@@ -113,14 +113,12 @@ def test_lines_are_those_of_the_command_line(tmp_path: Path) -> None:
 def of_table(model: Model, ids: list[int]) -> tuple[list[int], Any]:
     """Return the nodes on the way through a text, and log p of all characters after each."""
     assert model.ngram is not None
-    table, nodes, log_p = model.ngram.table, [], []
-    cursor = Cursor(table, 1)
-    for one in ids:
-        cursor.feed(np.array([one]))
-        nodes.append(int(cursor.nodes[0]))
-        share = 1 - model.ngram.weights[table.groups[nodes[-1]]]
-        log_p.append(np.log(np.maximum(cursor.distribution(np.float32(share)), TINY)))
-    return nodes, np.stack(log_p)
+    table = model.ngram.table
+    nodes = table.read(table.start(1), np.array(ids)[:, None])[:, 0]
+    shares = 1 - model.ngram.weights[table.groups[nodes]]
+    cursor = BatchCursor(table.rows, len(nodes))
+    cursor.start(nodes)
+    return nodes.tolist(), np.log(np.maximum(cursor.p(shares.astype(np.float32)), TINY))
 
 
 # A network that is sure of nothing but the first character, whose share can be taken out again.

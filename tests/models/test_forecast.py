@@ -18,9 +18,9 @@ from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, TIMES, forecast
 from charrnn.models.runs import NOTHING
 from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun, prepare
+from charrnn.ngrams import absolute as ngrams
+from charrnn.ngrams.absolute import ngram_nats
 from charrnn.text.corpus import Corpus, read_corpus
-from charrnn.text.doctor import ngrams
-from charrnn.text.doctor.ngrams import ngram_nats
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import budget

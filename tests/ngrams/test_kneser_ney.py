@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from charrnn.ngrams import counting
 from charrnn.ngrams.counting import count_ngrams
-from charrnn.ngrams.cursor import Cursor
+from charrnn.ngrams.cursor import OneCursor
 from charrnn.ngrams.kneser_ney import build_tree, discounts
 from charrnn.ngrams.table import NGramTable
 from charrnn.text.lines import as_lines
@@ -35,9 +35,9 @@ def node(found: NGramTable, context: Any) -> Any:
 
 
 def all_p(found: NGramTable, context: Any) -> Any:
-    cursor = Cursor(found, 1)
+    cursor = OneCursor(found.rows)
     cursor.start(node(found, context))
-    return cursor.distributions(np.ones(1, np.float32))[0]
+    return cursor.p(np.float32(1))
 
 
 @settings(max_examples=60, deadline=None)

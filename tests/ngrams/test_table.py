@@ -7,32 +7,38 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from charrnn.ngrams import table as table_module
-from charrnn.ngrams.cursor import Cursor
+from charrnn.ngrams import rows as rows_module
+from charrnn.ngrams.cursor import BatchCursor, Cursor, OneCursor
 from charrnn.ngrams.kneser_ney import build_tree
+from charrnn.ngrams.rows import Rows
 from charrnn.ngrams.table import NGramTable
 from charrnn.ngrams.tree import Tree
 from tests.ngrams.test_kneser_ney import MOULIN
 
 CHARACTERS = sorted(set(MOULIN))
+V = len(CHARACTERS)
 IDS = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
-TREE = build_tree(IDS[:20_000], len(CHARACTERS), 6, most=15_000)
-with mock.patch.object(table_module, "AT_ONCE", 0):
-    TABLE = NGramTable(TREE)
-# The same, with the distributions of contexts of one and two characters computed beforehand.
-with mock.patch.object(table_module, "AT_ONCE", 2000 * len(CHARACTERS)):
-    SHORT = NGramTable(TREE)
+TREE = build_tree(IDS[:20_000], V, 6, most=15_000)
+TABLE = NGramTable(TREE)
 JUDGED = IDS[20_000:20_600]
 
-both = pytest.mark.parametrize("found", [TABLE, SHORT], ids=["none short", "some short"])
+
+def rows_with(numbers: int) -> Rows:
+    """Return what is read of the table, with so many numbers for short contexts."""
+    with mock.patch.object(rows_module, "AT_ONCE", numbers):
+        return NGramTable(TREE).rows
 
 
-def ones(count: int) -> Any:
-    return np.ones(count, np.float32)
+# Only the empty context is short; contexts of up to two characters are; all are.
+ROWS = {"none": rows_with(0), "some": rows_with(2000 * V), "all": rows_with(10**9)}
+every_rows = pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 
 
-def test_the_second_table_has_more_short_contexts_but_not_all() -> None:
-    assert 1 == len(TABLE.short) < 100 < len(SHORT.short) < TREE.entries / 3
+def test_contexts_are_short_that_have_room() -> None:
+    assert len(ROWS["none"].p) == 1
+    assert 100 < len(ROWS["some"].p) < 2000
+    assert len(ROWS["all"].p) > TREE.entries / 2
+    assert [rows.longer for rows in ROWS.values()] == [5, 3, 0]
 
 
 def test_reading_at_once_equals_reading_in_pieces() -> None:
@@ -42,55 +48,61 @@ def test_reading_at_once_equals_reading_in_pieces() -> None:
     np.testing.assert_array_equal(TABLE.read(first[-1], texts[37:]), whole[37:])
 
 
-@both
+@every_rows
 @pytest.mark.parametrize("count", [1, 6])
-def test_steps_lead_where_reading_does_with_or_without_distributions(
-    found: NGramTable, count: int
-) -> None:
+def test_steps_lead_where_reading_does(rows: Rows, count: int) -> None:
     texts = JUDGED.reshape(6, -1).T[:, :count]
-    cursor, other = Cursor(found, count), Cursor(found, count)
-    for ids, nodes in zip(texts, found.read(found.start(count), texts), strict=True):
+    cursor: Cursor = OneCursor(rows) if count == 1 else BatchCursor(rows, count)
+    for ids, nodes in zip(texts, TABLE.read(TABLE.start(count), texts), strict=True):
         cursor.feed(ids)
-        other.feed(ids)
-        np.testing.assert_array_equal(cursor.nodes, nodes)
-        np.testing.assert_array_equal(other.nodes, nodes)
-        cursor.distributions(ones(count))  # so that the next step knows its entries
+        np.testing.assert_array_equal(TABLE.sound(cursor.nodes), nodes)
 
 
-@both
-def test_distributions_do_not_depend_on_the_batch(found: NGramTable) -> None:
-    nodes = found.read(found.start(1), JUDGED[:, None])[:, 0]
-    batch, one = Cursor(found, len(nodes)), Cursor(found, 1)
+@every_rows
+def test_p_is_that_of_the_table_and_does_not_depend_on_the_batch(rows: Rows) -> None:
+    nodes = TABLE.read(TABLE.start(1), JUDGED[:, None])[:, 0]
+    assert len(set(nodes.tolist())) > 100
+    shares = np.linspace(0.1, 1, len(nodes), dtype=np.float32)
+    batch, one = BatchCursor(rows, len(nodes)), OneCursor(rows)
     batch.start(nodes)
-    p = batch.distributions(np.float32(0.3) * ones(len(nodes)))
-    np.testing.assert_allclose(p.sum(axis=1), 0.3, rtol=1e-5)
-    for row, start in zip(p, nodes, strict=True):
-        one.start(np.array([start]))
-        np.testing.assert_array_equal(one.distributions(np.float32(0.3) * ones(1))[0], row)
-    exact = found.probabilities(nodes[:-1], JUDGED[1:])
-    np.testing.assert_allclose(p[np.arange(len(exact)), JUDGED[1:]], 0.3 * exact, rtol=1e-4)
+    p = batch.p(shares)
+    every = np.broadcast_to(np.arange(V), p.shape)
+    expected = TABLE.probabilities(nodes[:, None].repeat(V, 1), every)
+    np.testing.assert_allclose(p, expected * shares[:, None], rtol=1e-5)
+    np.testing.assert_allclose(p.sum(axis=1), shares, rtol=1e-5)
+    for row, node, share in zip(p, nodes, shares, strict=True):
+        one.start(np.array([node]))
+        np.testing.assert_array_equal(one.p(share), row)
 
 
-@both
-def test_rows_are_selected(found: NGramTable) -> None:
-    texts = JUDGED[:300].reshape(3, -1).T
-    cursor, whole = Cursor(found, 3), found.read(found.start(3), texts)
-    rows = np.array([2, 2, 0])
+@every_rows
+def test_texts_are_selected(rows: Rows) -> None:
+    texts, numbers = JUDGED[:300].reshape(3, -1).T, np.array([2, 2, 0])
+    whole, cursor = TABLE.read(TABLE.start(3), texts), BatchCursor(rows, 3)
     for before, ids, after in zip(whole, texts[1:], whole[1:], strict=False):
         cursor.start(before)
-        cursor.distributions(ones(3))
-        cursor.select(rows)
-        cursor.feed(ids[rows])
-        np.testing.assert_array_equal(cursor.nodes, after[rows])
-        cursor.distributions(ones(3))
-        cursor.start(before)  # somewhere else, what was read counts no more
-        cursor.feed(ids)
-        np.testing.assert_array_equal(cursor.nodes, after)
+        cursor.select(numbers)
+        cursor.feed(ids[numbers])
+        np.testing.assert_array_equal(TABLE.sound(cursor.nodes), after[numbers])
+
+
+@every_rows
+def test_a_node_without_entries_is_as_good_as_its_longest_suffix_with_some(rows: Rows) -> None:
+    nodes = np.flatnonzero(TREE.children == 0)[:: TREE.entries // 500]
+    batch, other = BatchCursor(rows, len(nodes)), BatchCursor(rows, len(nodes))
+    batch.start(nodes)
+    other.start(TABLE.sound(nodes))
+    shares = np.ones(len(nodes), np.float32)
+    np.testing.assert_array_equal(batch.p(shares), other.p(shares))
 
 
 def test_nodes_that_there_are_not_are_replaced() -> None:
     nodes = TABLE.sound(np.array([-5, 3, 2**31 - 1]))
     assert TABLE.read(nodes, JUDGED[:3, None].repeat(3, axis=1)).shape == (3, 3)
+    # Nor can a text be at a node that has no entries.
+    nodes = TABLE.sound(np.arange(TREE.entries + 1))
+    assert (TREE.children[nodes] > 0).all()
+    assert (nodes[TREE.children > 0] == np.flatnonzero(TREE.children)).all()
 
 
 def _changed(name: str, at: int, value: float) -> Tree:
