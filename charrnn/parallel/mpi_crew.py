@@ -8,6 +8,7 @@ import io
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,18 @@ class Crew:
         result = getattr(self, name)(*args)
         self.broken = False
         return result
+
+    def iterate(self, method: str, args: tuple[object, ...]) -> Iterator[Any]:
+        """Have all processes run a generator method of the task; yield what it yields here.
+
+        It must be run to its end before the next command. Raises WorkerLostError.
+        """
+        if self.broken:
+            raise WorkerLostError
+        self.broken = True  # until all have done it
+        self.world.send(("exhaust", (method, args)))
+        yield from getattr(self.task, method)(*args)
+        self.broken = False
 
     def move(self, array: NDArray[Any]) -> Place:
         """Copy an array to where all processes have it, once for each machine."""
@@ -134,6 +147,11 @@ class Crew:
     def call(self, method: str, args: tuple[object, ...]) -> Any:  # noqa: ANN401
         """Run a method of the task."""
         return getattr(self.task, method)(*args)
+
+    def exhaust(self, method: str, args: tuple[object, ...]) -> None:
+        """Run a generator method of the task to its end."""
+        for _ in getattr(self.task, method)(*args):
+            pass
 
     def leave_task(self) -> None:
         """Forget the task."""
