@@ -226,7 +226,7 @@ def make_step(
 
     Raises ConfigError for more processes than a batch has samples.
     """
-    if group.machines > 1 and run.sync_every != 1:
+    if group.machines > 1 and 1 not in {run.sync_every, state.sync_every}:
         return LocalSteps(state, objective, config, run, cast("Machines", group))
     step = DataParallelStep(state, objective, config, group)
     if run.sync_every not in {1, "auto"} and state.sync_every is None:
