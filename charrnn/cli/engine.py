@@ -20,8 +20,8 @@ from charrnn.parallel.launcher import launched
 if TYPE_CHECKING:
     from charrnn.config import EngineName
 
-# The commands that have this option.
-COMMANDS = {"train", "train-classifier"}
+# The commands that share their work among the processes; of these, "sample" and "score" always do.
+COMMANDS = {"train", "train-classifier", "sample", "score"}
 
 _silenced: "tuple[TextIO, TextIO] | None" = None
 
@@ -53,6 +53,15 @@ def with_engine(options: Mapping[str, Any]) -> Mapping[str, Any]:
     if engine == "mpi" and not connected():
         raise typer.Exit
     return {**options, "engine": engine}
+
+
+def join() -> None:
+    """Share the work with the other processes that a launcher started, if there are any.
+
+    Ends a process that has served another one. Raises TrainingError if MPI cannot be used.
+    """
+    if settled_engine(None, None) == "mpi" and not connected():
+        raise typer.Exit
 
 
 def settled_engine(choice: EngineChoice | None, workers: int | None) -> "EngineName":
@@ -88,14 +97,15 @@ def connected() -> bool:
     found = launched()
     assert found is not None  # noqa: S101  # as ``settled_engine`` has seen
     if os.name != "posix":
-        raise TrainingError("MPI works on Linux and macOS only", hint="--engine processes")
+        raise TrainingError(
+            "MPI works on Linux and macOS only", hint="start a single process instead"
+        )
     try:
         from charrnn.parallel import mpi
     except ConfigError:
         raise TrainingError(
             f"{found.by} has started {found.size} processes, which need the package mpi4py",
-            hint="pip install 'charrnn[mpi]'; or --engine processes, which makes each a run of its "
-            "own",
+            hint="pip install 'charrnn[mpi]'; or start a single process",
         ) from None
     return mpi.connect(found)
 

@@ -38,6 +38,8 @@ class LineWorkers:
             return self.batches.sums(ids, starts, steps)
         S = len(steps)
         self._ids[: len(ids)], self._starts[:S], self._steps[:S] = ids, starts, steps
+        for array in self._sums.first(S):
+            array[...] = 0
         self.group.call("score_part", len(ids), S)
         return self._sums.first(S).copy()
 
@@ -45,8 +47,12 @@ class LineWorkers:
         """Score this process's share of the batches, into the shared arrays."""
         sums = self._sums.first(count)
         ids, starts, steps = self._ids[:length], self._starts[:count], self._steps[:count]
+        if self.group.scattered:
+            for array in (ids, starts, steps, *sums):
+                self.group.broadcast(array)
         self.batches.add_sums(ids, starts, steps, sums, (self.group.rank, self.group.size))
-        self.group.barrier()
+        for array in sums:
+            self.group.merge(array)
 
     def close(self) -> None:
         """End the other processes."""

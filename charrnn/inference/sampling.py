@@ -236,13 +236,15 @@ class _SamplingTask:
 
     def write(self, begin: int, end: int) -> None:
         """Generate this process's part of the samples from ``begin`` to ``end``."""
-        own = self.group.part(end - begin)
+        count = end - begin
+        own = self.group.part(count)
         samples = range(begin, end)[own]
         self.nats[own] = 0
         if samples:
             fill = self._fill if self._controls is None else self._fill_controlled
             fill(samples, own)
-        self.group.barrier()
+        for array in (self.ids, self.sizes, self.nats):
+            self.group.all_gather(array[:count])
 
     def _fill(self, samples: range, own: slice) -> None:
         self.sizes[own] = length = self.ids.shape[1]

@@ -138,6 +138,10 @@ class ForkedGroup:
         """Wait until every process has written its part; the memory is shared."""
         self.barrier()
 
+    def merge(self, array: NDArray[Any]) -> None:  # noqa: ARG002
+        """Wait until every process has written; the memory is shared."""
+        self.barrier()
+
     def broadcast(self, array: NDArray[Any]) -> None:  # noqa: ARG002
         """Wait until rank 0 has written; the memory is shared."""
         self.barrier()

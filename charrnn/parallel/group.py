@@ -114,6 +114,13 @@ class Group(Collectives, Protocol):
         """
         ...
 
+    def merge(self, array: NDArray[Any]) -> None:
+        """Make what each process wrote anywhere into a shared array visible to all.
+
+        No two have written the same element, and one that a process did not write is zero.
+        """
+        ...
+
     def broadcast(self, array: NDArray[Any]) -> None:
         """Make what rank 0 wrote into a shared array visible to all."""
         ...
@@ -212,6 +219,9 @@ class SingleProcess:
         return row
 
     def all_gather(self, array: NDArray[Any]) -> None:
+        """Do nothing."""
+
+    def merge(self, array: NDArray[Any]) -> None:
         """Do nothing."""
 
     def broadcast(self, array: NDArray[Any]) -> None:

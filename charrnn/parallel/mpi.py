@@ -35,7 +35,9 @@ class MpiGroup:
         self.machines, self.here = len(self.world.machines), Here(crew)
         self.signal: int | None = None
         self._round: Iterator[Any] = iter(())
+        self._group = crew.groups
         self._numbers: list[int] = []
+        self._moved: list[int] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _own_group, ()
@@ -55,22 +57,23 @@ class MpiGroup:
         """Send the task to all processes."""
         pickled = io.BytesIO()
         TaskPickler(pickled, self.crew.memory.pieces, self._move).dump(task)
-        self.crew.task = task
-        self.crew.command("start", pickled.getvalue(), self._numbers)
+        self.crew.tasks[self._group] = task
+        self.crew.command("start", self._group, pickled.getvalue(), self._numbers)
 
     def _move(self, array: NDArray[Any]) -> Place:
         place = self.crew.move(array)
         if place.memory in self.crew.memory.pieces:
             self._numbers.append(place.memory)
+            self._moved.append(place.memory)
         return place
 
     def call(self, method: str, *args: object) -> Any:  # noqa: ANN401
         """Have every process run this method of its task."""
-        return self.crew.command("call", method, args)
+        return self.crew.command("call", self._group, method, args)
 
     def iterate(self, method: str, *args: object) -> Iterator[Any]:
         """Have every process run this generator method of its task to the end."""
-        self._round = self.crew.iterate(method, args)
+        self._round = self.crew.iterate(self._group, method, args)
         return self._round
 
     def barrier(self) -> None:
@@ -122,6 +125,13 @@ class MpiGroup:
             world.wait(world.leaders.Iallgatherv(MPI.IN_PLACE, everything))
         self.crew.memory.barrier()
 
+    def merge(self, array: NDArray[Any]) -> None:
+        """Make what each process wrote anywhere into a shared array visible to all."""
+        self.crew.memory.barrier()
+        if self.machines > 1 and self.row == 0:
+            self.world.wait(self.world.leaders.Iallreduce(MPI.IN_PLACE, array))
+        self.crew.memory.barrier()
+
     def broadcast(self, array: NDArray[Any]) -> None:
         """Make what rank 0 wrote into a shared array visible to all."""
         self.crew.memory.broadcast(array.reshape(-1).view(np.uint8))
@@ -157,8 +167,10 @@ class MpiGroup:
         with contextlib.suppress(WorkerLostError):
             for _ in self._round:  # the others are in the middle of it
                 pass
+        self.crew.tasks.pop(self._group, None)
         if not self.crew.broken:
-            self.crew.command("leave_task")
+            self.crew.command("leave_task", self._group)
+            self.crew.memory.unused += self._moved
 
 
 _crew: Crew | None = None
@@ -189,6 +201,11 @@ def connect(found: Launched) -> bool:
         return True
     _crew.serve()
     return False
+
+
+def processes() -> int:
+    """Return how many processes have been connected; 0 before ``connect``."""
+    return 0 if _crew is None else _crew.world.size
 
 
 def make_group() -> MpiGroup:

@@ -30,8 +30,9 @@ IN_MEMORY = 1 << 26
 class Crew:
     """The processes of a world, led by rank 0.
 
-    task     what this process works on
-    group    the group that was made last
+    tasks    what this process works on, by the number of the group
+    group    the group that was made last, and
+    groups   how many were made
     broken   True if a process is lost, or was left in the middle of a command
     signal   the first signal that asked this process to end; rank 0 handles its own
     """
@@ -40,8 +41,9 @@ class Crew:
         self.world, self.memory = world, SharedMemory(world)
         self.broken = self._ended = False
         self.signal: int | None = None
-        self.task: Any = None
+        self.tasks: dict[int, Any] = {}
         self.group: Any = None
+        self.groups = 0
         self._make_group = make_group
         self._moving: NDArray[np.uint8] | None = None
         self._stored: dict[int, tuple[NDArray[Any], int]] = {}
@@ -64,16 +66,16 @@ class Crew:
         self.broken = False
         return result
 
-    def iterate(self, method: str, args: tuple[object, ...]) -> Iterator[Any]:
-        """Have all processes run a generator method of the task; yield what it yields here.
+    def iterate(self, group: int, method: str, args: tuple[object, ...]) -> Iterator[Any]:
+        """Have all processes run a generator method of a group's task; yield what it yields here.
 
         It must be run to its end before the next command. Raises WorkerLostError.
         """
         if self.broken:
             raise WorkerLostError
         self.broken = True  # until all have done it
-        self.world.send(("exhaust", (method, args)))
-        yield from getattr(self.task, method)(*args)
+        self.world.send(("exhaust", (group, method, args)))
+        yield from getattr(self.tasks[group], method)(*args)
         self.broken = False
 
     def move(self, array: NDArray[Any]) -> Place:
@@ -82,7 +84,6 @@ class Crew:
         if array.nbytes <= IN_MEMORY:
             number = self.command("make", array.nbytes)
             self.memory.pieces[number][...] = array.reshape(-1).view(np.uint8)
-            self.memory.unused.append(number)  # as soon as the next group begins
         elif id(array) in self._stored:  # a text, which several groups have
             _, number = self._stored[id(array)]
         else:
@@ -124,8 +125,8 @@ class Crew:
 
     def begin(self, unused: list[int]) -> Any:  # noqa: ANN401  # what ``make_group`` makes
         """Make a group."""
-        self.task = None
         self.memory.free(unused)
+        self.groups += 1
         self.group = self._make_group(self)
         return self.group
 
@@ -137,25 +138,25 @@ class Crew:
         """Make a file of an array of rank 0."""
         return self.memory.store(size, self._moving)
 
-    def start(self, pickled: bytes, numbers: list[int]) -> None:
-        """Give each process the task, and what is in the shared memory of rank 0."""
+    def start(self, group: int, pickled: bytes, numbers: list[int]) -> None:
+        """Give each process the task of a group, and what is in the shared memory of rank 0."""
         for number in numbers:
             self.memory.broadcast(self.memory.pieces[number])
         if self.world.rank:
-            self.task = TaskUnpickler(io.BytesIO(pickled), self.memory.pieces).load()
+            self.tasks[group] = TaskUnpickler(io.BytesIO(pickled), self.memory.pieces).load()
 
-    def call(self, method: str, args: tuple[object, ...]) -> Any:  # noqa: ANN401
-        """Run a method of the task."""
-        return getattr(self.task, method)(*args)
+    def call(self, group: int, method: str, args: tuple[object, ...]) -> Any:  # noqa: ANN401
+        """Run a method of the task of a group."""
+        return getattr(self.tasks[group], method)(*args)
 
-    def exhaust(self, method: str, args: tuple[object, ...]) -> None:
-        """Run a generator method of the task to its end."""
-        for _ in getattr(self.task, method)(*args):
+    def exhaust(self, group: int, method: str, args: tuple[object, ...]) -> None:
+        """Run a generator method of the task of a group to its end."""
+        for _ in getattr(self.tasks[group], method)(*args):
             pass
 
-    def leave_task(self) -> None:
-        """Forget the task."""
-        self.task = None
+    def leave_task(self, group: int) -> None:
+        """Forget the task of a group, if it had one."""
+        self.tasks.pop(group, None)
 
     def end(self) -> None:
         """Be the last command."""

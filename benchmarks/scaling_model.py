@@ -1,0 +1,88 @@
+"""What many machines would do, from the time of a step on one: the alpha-beta model.
+
+    python benchmarks/scaling_model.py --step 1x512=0.045 --step 2x1024=0.45
+
+Prints, for each network, link and number of machines M, how many times as many characters are read
+in a second as on one machine, whose step takes T seconds. Every machine has a batch of its own.
+
+A message of n bytes takes alpha + n / beta (Hockney 1994), alpha being the latency in seconds and
+beta the bandwidth in bytes per second. With S bytes of weights, a step exchanges
+
+    reduce_scatter of gradients   log2(M) alpha + (M - 1) / M  S / beta     recursive halving
+    all_gather of weights         the same                                  recursive doubling
+    the command of rank 0, and two sums of a few numbers   3 log2(M) alpha
+
+(Thakur, Rabenseifner & Gropp 2005), and with --sync-every N, only every Nth step does. So
+
+    speedup(M) = M T / (T + (5 log2(M) alpha + 2 (M - 1) / M  S / beta) / N)
+"""
+
+import argparse
+import math
+
+from measuring import heading, row
+
+FLOAT = 4  # bytes of a weight
+
+# Latency in seconds and bandwidth in bytes per second, of messages between two processes.
+LINKS = {
+    "10 Gbit/s Ethernet": (50e-6, 1.25e9),
+    "100 Gbit/s Ethernet": (20e-6, 12.5e9),
+    "InfiniBand, 200 Gbit/s": (2e-6, 25e9),
+}
+MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+ROUNDS = (1, 32)
+
+
+def weights(layers: int, hidden: int, vocab: int) -> int:
+    """Return the number of parameters of an LSTM with one-hot input and a linear output."""
+    recurrent = sum(
+        4 * hidden * ((vocab if layer == 0 else hidden) + hidden + 2) for layer in range(layers)
+    )
+    return recurrent + vocab * (hidden + 1)
+
+
+def exchange(machines: int, size: float, alpha: float, beta: float) -> float:
+    """Return the seconds that a synchronization takes.
+
+    size          of the weights in bytes
+    alpha, beta   latency in seconds, bandwidth in bytes per second
+    """
+    return 5 * math.log2(machines) * alpha + 2 * (machines - 1) / machines * size / beta
+
+
+def speedup(machines: int, step: float, synchronization: float, every: int = 1) -> float:
+    """Return how many times as much all machines read as one, in the same time."""
+    return machines * step / (step + synchronization / every)
+
+
+def main() -> None:
+    """Print a table for each network."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--step", action="append", required=True, metavar="LAYERSxUNITS=SECONDS",
+        help="a network, and how long a step takes on one machine",
+    )  # fmt: skip
+    parser.add_argument("--vocab", type=int, default=65, help="number of characters")
+    given = parser.parse_args()
+    for text in given.step:
+        name, _, seconds = text.partition("=")
+        layers, _, hidden = name.partition("x")
+        size, step = FLOAT * weights(int(layers), int(hidden), given.vocab), float(seconds)
+        print(f"\nlstm {name}: {size / 1e6:.1f} MB of weights, {1000 * step:.0f} ms a step\n")
+        heading("machines", *(f"{link}, N = {every}" for link in LINKS for every in ROUNDS))
+        for machines in MACHINES:
+            row(
+                str(machines),
+                *(
+                    f"{speedup(machines, step, exchange(machines, size, *link), every):,.1f}"
+                    for link in LINKS.values()
+                    for every in ROUNDS
+                ),
+            )
+
+
+if __name__ == "__main__":
+    main()
