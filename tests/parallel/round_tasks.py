@@ -3,7 +3,9 @@
 Prints "all well" in rank 0 if everything is as it should be.
 """
 
+import os
 import sys
+import traceback
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -17,6 +19,7 @@ from charrnn.parallel import mpi
 from charrnn.parallel.launcher import launched
 from charrnn.text.batches import EVERY, Batch, Batches
 from charrnn.text.windows import Streams
+from charrnn.training import local_steps
 from charrnn.training.local_steps import LocalSteps
 from charrnn.training.loop import Event, train_events
 from charrnn.training.next_character import NextCharacter, initial_state
@@ -69,6 +72,9 @@ class Part(Batches):
     def at(self, step: int, samples: slice = EVERY) -> Batch:
         assert samples == slice(0, self.batch_size)
         return self.whole.at(step, self.samples)
+
+    def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
+        raise NotImplementedError
 
 
 class PartOfStreams(Part, Streams):
@@ -184,11 +190,20 @@ def check_auto(machines: int) -> None:
 def main() -> None:
     found = launched()
     assert found is not None
-    import charrnn.training.local_steps as module  # noqa: PLC0415
-
-    module.LocalSteps = Watched  # type: ignore[misc]
+    local_steps.LocalSteps = Watched  # type: ignore[misc,assignment]
     if not mpi.connect(found):
         return
+    try:
+        check()
+    except BaseException:  # noqa: BLE001  # whatever it is, nobody is to wait
+        traceback.print_exc()
+        os._exit(1)
+    sys.stdout.write("all well\n")
+    mpi.finish(0)
+
+
+def check() -> None:
+    """Check everything."""
     world = mpi.make_group().crew.world
     rows = config_of(steps=1).data.batch_size
     parts = [
@@ -200,8 +215,6 @@ def main() -> None:
     check_a_number_that_is_none()
     check_an_end_in_the_middle()
     check_auto(len(parts))
-    sys.stdout.write("all well\n")
-    mpi.finish(0)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def test_meetings_take_a_tenth_of_the_time_unless_a_round_would_last_too_long(
 
 
 def test_on_one_machine_there_is_nothing_to_do(text: Path) -> None:
-    same = ["train", text, *RUN, "--steps", "6", "-o", "m.npz", "--overwrite"]
+    same: list[str | Path] = ["train", text, *RUN, "--steps", "6", "-o", "m.npz", "--overwrite"]
     said = "warning: --sync-every does nothing: all processes are on one machine"
     assert ok(*same, "--sync-every", "4", cwd=text.parent).err.count(said) == 1
     assert Model.load(text.parent / "m.npz").config.run.sync_every == 4
@@ -83,7 +83,7 @@ def test_on_one_machine_there_is_nothing_to_do(text: Path) -> None:
 
 
 def test_what_cannot_be_is_refused(text: Path) -> None:
-    same = ["train", text, *RUN, "--steps", "6", "-o", "m.npz"]
+    same: list[str | Path] = ["train", text, *RUN, "--steps", "6", "-o", "m.npz"]
     for wrong in ("0", "-3", "often", "1.5", "", "²"):
         fails(2, f"{wrong!r} is not a number of steps", *same, f"--sync-every={wrong}",
               cwd=text.parent)  # fmt: skip
@@ -195,6 +195,29 @@ def test_a_time_limit_ends_the_run_with_its_round(text: Path) -> None:
     assert 1.5 < model.progress.seconds < 4
     assert logged_steps(text.parent / "log") == model.progress.step
     assert f"{model.progress.step} steps in" in done.err
+
+
+@mpich
+def test_only_states_of_all_machines_are_saved(text: Path) -> None:
+    script = text.parent / "told.py"
+    script.write_text(
+        "import sys\n"
+        "from charrnn.cli import main, run\n"
+        "run.SAVE_EVERY_SECONDS = 0\n"
+        "save = run.TrainingCommand.save\n"
+        "def told(self, made):\n"
+        "    sys.stderr.write(f'saved at {made.state.progress.step}\\n')\n"
+        "    save(self, made)\n"
+        "run.TrainingCommand.save = told\n"
+        "main()\n"
+    )
+    train = ["train", "text.txt", *RUN, "-o", "m.npz", "--steps", "40", "--sync-every", "8", "-q"]
+    done = subprocess.run(
+        [MPIEXEC, "-n", "2", sys.executable, str(script), *train],
+        cwd=text.parent, env=TWO, capture_output=True, check=True, timeout=LIMIT,
+    )  # fmt: skip
+    steps = [int(line.split()[-1]) for line in done.stderr.decode().splitlines()]
+    assert steps == [8, 16, 24, 32, 40, 40]
 
 
 @mpi
