@@ -68,10 +68,10 @@ class SlowNetwork:
         """Send a few numbers."""
         return self._slow(self.comm.Iallgather(own, table), own.nbytes)
 
-    def Ireduce_scatter(self, place: Any, rows: "NDArray[Any]", counts: list[int]) -> Any:
+    def Ireduce_scatter(self, row: "NDArray[Any]", total: "NDArray[Any]", counts: list[int]) -> Any:
         """Send to each machine what it sums."""
-        sent = rows.nbytes * (1 - 1 / len(counts))
-        return self._slow(self.comm.Ireduce_scatter(place, rows, counts), sent)
+        sent = row.nbytes - total.nbytes
+        return self._slow(self.comm.Ireduce_scatter(row, total, counts), sent)
 
     def Iallgatherv(self, place: Any, everything: list[Any]) -> Any:
         """Send what this machine has, to all others."""

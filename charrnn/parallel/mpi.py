@@ -103,11 +103,14 @@ class MpiGroup:
         barrier()
         if world.row == 0:
             counts = [part.stop - part.start for part in self._machine_parts(length)]
-            world.wait(world.leaders.Ireduce_scatter(MPI.IN_PLACE, rows[0], counts))
+            # Not in place: MPICH would copy a part onto itself if it is longer than those before.
+            total = np.empty(counts[world.number], rows.dtype)
+            world.wait(world.leaders.Ireduce_scatter(rows[0], total, counts))
+            rows[0, : len(total)] = total
         barrier()
         begin, own = self.machine_part(length).start, self.part(length)
-        total: NDArray[Any] = rows[0, own.start - begin : own.stop - begin]
-        return total
+        result: NDArray[Any] = rows[0, own.start - begin : own.stop - begin]
+        return result
 
     def all_gather(self, array: NDArray[Any]) -> None:
         """Make the part of a shared array that each process wrote visible to all."""
