@@ -67,15 +67,15 @@ class LocalSteps(DataParallelStep):
         self._seconds: list[float] = []
         super().__init__(state, objective, config, group)
         self._state = state
-        if state.sync_every is not None:
-            return  # that has been told
-        if state.progress.step:
+        if state.sync_every is None and state.progress.step:
             self.notes.append(
                 "every machine goes on with what the optimizer of the first one remembers: not the "
                 "same to the last digit"
             )
-        if self.every is not None:
-            self._settle(self.every)
+        if not state.sync_every:
+            state.sync_every = 0
+            if self.every is not None:
+                self._settle(self.every)
 
     def train(self, step: int, optimizer_steps: int, rates: Iterator[float]) -> Trained:
         """Do a training step, of this machine only while a round lasts. See DataParallelStep.
