@@ -140,6 +140,7 @@ def test_a_classifier_learns_in_rounds_too(tmp_path: Path) -> None:
 def test_a_signal_ends_the_run_after_its_round(target: int, text: Path) -> None:
     folder = text.parent
     same: list[str | Path] = ["train", text, *RUN, "--batch-size", "32", "--sync-every", "16"]
+    same += ["--val-fraction", "0"]  # an evaluation would tell of a signal too
     with begun(2, *same, "--steps", "4000", "-o", "m.npz", cwd=folder, env=TWO) as run:
         victim = process_of(target, folder)
         assert victim is not None
