@@ -7,7 +7,7 @@
     --latency S      seconds that a message takes to another machine
     --bandwidth B    bytes per second that a machine sends
     --momentum R M   go on from a meeting at rate R with Nesterov momentum M, as DiLoCo does
-                     (Douillard et al. 2023), instead of from the mean
+                     (Douillard et al. 2023); 1 0 is the plain mean
 
 What follows is a command line of charrnn. A collective between machines is complete once MPI has
 done it and, after that, a message for each level of a binary tree has been on its way: log2(N)

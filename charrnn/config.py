@@ -261,9 +261,9 @@ class RunConfig(_Settings):
                              the command line; with MPI, all that its launcher started
     engine                   how these processes come about: "processes" of this machine, started by
                              the run, or those of "mpi"
-    sync_every               steps that each machine does on its own before all take the mean of
-                             their weights; 1: every step is done together. "auto": as many as
-                             keep the network from taking more than a tenth of the time
+    sync_every               steps that each machine does on its own before all average their
+                             weights; 1: every step is done together. "auto": as many as keep the
+                             network from taking more than a tenth of the time
     sync_precision           "half": machines exchange their weights in half precision
 
     Raises ConfigError for a setting out of range.

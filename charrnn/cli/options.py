@@ -81,8 +81,8 @@ Engine = Annotated[
 SyncEvery = Annotated[
     str | None,
     option(
-        "On several machines: each does N steps on its own before all take the mean of their "
-        "weights. auto: as many as a slow network needs.",
+        "On several machines: each does N steps on its own before all average their weights. "
+        "auto: as many as a slow network needs.",
         OPTIMIZATION,
         "1, all machines do every step together",
         metavar="N|auto",

@@ -1,14 +1,15 @@
 """Local steps: machines that a slow network joins train on their own, and meet now and then.
 
 Inside a machine nothing changes: its processes do the data-parallel step among themselves, each
-machine on its part of the batch. After a round of some steps the machines take the mean of their
-weights and all go on from there (local SGD, Stich 2019). What the optimizer remembers stays where
-it is. Between two meetings no machine hears from another, not even from rank 0: one call starts a
-round, with its learning rates.
+machine on its part of the batch. After a round of some steps the machines average what has become
+of their weights, and all go on from there (local SGD, Stich 2019; with a rate for the mean, as of
+the server in Reddi et al. 2021). What the optimizer remembers stays where it is. Between two
+meetings no machine hears from another, not even from rank 0: one call starts a round, with its
+learning rates.
 
     1. each machine: delta = weights at the beginning of the round - weights now
     2. delta = the mean of all machines, by the samples that each has trained on
-    3. weights = weights at the beginning - delta
+    3. weights = weights at the beginning - MEETING_RATE * delta
 """
 
 import math
@@ -36,6 +37,10 @@ from charrnn.training.step import (
 # Which share of the time meetings may take, and how long a round may be, in seconds: a signal or a
 # time limit waits for its end.
 MEETING_SHARE, LONGEST_ROUND = 0.1, 5.0
+
+# How far to go on the way to the mean. The mean of machines that each follow the noise of their own
+# batches falls short of where their gradients point: docs/slow-networks.md has the measurements.
+MEETING_RATE = 1.3
 
 # Steps that are timed at the beginning, and before them one that makes the scratch memory.
 TIMED_STEPS = 3
@@ -111,7 +116,7 @@ class LocalSteps(DataParallelStep):
             yield Trained(numbers[0], numbers[1], rate, synced=False)
 
     def meet(self, failed: int = 0) -> None:
-        """Go on from the mean of the weights of all machines, unless something failed on one.
+        """Go on from the average of all machines, unless something failed on one.
 
         failed   what did on this machine; see ``first_not_finite``
         """
@@ -131,6 +136,7 @@ class LocalSteps(DataParallelStep):
 
     def descend(self, anchor: Array, delta: Array) -> None:
         """Update a part of the weights at the beginning of a round by what was learned in it."""
+        delta *= MEETING_RATE
         anchor -= delta
 
     def in_parts(self) -> list[Array]:
