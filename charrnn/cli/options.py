@@ -91,7 +91,7 @@ SyncEvery = Annotated[
 SyncPrecision = Annotated[
     Precision | None,
     option(
-        "Numbers that machines exchange with --sync-every: half takes half the time.",
+        "Of what machines exchange after their own N steps: half takes half the time.",
         OPTIMIZATION,
         "full",
     ),
