@@ -33,6 +33,7 @@ ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
 EngineName = Literal["processes", "mpi"]
+Precision = Literal["full", "half"]
 
 # Settings that the first checkpoints did not have, and the value that means the same as none: it is
 # not stored, so that an earlier charrnn can read the file.
@@ -42,6 +43,8 @@ ADDED_LATER: dict[str, Any] = {
     "lines": False,
     "ngram": 0,
     "engine": "processes",
+    "sync_every": 1,
+    "sync_precision": "full",
 }
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
@@ -264,6 +267,10 @@ class RunConfig(_Settings):
                              the command line; with MPI, all that its launcher started
     engine                   how these processes come about: "processes" of this machine, started by
                              the run, or those of "mpi"
+    sync_every               steps that each machine does on its own before all average their
+                             weights; 1: every step is done together. "auto": as many as keep the
+                             network from taking more than a tenth of the time
+    sync_precision           "half": machines exchange their weights in half precision
 
     Raises ConfigError for a setting out of range.
     """
@@ -275,6 +282,8 @@ class RunConfig(_Settings):
     random_seed: int = 0
     workers: int | None = None
     engine: EngineName = "processes"
+    sync_every: int | Literal["auto"] = 1
+    sync_precision: Precision = "full"
 
     def __post_init__(self) -> None:
         _check_number("time", self.seconds, above=0)
@@ -284,6 +293,12 @@ class RunConfig(_Settings):
         _check(self.random_seed is not None, "a run needs a random seed")
         _check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
         _check(self.engine in get_args(EngineName), f"unknown engine {self.engine!r}")
+        if self.sync_every != "auto":
+            _check(self.sync_every is not None, "sync-every must be a number of steps, or auto")
+            _check_whole("sync-every", self.sync_every, 1)
+        _check(
+            self.sync_precision in get_args(Precision), f"unknown precision {self.sync_precision!r}"
+        )
         most = MAX_WORKERS if self.engine == "processes" else MAX_MPI_PROCESSES
         _check_whole("workers", self.workers, 1, most)
         _check(

@@ -18,6 +18,9 @@ LIMITS = ("seconds", "epochs", "steps")
 OPTION_NAMES = {"cell": "model", "name": "optimizer", "seconds": "time"}
 _SETTING_NAMES = {option: setting for setting, option in OPTION_NAMES.items()}
 
+# Settings that say where a run is done, not what.
+_NEVER_SAID = {"dtype", "engine", "sync_every", "sync_precision"}
+
 # Settings that are chosen from the text, and the options without a value, off and on.
 _CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
 _FLAGS = {"lines": ("", "--lines"), "bidirectional": ("--one-way", "--bidirectional")}
@@ -38,8 +41,8 @@ def sort_settings(
         if name not in home_of:
             rest.add(option)
         elif value is not None:
-            is_time = name == "seconds" and isinstance(value, str)
-            given[home_of[name]][name] = parse_time(value) if is_time else value
+            parse = _PARSERS.get(name) if isinstance(value, str) else None
+            given[home_of[name]][name] = parse(value) if parse else value
     return given, rest
 
 
@@ -79,7 +82,7 @@ def command_options(config: Config | ClassifierConfig) -> list[str]:
 def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:
     if name in _FLAGS:
         return [flag for flag in [_FLAGS[name][bool(value)]] if flag]
-    if name in {"dtype", "engine"} or (name == "members" and isinstance(config, ClassifierConfig)):
+    if name in _NEVER_SAID or (name == "members" and isinstance(config, ClassifierConfig)):
         return []
     if value is None:
         # a clip value takes the limit on the norm away
@@ -109,6 +112,22 @@ def parse_time(text: str) -> float:
         raise ConfigError(f"{text!r} is not a time", hint="write 90s, 10m, 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def parse_interval(text: str) -> int | str:
+    """Return the number of steps that 32 stands for, or auto.
+
+    Raises ConfigError for anything else.
+    """
+    if text.strip() == "auto":
+        return "auto"
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not int(text):
+        raise ConfigError(f"{text!r} is not a number of steps", hint="--sync-every 32, or auto")
+    return int(text)
+
+
+# Settings that may be given as text, and what reads them.
+_PARSERS = {"seconds": parse_time, "sync_every": parse_interval}
 
 
 def _changed(base: AnyConfig, given: Given) -> AnyConfig:

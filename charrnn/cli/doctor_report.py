@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.cli import terminal
-from charrnn.cli.run import program
+from charrnn.cli.program import program
 from charrnn.models.forecast import Forecast, forecast
 from charrnn.text.doctor.diagnosis import Diagnosis, diagnose
 from charrnn.text.doctor.examined import Examined

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from charrnn.checkpoint.format import Kind
 from charrnn.cli.class_report import lines_of, record_of
-from charrnn.cli.run import TrainingCommand, program
+from charrnn.cli.program import program
+from charrnn.cli.run import TrainingCommand
 from charrnn.config import ClassifierConfig
 from charrnn.inference.metrics import Evaluation, confusion_matrix
 from charrnn.inference.prediction import log_probabilities

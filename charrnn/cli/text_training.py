@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from charrnn.checkpoint.format import Kind
 from charrnn.cli import terminal
-from charrnn.cli.run import TrainingCommand, program
+from charrnn.cli.program import program
+from charrnn.cli.run import TrainingCommand
 from charrnn.config import Config
 from charrnn.models import Model
 from charrnn.models.ngram import NGrams

@@ -38,6 +38,8 @@ CHANGEABLE = {
     ("run", "patience"),
     ("run", "workers"),
     ("run", "engine"),
+    ("run", "sync_every"),
+    ("run", "sync_precision"),
 }
 
 

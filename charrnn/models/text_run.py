@@ -154,7 +154,7 @@ class TextRun(Run[Config]):
         with closing(super().events()) as events:
             for event in events:
                 yield event
-                if event.progress >= MEASURED_AGAIN:
+                if event.progress >= MEASURED_AGAIN and event.synced:
                     break
             else:
                 return

@@ -32,7 +32,7 @@ HEADER_BYTES = 4
 class ForkedGroup:
     """This process, rank 0, and workers forked from it. Requires ``os.fork``."""
 
-    scattered = False
+    machines, scattered = 1, False
     signal: int | None = None  # workers ignore signals
 
     def __init__(self, size: int) -> None:

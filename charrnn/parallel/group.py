@@ -8,6 +8,7 @@ collectives say when its contents go to the others.
 """
 
 import signal
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,48 +32,19 @@ class WorkerLostError(CharRNNError):
         super().__init__("a worker process died", hint="was it killed for memory?")
 
 
-class Group(Protocol):
-    """Processes that work in lockstep. Rank 0 is the process that created the group.
+class Collectives(Protocol):
+    """What processes do that work in lockstep.
 
-    rank        index of this process, from 0
-    size        number of processes
-    row, rows   index of this process among those of its machine, and how many these are at most
-    scattered   True if the processes are on several machines, so that rank 0 has what others wrote
-                only after a collective
-    signal      a signal that asked another process to end, as of the last ``all_reduce``
+    rank     index of this process, from 0
+    size     number of processes
+    signal   a signal that asked another process to end, as of the last ``all_reduce``
 
     All processes must call each collective. It raises WorkerLostError if one of them has died.
     """
 
     rank: int
     size: int
-    rows: int
     signal: int | None
-
-    @property
-    def row(self) -> int:
-        """See above."""
-        ...
-
-    @property
-    def scattered(self) -> bool:
-        """See above."""
-        ...
-
-    def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of zeros in shared memory. Only before ``start``."""
-        ...
-
-    def start(self, task: object) -> None:
-        """Start the workers, each with the task; they wait for ``call``."""
-        ...
-
-    def call(self, method: str, *args: object) -> Any:  # noqa: ANN401
-        """Broadcast a call: every process runs this method of its task. Only in rank 0.
-
-        Returns the result of the method in this process.
-        """
-        ...
 
     def barrier(self) -> None:
         """Wait until every process has reached the barrier and its writes are visible to all."""
@@ -96,6 +68,52 @@ class Group(Protocol):
         """
         ...
 
+    def part(self, length: int) -> slice:
+        """Return this process's part of a range."""
+        ...
+
+
+class Group(Collectives, Protocol):
+    """Processes that work in lockstep. Rank 0 is the process that created the group.
+
+    row, rows   index of this process among those of its machine, and how many these are at most
+    machines    how many machines the processes are on
+    scattered   True if they are on several, so that rank 0 has what others wrote only after a
+                collective
+    """
+
+    rows: int
+
+    @property
+    def row(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def machines(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def scattered(self) -> bool:
+        """See above."""
+        ...
+
+    def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of zeros in shared memory. Only before ``start``."""
+        ...
+
+    def start(self, task: object) -> None:
+        """Start the workers, each with the task; they wait for ``call``."""
+        ...
+
+    def call(self, method: str, *args: object) -> Any:  # noqa: ANN401
+        """Broadcast a call: every process runs this method of its task. Only in rank 0.
+
+        Returns the result of the method in this process.
+        """
+        ...
+
     def merge(self, array: NDArray[Any]) -> None:
         """Make what each process wrote anywhere into a shared array visible to all.
 
@@ -107,16 +125,41 @@ class Group(Protocol):
         """Make what rank 0 wrote into a shared array visible to all."""
         ...
 
-    def part(self, length: int) -> slice:
-        """Return this process's part of a range."""
-        ...
-
     def check(self) -> None:
         """Raise WorkerLostError if rank 0 has died; to poll during work that takes seconds."""
         ...
 
     def close(self) -> None:
         """End the workers."""
+        ...
+
+
+class Machines(Group, Protocol):
+    """A group on several machines, which can work on their own for a while.
+
+    here   the processes of this machine
+    """
+
+    here: Collectives
+
+    def machine_part(self, length: int) -> slice:
+        """Return the part of a range that is this machine's, if all processes divide it."""
+        ...
+
+    def iterate(self, method: str, *args: object) -> Iterator[Any]:
+        """Have every process run this generator method of its task to the end. Only in rank 0.
+
+        Returns it as an iterator in this process. Nothing else may be asked for before its end;
+        until then the group is not ``scattered``, because nobody listens.
+        """
+        ...
+
+    def sum_between(self, array: NDArray[Any], news: NDArray[np.float64], *, half: bool) -> None:
+        """Replace a shared array by its sum over all machines: the same bits on each.
+
+        news   (K,), shared: the largest of each number on any machine replaces it
+        half   send numbers in half precision
+        """
         ...
 
 
@@ -144,7 +187,7 @@ class SingleProcess:
     """A group of one process."""
 
     rank = row = 0
-    size = rows = 1
+    size = rows = machines = 1
     scattered = False
     signal: int | None = None
 

@@ -10,6 +10,7 @@ import io
 import math
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from charrnn.errors import ConfigError, TrainingError
 from charrnn.parallel.group import MAX_VALUES, WorkerLostError, part_of, sum_of_rows
 from charrnn.parallel.launcher import Launched
+from charrnn.parallel.mpi_between import Here, sum_of_machines
 from charrnn.parallel.mpi_crew import Crew
 from charrnn.parallel.mpi_world import MPI, World
 from charrnn.parallel.sharing import Place, TaskPickler
@@ -30,7 +32,9 @@ class MpiGroup:
         self.crew, self.world = crew, crew.world
         self.rank, self.size = self.world.rank, self.world.size
         self.row, self.rows = self.world.row, self.world.rows
+        self.machines, self.here = len(self.world.machines), Here(crew)
         self.signal: int | None = None
+        self._round: Iterator[Any] = iter(())
         self._group = crew.groups
         self._numbers: list[int] = []
         self._moved: list[int] = []
@@ -41,7 +45,7 @@ class MpiGroup:
     @property
     def scattered(self) -> bool:
         """True if there are several machines, and all processes live."""
-        return len(self.world.machines) > 1 and not self.crew.broken
+        return self.machines > 1 and not self.crew.broken
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory, one on each machine."""
@@ -67,6 +71,11 @@ class MpiGroup:
         """Have every process run this method of its task."""
         return self.crew.command("call", self._group, method, args)
 
+    def iterate(self, method: str, *args: object) -> Iterator[Any]:
+        """Have every process run this generator method of its task to the end."""
+        self._round = self.crew.iterate(self._group, method, args)
+        return self._round
+
     def barrier(self) -> None:
         """Wait until every process has reached the barrier."""
         self.all_reduce()
@@ -87,24 +96,27 @@ class MpiGroup:
         """Return this process's part of the sum of all rows."""
         world, barrier, length = self.world, self.crew.memory.barrier, rows.shape[1]
         barrier()
-        if len(world.machines) == 1:
+        if self.machines == 1:
             return sum_of_rows(rows, self.part(length))
         first, last = world.machines[world.number]
         sum_of_rows(rows[: last - first], part_of(length, world.row, last - first))
         barrier()
         if world.row == 0:
             counts = [part.stop - part.start for part in self._machine_parts(length)]
-            world.wait(world.leaders.Ireduce_scatter(MPI.IN_PLACE, rows[0], counts))
+            # Not in place: MPICH would copy a part onto itself if it is longer than those before.
+            total = np.empty(counts[world.number], rows.dtype)
+            world.wait(world.leaders.Ireduce_scatter(rows[0], total, counts))
+            rows[0, : len(total)] = total
         barrier()
-        begin, own = self._machine_parts(length)[world.number].start, self.part(length)
-        total: NDArray[Any] = rows[0, own.start - begin : own.stop - begin]
-        return total
+        begin, own = self.machine_part(length).start, self.part(length)
+        result: NDArray[Any] = rows[0, own.start - begin : own.stop - begin]
+        return result
 
     def all_gather(self, array: NDArray[Any]) -> None:
         """Make the part of a shared array that each process wrote visible to all."""
         world = self.world
         self.crew.memory.barrier()
-        if len(world.machines) == 1:
+        if self.machines == 1:
             return
         if world.row == 0:
             data = array.reshape(-1).view(np.uint8)
@@ -129,9 +141,20 @@ class MpiGroup:
         """Make what rank 0 wrote into a shared array visible to all."""
         self.crew.memory.broadcast(array.reshape(-1).view(np.uint8))
 
+    def sum_between(self, array: NDArray[Any], news: NDArray[np.float64], *, half: bool) -> None:
+        """Replace a shared array by its sum over all machines."""
+        self.here.barrier()
+        if self.row == 0:
+            sum_of_machines(self.world, array, news, half=half)
+        self.here.barrier()
+
     def part(self, length: int) -> slice:
         """Return this process's part of a range."""
         return part_of(length, self.rank, self.size)
+
+    def machine_part(self, length: int) -> slice:
+        """Return this machine's part of a range."""
+        return self._machine_parts(length)[self.world.number]
 
     def _machine_parts(self, length: int) -> list[slice]:
         """Return the part of each machine: those of its processes, one behind the other."""
@@ -146,6 +169,9 @@ class MpiGroup:
 
     def close(self) -> None:
         """Have the others forget the task; they wait for the next one."""
+        with contextlib.suppress(WorkerLostError):
+            for _ in self._round:  # the others are in the middle of it
+                pass
         self.crew.tasks.pop(self._group, None)
         if not self.crew.broken:
             self.crew.command("leave_task", self._group)

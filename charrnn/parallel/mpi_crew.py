@@ -8,6 +8,7 @@ import io
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,18 @@ class Crew:
         result = getattr(self, name)(*args)
         self.broken = False
         return result
+
+    def iterate(self, group: int, method: str, args: tuple[object, ...]) -> Iterator[Any]:
+        """Have all processes run a generator method of a group's task; yield what it yields here.
+
+        It must be run to its end before the next command. Raises WorkerLostError.
+        """
+        if self.broken:
+            raise WorkerLostError
+        self.broken = True  # until all have done it
+        self.world.send(("exhaust", (group, method, args)))
+        yield from getattr(self.tasks[group], method)(*args)
+        self.broken = False
 
     def move(self, array: NDArray[Any]) -> Place:
         """Copy an array to where all processes have it, once for each machine."""
@@ -135,6 +148,11 @@ class Crew:
     def call(self, group: int, method: str, args: tuple[object, ...]) -> Any:  # noqa: ANN401
         """Run a method of the task of a group."""
         return getattr(self.tasks[group], method)(*args)
+
+    def exhaust(self, group: int, method: str, args: tuple[object, ...]) -> None:
+        """Run a generator method of the task of a group to its end."""
+        for _ in getattr(self.tasks[group], method)(*args):
+            pass
 
     def leave_task(self, group: int) -> None:
         """Forget the task of a group, if it had one."""

@@ -23,6 +23,7 @@ from charrnn.training.next_character import NextCharacter, initial_state
 # measurement may take: so many steps, or this share of the run.
 TRIAL_SIZE = 256
 TRIAL_STEPS = 16
+TRIAL_ROUND = 4  # of local steps, between which there is a meeting of machines
 TRIAL_SHARE = 0.02
 
 # What a character costs beside its products with weights, in weights.
@@ -102,7 +103,10 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
     """Measure the speed of training, in a few steps that teach nobody anything."""
     data, model = config.data, config.model
     workers = config.run.workers or default_workers(model, data.seq_length, data.batch_size)
-    run = replace(config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers)
+    every = 1 if config.run.sync_every == 1 else TRIAL_ROUND
+    run = replace(
+        config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers, sync_every=every
+    )
     trial = NextCharacter(replace(config, run=run), train_ids, train_ids[:0])
     state = initial_state(config, vocab_size)
     ends = [0.0]

@@ -5,16 +5,18 @@ saving, drawing and stopping to whoever iterates. Between two events everything 
 one ``TrainingState``, so a caller may save it, or walk away, at any event.
 """
 
-import time
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charrnn.config import AnyConfig, Config, RunConfig
+from charrnn.config import AnyConfig, Config
 from charrnn.errors import TrainingError
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import make_group
 from charrnn.text.windows import fit_to_corpus
+from charrnn.training.clock import Clock, Speed
+from charrnn.training.local_steps import make_step
 from charrnn.training.objective import Objective
 from charrnn.training.schedule import learning_rate
 from charrnn.training.state import NetworkT, TrainingState
@@ -24,6 +26,9 @@ from charrnn.training.step import DataParallelStep
 # so that it takes a few percent of the time and no more.
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
+
+# How much of a run is done at most while a round of local steps lasts.
+ALMOST = math.nextafter(1, 0)
 
 # How often in a row training goes back and tries again more slowly before it gives up.
 MAX_ROLLBACKS = 4
@@ -44,6 +49,9 @@ class Event:
     chars_per_s     training characters per second, smoothed
     rollback        None, or why and how far training went back just before this step
     signal          None, or a signal that asks the run to end and that another process of it got
+    synced          False in the middle of a round of local steps (``sync_every``): the state is
+                    that of one machine, and no state to save or to stop at
+    notes           what a user may want to know of how the run is done
     """
 
     step: int
@@ -58,6 +66,8 @@ class Event:
     chars_per_s: float
     rollback: str | None = None
     signal: int | None = None
+    synced: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def fit_config(config: Config, train_size: int) -> Config:
@@ -70,33 +80,6 @@ def fit_config(config: Config, train_size: int) -> Config:
     """
     seq_length, batch_size = fit_to_corpus(config.data, train_size)
     return replace(config, data=replace(config.data, seq_length=seq_length, batch_size=batch_size))
-
-
-class _Clock:
-    """Seconds of training, and the share of the run that is done."""
-
-    def __init__(self, run: RunConfig, seconds: float, steps_per_epoch: int) -> None:
-        self.before, self.started = seconds, time.perf_counter()
-        self.limit = run.seconds
-        limits = [run.steps, run.epochs * steps_per_epoch if run.epochs else None]
-        self.max_steps = min((limit for limit in limits if limit), default=None)
-        self.reserve = 0.0  # time that the last validation will take
-
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-    def expect_validation(self, seconds: float) -> None:
-        """Leave time for the last validation, but no more than a quarter of the run."""
-        if self.limit:
-            self.reserve = min(seconds, self.limit / 4)
-
-    def done(self, step: float, seconds: float) -> float:
-        shares = [0.0]
-        if self.max_steps:
-            shares.append(step / self.max_steps)
-        if self.limit:
-            shares.append(seconds / (self.limit - self.reserve))
-        return min(max(shares), 1.0)
 
 
 def train_events(
@@ -115,7 +98,7 @@ def train_events(
     """
     group = make_group(config.run.workers or 1, config.run.engine)
     try:
-        step = DataParallelStep(state, objective, config.optimizer, group)
+        step = make_step(state, objective, config.optimizer, config.run, group)
         state.collect = step.collect
         yield from _events(state, step, config)
     finally:
@@ -173,8 +156,8 @@ class _Trainer:
         self.state, self.parallel, self.optimizer = state, step, config.optimizer
         self.objective = step.objective
         self.steps_per_epoch = self.objective.batches.steps_per_epoch
-        self.clock = _Clock(config.run, state.progress.seconds, self.steps_per_epoch)
-        self.speed = _Speed(state.progress.seconds)
+        self.clock = Clock(config.run, state.progress.seconds, self.steps_per_epoch)
+        self.speed = Speed(state.progress.seconds)
         self.done = 0.0
         self.restart()
 
@@ -188,14 +171,13 @@ class _Trainer:
         Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
         state, before, clock = self.state, self.state.progress, self.clock
-        rate = learning_rate(self.optimizer, before.step, self.done) * before.rate_scale
-        loss, norm = self.parallel.train(before.step, before.optimizer_steps + 1, rate)
+        trained = self.parallel.train(before.step, before.optimizer_steps + 1, self._rates())
         step, seconds = before.step + 1, clock.seconds()
         state.advance(
             step=step,
             seconds=seconds,
             optimizer_steps=before.optimizer_steps + 1,
-            loss_total=before.loss_total + loss,
+            loss_total=before.loss_total + trained.loss,
             loss_count=before.loss_count + 1,
         )
         chars_per_s = self.speed.update(self.objective.step_size, seconds)
@@ -203,20 +185,43 @@ class _Trainer:
             # A forward pass takes about a third of a step; measured at the first validation.
             clock.expect_validation(self.objective.held_out / chars_per_s / 3)
         self.done = clock.done(step, seconds)
-        val_loss, is_best = self._measure() if self._is_due() else (None, False)
+        if not trained.synced:
+            self.done = min(self.done, ALMOST)
+        due = trained.synced and self._is_due()
+        val_loss, is_best = self._measure() if due else (None, False)
         return Event(
             step=step,
             epoch=(step - 1) // self.steps_per_epoch + 1,
             seconds=state.progress.seconds,
             progress=self.done,
-            train_loss=loss,
+            train_loss=trained.loss,
             val_loss=val_loss,
             is_best=is_best,
-            learning_rate=rate,
-            grad_norm=norm,
+            learning_rate=trained.rate,
+            grad_norm=trained.norm,
             chars_per_s=chars_per_s,
             signal=self.parallel.group.signal,
+            synced=trained.synced,
+            notes=self._notes(),
         )
+
+    def _rates(self) -> Iterator[float]:
+        """Yield the learning rates of this step and those to come, until the run ends.
+
+        Before the first step has shown how long one takes, a time limit lets only that be foreseen.
+        """
+        progress, clock, done, ahead = self.state.progress, self.clock, self.done, 0
+        takes = self.objective.step_size / self.speed.value if self.speed.value else math.inf
+        while done < 1:
+            rate = learning_rate(self.optimizer, progress.step + ahead, done)
+            yield rate * progress.rate_scale
+            ahead += 1
+            done = clock.done(progress.step + ahead, progress.seconds + ahead * takes)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = tuple(self.parallel.notes)
+        self.parallel.notes.clear()
+        return notes
 
     def _is_due(self) -> bool:
         """Return True if it is time to validate: at the end, and now and then before."""
@@ -256,22 +261,3 @@ class _Trainer:
         )
         state.advance(loss_total=0.0, loss_count=0)
         return val_loss, is_best
-
-
-class _Speed:
-    """Characters per second over about the last two seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self.at, self.value, self.updates = seconds, 0.0, 0
-
-    def restart(self, seconds: float) -> None:
-        self.at = seconds
-
-    def update(self, chars: int, seconds: float) -> float:
-        elapsed = max(seconds - self.at, 1e-9)
-        # The first step of all is slow: it makes the scratch memory.
-        self.updates += 1
-        weight = 1.0 if self.updates <= 2 else min(max(elapsed / 2, 1 / self.updates), 1.0)  # noqa: PLR2004
-        self.value += weight * (chars / elapsed - self.value)
-        self.at = seconds
-        return self.value

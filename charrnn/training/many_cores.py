@@ -39,7 +39,8 @@ def networks(config: Config, fixed: Collection[str], *, fine_tuning: bool) -> in
     fine_tuning   the run starts from a model, which is one network
     """
     given = not {"hidden_size", "members"}.isdisjoint(fixed)
-    if config.run.seconds is None or fine_tuning or given:
+    together = config.run.sync_every == 1  # machines that work apart each need all networks
+    if config.run.seconds is None or fine_tuning or given or not together:
         return 1
     number, chosen = _processes(config), MOST_NETWORKS
     settled = config.run.workers is not None or config.run.engine == "mpi"

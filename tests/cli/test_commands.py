@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import Model
-from charrnn.cli.run import program
+from charrnn.cli.program import program
 from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok, posix
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]

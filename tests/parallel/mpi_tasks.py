@@ -19,6 +19,7 @@ from tests.support import V, make_config, train_text
 
 SMALL, LARGE = 20_000, 1 << 20  # numbers: moved to shared memory, and to a file
 LENGTH = 11  # no multiple of the number of processes
+WIDE = 211_457  # as many weights as a model may have: no such multiple either, and no short message
 
 
 class Task:
@@ -27,6 +28,7 @@ class Task:
     def __init__(self, group: MpiGroup) -> None:
         self.group = group
         self.rows = group.array((group.rows, LENGTH), np.float64)
+        self.wide = group.array((group.rows, WIDE), np.float32)
         self.flat = group.array((LENGTH,), np.float64)
         self.table = group.array((LENGTH, 3), np.float32)
         self.given = group.array((LENGTH,), np.float64)
@@ -45,6 +47,9 @@ class Task:
         self.rows[group.row] = (group.rank + 1) * np.arange(LENGTH) + turn
         total = (ranks + size) * np.arange(LENGTH) + size * turn
         np.testing.assert_array_equal(group.reduce_scatter(self.rows), total[own])
+        self.wide[group.row] = np.arange(WIDE) % 97
+        wide = size * (np.arange(WIDE) % 97)[group.part(WIDE)]
+        np.testing.assert_array_equal(group.reduce_scatter(self.wide), wide)
         self.flat[own] = total[own]
         self.table[own] = total[own, None]
         group.all_gather(self.flat)
@@ -99,8 +104,8 @@ def main(machines: int) -> None:
         for turn in range(10):
             group.call("everything", turn)
         group.close()
-    # Four arrays and one that was moved, of the last two groups at most.
-    assert len(crew.memory.pieces) <= 10, crew.memory.pieces.keys()
+    # Five arrays and one that was moved, of the last two groups at most.
+    assert len(crew.memory.pieces) <= 12, crew.memory.pieces.keys()
     check_training(found.size)
     sys.stdout.write("all well\n")
     mpi.finish(0)
