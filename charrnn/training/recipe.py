@@ -40,6 +40,9 @@ SMALLEST_MEMBER = 32
 # What is better than one network of so many units and costs about as much: how many of how many.
 BETTER = {384: (2, 256), 512: (4, 256), 768: (4, 384), 1024: (4, 512)}
 
+# Of a model that knows the text, the most outputs and recurrent weights to drop.
+MOST_DROPPED = 0.35, 0.2
+
 # The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
@@ -148,13 +151,14 @@ def _dropped(
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
     overfit = passes * recurrent_weights(model) / chars
-    if fine_tuning:
-        shares = fine_tuning_dropout(overfit)
-    else:
-        shares = (
-            dropout(passes, model.members),
-            weight_drop(passes, recurrent_weights(model) / chars, model.members),
-        )
+    shares = (
+        dropout(passes, model.members),
+        weight_drop(passes, recurrent_weights(model) / chars, model.members),
+    )
+    if fine_tuning:  # a long run on a large text soon forgets where it started
+        tuned = fine_tuning_dropout(overfit)
+        most = zip(tuned, shares, MOST_DROPPED, strict=True)
+        shares = tuple(min(max(one, other), limit) for one, other, limit in most)
     chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
     return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
 
@@ -208,4 +212,4 @@ def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
     size = math.log2(max(overfit, 1.0))
     shares = (round(20 * (slope * size - 0.1)) / 20 for slope in (0.06, 0.04))
     first, second = (max(share, 0.0) for share in shares)
-    return min(first, 0.35), min(second, 0.2)
+    return min(first, MOST_DROPPED[0]), min(second, MOST_DROPPED[1])
