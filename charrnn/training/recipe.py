@@ -43,6 +43,9 @@ BETTER = {384: (2, 256), 512: (4, 256), 768: (4, 384), 1024: (4, 512)}
 # Of a model that knows the text, the most outputs and recurrent weights to drop.
 MOST_DROPPED = 0.35, 0.2
 
+# After so many passes through a text, a run that started from a model has forgotten that it did.
+SOON_FORGOTTEN = 4
+
 # The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
@@ -151,14 +154,19 @@ def _dropped(
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
     overfit = passes * recurrent_weights(model) / chars
-    shares = (
+    fresh = (
         dropout(passes, model.members),
         weight_drop(passes, recurrent_weights(model) / chars, model.members),
     )
-    if fine_tuning:  # a long run on a large text soon forgets where it started
-        tuned = fine_tuning_dropout(overfit)
-        most = zip(tuned, shares, MOST_DROPPED, strict=True)
-        shares = tuple(min(max(one, other), limit) for one, other, limit in most)
+    shares = fresh
+    if fine_tuning:
+        shares = first, second = fine_tuning_dropout(overfit)
+        if passes >= SOON_FORGOTTEN:
+            limits = MOST_DROPPED
+            shares = (
+                min(max(first, fresh[0]), limits[0]),
+                min(max(second, fresh[1]), limits[1]),
+            )
     chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
     return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
 
