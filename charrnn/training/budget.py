@@ -8,6 +8,7 @@ import math
 import statistics
 from collections.abc import Collection
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 
@@ -70,6 +71,13 @@ class Budget:
             config, {"hidden_size"}, self.train_ids, self.vocab_size, self.networks
         )
         return True
+
+    def divided(self, networks: int) -> "Budget":
+        """Return what is left for each of so many networks that the same processes train."""
+        part = copy(self)
+        if self.seconds is not None:
+            part.work = self.work / networks
+        return part
 
     def readable(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read."""

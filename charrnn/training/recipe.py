@@ -37,6 +37,15 @@ MOST_PASSES = 150.0
 MEMBERS = {4: 400.0, 2: 50.0}
 SMALLEST_MEMBER = 32
 
+# What is better than one network of so many units and costs about as much: how many of how many.
+BETTER = {384: (2, 256), 512: (4, 256), 768: (4, 384), 1024: (4, 512)}
+
+# Of a model that knows the text, the most outputs and recurrent weights to drop.
+MOST_DROPPED = 0.35, 0.2
+
+# After so many passes through a text, a run that started from a model has forgotten that it did.
+SOON_FORGOTTEN = 4
+
 # The peak rate for up to so many units; more need a lower one.
 RATES = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}
 FULL_RATE_SIZE = 256
@@ -50,7 +59,7 @@ class Recommendation:
     enough   True if more passes would not help, so that the run ends before its time
     fixed    names of the settings that someone gave
     fine_tuning   the run starts from a model that predicts the text already
-    networks      how many of the size that was chosen are side by side, to keep many cores busy
+    networks      how many networks are side by side
     """
 
     config: Config
@@ -104,8 +113,12 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
             count = members(passes, recurrent_weights(model) / chars)
             room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
             model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
-    if model.members > 1:  # of a small text: more networks of full size would gain little
-        together = 1
+            if model.members > 1:  # of a small text: more networks of full size would gain little
+                together = 1
+            elif model.hidden_size in BETTER:
+                number, hidden_size = BETTER[model.hidden_size]
+                model = replace(model, hidden_size=hidden_size)
+                budget, together = budget.divided(number), together * number
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
@@ -141,13 +154,19 @@ def _dropped(
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
     overfit = passes * recurrent_weights(model) / chars
+    fresh = (
+        dropout(passes, model.members),
+        weight_drop(passes, recurrent_weights(model) / chars, model.members),
+    )
+    shares = fresh
     if fine_tuning:
-        shares = fine_tuning_dropout(overfit)
-    else:
-        shares = (
-            dropout(passes, model.members),
-            weight_drop(passes, recurrent_weights(model) / chars, model.members),
-        )
+        shares = first, second = fine_tuning_dropout(overfit)
+        if passes >= SOON_FORGOTTEN:
+            limits = MOST_DROPPED
+            shares = (
+                min(max(first, fresh[0]), limits[0]),
+                min(max(second, fresh[1]), limits[1]),
+            )
     chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
     return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
 
@@ -201,4 +220,4 @@ def fine_tuning_dropout(overfit: float) -> tuple[float, float]:
     size = math.log2(max(overfit, 1.0))
     shares = (round(20 * (slope * size - 0.1)) / 20 for slope in (0.06, 0.04))
     first, second = (max(share, 0.0) for share in shares)
-    return min(first, 0.35), min(second, 0.2)
+    return min(first, MOST_DROPPED[0]), min(second, MOST_DROPPED[1])
