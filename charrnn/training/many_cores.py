@@ -65,7 +65,7 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
         batch_size = team * MIN_COLUMNS
     else:
         batch_size = min(team * MIN_COLUMNS, LARGEST_BATCH)
-        if fine_tuning or batch_size * data.seq_length * FEWEST_STEPS > chars:
+        if batch_size * data.seq_length * FEWEST_STEPS > chars:
             return config
     return replace(config, data=replace(data, batch_size=max(data.batch_size, batch_size)))
 

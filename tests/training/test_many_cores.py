@@ -74,11 +74,13 @@ def test_what_someone_gave_stays_and_so_does_what_depends_on_no_machine() -> Non
         (steps, set[str](), LONG, False),
         (asked, {"batch_size"}, LONG, False),
         (asked, {"hidden_size"}, 20_000, False),
-        (asked, set[str](), LONG, True),
+        (asked, set[str](), 100_000, True),
     ):
         assert spread(run, fixed, chars, fine_tuning=tuned) == run
     assert networks(steps, set(), fine_tuning=False) == 1
+    # from a model, there is one network
     assert networks(asked, set(), fine_tuning=True) == 1
+    assert spread(asked, set(), LONG, fine_tuning=True).data.batch_size == 128
 
 
 def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.MonkeyPatch) -> None:
