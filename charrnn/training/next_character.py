@@ -53,6 +53,7 @@ class NextCharacter(Objective[LanguageModel]):
     def attach(self, state: TrainingState[LanguageModel], group: Group) -> None:
         """See ``Objective.attach``: the carried state is shared."""
         self.group, self.network = group, state.network
+        vars(self).pop("team", None)  # that of another group, which forked processes would inherit
         self.workspaces = self.network.workspaces()
         if isinstance(self.batches, Streams):
             before = state.carried or self.network.zero_state(self.batches.batch_size)

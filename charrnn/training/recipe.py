@@ -197,7 +197,7 @@ def weight_drop(passes: float, weights_per_char: float, members: int = 1) -> flo
 
 def peak_rate(model: ModelConfig) -> float:
     """Return the peak learning rate of Adam."""
-    rate = RATES[model.cell] * min(FULL_RATE_SIZE / model.hidden_size, 1)
+    rate = RATES[model.cell] * min(FULL_RATE_SIZE * model.members / model.hidden_size, 1)
     return float(f"{rate:.2g}")
 
 

@@ -10,6 +10,7 @@ from charrnn import NextCharacter
 from charrnn.nn.ensemble import member_views
 from charrnn.nn.language_model import LanguageModel
 from charrnn.parallel.group import part_of
+from charrnn.training.loop import train_events
 from charrnn.training.next_character import initial_state
 from tests.support import V, make_config, train_text
 
@@ -77,6 +78,22 @@ def test_a_run_in_processes_ends_where_a_run_in_one_does(workers: int) -> None:
         ends.append(state)
     np.testing.assert_allclose(ends[1].network.flat, ends[0].network.flat, atol=1e-9)
     assert ends[1].history[-1]["val_loss"] == pytest.approx(ends[0].history[-1]["val_loss"])
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_a_run_that_goes_on_trains_all_members(workers: int) -> None:
+    config = ensemble(steps=8, schedule="constant", workers=workers)
+    state = initial_state(config, V)
+    objective = NextCharacter(config, IDS, IDS[:0])
+    for steps in (4, 8):  # two groups of processes, one after the other
+        before = state.network.flat.copy()
+        run = replace(config, run=replace(config.run, steps=steps))
+        for _ in train_events(state, objective, run):
+            pass
+        change = LanguageModel(config.model, V, state.network.flat - before)
+        for member in range(4):
+            views = member_views(change.params, 4, slice(member, member + 1))
+            assert all(np.abs(view).max() > 0 for view in views.values())
 
 
 def test_the_views_of_all_members_are_all_there_is() -> None:
