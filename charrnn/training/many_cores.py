@@ -25,10 +25,8 @@ from charrnn.parallel.launcher import launched
 # Cores for each network, and how many networks are worth their memory and their sampling time.
 CORES_PER_NETWORK, MOST_NETWORKS = 2, 4
 
-# Beyond this, a batch teaches no more in a step. Lines, each from a zero state, are learned better
-# from twice the usual batch, at the same speed in characters.
+# Beyond this, a batch teaches no more in a step.
 LARGEST_BATCH = 128
-BATCH_OF_LINES = 64
 
 # A text of fewer steps than this is not read in larger batches.
 FEWEST_STEPS = 50
@@ -53,7 +51,7 @@ def networks(config: Config, fixed: Collection[str], *, fine_tuning: bool) -> in
 
 
 def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: bool) -> Config:
-    """Return the config with a batch that suits lines, and every process of a network.
+    """Return the config with a batch that gives every process of a network enough windows.
 
     chars   of the training text
 
@@ -66,8 +64,7 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
     if by_launcher:
         batch_size = team * MIN_COLUMNS
     else:
-        least = BATCH_OF_LINES if data.lines else 0
-        batch_size = max(least, min(team * MIN_COLUMNS, LARGEST_BATCH))
+        batch_size = min(team * MIN_COLUMNS, LARGEST_BATCH)
         if batch_size * data.seq_length * FEWEST_STEPS > chars:
             return config
     return replace(config, data=replace(data, batch_size=max(data.batch_size, batch_size)))

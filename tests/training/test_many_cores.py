@@ -67,9 +67,6 @@ def test_what_someone_gave_stays_and_so_does_what_depends_on_no_machine() -> Non
     asked = config(workers=8)
     for name in ("hidden_size", "members"):
         assert networks(asked, {name}, fine_tuning=False) == 1
-    lines = replace(config(workers=1), data=replace(Config().data, lines=True))
-    assert spread(lines, set(), LONG, fine_tuning=False).data.batch_size == 64
-    assert spread(lines, set(), 90_000, fine_tuning=False) == lines
     # one network of a given size: larger batches are left
     assert spread(asked, {"hidden_size"}, LONG, fine_tuning=False).data.batch_size == 128
     steps = config(workers=8, seconds=None, steps=100)
