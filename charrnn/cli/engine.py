@@ -49,19 +49,19 @@ def with_engine(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Ends a process that has served another one. Raises ConfigError and TrainingError.
     """
-    engine = settled_engine(options["engine"], options["workers"])
-    if engine == "mpi" and not connected():
-        raise typer.Exit
-    return {**options, "engine": engine}
+    return {**options, "engine": join(options["engine"], options["workers"])}
 
 
-def join() -> None:
+def join(choice: EngineChoice | None = None, workers: int | None = None) -> "EngineName":
     """Share the work with the other processes that a launcher started, if there are any.
 
-    Ends a process that has served another one. Raises TrainingError if MPI cannot be used.
+    Returns where the processes of the run come from. Ends a process that has served another one.
+    Raises ConfigError for what cannot be, TrainingError if MPI cannot be used.
     """
-    if settled_engine(None, None) == "mpi" and not connected():
+    engine = settled_engine(choice, workers)
+    if engine == "mpi" and not connected():
         raise typer.Exit
+    return engine
 
 
 def settled_engine(choice: EngineChoice | None, workers: int | None) -> "EngineName":

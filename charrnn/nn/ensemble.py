@@ -39,11 +39,10 @@ def expanded(params: Params, members: int) -> Params:
     found = dict(params)
     for name, array in params.items():
         if members > 1 and connects_units(name):
-            found[name] = np.zeros((len(array), members * array.shape[1]), array.dtype)
-            number = np.arange(members)
-            _blocks(found[name], members)[:, number, :, number] = array.reshape(
-                -1, members, *[array.shape[1]] * 2
-            ).swapaxes(0, 1)
+            own, number = array.shape[1], np.arange(members)
+            found[name] = np.zeros((len(array), members * own), array.dtype)
+            by_member = array.reshape(-1, members, own, own).swapaxes(0, 1)  # (K, G, H/K, H/K)
+            _blocks(found[name], members)[:, number, :, number] = by_member
     return found
 
 

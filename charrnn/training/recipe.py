@@ -154,19 +154,16 @@ def _dropped(
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
     overfit = passes * recurrent_weights(model) / chars
-    fresh = (
+    shares = (
         dropout(passes, model.members),
         weight_drop(passes, recurrent_weights(model) / chars, model.members),
     )
-    shares = fresh
     if fine_tuning:
-        shares = first, second = fine_tuning_dropout(overfit)
+        tuned = fine_tuning_dropout(overfit)
         if passes >= SOON_FORGOTTEN:
-            limits = MOST_DROPPED
-            shares = (
-                min(max(first, fresh[0]), limits[0]),
-                min(max(second, fresh[1]), limits[1]),
-            )
+            (first, second), (most, most_weights) = shares, MOST_DROPPED
+            tuned = min(max(tuned[0], first), most), min(max(tuned[1], second), most_weights)
+        shares = tuned
     chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
     return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
 
