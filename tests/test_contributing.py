@@ -71,11 +71,11 @@ class CoupledCell(Cell):
 
 
 def run_in_a_copy(folder: Path, file: str, source: str, line: tuple[str, str], *args: str) -> str:
-    """Add a file and change a line of charrnn/config.py in a copy; run pytest or charrnn there."""
+    """Add a file, change a line of charrnn/config/choices.py, and run pytest or charrnn there."""
     shutil.copytree(ROOT / "charrnn", folder / "charrnn")
     shutil.copytree(ROOT / "tests", folder / "tests")
     (folder / "charrnn" / file).write_text(source)
-    config = folder / "charrnn" / "config.py"
+    config = folder / "charrnn" / "config" / "choices.py"
     text = config.read_text(encoding="utf-8")
     assert text.count(line[0]) == 1
     config.write_text(text.replace(*line), encoding="utf-8")

@@ -32,7 +32,7 @@ from charrnn.checkpoint.format import (
     require,
 )
 from charrnn.checkpoint.origin import Origin, checked_origin, origin_entry
-from charrnn.config import AnyConfig, ModelConfig, stored_config
+from charrnn.config import AnyConfig, ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.nn.cells import Array, make_cell
 from charrnn.nn.ensemble import expanded, narrowed, narrowed_flat, separate_members
@@ -140,7 +140,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
             **self.extra_entries(),
             "charrnn": origin_entry(self.origin),
-            "config": stored_config(self.config),
+            "config": self.config.stored(),
             "characters": self.vocabulary.characters,
             "counts": self.vocabulary.counts.tolist(),
             "progress": progress_entry(self.progress),

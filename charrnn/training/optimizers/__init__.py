@@ -1,6 +1,6 @@
 """Optimizers, one file each: update rules with the formulas and defaults of torch.optim.
 
-A new one is a file here with a subclass of ``Optimizer``, and its name in charrnn/config.py.
+A new one is a file here with a subclass of ``Optimizer``, and its name in ``config.choices``.
 """
 
 from charrnn.config import DEFAULT_LEARNING_RATES, OptimizerConfig

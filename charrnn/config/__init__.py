@@ -1,0 +1,58 @@
+"""All settings, their defaults and their limits.
+
+This is the one home of every default: the command line reads its own from here. Each dataclass is
+frozen and checks itself, so a config that exists is a config that is valid. Nothing here imports
+NumPy, so that ``charrnn --help`` stays quick.
+
+choices      what there is to choose from: cells, optimizers ..., and the bounds on sizes
+settings     what all configs share
+generator    a training run of a language model
+classifier   a training run of a classifier
+sampling     new text
+"""
+
+from typing import TypeVar
+
+from charrnn.config.choices import (
+    CELLS,
+    DEFAULT_LEARNING_RATES,
+    MAX_NGRAM,
+    CellName,
+    DTypeName,
+    EngineName,
+    Nonlinearity,
+    Normalization,
+    OptimizerName,
+    Precision,
+    ScheduleName,
+)
+from charrnn.config.classifier import ClassifierConfig, ClassifierDataConfig, ClassifierModelConfig
+from charrnn.config.generator import Config, DataConfig, ModelConfig, OptimizerConfig, RunConfig
+from charrnn.config.sampling import ControlConfig, SamplingConfig
+
+__all__ = [
+    "CELLS",
+    "DEFAULT_LEARNING_RATES",
+    "MAX_NGRAM",
+    "AnyConfig",
+    "CellName",
+    "ClassifierConfig",
+    "ClassifierDataConfig",
+    "ClassifierModelConfig",
+    "Config",
+    "ControlConfig",
+    "DTypeName",
+    "DataConfig",
+    "EngineName",
+    "ModelConfig",
+    "Nonlinearity",
+    "Normalization",
+    "OptimizerConfig",
+    "OptimizerName",
+    "Precision",
+    "RunConfig",
+    "SamplingConfig",
+    "ScheduleName",
+]
+
+AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)
