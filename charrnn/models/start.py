@@ -136,9 +136,9 @@ def measure(model: Model, corpus: Corpus) -> Fit:
 
 
 def _shaped(config: Config, source: Model) -> Config:
-    """Return the config with the network of a model, as one network without members."""
+    """Return the config with the network of a model."""
     free = {name: getattr(config.model, name) for name in FREE}
-    return replace(config, model=replace(source.config.model, members=1, **free))
+    return replace(config, model=replace(source.network().config, **free))
 
 
 def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -> None:

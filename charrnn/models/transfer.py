@@ -20,6 +20,8 @@ def transfer_weights(
 ) -> int:
     """Copy a model's weights into another of the same shape but for its vocabulary.
 
+    Ensembles have the same number of members.
+
     Characters are matched by character, never by index: vocabularies are sorted, so a new one
     shifts the index of all that follow. What belongs to a new character keeps the values that
     ``target`` was initialized with.
@@ -28,7 +30,7 @@ def transfer_weights(
     """
     shared = "".join(char for char in wanted.characters if char in known)
     from_ids, to_ids = known.encode(shared), wanted.encode(shared)
-    for name, values in source.merged_params().items():
+    for name, values in source.params.items():
         param = target.params[name]
         if name.startswith("output."):  # a row for each character
             param[to_ids] = values[from_ids]

@@ -153,7 +153,7 @@ def _dropped(
     model: ModelConfig, fixed: Collection[str], passes: float, chars: int, *, fine_tuning: bool
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
-    overfit = passes * recurrent_weights(model) / chars
+    overfit = passes * recurrent_weights(model) / model.members**2 / chars  # of one member
     shares = (
         dropout(passes, model.members),
         weight_drop(passes, recurrent_weights(model) / chars, model.members),

@@ -7,15 +7,16 @@ from charrnn import LanguageModel, ModelConfig, Vocabulary
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 
 
-def make(characters: str, seed: int) -> tuple[LanguageModel, Vocabulary]:
-    config = ModelConfig(hidden_size=6, layers=2, dtype="float64")
+def make(characters: str, seed: int, members: int = 1) -> tuple[LanguageModel, Vocabulary]:
+    config = ModelConfig(hidden_size=6, layers=2, members=members, dtype="float64")
     model = LanguageModel(config, len(characters)).init(np.random.default_rng(seed))
     return model, Vocabulary(characters)
 
 
-def test_a_known_character_keeps_its_logit_wherever_its_index_moved() -> None:
-    old, old_vocabulary = make("bdf", seed=0)
-    new, new_vocabulary = make("abcdefg", seed=1)
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_known_character_keeps_its_logit_wherever_its_index_moved(members: int) -> None:
+    old, old_vocabulary = make("bdf", seed=0, members=members)
+    new, new_vocabulary = make("abcdefg", seed=1, members=members)
     assert transfer_weights(old, old_vocabulary, new, new_vocabulary) == 3
     text = "bdffdb"
     logits = {}
