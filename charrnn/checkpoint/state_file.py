@@ -71,7 +71,7 @@ class TextState:
             if header["model"] != fingerprint:
                 raise CheckpointError(
                     f"{path}: is the state of another model",
-                    hint="name the model that wrote it with -c; training it on changes it",
+                    hint="name the model that wrote it with -c; further training changes a model",
                 )
             for key in ("random_seed", "drawn"):
                 number = header[key]

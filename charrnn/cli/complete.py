@@ -32,8 +32,8 @@ def complete(
     charrnn complete -c english --seed "Once upon a"
     printf "The " | charrnn complete --stop " " --json
 
-    The probability of a continuation is that the model goes on with all of it and, if --stop ends
-    it, ends it there.
+    The probability of a continuation is that of all its characters and, if --stop ends it, of
+    ending there.
     """
     from charrnn.cli import terminal
     from charrnn.cli.continuing import Search

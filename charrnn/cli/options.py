@@ -91,7 +91,7 @@ SyncEvery = Annotated[
 SyncPrecision = Annotated[
     Precision | None,
     option(
-        "Of what machines exchange after their own N steps: half takes half the time.",
+        "Precision of what machines exchange after their N steps: half takes half the time.",
         OPTIMIZATION,
         "full",
     ),

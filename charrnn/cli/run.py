@@ -274,8 +274,8 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         """Return what to tell in the end: what was reached, where it is, what to type next."""
         path, progress = shlex.quote(str(self.output)), run.state.progress
         if outcome.event is None:
-            done = f"nothing left to do: {path} has had its {progress.step} steps"
-            return [f"{done}; a longer --time or more --steps goes on"]
+            done = f"nothing left to do: {path} has done its {progress.step} steps"
+            return [f"{done}; give a longer --time or more --steps to continue"]
         stopped = "" if outcome.signal is None else "stopped after "
         took = terminal.duration(progress.seconds)
         lines: list[str] = [

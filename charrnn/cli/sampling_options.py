@@ -122,7 +122,7 @@ Suffix = Annotated[
     str | None,
     _option(
         _CONTROL,
-        "A text that ends so, of at most LENGTH characters, found by search.",
+        "A text of at most LENGTH characters that ends with TEXT, found by search.",
         metavar="TEXT",
     ),
 ]

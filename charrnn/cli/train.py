@@ -87,7 +87,7 @@ def train(
     members: Annotated[
         int | None,
         option(
-            "Divide the units among N networks that vote: 2, 4, 8 ...",
+            "Divide the units among N networks whose mean predicts: 2, 4, 8 ...",
             MODEL,
             _CHOSEN,
         ),
@@ -177,8 +177,8 @@ def train(
     charrnn train corpus.txt --time 5m --resume
     charrnn train names.txt --lines -o names.npz
 
-    What is not given is chosen from the text and the time, and said in one line. The first Ctrl-C
-    saves and ends the run.
+    Settings that you do not give are chosen from the text and the time, and printed in one line.
+    The first Ctrl-C saves and ends the run.
     """
     options = locals()
     shared.require_one_of(resume=resume, **{"from": from_ is not None})

@@ -1,8 +1,8 @@
 """Where a new run starts: from a model that predicts the text already, or from random weights.
 
 Weights that know the language of a text are worth more than any length of training on a small one.
-Weights that know another language are worth nothing, and their size may not suit the text. Which of
-the two it is shows in how well the model predicts the text before it has seen any of it.
+Weights that know another language are worth nothing, and their size may not suit the text. To find
+out, charrnn measures how well the model predicts the text before it has seen any of it.
 """
 
 from dataclasses import dataclass, fields, replace

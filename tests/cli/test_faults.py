@@ -245,7 +245,18 @@ def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
 @pytest.mark.parametrize("members", [1, 2])
 def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: int) -> None:
     folder = text.parent
-    ok("train", text, *RUN, "--members", str(members), "--steps", "300", "-o", "old.npz", cwd=folder)
+    ok(
+        "train",
+        text,
+        *RUN,
+        "--members",
+        str(members),
+        "--steps",
+        "300",
+        "-o",
+        "old.npz",
+        cwd=folder,
+    )
     (folder / "new.txt").write_text(TEXT.replace("cat", "çat") + "!" * 9)
     done = ok("train", "new.txt", "--from", "old.npz", "--steps", "1", "-o", "new.npz", cwd=folder)
     assert "2 new ones" in done.err

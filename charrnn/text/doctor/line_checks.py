@@ -71,7 +71,7 @@ def indentation(text: Examined) -> Iterator[Finding]:
             "indentation",
             "fault",
             f"tabs and spaces mixed: at the beginning of {lot(tabs, 'line')} and {spaces:,}",
-            "expand makes tabs spaces",
+            "expand turns tabs into spaces",
             min(tabs, spaces),
             place,
         )

@@ -14,7 +14,7 @@ LITTLE_TEXT = 1000
 def size(text: Examined) -> Iterator[Finding]:
     """Find a text that is empty, too small, or always the same."""
     if not text.size:
-        yield Finding("empty", "fault", "the text is empty", "give it some thousand characters", 0)
+        yield Finding("empty", "fault", "the text is empty", "give it a few thousand characters", 0)
     elif all(char.isspace() for char in text.counts):
         yield Finding("empty", "fault", "nothing but white space", "is it the right file?", 0)
     elif len(text.counts) == 1:
@@ -26,7 +26,7 @@ def size(text: Examined) -> Iterator[Finding]:
             "too-small",
             "fault",
             f"{lot(text.size, 'character')}: too little to learn from",
-            f"{LITTLE_TEXT:,} are the least, 20,000 a beginning, 200,000 plenty",
+            f"{LITTLE_TEXT:,} is the minimum, 20,000 a start, 200,000 plenty",
             text.size,
         )
     elif text.size < SMALLEST_SPLIT:
