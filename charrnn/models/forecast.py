@@ -35,7 +35,7 @@ from charrnn.text.vocabulary import Ids
 from charrnn.training.budget import work_per_second
 from charrnn.training.loop import train_events
 from charrnn.training.next_character import NextCharacter, initial_state
-from charrnn.training.recipe import MOST_PASSES, Recommendation, recommend
+from charrnn.training.recipe import Recommendation, recommend
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,10 @@ def _worthwhile(runs: list[Recommendation], losses: list[float]) -> int:
 
 def _seconds(run: Recommendation, ready: Prepared) -> float:
     """Return after which time nothing is left to learn."""
-    if not run.enough:
+    if not run.enough or run.config.run.epochs is None:
         return math.inf
     objective = NextCharacter(run.config, ready.train_ids, ready.train_ids[:0])
-    steps = math.ceil(MOST_PASSES) * objective.batches.steps_per_epoch
+    steps = run.config.run.epochs * objective.batches.steps_per_epoch
     return steps * seconds_per_step(run.config, ready, objective)
 
 

@@ -1,5 +1,6 @@
 """A run that learns a text."""
 
+import math
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -147,23 +148,39 @@ class TextRun(Run[Config]):
         The machine may turn out quicker or slower than it was when its speed was measured, so the
         passes are counted once more after a tenth of the run, and what is dropped follows.
         """
-        expected = self.recommendation
-        if expected is None or self.config.run.seconds is None:
+        seconds, before = self.config.run.seconds, self.state.progress.seconds
+        if self.recommendation is None or seconds is None:
             yield from super().events()
             return
+        due = before / seconds + MEASURED_AGAIN
         with closing(super().events()) as events:
             for event in events:
                 yield event
-                if event.progress >= MEASURED_AGAIN and event.synced:
-                    break
+                if due <= event.progress < 1 and event.synced:
+                    if self.measured_again(event, seconds, before):
+                        break  # the processes start anew, with another network
+                    yield from events
             else:
                 return
-        chars = len(self.corpus.ids) - len(self.val_ids)
-        passes = event.step * self.objective.step_size / chars / event.progress
-        if not 1 / OFF < passes / expected.passes < OFF:
-            self.recommendation = expected.for_passes(passes, chars)
-            self._take(self.recommendation.config)
         yield from super().events()
+
+    def measured_again(self, event: Event, seconds: float, before: float) -> bool:
+        """Choose again what is dropped, if the passes are far from what was expected.
+
+        seconds   limit of the run
+        before    seconds of it that had gone when the first step began
+        """
+        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
+        assert self.recommendation is not None  # noqa: S101  # asked before
+        chars, expected = len(self.objective.train_ids), self.recommendation.passes
+        passes = event.step * self.objective.step_size / chars
+        passes *= (seconds - before) / (event.seconds - before)
+        passes = min(passes, self.config.run.epochs or math.inf)
+        if 1 / OFF < passes / expected < OFF:
+            return False
+        self.recommendation = self.recommendation.for_passes(passes, chars)
+        self._take(self.recommendation.config)
+        return True
 
     def _take(self, config: Config) -> None:
         """Go on with other dropout and weight drop."""
@@ -248,9 +265,10 @@ def _split(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
 
 
 def _lines(corpus: Corpus) -> Ids:
-    if "\n" not in corpus.vocabulary:
+    line_break = corpus.vocabulary.index.get("\n")  # the vocabulary may be that of a base model
+    if line_break is None or not corpus.vocabulary.counts[line_break]:
         raise CorpusError("the text has no line break", hint="leave out --lines")
-    return as_lines(corpus.ids, corpus.vocabulary.index["\n"])
+    return as_lines(corpus.ids, line_break)
 
 
 def _line_break(config: Config, corpus: Corpus) -> int | None:

@@ -71,8 +71,13 @@ def separate_members(params: Params, members: int) -> int:
 
     params   named as in ``LanguageModel``, with weights between units (G*H, H)
     """
-    apart = expanded(narrowed(params, members), members)
-    return members if all(np.array_equal(params[name], apart[name]) for name in params) else 1
+    between = ~np.eye(members, dtype=bool)
+    for name, array in params.items():
+        if members > 1 and connects_units(name):
+            blocks = _blocks(array, members).swapaxes(1, 2)  # (G, H/K, K, K, H/K)
+            if any(blocks[gate][:, between].any() for gate in range(len(blocks))):
+                return 1
+    return members
 
 
 def _blocks(array: Array, members: int) -> Array:

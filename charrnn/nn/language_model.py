@@ -15,6 +15,7 @@ from charrnn.nn.ensemble import member_loss
 from charrnn.nn.loss import softmax_cross_entropy, target_log_probabilities
 from charrnn.nn.network import Network, NetworkCache, network_shapes
 from charrnn.nn.parameters import Shapes
+from charrnn.nn.stack import StackCache
 
 # States of all layers, bottom first.
 ModelState = list[State]
@@ -97,12 +98,12 @@ class LanguageModel(Network):
         grads      arrays for the gradients; new ones if None
         """
         grads = grads or self.new_grads()
-        self._backward_layers(cache, self.head_backward(cache, d_logits, grads), grads)
+        self._backward_layers(cache.stack, self.head_backward(cache, d_logits, grads), grads)
         return grads
 
-    def _backward_layers(self, cache: NetworkCache, d_outputs: Array, grads: Params) -> None:
+    def _backward_layers(self, saved: StackCache, d_outputs: Array, grads: Params) -> None:
         no_gradient = self.zero_state(d_outputs.shape[1])
-        self.stack.backward(cache.stack, d_outputs, no_gradient, self.stack.split(grads))
+        self.stack.backward(saved, d_outputs, no_gradient, self.stack.split(grads))
 
     def loss_and_gradients(  # noqa: PLR0913
         self,
@@ -126,19 +127,23 @@ class LanguageModel(Network):
         For an ensemble, the loss is the mean of the members' losses; see ``ensemble``. The other
         arguments are those of ``forward``.
         """
-        logits, final_state, cache = self.forward(
-            inputs, state, starts=starts, dropout_rng=dropout_rng, workspaces=workspaces
-        )
         if self.config.members == 1:
+            logits, final_state, cache = self.forward(
+                inputs, state, starts=starts, dropout_rng=dropout_rng, workspaces=workspaces
+            )
             loss, d_logits = softmax_cross_entropy(logits, targets, count)
             return loss, self.backward(cache, d_logits, grads), final_state
-        grads = grads or self.new_grads()
-        loss, d_outputs = member_loss(
-            cache.features, self.params, targets, self.config.members, grads, count
+        workspaces, grads = workspaces or self.workspaces(), grads or self.new_grads()
+        top, final_state, saved = self.stack.forward(
+            self.layers, inputs, state, starts=starts, rng=dropout_rng, workspaces=workspaces[:-1]
         )
-        if cache.mask is not None:
-            d_outputs *= cache.mask
-        self._backward_layers(cache, d_outputs, grads)
+        features, mask = self.dropped(top, dropout_rng)
+        loss, d_outputs = member_loss(
+            features, self.params, targets, self.config.members, grads, count
+        )
+        if mask is not None:
+            d_outputs *= mask
+        self._backward_layers(saved, d_outputs, grads)
         return loss, grads, final_state
 
     def log_probabilities(

@@ -110,15 +110,20 @@ class Network:
 
         The returned features are those after dropout. The logits live in the workspace.
         """
-        mask = drop_mask(features, self.config.dropout, rng)
-        if mask is not None:
-            features = features * mask
+        features, mask = self.dropped(features, rng)
         weight = self.merged_output()
         shape = (*features.shape[:-1], len(weight))
         logits = workspace.array("logits", shape, weight.dtype)
         np.dot(_rows(features), weight.T, out=_rows(logits))
         logits += self.params["output.bias"]
         return logits, mask, features
+
+    def dropped(
+        self, features: Array, rng: np.random.Generator | None
+    ) -> tuple[Array, Array | None]:
+        """Return features after dropout, and its mask, if there is a source of randomness."""
+        mask = drop_mask(features, self.config.dropout, rng)
+        return (features if mask is None else features * mask), mask
 
     def head_backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> Array:
         """Write the gradients of the head, and return that of its features, (..., D*H)."""

@@ -16,7 +16,6 @@ class Batch:
     inputs    ids (T, B) or features (T, B, I)
     targets   ids (T, B), where targets[t] follows inputs[t]; or classes (B,)
     mask      (T, B), False at padded steps; None if all samples have the same length
-    count     targets of the whole batch, of which these may be a part; None: one for every step
     starts    (T, B), True at steps that begin a sample anew, from a zero state; None: nowhere
     fresh     True: start from a zero state. False: start from the final state of the last batch
     """
@@ -24,7 +23,6 @@ class Batch:
     inputs: NDArray[Any]
     targets: NDArray[Any]
     mask: NDArray[Any] | None = None
-    count: int | None = None
     starts: NDArray[Any] | None = None
     fresh: bool = True
 

@@ -72,8 +72,15 @@ class Budget:
         )
         return True
 
-    def divided(self, networks: int) -> "Budget":
-        """Return what is left for each of so many networks that the same processes train."""
+    def cost(self, model: ModelConfig) -> int:
+        """Return what a character costs, in weights."""
+        return cost(model, self.vocab_size)
+
+    def divided(self, networks: float) -> "Budget":
+        """Return what is left for each of so many networks that the same processes train.
+
+        Below 1: what one has to which the processes of several networks are given.
+        """
         part = copy(self)
         if self.seconds is not None:
             part.work = self.work / networks
@@ -83,7 +90,7 @@ class Budget:
         """Return the number of characters that can be read."""
         if self.seconds is None:
             return self.most
-        return min(self.work / cost(model, self.vocab_size), self.most)
+        return min(self.work / self.cost(model), self.most)
 
 
 def cost(model: ModelConfig, vocab_size: int) -> int:
@@ -125,7 +132,10 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.
-    return trial.step_size / statistics.median(steps[1:] or steps)
+    steps = steps[1:] or steps
+    # Of a round of local steps, only the last one waits for the other machines.
+    takes = statistics.median(steps) if every == 1 else statistics.fmean(steps)
+    return trial.step_size / takes
 
 
 def recurrent_weights(model: ModelConfig) -> int:

@@ -36,11 +36,13 @@ def networks(config: Config, fixed: Collection[str], *, fine_tuning: bool) -> in
     """Return how many networks to train side by side.
 
     fixed         names of the settings that someone gave
-    fine_tuning   the run starts from a model, which is one network
+    fine_tuning   the run starts from a model: from as many networks as that has
     """
+    if fine_tuning:
+        return config.model.members
     given = not {"hidden_size", "members"}.isdisjoint(fixed)
     together = config.run.sync_every == 1  # machines that work apart each need all networks
-    if config.run.seconds is None or fine_tuning or given or not together:
+    if config.run.seconds is None or given or not together:
         return 1
     number, chosen = _processes(config), MOST_NETWORKS
     settled = config.run.workers is not None or config.run.engine == "mpi"
@@ -60,7 +62,10 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
     data, by_launcher = config.data, config.run.engine == "mpi"
     if "batch_size" in fixed or not (by_launcher or config.run.seconds):
         return config
-    team = _processes(config) // networks(config, fixed, fine_tuning=fine_tuning)
+    team = _processes(config)
+    if config.run.sync_every == 1:
+        side = max(networks(config, fixed, fine_tuning=fine_tuning), config.model.members)
+        team = max(team // side, 1)
     if by_launcher:
         batch_size = team * MIN_COLUMNS
     else:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from charrnn.config import ClassifierConfig, ClassifierModelConfig, Config, ModelConfig
@@ -26,7 +27,10 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     chars = data.seq_length * data.batch_size
     # For each character: logits, probabilities, their gradient, of the members too.
     logits = chars * vocab_size * (5 if config.model.members == 1 else 2 + 5 * config.model.members)
-    needed = _numbers(config, shapes, chars, vocab_size) + logits
+    # A model to save, and a check of it, have the zeros between the members of an ensemble.
+    whole = param_shapes(replace(config.model, members=1), vocab_size)
+    zeros = 2 * (count(whole) - count(shapes))
+    needed = _numbers(config, shapes, chars, vocab_size) + logits + zeros
     return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from charrnn.config import Config, ModelConfig
 from charrnn.text.vocabulary import Ids
 from charrnn.training.budget import TRIAL_SIZE, Budget, recurrent_weights
-from charrnn.training.many_cores import networks, one_of, side_by_side
+from charrnn.training.many_cores import MOST_NETWORKS, networks, one_of, side_by_side
 
 # Units per layer to choose from: sizes that BLAS is quick with.
 SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -30,7 +30,7 @@ SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 READ_PER_WEIGHT = 3.5
 
 # Passes through a text after which nothing more is learned, whatever is dropped.
-MOST_PASSES = 150.0
+MOST_PASSES, TUNING_PASSES = 150.0, 150.0
 
 # How many networks to divide the units among, and from which product of passes and weights for each
 # character on.
@@ -39,6 +39,7 @@ SMALLEST_MEMBER = 32
 
 # What is better than one network of so many units and costs about as much: how many of how many.
 BETTER = {384: (2, 256), 512: (4, 256), 768: (4, 384), 1024: (4, 512)}
+MORE = 1.25  # times the cost of the one, at most
 
 # Of a model that knows the text, the most outputs and recurrent weights to drop.
 MOST_DROPPED = 0.35, 0.2
@@ -98,27 +99,16 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
     work          what this machine does in a second; see ``work_per_second``. None: it is measured
     """
     together = networks(config, fixed, fine_tuning=fine_tuning)
+    if fine_tuning:
+        config = replace(config, model=one_of(config.model, together))
     budget = Budget(config, fixed, train_ids, vocab_size, work=work, networks=together)
-    chars = len(train_ids)
-    model, run = config.model, config.run
-    most = MOST_PASSES * chars if run.epochs is run.steps is None else math.inf
+    chars, model, run = len(train_ids), config.model, config.run
+    most_passes = TUNING_PASSES if fine_tuning else MOST_PASSES
+    most = most_passes * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
-        model = _largest_that_pays(model, SIZES, budget, most)
-        if model.hidden_size > TRIAL_SIZE and budget.measure(model):
-            # Larger weights may no longer fit the CPU's caches, and cost more than their number.
-            smaller = [size for size in SIZES if size <= model.hidden_size]
-            model = _largest_that_pays(model, smaller, budget, most)
+        model = _sized(model, budget, most)
         if "members" not in fixed:
-            passes = min(budget.readable(model), most) / chars
-            count = members(passes, recurrent_weights(model) / chars)
-            room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
-            model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
-            if model.members > 1:  # of a small text: more networks of full size would gain little
-                together = 1
-            elif model.hidden_size in BETTER:
-                number, hidden_size = BETTER[model.hidden_size]
-                model = replace(model, hidden_size=hidden_size)
-                budget, together = budget.divided(number), together * number
+            model, budget, together = _several(model, budget, together, most)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
     model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
@@ -127,14 +117,55 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         rate = fine_tuning_rate(model, passes) if fine_tuning else peak_rate(model)
         optimizer = replace(optimizer, learning_rate=rate)
     if readable > most:
-        run = replace(run, epochs=math.ceil(MOST_PASSES))
+        run = replace(run, epochs=math.ceil(most_passes))
     model = side_by_side(model, together)
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
     return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning, together)
 
 
+def _sized(model: ModelConfig, budget: Budget, most: float) -> ModelConfig:
+    """Return the model in the size that pays.
+
+    most   the most characters that are worth reading
+    """
+    sizes = [size for size in SIZES if size % model.members == 0]
+    sized = _largest_that_pays(model, sizes, budget, most)
+    if sized.hidden_size > TRIAL_SIZE and budget.measure(sized):
+        # Larger weights may no longer fit the CPU's caches, and cost more than their number.
+        smaller = [size for size in sizes if size <= sized.hidden_size]
+        sized = _largest_that_pays(model, smaller, budget, most)
+    return sized
+
+
+def _several(
+    model: ModelConfig, budget: Budget, together: int, most: float
+) -> tuple[ModelConfig, Budget, int]:
+    """Return what is better than one network of this size, its budget, and how many of them.
+
+    together   how many there are in any case, for as many cores
+    most       the most characters that are worth reading
+    """
+    chars = len(budget.train_ids)
+    passes = min(budget.readable(model), most) / chars
+    count = members(passes, recurrent_weights(model) / chars)
+    room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
+    model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
+    if model.members > 1:  # of a small text: more networks of full size would gain little
+        return model, budget.divided(1 / together), 1
+    if model.hidden_size in BETTER:
+        number, hidden_size = BETTER[model.hidden_size]
+        number = min(number, MOST_NETWORKS // together)
+        one = replace(model, hidden_size=hidden_size)
+        # A large vocabulary makes every network dearer.
+        while number * budget.cost(one) > MORE * budget.cost(model):
+            number //= 2
+        if number > 1:
+            return one, budget.divided(number), together * number
+    return model, budget, together
+
+
 def _largest_that_pays(
-    model: ModelConfig, sizes: Sequence[int], budget: "Budget", most: float
+    model: ModelConfig, sizes: Sequence[int], budget: Budget, most: float
 ) -> ModelConfig:
     """Return the largest model that reads enough characters for each of its weights.
 
@@ -153,7 +184,7 @@ def _dropped(
     model: ModelConfig, fixed: Collection[str], passes: float, chars: int, *, fine_tuning: bool
 ) -> ModelConfig:
     """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
-    overfit = passes * recurrent_weights(model) / model.members**2 / chars  # of one member
+    overfit = passes * recurrent_weights(model) / chars
     shares = (
         dropout(passes, model.members),
         weight_drop(passes, recurrent_weights(model) / chars, model.members),

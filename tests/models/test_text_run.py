@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from charrnn import Config, Corpus, RunConfig, read_corpus
 from charrnn.models.start import Start, choose_start
 from charrnn.models.text_run import TextRun
 from charrnn.training import budget
+from charrnn.training.next_character import NextCharacter
 from tests.support import TEXT
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    (tmp_path / "text.txt").write_text(TEXT * 8)
+    (tmp_path / "text.txt").write_text(TEXT * 2)
     return read_corpus([str(tmp_path / "text.txt")])
 
 
@@ -44,6 +46,19 @@ def test_what_is_dropped_follows_the_speed_that_the_run_turns_out_to_have(
     assert (after.dropout > before.dropout) == slow
     assert (after.dropout < before.dropout) != slow
     assert training.state.network.config == after
+
+
+def test_the_time_before_the_first_step_is_not_counted_as_training(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = run(corpus, 5_000.0, monkeypatch, seconds=10)
+    assert isinstance(training.objective, NextCharacter)
+    steps = round(5_000 / training.objective.step_size)  # in a second
+    for seconds, changes in ((1.5, False), (1.25, False), (1.9, False), (1.0, True), (2.5, True)):
+        event = SimpleNamespace(step=steps, seconds=seconds)
+        before = training.recommendation
+        assert training.measured_again(event, 10, 0.5) == changes  # type: ignore[arg-type]
+        training.recommendation = before
 
 
 def test_a_run_of_so_many_steps_is_as_it_was_recommended(

@@ -78,9 +78,24 @@ def test_what_someone_gave_stays_and_so_does_what_depends_on_no_machine() -> Non
     ):
         assert spread(run, fixed, chars, fine_tuning=tuned) == run
     assert networks(steps, set(), fine_tuning=False) == 1
-    # from a model, there is one network
-    assert networks(asked, set(), fine_tuning=True) == 1
-    assert spread(asked, set(), LONG, fine_tuning=True).data.batch_size == 128
+    # from a model, there are as many networks as that has
+    for members, windows in ((1, 128), (4, 32)):
+        model = replace(asked.model, hidden_size=1024, members=members)
+        start = replace(asked, model=model)
+        assert networks(start, set(), fine_tuning=True) == members
+        for fixed in ({"hidden_size", "members"}, set[str]()):
+            assert spread(start, fixed, LONG, fine_tuning=True).data.batch_size == windows
+        given = spread(start, {"hidden_size", "members"}, LONG, fine_tuning=False)
+        assert given.data.batch_size == windows
+
+
+def test_there_are_never_more_networks_than_are_worth_their_memory() -> None:
+    ids, work = np.broadcast_to(np.uint8(0), LONG), 1e10
+    for workers in (1, 2, 4, 8, 16):
+        for minutes in (1, 5, 60, 480):
+            run = config(workers=workers, seconds=60 * minutes)
+            model = recommend(run, set(), ids, 60, work=work).config.model
+            assert model.members <= many_cores.MOST_NETWORKS
 
 
 def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,11 @@
-"""How much memory there is."""
+"""How much memory there is, and how much a run takes."""
 
 from pathlib import Path
 
-from charrnn.training.memory import _free_in_cgroup
+import numpy as np
+
+from charrnn import Config, ModelConfig
+from charrnn.training.memory import _free_in_cgroup, estimate
 
 
 def test_files_that_were_read_do_not_count_as_used_in_a_container(tmp_path: Path) -> None:
@@ -14,3 +17,9 @@ def test_files_that_were_read_do_not_count_as_used_in_a_container(tmp_path: Path
     assert _free_in_cgroup(tmp_path) == 800
     (tmp_path / "memory.max").write_text("max\n")
     assert _free_in_cgroup(tmp_path) is None
+
+
+def test_saving_an_ensemble_takes_memory_for_the_zeros_between_its_members() -> None:
+    config = Config(model=ModelConfig(hidden_size=16 * 512, members=16))
+    zeros = 4 * 4 * (16 * 512) * (15 * 512)  # bytes, gates, rows, columns of other members
+    assert estimate(config, 60, np.zeros(1000, np.uint8)) > 2 * zeros

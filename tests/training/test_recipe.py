@@ -197,6 +197,33 @@ def test_fine_tuning_takes_smaller_steps_and_drops_few_weights(length: int) -> N
     assert given.config.model == base.model
 
 
+@pytest.mark.usefixtures("quick_machine")
+def test_every_network_of_an_ensemble_is_tuned_like_one_alone() -> None:
+    fixed = {"hidden_size", "members"}
+    one, four = (
+        recommend(
+            replace(config(epochs=20), model=replace(Config().model, hidden_size=H, members=K)),
+            fixed,
+            text(1_000_000),
+            V,
+            fine_tuning=True,
+        ).config
+        for H, K in ((256, 1), (1024, 4))
+    )
+    assert one.model.dropout > 0
+    assert one.model.weight_drop > 0
+    assert four == replace(one, model=replace(one.model, hidden_size=1024, members=4))
+
+
+@pytest.mark.usefixtures("quick_machine")
+@pytest.mark.parametrize("members", [2, 32, 64])
+def test_the_units_can_be_divided_among_the_members_that_someone_asked_for(members: int) -> None:
+    base = replace(config(seconds=2), model=replace(Config().model, members=members))
+    model = recommend(base, {"members"}, text(20_000), V).config.model
+    assert model.members == members
+    assert model.hidden_size % members == 0
+
+
 def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
     model = replace(Config().model, hidden_size=512)
     rates = [recipe.fine_tuning_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]

@@ -13,8 +13,7 @@ from charrnn.inference.whole_lines import LONGEST_LINE
 from charrnn.interchange.page.openings import openings
 from charrnn.models import Classifier, Model
 from charrnn.models.ngram import PREFIX
-from charrnn.nn.cells import Array
-from charrnn.nn.ensemble import connects_units, separate_members
+from charrnn.nn.ensemble import narrowed, separate_members
 
 Kind = Literal["text", "lines", "labels"]
 
@@ -85,12 +84,12 @@ def _text(array: NDArray[Any]) -> str:
 
 def weight_bytes(model: Model | Classifier, *, half: bool) -> int:
     """Return the size of the weights in the page, before they are written as text."""
-    stored = _stored(model, separate_members(model.weights, model.config.model.members))
-    return sum(array.size for array in stored) * (2 if half or _is_half(model) else 4)
+    stored = narrowed(model.weights, separate_members(model.weights, model.config.model.members))
+    return sum(array.size for array in stored.values()) * (2 if half or _is_half(model) else 4)
 
 
 def _encoded(model: Model | Classifier, members: int, *, half: bool) -> str:
-    flat = np.concatenate([array.ravel() for array in _stored(model, members)])
+    flat = np.concatenate([array.ravel() for array in narrowed(model.weights, members).values()])
     with np.errstate(over="ignore"):
         numbers = flat.astype("<f2" if half else "<f4")
     if not np.isfinite(numbers).all():
@@ -106,23 +105,6 @@ def _is_half(model: Model | Classifier) -> bool:
         return all(
             bool((array.astype(np.float16) == array).all()) for array in model.weights.values()
         )
-
-
-def _stored(model: Model | Classifier, members: int) -> list[Array]:
-    """Return the weights in storage order; of an ensemble, only those within its members."""
-    if members == 1:
-        return [*model.weights.values()]
-    H = model.config.model.hidden_size
-    part = H // members
-    owner = np.arange(H) // part
-    stored = []
-    for name, array in model.weights.items():
-        if connects_units(name):
-            columns = owner[:, None] * part + np.arange(part)  # (H, part)
-            gates = len(array) // H
-            array = np.take_along_axis(array, np.tile(columns, (gates, 1)), axis=1)  # noqa: PLW2901
-        stored.append(array)
-    return stored
 
 
 def _is_code(model: Model | Classifier) -> bool:
