@@ -29,8 +29,13 @@ SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 # Characters to be read for each recurrent weight. Where fewer are read, fewer weights learn more.
 READ_PER_WEIGHT = 3.5
 
-# Passes through a text after which nothing more is learned, whatever is dropped.
-MOST_PASSES, TUNING_PASSES = 150.0, 150.0
+# Passes through a text after which nothing more is learned, whatever is dropped: from nothing, and
+# from a model that predicts the text already.
+MOST_PASSES, TUNING_PASSES = 150, 20
+
+# A longer text is learned by several networks of full size, of a shorter one each has a part of the
+# units.
+LONG_TEXT = 100_000
 
 # How many networks to divide the units among, and from which product of passes and weights for each
 # character on.
@@ -117,7 +122,7 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         rate = fine_tuning_rate(model, passes) if fine_tuning else peak_rate(model)
         optimizer = replace(optimizer, learning_rate=rate)
     if readable > most:
-        run = replace(run, epochs=math.ceil(most_passes))
+        run = replace(run, epochs=most_passes)
     model = side_by_side(model, together)
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
     return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning, together)
@@ -145,23 +150,23 @@ def _several(
     together   how many there are in any case, for as many cores
     most       the most characters that are worth reading
     """
-    chars = len(budget.train_ids)
-    passes = min(budget.readable(model), most) / chars
-    count = members(passes, recurrent_weights(model) / chars)
-    room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
-    model = replace(model, members=min(count, 1 << (room.bit_length() - 1)))
-    if model.members > 1:  # of a small text: more networks of full size would gain little
-        return model, budget.divided(1 / together), 1
-    if model.hidden_size in BETTER:
+    unchanged, chars = (model, budget, together), len(budget.train_ids)
+    if chars >= LONG_TEXT and model.hidden_size in BETTER:
         number, hidden_size = BETTER[model.hidden_size]
         number = min(number, MOST_NETWORKS // together)
         one = replace(model, hidden_size=hidden_size)
         # A large vocabulary makes every network dearer.
         while number * budget.cost(one) > MORE * budget.cost(model):
             number //= 2
-        if number > 1:
-            return one, budget.divided(number), together * number
-    return model, budget, together
+        return (one, budget.divided(number), together * number) if number > 1 else unchanged
+    passes = min(budget.readable(model), most) / chars
+    count = members(passes, recurrent_weights(model) / chars)
+    room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
+    count = min(count, 1 << (room.bit_length() - 1))
+    if count == 1:
+        return unchanged
+    # More networks of full size would gain little on a text as small as that.
+    return replace(model, members=count), budget.divided(1 / together), 1
 
 
 def _largest_that_pays(

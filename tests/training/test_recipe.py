@@ -224,6 +224,28 @@ def test_the_units_can_be_divided_among_the_members_that_someone_asked_for(membe
     assert model.hidden_size % members == 0
 
 
+@pytest.mark.usefixtures("quick_machine")
+def test_fine_tuning_ends_when_nothing_is_left_to_gain() -> None:
+    base = replace(config(seconds=300), model=replace(Config().model, hidden_size=512))
+    fixed = {"hidden_size", "members"}
+    tuned = recommend(base, fixed, text(50_000), V, fine_tuning=True)
+    assert tuned.enough
+    assert tuned.config.run.epochs == recipe.TUNING_PASSES
+    assert not recommend(base, fixed, text(50_000), V).enough
+    assert not recommend(base, fixed, text(5_000_000), V, fine_tuning=True).enough
+
+
+@pytest.mark.usefixtures("quick_machine")
+@pytest.mark.parametrize("length", [20_000, 90_000, 300_000, 1_000_000, 100_000_000])
+def test_more_time_never_buys_fewer_units(length: int) -> None:
+    ids = np.broadcast_to(np.uint8(0), length)
+    units = [
+        recommend(config(seconds=seconds), set(), ids, V).config.model.hidden_size
+        for seconds in (5, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800)
+    ]
+    assert units == sorted(units)
+
+
 def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
     model = replace(Config().model, hidden_size=512)
     rates = [recipe.fine_tuning_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]
