@@ -81,7 +81,7 @@ class Recommendation:
         chars   of the training text
         """
         one = one_of(self.config.model, self.networks)
-        one = _dropped(one, self.fixed, passes, chars, fine_tuning=self.fine_tuning)
+        one = _dropped(one, self.networks, self.fixed, passes, chars, self.fine_tuning)
         model = side_by_side(one, self.networks)
         return replace(self, config=replace(self.config, model=model), passes=passes)
 
@@ -116,7 +116,7 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
             model, budget, together = _several(model, budget, together, most)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
-    model = _dropped(model, fixed, passes, chars, fine_tuning=fine_tuning)
+    model = _dropped(model, together, fixed, passes, chars, fine_tuning)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         rate = fine_tuning_rate(model, passes) if fine_tuning else peak_rate(model)
@@ -185,17 +185,25 @@ def _largest_that_pays(
     return max(pays, default=sized[0], key=lambda model: model.hidden_size)
 
 
-def _dropped(
-    model: ModelConfig, fixed: Collection[str], passes: float, chars: int, *, fine_tuning: bool
+def _dropped(  # noqa: PLR0913, PLR0917
+    model: ModelConfig,
+    together: int,
+    fixed: Collection[str],
+    passes: float,
+    chars: int,
+    fine_tuning: bool,  # noqa: FBT001
 ) -> ModelConfig:
-    """Return the model with dropout and weight drop for so many passes, if nobody fixed them."""
-    overfit = passes * recurrent_weights(model) / chars
+    """Return the model with dropout and weight drop for so many passes, if nobody fixed them.
+
+    together   how many of it are trained side by side
+    """
+    weights = recurrent_weights(model) / model.members**2 / chars  # of one member
     shares = (
         dropout(passes, model.members),
-        weight_drop(passes, recurrent_weights(model) / chars, model.members),
+        weight_drop(passes, weights, model.members * together),
     )
     if fine_tuning:
-        tuned = fine_tuning_dropout(overfit)
+        tuned = fine_tuning_dropout(passes * weights)
         if passes >= SOON_FORGOTTEN:
             (first, second), (most, most_weights) = shares, MOST_DROPPED
             tuned = min(max(tuned[0], first), most), min(max(tuned[1], second), most_weights)
@@ -219,12 +227,15 @@ def dropout(passes: float, members: int = 1) -> float:
     return min(max(round(20 * share) / 20, 0.0), 0.5)
 
 
-def weight_drop(passes: float, weights_per_char: float, members: int = 1) -> float:
+def weight_drop(passes: float, weights_per_char: float, networks: int = 1) -> float:
     """Return the share of recurrent weights to drop.
+
+    weights_per_char   of one network
+    networks           how many there are; what each learns by heart is lost in the mean of several
 
     It takes many passes and many weights for each character of the text to learn it by heart.
     """
-    share = 0.07 * math.log2(passes * weights_per_char) - 0.03 - 0.22 * math.log2(members)
+    share = 0.07 * math.log2(passes * weights_per_char) - 0.03 - 0.08 * math.log2(networks)
     return min(max(round(20 * share) / 20, 0.0), 0.7)
 
 

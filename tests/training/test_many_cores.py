@@ -118,7 +118,10 @@ def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.M
     assert eight.passes == two.passes
     slower = [chosen.for_passes(chosen.passes * 9, LONG).config.model for chosen in (two, eight)]
     assert slower[0] != one
-    assert slower[1] == side_by_side(slower[0], 4)
+    assert slower[1].weight_drop < slower[0].weight_drop
+    assert replace(slower[1], weight_drop=0.0) == replace(
+        side_by_side(slower[0], 4), weight_drop=0.0
+    )
     # a small text is divided among members as on two cores
     few = [
         recommend(config(workers=number), set(), ids[:16_000], 60).config.model for number in (2, 8)
