@@ -211,9 +211,7 @@ def test_every_network_of_an_ensemble_is_tuned_like_one_alone() -> None:
         for H, K in ((256, 1), (1024, 4))
     )
     assert one.model.dropout > 0
-    assert (
-        one.model.weight_drop > four.model.weight_drop
-    )  # lost in the mean
+    assert one.model.weight_drop > four.model.weight_drop  # lost in the mean
     model = replace(one.model, hidden_size=1024, members=4, weight_drop=four.model.weight_drop)
     assert four == replace(one, model=model)
 
