@@ -108,13 +108,14 @@ class TextTraining(TrainingCommand[Config]):
 
     def show(self, run: Run[Config], event: Event) -> None:
         """Show a sample now and then."""
+        assert isinstance(run, TextRun)  # noqa: S101  # made above
         every = self.display.sample_every
         if every and event.step % every == 0:
             latest = Model.of(
                 run.config,
                 run.vocabulary,
                 replace(run.state, best_weights=None),
-                ngram=run.ngram if isinstance(run, TextRun) else None,
+                ngram=run.ngram,
             )
             text = "".join(
                 islice(latest.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)

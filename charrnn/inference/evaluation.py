@@ -5,14 +5,12 @@ import numpy as np
 from charrnn.inference.line_batches import LineBatches, Sums
 from charrnn.nn.language_model import LanguageModel
 from charrnn.text.lines import line_bounds
+from charrnn.text.split import WINDOW, streams
 from charrnn.text.vocabulary import Ids
 
 # The most held-out characters to validate on: their mean loss is accurate to about 0.003 nats, and
 # more would slow down the run.
 MAX_VALIDATED = 200_000
-
-STREAMS = 32
-WINDOW = 64
 
 
 def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tuple[float, int]:
@@ -21,14 +19,9 @@ def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tu
     The text is cut into a few streams that form a batch. Each starts from a zero state, and its
     state is carried to its end. Of ``size`` processes, each reads every ``size``-th stream.
     """
-    n_streams = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
-    length = (len(ids) - 1) // n_streams
-    used = n_streams * length
-    inputs, targets = (
-        ids[first : first + used].reshape(n_streams, -1)[rank::size].T for first in (0, 1)
-    )
+    inputs, targets = (part[:, rank::size] for part in streams(ids))
     state, total, workspaces = None, 0.0, model.workspaces()
-    for start in range(0, length if inputs.size else 0, WINDOW):
+    for start in range(0, len(inputs) if inputs.size else 0, WINDOW):
         window = slice(start, start + WINDOW)
         log_p, state = model.log_probabilities(inputs[window], targets[window], state, workspaces)
         total -= float(log_p.sum(dtype=np.float64))

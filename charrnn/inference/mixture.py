@@ -29,14 +29,14 @@ from charrnn.nn.decoder import Decoder
 from charrnn.nn.language_model import LanguageModel, ModelState
 from charrnn.nn.loss import target_log_probabilities
 from charrnn.nn.network import NetworkCache
+from charrnn.text.split import WINDOW, streams
 from charrnn.text.vocabulary import Ids
 
 # The weight where nothing is held out to fit it to.
 DEFAULT_WEIGHT = 0.7
 
-# Held-out characters that the weights are fitted to, at most; in so many streams, read in windows.
+# Held-out characters that the weights are fitted to, at most.
 MAX_FITTED = 50_000
-STREAMS, WINDOW = 32, 64
 
 ROUNDS = 50
 CAUTION = 30
@@ -222,11 +222,10 @@ def _both(
     network: LanguageModel, table: NGramTable, ids: Ids, line_break: int | None
 ) -> tuple[Array, Array, NDArray[np.int64]]:
     """Return p of each character under both models, and the group of its context, (N,) each."""
-    count = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
-    length = (len(ids) - 1) // count
-    inputs, targets = (ids[at : at + count * length].reshape(count, -1).T for at in (0, 1))
-    state, workspaces, log_p = network.zero_state(count), network.workspaces(), []
-    for at in range(0, length, WINDOW):
+    inputs, targets = streams(ids)
+    count, workspaces, log_p = inputs.shape[1], network.workspaces(), []
+    state = network.zero_state(count)
+    for at in range(0, len(inputs), WINDOW):
         part = inputs[at : at + WINDOW]
         starts = None if line_break is None else part == line_break
         logits, state, _ = network.forward(part, state, starts=starts, workspaces=workspaces)

@@ -23,7 +23,7 @@ import numpy as np
 
 from charrnn.config import Config
 from charrnn.models.runs import with_workers
-from charrnn.models.start import choose_start, measure
+from charrnn.models.start import choose_start
 from charrnn.models.text_run import Prepared, prepare
 from charrnn.ngrams.absolute import ngram_nats
 from charrnn.nn.language_model import param_shapes
@@ -129,7 +129,7 @@ def forecast(corpus: Corpus, *, lines: bool = False, reading: float = 0.0) -> Fo
     trial = replace(ready.config, run=replace(ready.config.run, seconds=TRIAL))
     work = work_per_second(trial, ready.fixed, ready.train_ids, len(ready.corpus.vocabulary))
     chosen_in, ngrams = time.perf_counter() - began, ngrams_of(ready)
-    base = measure(start.source, corpus).nats if start.source else None
+    base = start.fit.nats if start.fit else None
     law = FROM_BASE if base else FROM_NOTHING
     runs = [_chosen(ready, seconds, work, fine_tuning=base is not None) for seconds in TIMES]
     read = [run.passes * len(ready.train_ids) for run in runs]

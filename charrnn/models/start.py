@@ -54,12 +54,14 @@ class Start:
     source   the model whose weights it starts from; None: random weights
     name     what that model is called
     notes    what the user should know
+    fit      how well the source predicts the text
     """
 
     config: Config
     source: Model | None = None
     name: str | None = None
     notes: tuple[str, ...] = ()
+    fit: Fit | None = None
 
 
 def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -93,7 +95,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
-    return Start(shaped, source, name, (note,))
+    return Start(shaped, source, name, (note,), fit)
 
 
 def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -110,7 +112,7 @@ def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
         f"start: base model {name!r}, which predicts this text at {fit.nats:.3f} nats per "
         f"character already; --from {NOTHING} starts from random weights"
     )
-    return Start(_shaped(config, source), source, name, (note,))
+    return Start(_shaped(config, source), source, name, (note,), fit)
 
 
 def measure(model: Model, corpus: Corpus) -> Fit:

@@ -40,7 +40,7 @@ class LanguageModel(Network):
     named as in torch.nn: weight_ih_l0 (G*H, V), weight_hh_l0 (G*H, H), bias_ih_l0 and bias_hh_l0
     (G*H,), ..., output.weight (V, H), output.bias (V,); ``layers``, the recurrent ones as one dict
     per layer, without the layer number in the names. G is the number of gates (rnn 1, gru 3, lstm
-    4), H the hidden size.
+    4), H the hidden size. Of K members, weight_hh_l0 is (G*H, H/K); see ``ensemble``.
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, flat: Array | None = None) -> None:

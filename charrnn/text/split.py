@@ -13,6 +13,9 @@ MAX_HELD_OUT = 10_000
 PASSAGES = 10
 SMALLEST_SPLIT = 10_000
 
+# Held-out text is read in so many streams, in windows of so many characters.
+STREAMS, WINDOW = 32, 64
+
 
 def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
     """Split a text into training text and held-out text, which may be empty.
@@ -47,3 +50,14 @@ def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:
     for end in np.linspace(0, len(ids), PASSAGES + 1)[1:].astype(int):
         held_out[end - length : end] = True
     return ids[~held_out], ids[held_out]
+
+
+def streams(ids: Ids) -> tuple[Ids, Ids]:
+    """Return a text (N,) as streams side by side, (T, B), and the ids that follow each of theirs.
+
+    N is 2 or more. What does not fill the streams is left out at the end.
+    """
+    count = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
+    length = (len(ids) - 1) // count
+    inputs, targets = (ids[at : at + count * length].reshape(count, -1).T for at in (0, 1))
+    return inputs, targets

@@ -102,8 +102,10 @@ def train_events(
         state.collect = step.collect
         yield from _events(state, step, config)
     finally:
-        state.end_of_training()
-        group.close()
+        try:
+            state.end_of_training()
+        finally:
+            group.close()
 
 
 def _events(
@@ -115,6 +117,8 @@ def _events(
         measured = len(state.history)
         try:
             event = trainer.step()
+            if len(state.history) > measured:
+                good, failures = state.copy(), 0
         except WorkerLostError:
             state.restore(good)
             fewer = "fewer processes" if config.run.engine == "mpi" else "fewer --workers"
@@ -138,8 +142,6 @@ def _events(
                 f"{state.progress.rate_scale:g} times the learning rate"
             )
             continue
-        if len(state.history) > measured:
-            good, failures = state.copy(), 0
         yield event if rollback is None else replace(event, rollback=rollback)
         rollback = None
         waited = state.progress.evaluations_since_best
