@@ -145,13 +145,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     from rich.text import Text
 
     table = Table(title=Text(title) if title else None, title_justify="left")
-    for column in columns:
-        right = bool(rows) and all(_is_numeric(row[len(table.columns)]) for row in rows)
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for number, column in enumerate(columns):
+        cells = [row[number] for row in rows]
+        right = bool(rows) and all(map(_is_numeric, cells))
+        justify: Literal["left", "right"] = "right" if right else "left"
+        longest = max(map(len, cells)) if right else None  # digits are never folded
+        table.add_column(column, justify=justify, overflow="fold", min_width=longest)
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     with _output() as stdout:
-        Console(file=stdout, highlight=False, emoji=False).print(table)
+        console = Console(file=stdout, highlight=False, emoji=False)
+        unlimited = console.options.update(width=10_000)
+        if console.measure(table, options=unlimited).minimum > console.width:
+            table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
+        console.print(table)
 
 
 def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:

@@ -303,3 +303,17 @@ def test_the_scale_is_told_where_someone_looks() -> None:
             painter.tell()
         assert ("surprise: " in stream.getvalue()) == watched
     assert terminal.colors() is None  # pytest is no terminal
+
+
+@pytest.mark.parametrize("columns", [58, 65, 76])
+def test_a_narrow_terminal_shows_every_number_whole(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "is_terminal", lambda _: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    header = ("feature", "layer", "part", "unit", "share", "nats", "entropy", "chance")
+    row = ("sentence-start", "0", "cell", "284", "0.461", "0.045", "0.098", "0.050")
+    terminal.print_table(header, [row])
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= columns
+    assert [line for line in shown if all(cell in line for cell in row)]
