@@ -32,6 +32,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -39,6 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint import npz
+from charrnn.checkpoint.bases import BASES
 from charrnn.errors import CharRNNError, CheckpointError, UnknownSettingError
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress
@@ -123,9 +125,9 @@ def read_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     except CheckpointError:
         raise
     except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no such checkpoint", hint="make one: charrnn train corpus.txt"
-        ) from None
+        close = get_close_matches(str(path), BASES, 1)
+        hint = f"did you mean {close[0]}?" if close else "make one: charrnn train corpus.txt"
+        raise CheckpointError(f"{path}: no such checkpoint", hint=hint) from None
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error.strerror or error}", hint=_HINT

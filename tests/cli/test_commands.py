@@ -379,6 +379,8 @@ def test_inspect_vocab_describes_a_checkpoint_and_a_text_alike(home: Path, model
         "share": TEXT.count(".") / len(TEXT),
     }
     assert json.loads(ok("inspect-vocab", "--json", cwd=home).out)["size"] == len(set(TEXT))
+    base = json.loads(ok("inspect-vocab", "english", "--json", cwd=home).out)
+    assert base["size"] == len(Model.load("english").vocabulary)
 
 
 def test_a_vocabulary_of_strange_characters_is_shown_whole(tmp_path: Path) -> None:
@@ -480,6 +482,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "there is no checkpoint in ./checkpoints yet", ["score", "text.txt"]),
         (1, "there is no checkpoint in ./checkpoints yet", ["inspect-vocab"]),
         (1, "m.npz: no such checkpoint", ["sample", "-c", "m.npz"]),
+        (1, "did you mean english?", ["sample", "-c", "englsh"]),
         (1, "text.txt: not a charrnn checkpoint", ["sample", "-c", "text.txt"]),
         (1, "text.txt: not a charrnn checkpoint", ["score", "text.txt", "-c", "text.txt"]),
         (1, "folder", ["sample", "-c", "folder"]),
