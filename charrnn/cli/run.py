@@ -22,6 +22,7 @@ from charrnn.cli.step_log import StepLog
 from charrnn.config import AnyConfig, RunConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.models.runs import Run
+from charrnn.parallel.group import WorkerLostError
 from charrnn.settings import Given, sort_settings
 from charrnn.training.loop import Event
 
@@ -229,6 +230,9 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             except TrainingError:
                 self.save(run)  # the last good state
                 raise
+            except WorkerLostError:  # while the state was collected
+                self.save(run)
+                raise TrainingError("a machine was lost", hint="--resume goes on") from None
             run.finish()
             self.save(run)
         return Outcome(event, signals.received)

@@ -158,7 +158,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         unlimited = console.options.update(width=10_000)
         if console.measure(table, options=unlimited).minimum > console.width:
             table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
-        console.print(table)
+        console.print(table, crop=False)
 
 
 def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:

@@ -184,7 +184,15 @@ def _chosen(ready: Prepared, seconds: float, work: float, *, fine_tuning: bool) 
     """Return what training would choose for this time."""
     config = replace(ready.config, run=replace(ready.config.run, seconds=float(seconds)))
     size = len(ready.corpus.vocabulary)
-    return recommend(config, ready.fixed, ready.train_ids, size, fine_tuning=fine_tuning, work=work)
+    return recommend(
+        config,
+        ready.fixed,
+        ready.train_ids,
+        size,
+        fine_tuning=fine_tuning,
+        known=fine_tuning,  # a base model is taken only if it predicts the text
+        work=work,
+    )
 
 
 def _worthwhile(runs: list[Recommendation], losses: list[float]) -> int:

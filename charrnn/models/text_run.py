@@ -1,13 +1,12 @@
 """A run that learns a text."""
 
-import math
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
-from charrnn.config import Config
+from charrnn.config import Config, ModelConfig
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.ngram import NGrams
@@ -18,7 +17,7 @@ from charrnn.models.runs import (
     require_same_run,
     with_workers,
 )
-from charrnn.models.start import Start
+from charrnn.models.start import HELPS, Start
 from charrnn.models.transfer import merge_vocabularies, transfer_weights
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.nn.language_model import LanguageModel
@@ -71,7 +70,12 @@ class TextRun(Run[Config]):
         vocab_size = len(corpus.vocabulary)
         _text_memory(with_workers(ready.config), corpus)
         recommendation = recommend(
-            ready.config, ready.fixed, train_ids, vocab_size, fine_tuning=source is not None
+            ready.config,
+            ready.fixed,
+            train_ids,
+            vocab_size,
+            fine_tuning=source is not None,
+            known=start.fit is not None and start.fit.saved >= HELPS,
         )
         chosen = with_workers(recommendation.config)
         _text_memory(chosen, corpus)
@@ -172,24 +176,23 @@ class TextRun(Run[Config]):
         """
         assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
         assert self.recommendation is not None  # noqa: S101  # asked before
-        chars, expected = len(self.objective.train_ids), self.recommendation.passes
-        passes = event.step * self.objective.step_size / chars
-        passes *= (seconds - before) / (event.seconds - before)
-        passes = min(passes, self.config.run.epochs or math.inf)
-        if 1 / OFF < passes / expected < OFF:
+        chars, run = len(self.objective.train_ids), self.config.run
+        in_a_step = self.objective.step_size / chars
+        passes = event.step * in_a_step * (seconds - before) / (event.seconds - before)
+        limits = (run.epochs, run.steps and run.steps * in_a_step)
+        passes = min([passes, *(limit for limit in limits if limit)])
+        if 1 / OFF < passes / self.recommendation.passes < OFF:
             return False
         self.recommendation = self.recommendation.for_passes(passes, chars)
-        self._take(self.recommendation.config)
+        self._take(self.recommendation.config.model)
         return True
 
-    def _take(self, config: Config) -> None:
+    def _take(self, model: ModelConfig) -> None:
         """Go on with other dropout and weight drop."""
         assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
-        self.config = config
-        self.state.network = LanguageModel(
-            config.model, len(self.vocabulary), self.state.network.flat
-        )
-        self.objective = NextCharacter(config, self.objective.train_ids, self.val_ids)
+        self.config = replace(self.config, model=model)
+        self.state.network = LanguageModel(model, len(self.vocabulary), self.state.network.flat)
+        self.objective = NextCharacter(self.config, self.objective.train_ids, self.val_ids)
 
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""

@@ -16,6 +16,7 @@ from charrnn.config import Config, ModelConfig
 from charrnn.nn.cells import make_cell
 from charrnn.parallel.launch import default_workers
 from charrnn.text.vocabulary import Ids
+from charrnn.training import memory
 from charrnn.training.loop import train_events
 from charrnn.training.many_cores import side_by_side
 from charrnn.training.next_character import NextCharacter, initial_state
@@ -72,6 +73,17 @@ class Budget:
         )
         return True
 
+    def fits(self, model: ModelConfig) -> bool:
+        """Return False if a run with a time limit has no memory for so many of this model."""
+        data, run = self.config.data, self.config.run
+        free = memory.available()
+        if self.seconds is None or free is None:
+            return True
+        model = side_by_side(model, self.networks)
+        workers = run.workers or default_workers(model, data.seq_length, data.batch_size)
+        config = replace(self.config, model=model, run=replace(run, workers=workers))
+        return memory.estimate(config, self.vocab_size, self.train_ids) <= free
+
     def cost(self, model: ModelConfig) -> int:
         """Return what a character costs, in weights."""
         return cost(model, self.vocab_size)
@@ -124,11 +136,11 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
     )
     trial = NextCharacter(replace(config, run=run), train_ids, train_ids[:0])
     state = initial_state(config, vocab_size)
-    ends = [0.0]
+    ends, most = [0.0], TRIAL_SHARE * (config.run.seconds or math.inf)
     with closing(train_events(state, trial, trial.config)) as events:
         for event in events:
             ends.append(event.seconds)
-            if event.step > 1 and event.seconds > TRIAL_SHARE * (config.run.seconds or math.inf):
+            if event.step > 1 and event.synced and event.seconds > most:
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.

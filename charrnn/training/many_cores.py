@@ -21,6 +21,7 @@ from charrnn.config import Config, ModelConfig
 from charrnn.parallel.cores import available_cores
 from charrnn.parallel.launch import MIN_COLUMNS, start_method
 from charrnn.parallel.launcher import launched
+from charrnn.training.next_character import team_size
 
 # Cores for each network, and how many networks are worth their memory and their sampling time.
 CORES_PER_NETWORK, MOST_NETWORKS = 2, 4
@@ -65,7 +66,8 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
     team = _processes(config)
     if config.run.sync_every == 1:
         side = max(networks(config, fixed, fine_tuning=fine_tuning), config.model.members)
-        team = max(team // side, 1)
+        settled = config.run.workers is not None or by_launcher
+        team = team_size(team, side) if settled else max(team // side, 1)
     if by_launcher:
         batch_size = team * MIN_COLUMNS
     else:

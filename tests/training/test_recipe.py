@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from charrnn.config import Config, RunConfig
-from charrnn.training import budget, recipe
+from charrnn.training import budget, memory, recipe
 from charrnn.training.recipe import SIZES, SMALLEST_MEMBER, dropout, recommend, weight_drop
 
 V = 60
@@ -150,7 +150,7 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
     def train_events(*_: object) -> Iterator[SimpleNamespace]:
         for step in range(1, 100):
             taken.append(step)
-            yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
+            yield SimpleNamespace(step=step, seconds=5.0 + step / 10, synced=True)
 
     monkeypatch.setattr(budget, "train_events", train_events)
     data = config(seconds=260).data
@@ -229,15 +229,16 @@ def test_the_units_can_be_divided_among_the_members_that_someone_asked_for(membe
 def test_fine_tuning_ends_when_nothing_is_left_to_gain() -> None:
     base = replace(config(seconds=300), model=replace(Config().model, hidden_size=512))
     fixed = {"hidden_size", "members"}
-    tuned = recommend(base, fixed, text(50_000), V, fine_tuning=True)
+    tuned = recommend(base, fixed, text(50_000), V, fine_tuning=True, known=True)
     assert tuned.enough
     assert tuned.config.run.epochs == recipe.TUNING_PASSES
     assert not recommend(base, fixed, text(50_000), V).enough
-    assert not recommend(base, fixed, text(5_000_000), V, fine_tuning=True).enough
+    assert not recommend(base, fixed, text(50_000), V, fine_tuning=True).enough
+    assert not recommend(base, fixed, text(5_000_000), V, fine_tuning=True, known=True).enough
 
 
 @pytest.mark.usefixtures("quick_machine")
-@pytest.mark.parametrize("length", [20_000, 90_000, 300_000, 1_000_000, 100_000_000])
+@pytest.mark.parametrize("length", [20_000, 95_000, 101_000, 300_000, 1_000_000, 100_000_000])
 def test_more_time_never_buys_fewer_units(length: int) -> None:
     ids = np.broadcast_to(np.uint8(0), length)
     units = [
@@ -245,6 +246,20 @@ def test_more_time_never_buys_fewer_units(length: int) -> None:
         for seconds in (5, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800)
     ]
     assert units == sorted(units)
+
+
+@pytest.mark.usefixtures("quick_machine")
+def test_a_model_that_memory_does_not_hold_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.broadcast_to(np.uint8(0), 100_000_000)
+
+    def largest() -> int:
+        return recommend(config(seconds=28_800), set(), ids, V).config.model.hidden_size
+
+    everything = largest()
+    monkeypatch.setattr(memory, "available", lambda: 300 << 20)
+    assert 48 < largest() < everything
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    assert largest() == 48
 
 
 def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
