@@ -135,11 +135,8 @@ def _sized(model: ModelConfig, budget: Budget, most: float) -> ModelConfig:
 
     most   the most characters that are worth reading
     """
-    sizes = [
-        size
-        for size in SIZES
-        if size % model.members == 0 and budget.fits(replace(model, hidden_size=size))
-    ] or [max(SIZES[0], model.members)]
+    sizes = [size for size in SIZES if size % model.members == 0]
+    sizes = [size for size in sizes if budget.fits(replace(model, hidden_size=size))] or sizes[:1]
     sized = _largest_that_pays(model, sizes, budget, most)
     if sized.hidden_size > TRIAL_SIZE and budget.measure(sized):
         # Larger weights may no longer fit the CPU's caches, and cost more than their number.

@@ -260,6 +260,8 @@ def test_a_model_that_memory_does_not_hold_is_not_chosen(monkeypatch: pytest.Mon
     assert 48 < largest() < everything
     monkeypatch.setattr(memory, "available", lambda: 0)
     assert largest() == 48
+    base = replace(config(seconds=2), model=replace(Config().model, members=32))
+    assert recommend(base, {"members"}, ids, V).config.model.hidden_size == 64
 
 
 def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
