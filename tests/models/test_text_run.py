@@ -16,10 +16,14 @@ from charrnn.training.next_character import NextCharacter
 from tests.support import TEXT
 
 
+def of_length(repeats: int, folder: Path) -> Corpus:
+    (folder / "text.txt").write_text(TEXT * repeats)
+    return read_corpus([str(folder / "text.txt")])
+
+
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    (tmp_path / "text.txt").write_text(TEXT * 2)
-    return read_corpus([str(tmp_path / "text.txt")])
+    return of_length(2, tmp_path)
 
 
 def run(corpus: Corpus, speed: float, monkeypatch: pytest.MonkeyPatch, **limits: object) -> TextRun:
@@ -30,11 +34,13 @@ def run(corpus: Corpus, speed: float, monkeypatch: pytest.MonkeyPatch, **limits:
     return TextRun.new(Start(config), corpus, {"hidden_size"})
 
 
-@pytest.mark.parametrize("speed", [300.0, 3e8])
+# A text that any machine reads more often than a slow one would, and one that none reads as often as
+# a fast one would.
+@pytest.mark.parametrize(("speed", "repeats"), [(300.0, 2), (3e8, 40)])
 def test_what_is_dropped_follows_the_speed_that_the_run_turns_out_to_have(
-    speed: float, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+    speed: float, repeats: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = run(corpus, speed, monkeypatch)
+    training = run(of_length(repeats, tmp_path), speed, monkeypatch)
     before = training.config.model
     events = list(training.events())
     after = training.checkpoint().config.model
