@@ -34,8 +34,8 @@ def run(corpus: Corpus, speed: float, monkeypatch: pytest.MonkeyPatch, **limits:
     return TextRun.new(Start(config), corpus, {"hidden_size"})
 
 
-# A text that any machine reads more often than a slow one would, and one that none reads as often as
-# a fast one would.
+# Any machine reads the short text more often than the slow one, none the long one as often as the
+# fast one.
 @pytest.mark.parametrize(("speed", "repeats"), [(300.0, 2), (3e8, 40)])
 def test_what_is_dropped_follows_the_speed_that_the_run_turns_out_to_have(
     speed: float, repeats: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
