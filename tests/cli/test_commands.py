@@ -482,7 +482,6 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "there is no checkpoint in ./checkpoints yet", ["score", "text.txt"]),
         (1, "there is no checkpoint in ./checkpoints yet", ["inspect-vocab"]),
         (1, "m.npz: no such checkpoint", ["sample", "-c", "m.npz"]),
-        (1, "did you mean english?", ["sample", "-c", "englsh"]),
         (1, "text.txt: not a charrnn checkpoint", ["sample", "-c", "text.txt"]),
         (1, "text.txt: not a charrnn checkpoint", ["score", "text.txt", "-c", "text.txt"]),
         (1, "folder", ["sample", "-c", "folder"]),
@@ -509,6 +508,11 @@ def test_bad_input_gets_one_line_and_a_hint(
 ) -> None:
     fails(code, complaint, *args, cwd=bad)
     assert not list(bad.glob("**/*.npz"))
+
+
+def test_a_mistyped_name_of_a_base_model_gets_the_one_that_was_meant(tmp_path: Path) -> None:
+    done = fails(1, "englsh: no such checkpoint", "sample", "-c", "englsh", cwd=tmp_path)
+    assert "hint: did you mean english?" in done.err
 
 
 @posix
