@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 HERE = Path(__file__).parent
 # The options of a run, and what its curve is called.
 CURVES = {"": "charrnn --time", "--from=none": "charrnn --time, from nothing"}
-TICKS = [20, 60, 120, 300, 600]
+TICKS = [20, 60, 120, 300, 600, 3600]
 # The published loss of nanoGPT on an A100, with the cold protocol.
 A100 = 1.4697
 
