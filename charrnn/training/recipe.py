@@ -15,7 +15,7 @@ a larger one is chosen.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from charrnn.config import Config, ModelConfig
@@ -81,8 +81,9 @@ class Recommendation:
         chars   of the training text
         """
         one = one_of(self.config.model, self.networks)
-        one = _dropped(one, self.networks, self.fixed, passes, chars, self.fine_tuning)
-        model = side_by_side(one, self.networks)
+        shares = _shares(one, self.networks, passes, chars, fine_tuning=self.fine_tuning)
+        free = {name: share for name, share in shares.items() if name not in self.fixed}
+        model = replace(self.config.model, **free)  # type: ignore[arg-type]
         return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
@@ -118,7 +119,6 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
             model, budget, together = _several(model, budget, together, most)
     readable = budget.readable(model)
     passes = min(readable, most) / chars
-    model = _dropped(model, together, fixed, passes, chars, fine_tuning)
     optimizer = config.optimizer
     if "learning_rate" not in fixed and optimizer.name == "adam":
         rate = fine_tuning_rate(model, passes) if fine_tuning else peak_rate(model)
@@ -127,7 +127,9 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         run = replace(run, epochs=most_passes)
     model = side_by_side(model, together)
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    return Recommendation(chosen, passes, readable > most, frozenset(fixed), fine_tuning, together)
+    enough = readable > most
+    found = Recommendation(chosen, passes, enough, frozenset(fixed), fine_tuning, together)
+    return found.for_passes(passes, chars)
 
 
 def _sized(model: ModelConfig, budget: Budget, most: float) -> ModelConfig:
@@ -195,32 +197,25 @@ def _largest_that_pays(
     return max(pays, default=sized[0], key=lambda model: model.hidden_size)
 
 
-def _dropped(  # noqa: PLR0913, PLR0917
-    model: ModelConfig,
-    together: int,
-    fixed: Collection[str],
-    passes: float,
-    chars: int,
-    fine_tuning: bool,  # noqa: FBT001
-) -> ModelConfig:
-    """Return the model with dropout and weight drop for so many passes, if nobody fixed them.
+def _shares(
+    one: ModelConfig, together: int, passes: float, chars: int, *, fine_tuning: bool
+) -> dict[str, float]:
+    """Return dropout and weight drop for so many passes.
 
-    together   how many of it are trained side by side
+    together   how many networks like this one are trained side by side
     """
-    weights = recurrent_weights(model) / model.members**2 / chars  # of one member
-    members = model.members * together
-    shares = (
-        dropout(passes, members if chars < LONG_TEXT else 1),
-        weight_drop(passes, weights, members),
-    )
+    count = one.members * together
+    weights = recurrent_weights(one) / one.members**2 / chars  # of one member
+    first = dropout(passes, count if chars < LONG_TEXT else 1)
+    second = weight_drop(passes, weights, count)
     if fine_tuning:
-        tuned = fine_tuning_dropout(passes * weights)
+        tuned, tuned_weights = fine_tuning_dropout(passes * weights)
         if passes >= SOON_FORGOTTEN:
-            (first, second), (most, most_weights) = shares, MOST_DROPPED
-            tuned = min(max(tuned[0], first), most), min(max(tuned[1], second), most_weights)
-        shares = tuned
-    chosen = dict(zip(("dropout", "weight_drop"), shares, strict=True))
-    return replace(model, **{name: p for name, p in chosen.items() if name not in fixed})  # type: ignore[arg-type]
+            most, most_weights = MOST_DROPPED
+            tuned = min(max(tuned, first), most)
+            tuned_weights = min(max(tuned_weights, second), most_weights)
+        first, second = tuned, tuned_weights
+    return {"dropout": first, "weight_drop": second}
 
 
 def members(passes: float, weights_per_char: float) -> int:
