@@ -25,8 +25,8 @@ import numpy as np
 from charrnn import Model
 from charrnn.config import Config
 from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, MILLION, ngrams_of
+from charrnn.models.prepared import prepare
 from charrnn.models.start import choose_start, measure
-from charrnn.models.text_run import prepare
 from charrnn.text.corpus import read_corpus
 from charrnn.training.next_character import NextCharacter
 

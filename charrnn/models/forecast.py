@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.config import Config
+from charrnn.models.prepared import Prepared, prepare
 from charrnn.models.runs import with_workers
 from charrnn.models.start import choose_start
-from charrnn.models.text_run import Prepared, prepare
 from charrnn.ngrams.absolute import ngram_nats
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count

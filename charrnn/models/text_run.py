@@ -10,6 +10,7 @@ from charrnn.config import Config, ModelConfig
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.ngram import NGrams
+from charrnn.models.prepared import fitted, flat_lines, prepare, split_corpus
 from charrnn.models.runs import (
     NOTHING,
     Run,
@@ -18,18 +19,14 @@ from charrnn.models.runs import (
     with_workers,
 )
 from charrnn.models.start import HELPS, Start
-from charrnn.models.transfer import merge_vocabularies, transfer_weights
+from charrnn.models.transfer import transfer_weights
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.nn.language_model import LanguageModel
-from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
-from charrnn.text.lines import as_lines, line_bounds, split_lines
 from charrnn.text.seen import Bits, seen_lines
-from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
-from charrnn.training.loop import Event, fit_config
-from charrnn.training.many_cores import spread
+from charrnn.training.loop import Event
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
 
@@ -125,8 +122,8 @@ class TextRun(Run[Config]):
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
         corpus = corpus.encoded_with(loaded.vocabulary)
-        train_ids, val_ids = _split(config, corpus)
-        config, _ = _fitted(config, corpus, train_ids, {"seq_length", "batch_size"})
+        train_ids, val_ids = split_corpus(config, corpus)
+        config, _ = fitted(config, corpus, train_ids, {"seq_length", "batch_size"})
         require_same_run(config, loaded.config)
         config = with_workers(config)
         notes += another_number(config, loaded.config)
@@ -214,64 +211,11 @@ class TextRun(Run[Config]):
             self.ngram = self.ngram.fitted(network, self.val_ids, line_break)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What a new run trains on, before anything is chosen.
-
-    config      fitted to the text
-    corpus      with the vocabulary of the run
-    train_ids   what to train on
-    val_ids     what is held out
-    fixed       names of the settings that are not to be chosen
-    notes       what a user may want to know
-    """
-
-    config: Config
-    corpus: Corpus
-    train_ids: Ids
-    val_ids: Ids
-    fixed: set[str]
-    notes: tuple[str, ...]
-
-
-def prepare(start: Start, corpus: Corpus, fixed: set[str]) -> Prepared:
-    """Split a text, and fit windows and batches to it.
-
-    start   the settings, and the model whose weights the run starts from; its characters are kept
-    fixed   names of the settings that someone gave
-
-    Raises CorpusError for a text too short to learn.
-    """
-    if start.source is not None:
-        known = start.source.vocabulary
-        corpus = corpus.encoded_with(merge_vocabularies(known, corpus.vocabulary))
-        fixed = fixed | {"hidden_size", "members"}
-    train_ids, val_ids = _split(start.config, corpus)
-    fine_tuning = start.source is not None
-    config = spread(start.config, fixed, len(train_ids), fine_tuning=fine_tuning)
-    fitted, notes = _fitted(config, corpus, train_ids, fixed)
-    return Prepared(fitted, corpus, train_ids, val_ids, fixed, tuple(notes))
-
-
 def _text_memory(config: Config, corpus: Corpus) -> None:
     memory.require(
         memory.estimate(config, len(corpus.vocabulary), corpus.ids),
         "try a smaller --hidden-size, --batch-size, --seq-length or --layers",
     )
-
-
-def _split(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
-    """Return what to train on and what is held out; in line mode, both as flat lines."""
-    if not config.data.lines:
-        return split(corpus.ids, config.data.val_fraction)
-    return split_lines(_lines(corpus), config.data.val_fraction, config.run.random_seed)
-
-
-def _lines(corpus: Corpus) -> Ids:
-    line_break = corpus.vocabulary.index.get("\n")  # the vocabulary may be that of a base model
-    if line_break is None or not corpus.vocabulary.counts[line_break]:
-        raise CorpusError("the text has no line break", hint="leave out --lines")
-    return as_lines(corpus.ids, line_break)
 
 
 def _line_break(config: Config, corpus: Corpus) -> int | None:
@@ -286,31 +230,4 @@ def _ngrams(config: Config, corpus: Corpus, train_ids: Ids) -> NGrams | None:
 
 
 def _seen(config: Config, corpus: Corpus) -> Bits | None:
-    return seen_lines(_lines(corpus), corpus.vocabulary) if config.data.lines else None
-
-
-def _fitted(
-    config: Config, corpus: Corpus, train_ids: Ids, fixed: set[str]
-) -> tuple[Config, list[str]]:
-    """Return the config with windows and batches that fit the text, and what to tell of it."""
-    fitted = fit_config(config, len(train_ids))
-    notes = _fitting_notes(config, fitted, fixed)
-    if config.data.lines:
-        breaks = int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
-        if (empty := breaks - len(line_bounds(_lines(corpus))[1])) > 0:
-            notes.append(f"{empty} empty line(s) left out")
-    return fitted, notes
-
-
-def _fitting_notes(config: Config, fitted: Config, fixed: set[str]) -> list[str]:
-    """Return what was changed because the text is short."""
-    notes = []
-    for name in ("seq_length", "batch_size"):
-        before, after = getattr(config.data, name), getattr(fitted.data, name)
-        if before != after and name in fixed:
-            notes.append(
-                f"warning: {option_name(name)} {before} is more than the text allows: using {after}"
-            )
-        elif before != after:
-            notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
-    return notes
+    return seen_lines(flat_lines(corpus), corpus.vocabulary) if config.data.lines else None

@@ -15,9 +15,10 @@ import pytest
 from charrnn.config import Config
 from charrnn.models import forecast as forecasting
 from charrnn.models.forecast import FROM_BASE, FROM_NOTHING, TIMES, forecast
+from charrnn.models.prepared import prepare
 from charrnn.models.runs import NOTHING
 from charrnn.models.start import choose_start
-from charrnn.models.text_run import TextRun, prepare
+from charrnn.models.text_run import TextRun
 from charrnn.ngrams import absolute as ngrams
 from charrnn.ngrams.absolute import ngram_nats
 from charrnn.text.corpus import Corpus, read_corpus
