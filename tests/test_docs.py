@@ -58,7 +58,7 @@ def test_the_export_read_in_pytorch_gives_the_same_nats(tmp_path: Path) -> None:
     (snippet,) = [code for torch, code in examples() if torch]
     export = """
 from pathlib import Path
-from charrnn.interchange.export import export
+from charrnn.export import export
 Path("towns.safetensors").write_bytes(export(charrnn.load("towns.npz"), "safetensors"))
 result = charrnn.score(model.network(), model.encode("Aberdeen\\nAberdour\\n"))
 """

@@ -10,8 +10,8 @@ import typer
 from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.interchange.export import FORMATS, suffix
-from charrnn.interchange.export import export as export_model
+from charrnn.export import FORMATS, suffix
+from charrnn.export import export as export_model
 
 if TYPE_CHECKING:
     from charrnn.models import Model

@@ -57,7 +57,7 @@ def import_(
     from charrnn.checkpoint.files import file_exists, reserved
     from charrnn.cli import terminal
     from charrnn.cli.program import program
-    from charrnn.interchange.torch_import import import_weights, read_characters
+    from charrnn.export.torch_import import import_weights, read_characters
     from charrnn.nn.parameters import count
 
     if str(output) == "-":

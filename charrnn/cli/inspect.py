@@ -61,7 +61,7 @@ def inspect(
     charrnn inspect checkpoints/corpus.npz --json
     """
     from charrnn.cli import terminal
-    from charrnn.interchange.figure import figure_format
+    from charrnn.export.figure import figure_format
 
     form = None if plot is None else figure_format(plot)
     if plot is not None and plot.exists() and not overwrite:
@@ -102,7 +102,7 @@ def _described(paths: Sequence[str]) -> "tuple[list[Description], bool]":
 def _plot(described: "Sequence[Description]", path: Path, form: str) -> None:
     from charrnn.checkpoint.files import replacing
     from charrnn.cli import terminal
-    from charrnn.interchange.figure import loss_figure
+    from charrnn.export.figure import loss_figure
 
     data = loss_figure(described, form)
     with replacing(path) as file:

@@ -8,10 +8,10 @@ from charrnn.cli import terminal
 from charrnn.cli.xray_source import Source
 from charrnn.cli.xray_views import View
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.export.xray_page.page import Opening, xray_page
 from charrnn.inference.xray.find import Found
 from charrnn.inference.xray.parts import Place, parts_of
 from charrnn.inference.xray.trace import Request
-from charrnn.interchange.xray.page import Opening, xray_page
 
 # Characters of a text, guesses for each of them, and units found for each feature.
 MOST_CHARS, TOP, UNITS = 20_000, 5, 3

@@ -7,7 +7,7 @@ import pytest
 
 import charrnn
 from charrnn import CheckpointError, Classifier, Model
-from charrnn.interchange.export import export
+from charrnn.export import export
 from tests.support import ROOT, fails, ok, trained
 from tests.support import charrnn as run_charrnn
 

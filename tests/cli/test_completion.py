@@ -12,7 +12,7 @@ import pytest
 from charrnn.checkpoint.bases import BASES
 from charrnn.cli.commands import COMMANDS
 from charrnn.config import CELLS, DEFAULT_LEARNING_RATES
-from charrnn.interchange.export import FORMATS
+from charrnn.export import FORMATS
 from tests.support import CHARRNN, ENVIRONMENT, call, posix
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from charrnn import Model, load
-from charrnn.interchange.export import export
+from charrnn.export import export
 from charrnn.models.description import describe
 from charrnn.settings import command_options
 from tests.support import ENVIRONMENT, ROOT, TEXT, Done, call

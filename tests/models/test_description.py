@@ -7,7 +7,7 @@ import pytest
 
 import charrnn
 from charrnn import Classifier, ClassifierConfig, Model, RunConfig
-from charrnn.interchange.export import export
+from charrnn.export import export
 from charrnn.models.description import describe
 from tests.support import ROOT, TEXT, call, trained
 

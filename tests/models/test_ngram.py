@@ -12,7 +12,7 @@ import pytest
 import charrnn
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
-from charrnn.interchange.export import export
+from charrnn.export import export
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.text.corpus import read_corpus
 from charrnn.text.lines import as_lines, split_lines

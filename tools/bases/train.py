@@ -17,7 +17,7 @@ from sources import Base, load
 from texts import fetch
 
 import charrnn
-from charrnn.interchange.export import export
+from charrnn.export import export
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from charrnn.config import ClassifierModelConfig
 from charrnn.errors import ConfigError
+from charrnn.export.page.openings import openings
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.whole_lines import LONGEST_LINE
-from charrnn.interchange.page.openings import openings
 from charrnn.models import Classifier, Model
 from charrnn.models.ngram import PREFIX
 from charrnn.nn.ensemble import narrowed, separate_members

@@ -12,9 +12,9 @@ import pytest
 from charrnn import Classifier, Config, DataConfig, Model, ModelConfig, Vocabulary
 from charrnn.config import ClassifierConfig, ClassifierModelConfig, RunConfig
 from charrnn.errors import ConfigError
-from charrnn.interchange.export import export
-from charrnn.interchange.page.facts import facts, lede
-from charrnn.interchange.page.model import described
+from charrnn.export import export
+from charrnn.export.page.facts import facts, lede
+from charrnn.export.page.model import described
 from charrnn.randomness import Purpose, generator
 from charrnn.text.seen import is_seen, seen_lines
 from charrnn.training.next_character import initial_state

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from charrnn.checkpoint import npz
-from charrnn.interchange.export.naming import AnyModel, metadata, torch_names
+from charrnn.export.naming import AnyModel, metadata, torch_names
 
 SUFFIX = ".torch.npz"
 

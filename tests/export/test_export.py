@@ -27,12 +27,12 @@ from charrnn import (
     score,
 )
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.export import export
+from charrnn.export.html import MAX_BYTES
+from charrnn.export.naming import metadata, torch_names
+from charrnn.export.page.model import weight_bytes
+from charrnn.export.torch_import import import_weights, read_characters
 from charrnn.inference.sampling import start_ids
-from charrnn.interchange.export import export
-from charrnn.interchange.export.html import MAX_BYTES
-from charrnn.interchange.export.naming import metadata, torch_names
-from charrnn.interchange.page.model import weight_bytes
-from charrnn.interchange.torch_import import import_weights, read_characters
 from charrnn.training.next_character import initial_state
 from tests.support import fails, ok
 

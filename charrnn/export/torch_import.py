@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from charrnn.checkpoint.origin import Origin
 from charrnn.config import CellName, Config, DataConfig, ModelConfig, Nonlinearity, Normalization
 from charrnn.errors import CheckpointError, CorpusError
-from charrnn.interchange.foreign import read_foreign
+from charrnn.export.foreign import read_foreign
 from charrnn.models import Model, load
 from charrnn.nn.cells import CELLS, Array
 from charrnn.text.corpus import read_corpus

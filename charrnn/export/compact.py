@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from charrnn.checkpoint import npz
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.interchange.export.naming import AnyModel
+from charrnn.export.naming import AnyModel
 from charrnn.models import Model
 
 SUFFIX = ".compact.npz"

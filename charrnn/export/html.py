@@ -1,9 +1,9 @@
 """A model as a single HTML page that runs it in the browser, offline."""
 
 from charrnn.errors import ConfigError
-from charrnn.interchange.export.naming import AnyModel
-from charrnn.interchange.page import page
-from charrnn.interchange.page.model import weight_bytes
+from charrnn.export.naming import AnyModel
+from charrnn.export.page import page
+from charrnn.export.page.model import weight_bytes
 
 SUFFIX = ".html"
 

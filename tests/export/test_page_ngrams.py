@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from charrnn import Model, Vocabulary
+from charrnn.export import export
+from charrnn.export.page import page as html
+from charrnn.export.page.facts import facts
+from charrnn.export.page.model import described
 from charrnn.inference.mixture import TINY
-from charrnn.interchange.export import export
-from charrnn.interchange.page import page as html
-from charrnn.interchange.page.facts import facts
-from charrnn.interchange.page.model import described
 from charrnn.models.ngram import NGrams
 from charrnn.ngrams.cursor import BatchCursor
 from charrnn.ngrams.kneser_ney import build_tree
 from charrnn.ngrams.table import GROUPS
 from charrnn.training.next_character import initial_state
 from tests.browser import browser_page
-from tests.interchange.test_page import (
+from tests.export.test_page import (
     LETTERS,
     made,
     page_of,

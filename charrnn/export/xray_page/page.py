@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from charrnn.inference.xray.features import FEATURES
-from charrnn.inference.xray.find import Found
-from charrnn.inference.xray.scale import MOST
-from charrnn.inference.xray.xray import Xray
-from charrnn.interchange.xray.data import page_data
-from charrnn.interchange.xray.palette import (
+from charrnn.export.xray_page.data import page_data
+from charrnn.export.xray_page.palette import (
     BACKGROUND,
     Paint,
     Scheme,
     activation_paints,
     surprise_paints,
 )
+from charrnn.inference.xray.features import FEATURES
+from charrnn.inference.xray.find import Found
+from charrnn.inference.xray.scale import MOST
+from charrnn.inference.xray.xray import Xray
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def xray_page(xray: Xray, found: Sequence[Found], opening: Opening) -> bytes:
 
 
 def _file(name: str) -> str:
-    return resources.files("charrnn.interchange.xray").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("charrnn.export.xray_page").joinpath(name).read_text(encoding="utf-8")
 
 
 def _style() -> str:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig
+from charrnn.export.naming import AnyModel, metadata, require_generator
 from charrnn.extras import require_extra
-from charrnn.interchange.export.naming import AnyModel, metadata, require_generator
 from charrnn.models import Model
 from charrnn.nn.cells import Array, Params, make_cell
 

@@ -14,19 +14,19 @@ import numpy as np
 import pytest
 
 from charrnn import Vocabulary
-from charrnn.inference.xray import features
-from charrnn.inference.xray.parts import parts_of
-from charrnn.inference.xray.scale import MOST, activation_levels, surprise_levels
-from charrnn.inference.xray.xray import Xray
-from charrnn.interchange.xray import data as packing
-from charrnn.interchange.xray.page import Opening, xray_page
-from charrnn.interchange.xray.palette import (
+from charrnn.export.xray_page import data as packing
+from charrnn.export.xray_page.page import Opening, xray_page
+from charrnn.export.xray_page.palette import (
     BACKGROUND,
     Scheme,
     activation_paints,
     contrast,
     surprise_paints,
 )
+from charrnn.inference.xray import features
+from charrnn.inference.xray.parts import parts_of
+from charrnn.inference.xray.scale import MOST, activation_levels, surprise_levels
+from charrnn.inference.xray.xray import Xray
 from tests.browser import browser_page
 from tests.inference.planted import COUNTER, UNITS, bracket_counter
 

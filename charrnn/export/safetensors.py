@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from charrnn.export.naming import AnyModel, metadata, torch_names
 from charrnn.extras import require_extra
-from charrnn.interchange.export.naming import AnyModel, metadata, torch_names
 
 SUFFIX = ".safetensors"
 

@@ -11,8 +11,8 @@ import re
 from importlib import resources
 from typing import Any
 
-from charrnn.interchange.page.facts import about, facts, lede
-from charrnn.interchange.page.model import described, kind_of
+from charrnn.export.page.facts import about, facts, lede
+from charrnn.export.page.model import described, kind_of
 from charrnn.models import Classifier, Model
 
 CORE = ("numbers", "kernel", "random", "choice", "seen", "engine", "ngrams", "work", "serve")

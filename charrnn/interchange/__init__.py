@@ -1,1 +1,0 @@
-"""Export of models to other programs, and import from them."""
