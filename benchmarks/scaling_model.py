@@ -12,9 +12,9 @@ beta the bandwidth in bytes per second. With S bytes of weights, a step exchange
     all_gather of weights         the same                                  recursive doubling
     the command of rank 0, and two sums of a few numbers   3 log2(M) alpha
 
-(Thakur, Rabenseifner & Gropp 2005), and with --sync-every N, only every Nth step does. So
+(Thakur, Rabenseifner & Gropp 2005), and so
 
-    speedup(M) = M T / (T + (5 log2(M) alpha + 2 (M - 1) / M  S / beta) / N)
+    speedup(M) = M T / (T + 5 log2(M) alpha + 2 (M - 1) / M  S / beta)
 """
 
 import argparse
@@ -31,7 +31,6 @@ LINKS = {
     "InfiniBand, 200 Gbit/s": (2e-6, 25e9),
 }
 MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-ROUNDS = (1, 32)
 
 
 def weights(layers: int, hidden: int, vocab: int) -> int:
@@ -51,9 +50,9 @@ def exchange(machines: int, size: float, alpha: float, beta: float) -> float:
     return 5 * math.log2(machines) * alpha + 2 * (machines - 1) / machines * size / beta
 
 
-def speedup(machines: int, step: float, synchronization: float, every: int = 1) -> float:
+def speedup(machines: int, step: float, synchronization: float) -> float:
     """Return how many times as much all machines read as one, in the same time."""
-    return machines * step / (step + synchronization / every)
+    return machines * step / (step + synchronization)
 
 
 def main() -> None:
@@ -72,14 +71,13 @@ def main() -> None:
         layers, _, hidden = name.partition("x")
         size, step = FLOAT * weights(int(layers), int(hidden), given.vocab), float(seconds)
         print(f"\nlstm {name}: {size / 1e6:.1f} MB of weights, {1000 * step:.0f} ms a step\n")
-        heading("machines", *(f"{link}, N = {every}" for link in LINKS for every in ROUNDS))
+        heading("machines", *LINKS)
         for machines in MACHINES:
             row(
                 str(machines),
                 *(
-                    f"{speedup(machines, step, exchange(machines, size, *link), every):,.1f}"
+                    f"{speedup(machines, step, exchange(machines, size, *link)):,.1f}"
                     for link in LINKS.values()
-                    for every in ROUNDS
                 ),
             )
 

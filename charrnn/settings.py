@@ -19,7 +19,7 @@ OPTION_NAMES = {"cell": "model", "name": "optimizer", "seconds": "time"}
 _SETTING_NAMES = {option: setting for setting, option in OPTION_NAMES.items()}
 
 # Settings that say where a run is done, not what.
-_NEVER_SAID = {"dtype", "engine", "sync_every", "sync_precision"}
+_NEVER_SAID = {"dtype", "engine"}
 
 # Settings that are chosen from the text, and the options without a value, off and on.
 _CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
@@ -114,20 +114,8 @@ def parse_time(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def parse_interval(text: str) -> int | str:
-    """Return the number of steps that 32 stands for, or auto.
-
-    Raises ConfigError for anything else.
-    """
-    if text.strip() == "auto":
-        return "auto"
-    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not int(text):
-        raise ConfigError(f"{text!r} is not a number of steps", hint="--sync-every 32, or auto")
-    return int(text)
-
-
 # Settings that may be given as text, and what reads them.
-_PARSERS = {"seconds": parse_time, "sync_every": parse_interval}
+_PARSERS = {"seconds": parse_time}
 
 
 def _changed(base: AnyConfig, given: Given) -> AnyConfig:

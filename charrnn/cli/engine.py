@@ -20,8 +20,8 @@ from charrnn.parallel.launcher import launched
 if TYPE_CHECKING:
     from charrnn.config import EngineName
 
-# The commands that share their work among the processes; of these, "sample" and "score" always do.
-COMMANDS = {"train", "train-classifier", "sample", "score"}
+# The commands that share their work among the processes.
+COMMANDS = {"train", "train-classifier"}
 
 _silenced: "tuple[TextIO, TextIO] | None" = None
 
@@ -49,19 +49,10 @@ def with_engine(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Ends a process that has served another one. Raises ConfigError and TrainingError.
     """
-    return {**options, "engine": join(options["engine"], options["workers"])}
-
-
-def join(choice: EngineChoice | None = None, workers: int | None = None) -> "EngineName":
-    """Share the work with the other processes that a launcher started, if there are any.
-
-    Returns where the processes of the run come from. Ends a process that has served another one.
-    Raises ConfigError for what cannot be, TrainingError if MPI cannot be used.
-    """
-    engine = settled_engine(choice, workers)
+    engine = settled_engine(options["engine"], options["workers"])
     if engine == "mpi" and not connected():
         raise typer.Exit
-    return engine
+    return {**options, "engine": engine}
 
 
 def settled_engine(choice: EngineChoice | None, workers: int | None) -> "EngineName":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from charrnn.config import Normalization, OptimizerConfig, OptimizerName, Precision
+from charrnn.config import Normalization, OptimizerConfig, OptimizerName
 from charrnn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -76,24 +76,6 @@ Engine = Annotated[
         "auto: mpi if there are several of those",
         "--engine",
         metavar="auto|processes|mpi",
-    ),
-]
-SyncEvery = Annotated[
-    str | None,
-    option(
-        "On several machines: each does N steps on its own before all average their weights. "
-        "auto: as many as a slow network needs.",
-        OPTIMIZATION,
-        "1, all machines do every step together",
-        metavar="N|auto",
-    ),
-]
-SyncPrecision = Annotated[
-    Precision | None,
-    option(
-        "Precision of what machines exchange after their N steps: half takes half the time.",
-        OPTIMIZATION,
-        "full",
     ),
 ]
 Output = Annotated[

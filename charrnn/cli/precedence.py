@@ -40,18 +40,12 @@ _ALTERNATIVES = (
 )
 
 
-def _has_rounds(given: Mapping[str, Any]) -> bool:
-    return given.get("sync_every") not in {None, "1"}
-
-
 # What each of these is of use for, by command.
 _OF_USE: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
     "train": {
         "nonlinearity": lambda given: given.get("model") == "rnn",
         "weight_decay": lambda given: given.get("optimizer") in (None, "adam"),
-        "sync_precision": _has_rounds,
     },
-    "train-classifier": {"sync_precision": _has_rounds},
     "score": {
         **dict.fromkeys(
             ("threshold", "at_most", "sort", "top", "tsv"), lambda given: bool(given.get("lines"))

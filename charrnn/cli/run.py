@@ -14,12 +14,12 @@ from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import KIND_NAMES, LOSS_UNITS, Kind, kind_of
 from charrnn.cli import terminal
 from charrnn.cli.engine import with_engine
-from charrnn.cli.options import default_output, require_one_of, require_with
+from charrnn.cli.options import default_output, require_one_of
 from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
-from charrnn.config import AnyConfig, RunConfig
+from charrnn.config import AnyConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.models.runs import Run
 from charrnn.parallel.group import WorkerLostError
@@ -114,8 +114,6 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         require_one_of(resume=options["resume"], overwrite=options["overwrite"])
         require_one_of(quiet=options["quiet"], verbose=options["verbose"])
         require_one_of(quiet=options["quiet"], plot=options["plot"])
-        if options["sync_every"] in {None, "1"} and not options["resume"]:
-            require_with("--sync-every", sync_precision=options["sync_precision"])
         options = with_engine(options)
         training = cls(
             corpus=corpus,
@@ -208,24 +206,22 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         with (
             closing(run.events()) as events,
             StepLog(display.log, run.state.progress.step, self.note) as log,
-            StopSignals(self.note, _unit(run.config.run)) as signals,
+            StopSignals(self.note) as signals,
             self._progress(run) as progress,
         ):
             try:
                 for event in events:
                     due = event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS
-                    if due and event.synced:
+                    if due:
                         self.save(run)
                         saved_at = time.monotonic()
                     log.write(event)
-                    for line in event.notes:
-                        self.note(line)
                     if event.rollback is not None:
                         self.note(f"warning: {event.rollback}")
                     progress.update(event)
                     self.show(run, event)
                     signals.take(event.signal)
-                    if signals.received is not None and event.synced:
+                    if signals.received is not None:
                         break
             except TrainingError:
                 self.save(run)  # the last good state
@@ -297,8 +293,3 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         if self.display.log is not None:
             again += ["--log", str(self.display.log)]
         return f"{program()} {self.command} {shlex.join(again)}"
-
-
-def _unit(run: RunConfig) -> str:
-    """Return after what a run can end."""
-    return "step" if run.sync_every == 1 or run.engine != "mpi" else "round of steps"

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from charrnn.cli import engine
 from charrnn.cli import sampling_options as options
 from charrnn.cli.options import is_typed, require_one_of
 from charrnn.config import ControlConfig, SamplingConfig
@@ -78,7 +77,6 @@ def sample(
     from charrnn.cli.writing import Sampler
     from charrnn.text.reading import read_text
 
-    engine.join()
     writer = load_writer(checkpoint)
     start, randomness = restored(state_in, writer, random_seed)
     sampler = Sampler(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Never
 
 import typer
 
-from charrnn.cli import completions, engine
+from charrnn.cli import completions
 from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of, require_with
 from charrnn.errors import ConfigError
 
@@ -139,7 +139,6 @@ def score(
     if not lines and (len(paths) > 1 or unknown == "charge"):
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
-    engine.join()
     names, loaded = _names(paths), [Model.load(path) for path in paths]
     if file == "-" and terminal.is_terminal(sys.stdin):
         terminal.note("reading the text from the terminal; Ctrl-D ends it")

@@ -16,13 +16,12 @@ class StopSignals:
     """Context manager that notes the first signal in ``received`` instead of dying of it.
 
     note   tells the user
-    unit   what is done to its end before the run ends
     """
 
-    def __init__(self, note: Callable[[str], None], unit: str = "step") -> None:
+    def __init__(self, note: Callable[[str], None]) -> None:
         self.received: int | None = None
         self._received_at = 0.0
-        self._note, self._unit = note, unit
+        self._note = note
         self._before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
 
     def __enter__(self) -> Self:
@@ -42,7 +41,7 @@ class StopSignals:
 
     def _receive(self, number: int) -> None:
         self.received, self._received_at = number, time.monotonic()
-        self._note(f"stopping after this {self._unit}; once more to quit without saving")
+        self._note("stopping after this step; once more to quit without saving")
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.received is None:

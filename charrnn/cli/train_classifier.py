@@ -88,8 +88,6 @@ def train_classifier(
     random_seed: shared.RandomSeed = None,
     workers: shared.Workers = None,
     engine: shared.Engine = None,
-    sync_every: shared.SyncEvery = None,
-    sync_precision: shared.SyncPrecision = None,
     output: shared.Output = None,
     resume: shared.Resume = False,
     overwrite: shared.Overwrite = False,

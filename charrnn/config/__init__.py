@@ -23,7 +23,6 @@ from charrnn.config.choices import (
     Nonlinearity,
     Normalization,
     OptimizerName,
-    Precision,
     ScheduleName,
 )
 from charrnn.config.classifier import ClassifierConfig, ClassifierDataConfig, ClassifierModelConfig
@@ -49,7 +48,6 @@ __all__ = [
     "Normalization",
     "OptimizerConfig",
     "OptimizerName",
-    "Precision",
     "RunConfig",
     "SamplingConfig",
     "ScheduleName",

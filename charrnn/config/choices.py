@@ -24,7 +24,6 @@ ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
 EngineName = Literal["processes", "mpi"]
-Precision = Literal["full", "half"]
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536

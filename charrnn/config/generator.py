@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from charrnn.config.choices import (
     CELLS,
@@ -19,7 +19,6 @@ from charrnn.config.choices import (
     Nonlinearity,
     Normalization,
     OptimizerName,
-    Precision,
     ScheduleName,
 )
 from charrnn.config.settings import (
@@ -195,10 +194,6 @@ class RunConfig(Settings):
                              the command line; with MPI, all that its launcher started
     engine                   how these processes come about: "processes" of this machine, started by
                              the run, or those of "mpi"
-    sync_every               steps that each machine does on its own before all average their
-                             weights; 1: every step is done together. "auto": as many as keep the
-                             network from taking more than a tenth of the time
-    sync_precision           "half": machines exchange their weights in half precision
 
     Raises ConfigError for a setting out of range.
     """
@@ -210,8 +205,6 @@ class RunConfig(Settings):
     random_seed: int = 0
     workers: int | None = None
     engine: EngineName = "processes"
-    sync_every: int | Literal["auto"] = 1
-    sync_precision: Precision = "full"
 
     def __post_init__(self) -> None:
         check_number("time", self.seconds, above=0)
@@ -221,12 +214,6 @@ class RunConfig(Settings):
         check(self.random_seed is not None, "a run needs a random seed")
         check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
         check(self.engine in get_args(EngineName), f"unknown engine {self.engine!r}")
-        if self.sync_every != "auto":
-            check(self.sync_every is not None, "sync-every must be a number of steps, or auto")
-            check_whole("sync-every", self.sync_every, 1)
-        check(
-            self.sync_precision in get_args(Precision), f"unknown precision {self.sync_precision!r}"
-        )
         most = MAX_WORKERS if self.engine == "processes" else MAX_MPI_PROCESSES
         check_whole("workers", self.workers, 1, most)
         check(

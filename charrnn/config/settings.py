@@ -15,8 +15,6 @@ ADDED_LATER: dict[str, Any] = {
     "lines": False,
     "ngram": 0,
     "engine": "processes",
-    "sync_every": 1,
-    "sync_precision": "full",
 }
 
 

@@ -38,8 +38,6 @@ CHANGEABLE = {
     ("run", "patience"),
     ("run", "workers"),
     ("run", "engine"),
-    ("run", "sync_every"),
-    ("run", "sync_precision"),
 }
 
 
@@ -109,13 +107,13 @@ def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
 def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
     """Raise ConfigError for more workers than this system or this batch allows.
 
-    members   of an ensemble, which workers can share out, if they do each step together
+    members   of an ensemble, which workers can share out
     """
     workers = run.workers or 1
     by_launcher = run.engine == "mpi"
     if workers > 1 and start_method() is None and not by_launcher:
         raise ConfigError("this system allows one worker only", hint="--workers 1")
-    if team_size(workers, members if run.sync_every == 1 else 1) > batch_size:
+    if team_size(workers, members) > batch_size:
         fewer = f"mpiexec -n {batch_size}" if by_launcher else f"--workers {batch_size}"
         raise ConfigError(
             f"{workers} workers are more than the {batch_size} samples of a batch",

@@ -157,7 +157,7 @@ class TextRun(Run[Config]):
         with closing(super().events()) as events:
             for event in events:
                 yield event
-                if due <= event.progress < 1 and event.synced:
+                if due <= event.progress < 1:
                     if self.measured_again(event, seconds, before):
                         break  # the processes start anew, with another network
                     yield from events

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from typing import Literal
 
 from charrnn.config import EngineName, ModelConfig, RunConfig
@@ -51,24 +50,14 @@ def _helpful(cores: int, batch_size: int, operations: int) -> int:
     return max(1, min(cores, batch_size // MIN_COLUMNS, operations // MIN_OPERATIONS))
 
 
-def connected() -> int:
-    """Return how many processes of MPI this one leads, itself included; 0 without MPI."""
-    mpi = sys.modules.get("charrnn.parallel.mpi")
-    return 0 if mpi is None else int(mpi.processes())
-
-
 def sampling_workers(count: int) -> int:
     """Return the number of processes to generate this many samples with."""
-    if processes := connected():
-        return processes
     # A spawned process takes longer to start than most samples take to generate.
     return min(available_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
 
 
 def scoring_workers() -> int:
     """Return the number of processes to score many lines with."""
-    if processes := connected():
-        return processes
     return available_cores() if start_method() == "fork" else 1
 
 
@@ -83,7 +72,7 @@ def make_group(size: int, engine: EngineName = "processes") -> Group:
 
     Raises ConfigError for MPI in a process that has no part in it.
     """
-    if engine == "mpi" or (size > 1 and connected()):
+    if engine == "mpi":
         from charrnn.parallel import mpi  # noqa: PLC0415  # MPI starts when it is imported
 
         return mpi.make_group()

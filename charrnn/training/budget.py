@@ -25,7 +25,6 @@ from charrnn.training.next_character import NextCharacter, initial_state
 # measurement may take: so many steps, or this share of the run.
 TRIAL_SIZE = 256
 TRIAL_STEPS = 16
-TRIAL_ROUND = 4  # of local steps, between which there is a meeting of machines
 TRIAL_SHARE = 0.02
 
 # What a character costs beside its products with weights, in weights.
@@ -130,24 +129,19 @@ def characters_per_second(config: Config, train_ids: Ids, vocab_size: int) -> fl
     """Measure the speed of training, in a few steps that teach nobody anything."""
     data, model = config.data, config.model
     workers = config.run.workers or default_workers(model, data.seq_length, data.batch_size)
-    every = 1 if config.run.sync_every == 1 else TRIAL_ROUND
-    run = replace(
-        config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers, sync_every=every
-    )
+    run = replace(config.run, seconds=None, epochs=None, steps=TRIAL_STEPS, workers=workers)
     trial = NextCharacter(replace(config, run=run), train_ids, train_ids[:0])
     state = initial_state(config, vocab_size)
     ends, most = [0.0], TRIAL_SHARE * (config.run.seconds or math.inf)
     with closing(train_events(state, trial, trial.config)) as events:
         for event in events:
             ends.append(event.seconds)
-            if event.step > 1 and event.synced and event.seconds > most:
+            if event.step > 1 and event.seconds > most:
                 break
     steps = [after - before for before, after in pairwise(ends)]
     # The first step makes the scratch memory.
     steps = steps[1:] or steps
-    # Of a round of local steps, only the last one waits for the other machines.
-    takes = statistics.median(steps) if every == 1 else statistics.fmean(steps)
-    return trial.step_size / takes
+    return trial.step_size / statistics.median(steps)
 
 
 def recurrent_weights(model: ModelConfig) -> int:

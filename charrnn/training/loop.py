@@ -5,7 +5,6 @@ saving, drawing and stopping to whoever iterates. Between two events everything 
 one ``TrainingState``, so a caller may save it, or walk away, at any event.
 """
 
-import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,6 @@ from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import make_group
 from charrnn.text.windows import fit_to_corpus
 from charrnn.training.clock import Clock, Speed
-from charrnn.training.local_steps import make_step
 from charrnn.training.objective import Objective
 from charrnn.training.schedule import learning_rate
 from charrnn.training.state import NetworkT, TrainingState
@@ -26,9 +24,6 @@ from charrnn.training.step import DataParallelStep
 # so that it takes a few percent of the time and no more.
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
-
-# How much of a run is done at most while a round of local steps lasts.
-ALMOST = math.nextafter(1, 0)
 
 # How often in a row training goes back and tries again more slowly before it gives up.
 MAX_ROLLBACKS = 4
@@ -49,9 +44,6 @@ class Event:
     chars_per_s     training characters per second, smoothed
     rollback        None, or why and how far training went back just before this step
     signal          None, or a signal that asks the run to end and that another process of it got
-    synced          False in the middle of a round of local steps (``sync_every``): the state is
-                    that of one machine, and no state to save or to stop at
-    notes           what a user may want to know of how the run is done
     """
 
     step: int
@@ -66,8 +58,6 @@ class Event:
     chars_per_s: float
     rollback: str | None = None
     signal: int | None = None
-    synced: bool = True
-    notes: tuple[str, ...] = ()
 
 
 def fit_config(config: Config, train_size: int) -> Config:
@@ -98,7 +88,7 @@ def train_events(
     """
     group = make_group(config.run.workers or 1, config.run.engine)
     try:
-        step = make_step(state, objective, config.optimizer, config.run, group)
+        step = DataParallelStep(state, objective, config.optimizer, group)
         state.collect = step.collect
         yield from _events(state, step, config)
     finally:
@@ -173,13 +163,14 @@ class _Trainer:
         Raises FloatingPointError if loss, gradient or new weights are not finite.
         """
         state, before, clock = self.state, self.state.progress, self.clock
-        trained = self.parallel.train(before.step, before.optimizer_steps + 1, self._rates())
+        rate = learning_rate(self.optimizer, before.step, self.done) * before.rate_scale
+        loss, norm = self.parallel.train(before.step, before.optimizer_steps + 1, rate)
         step, seconds = before.step + 1, clock.seconds()
         state.advance(
             step=step,
             seconds=seconds,
             optimizer_steps=before.optimizer_steps + 1,
-            loss_total=before.loss_total + trained.loss,
+            loss_total=before.loss_total + loss,
             loss_count=before.loss_count + 1,
         )
         chars_per_s = self.speed.update(self.objective.step_size, seconds)
@@ -187,43 +178,20 @@ class _Trainer:
             # A forward pass takes about a third of a step; measured at the first validation.
             clock.expect_validation(self.objective.held_out / chars_per_s / 3)
         self.done = clock.done(step, seconds)
-        if not trained.synced:
-            self.done = min(self.done, ALMOST)
-        due = trained.synced and self._is_due()
-        val_loss, is_best = self._measure() if due else (None, False)
+        val_loss, is_best = self._measure() if self._is_due() else (None, False)
         return Event(
             step=step,
             epoch=(step - 1) // self.steps_per_epoch + 1,
             seconds=state.progress.seconds,
             progress=self.done,
-            train_loss=trained.loss,
+            train_loss=loss,
             val_loss=val_loss,
             is_best=is_best,
-            learning_rate=trained.rate,
-            grad_norm=trained.norm,
+            learning_rate=rate,
+            grad_norm=norm,
             chars_per_s=chars_per_s,
             signal=self.parallel.group.signal,
-            synced=trained.synced,
-            notes=self._notes(),
         )
-
-    def _rates(self) -> Iterator[float]:
-        """Yield the learning rates of this step and those to come, until the run ends.
-
-        Before the first step has shown how long one takes, a time limit lets only that be foreseen.
-        """
-        progress, clock, done, ahead = self.state.progress, self.clock, self.done, 0
-        takes = self.objective.step_size / self.speed.value if self.speed.value else math.inf
-        while done < 1:
-            rate = learning_rate(self.optimizer, progress.step + ahead, done)
-            yield rate * progress.rate_scale
-            ahead += 1
-            done = clock.done(progress.step + ahead, progress.seconds + ahead * takes)
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = tuple(self.parallel.notes)
-        self.parallel.notes.clear()
-        return notes
 
     def _is_due(self) -> bool:
         """Return True if it is time to validate: at the end, and now and then before."""

@@ -42,8 +42,7 @@ def networks(config: Config, fixed: Collection[str], *, fine_tuning: bool) -> in
     if fine_tuning:
         return config.model.members
     given = not {"hidden_size", "members"}.isdisjoint(fixed)
-    together = config.run.sync_every == 1  # machines that work apart each need all networks
-    if config.run.seconds is None or given or not together:
+    if config.run.seconds is None or given:
         return 1
     number, chosen = _processes(config), MOST_NETWORKS
     settled = config.run.workers is not None or config.run.engine == "mpi"
@@ -64,10 +63,9 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
     if "batch_size" in fixed or not (by_launcher or config.run.seconds):
         return config
     team = _processes(config)
-    if config.run.sync_every == 1:
-        side = max(networks(config, fixed, fine_tuning=fine_tuning), config.model.members)
-        settled = config.run.workers is not None or by_launcher
-        team = team_size(team, side) if settled else max(team // side, 1)
+    side = max(networks(config, fixed, fine_tuning=fine_tuning), config.model.members)
+    settled = config.run.workers is not None or by_launcher
+    team = team_size(team, side) if settled else max(team // side, 1)
     if by_launcher:
         batch_size = team * MIN_COLUMNS
     else:

@@ -68,11 +68,9 @@ def _numbers(
     model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
     # for each process here; the optimizer's slots; and weights and slots in the copy to go back to.
-    # Where machines do rounds of local steps, the weights before, and what they send and receive.
     # With weight drop, each process has its mask and what is left of the weights.
     workers = processes_here(config.run)
-    rounds = 4 if config.run.engine == "mpi" and config.run.sync_every != 1 else 0
-    copies = rounds + 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
+    copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
     parameters = count(shapes)
     # For each unit and character: gates and their gradients; states, outputs and their gradients.
     runs = model.layers * (1 + (isinstance(model, ClassifierModelConfig) and model.bidirectional))

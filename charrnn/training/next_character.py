@@ -64,15 +64,7 @@ class NextCharacter(Objective[LanguageModel]):
 
     def allows(self, processes: int) -> bool:
         """See ``Objective.allows``."""
-        return self._team_size(processes) <= self.batches.batch_size
-
-    def _team_size(self, processes: int) -> int:
-        """Return how many of the processes train the same members.
-
-        Machines that do steps on their own train all members, each machine.
-        """
-        members = self.config.model.members if self.config.run.sync_every == 1 else 1
-        return team_size(processes, members)
+        return team_size(processes, self.config.model.members) <= self.batches.batch_size
 
     def samples(self, group: Group) -> slice:
         """See ``Objective.samples``."""
@@ -113,7 +105,7 @@ class NextCharacter(Objective[LanguageModel]):
     def team(self) -> "Team | None":
         """The members that this process trains; None: all. Known once the group has started."""
         members, group = self.config.model.members, self.group
-        size = self._team_size(group.size)
+        size = team_size(group.size, members)
         if members == 1 or size == group.size:
             return None
         return Team(self.network, part_of(members, group.rank // size, group.size // size), size)

@@ -51,8 +51,6 @@ class TrainingState(Generic[NetworkT]):
     history        one entry for each validation, or each twentieth of the run without one
     carried        hidden state (B, H) of each layer at the end of the last window, for contiguous
                    streams; else None
-    sync_every     steps between two meetings of machines, of a run that has begun; 0: not found
-                   out yet. Not saved
     collect        makes slots and carried state complete, of which processes on other machines may
                    have parts; to be called before they are read
     """
@@ -63,7 +61,6 @@ class TrainingState(Generic[NetworkT]):
     best_weights: Array | None = None
     history: History = field(default_factory=list)
     carried: list[State] | None = None
-    sync_every: int | None = None
     collect: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     @classmethod

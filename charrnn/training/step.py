@@ -10,7 +10,6 @@ With one process it is the ordinary training step, and nobody waits.
 """
 
 import math
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from charrnn.config import OptimizerConfig
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import Array, Params
 from charrnn.nn.parameters import views
-from charrnn.parallel.group import Collectives, Group, shared
+from charrnn.parallel.group import Group, shared
 from charrnn.training.objective import Objective
 from charrnn.training.optimizers import Slots, make_optimizer
 from charrnn.training.schedule import clip_by_norm_factor, clip_by_value
@@ -30,33 +29,15 @@ from charrnn.training.state import TrainingState
 WATCHED = ("the loss", "the gradient", "a weight")
 
 
-class Trained(NamedTuple):
-    """What a step did.
-
-    loss, norm   of the batch; of its gradient before clipping
-    rate         learning rate
-    synced       False if other machines are elsewhere: the state is that of this machine only
-    """
-
-    loss: float
-    norm: float
-    rate: float
-    synced: bool = True
-
-
 class Share(NamedTuple):
-    """What one process works on, and with whom.
+    """What one process works on.
 
-    group     the processes that do a step together
-    samples   of this process, in the whole batch
-    scale     samples of the whole batch for each one of this group's
-    grads     its row of the gradients
+    samples         of this process, in the whole batch
+    grads           its row of the gradients
     params, slots   its slice of the parameters and of what the optimizer remembers
     """
 
-    group: Collectives
     samples: slice
-    scale: float
     grads: Params
     params: Array
     slots: Slots
@@ -67,8 +48,6 @@ class DataParallelStep:
 
     The arrays of the state move into memory that the group shares, where the state sees what all
     processes did. Starts the group. Raises ConfigError for more processes than a batch has samples.
-
-    notes   what a user may want to know; whoever tells it takes it away
     """
 
     def __init__(
@@ -81,7 +60,6 @@ class DataParallelStep:
         if not objective.allows(group.size):
             raise ConfigError(f"{group.size} workers are more than a batch has samples")
         self.objective, self.config, self.group = objective, config, group
-        self.notes: list[str] = []
         self.optimizer = make_optimizer(config)
         state.network = state.network.on(shared(group, state.network.flat))
         state.slots = {name: shared(group, slot) for name, slot in state.slots.items()}
@@ -91,20 +69,21 @@ class DataParallelStep:
         self.carried = [part for run in state.carried or [] for part in run]
         group.start(self)
 
-    def train(self, step: int, optimizer_steps: int, rates: Iterator[float]) -> Trained:
-        """Do a training step. Rank 0 only.
+    def train(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
+        """Do a training step; return loss and norm of the gradient before clipping. Rank 0 only.
 
         step              number of the batch, from 0
         optimizer_steps   updates of these parameters, this one included
-        rates             learning rates of this step and of those to come, as far as they are known
+        rate              learning rate
 
         Raises FloatingPointError if the loss, the gradient or a weight is not finite, and
         WorkerLostError if a process of the group is gone.
         """
-        rate = next(rates)
-        numbers = self.group.call("train_part", step, optimizer_steps, rate)
-        require_finite(first_not_finite(numbers))
-        return Trained(numbers[0], numbers[1], rate)
+        numbers: list[float] = self.group.call("train_part", step, optimizer_steps, rate)
+        for name, number in zip(WATCHED, numbers, strict=True):
+            if not math.isfinite(number):
+                raise FloatingPointError(f"{name} is no longer a finite number")
+        return numbers[0], numbers[1]
 
     def collect(self) -> None:
         """Bring what the processes of other machines changed into the state. Rank 0 only.
@@ -116,12 +95,8 @@ class DataParallelStep:
 
     def collect_part(self) -> None:
         """Make all parts of the state known to all."""
-        for array in self.in_parts():
+        for array in (*self.slots.values(), *self.carried):
             self.group.all_gather(array)
-
-    def in_parts(self) -> list[Array]:
-        """Return the arrays of which each process knows its part only."""
-        return [*self.slots.values(), *self.carried]
 
     def spread(self) -> None:
         """Have all processes go on from the state as rank 0 has it. Rank 0 only."""
@@ -143,21 +118,14 @@ class DataParallelStep:
         return self.group.all_reduce(*self.objective.evaluate())
 
     def train_part(self, step: int, optimizer_steps: int, rate: float) -> list[float]:
-        """Do this process's part of a training step; see ``step_of``."""
-        return self.step_of(self._share, step, optimizer_steps, rate)
-
-    def step_of(self, own: Share, step: int, optimizer_steps: int, rate: float) -> list[float]:
-        """Do a training step of a group's part of the batch.
+        """Do this process's part of a training step.
 
         Returns loss, norm of the gradient, and a number that is finite if all weights are.
         """
-        group, limits = own.group, self.config
+        own, group, limits = self._share, self.group, self.config
         with np.errstate(over="ignore", invalid="ignore"):  # looked for by ``train``
             loss = self.objective.gradients(own.samples, own.grads, step)
             grad = group.reduce_scatter(self.grads)
-            if own.scale != 1:
-                loss *= own.scale
-                grad *= own.scale
             squares = clipped = float(np.dot(grad, grad))
             if limits.clip_value is not None:
                 clip_by_value(grad, limits.clip_value)
@@ -175,27 +143,10 @@ class DataParallelStep:
     @cached_property
     def _share(self) -> Share:
         """What belongs to this process, which knows its rank once the group has started."""
-        return self.share(self.group)
-
-    def share(self, group: Collectives, scale: float = 1.0) -> Share:
-        """Return what belongs to this process in a group that does steps together."""
-        part = group.part(self.flat.size)
+        part = self.group.part(self.flat.size)
         return Share(
-            group=group,
             samples=self.objective.samples(self.group),
-            scale=scale,
             grads=views(self.grads[self.group.row], self.shapes),
             params=self.flat[part],
             slots={name: slot[part] for name, slot in self.slots.items()},
         )
-
-
-def first_not_finite(numbers: list[float]) -> int:
-    """Return which of what is WATCHED is no longer a finite number, from 1; 0: none."""
-    return next((place for place, x in enumerate(numbers, 1) if not math.isfinite(x)), 0)
-
-
-def require_finite(failed: int) -> None:
-    """Raise FloatingPointError for something WATCHED that is no longer finite, counted from 1."""
-    if failed:
-        raise FloatingPointError(f"{WATCHED[failed - 1]} is no longer a finite number")

@@ -88,19 +88,6 @@ _SHARED_ROWS = {
     ),
     "--log": Row("--log log", lambda ran: ran.wrote("log") and len(ran.log) == 4),
     "--quiet": Row("--quiet", lambda ran: not ran.err),
-    # What they do on several machines is in tests/parallel/test_local_steps.py.
-    "--sync-every": Row(
-        "--sync-every 3",
-        lambda ran: (
-            ran.trained.config.run.sync_every == 3
-            and "--sync-every does nothing: all processes are on one machine" in ran.err
-        ),
-    ),
-    "--sync-precision": Row(
-        "--sync-precision half",
-        lambda ran: ran.trained.config.run.sync_precision == "half",
-        beside="--sync-every auto",
-    ),
     "--verbose": Row("--verbose", lambda ran: '"optimizer": {"name": "adam"' in ran.err),
     "--json": Row("--json", lambda ran: [summary["steps"] for summary in ran.objects] == [4]),
 }

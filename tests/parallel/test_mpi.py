@@ -238,36 +238,6 @@ def test_without_mpi4py_the_first_process_says_what_to_install(text: Path) -> No
     assert "saved:" in own.err
 
 
-@mpich
-@pytest.mark.parametrize("apart", [1, 2])
-def test_samples_are_written_by_all_processes_and_are_the_same(text: Path, apart: int) -> None:
-    folder, many = text.parent, ["--count", "70", "--length", "30", "--random-seed", "1"]
-    ok("train", text, *RUN, "--steps", "20", "-o", "m.npz", cwd=folder)
-    for options in (many, [*many, "--stop", "x", "--jsonl"], ["--length", "40", "--greedy"]):
-        alone = ok("sample", "-c", "m.npz", *options, cwd=folder)
-        together = well(
-            mpiexec(3, "sample", "-c", "m.npz", *options, cwd=folder, env=machines(apart))
-        )
-        assert together.out == alone.out
-        assert together.err == alone.err
-
-
-@mpich
-@pytest.mark.parametrize("apart", [1, 2])
-def test_lines_are_scored_by_all_processes_under_several_models(text: Path, apart: int) -> None:
-    folder = text.parent
-    for name, seed in (("a", "1"), ("b", "2")):
-        ok("train", text, *RUN, "--steps", "20", "--random-seed", seed, "-o", f"{name}.npz",
-           cwd=folder)  # fmt: skip
-    lines = "".join(f"the {'cat' * (n % 17)} dug {n % 301} xyz\n" for n in range(8_000))
-    (folder / "lines").write_text(lines)
-    command = ["score", "lines", "--lines", "-c", "a.npz", "-c", "b.npz"]
-    alone = ok(*command, cwd=folder)
-    together = well(mpiexec(3, *command, cwd=folder, env=machines(apart)))
-    assert len(alone.out.splitlines()) == 8_000
-    assert together.out == alone.out
-
-
 def test_mpi_without_a_launcher_is_refused(text: Path) -> None:
     done = fails(2, "--engine mpi is for processes that a launcher has started", "train", text,
                  "--engine", "mpi", "-o", "m.npz", cwd=text.parent)  # fmt: skip
