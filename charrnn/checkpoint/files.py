@@ -2,8 +2,8 @@
 
 import contextlib
 import errno
-import glob
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -71,8 +71,7 @@ def reserved(path: Path) -> Iterator[None]:
             lock = target.with_name(f".{target.name}.lock")
             descriptor = _lock(path, lock)
         try:
-            for leftover in target.parent.glob(f"{glob.escape(_temp_prefix(target))}*.tmp"):
-                leftover.unlink(missing_ok=True)
+            _remove_leftovers(target)
             yield
         finally:
             # Remove the file while holding the lock, so that no other process has locked it.
@@ -83,6 +82,15 @@ def reserved(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for folder in made:
                 folder.rmdir()  # fails if it is not empty
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of this path, which must be locked, and of no other."""
+    # ``tempfile`` has no dot in its random part: so .m.npz.v2.abcdefgh.tmp is not one of m.npz
+    temporary = re.compile(rf"{re.escape(_temp_prefix(path))}[a-z0-9_]+\.tmp")
+    for file in path.parent.iterdir():
+        if temporary.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def _make_writable(path: Path) -> Path:

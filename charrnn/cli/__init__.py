@@ -6,6 +6,7 @@ Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 import contextlib
 import itertools
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -122,10 +123,17 @@ def _wants_traceback(args: list[str]) -> bool:
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+def _take_over_child_signal() -> None:
+    """Have ended workers wait for us: if the caller ignores SIGCHLD, others get their ids."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def main() -> NoReturn:
     """Entry point of the console script."""
     for name in _BLAS_THREADS:
         os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
+    _take_over_child_signal()
     args = sys.argv[1:]
     if "_CHARRNN_COMPLETE" in os.environ:
         completions.keep_help_as_it_is()

@@ -206,13 +206,12 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         with (
             closing(run.events()) as events,
             StepLog(display.log, run.state.progress.step, self.note) as log,
-            StopSignals(self.note) as signals,
+            StopSignals() as signals,
             self._progress(run) as progress,
         ):
             try:
                 for event in events:
-                    due = event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS
-                    if due:
+                    if event.is_best or time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
                         self.save(run)
                         saved_at = time.monotonic()
                     log.write(event)
@@ -222,14 +221,16 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
                     self.show(run, event)
                     signals.take(event.signal)
                     if signals.received is not None:
+                        self.note("stopping; once more to quit without saving")
                         break
-            except TrainingError:
-                self.save(run)  # the last good state
+                run.finish()
+            except Exception as error:
+                # Between two steps the state is good; in a step, ``train_events`` has restored it.
+                if event is not None or isinstance(error, TrainingError | WorkerLostError):
+                    self.save(run)
+                if isinstance(error, WorkerLostError):  # while the state was collected
+                    raise TrainingError("a machine was lost", hint="--resume goes on") from None
                 raise
-            except WorkerLostError:  # while the state was collected
-                self.save(run)
-                raise TrainingError("a machine was lost", hint="--resume goes on") from None
-            run.finish()
             self.save(run)
         return Outcome(event, signals.received)
 

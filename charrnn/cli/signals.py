@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
@@ -13,15 +12,14 @@ SAME_PRESS_SECONDS = 0.5
 
 
 class StopSignals:
-    """Context manager that notes the first signal in ``received`` instead of dying of it.
+    """Context manager that records the first signal in ``received`` instead of dying of it.
 
-    note   tells the user
+    The handler writes nothing: it may have interrupted a write to the same stream.
     """
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self.received: int | None = None
         self._received_at = 0.0
-        self._note = note
         self._before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
 
     def __enter__(self) -> Self:
@@ -35,17 +33,13 @@ class StopSignals:
             signal.signal(number, handler)
 
     def take(self, number: int | None) -> None:
-        """Take note of a signal that another process of the run got, if one did."""
+        """Record a signal that another process of the run got, if one did."""
         if number is not None and self.received is None:
-            self._receive(number)
-
-    def _receive(self, number: int) -> None:
-        self.received, self._received_at = number, time.monotonic()
-        self._note("stopping after this step; once more to quit without saving")
+            self.received, self._received_at = number, time.monotonic()
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
-            self._receive(number)
+            self.take(number)
         elif time.monotonic() - self._received_at > SAME_PRESS_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

@@ -12,6 +12,7 @@ import pickle
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -163,8 +164,11 @@ class ForkedGroup:
             os.close(write)
         self._pipes = []
         for child in self._children:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            # If the caller ignores SIGCHLD, a worker that has ended is gone already.
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
         self._children = []
 
     def _send(self, message: bytes) -> None:

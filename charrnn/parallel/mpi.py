@@ -176,6 +176,7 @@ class MpiGroup:
         if not self.crew.broken:
             self.crew.command("leave_task", self._group)
             self.crew.memory.unused += self._moved
+            self._moved = []
 
 
 _crew: Crew | None = None

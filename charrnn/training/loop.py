@@ -83,8 +83,8 @@ def train_events(
 
     When loss, gradient or weights stop being finite numbers, the state goes back to where it was
     last measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times
-    in a row it raises TrainingError instead, as it does when a worker process dies; the state is
-    then that last good one.
+    in a row it raises TrainingError instead, as it does when a worker process dies. Whatever is
+    raised in the middle of a step, the state is then that last good one.
     """
     group = make_group(config.run.workers or 1, config.run.engine)
     try:
@@ -132,6 +132,11 @@ def _events(
                 f"{state.progress.rate_scale:g} times the learning rate"
             )
             continue
+        except BaseException:  # in the middle of an update
+            step.group.close()
+            state.collect = good.collect
+            state.restore(good)
+            raise
         yield event if rollback is None else replace(event, rollback=rollback)
         rollback = None
         waited = state.progress.evaluations_since_best

@@ -139,12 +139,21 @@ def test_a_second_holder_is_refused_while_the_first_lives(target: Path) -> None:
 
 def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None:
     folder = target.parent
-    for name in (".m.npz.abc.tmp", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"):
+    others = {".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes", ".m.npz.v2.abc.tmp"}
+    for name in (".m.npz.abc.tmp", *others):
         (folder / name).touch()
-    with reserved(target):
-        pass
-    left = {path.name for path in folder.iterdir()}
-    assert left == {"m.npz", ".other.npz.abc.tmp", "m.npz.tmp", ".m.npz.notes"}
+    enter(target)
+    assert {path.name for path in folder.iterdir()} == {"m.npz", *others}
+
+
+def test_a_start_leaves_a_neighbour_whose_name_goes_on_from_ours_its_temporary_file(
+    target: Path,
+) -> None:
+    neighbour = target.with_name("m.npz.v2")
+    with replacing(neighbour) as file:
+        enter(target)
+        file.write(NEW)
+    assert neighbour.read_bytes() == NEW
 
 
 @posix

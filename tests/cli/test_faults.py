@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import CheckpointError, Model
+from charrnn import CheckpointError, Event, Model
 from charrnn.cli import run as run_module
 from charrnn.cli.text_training import TextTraining
 from tests.support import (
@@ -25,6 +25,7 @@ from tests.support import (
     ROOT,
     RUN,
     TEXT,
+    call,
     charrnn,
     fails,
     logged_steps,
@@ -153,6 +154,48 @@ def test_a_second_trainer_on_one_checkpoint_is_refused(text: Path) -> None:
         first.send_signal(signal.SIGTERM)
         assert first.wait(30) == 143
     ok("train", text, "-o", "m.npz", "--resume", "--steps", "1", cwd=folder)
+
+
+def test_a_signal_that_interrupts_a_write_does_not_lose_the_run(
+    text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ENVIRONMENT, "PYTHONUNBUFFERED", raising=False)
+    log = text.parent / "log"
+    with running("train", text, "--hidden-size", "8", "--sample-every", "1", "--steps", "1000000",
+                 "-o", "m.npz", "--log", "log", cwd=text.parent) as run:  # fmt: skip
+        assert run.stderr is not None
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(run.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        wait_for(lambda: logged_steps(log) > 3)
+        before = -1
+        while (now := logged_steps(log)) != before:  # until nobody reads what it writes
+            before = now
+            time.sleep(1)
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        _, err = run.communicate(timeout=30)
+    assert run.returncode == 143, err[-500:]
+    assert Model.load(text.parent / "m.npz").progress.step == before
+
+
+def test_an_unexpected_exception_between_two_steps_loses_none(
+    text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: TextTraining, __: object, event: Event) -> None:
+        if event.step == 7:
+            raise RuntimeError("planted")
+
+    monkeypatch.setattr(TextTraining, "show", fail)
+    done = call("train", "text.txt", *RUN, "--steps", "9", "-o", "m.npz", cwd=text.parent)
+    assert done.returncode == 1
+    assert "internal error: RuntimeError: planted" in done.err
+    assert Model.load(text.parent / "m.npz").progress.step == 7
+
+
+def test_a_caller_that_ignores_its_children_does_not_lose_the_run(text: Path) -> None:
+    command = f"trap '' CHLD; exec '{CHARRNN}' train text.txt -o m.npz --workers 2 --steps 5 -q"
+    subprocess.run([BASH, "-c", command], cwd=text.parent, env=ENVIRONMENT, check=True)
+    assert Model.load(text.parent / "m.npz").progress.step == 5
 
 
 # Resuming

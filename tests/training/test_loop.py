@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from charrnn import Config, LanguageModel, TrainingError, fit_config, score, split
+from charrnn import Config, Event, LanguageModel, TrainingError, fit_config, score, split
 from charrnn.inference.evaluation import evaluate
+from charrnn.training.loop import _Trainer
 from charrnn.training.next_character import initial_state
 from tests.support import Ids, V, make_config, run, train_text
 
@@ -259,3 +260,27 @@ def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:
         (19, 1),
         (1, 1),
     ]
+
+
+def test_what_interrupts_an_update_leaves_the_state_as_it_was_last_measured(
+    ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(trainer: _Trainer) -> Event:
+        event = step(trainer)
+        if event.step == 47:
+            trainer.state.network.flat += 1
+            raise KeyboardInterrupt
+        return event
+
+    step, config = _Trainer.step, make_config(steps=80, learning_rate=0.01)
+    monkeypatch.setattr(_Trainer, "step", interrupted)
+    state, measured = initial_state(config, V), {}
+    train_ids, val_ids = split(ids, 0.1)
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        for event in train_text(state, config, train_ids, val_ids):
+            if event.val_loss is not None:
+                measured[event.step] = state.network.flat.copy()
+    last = max(measured)
+    assert 0 < last < 47
+    assert state.progress.step == last
+    np.testing.assert_array_equal(state.network.flat, measured[last])
