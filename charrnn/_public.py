@@ -5,9 +5,6 @@
 
 from charrnn._version import __version__
 from charrnn.config import (
-    ClassifierConfig,
-    ClassifierDataConfig,
-    ClassifierModelConfig,
     Config,
     ControlConfig,
     DataConfig,
@@ -25,24 +22,20 @@ from charrnn.errors import (
     VocabularyError,
 )
 from charrnn.inference.line_scoring import LineScore
-from charrnn.inference.prediction import log_probabilities
 from charrnn.inference.sampling import generate
 from charrnn.inference.scoring import Score, score
 from charrnn.models import load
-from charrnn.models.classifier import Classifier
 from charrnn.models.model import Model
 from charrnn.models.train import train
-from charrnn.nn.classifier import SequenceClassifier
 from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.layers import GRU, LSTM, RNN
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.reading import read_text
-from charrnn.text.sequences import Examples, split_examples
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, fit_config, train_events
 from charrnn.training.next_character import NextCharacter
-from charrnn.training.sequence_labels import SequenceLabels
+from charrnn.training.sequence_classifier import SequenceClassifier
 from charrnn.training.state import Progress, TrainingState
 
 __all__ = [
@@ -51,10 +44,6 @@ __all__ = [
     "RNN",
     "CharRNNError",
     "CheckpointError",
-    "Classifier",
-    "ClassifierConfig",
-    "ClassifierDataConfig",
-    "ClassifierModelConfig",
     "Config",
     "ConfigError",
     "ControlConfig",
@@ -62,7 +51,6 @@ __all__ = [
     "CorpusError",
     "DataConfig",
     "Event",
-    "Examples",
     "LanguageModel",
     "LineScore",
     "Model",
@@ -74,7 +62,6 @@ __all__ = [
     "SamplingConfig",
     "Score",
     "SequenceClassifier",
-    "SequenceLabels",
     "TrainingError",
     "TrainingState",
     "Vocabulary",
@@ -83,12 +70,10 @@ __all__ = [
     "fit_config",
     "generate",
     "load",
-    "log_probabilities",
     "read_corpus",
     "read_text",
     "score",
     "split",
-    "split_examples",
     "train",
     "train_events",
 ]

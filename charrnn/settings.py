@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from charrnn.config import AnyConfig, ClassifierConfig, Config
+from charrnn.config import Config
 from charrnn.errors import ConfigError
 
 # The settings given, by part of the config and name.
@@ -23,11 +23,11 @@ _NEVER_SAID = {"dtype", "engine"}
 
 # Settings that are chosen from the text, and the options without a value, off and on.
 _CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
-_FLAGS = {"lines": ("", "--lines"), "bidirectional": ("--one-way", "--bidirectional")}
+_FLAGS = {"lines": ("", "--lines")}
 
 
 def sort_settings(
-    options: Mapping[str, Any], base: AnyConfig
+    options: Mapping[str, Any], base: Config
 ) -> tuple[dict[str, dict[str, Any]], set[str]]:
     """Return the settings among options, by part of the config, and the names of the rest.
 
@@ -46,7 +46,7 @@ def sort_settings(
     return given, rest
 
 
-def new_config(given: Given, base: AnyConfig) -> AnyConfig:
+def new_config(given: Given, base: Config) -> Config:
     """Return the config of a new run: the settings given, the rest from base."""
     run = {"random_seed": secrets.randbits(32), **given["run"]}
     if run.keys() & {"epochs", "steps"}:
@@ -54,7 +54,7 @@ def new_config(given: Given, base: AnyConfig) -> AnyConfig:
     return _changed(base, {**given, "run": run})
 
 
-def resumed_config(given: Given, stored: AnyConfig) -> AnyConfig:
+def resumed_config(given: Given, stored: Config) -> Config:
     """Return the config of a run that goes on; see ``models.runs.require_same_run``."""
     run = given["run"]
     if run.get("engine", stored.run.engine) != stored.run.engine:
@@ -65,13 +65,13 @@ def resumed_config(given: Given, stored: AnyConfig) -> AnyConfig:
     return _changed(stored, {**given, "run": run})
 
 
-def command_options(config: Config | ClassifierConfig) -> list[str]:
+def command_options(config: Config) -> list[str]:
     """Return the options of a run with these settings: those that are not the default.
 
     What is chosen from the text unless it is given is always among them, so that a run with these
     options has these settings.
     """
-    defaults, words = asdict(type(config)()), []
+    defaults, words = asdict(Config()), []
     for part, settings in asdict(config).items():
         for name, value in settings.items():
             if value != defaults[part][name] or name in _CHOSEN:
@@ -79,10 +79,10 @@ def command_options(config: Config | ClassifierConfig) -> list[str]:
     return words
 
 
-def _option_words(name: str, value: object, config: Config | ClassifierConfig) -> list[str]:
+def _option_words(name: str, value: object, config: Config) -> list[str]:
     if name in _FLAGS:
         return [flag for flag in [_FLAGS[name][bool(value)]] if flag]
-    if name in _NEVER_SAID or (name == "members" and isinstance(config, ClassifierConfig)):
+    if name in _NEVER_SAID:
         return []
     if value is None:
         # a clip value takes the limit on the norm away
@@ -118,9 +118,9 @@ def parse_time(text: str) -> float:
 _PARSERS = {"seconds": parse_time}
 
 
-def _changed(base: AnyConfig, given: Given) -> AnyConfig:
+def _changed(base: Config, given: Given) -> Config:
     data, optimizer = dict(given["data"]), dict(given["optimizer"])
-    length = data.get("seq_length", getattr(base.data, "seq_length", None))
+    length = data.get("seq_length", base.data.seq_length)
     if "stride" in data and data["stride"] == length:
         data["stride"] = None  # contiguous windows are streams
     if optimizer.get("name", base.optimizer.name) != base.optimizer.name:

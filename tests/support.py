@@ -168,7 +168,7 @@ MIXED_TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
 
 
 def train_text(
-    state: TrainingState[Any], config: Config, train_ids: Any, val_ids: Any
+    state: TrainingState, config: Config, train_ids: Any, val_ids: Any
 ) -> Generator[Event, None, None]:
     """Train a language model on ids."""
     return train_events(state, NextCharacter(config, train_ids, val_ids), config)
@@ -212,7 +212,7 @@ def make_config(**settings: Any) -> Config:
     )
 
 
-def run(config: Config, ids: Ids, state: TrainingState[Any] | None = None) -> TrainingState[Any]:
+def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
     """Train to the end and return the state."""
     train_ids, val_ids = split(ids, config.data.val_fraction)
     state = state or initial_state(config, V)

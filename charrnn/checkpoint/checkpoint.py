@@ -1,11 +1,11 @@
-"""The contents of a checkpoint that all kinds of models share."""
+"""The contents of a checkpoint."""
 
 import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,12 +15,10 @@ from charrnn.checkpoint.files import replacing
 from charrnn.checkpoint.format import (
     FORMAT,
     HEADER_KEYS,
-    KIND_NAMES,
     WEIGHTS_ONLY_DTYPE,
     WEIGHTS_ONLY_FORMAT,
     Arrays,
     Header,
-    Kind,
     checked_arrays,
     checked_history,
     checked_progress,
@@ -32,11 +30,11 @@ from charrnn.checkpoint.format import (
     require,
 )
 from charrnn.checkpoint.origin import Origin, checked_origin, origin_entry
-from charrnn.config import AnyConfig, ModelConfig
+from charrnn.config import Config, ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.nn.cells import Array, make_cell
 from charrnn.nn.ensemble import expanded, narrowed, narrowed_flat, separate_members
-from charrnn.nn.network import Network
+from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.parameters import count
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.optimizers import OPTIMIZERS
@@ -44,7 +42,7 @@ from charrnn.training.state import History, Progress, TrainingState
 
 
 @dataclass
-class Checkpoint(ABC, Generic[AnyConfig]):
+class Checkpoint(ABC):
     """A trained model and the state to resume its training.
 
     config       all settings of the run
@@ -57,11 +55,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     origin       where the model comes from; None: not noted
     """
 
-    kind: ClassVar[Kind]
-    # Entries of the header that only this kind has, beside the kind itself.
-    header_extras: ClassVar[frozenset[str]] = frozenset()
-
-    config: AnyConfig
+    config: Config
     vocabulary: Vocabulary
     weights: dict[str, Array]
     resume: dict[str, Array]
@@ -73,9 +67,9 @@ class Checkpoint(ABC, Generic[AnyConfig]):
     @classmethod
     def of(
         cls,
-        config: AnyConfig,
+        config: Config,
         vocabulary: Vocabulary,
-        state: TrainingState[Any],
+        state: TrainingState,
         sha256: str = "",
         **extra: Any,  # noqa: ANN401
     ) -> Self:
@@ -110,12 +104,12 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         return None if self.origin is None else self.origin.start
 
     @abstractmethod
-    def empty_network(self) -> Network:
+    def empty_network(self) -> LanguageModel:
         """Return the network with all weights 0."""
 
     @classmethod
     @abstractmethod
-    def config_of(cls, values: object) -> AnyConfig:
+    def config_of(cls, values: object) -> Config:
         """Return the config stored in a header."""
 
     @classmethod
@@ -130,15 +124,10 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         """Return the arrays that only this kind has."""
         return {}
 
-    def extra_entries(self) -> Header:
-        """Return the header entries that only this kind has."""
-        return {}
-
     def arrays(self) -> Arrays:
         """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
         header = {
             "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
-            **self.extra_entries(),
             "charrnn": origin_entry(self.origin),
             "config": self.config.stored(),
             "characters": self.vocabulary.characters,
@@ -176,21 +165,19 @@ class Checkpoint(ABC, Generic[AnyConfig]):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a checkpoint of this kind: a file, or a base model included in charrnn, by name.
+        """Read a checkpoint: a file, or a base model included in charrnn, by name.
 
-        Raises CheckpointError for a file that cannot be read, is of another kind, or is damaged.
+        Raises CheckpointError for a file that cannot be read, is not a model, or is damaged.
         Invalid content raises no other exception.
         """
         path = located(path)
         with read_errors(path):
             header, arrays = read(path)
-            found = header.pop("kind", "generator")
-            if found != cls.kind and isinstance(found, str) and found in KIND_NAMES:
+            if header.get("kind") == "state":
                 raise CheckpointError(
-                    f"{path}: is {KIND_NAMES[found]}, not {KIND_NAMES[cls.kind]}",
-                    hint=HINTS[found].format(path),
+                    f"{path}: is the state of a text, from --state-out, not a model",
+                    hint=f"charrnn sample --state-in {path}",
                 )
-            require(found == cls.kind, "it is of a kind that this charrnn does not know")
             return cls.interpret(header, arrays)
 
     @classmethod
@@ -198,7 +185,7 @@ class Checkpoint(ABC, Generic[AnyConfig]):
         """Return the checkpoint described by a header and arrays, after checking both."""
         extra = cls.extra_of(header, arrays)
         require(
-            header.keys() == HEADER_KEYS | cls.header_extras,
+            header.keys() == HEADER_KEYS,
             "the header has missing or unexpected entries",
         )
         config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
@@ -260,15 +247,15 @@ class Checkpoint(ABC, Generic[AnyConfig]):
             }
         return sizes
 
-    def network_copy(self) -> Network:
+    def network_copy(self) -> LanguageModel:
         """Return a network with a copy of these weights."""
         return self.empty_network().set_merged(self.weights)
 
-    def training_network(self) -> Network:
+    def training_network(self) -> LanguageModel:
         """Return the network in the form that is trained, with all weights zero."""
         return self.empty_network()
 
-    def training_state(self) -> TrainingState[Any]:
+    def training_state(self) -> TrainingState:
         """Return the training state to resume from.
 
         Raises CheckpointError for a model that has weights only.
@@ -292,14 +279,6 @@ class Checkpoint(ABC, Generic[AnyConfig]):
                 for layer in range(self.config.model.layers)
             ]
         return state
-
-
-# The command to use for a file of the other kind.
-HINTS = {
-    "generator": "charrnn sample -c {}",
-    "classifier": "charrnn classify {}",
-    "state": "charrnn sample --state-in {}",
-}
 
 
 def state_names(model: ModelConfig) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 Members, all stored uncompressed:
 
-    header              UTF-8 JSON in a uint8 array: format, kind, config, progress, history and
-                        the entries of the kind of model
+    header              UTF-8 JSON in a uint8 array: format, config, progress, history and
+                        more
     weight_ih_l0 ...    the weights to use, named as in torch.nn
     resume.weights      the latest weights, flat; this and the following are for resuming
     resume.<slot>       the state of the optimizer, flat
@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,19 +64,11 @@ HEADER_KEYS = {
 }
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
-# The header of a text generator has no kind, because format 1 started with text generators only.
-# Other models have it at the beginning, within this many bytes of the file.
-KIND_BYTES = 512
-Kind = Literal["generator", "classifier"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-KIND_NAMES: dict[str, str] = {
-    "generator": "a text generator",
-    "classifier": "a classifier",
-    "state": "the state of a text, from --state-out",
-}
+# The state of a text says at the beginning what it is, within this many bytes of the file.
+STATE_BYTES = 512
 
 # What losses are measured in.
-LOSS_UNITS: dict[Kind, str] = {"generator": "nats per character", "classifier": "nats per text"}
+LOSS_UNIT = "nats per character"
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -93,20 +85,16 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def kind_of(path: str | os.PathLike[str]) -> Kind | None:
-    """Return the kind of a checkpoint, guessed from its first bytes; None if it is not one."""
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Return True if a file starts like the checkpoint of a model."""
     try:
         if not is_checkpoint(path):
-            return None
+            return False
         with Path(path).open("rb") as file:
-            start = file.read(KIND_BYTES)
+            start = file.read(STATE_BYTES)
     except OSError:
-        return None
-    if not start[npz.LOCAL.size :].startswith(b"header.npy"):
-        return None
-    if b'"kind": "state"' in start:
-        return None
-    return "classifier" if b'"kind": "classifier"' in start else "generator"
+        return False
+    return start[npz.LOCAL.size :].startswith(b"header.npy") and b'"kind": "state"' not in start
 
 
 def encode_header(header: Header) -> NDArray[np.uint8]:

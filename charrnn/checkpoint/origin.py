@@ -20,7 +20,7 @@ class Origin:
     """Where a model comes from.
 
     sources          names of the files that it learned from, without their folders
-    held_out         characters held out, or texts if it is a classifier
+    held_out         characters held out
     steps_per_pass   training steps in one pass over what it learned from
     start            the checkpoint or base model whose weights it started from; "none": random
                      weights; None: not noted

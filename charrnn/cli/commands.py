@@ -27,8 +27,6 @@ COMMANDS = {
     "inspect": "Show what a checkpoint is, and how its training went.",
     "xray": "Show what surprises a model in a text, and what its units do.",
     "inspect-vocab": "Show the characters of a model or a text.",
-    "train-classifier": "Learn to tell labeled texts apart.",
-    "classify": "Say to which class each line belongs.",
     "export": "Turn a model into PyTorch weights, an ONNX graph or a web page.",
     "import": "Turn weights that were trained elsewhere into a model.",
     "models": "List the base models that come with charrnn.",

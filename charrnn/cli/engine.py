@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from charrnn.config import EngineName
 
 # The commands that share their work among the processes.
-COMMANDS = {"train", "train-classifier"}
+COMMANDS = {"train"}
 
 _silenced: "tuple[TextIO, TextIO] | None" = None
 

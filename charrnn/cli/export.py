@@ -68,9 +68,9 @@ def export(
     charrnn export names.npz --to torch-names -o names.torch.npz
     """
     from charrnn.checkpoint.files import replacing
-    from charrnn.checkpoint.format import kind_of
+    from charrnn.checkpoint.format import is_model
     from charrnn.cli import terminal
-    from charrnn.models import Model, load
+    from charrnn.models import Model
 
     if as_json and str(output) == "-":
         raise ConfigError(
@@ -80,9 +80,9 @@ def export(
         hint = "compact is in half precision" if given == "--half" else "--to html"
         raise ConfigError(f"{given} goes with --to html only, not with {to}", hint=hint)
     path = checkpoint or newest_checkpoint()
-    loaded = load(path)
+    loaded = Model.load(path)
     target = output or path.with_suffix(suffix(to))
-    if kind_of(target) is not None and (to != "compact" or target.resolve() == path.resolve()):
+    if is_model(target) and (to != "compact" or target.resolve() == path.resolve()):
         raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
     if str(target) == "-" and terminal.is_terminal(sys.stdout):
         raise ConfigError(
@@ -94,7 +94,7 @@ def export(
         )
     page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
-    if to != "html" and isinstance(loaded, Model) and loaded.ngram is not None:
+    if to != "html" and loaded.ngram is not None:
         terminal.note(_without_ngrams(loaded, to))
     if str(target) == "-":
         terminal.write_bytes(data)

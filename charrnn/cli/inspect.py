@@ -66,7 +66,7 @@ def inspect(
     form = None if plot is None else figure_format(plot)
     if plot is not None and plot.exists() and not overwrite:
         raise CheckpointError(f"{plot}: exists already", hint="--overwrite replaces it")
-    described, failed = _described(checkpoints or [str(newest_checkpoint(None))])
+    described, failed = _described(checkpoints or [str(newest_checkpoint())])
     if as_json:
         records = [each.record() for each in described]
         shown = records[0] if len(records) == 1 else records
@@ -129,6 +129,7 @@ def _write(described: "Sequence[Description]") -> None:
 
 def _show(described: "Sequence[Description]") -> None:
     """Show tables that fit the terminal, and the loss curves below."""
+    from charrnn.checkpoint.format import LOSS_UNIT
     from charrnn.cli import terminal
     from charrnn.cli.chart import Frame, draw, draws_braille, loss_curves
 
@@ -139,16 +140,13 @@ def _show(described: "Sequence[Description]") -> None:
     for first, last in _fitting(rows, width):
         part = [[row[0], *row[first:last]] for row in rows]
         terminal.print_table(part[0], part[1:])
-    if len({each.unit for each in described}) > 1:
-        terminal.note("no common curve: a classifier's loss is measured per text")
-        return
     if letters:
         curves = _compared(described, letters)
     else:
         trained, held_out = (described[0].curve(name) for name in ("train_loss", "val_loss"))
         curves = loss_curves(trained, held_out, plain=plain)
     frame = Frame(min(width - 1, CHART_WIDTH), CHART_HEIGHT, plain)
-    if chart := draw(curves, frame, described[0].unit):
+    if chart := draw(curves, frame, LOSS_UNIT):
         terminal.print_rows(chart)
 
 
@@ -195,18 +193,17 @@ def _rows(described: "Sequence[Description]", letters: str = "") -> list[list[st
 
 def _facts(each: "Description") -> dict[str, str]:
     """Return what there is to say of a checkpoint, by name."""
+    from charrnn.checkpoint.format import LOSS_UNIT
     from charrnn.cli.chart import clock
     from charrnn.models.runs import NOTHING
 
     model, origin = each.config.model, each.origin
-    both = ", both directions" if getattr(model, "bidirectional", False) else ""
-    lines = ", line by line" if getattr(each.config.data, "lines", False) else ""
+
     best = "" if each.best_step is None else f"{each.best_step:,}"
     start = (origin and origin.start) or NOT_NOTED
     return {
-        "kind": ("text generator" if each.kind == "generator" else "classifier") + lines,
-        "classes": "" if each.labels is None else _list(each.labels),
-        "model": f"{model.shape}{both}",
+        "learned": "line by line" if each.config.data.lines else "",
+        "model": model.shape,
         "parameters": f"{each.parameters:,}",
         "file": f"{each.bytes:,} bytes",
         "holds": "a run to resume" if each.resumable else "weights only",
@@ -219,7 +216,7 @@ def _facts(each: "Description") -> dict[str, str]:
         "steps": f"{each.steps:,}",
         "time": clock(each.seconds, each.seconds),
         "passes": NOT_NOTED if each.passes is None else f"{each.passes:.1f}",
-        "losses in": each.unit,
+        "losses in": LOSS_UNIT,
         "lowest held-out loss": _figure(each.val_loss),
         "bits per character": _figure(each.bits_per_char),
         "reached at step": best,
@@ -237,8 +234,7 @@ def _ngrams(each: "Description") -> str:
 def _held_out(each: "Description") -> str:
     if each.origin is None or not each.steps:
         return NOT_NOTED
-    unit = "characters" if each.kind == "generator" else "texts"
-    return f"{each.origin.held_out:,} {unit}" if each.origin.held_out else "nothing"
+    return f"{each.origin.held_out:,} characters" if each.origin.held_out else "nothing"
 
 
 def _figure(value: float | None) -> str:

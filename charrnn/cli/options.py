@@ -10,7 +10,6 @@ from charrnn.config import Normalization, OptimizerConfig, OptimizerName
 from charrnn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint.format import Kind
     from charrnn.text.vocabulary import Vocabulary
 
 CHECKPOINTS = Path("checkpoints")
@@ -132,16 +131,14 @@ def default_output(source: str) -> Path:
     return CHECKPOINTS / f"{stem or 'model'}.npz"
 
 
-def newest_checkpoint(kind: "Kind | None" = "generator", otherwise: str | None = None) -> Path:
-    """Return the checkpoint of this kind last written to ./checkpoints.
+def newest_checkpoint(otherwise: str | None = None) -> Path:
+    """Return the checkpoint last written to ./checkpoints.
 
-    kind        None: of any kind
     otherwise   the base model to use if there is none; None: raise CheckpointError
     """
-    from charrnn.checkpoint.format import KINDS, kind_of
+    from charrnn.checkpoint.format import is_model
 
-    files = [path for path in CHECKPOINTS.glob("*.npz") if path.is_file()]
-    files = [path for path in files if kind_of(path) in ((kind,) if kind else KINDS)]
+    files = [path for path in CHECKPOINTS.glob("*.npz") if is_model(path)]
     found = sorted(files, key=lambda path: path.stat().st_mtime)
     if not found and otherwise is not None:
         _note(

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from charrnn.cli.defaults import Default, Found
-from charrnn.config import ClassifierConfig, Config
+from charrnn.config import Config
 from charrnn.settings import OPTION_NAMES
 
 TYPED = 4  # the rank of the command line
@@ -72,12 +72,7 @@ class Settled:
 
 def stored() -> set[str]:
     """Return the options whose values a checkpoint has, for the run to go on with."""
-    names = {
-        name
-        for config in (Config(), ClassifierConfig())
-        for part in asdict(config).values()
-        for name in part
-    }
+    names = {name for part in asdict(Config()).values() for name in part}
     return {OPTION_NAMES.get(name, name) for name in names}
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import Any
 
 from charrnn.checkpoint.files import file_exists, reserved
-from charrnn.checkpoint.format import KIND_NAMES, LOSS_UNITS, Kind, kind_of
+from charrnn.checkpoint.format import LOSS_UNIT
 from charrnn.cli import terminal
 from charrnn.cli.engine import with_engine
 from charrnn.cli.options import default_output, require_one_of
@@ -19,7 +19,7 @@ from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
-from charrnn.config import AnyConfig
+from charrnn.config import Config
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.models.runs import Run
 from charrnn.parallel.group import WorkerLostError
@@ -50,18 +50,12 @@ class Outcome:
 
 
 @dataclass(kw_only=True)
-class TrainingCommand(ABC, Generic[AnyConfig]):
+class TrainingCommand(ABC):
     """One call of a command that trains.
 
-    kind, command   of the checkpoint that it writes; its name on the command line
-    defaults        of the settings
-    corpus          files to learn from; - is stdin
-    given           the settings that the user gave, by part of the config
+    corpus   files to learn from; - is stdin
+    given    the settings that the user gave, by part of the config
     """
-
-    kind: ClassVar[Kind]
-    command: ClassVar[str]
-    defaults: ClassVar[Any]
 
     corpus: list[str]
     encoding: str
@@ -70,38 +64,31 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
     display: Display
 
     @abstractmethod
-    def new(self) -> Run[AnyConfig]:
+    def new(self) -> Run:
         """Read what there is to learn and make a new run ready."""
 
     @abstractmethod
-    def resumed(self) -> Run[AnyConfig]:
+    def resumed(self) -> Run:
         """Read what there is to learn and make the run in the checkpoint ready to go on."""
 
     @abstractmethod
-    def introduction(self, run: Run[AnyConfig]) -> list[str]:
+    def introduction(self, run: Run) -> list[str]:
         """Return what to tell before training."""
 
     @abstractmethod
-    def summary(self, run: Run[AnyConfig]) -> dict[str, Any]:
+    def summary(self, run: Run) -> dict[str, Any]:
         """Return the figures that only this command has."""
 
     @abstractmethod
-    def reached(self, run: Run[AnyConfig]) -> str:
+    def reached(self, run: Run) -> str:
         """Return what training reached."""
 
     @abstractmethod
     def next_step(self) -> str:
         """Return the line that tells what to type next."""
 
-    def report(self, run: Run[AnyConfig]) -> list[str]:  # noqa: ARG002
-        """Return what to tell about the result before the conclusion."""
-        return []
-
-    def resume_options(self) -> list[str]:
-        """Return the options beside the usual ones that resuming needs."""
-        return []
-
-    def show(self, run: Run[AnyConfig], event: Event) -> None:
+    @abstractmethod
+    def show(self, run: Run, event: Event) -> None:
         """Show something while training."""
 
     @classmethod
@@ -119,7 +106,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             corpus=corpus,
             encoding=options["encoding"],
             output=options["output"] or default_output(corpus[0]),
-            given=sort_settings(options, cls.defaults)[0],
+            given=sort_settings(options, Config())[0],
             display=Display(
                 **{f.name: options[f.name] for f in fields(Display) if f.name in options}
             ),
@@ -145,11 +132,6 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
 
     def start(self, *, overwrite: bool) -> int:
         """Train from the beginning. Returns the exit code."""
-        found = kind_of(self.output)
-        if found is not None and found != self.kind:
-            raise CheckpointError(
-                f"{self.output}: is {KIND_NAMES[found]}", hint="-o writes elsewhere"
-            )
         log = self.display.log
         for path, elsewhere in ((self.output, "-o"), (log, "--log")):
             if path is not None and not overwrite and file_exists(path):
@@ -182,7 +164,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
                 raise
             raise CorpusError(f"{names}: {message}", hint=error.hint) from error
 
-    def _train(self, run: Run[AnyConfig]) -> int:
+    def _train(self, run: Run) -> int:
         for line in [*run.notes, *self._warnings(run), *self.introduction(run)]:
             self.note(line)
         if self.display.verbose:
@@ -190,16 +172,16 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         outcome: Outcome = self._loop(run)
         if self.display.as_json:
             terminal.write(json.dumps(self._summary(run, outcome), ensure_ascii=False) + "\n")
-        for line in [*self.report(run), *self._conclusion(run, outcome)]:
+        for line in self._conclusion(run, outcome):
             self.note(line)
         return 0 if outcome.signal is None else 128 + outcome.signal
 
-    def _warnings(self, run: Run[AnyConfig]) -> list[str]:
+    def _warnings(self, run: Run) -> list[str]:
         if run.config.run.patience is not None and not run.objective.held_out:
             return ["warning: --patience does nothing: no text is held out to validate on"]
         return []
 
-    def _loop(self, run: Run[AnyConfig]) -> Outcome:
+    def _loop(self, run: Run) -> Outcome:
         """Train, save and show."""
         event, saved_at = None, time.monotonic()
         display = self.display
@@ -234,7 +216,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             self.save(run)
         return Outcome(event, signals.received)
 
-    def _progress(self, run: Run[AnyConfig]) -> Progress:
+    def _progress(self, run: Run) -> Progress:
         """Return what shows how training goes."""
         display = self.display
         chart = None
@@ -244,10 +226,10 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             if reason := why_not():
                 self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
             else:
-                chart = LiveChart(run.state.history, LOSS_UNITS[self.kind])
+                chart = LiveChart(run.state.history, LOSS_UNIT)
         return Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
 
-    def save(self, run: Run[AnyConfig]) -> None:
+    def save(self, run: Run) -> None:
         """Write the run as it stands to its checkpoint."""
         run.checkpoint().save(self.output)
 
@@ -256,7 +238,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         if not self.display.quiet or message.startswith("warning"):
             terminal.note(message)
 
-    def _summary(self, run: Run[AnyConfig], outcome: Outcome) -> dict[str, Any]:
+    def _summary(self, run: Run, outcome: Outcome) -> dict[str, Any]:
         state, progress = run.state, run.state.progress
         last = state.history[-1] if state.history else {}
         return {
@@ -271,7 +253,7 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
             "interrupted": outcome.signal is not None,
         }
 
-    def _conclusion(self, run: Run[AnyConfig], outcome: Outcome) -> list[str]:
+    def _conclusion(self, run: Run, outcome: Outcome) -> list[str]:
         """Return what to tell in the end: what was reached, where it is, what to type next."""
         path, progress = shlex.quote(str(self.output)), run.state.progress
         if outcome.event is None:
@@ -288,9 +270,9 @@ class TrainingCommand(ABC, Generic[AnyConfig]):
         return [*lines, self.next_step()]
 
     def _resume_command(self) -> str:
-        again = [*self.corpus, "-o", str(self.output), "--resume", *self.resume_options()]
+        again = [*self.corpus, "-o", str(self.output), "--resume"]
         if self.encoding != "utf-8":
             again += ["--encoding", self.encoding]
         if self.display.log is not None:
             again += ["--log", str(self.display.log)]
-        return f"{program()} {self.command} {shlex.join(again)}"
+        return f"{program()} train {shlex.join(again)}"

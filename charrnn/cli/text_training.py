@@ -3,9 +3,8 @@
 import shlex
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
-from charrnn.checkpoint.format import Kind
 from charrnn.cli import terminal
 from charrnn.cli.program import program
 from charrnn.cli.run import TrainingCommand
@@ -30,22 +29,18 @@ LOOKED_AT = 100_000
 
 
 @dataclass(kw_only=True)
-class TextTraining(TrainingCommand[Config]):
+class TextTraining(TrainingCommand):
     """One call of ``charrnn train``.
 
     source   where a new run starts; see ``choose_start``
     """
-
-    kind: ClassVar[Kind] = "generator"
-    command: ClassVar[str] = "train"
-    defaults: ClassVar[Config] = Config()
 
     source: str | None = None
 
     def new(self) -> TextRun:
         """See ``TrainingCommand.new``."""
         fixed = {name for settings in self.given.values() for name in settings}
-        config = new_config(self.given, self.defaults)
+        config = new_config(self.given, Config())
         corpus = self._read(config)
         start = choose_start(self.source, config, fixed, corpus)
         return TextRun.new(start, corpus, fixed)
@@ -59,7 +54,7 @@ class TextTraining(TrainingCommand[Config]):
     def _read(self, config: Config) -> Corpus:
         return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
 
-    def introduction(self, run: Run[Config]) -> list[str]:
+    def introduction(self, run: Run) -> list[str]:
         """See ``TrainingCommand.introduction``."""
         assert isinstance(run, TextRun)  # noqa: S101  # made above
         model, size = run.config.model, len(run.corpus.ids)
@@ -82,7 +77,7 @@ class TextTraining(TrainingCommand[Config]):
             lines.append(f"       {_reason(run.recommendation)}")
         return lines
 
-    def summary(self, run: Run[Config]) -> dict[str, Any]:
+    def summary(self, run: Run) -> dict[str, Any]:
         """See ``TrainingCommand.summary``."""
         assert isinstance(run, TextRun)  # noqa: S101  # made above
         model = run.config.model
@@ -97,7 +92,7 @@ class TextTraining(TrainingCommand[Config]):
             "val_loss_with_ngrams": None if run.ngram is None else run.ngram.val_loss,
         }
 
-    def reached(self, run: Run[Config]) -> str:
+    def reached(self, run: Run) -> str:
         """See ``TrainingCommand.reached``."""
         assert isinstance(run, TextRun)  # noqa: S101  # made above
         return _losses(run.state) + _with_ngrams(run.ngram)
@@ -106,7 +101,7 @@ class TextTraining(TrainingCommand[Config]):
         """See ``TrainingCommand.next_step``."""
         return f"sample: {program()} sample -c {shlex.quote(str(self.output))}"
 
-    def show(self, run: Run[Config], event: Event) -> None:
+    def show(self, run: Run, event: Event) -> None:
         """Show a sample now and then."""
         assert isinstance(run, TextRun)  # noqa: S101  # made above
         every = self.display.sample_every
@@ -143,7 +138,7 @@ def _with_ngrams(ngram: NGrams | None) -> str:
     )
 
 
-def _losses(state: TrainingState[Any]) -> str:
+def _losses(state: TrainingState) -> str:
     """Return what was reached, and what to do if the second half of the run was in vain."""
     progress = state.progress
     if state.best_weights is None:

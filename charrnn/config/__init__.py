@@ -7,11 +7,8 @@ NumPy, so that ``charrnn --help`` stays quick.
 choices      what there is to choose from: cells, optimizers ..., and the bounds on sizes
 settings     what all configs share
 generator    a training run of a language model
-classifier   a training run of a classifier
 sampling     new text
 """
-
-from typing import TypeVar
 
 from charrnn.config.choices import (
     CELLS,
@@ -25,7 +22,6 @@ from charrnn.config.choices import (
     OptimizerName,
     ScheduleName,
 )
-from charrnn.config.classifier import ClassifierConfig, ClassifierDataConfig, ClassifierModelConfig
 from charrnn.config.generator import Config, DataConfig, ModelConfig, OptimizerConfig, RunConfig
 from charrnn.config.sampling import ControlConfig, SamplingConfig
 
@@ -33,11 +29,7 @@ __all__ = [
     "CELLS",
     "DEFAULT_LEARNING_RATES",
     "MAX_NGRAM",
-    "AnyConfig",
     "CellName",
-    "ClassifierConfig",
-    "ClassifierDataConfig",
-    "ClassifierModelConfig",
     "Config",
     "ControlConfig",
     "DTypeName",
@@ -52,5 +44,3 @@ __all__ = [
     "SamplingConfig",
     "ScheduleName",
 ]
-
-AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)

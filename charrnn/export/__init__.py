@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.models import Classifier, Model
+    from charrnn.models import Model
 
 # Name and description; dashes become underscores in the file name.
 FORMATS = {
@@ -17,11 +17,11 @@ FORMATS = {
     "torch-names": "the same as an .npz file",
     "onnx": "a graph for onnxruntime",
     "compact": "a checkpoint of the weights alone, an eighth of the size",
-    "html": "a page that runs in a browser: it writes, or labels what is typed",
+    "html": "a page that runs in a browser: it writes",
 }
 
 
-def export(model: "Model | Classifier", form: str, **options: Any) -> bytes:  # noqa: ANN401
+def export(model: "Model", form: str, **options: Any) -> bytes:  # noqa: ANN401
     """Return a model as bytes in one of FORMATS.
 
     options   for "html" only: ``title``, what the model has read, and ``half``, weights in half

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from charrnn.checkpoint import npz
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.export.naming import AnyModel
 from charrnn.models import Model
 
 SUFFIX = ".compact.npz"
 
 
-def export(model: AnyModel) -> bytes:
+def export(model: Model) -> bytes:
     """Return a compact checkpoint. Raises ConfigError for weights too large for half precision."""
     file = io.BytesIO()
     small = replace(model, resume={})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from charrnn.checkpoint.format import LOSS_UNIT
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
 from charrnn.models.description import NATS_PER_BIT, Description
@@ -55,15 +56,14 @@ def loss_figure(described: Sequence[Description], form: str) -> bytes:
             times, losses = zip(*points, strict=True)
             axes.plot([time / longest for time in times], losses, style, label=name, markersize=4)
         axes.set_xlabel(f"{unit} of training")
-        axes.set_ylabel(described[0].unit)
+        axes.set_ylabel(LOSS_UNIT)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-        if described[0].kind == "generator":
-            bits = axes.secondary_yaxis(
-                "right",
-                functions=(lambda nats: nats / NATS_PER_BIT, lambda bits: bits * NATS_PER_BIT),
-            )
-            bits.set_ylabel("bits per character")
+        bits = axes.secondary_yaxis(
+            "right",
+            functions=(lambda nats: nats / NATS_PER_BIT, lambda bits: bits * NATS_PER_BIT),
+        )
+        bits.set_ylabel("bits per character")
         file = io.BytesIO()
         figure.savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=METADATA[form])
     return file.getvalue()
@@ -71,12 +71,6 @@ def loss_figure(described: Sequence[Description], form: str) -> bytes:
 
 def _curves(described: Sequence[Description]) -> list[tuple[str, str, list[tuple[float, float]]]]:
     """Return name, style and points of each curve."""
-    if len({each.kind for each in described}) > 1:
-        raise ConfigError(
-            "text generators and classifiers cannot be in one figure: their losses have another "
-            "unit",
-            hint="plot those of one kind",
-        )
     curves = []
     for each in described:
         trained, held_out = each.curve("train_loss"), each.curve("val_loss")

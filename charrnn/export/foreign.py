@@ -63,8 +63,7 @@ def _from_npz(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
         header = json.loads(arrays.pop("header").tobytes())
         weights = {n: a for n, a in arrays.items() if not n.startswith("resume.")}
         described = {name: json.dumps(header[name]) for name in ("config", "counts")}
-        labels = {"labels": ""} if "labels" in header else {}
-        return weights, {"characters": header["characters"], **described, **labels}
+        return weights, {"characters": header["characters"], **described}
     metadata = arrays.pop("metadata", np.array([], np.uint8)).tobytes() or b"{}"
     return arrays, json.loads(metadata)
 

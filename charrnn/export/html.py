@@ -1,9 +1,9 @@
 """A model as a single HTML page that runs it in the browser, offline."""
 
 from charrnn.errors import ConfigError
-from charrnn.export.naming import AnyModel
 from charrnn.export.page import page
 from charrnn.export.page.model import weight_bytes
+from charrnn.models import Model
 
 SUFFIX = ".html"
 
@@ -13,7 +13,7 @@ MAX_BYTES = 20_000_000
 DEFAULT_TITLE = "a text"
 
 
-def export(model: AnyModel, *, title: str = DEFAULT_TITLE, half: bool = False) -> bytes:
+def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> bytes:
     """Return a self-contained HTML page that runs the model.
 
     title   what the model has read, in a few words

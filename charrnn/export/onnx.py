@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig
-from charrnn.export.naming import AnyModel, metadata, require_generator
+from charrnn.export.naming import metadata
 from charrnn.extras import require_extra
 from charrnn.models import Model
 from charrnn.nn.cells import Array, Params, make_cell
@@ -18,15 +18,14 @@ OPSET = 17
 IR_VERSION = 8
 
 
-def export(model: AnyModel) -> bytes:
+def export(model: Model) -> bytes:
     """Return an ONNX model in float32.
 
     Inputs: ``ids`` (T, B), int64; ``h`` (L, B, H) and, for an LSTM, ``c`` (L, B, H). Outputs:
     ``logits`` (T, B, V), ``h_out`` and ``c_out``. T and B are dynamic, so the model can run step by
-    step. The metadata properties are those of ``metadata``. Raises ConfigError for a classifier,
-    and if onnx is not installed.
+    step. The metadata properties are those of ``metadata``. Raises
+    ConfigError if onnx is not installed.
     """
-    model = require_generator(model, "onnx")
     onnx = require_extra("onnx", "onnx")
     helper, shape = onnx.helper, model.config.model
     float32, int64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64

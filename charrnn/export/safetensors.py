@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from charrnn.export.naming import AnyModel, metadata, torch_names
+from charrnn.export.naming import metadata, torch_names
 from charrnn.extras import require_extra
+from charrnn.models import Model
 
 SUFFIX = ".safetensors"
 
 
-def export(model: AnyModel) -> bytes:
+def export(model: Model) -> bytes:
     """Return a safetensors file. Raises ConfigError if safetensors is not installed."""
     library = require_extra("safetensors.numpy", "safetensors")
     weights = {name: np.ascontiguousarray(a) for name, a in torch_names(model).items()}

@@ -79,8 +79,6 @@ def import_weights(
     arrays, metadata = read_foreign(path)
     if is_sound(path):
         raise CheckpointError(f"{path}: is a charrnn checkpoint already", hint="use it as it is")
-    if "labels" in metadata:
-        raise CheckpointError(f"{path}: is a classifier", hint="only text generators are imported")
     counts = None
     if characters is None:
         if "characters" not in metadata:

@@ -6,12 +6,13 @@ import json
 import numpy as np
 
 from charrnn.checkpoint import npz
-from charrnn.export.naming import AnyModel, metadata, torch_names
+from charrnn.export.naming import metadata, torch_names
+from charrnn.models import Model
 
 SUFFIX = ".torch.npz"
 
 
-def export(model: AnyModel) -> bytes:
+def export(model: Model) -> bytes:
     """Return an .npz file of the weights, with ``metadata`` as UTF-8 JSON in a uint8 array."""
     text = json.dumps(metadata(model), ensure_ascii=False).encode()
     file = io.BytesIO()

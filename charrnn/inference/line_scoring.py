@@ -24,8 +24,7 @@ from charrnn.inference.sampling import start_ids
 from charrnn.inference.scoring import Score
 from charrnn.parallel.launch import make_group
 from charrnn.text.reading import normalized
-from charrnn.text.sequences import encode_known
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.vocabulary import Ids, Vocabulary, encode_known
 
 UnknownCharacters = Literal["error", "skip", "charge"]
 

@@ -6,11 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from charrnn.checkpoint.bases import located
-from charrnn.checkpoint.format import LOSS_UNITS, Kind
 from charrnn.checkpoint.origin import Origin
-from charrnn.config import ClassifierConfig, Config
-from charrnn.models import load
-from charrnn.models.classifier import Classifier
+from charrnn.config import Config
 from charrnn.models.model import Model
 from charrnn.nn.parameters import count
 from charrnn.text.split import held_out_size
@@ -24,20 +21,17 @@ class Description:
     """What a checkpoint says about its model. None stands for what it does not say.
 
     checkpoint       path of the file, or name of a base model
-    kind             "generator" or "classifier"
     bytes            size of the file
     resumable        whether it holds a training state, or weights only
     parameters       number of weights
     vocab_size       number of characters it knows
-    labels           classes of a classifier
     chars            characters of the text it learned from
     sha256           hash of that text
     origin           names of the files, the start of the run and more
     config           all settings
     steps, seconds   of training
     passes           passes over the text, with fractions
-    train_loss       the last mean loss on what it learned from, in nats per character; of a
-                     classifier per text
+    train_loss       the last mean loss on what it learned from, in nats per character
     val_loss         the lowest loss on held-out text, in the same unit
     ngrams           the n-grams the network is mixed with: their order and number, the mean weight
                      of the network, and the loss of the mixture on held-out text
@@ -46,16 +40,14 @@ class Description:
     """
 
     checkpoint: str
-    kind: Kind
     bytes: int
     resumable: bool
     parameters: int
     vocab_size: int
-    labels: tuple[str, ...] | None
     chars: int | None
     sha256: str | None
     origin: Origin | None
-    config: Config | ClassifierConfig
+    config: Config
     steps: int
     seconds: float
     passes: float | None
@@ -67,15 +59,10 @@ class Description:
 
     @property
     def bits_per_char(self) -> float | None:
-        """The lowest held-out loss of a text generator in bits per character."""
-        if self.val_loss is None or self.kind != "generator":
+        """The lowest held-out loss in bits per character."""
+        if self.val_loss is None:
             return None
         return self.val_loss / NATS_PER_BIT
-
-    @property
-    def unit(self) -> str:
-        """What losses are measured in."""
-        return LOSS_UNITS[self.kind]
 
     def curve(self, loss: Literal["train_loss", "val_loss"]) -> list[tuple[float, float]]:
         """Return the points of a loss curve: seconds of training, and the loss measured there."""
@@ -87,7 +74,6 @@ class Description:
         origin, model = self.origin, self.config.model
         return {
             "checkpoint": self.checkpoint,
-            "kind": self.kind,
             "bytes": self.bytes,
             "resumable": self.resumable,
             "model": model.cell,
@@ -96,7 +82,6 @@ class Description:
             "members": model.members,
             "parameters": self.parameters,
             "vocab_size": self.vocab_size,
-            "labels": None if self.labels is None else list(self.labels),
             "sources": None if origin is None else list(origin.sources),
             "chars": self.chars,
             "held_out": None if origin is None else origin.held_out,
@@ -122,19 +107,17 @@ def describe(path: str | os.PathLike[str]) -> Description:
 
     Raises CheckpointError for a file that cannot be read, is no checkpoint, or is damaged.
     """
-    loaded = load(path)
+    loaded = Model.load(path)
     progress, history = loaded.progress, loaded.history
     val_loss = None if math.isinf(progress.best_val_loss) else progress.best_val_loss
     best = [entry["step"] for entry in history if entry["val_loss"] == val_loss is not None]
     train_losses = [loss for entry in history if (loss := entry["train_loss"]) is not None]
     return Description(
         checkpoint=os.fspath(path),
-        kind=loaded.kind,
         bytes=located(path).stat().st_size,
         resumable=bool(loaded.resume),
         parameters=count(loaded.shapes()),
         vocab_size=len(loaded.vocabulary),
-        labels=tuple(loaded.labels) if isinstance(loaded, Classifier) else None,
         chars=int(loaded.vocabulary.counts.sum()) or None,
         sha256=loaded.sha256 or None,
         origin=loaded.origin,
@@ -150,8 +133,8 @@ def describe(path: str | os.PathLike[str]) -> Description:
     )
 
 
-def _ngrams(model: Model | Classifier) -> dict[str, Any] | None:
-    if isinstance(model, Classifier) or model.ngram is None:
+def _ngrams(model: Model) -> dict[str, Any] | None:
+    if model.ngram is None:
         return None
     ngram = model.ngram
     return {
@@ -162,17 +145,17 @@ def _ngrams(model: Model | Classifier) -> dict[str, Any] | None:
     }
 
 
-def _passes(model: Model | Classifier) -> float | None:
+def _passes(model: Model) -> float | None:
     """Return the passes over the text, estimated for a checkpoint that does not note its origin.
 
-    None for a classifier, whose texts are not counted, and for a model of lines: the earliest were
-    trained on batches of whole lines.
+    None for a model of lines: the earliest were trained
+    on batches of whole lines.
     """
     steps, origin = model.progress.step, model.origin
     if origin is not None and origin.steps_per_pass:
         return steps / origin.steps_per_pass
     chars = int(model.vocabulary.counts.sum())
-    if not isinstance(model, Model) or model.config.data.lines or not chars:
+    if model.config.data.lines or not chars:
         return None
     data = model.config.data
     learned = chars - held_out_size(chars, data.val_fraction)

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Arrays, Header, Kind
+from charrnn.checkpoint.format import Arrays, Header
 from charrnn.config import Config, ControlConfig, SamplingConfig
 from charrnn.inference.beam import likeliest
 from charrnn.inference.controls import Controls
@@ -43,7 +43,7 @@ from charrnn.text.vocabulary import Ids
 
 
 @dataclass
-class Model(Checkpoint[Config]):
+class Model(Checkpoint):
     """A text generator: a language model with its vocabulary, and what it takes to train it on.
 
         model = charrnn.load("m.npz")          # or charrnn.train("corpus.txt", time="60s")
@@ -60,8 +60,6 @@ class Model(Checkpoint[Config]):
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume, progress   what ``training_state`` is made of
     """
-
-    kind: ClassVar[Kind] = "generator"
 
     seen_lines: NDArray[np.uint8] | None = None
     ngram: NGrams | None = None

@@ -10,11 +10,10 @@ The command line and the Python API both train like this:
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic
 
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.origin import Origin
-from charrnn.config import AnyConfig, RunConfig
+from charrnn.config import Config, RunConfig
 from charrnn.errors import ConfigError
 from charrnn.parallel.launch import default_workers, start_method
 from charrnn.parallel.launcher import launched
@@ -42,7 +41,7 @@ CHANGEABLE = {
 
 
 @dataclass(kw_only=True)
-class Run(ABC, Generic[AnyConfig]):
+class Run(ABC):
     """A training run: everything it works on.
 
     config       complete, fitted to what there is to learn
@@ -56,10 +55,10 @@ class Run(ABC, Generic[AnyConfig]):
     notes        what a user may want to know before it starts
     """
 
-    config: AnyConfig
+    config: Config
     vocabulary: Vocabulary
-    state: TrainingState[Any]
-    objective: Objective[Any]
+    state: TrainingState
+    objective: Objective
     sha256: str = ""
     sources: tuple[str, ...] = ()
     start: str | None = NOTHING
@@ -69,6 +68,7 @@ class Run(ABC, Generic[AnyConfig]):
         """Train, yielding an Event after every step; see ``train_events``."""
         return train_events(self.state, self.objective, self.config)
 
+    @abstractmethod
     def finish(self) -> None:
         """Do what remains when training has ended, before the last checkpoint."""
 
@@ -81,11 +81,11 @@ class Run(ABC, Generic[AnyConfig]):
         return Origin.of(self.sources, held_out, steps, self.start)
 
     @abstractmethod
-    def checkpoint(self) -> Checkpoint[AnyConfig]:
+    def checkpoint(self) -> Checkpoint:
         """Return the run as it stands. Arrays are shared, not copied."""
 
 
-def changed_settings(config: AnyConfig, stored: AnyConfig) -> list[str]:
+def changed_settings(config: Config, stored: Config) -> list[str]:
     """Return the options that would make another run of the stored one."""
     return [
         option_name(setting)
@@ -95,7 +95,7 @@ def changed_settings(config: AnyConfig, stored: AnyConfig) -> list[str]:
     ]
 
 
-def require_same_run(config: AnyConfig, stored: AnyConfig) -> None:
+def require_same_run(config: Config, stored: Config) -> None:
     """Raise ConfigError if a resumed run would become another one."""
     if changed := changed_settings(config, stored):
         changeable = ", ".join(option_name(setting) for _, setting in sorted(CHANGEABLE))
@@ -121,7 +121,7 @@ def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
         )
 
 
-def with_workers(config: AnyConfig, length: int | None = None) -> AnyConfig:
+def with_workers(config: Config, length: int | None = None) -> Config:
     """Return the config with a number of workers that this machine and this batch allow.
 
     length   steps of a sample, if the config does not say
@@ -138,7 +138,7 @@ def with_workers(config: AnyConfig, length: int | None = None) -> AnyConfig:
     return replace(config, run=run)
 
 
-def another_number(config: AnyConfig, stored: AnyConfig) -> list[str]:
+def another_number(config: Config, stored: Config) -> list[str]:
     """Return what to tell of a run that goes on in another number of processes."""
     now, before = config.run.workers, stored.run.workers
     if before is None or now == before:

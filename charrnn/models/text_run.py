@@ -36,7 +36,7 @@ MEASURED_AGAIN, OFF = 0.1, 1.5
 
 
 @dataclass(kw_only=True)
-class TextRun(Run[Config]):
+class TextRun(Run):
     """A run that learns a text.
 
     corpus           the text

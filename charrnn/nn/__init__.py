@@ -1,1 +1,1 @@
-"""Neural networks: cells, stacked layers, losses, the language model and the classifier."""
+"""Neural networks: cells, stacked layers, losses, language model, classifier."""

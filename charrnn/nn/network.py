@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from charrnn.config import ClassifierModelConfig, ModelConfig
+from charrnn.config import ModelConfig
 from charrnn.nn.cells import Array, Params, State, Workspace, make_cell
 from charrnn.nn.ensemble import expanded, narrowed
 from charrnn.nn.parameters import Shapes, count, views
@@ -38,7 +38,6 @@ def make_stack(config: ModelConfig, input_size: int) -> Stack:
         input_size=input_size,
         hidden_size=config.hidden_size,
         layers=config.layers,
-        bidirectional=isinstance(config, ClassifierModelConfig) and config.bidirectional,
         dropout=config.dropout,
         weight_drop=config.weight_drop,
         members=config.members,

@@ -139,3 +139,12 @@ class Vocabulary:
     def one_hot(self, ids: Ids | NDArray[np.integer]) -> NDArray[np.float32]:
         """Return one-hot vectors in float32, 1 at the id and 0 elsewhere, (*ids.shape, V)."""
         return np.eye(len(self), dtype=np.float32)[np.asarray(ids)]
+
+
+def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
+    """Return the id of each character, and V, one past the last id, for unknown ones."""
+    points = code_points(text)
+    known = code_points(vocabulary.characters)
+    places = np.searchsorted(known, points).clip(max=len(known) - 1)
+    ids = np.where(known[places] == points, places, len(known))
+    return ids.astype(id_dtype(len(known) + 1))

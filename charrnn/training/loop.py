@@ -7,9 +7,8 @@ one ``TrainingState``, so a caller may save it, or walk away, at any event.
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from charrnn.config import AnyConfig, Config
+from charrnn.config import Config
 from charrnn.errors import TrainingError
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import make_group
@@ -17,7 +16,7 @@ from charrnn.text.windows import fit_to_corpus
 from charrnn.training.clock import Clock, Speed
 from charrnn.training.objective import Objective
 from charrnn.training.schedule import learning_rate
-from charrnn.training.state import NetworkT, TrainingState
+from charrnn.training.state import TrainingState
 from charrnn.training.step import DataParallelStep
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
@@ -73,12 +72,12 @@ def fit_config(config: Config, train_size: int) -> Config:
 
 
 def train_events(
-    state: TrainingState[NetworkT], objective: Objective[NetworkT], config: AnyConfig
+    state: TrainingState, objective: Objective, config: Config
 ) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step.
 
     state       where to start; changed in place
-    objective   what to learn: ``NextCharacter``, or ``SequenceLabels``
+    objective   what to learn: ``NextCharacter``
     config      of which the optimizer and the run count here
 
     When loss, gradient or weights stop being finite numbers, the state goes back to where it was
@@ -98,9 +97,7 @@ def train_events(
             group.close()
 
 
-def _events(
-    state: TrainingState[Any], step: DataParallelStep, config: AnyConfig
-) -> Iterator[Event]:
+def _events(state: TrainingState, step: DataParallelStep, config: Config) -> Iterator[Event]:
     trainer, patience = _Trainer(state, step, config), config.run.patience
     good, failures, rollback = state.copy(), 0, None
     while trainer.done < 1:
@@ -147,9 +144,7 @@ def _events(
 class _Trainer:
     """What stays the same from step to step, and the steps themselves."""
 
-    def __init__(
-        self, state: TrainingState[Any], step: DataParallelStep, config: AnyConfig
-    ) -> None:
+    def __init__(self, state: TrainingState, step: DataParallelStep, config: Config) -> None:
         self.state, self.parallel, self.optimizer = state, step, config.optimizer
         self.objective = step.objective
         self.steps_per_epoch = self.objective.batches.steps_per_epoch

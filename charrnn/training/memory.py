@@ -5,14 +5,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from charrnn.config import ClassifierConfig, ClassifierModelConfig, Config, ModelConfig
+from charrnn.config import Config, ModelConfig
 from charrnn.errors import TrainingError
 from charrnn.nn.cells import make_cell
-from charrnn.nn.classifier import param_shapes as classifier_shapes
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count
 from charrnn.parallel.launch import processes_here
-from charrnn.text.sequences import Examples
 from charrnn.text.spool import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import OPTIMIZERS
@@ -34,16 +32,6 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
 
 
-def estimate_classifier(
-    config: ClassifierConfig, input_size: int, classes: int, train: Examples
-) -> int:
-    """Return about how many bytes the training of a classifier takes at its peak."""
-    shapes = classifier_shapes(config.model, input_size, classes)
-    chars = int(train.lengths.max(initial=1)) * config.data.batch_size
-    needed = _numbers(config, shapes, chars, input_size)
-    return BASELINE + 2 * train.values.nbytes + _bytes(config.model) * needed
-
-
 def require(needed: int, hint: str) -> None:
     """Raise TrainingError if there are not so many bytes."""
     free = available()
@@ -59,7 +47,7 @@ def _bytes(model: ModelConfig) -> int:
 
 
 def _numbers(
-    config: Config | ClassifierConfig,
+    config: Config,
     shapes: dict[str, tuple[int, ...]],
     chars: int,
     vocab_size: int,
@@ -73,8 +61,7 @@ def _numbers(
     copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
     parameters = count(shapes)
     # For each unit and character: gates and their gradients; states, outputs and their gradients.
-    runs = model.layers * (1 + (isinstance(model, ClassifierModelConfig) and model.bidirectional))
-    activations = chars * runs * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
+    activations = chars * model.layers * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
     return copies * parameters + activations + chars * min(chars, vocab_size)
 
 

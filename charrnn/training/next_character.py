@@ -27,7 +27,7 @@ from charrnn.training.state import TrainingState
 COUNTED = 1_000_000
 
 
-class NextCharacter(Objective[LanguageModel]):
+class NextCharacter(Objective):
     """The objective of a language model, for ``train_events``: predict the next character.
 
     config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
@@ -43,14 +43,14 @@ class NextCharacter(Objective[LanguageModel]):
         self.step_size = config.data.seq_length * self.batches.batch_size
         self.held_out = len(self.val_ids)
 
-    def initial_state(self, vocab_size: int) -> TrainingState[LanguageModel]:
+    def initial_state(self, vocab_size: int) -> TrainingState:
         """Return the state before the first step, with weights drawn from the random seed.
 
         The output layer starts with how often each character occurs in the text to learn.
         """
         return initial_state(self.config, vocab_size, self.train_ids)
 
-    def attach(self, state: TrainingState[LanguageModel], group: Group) -> None:
+    def attach(self, state: TrainingState, group: Group) -> None:
         """See ``Objective.attach``: the carried state is shared."""
         self.group, self.network = group, state.network
         vars(self).pop("team", None)  # that of another group, which forked processes would inherit
@@ -155,9 +155,7 @@ class Team:
             view[...] = self.grads[name].reshape(view.shape)
 
 
-def initial_state(
-    config: Config, vocab_size: int, train_ids: Ids | None = None
-) -> TrainingState[LanguageModel]:
+def initial_state(config: Config, vocab_size: int, train_ids: Ids | None = None) -> TrainingState:
     """Return the state before the first step, with weights drawn from the random seed.
 
     train_ids   the text, if the model is to begin with how often each character occurs in it

@@ -5,15 +5,14 @@ the group has, for the gradient of that process's samples and for its part of th
 """
 
 from abc import ABC, abstractmethod
-from typing import Generic
 
 from charrnn.nn.cells import Params
 from charrnn.parallel.group import Group
 from charrnn.text.batches import Batches
-from charrnn.training.state import NetworkT, TrainingState
+from charrnn.training.state import TrainingState
 
 
-class Objective(ABC, Generic[NetworkT]):
+class Objective(ABC):
     """Something to learn.
 
     batches     what there is to learn from
@@ -26,7 +25,7 @@ class Objective(ABC, Generic[NetworkT]):
     held_out: int
 
     @abstractmethod
-    def attach(self, state: TrainingState[NetworkT], group: Group) -> None:
+    def attach(self, state: TrainingState, group: Group) -> None:
         """Prepare to train this state in this group, which has not started yet.
 
         Arrays of the state that processes change in common move into the group's memory.

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 from charrnn.config import OptimizerConfig
 from charrnn.nn.cells import Array, State
-from charrnn.nn.network import Network
+from charrnn.nn.language_model import LanguageModel
 from charrnn.training.optimizers import Slots, make_optimizer
 
-NetworkT = TypeVar("NetworkT", bound=Network)
 History = list[dict[str, float | None]]
 
 
@@ -41,7 +40,7 @@ def _nothing() -> None:
 
 
 @dataclass
-class TrainingState(Generic[NetworkT]):
+class TrainingState:
     """Everything that changes while a network is trained.
 
     network        the latest weights
@@ -55,7 +54,7 @@ class TrainingState(Generic[NetworkT]):
                    have parts; to be called before they are read
     """
 
-    network: NetworkT
+    network: LanguageModel
     slots: Slots
     progress: Progress = Progress()
     best_weights: Array | None = None
@@ -64,7 +63,7 @@ class TrainingState(Generic[NetworkT]):
     collect: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     @classmethod
-    def start(cls, network: NetworkT, optimizer: OptimizerConfig) -> Self:
+    def start(cls, network: LanguageModel, optimizer: OptimizerConfig) -> Self:
         """Return the state before the first step of a run from these weights."""
         return cls(network, make_optimizer(optimizer).slots(network.flat))
 

@@ -11,7 +11,7 @@ With one process it is the ordinary training step, and nobody waits.
 
 import math
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,8 +52,8 @@ class DataParallelStep:
 
     def __init__(
         self,
-        state: TrainingState[Any],
-        objective: Objective[Any],
+        state: TrainingState,
+        objective: Objective,
         config: OptimizerConfig,
         group: Group,
     ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import CheckpointError, Classifier, Model, Progress, Vocabulary, load
+from charrnn import CheckpointError, Model, Progress, Vocabulary
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.files import reserved
 from charrnn.checkpoint.format import is_checkpoint
@@ -273,21 +273,6 @@ def test_a_setting_of_a_later_version_is_named_and_a_neutral_one_is_not_stored(
         npz.write(stream, arrays)
     with pytest.raises(CheckpointError, match=r"settings that this charrnn does not know.*sparkle"):
         Model.load(saved)
-
-
-def test_a_classifier_of_the_first_format_is_read_and_judges_as_it_did() -> None:
-    # Trained, and asked for these probabilities, by the version that made format 1.
-    classifier = Classifier.load(ROOT / "tests" / "golden" / "classifier1.npz")
-    assert list(classifier.labels) == ["en", "fr"]
-    texts = ["The bell rang in the harbour", "Le moulin tourne sur la colline", ""]
-    expected = [0.9915496706962585, 0.01153311226516962, 0.4781453311443329]
-    np.testing.assert_allclose(classifier.predict_proba(texts)[:, 0], expected, rtol=1e-4)
-    assert classifier.training_state().progress.step == 150
-
-
-def test_what_is_saved_is_told_by_its_kind(saved: Path) -> None:
-    assert isinstance(load(saved), Model)
-    assert isinstance(load(ROOT / "tests" / "golden" / "classifier1.npz"), Classifier)
 
 
 def test_an_ensemble_is_stored_without_zeros_and_the_first_ones_stay_readable(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import CheckpointError, Classifier, Model
+from charrnn import CheckpointError, Model
 from charrnn.export import export
-from tests.support import ROOT, fails, ok, trained
 from tests.support import charrnn as run_charrnn
+from tests.support import fails, ok, trained
 
 
 @pytest.fixture
@@ -53,16 +53,6 @@ def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path) -> Non
     model.save(tmp_path / "m.npz")
     fails(2, "half precision", "export", tmp_path / "m.npz", "--to", "compact")
     assert not (tmp_path / "m.compact.npz").exists()
-
-
-def test_a_classifier_can_be_compact_too(tmp_path: Path) -> None:
-    path = tmp_path / "c.npz"
-    path.write_bytes(export(Classifier.load(ROOT / "tests/golden/classifier1.npz"), "compact"))
-    whole = Classifier.load(ROOT / "tests/golden/classifier1.npz")
-    texts = ["hello there", "bonjour"]
-    np.testing.assert_allclose(
-        Classifier.load(path).predict_proba(texts), whole.predict_proba(texts), atol=1e-2
-    )
 
 
 def test_every_bit_that_flips_is_noticed(compact: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charrnn import CheckpointError
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.format import encode_header, kind_of
+from charrnn.checkpoint.format import encode_header, is_model
 from charrnn.checkpoint.state_file import TextState
 from charrnn.inference.predictor import NetworkPredictor
 from charrnn.nn.language_model import ModelState
@@ -63,7 +63,7 @@ def test_a_state_of_another_model_or_shape_is_refused(saved: Path) -> None:
 
 
 def test_a_state_is_no_model(saved: Path) -> None:
-    assert kind_of(saved) is None
+    assert not is_model(saved)
 
 
 def test_no_damaged_byte_goes_unnoticed(saved: Path) -> None:

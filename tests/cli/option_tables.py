@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn import Model
-from charrnn.models import load
 from tests.support import TEXT, Done, call
 
 # How each command is called without the option in question. What is given twice counts as given
@@ -21,7 +20,6 @@ _SMALL = "-o m.npz --hidden-size 6 --steps 4 --random-seed 1 --workers 1 --batch
 _NOTHING_DROPPED = "--dropout 0 --weight-drop 0"
 BASES = {
     "train": f"train {{file}} {_SMALL} {_NOTHING_DROPPED} --seq-length 5",
-    "train-classifier": f"train-classifier {{file}} {_SMALL} {_NOTHING_DROPPED} --val-fraction 0",
     "sample": "sample --length 20 --random-seed 1",
     "complete": "complete --seed The",
     "suggest": "suggest",
@@ -31,20 +29,9 @@ BASES = {
     "xray": "xray --unknown skip",
     "models": "models",
     "doctor": "doctor {file}",
-    "classify": "classify train-classifier.npz {file}",
     "export": "export checkpoints/newest.npz --to torch-names",
     "import": "import w.npz --vocab abc.json",
 }
-FILES = dict.fromkeys(BASES, "text.txt") | {
-    "train-classifier": "labelled.tsv",
-    "classify": "lines.txt",
-}
-
-LABELLED = "label\ttext\tkind\n" + "".join(
-    f"{label}\t{word * 4}{n}\t{'xyz'[n % 3]}\n" for n in range(12) for label, word in
-    (("a", "yes "), ("b", "no "))
-)  # fmt: skip
-
 
 # What every command may read from stdin.
 STDIN = "The cat\nThe dog ß\n"
@@ -87,9 +74,9 @@ class Ran:
 
     @property
     def trained(self) -> Any:
-        """The model or classifier that was written: the last -o names its file."""
+        """The model that was written: the last -o names its file."""
         words = shlex.split(self.line)
-        return load(self.folder / words[len(words) - words[::-1].index("-o")])
+        return Model.load(self.folder / words[len(words) - words[::-1].index("-o")])
 
     def wrote(self, name: str) -> bool:
         return (self.folder / name).exists()
@@ -132,7 +119,7 @@ class Setting(NamedTuple):
 def base(command: str, row: Row | Setting | None = None) -> str:
     """Return the line of a run without the option; ``{command}`` in a row is the command."""
     beside, file = ("", "") if row is None else (row.beside, getattr(row, "file", ""))
-    line = f"{BASES[command]} {beside}".replace("{file}", file or FILES[command])
+    line = f"{BASES[command]} {beside}".replace("{file}", file or "text.txt")
     return line.replace("{command}", command)
 
 
@@ -159,7 +146,6 @@ def runner(inputs: Path, folders: Callable[[], Path]) -> Runner:
 def _write_inputs(folder: Path) -> None:
     texts = {
         "text.txt": TEXT,
-        "labelled.tsv": LABELLED,
         "lines.txt": "yes yes\nno no\n",
         "odd.txt": "The cat ß sat.",
         "surprising.txt": "no no\nyyyy\n",
@@ -168,13 +154,11 @@ def _write_inputs(folder: Path) -> None:
         "abc.json": '["a", "b", "c"]',
         "xyz.json": '["x", "y", "z"]',
         "train.nfd": TEXT + "e\u0301",
-        "train-classifier.nfd": LABELLED + "a\te\u0301\tx\n",
     }
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     (folder / "latin.txt").write_bytes("The café".encode("latin-1"))
     (folder / "train.latin").write_bytes((TEXT + "é").encode("latin-1"))
-    (folder / "train-classifier.latin").write_bytes((LABELLED + "a\té\tx\n").encode("latin-1"))
     rng = np.random.default_rng(0)
     weights: dict[str, Any] = {
         "weight_ih_l0": rng.random((5, 3)),
@@ -189,7 +173,6 @@ def _write_inputs(folder: Path) -> None:
     # Half of the runs that the bases describe, a quarter of another, and a model for all the rest.
     for command, options in (
         ("train", "--steps 2 -o train.npz"),
-        ("train-classifier", "--steps 2 -o train-classifier.npz"),
         ("train", "--random-seed 2 -o other.npz"),
         ("train", "names.txt --lines --steps 100 --hidden-size 16 --seq-length 9 -o lines.npz"),
         ("train", "-o checkpoints/newest.npz"),

@@ -564,7 +564,7 @@ def test_a_traceback_is_for_those_who_ask(home: Path) -> None:
 
 @pytest.mark.parametrize("columns", [30, 40, 49])
 def test_help_fits_a_narrow_terminal(columns: int) -> None:
-    for args in (["sample", "--help"], ["classify", "--help"]):
+    for args in (["sample", "--help"], ["train", "--help"]):
         done = subprocess.run(
             [CHARRNN, *args], env={**ENVIRONMENT, "COLUMNS": str(columns)}, capture_output=True,
             text=True, check=True,

@@ -224,15 +224,6 @@ def test_every_option_can_be_set_in_the_environment_and_in_the_file(
         (place / "charrnn.toml").unlink()
 
 
-def test_the_contrary_of_an_option_can_be_set_too(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (place / "charrnn.toml").write_text("[train-classifier]\none-way = true\n")
-    assert shown("train-classifier", cwd=place)["bidirectional"][0] == "false"
-    monkeypatch.setenv("CHARRNN_ONE_WAY", "0")
-    assert shown("train-classifier", cwd=place)["bidirectional"] == ("true", "CHARRNN_ONE_WAY")
-
-
 def test_a_repeatable_option_has_one_value_a_line_or_a_list(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

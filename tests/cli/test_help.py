@@ -15,7 +15,7 @@ import pytest
 from charrnn.cli import app
 from charrnn.cli.command import About
 from charrnn.cli.commands import COMMANDS, load
-from tests.cli.option_tables import LABELLED, NAMES
+from tests.cli.option_tables import NAMES
 from tests.support import BASH, ENVIRONMENT, ROOT, call, posix
 
 EXAMPLES = {
@@ -42,7 +42,7 @@ def quickened(example: str) -> str:
     if not re.search(r"charrnn train", example):
         return example
     steps = "--steps 4" if "--resume" in example else "--steps 3"
-    size = "" if re.search("--resume|--from|classifier", example) else " --hidden-size 16"
+    size = "" if re.search("--resume|--from", example) else " --hidden-size 16"
     return f"{re.sub(r' --time [^ ]+', '', example)} {steps}{size}"
 
 
@@ -55,9 +55,6 @@ def write_inputs(folder: Path) -> None:
     (folder / "lines.txt").write_text("the cat sat\nla mer\n")
     (folder / "access.log").write_text("GET / 200\nGET /x 404\n")
     (folder / "prompts.txt").write_text("The ca\nThe do\n")
-    (folder / "labelled.tsv").write_text(LABELLED)
-    mails = "".join(f"{'spam' if n % 2 else 'mail'},win {n},\n" for n in range(40))
-    (folder / "mail.csv").write_text(f"tag,title,body\n{mails}")
     (folder / "characters.json").write_text('["a", "b", "c"]')
     rng, characters = np.random.default_rng(0), len({*text})
     weights = {size: _weights(rng, size) for size in (3, characters)}

@@ -11,13 +11,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from charrnn import Model, load
+from charrnn import Model
 from charrnn.export import export
 from charrnn.models.description import describe
-from charrnn.settings import command_options
 from tests.support import ENVIRONMENT, ROOT, TEXT, Done, call
 
-CLASSIFIER = ROOT / "tests" / "golden" / "classifier1.npz"
 OLD = ROOT / "tests" / "golden" / "format1.npz"
 SMALL = ["--hidden-size", "8", "--random-seed", "1", "--workers", "1"]
 
@@ -74,18 +72,6 @@ def test_a_pipe_gets_what_there_is_to_say_and_the_losses(home: Path) -> None:
     )
 
 
-def test_the_newest_may_be_a_classifier(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    for number, file in enumerate([home / "checkpoints/a.npz", CLASSIFIER]):
-        copy = tmp_path / "checkpoints" / file.name
-        copy.write_bytes(file.read_bytes())
-        os.utime(copy, (number, number))
-    found = facts(shown(tmp_path).out)
-    assert (found["kind"], found["classes"]) == (["classifier"], ["en, fr"])
-    assert found["passes"] == found["trained on"] == ["not noted"]
-    assert "bits per character" not in found
-
-
 def test_a_terminal_gets_a_table_and_the_curve(home: Path) -> None:
     out = plain(shown(home, "checkpoints/a.npz", terminal=True).out)
     assert "nats per character" in out
@@ -100,19 +86,12 @@ def test_a_terminal_gets_a_table_and_the_curve(home: Path) -> None:
 
 
 def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) -> None:
-    found = facts(shown(home, "checkpoints/a.npz", "checkpoints/b.npz", "english", CLASSIFIER).out)
+    found = facts(shown(home, "checkpoints/a.npz", "checkpoints/b.npz", "english").out)
     assert found["checkpoint"][:3] == ["checkpoints/a.npz", "checkpoints/b.npz", "english"]
-    assert found["steps"] == ["60", "40", "12,000", "150"]
-    assert found["--steps"] == ["60", "40", "12000", "150"]
-    assert found["started from"] == ["random weights", "random weights", "not noted", "not noted"]
-    assert found["losses in"][2:] == ["nats per character", "nats per text"]
+    assert found["steps"] == ["60", "40", "12,000"]
+    assert found["--steps"] == ["60", "40", "12000"]
+    assert found["started from"] == ["random weights", "random weights", "not noted"]
     assert "--patience" not in found  # which all have in common
-
-
-def test_losses_of_different_units_are_in_no_common_chart(home: Path) -> None:
-    done = shown(home, "checkpoints/a.npz", CLASSIFIER, terminal=True)
-    assert "┤" not in done.out
-    assert "no common curve" in done.err
 
 
 def test_json_is_an_object_or_an_array_with_all_there_is(home: Path) -> None:
@@ -121,11 +100,10 @@ def test_json_is_an_object_or_an_array_with_all_there_is(home: Path) -> None:
         "checkpoint": "checkpoints/a.npz"
     }
     assert one["config"]["model"]["hidden_size"] == one["hidden_size"] == 8
-    several = json.loads(shown(home, "checkpoints/a.npz", "english", CLASSIFIER, OLD, "--json").out)
-    assert [it["kind"] for it in several] == ["generator", "generator", "classifier", "generator"]
+    several = json.loads(shown(home, "checkpoints/a.npz", "english", OLD, "--json").out)
     assert several[0] == one
     assert all(it.keys() == one.keys() for it in several)
-    assert several[3]["sources"] is None
+    assert several[2]["sources"] is None
 
 
 def test_compact_and_imported_models_say_what_they_do_not_know(home: Path, tmp_path: Path) -> None:
@@ -183,13 +161,6 @@ def test_the_options_shown_make_the_same_model_again(line: str, home: Path, tmp_
     assert all((one.weights[name] == other.weights[name]).all() for name in one.weights)
 
 
-def test_the_options_of_a_classifier_are_those_of_its_command(home: Path) -> None:
-    loaded = load(CLASSIFIER)
-    assert {"--max-length", "--hidden-size"} <= set(command_options(loaded.config))
-    assert "--members" not in command_options(loaded.config)
-    assert home.exists()
-
-
 def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="an extra: pip install '.[plot]'")
     figure, files = tmp_path / "loss.svg", ["checkpoints/a.npz", "checkpoints/b.npz"]
@@ -226,13 +197,9 @@ def test_a_name_that_matplotlib_would_take_for_something_else_is_shown(tmp_path:
 def test_what_cannot_be_plotted_is_refused_before_anything_is_written(
     home: Path, tmp_path: Path
 ) -> None:
-    for files, name, complaint in (
-        ([OLD], "x.txt", "an .svg, .pdf or .png file"),
-        ([OLD, CLASSIFIER], "x.svg", "another unit"),
-    ):
-        done = call("inspect", *files, "--plot", tmp_path / name, cwd=home)
-        assert done.returncode == 2
-        assert complaint in done.err
+    done = call("inspect", OLD, "--plot", tmp_path / "x.txt", cwd=home)
+    assert done.returncode == 2
+    assert "an .svg, .pdf or .png file" in done.err
     assert not list(tmp_path.iterdir())
 
 

@@ -54,14 +54,9 @@ def on_terminal(folder: Path, *args: str, columns: int = 80, **environment: str)
 
 
 @posix
-@pytest.mark.parametrize(
-    ("command", "unit"),
-    [("train text.txt", "nats per character"), ("train-classifier x.tsv", "nats per text")],
-)
-def test_curves_are_drawn_on_a_terminal_with_the_bar_below(
-    command: str, unit: str, folder: Path
-) -> None:
-    run = [*command.split(), "-o", "m.npz", "--steps", "60", *SMALL]
+def test_curves_are_drawn_on_a_terminal_with_the_bar_below(folder: Path) -> None:
+    unit = "nats per character"
+    run = ["train", "text.txt", "-o", "m.npz", "--steps", "60", *SMALL]
     shown = on_terminal(folder, *run, "--plot", "-v")
     assert re.search(rf"{unit} .*training text.*held-out text", shown)
     assert "●" in shown
@@ -108,9 +103,8 @@ def test_a_terminal_that_cannot_show_it_says_so(
     assert "┤" not in shown
 
 
-@pytest.mark.parametrize("command", ["train text.txt", "train-classifier x.tsv"])
-def test_elsewhere_one_note_says_so_and_the_run_is_the_same(command: str, folder: Path) -> None:
-    run = [*command.split(), "--steps", "9", *SMALL, "--json"]
+def test_elsewhere_one_note_says_so_and_the_run_is_the_same(folder: Path) -> None:
+    run = ["train", "text.txt", "--steps", "9", *SMALL, "--json"]
     done = call(*run, "-o", "m.npz", "--plot", cwd=folder)
     plain = call(*run, "-o", "n.npz", cwd=folder)
     assert done.returncode == plain.returncode == 0

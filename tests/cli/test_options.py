@@ -87,9 +87,6 @@ def has_lines(*numbers: int) -> Claim:
     return lambda ran: [it["line"] for it in ran.objects] == [*numbers]
 
 
-JUDGED = {"beside": "--labelled --json", "file": "labelled.tsv"}
-
-
 def sees(text: str, name: str = "checkpoints/newest.npz") -> Claim:
     """Claim that this text is seen as the API sees it."""
 
@@ -306,39 +303,6 @@ ROWS: dict[str, dict[str, Row]] = {
     "inspect": {
         "--json": Row("--json", lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4)
     },
-    "classify": {
-        "--json": Row(
-            "--json",
-            lambda ran: [it["texts"] for it in ran.objects] == [25],
-            beside="--labelled",
-            file="labelled.tsv",
-        ),
-        "--labelled": Row(
-            "--labelled", lambda ran: ran.out.startswith("accuracy"), file="labelled.tsv"
-        ),
-        # with a named column, the first row has the names
-        "--label-column": Row(
-            "--label-column label",
-            lambda ran: [it["texts"] for it in ran.objects] == [24],
-            **JUDGED,
-        ),
-        "--text-column": Row(
-            "--text-column text", lambda ran: [it["texts"] for it in ran.objects] == [24], **JUDGED
-        ),
-        "--show-errors": Row(
-            "--show-errors 1",
-            lambda ran: [len(it["errors"]) for it in ran.objects] == [1],
-            **JUDGED,
-        ),
-        "--threshold": Row("--threshold 1", lambda ran: {row[0] for row in ran.rows} == {""}),
-        "--jsonl": Row("--jsonl", lambda ran: [it["text"] for it in ran.objects][1:] == ["no no"]),
-        "--encoding": Row(
-            "--encoding latin-1",
-            lambda ran: [it["text"] for it in ran.objects] == ["The café"],
-            beside="--jsonl",
-            file="latin.txt",
-        ),
-    },
     "export": {
         "--json": Row(
             "--json",
@@ -406,7 +370,6 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "--install-completion": _COMPLETION,
     },
     "train": {"--workers": _WORKERS, "--engine": _ENGINE, "--plot": _PLOT},
-    "train-classifier": {"--workers": _WORKERS, "--engine": _ENGINE, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
     "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},

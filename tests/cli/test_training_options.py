@@ -39,12 +39,6 @@ SETTINGS = {
         ),
         "--weight-decay": Setting("0.5", "optimizer.weight_decay", 0.5),
     },
-    "train-classifier": {
-        **_SHARED_SETTINGS,
-        "--max-length": Setting("3", "data.max_length", 3),
-        "--one-way": Setting("", "model.bidirectional", value=False),
-        "--bidirectional": Setting("", "model.bidirectional", value=True, beside="--one-way"),
-    },
 }
 
 # Options that change what is read, when the run ends, what is written and what is shown.
@@ -103,13 +97,6 @@ ROWS = {
         "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),
         "--sample-every": Row(
             "--sample-every 3", lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]
-        ),
-    },
-    "train-classifier": {
-        **_SHARED_ROWS,
-        "--label-column": Row("--label-column kind", lambda ran: ran.trained.labels == list("xyz")),
-        "--text-column": Row(
-            "--text-column kind", lambda ran: ran.trained.vocabulary.characters == "xyz"
         ),
     },
 }

@@ -36,10 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "names.txt").write_text(names)
     line = "train names.txt --lines -o lines.npz --steps 2 --hidden-size 8 --members 2 -q"
     call(*line.split(), cwd=path)
-    rows = "".join(f"{label}\t{label * 5}\n" for label in "ab" * 9)
-    (path / "rows.tsv").write_text(rows)
-    line = "train-classifier rows.tsv -o c.npz --steps 1 -q --workers 1"
-    call(*line.split(), cwd=path)
     return path
 
 
@@ -260,7 +256,6 @@ def test_lines_are_seen_on_their_own_with_their_ends(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "complaint", "args"),
     [
-        (1, "c.npz: is a classifier, not a text generator", "text.txt -c c.npz"),
         (1, "nowhere.txt: no such file", "nowhere.txt -c m.npz"),
         (1, "there is no text to look at", "- -c m.npz"),
         (1, "there is no text to look at", "- -c lines.npz"),

@@ -1,4 +1,4 @@
-"""The page of a model writes, judges and labels as the command line does, for whoever clicks."""
+"""The page of a model writes and judges as the command line does, for whoever clicks."""
 
 import base64
 import json
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Classifier, Config, DataConfig, Model, ModelConfig, Vocabulary
-from charrnn.config import ClassifierConfig, ClassifierModelConfig, RunConfig
+from charrnn import Config, DataConfig, Model, ModelConfig, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.export import export
 from charrnn.export.page.facts import facts, lede
@@ -45,7 +44,7 @@ def made(shape: str = "lstm-ensemble", *, lines: bool = False, strong: float = 4
     return Model.of(config, vocabulary, state)
 
 
-def page_of(model: Model | Classifier, folder: Path, **options: Any) -> Path:
+def page_of(model: Model, folder: Path, **options: Any) -> Path:
     path = folder / "m.html"
     path.write_bytes(export(model, "html", **options))
     return path
@@ -375,38 +374,6 @@ def test_the_surprise_of_lines_is_that_of_the_score_command(tmp_path: Path) -> N
         verdict = page.locator("#verdict").inner_text()
         assert verdict.startswith(f"{expected.bits_per_char:.3f} bits")
         assert f"over {expected.chars} characters" in verdict
-
-
-@pytest.mark.parametrize("labels", [["en", "fr"], ["a", "<b>", "c\"'&", "</script><!--", "e", "f"]])
-def test_a_classifier_labels_what_is_typed(labels: list[str], tmp_path: Path) -> None:
-    shape = ClassifierModelConfig(hidden_size=6, layers=2, bidirectional=len(labels) == 2)
-    config = ClassifierConfig(model=shape, run=RunConfig(seconds=None, steps=3))
-    every = [*labels] * 4
-    model = Classifier.new(config).fit([label * 3 + "xyz é" for label in every], every)
-    strong = {name: array * 4 for name, array in model.weights.items()}
-    config = replace(model.config, data=replace(model.config.data, max_length=20))
-    model = replace(model, weights=strong, config=config)
-    texts = ["xyz é <b>", "日本 unknown", "a" * 30]
-    expected = model.predict_proba(texts)
-    with browser_page(page_of(model, tmp_path)) as page:
-        page.get_by_label("Type or paste").fill("\n".join([texts[0], "", *texts[1:]]))
-        page.locator("#status", has_text="3 lines labeled").wait_for()
-        assert "the first 20 characters" in page.locator("#status").inner_text()
-        found = page.evaluate(
-            """text => {
-          const { makeEngine, makeWork } = charrnn.core();
-          const work = makeWork(charrnn.model, makeEngine(charrnn.model));
-          return [...work.label({ text })].map(it => it.probabilities);
-        }""",
-            "\n".join(texts),
-        )
-        np.testing.assert_allclose(found, expected, atol=1e-4)
-        for row, card in zip(found, page.locator("#found > li").all(), strict=True):
-            order = sorted(range(len(labels)), key=lambda at: -row[at])[:5]
-            assert card.locator(".label").all_inner_texts() == [model.labels[at] for at in order]
-            shown = card.locator(".p").first.inner_text()
-            assert shown == f"{max(row):.0%}".replace("%", " %")
-            assert card.locator("p.note").count() == (len(labels) > 5)
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{model}}<!--"

@@ -1,12 +1,11 @@
-"""The Python API of a few lines: train, load, sample, score, save; fit and predict."""
+"""The Python API of a few lines: train, load, sample, score, save."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import charrnn
-from charrnn import Classifier, ClassifierConfig, ConfigError, Model, RunConfig
+from charrnn import ConfigError, Model
 
 TEXT = "the cat sat on the mat\n" * 60
 
@@ -35,24 +34,6 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT)
     with pytest.raises(ConfigError, match="no setting hiden_size"):
         charrnn.train(str(tmp_path / "corpus.txt"), hiden_size=3)
-
-
-def test_a_classifier_fits_predicts_and_comes_back(tmp_path: Path) -> None:
-    texts = ["aab", "abb", "xyz", "zzy"] * 20
-    labels = ["left", "left", "right", "right"] * 20
-    config = ClassifierConfig(run=RunConfig(seconds=None, steps=40, random_seed=1))
-    classifier = Classifier.new(config).fit(texts, labels)
-    assert classifier.predict(["ab", "zx"]) == ["left", "right"]
-    probabilities = classifier.predict_proba(["ab", "zx"])
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    classifier.save(tmp_path / "c.npz")
-    again = charrnn.load(tmp_path / "c.npz")
-    assert isinstance(again, Classifier)
-    np.testing.assert_array_equal(again.predict_proba(["ab", "zx"]), probabilities)
-    with pytest.raises(TypeError, match="a list of texts"):
-        classifier.predict("ab")
-    with pytest.raises(charrnn.CorpusError, match="learned nothing"):
-        Classifier.new().predict(["ab"])
 
 
 def test_settings_go_by_their_own_names_and_by_those_of_the_options(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from charrnn.config import EngineName
-from charrnn.nn.language_model import LanguageModel
 from charrnn.parallel import mpi, mpi_crew, mpi_memory
 from charrnn.parallel.launcher import launched
 from charrnn.parallel.mpi import MpiGroup
@@ -64,7 +63,7 @@ class Task:
         group.barrier()
 
 
-def trained(workers: int, engine: EngineName) -> TrainingState[LanguageModel]:
+def trained(workers: int, engine: EngineName) -> TrainingState:
     """Train, and go back once on the way: a weight of rank 0 is no number any more."""
     config = make_config(steps=40, schedule="constant", workers=workers, engine=engine)
     config = replace(config, model=replace(config.model, dtype="float64"))

@@ -7,12 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from charrnn import ConfigError, Model
 from charrnn.cli.engine import settled_engine
-from charrnn.models import load
 from charrnn.parallel.launcher import Launched, launched
 from tests.parallel.launching import (
     LAUNCHED,
@@ -68,17 +66,6 @@ def test_as_many_processes_as_workers_give_the_same_to_the_last_digit(
     same_arrays(text.parent / "mpi.npz", text.parent / "m.npz")
     assert done.err.count("saved:") == 1  # one process speaks
     assert f"{size} worker(s)" in done.err
-
-
-@mpi
-def test_a_classifier_learns_the_same_too(tmp_path: Path) -> None:
-    (tmp_path / "l.tsv").write_text("".join(f"a\tyes {n}\nb\tno {n}\n" for n in range(40)))
-    same = ["--hidden-size", "6", "--steps", "10", "--random-seed", "1", "-q"]
-    well(mpiexec(2, "train-classifier", "l.tsv", *same, "-o", "mpi.npz", cwd=tmp_path))
-    ok("train-classifier", "l.tsv", *same, "-o", "c.npz", "--workers", "2", cwd=tmp_path)
-    one, other = load(tmp_path / "mpi.npz"), load(tmp_path / "c.npz")
-    for name, array in one.resume.items():
-        np.testing.assert_array_equal(array, other.resume[name], err_msg=name)
 
 
 @mpich

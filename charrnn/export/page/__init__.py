@@ -13,13 +13,13 @@ from typing import Any
 
 from charrnn.export.page.facts import about, facts, lede
 from charrnn.export.page.model import described, kind_of
-from charrnn.models import Classifier, Model
+from charrnn.models import Model
 
 CORE = ("numbers", "kernel", "random", "choice", "seen", "engine", "ngrams", "work", "serve")
 VIEW = ("page", "sheet")
 
 
-def page(model: Model | Classifier, title: str, *, half: bool) -> str:
+def page(model: Model, title: str, *, half: bool) -> str:
     """Return the page of a model, as HTML.
 
     title   what it has read, in a few words

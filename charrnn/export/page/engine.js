@@ -1,6 +1,6 @@
-// The network: from characters to the logits of the next, or of a label. The equations are those of
-// charrnn/nn/cells/, the names and shapes of the weights PyTorch's. G gates, H units in a layer, D
-// directions, V characters.
+// The network: from characters to the logits of the next. The equations are those of
+// charrnn/nn/cells/, the names and shapes of the weights PyTorch's. G gates, H units in a layer, V
+// characters.
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 
@@ -31,17 +31,14 @@ const CELLS = {
 };
 
 const makeEngine = (model, plain = false) => {
-  const { layers, hiddenSize: H, directions: D, members, labels } = model;
+  const { layers, hiddenSize: H, members } = model;
   const cell = CELLS[model.cell], rows = cell.G * H;
   const characters = [...model.characters], V = characters.length;
   const index = new Map(characters.map((character, id) => [character, id]));
-  // A classifier has one id more, for all unknown characters, and two labels share one logit.
-  const symbols = labels ? V + 1 : V, outputs = labels ? (labels.length > 2 ? labels.length : 1) : V;
   const padded = columns => Math.ceil(columns / UNIT) * UNIT;
-  const runs = layers * D, width = padded(D * H);
-  const size = runs * rows * padded(H) + (runs - D) * rows * width + outputs * width;
+  const width = padded(H), size = (2 * layers - 1) * rows * width + V * width;
   const vectorAt = size, outAt = vectorAt + width;
-  const { numbers, multiply } = makeKernel(outAt + Math.max(rows, outputs), plain);
+  const { numbers, multiply } = makeKernel(outAt + Math.max(rows, V), plain);
 
   // In the order in which a checkpoint stores them.
   const stored = numbersOf(model.weights, model.half);
@@ -67,21 +64,21 @@ const makeEngine = (model, plain = false) => {
 
   const readRun = bottom => {
     // The product with a one-hot vector is a column of the weights.
-    const columns = bottom && take(rows * symbols);
-    const input = bottom ? null : matrix(rows, D * H, members);
+    const columns = bottom && take(rows * V);
+    const input = bottom ? null : matrix(rows, H, members);
     const recurrent = matrix(rows, H, members);
     const bias = take(rows).slice(), other = take(rows), inner = other.slice(2 * H);
     const shared = model.cell === "gru" ? 2 * H : rows;
     for (let row = 0; row < shared; row++) bias[row] += other[row];
-    const table = bottom && new Float32Array(rows * symbols);
+    const table = bottom && new Float32Array(rows * V);
     if (bottom)
       for (let row = 0; row < rows; row++)
-        for (let id = 0; id < symbols; id++)
-          table[id * rows + row] = columns[row * symbols + id] + bias[row];
+        for (let id = 0; id < V; id++)
+          table[id * rows + row] = columns[row * V + id] + bias[row];
     return { table, input, recurrent, bias, inner, relu: model.nonlinearity === "relu" };
   };
-  const network = Array.from({ length: runs }, (_, run) => readRun(run < D));
-  const output = matrix(outputs, D * H), outputBias = take(outputs), gates = new Float32Array(rows);
+  const network = Array.from({ length: layers }, (_, layer) => readRun(layer === 0));
+  const output = matrix(V, H), outputBias = take(V), gates = new Float32Array(rows);
 
   const zero = () => network.map(() => ({ h: new Float32Array(H), c: new Float32Array(H) }));
   // input: an id in the lowest layer, the outputs of the layer below in the others
@@ -104,24 +101,5 @@ const makeEngine = (model, plain = false) => {
     // Reads one character and returns the logits of the next, (V,).
     step: (state, id) => logitsOf(network.reduce(
       (input, run, number) => stepRun(run, state[number], input), id)),
-    // Reads a whole text, in both directions if it has two, and returns the logits.
-    readAll: ids => {
-      let sequence = ids, last = [];
-      for (let layer = 0; layer < layers; layer++) {
-        const states = zero(), features = sequence.map(() => new Float32Array(D * H));
-        last = Array.from({ length: D }, (_, direction) => {
-          const number = layer * D + direction, state = states[number];
-          for (let step = 0; step < sequence.length; step++) {
-            const at = direction ? sequence.length - 1 - step : step;
-            features[at].set(stepRun(network[number], state, sequence[at]), direction * H);
-          }
-          return state.h;
-        });
-        sequence = features;
-      }
-      const joined = new Float32Array(D * H);
-      last.forEach((h, direction) => joined.set(h, direction * H));
-      return logitsOf(joined);
-    },
   };
 };

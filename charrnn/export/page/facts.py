@@ -3,8 +3,7 @@
 import math
 
 from charrnn._version import __version__
-from charrnn.config import ClassifierModelConfig
-from charrnn.models import Classifier, Model
+from charrnn.models import Model
 
 CELL_NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
@@ -20,9 +19,6 @@ ABOUT = {
     "lines": _READS + "From these it gives every character of its alphabet a probability of coming "
     "next, the end of the line among them; one is drawn, and read in turn. It knows no rules but "
     "those it found in the list.",
-    "labels": _READS + "From these it gives every label a probability at the end of the line. It "
-    "knows no words and no rules but those it found in the examples, and it knows no other label: "
-    "a text of another kind gets one of these all the same.",
 }
 
 
@@ -33,18 +29,16 @@ _TABLE = (
 )
 
 
-def about(model: Model | Classifier, kind: str) -> str:
+def about(model: Model, kind: str) -> str:
     """Return how a model works; kind as of ``page.model``."""
-    return ABOUT[kind] + (_TABLE if isinstance(model, Model) and model.ngram else "")
+    return ABOUT[kind] + (_TABLE if model.ngram else "")
 
 
-def lede(model: Model | Classifier, title: str) -> str:
+def lede(model: Model, title: str) -> str:
     """Return what the page is, in a sentence or two."""
     counts = int(model.vocabulary.counts.sum())
     read = f"read {_rounded(counts)} characters" if counts else "learned"
-    if isinstance(model, Classifier):
-        does = f"{read} of labeled examples, “{title}”, and tells its labels apart."
-    elif model.config.data.lines:
+    if model.config.data.lines:
         does = f"{read} of the list “{title}” and makes up new entries for it."
     else:
         does = f"{read} of “{title}” and writes like it, one character at a time."
@@ -53,7 +47,7 @@ def lede(model: Model | Classifier, title: str) -> str:
     return f"A small neural network {does} It runs in this page; nothing is sent anywhere."
 
 
-def facts(model: Model | Classifier, *, half: bool) -> list[tuple[str, str]]:
+def facts(model: Model, *, half: bool) -> list[tuple[str, str]]:
     """Return what there is to know of a model, as terms and facts.
 
     half   the weights are in half precision
@@ -66,30 +60,25 @@ def facts(model: Model | Classifier, *, half: bool) -> list[tuple[str, str]]:
         found.append(("Ensemble", f"{shape.members} networks side by side, and their mean"))
     alphabet = f"{len(model.vocabulary):,} different characters"
     found.append(("Alphabet", alphabet + (f", {counts:,} read in all" if counts else "")))
-    if isinstance(model, Classifier):
-        found.append(("Labels", f"{len(model.labels):,}"))
     loss = model.progress.best_val_loss
-    if isinstance(model, Model) and (ngram := model.ngram):
+    if ngram := model.ngram:
         length = f", up to {ngram.order} characters long" if ngram.order > 1 else ""
         found.append(("N-grams", f"{ngram.entries:,}{length}"))
         loss = math.inf if ngram.val_loss is None else ngram.val_loss
     if math.isfinite(loss):
-        found.append(("Loss on held-out text", _loss(loss, model)))
+        found.append(("Loss on held-out text", _loss(loss)))
     if (seconds := model.progress.seconds) >= 1:
         found.append(("Trained for", _duration(seconds)))
     return [*found, ("Made with", f"charrnn {__version__}")]
 
 
-def _network(model: Model | Classifier) -> str:
+def _network(model: Model) -> str:
     shape = model.config.model
     layers = f"{shape.layers} layer{'s' if shape.layers > 1 else ''} of {shape.hidden_size} units"
-    both = isinstance(shape, ClassifierModelConfig) and shape.bidirectional
-    return f"{CELL_NAMES[shape.cell]}, {layers}" + (", in both directions" if both else "")
+    return f"{CELL_NAMES[shape.cell]}, {layers}"
 
 
-def _loss(loss: float, model: Model | Classifier) -> str:
-    if isinstance(model, Classifier):
-        return f"{loss:.3f} nats per text"
+def _loss(loss: float) -> str:
     return (
         f"{loss:.3f} nats ({loss / math.log(2):.2f} bits) per character: as unsure as between "
         f"{math.exp(loss):.1f} equally likely characters"

@@ -6,29 +6,26 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import ClassifierModelConfig
 from charrnn.errors import ConfigError
 from charrnn.export.page.openings import openings
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.whole_lines import LONGEST_LINE
-from charrnn.models import Classifier, Model
+from charrnn.models import Model
 from charrnn.models.ngram import PREFIX
 from charrnn.nn.ensemble import narrowed, separate_members
 
-Kind = Literal["text", "lines", "labels"]
+Kind = Literal["text", "lines"]
 
 # A text with more brackets and the like than this is code, which wants letters of one width.
 CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
 
 
-def kind_of(model: Model | Classifier) -> Kind:
-    """Return what the page of a model does: write text, write lines, or label what is typed."""
-    if isinstance(model, Classifier):
-        return "labels"
+def kind_of(model: Model) -> Kind:
+    """Return what the page of a model does: write text, or write lines."""
     return "lines" if model.config.data.lines else "text"
 
 
-def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
+def described(model: Model, *, half: bool) -> dict[str, Any]:
     """Return everything that the scripts need, as JSON has it.
 
     half   weights in half precision; otherwise only those that lose nothing by it
@@ -37,31 +34,24 @@ def described(model: Model | Classifier, *, half: bool) -> dict[str, Any]:
     """
     shape, vocabulary = model.config.model, model.vocabulary
     half = half or _is_half(model)
-    bidirectional = isinstance(shape, ClassifierModelConfig) and shape.bidirectional
+    seen = model.seen_lines
     known: dict[str, Any] = {
         "kind": kind_of(model),
         "cell": shape.cell,
         "nonlinearity": shape.nonlinearity,
         "layers": shape.layers,
         "hiddenSize": shape.hidden_size,
-        "directions": 2 if bidirectional else 1,
         "members": separate_members(model.weights, model.config.model.members),
         "characters": vocabulary.characters,
         "normalize": model.config.data.normalize,
         "mono": _is_code(model),
         "half": half,
+        "start": int(start_ids(vocabulary)[0]),
+        "longest": LONGEST_LINE,
+        "seen": None if seen is None else _text(seen),
+        "openings": openings(model),
+        "ngrams": _ngrams(model),
     }
-    if isinstance(model, Classifier):
-        known |= {"labels": list(model.labels), "maxLength": model.config.data.max_length}
-    else:
-        seen = model.seen_lines
-        known |= {
-            "start": int(start_ids(vocabulary)[0]),
-            "longest": LONGEST_LINE,
-            "seen": None if seen is None else _text(seen),
-            "openings": openings(model),
-            "ngrams": _ngrams(model),
-        }
     return known | {"weights": _encoded(model, known["members"], half=half)}
 
 
@@ -82,13 +72,13 @@ def _text(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-def weight_bytes(model: Model | Classifier, *, half: bool) -> int:
+def weight_bytes(model: Model, *, half: bool) -> int:
     """Return the size of the weights in the page, before they are written as text."""
     stored = narrowed(model.weights, separate_members(model.weights, model.config.model.members))
     return sum(array.size for array in stored.values()) * (2 if half or _is_half(model) else 4)
 
 
-def _encoded(model: Model | Classifier, members: int, *, half: bool) -> str:
+def _encoded(model: Model, members: int, *, half: bool) -> str:
     flat = np.concatenate([array.ravel() for array in narrowed(model.weights, members).values()])
     with np.errstate(over="ignore"):
         numbers = flat.astype("<f2" if half else "<f4")
@@ -99,7 +89,7 @@ def _encoded(model: Model | Classifier, members: int, *, half: bool) -> str:
     return _text(numbers)
 
 
-def _is_half(model: Model | Classifier) -> bool:
+def _is_half(model: Model) -> bool:
     """Return True if all weights have exact values in half precision, as those of compact files."""
     with np.errstate(over="ignore"):
         return all(
@@ -107,7 +97,7 @@ def _is_half(model: Model | Classifier) -> bool:
         )
 
 
-def _is_code(model: Model | Classifier) -> bool:
+def _is_code(model: Model) -> bool:
     counts, characters = model.vocabulary.counts, model.vocabulary.characters
     marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
     return marks > CODE_SHARE * int(counts.sum())

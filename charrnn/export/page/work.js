@@ -106,17 +106,5 @@ const makeWork = (model, network) => {
         }
       }
     },
-
-    // Yields the probabilities of all labels for each line.
-    *label({ text }) {
-      for (const line of text.split("\n")) {
-        const read = [...engine.fitted(line)].slice(0, model.maxLength);
-        if (!read.length) continue;
-        let logits = engine.readAll(read.map(it => index.get(it) ?? characters.length));
-        if (logits.length === 1) logits = Float32Array.of(0, logits[0]);
-        const total = logSumExp(logits);
-        yield { line, probabilities: Array.from(logits, x => Math.exp(x - total)) };
-      }
-    },
   };
 };
