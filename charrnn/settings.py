@@ -18,8 +18,8 @@ LIMITS = ("seconds", "epochs", "steps")
 OPTION_NAMES = {"cell": "model", "name": "optimizer", "seconds": "time"}
 _SETTING_NAMES = {option: setting for setting, option in OPTION_NAMES.items()}
 
-# Settings that say where a run is done, not what.
-_NEVER_SAID = {"dtype", "engine"}
+# Settings without an option.
+_NEVER_SAID = {"dtype"}
 
 # Settings that are chosen from the text, and the options without a value, off and on.
 _CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
@@ -57,8 +57,6 @@ def new_config(given: Given, base: Config) -> Config:
 def resumed_config(given: Given, stored: Config) -> Config:
     """Return the config of a run that goes on; see ``models.runs.require_same_run``."""
     run = given["run"]
-    if run.get("engine", stored.run.engine) != stored.run.engine:
-        run = {"workers": None, **run}  # so many may be too many here
     if run.keys() & set(LIMITS):
         # A new limit takes the place of the old ones.
         run = {**dict.fromkeys(LIMITS), **run}

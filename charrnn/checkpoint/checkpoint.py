@@ -81,7 +81,6 @@ class Checkpoint(ABC):
         sha256       hash of the training data
         extra        the origin, and further fields of this kind of model
         """
-        state.collect()
         best = state.network.on(state.weights).merged_params()
         resume = {"weights": state.network.flat, **state.slots}
         names = state.network.stack.cell.state_names

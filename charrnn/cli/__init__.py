@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from charrnn.cli import completions, engine
+from charrnn.cli import completions
 from charrnn.cli.command import help_width
 from charrnn.cli.commands import COMMANDS, Commands
 from charrnn.cli.output import OutputClosedError, OutputFailedError
@@ -119,7 +119,8 @@ def _wants_traceback(args: list[str]) -> bool:
 
 # BLAS shares out even small products over all cores, and its threads then wait for each other
 # spinning: on two idle cores that gains a fifth, but beside one other busy process it made training
-# ten times slower than a single thread. A setting of the user's own stays.
+# ten times slower than a single thread. Where there can be only one process, its threads are all
+# that uses the other cores. A setting of the user's own stays.
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -129,10 +130,15 @@ def _take_over_child_signal() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
+def _limit_blas_threads() -> None:
+    if sys.platform == "linux":
+        for name in _BLAS_THREADS:
+            os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
+
+
 def main() -> NoReturn:
     """Entry point of the console script."""
-    for name in _BLAS_THREADS:
-        os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
+    _limit_blas_threads()
     _take_over_child_signal()
     args = sys.argv[1:]
     if "_CHARRNN_COMPLETE" in os.environ:
@@ -145,7 +151,6 @@ def main() -> NoReturn:
     if sys.stderr is not None:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = 1
-    engine.quiet_unless_first(next((arg for arg in args if arg in COMMANDS), None))
     try:
         code = _run(args)
     except Exception as error:
@@ -165,5 +170,4 @@ def main() -> NoReturn:
         _complain(f"cannot write output: {error.strerror or error}")
         code = code or 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    engine.finish(code)
     sys.exit(code)

@@ -66,17 +66,6 @@ Workers = Annotated[
     int | None,
     option("Processes to train in.", OPTIMIZATION, "one per core, as far as they help"),
 ]
-EngineChoice = Literal["auto", "processes", "mpi"]
-Engine = Annotated[
-    EngineChoice | None,
-    option(
-        "Train in processes of this machine, or in those that mpiexec or srun has started.",
-        OPTIMIZATION,
-        "auto: mpi if there are several of those",
-        "--engine",
-        metavar="auto|processes|mpi",
-    ),
-]
 Output = Annotated[
     Path | None,
     option("The checkpoint to write.", OUTPUT, "checkpoints/NAME.npz", "-o", "--output"),

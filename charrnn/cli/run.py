@@ -13,7 +13,6 @@ from typing import Any
 from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import LOSS_UNIT
 from charrnn.cli import terminal
-from charrnn.cli.engine import with_engine
 from charrnn.cli.options import default_output, require_one_of
 from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
@@ -22,7 +21,6 @@ from charrnn.cli.step_log import StepLog
 from charrnn.config import Config
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
 from charrnn.models.runs import Run
-from charrnn.parallel.group import WorkerLostError
 from charrnn.settings import Given, sort_settings
 from charrnn.training.loop import Event
 
@@ -101,7 +99,6 @@ class TrainingCommand(ABC):
         require_one_of(resume=options["resume"], overwrite=options["overwrite"])
         require_one_of(quiet=options["quiet"], verbose=options["verbose"])
         require_one_of(quiet=options["quiet"], plot=options["plot"])
-        options = with_engine(options)
         training = cls(
             corpus=corpus,
             encoding=options["encoding"],
@@ -201,17 +198,14 @@ class TrainingCommand(ABC):
                         self.note(f"warning: {event.rollback}")
                     progress.update(event)
                     self.show(run, event)
-                    signals.take(event.signal)
                     if signals.received is not None:
                         self.note("stopping; once more to quit without saving")
                         break
                 run.finish()
             except Exception as error:
                 # Between two steps the state is good; in a step, ``train_events`` has restored it.
-                if event is not None or isinstance(error, TrainingError | WorkerLostError):
+                if event is not None or isinstance(error, TrainingError):
                     self.save(run)
-                if isinstance(error, WorkerLostError):  # while the state was collected
-                    raise TrainingError("a machine was lost", hint="--resume goes on") from None
                 raise
             self.save(run)
         return Outcome(event, signals.received)

@@ -32,14 +32,9 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def take(self, number: int | None) -> None:
-        """Record a signal that another process of the run got, if one did."""
-        if number is not None and self.received is None:
-            self.received, self._received_at = number, time.monotonic()
-
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
-            self.take(number)
+            self.received, self._received_at = number, time.monotonic()
         elif time.monotonic() - self._received_at > SAME_PRESS_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

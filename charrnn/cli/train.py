@@ -156,7 +156,6 @@ def train(
     ] = None,
     random_seed: shared.RandomSeed = None,
     workers: shared.Workers = None,
-    engine: shared.Engine = None,
     output: shared.Output = None,
     resume: shared.Resume = False,
     overwrite: shared.Overwrite = False,

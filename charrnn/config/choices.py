@@ -23,7 +23,6 @@ Nonlinearity = Literal["tanh", "relu"]
 ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
-EngineName = Literal["processes", "mpi"]
 
 # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
 MAX_HIDDEN_SIZE = 65_536
@@ -31,4 +30,3 @@ MAX_LAYERS = 64
 MAX_MEMBERS = 64
 MAX_WORKERS = 256
 MAX_NGRAM = 16
-MAX_MPI_PROCESSES = 1 << 20

@@ -10,12 +10,10 @@ from charrnn.config.choices import (
     MAX_HIDDEN_SIZE,
     MAX_LAYERS,
     MAX_MEMBERS,
-    MAX_MPI_PROCESSES,
     MAX_NGRAM,
     MAX_WORKERS,
     CellName,
     DTypeName,
-    EngineName,
     Nonlinearity,
     Normalization,
     OptimizerName,
@@ -191,9 +189,7 @@ class RunConfig(Settings):
     patience                 evaluations without a better one after which to stop; None: never
     random_seed              seeds initial weights, order of windows and dropout
     workers                  processes to train in; None: one, from Python, and as many as help on
-                             the command line; with MPI, all that its launcher started
-    engine                   how these processes come about: "processes" of this machine, started by
-                             the run, or those of "mpi"
+                             the command line
 
     Raises ConfigError for a setting out of range.
     """
@@ -204,7 +200,6 @@ class RunConfig(Settings):
     patience: int | None = None
     random_seed: int = 0
     workers: int | None = None
-    engine: EngineName = "processes"
 
     def __post_init__(self) -> None:
         check_number("time", self.seconds, above=0)
@@ -213,9 +208,7 @@ class RunConfig(Settings):
         check_whole("patience", self.patience, 1)
         check(self.random_seed is not None, "a run needs a random seed")
         check_whole("random-seed", self.random_seed, 0, 2**63 - 1)
-        check(self.engine in get_args(EngineName), f"unknown engine {self.engine!r}")
-        most = MAX_WORKERS if self.engine == "processes" else MAX_MPI_PROCESSES
-        check_whole("workers", self.workers, 1, most)
+        check_whole("workers", self.workers, 1, MAX_WORKERS)
         check(
             (self.seconds, self.epochs, self.steps) != (None, None, None),
             "a run needs a limit: seconds, epochs or steps",

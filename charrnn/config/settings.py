@@ -14,7 +14,6 @@ ADDED_LATER: dict[str, Any] = {
     "members": 1,
     "lines": False,
     "ngram": 0,
-    "engine": "processes",
 }
 
 

@@ -47,11 +47,8 @@ class LineWorkers:
         """Score this process's share of the batches, into the shared arrays."""
         sums = self._sums.first(count)
         ids, starts, steps = self._ids[:length], self._starts[:count], self._steps[:count]
-        for array in (ids, starts, steps, *sums):
-            self.group.broadcast(array)
         self.batches.add_sums(ids, starts, steps, sums, (self.group.rank, self.group.size))
-        for array in sums:
-            self.group.merge(array)
+        self.group.barrier()
 
     def close(self) -> None:
         """End the other processes."""

@@ -243,8 +243,7 @@ class _SamplingTask:
         if samples:
             fill = self._fill if self._controls is None else self._fill_controlled
             fill(samples, own)
-        for array in (self.ids, self.sizes, self.nats):
-            self.group.all_gather(array[:count])
+        self.group.barrier()
 
     def _fill(self, samples: range, own: slice) -> None:
         self.sizes[own] = length = self.ids.shape[1]

@@ -15,8 +15,7 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.origin import Origin
 from charrnn.config import Config, RunConfig
 from charrnn.errors import ConfigError
-from charrnn.parallel.launch import default_workers, start_method
-from charrnn.parallel.launcher import launched
+from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import option_name
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, train_events
@@ -36,7 +35,6 @@ CHANGEABLE = {
     ("run", "steps"),
     ("run", "patience"),
     ("run", "workers"),
-    ("run", "engine"),
 }
 
 
@@ -110,14 +108,12 @@ def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
     members   of an ensemble, which workers can share out
     """
     workers = run.workers or 1
-    by_launcher = run.engine == "mpi"
-    if workers > 1 and start_method() is None and not by_launcher:
+    if workers > 1 and not can_fork():
         raise ConfigError("this system allows one worker only", hint="--workers 1")
     if team_size(workers, members) > batch_size:
-        fewer = f"mpiexec -n {batch_size}" if by_launcher else f"--workers {batch_size}"
         raise ConfigError(
             f"{workers} workers are more than the {batch_size} samples of a batch",
-            hint=f"{fewer} or less, or a larger --batch-size",
+            hint=f"--workers {batch_size} or less, or a larger --batch-size",
         )
 
 
@@ -127,12 +123,8 @@ def with_workers(config: Config, length: int | None = None) -> Config:
     length   steps of a sample, if the config does not say
     """
     data, run = config.data, config.run
-    if run.engine == "mpi":
-        found = launched()
-        workers = 1 if found is None else found.size
-    else:
-        steps = getattr(data, "seq_length", length) or 1
-        workers = run.workers or default_workers(config.model, steps, data.batch_size)
+    steps = getattr(data, "seq_length", length) or 1
+    workers = run.workers or default_workers(config.model, steps, data.batch_size)
     run = replace(run, workers=workers)
     check_workers(run, data.batch_size, getattr(config.model, "members", 1))
     return replace(config, run=run)

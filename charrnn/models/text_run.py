@@ -1,12 +1,10 @@
 """A run that learns a text."""
 
 import time
-from collections.abc import Generator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
-from charrnn.config import Config, ModelConfig
+from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.ngram import NGrams
@@ -21,18 +19,12 @@ from charrnn.models.runs import (
 from charrnn.models.start import HELPS, Start
 from charrnn.models.transfer import transfer_weights
 from charrnn.ngrams.kneser_ney import build_tree
-from charrnn.nn.language_model import LanguageModel
 from charrnn.text.corpus import Corpus
 from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.vocabulary import Ids, escape
 from charrnn.training import memory
-from charrnn.training.loop import Event
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
-
-# After which share of a run its passes are counted again, and by which factor they must be off for
-# dropout and weight drop to change.
-MEASURED_AGAIN, OFF = 0.1, 1.5
 
 
 @dataclass(kw_only=True)
@@ -142,54 +134,6 @@ class TextRun(Run):
             seen_lines=_seen(config, corpus),
             ngram=_ngrams(config, corpus, train_ids),
         )
-
-    def events(self) -> Generator[Event, None, None]:
-        """Train, yielding an Event after every step; see ``train_events``.
-
-        The machine may turn out quicker or slower than it was when its speed was measured, so the
-        passes are counted once more after a tenth of the run, and what is dropped follows.
-        """
-        seconds, before = self.config.run.seconds, self.state.progress.seconds
-        if self.recommendation is None or seconds is None:
-            yield from super().events()
-            return
-        due = before / seconds + MEASURED_AGAIN
-        with closing(super().events()) as events:
-            for event in events:
-                yield event
-                if due <= event.progress < 1:
-                    if self.measured_again(event, seconds, before):
-                        break  # the processes start anew, with another network
-                    yield from events
-            else:
-                return
-        yield from super().events()
-
-    def measured_again(self, event: Event, seconds: float, before: float) -> bool:
-        """Choose again what is dropped, if the passes are far from what was expected.
-
-        seconds   limit of the run
-        before    seconds of it that had gone when the first step began
-        """
-        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
-        assert self.recommendation is not None  # noqa: S101  # asked before
-        chars, run = len(self.objective.train_ids), self.config.run
-        in_a_step = self.objective.step_size / chars
-        passes = event.step * in_a_step * (seconds - before) / (event.seconds - before)
-        limits = (run.epochs, run.steps and run.steps * in_a_step)
-        passes = min([passes, *(limit for limit in limits if limit)])
-        if 1 / OFF < passes / self.recommendation.passes < OFF:
-            return False
-        self.recommendation = self.recommendation.for_passes(passes, chars)
-        self._take(self.recommendation.config.model)
-        return True
-
-    def _take(self, model: ModelConfig) -> None:
-        """Go on with other dropout and weight drop."""
-        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
-        self.config = replace(self.config, model=model)
-        self.state.network = LanguageModel(model, len(self.vocabulary), self.state.network.flat)
-        self.objective = NextCharacter(self.config, self.objective.train_ids, self.val_ids)
 
     def checkpoint(self) -> Model:
         """See ``Run.checkpoint``."""

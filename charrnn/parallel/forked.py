@@ -33,22 +33,14 @@ HEADER_BYTES = 4
 class ForkedGroup:
     """This process, rank 0, and workers forked from it. Requires ``os.fork``."""
 
-    machines, scattered = 1, False
-    signal: int | None = None  # workers ignore signals
-
     def __init__(self, size: int) -> None:
-        self.rank, self.size, self.rows = 0, size, size
+        self.rank, self.size = 0, size
         self._pipes: list[tuple[int, int]] = []  # read and write ends, one pair per other process
         self._children: list[int] = []
         # Double buffer: when a process writes a value, all have read the one before the last.
         self._values = self.array((2, size, MAX_VALUES), np.float64)
         self._turn = 0
         self._task: object = None
-
-    @property
-    def row(self) -> int:
-        """The rank: all processes are on one machine."""
-        return self.rank
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory."""
@@ -134,18 +126,6 @@ class ForkedGroup:
         """Return this process's part of the sum of all rows."""
         self.barrier()
         return sum_of_rows(rows, self.part(rows.shape[1]))
-
-    def all_gather(self, array: NDArray[Any]) -> None:  # noqa: ARG002
-        """Wait until every process has written its part; the memory is shared."""
-        self.barrier()
-
-    def merge(self, array: NDArray[Any]) -> None:  # noqa: ARG002
-        """Wait until every process has written; the memory is shared."""
-        self.barrier()
-
-    def broadcast(self, array: NDArray[Any]) -> None:  # noqa: ARG002
-        """Wait until rank 0 has written; the memory is shared."""
-        self.barrier()
 
     def part(self, length: int) -> slice:
         """Return this process's part of a range."""

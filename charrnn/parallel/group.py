@@ -2,13 +2,10 @@
 
 NumPy uses one core for everything except matrix products, so a second process is the best way to
 use a second core. The processes of a group share memory, run the same task and synchronize through
-collectives named after those of MPI, whose processes may be on several machines (``mpi.py``).
-Processes on one machine share memory. Each machine has its own copy of a shared array, and the
-collectives say when its contents go to the others.
+collectives named after those of MPI.
 """
 
 import signal
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,72 +29,17 @@ class WorkerLostError(CharRNNError):
         super().__init__("a worker process died", hint="was it killed for memory?")
 
 
-class Collectives(Protocol):
-    """What processes do that work in lockstep.
+class Group(Protocol):
+    """Processes that work in lockstep. Rank 0 is the process that created the group.
 
-    rank     index of this process, from 0
-    size     number of processes
-    signal   a signal that asked another process to end, as of the last ``all_reduce``
+    rank   index of this process, from 0
+    size   number of processes
 
     All processes must call each collective. It raises WorkerLostError if one of them has died.
     """
 
     rank: int
     size: int
-    signal: int | None
-
-    def barrier(self) -> None:
-        """Wait until every process has reached the barrier and its writes are visible to all."""
-        ...
-
-    def all_reduce(self, *values: float) -> list[float]:
-        """Return the sum of each value over all processes, the same in every process."""
-        ...
-
-    def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return this process's ``part`` of the sum of all rows of a shared array (rows, N).
-
-        Each process has written its ``row``, on every machine. The sum overwrites the first one.
-        """
-        ...
-
-    def all_gather(self, array: NDArray[Any]) -> None:
-        """Make the ``part`` of a shared array that each process wrote visible to all.
-
-        The parts are along the first axis.
-        """
-        ...
-
-    def part(self, length: int) -> slice:
-        """Return this process's part of a range."""
-        ...
-
-
-class Group(Collectives, Protocol):
-    """Processes that work in lockstep. Rank 0 is the process that created the group.
-
-    row, rows   index of this process among those of its machine, and how many these are at most
-    machines    how many machines the processes are on
-    scattered   True if they are on several, so that rank 0 has what others wrote only after a
-                collective
-    """
-
-    rows: int
-
-    @property
-    def row(self) -> int:
-        """See above."""
-        ...
-
-    @property
-    def machines(self) -> int:
-        """See above."""
-        ...
-
-    @property
-    def scattered(self) -> bool:
-        """See above."""
-        ...
 
     def array(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of zeros in shared memory. Only before ``start``."""
@@ -114,15 +56,23 @@ class Group(Collectives, Protocol):
         """
         ...
 
-    def merge(self, array: NDArray[Any]) -> None:
-        """Make what each process wrote anywhere into a shared array visible to all.
+    def barrier(self) -> None:
+        """Wait until every process has reached the barrier and its writes are visible to all."""
+        ...
 
-        No two have written the same element, and one that a process did not write is zero.
+    def all_reduce(self, *values: float) -> list[float]:
+        """Return the sum of each value over all processes, the same in every process."""
+        ...
+
+    def reduce_scatter(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return this process's ``part`` of the sum of all rows of a shared array (size, N).
+
+        Each process has written the row of its rank. The sum overwrites the first one.
         """
         ...
 
-    def broadcast(self, array: NDArray[Any]) -> None:
-        """Make what rank 0 wrote into a shared array visible to all."""
+    def part(self, length: int) -> slice:
+        """Return this process's part of a range."""
         ...
 
     def check(self) -> None:
@@ -131,35 +81,6 @@ class Group(Collectives, Protocol):
 
     def close(self) -> None:
         """End the workers."""
-        ...
-
-
-class Machines(Group, Protocol):
-    """A group on several machines, which can work on their own for a while.
-
-    here   the processes of this machine
-    """
-
-    here: Collectives
-
-    def machine_part(self, length: int) -> slice:
-        """Return the part of a range that is this machine's, if all processes divide it."""
-        ...
-
-    def iterate(self, method: str, *args: object) -> Iterator[Any]:
-        """Have every process run this generator method of its task to the end. Only in rank 0.
-
-        Returns it as an iterator in this process. Nothing else may be asked for before its end;
-        until then the group is not ``scattered``, because nobody listens.
-        """
-        ...
-
-    def sum_between(self, array: NDArray[Any], news: NDArray[np.float64], *, half: bool) -> None:
-        """Replace a shared array by its sum over all machines: the same bits on each.
-
-        news   (K,), shared: the largest of each number on any machine replaces it
-        half   send numbers in half precision
-        """
         ...
 
 
@@ -186,10 +107,7 @@ def sum_of_rows(rows: NDArray[Any], part: slice) -> NDArray[Any]:
 class SingleProcess:
     """A group of one process."""
 
-    rank = row = 0
-    size = rows = machines = 1
-    scattered = False
-    signal: int | None = None
+    rank, size = 0, 1
 
     def __init__(self) -> None:
         self._task: object = None
@@ -217,15 +135,6 @@ class SingleProcess:
         """Return the only row."""
         row: NDArray[Any] = rows[0]
         return row
-
-    def all_gather(self, array: NDArray[Any]) -> None:
-        """Do nothing."""
-
-    def merge(self, array: NDArray[Any]) -> None:
-        """Do nothing."""
-
-    def broadcast(self, array: NDArray[Any]) -> None:
-        """Do nothing."""
 
     def part(self, length: int) -> slice:
         """Return the whole range."""

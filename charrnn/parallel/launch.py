@@ -1,15 +1,11 @@
 """The number of processes to use for a job, and the group that runs them."""
 
-import os
-import platform
-from typing import Literal
+import sys
 
-from charrnn.config import EngineName, ModelConfig, RunConfig
+from charrnn.config import ModelConfig
 from charrnn.parallel.cores import available_cores
 from charrnn.parallel.forked import ForkedGroup
 from charrnn.parallel.group import Group, SingleProcess
-from charrnn.parallel.launcher import launched
-from charrnn.parallel.spawned import SpawnedGroup
 
 # With fewer windows per process than this, BLAS does not use its faster kernels. A step with fewer
 # operations than this (about a millisecond) ends before another process could help.
@@ -17,19 +13,14 @@ MIN_COLUMNS = 16
 MIN_OPERATIONS = 100_000_000
 
 
-def start_method() -> Literal["fork", "spawn"] | None:
-    """Return how to start workers on this system, or None if it cannot.
-
-    Forking is cheap and shares existing memory, but NumPy's BLAS only survives it on Linux.
-    """
-    if platform.system() == "Linux":
-        return "fork"
-    return "spawn" if os.name == "posix" else None
+def can_fork() -> bool:
+    """Return True if workers can be started here: NumPy's BLAS survives a fork on Linux only."""
+    return sys.platform == "linux"
 
 
 def default_workers(model: ModelConfig, seq_length: int, batch_size: int) -> int:
     """Return the number of training processes: one per core, if each has enough work."""
-    if start_method() is None:
+    if not can_fork():
         return 1
     members, cores = model.members, available_cores()
     weights = model.layers * (model.hidden_size // members) ** 2
@@ -52,30 +43,14 @@ def _helpful(cores: int, batch_size: int, operations: int) -> int:
 
 def sampling_workers(count: int) -> int:
     """Return the number of processes to generate this many samples with."""
-    # A spawned process takes longer to start than most samples take to generate.
-    return min(available_cores(), max(1, count // MIN_COLUMNS)) if start_method() == "fork" else 1
+    return min(available_cores(), max(1, count // MIN_COLUMNS)) if can_fork() else 1
 
 
 def scoring_workers() -> int:
     """Return the number of processes to score many lines with."""
-    return available_cores() if start_method() == "fork" else 1
+    return available_cores() if can_fork() else 1
 
 
-def processes_here(run: RunConfig) -> int:
-    """Return how many of the processes of a run are on this machine."""
-    found = launched() if run.engine == "mpi" else None
-    return (run.workers or 1) if found is None else found.here
-
-
-def make_group(size: int, engine: EngineName = "processes") -> Group:
-    """Return a group of this many processes; with MPI, of all that its launcher has started.
-
-    Raises ConfigError for MPI in a process that has no part in it.
-    """
-    if engine == "mpi":
-        from charrnn.parallel import mpi  # noqa: PLC0415  # MPI starts when it is imported
-
-        return mpi.make_group()
-    if size == 1:
-        return SingleProcess()
-    return ForkedGroup(size) if start_method() == "fork" else SpawnedGroup(size)
+def make_group(size: int) -> Group:
+    """Return a group of this many processes."""
+    return SingleProcess() if size == 1 else ForkedGroup(size)

@@ -5,7 +5,6 @@ the same batches without a stored position.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -100,15 +99,11 @@ class ShuffledWindows(Batches):
     """Independent windows, reshuffled every epoch, each from a zero state."""
 
     def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
-        self._made_of = ids, data, random_seed
         self.inputs, self.targets = sliding_windows(ids, data.seq_length, data.stride or 1)
         self.batch_size = min(data.batch_size, len(self.inputs))
         self.random_seed = random_seed
         # Windows that do not fill the last batch are left out of that epoch.
         self.steps_per_epoch = len(self.inputs) // self.batch_size
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ShuffledWindows, self._made_of  # copying overlapping windows would multiply the text
 
     def _in_epoch(self, epoch: int, position: int, samples: slice) -> Batch:
         places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)

@@ -42,7 +42,6 @@ class Event:
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
     rollback        None, or why and how far training went back just before this step
-    signal          None, or a signal that asks the run to end and that another process of it got
     """
 
     step: int
@@ -56,7 +55,6 @@ class Event:
     grad_norm: float
     chars_per_s: float
     rollback: str | None = None
-    signal: int | None = None
 
 
 def fit_config(config: Config, train_size: int) -> Config:
@@ -85,16 +83,12 @@ def train_events(
     in a row it raises TrainingError instead, as it does when a worker process dies. Whatever is
     raised in the middle of a step, the state is then that last good one.
     """
-    group = make_group(config.run.workers or 1, config.run.engine)
+    group = make_group(config.run.workers or 1)
     try:
         step = DataParallelStep(state, objective, config.optimizer, group)
-        state.collect = step.collect
         yield from _events(state, step, config)
     finally:
-        try:
-            state.end_of_training()
-        finally:
-            group.close()
+        group.close()
 
 
 def _events(state: TrainingState, step: DataParallelStep, config: Config) -> Iterator[Event]:
@@ -108,15 +102,13 @@ def _events(state: TrainingState, step: DataParallelStep, config: Config) -> Ite
                 good, failures = state.copy(), 0
         except WorkerLostError:
             state.restore(good)
-            fewer = "fewer processes" if config.run.engine == "mpi" else "fewer --workers"
             raise TrainingError(
                 f"a worker process died after step {state.progress.step}",
-                hint=f"was it killed for memory? --resume goes on, with {fewer} if need be",
+                hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
             ) from None
         except FloatingPointError as error:
             failed, failures = state.progress.step + 1, failures + 1
             state.restore(good)
-            step.spread()
             if failures > MAX_ROLLBACKS:
                 raise TrainingError(
                     f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
@@ -131,7 +123,6 @@ def _events(state: TrainingState, step: DataParallelStep, config: Config) -> Ite
             continue
         except BaseException:  # in the middle of an update
             step.group.close()
-            state.collect = good.collect
             state.restore(good)
             raise
         yield event if rollback is None else replace(event, rollback=rollback)
@@ -190,7 +181,6 @@ class _Trainer:
             learning_rate=rate,
             grad_norm=norm,
             chars_per_s=chars_per_s,
-            signal=self.parallel.group.signal,
         )
 
     def _is_due(self) -> bool:

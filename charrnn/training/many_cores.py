@@ -19,8 +19,7 @@ from dataclasses import replace
 
 from charrnn.config import Config, ModelConfig
 from charrnn.parallel.cores import available_cores
-from charrnn.parallel.launch import MIN_COLUMNS, start_method
-from charrnn.parallel.launcher import launched
+from charrnn.parallel.launch import MIN_COLUMNS, can_fork
 from charrnn.training.next_character import team_size
 
 # Cores for each network, and how many networks are worth their memory and their sampling time.
@@ -45,7 +44,7 @@ def networks(config: Config, fixed: Collection[str], *, fine_tuning: bool) -> in
     if config.run.seconds is None or given:
         return 1
     number, chosen = _processes(config), MOST_NETWORKS
-    settled = config.run.workers is not None or config.run.engine == "mpi"
+    settled = config.run.workers is not None
     # Of five cores, four are used; five processes that someone asked for are one team.
     while chosen > 1 and (number < CORES_PER_NETWORK * chosen or (settled and number % chosen)):
         chosen //= 2
@@ -57,30 +56,23 @@ def spread(config: Config, fixed: Collection[str], chars: int, *, fine_tuning: b
 
     chars   of the training text
 
-    The others are those of ``networks``. The processes of MPI are there and all need windows.
+    The others are those of ``networks``.
     """
-    data, by_launcher = config.data, config.run.engine == "mpi"
-    if "batch_size" in fixed or not (by_launcher or config.run.seconds):
+    data = config.data
+    if "batch_size" in fixed or not config.run.seconds:
         return config
     team = _processes(config)
     side = max(networks(config, fixed, fine_tuning=fine_tuning), config.model.members)
-    settled = config.run.workers is not None or by_launcher
-    team = team_size(team, side) if settled else max(team // side, 1)
-    if by_launcher:
-        batch_size = team * MIN_COLUMNS
-    else:
-        batch_size = min(team * MIN_COLUMNS, LARGEST_BATCH)
-        if batch_size * data.seq_length * FEWEST_STEPS > chars:
-            return config
+    team = team_size(team, side) if config.run.workers else max(team // side, 1)
+    batch_size = min(team * MIN_COLUMNS, LARGEST_BATCH)
+    if batch_size * data.seq_length * FEWEST_STEPS > chars:
+        return config
     return replace(config, data=replace(data, batch_size=max(data.batch_size, batch_size)))
 
 
 def _processes(config: Config) -> int:
     """Return how many processes a run can have."""
-    found = launched() if config.run.engine == "mpi" else None
-    if found is not None:
-        return found.size
-    return config.run.workers or (available_cores() if start_method() else 1)
+    return config.run.workers or (available_cores() if can_fork() else 1)
 
 
 def side_by_side(one: ModelConfig, networks: int) -> ModelConfig:

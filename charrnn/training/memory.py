@@ -10,7 +10,6 @@ from charrnn.errors import TrainingError
 from charrnn.nn.cells import make_cell
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count
-from charrnn.parallel.launch import processes_here
 from charrnn.text.spool import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import OPTIMIZERS
@@ -55,9 +54,9 @@ def _numbers(
     """Return how many numbers the weights, and steps of so many characters, take."""
     model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
     # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
-    # for each process here; the optimizer's slots; and weights and slots in the copy to go back to.
+    # for each process; the optimizer's slots; and weights and slots in the copy to go back to.
     # With weight drop, each process has its mask and what is left of the weights.
-    workers = processes_here(config.run)
+    workers = config.run.workers or 1
     copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
     parameters = count(shapes)
     # For each unit and character: gates and their gradients; states, outputs and their gradients.

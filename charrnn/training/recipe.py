@@ -63,28 +63,11 @@ class Recommendation:
 
     passes   how often the run will read the text, about
     enough   True if more passes would not help, so that the run ends before its time
-    fixed    names of the settings that someone gave
-    fine_tuning   the run starts from a model
-    networks      how many networks are side by side
     """
 
     config: Config
     passes: float
     enough: bool
-    fixed: frozenset[str] = frozenset()
-    fine_tuning: bool = False
-    networks: int = 1
-
-    def for_passes(self, passes: float, chars: int) -> "Recommendation":
-        """Return the same with what is dropped chosen for another number of passes.
-
-        chars   of the training text
-        """
-        one = one_of(self.config.model, self.networks)
-        shares = _shares(one, self.networks, passes, chars, fine_tuning=self.fine_tuning)
-        free = {name: share for name, share in shares.items() if name not in self.fixed}
-        model = replace(self.config.model, **free)  # type: ignore[arg-type]
-        return replace(self, config=replace(self.config, model=model), passes=passes)
 
 
 def recommend(  # noqa: PLR0913  # six, and all of them matter
@@ -125,11 +108,11 @@ def recommend(  # noqa: PLR0913  # six, and all of them matter
         optimizer = replace(optimizer, learning_rate=rate)
     if readable > most:
         run = replace(run, epochs=most_passes)
-    model = side_by_side(model, together)
+    shares = _shares(model, together, passes, chars, fine_tuning=fine_tuning)
+    free = {name: share for name, share in shares.items() if name not in fixed}
+    model = replace(side_by_side(model, together), **free)  # type: ignore[arg-type]
     chosen = replace(config, model=model, optimizer=optimizer, run=run)
-    enough = readable > most
-    found = Recommendation(chosen, passes, enough, frozenset(fixed), fine_tuning, together)
-    return found.for_passes(passes, chars)
+    return Recommendation(chosen, passes, enough=readable > most)
 
 
 def _sized(model: ModelConfig, budget: Budget, most: float) -> ModelConfig:

@@ -1,7 +1,6 @@
 """Everything that changes while training, and so everything that a run needs to go on."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -35,10 +34,6 @@ class Progress:
     rate_scale: float = 1.0
 
 
-def _nothing() -> None:
-    """Do nothing: all is there."""
-
-
 @dataclass
 class TrainingState:
     """Everything that changes while a network is trained.
@@ -50,8 +45,6 @@ class TrainingState:
     history        one entry for each validation, or each twentieth of the run without one
     carried        hidden state (B, H) of each layer at the end of the last window, for contiguous
                    streams; else None
-    collect        makes slots and carried state complete, of which processes on other machines may
-                   have parts; to be called before they are read
     """
 
     network: LanguageModel
@@ -60,7 +53,6 @@ class TrainingState:
     best_weights: Array | None = None
     history: History = field(default_factory=list)
     carried: list[State] | None = None
-    collect: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     @classmethod
     def start(cls, network: LanguageModel, optimizer: OptimizerConfig) -> Self:
@@ -73,7 +65,6 @@ class TrainingState:
 
     def copy(self) -> Self:
         """Return a copy to go back to. Best weights and history entries never change: shared."""
-        self.collect()
         carried = self.carried and [tuple(part.copy() for part in run) for run in self.carried]
         return replace(
             self,
@@ -81,15 +72,7 @@ class TrainingState:
             slots={name: slot.copy() for name, slot in self.slots.items()},
             history=list(self.history),
             carried=carried,
-            collect=_nothing,
         )
-
-    def end_of_training(self) -> None:
-        """Be complete, before the processes that train it are gone."""
-        try:
-            self.collect()
-        finally:
-            self.collect = _nothing
 
     def restore(self, earlier: Self) -> None:
         """Go back to an earlier copy, in place: all arrays stay where they are.

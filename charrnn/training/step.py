@@ -4,7 +4,7 @@ It has three parts, and every process waits for the others after each:
 
     1. every process computes the gradient of its samples, into a row of its own
     2. every process sums its slice of these rows (reduce_scatter), and the squares of that sum
-    3. every process knows the norm now, and updates its slice of the parameters (all_gather)
+    3. every process knows the norm now, and updates its slice of the parameters
 
 With one process it is the ordinary training step, and nobody waits.
 """
@@ -64,9 +64,8 @@ class DataParallelStep:
         state.network = state.network.on(shared(group, state.network.flat))
         state.slots = {name: shared(group, slot) for name, slot in state.slots.items()}
         self.flat, self.shapes, self.slots = state.network.flat, state.network.shapes, state.slots
-        self.grads = group.array((group.rows, self.flat.size), self.flat.dtype)
+        self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
         objective.attach(state, group)
-        self.carried = [part for run in state.carried or [] for part in run]
         group.start(self)
 
     def train(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
@@ -84,29 +83,6 @@ class DataParallelStep:
             if not math.isfinite(number):
                 raise FloatingPointError(f"{name} is no longer a finite number")
         return numbers[0], numbers[1]
-
-    def collect(self) -> None:
-        """Bring what the processes of other machines changed into the state. Rank 0 only.
-
-        The weights are there after every step. Raises WorkerLostError.
-        """
-        if self.group.scattered:
-            self.group.call("collect_part")
-
-    def collect_part(self) -> None:
-        """Make all parts of the state known to all."""
-        for array in (*self.slots.values(), *self.carried):
-            self.group.all_gather(array)
-
-    def spread(self) -> None:
-        """Have all processes go on from the state as rank 0 has it. Rank 0 only."""
-        if self.group.scattered:
-            self.group.call("spread_part")
-
-    def spread_part(self) -> None:
-        """Take the state of rank 0."""
-        for array in (self.flat, *self.slots.values(), *self.carried):
-            self.group.broadcast(array)
 
     def evaluate(self) -> float:
         """Return the mean loss on what is held out. Rank 0 only. Raises WorkerLostError."""
@@ -136,7 +112,7 @@ class DataParallelStep:
                 self.optimizer.step(
                     own.params, grad, own.slots, learning_rate=rate, steps=optimizer_steps
                 )
-            group.all_gather(self.flat)
+            group.barrier()
             (weights,) = group.all_reduce(float(np.dot(own.params, own.params)))
         return [loss, math.sqrt(squares), weights]
 
@@ -146,7 +122,7 @@ class DataParallelStep:
         part = self.group.part(self.flat.size)
         return Share(
             samples=self.objective.samples(self.group),
-            grads=views(self.grads[self.group.row], self.shapes),
+            grads=views(self.grads[self.group.rank], self.shapes),
             params=self.flat[part],
             slots={name: slot[part] for name, slot in self.slots.items()},
         )

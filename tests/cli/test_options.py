@@ -356,7 +356,6 @@ ROWS: dict[str, dict[str, Row]] = {
 
 # Tests of options that take more than a row.
 _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
-_ENGINE = "test_training_options.py::test_the_engine_says_whether_a_launched_process_is_one_of_many"
 _PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
 _FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
@@ -369,7 +368,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
-    "train": {"--workers": _WORKERS, "--engine": _ENGINE, "--plot": _PLOT},
+    "train": {"--workers": _WORKERS, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
     "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
     "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},

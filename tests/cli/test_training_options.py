@@ -1,12 +1,10 @@
 """Every option of the commands that train does what it says; see test_options.py."""
 
 import re
-import sys
 
 import pytest
 
-from charrnn.config import EngineName
-from charrnn.parallel.launch import make_group, start_method
+from charrnn.parallel.launch import can_fork, make_group
 from tests.cli.option_tables import Row, Runner, Setting, base, same_weights
 
 # Options that change what is learned. The optimizer is sgd where adam would scale away the effect.
@@ -127,33 +125,18 @@ def test_a_setting_is_stored_and_gives_other_weights(
     assert not same_weights(old.trained.weights, new.trained.weights)
 
 
-@pytest.mark.skipif(start_method() is None, reason="one process is all there is")
+@pytest.mark.skipif(not can_fork(), reason="one process is all there is")
 @pytest.mark.parametrize("command", SETTINGS)
 def test_as_many_workers_are_started_as_are_asked_for(
     command: str, ran: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[int] = []
 
-    def make(size: int, engine: EngineName) -> object:
+    def make(size: int) -> object:
         started.append(size)
-        return make_group(size, engine)
+        return make_group(size)
 
     monkeypatch.setattr("charrnn.training.loop.make_group", make)
     done = ran(f"{base(command)} --workers 3")
     assert done.trained.config.run.workers == 3
     assert started == [3]
-
-
-@pytest.mark.parametrize("command", SETTINGS)
-def test_the_engine_says_whether_a_launched_process_is_one_of_many(
-    command: str, ran: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "mpi4py", None)  # not installed
-    monkeypatch.setenv("PMI_RANK", "0")
-    monkeypatch.setenv("PMI_SIZE", "2")
-    line = base(command).replace("--workers 1", "")
-    for engine in ("", "--engine auto", "--engine mpi"):
-        assert "2 processes, which need the package mpi4py" in ran(f"{line} {engine}").err
-    alone = ran(f"{line} --engine processes")
-    assert alone.done.returncode == 0
-    assert alone.trained.config.run.engine == "processes"

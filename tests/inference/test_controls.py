@@ -16,7 +16,7 @@ from charrnn.inference.choice import choose, weights
 from charrnn.inference.controls import SENTENCE_REACH, Controls
 from charrnn.inference.endings import SentenceCursor, StopTable
 from charrnn.inference.sampling import write_sample, write_samples
-from charrnn.parallel.launch import start_method
+from charrnn.parallel.launch import can_fork
 from tests.inference.models import CHARACTERS, MODEL, VOCABULARY, controlled
 
 SEEDS = st.integers(0, 10_000)
@@ -225,7 +225,7 @@ def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
 ) -> None:
     controls = Controls(ControlConfig(**rules), VOCABULARY, 30)
     config, seed = SamplingConfig(), np.array([0])
-    for workers in (1, 2) if start_method() == "fork" else (1,):
+    for workers in (1, 2) if can_fork() else (1,):
         written = write_samples(
             MODEL, seed, config, random_seed=3, count=9, length=30, log_p=True, workers=workers,
             controls=controls, first=2,

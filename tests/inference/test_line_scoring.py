@@ -23,7 +23,7 @@ from charrnn import (
 from charrnn.inference import line_batches, line_scoring
 from charrnn.inference.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.nn.loss import log_softmax
-from charrnn.parallel.launch import start_method
+from charrnn.parallel.launch import can_fork
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"
@@ -190,7 +190,7 @@ def test_blocks_change_nothing(chars: int, monkeypatch: pytest.MonkeyPatch) -> N
         assert one.nats == pytest.approx(other.nats, rel=TOLERANCE)
 
 
-@pytest.mark.skipif(start_method() != "fork", reason="needs fork")
+@pytest.mark.skipif(not can_fork(), reason="needs fork")
 def test_several_processes_give_the_same_scores_once_the_input_is_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

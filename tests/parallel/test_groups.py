@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Config, ModelConfig, RunConfig, TrainingError
-from charrnn.parallel import launch
+from charrnn import Config, Model, ModelConfig, RunConfig, TrainingError
 from charrnn.parallel.forked import ForkedGroup
 from charrnn.parallel.group import WorkerLostError
-from charrnn.parallel.launch import default_workers, start_method
-from charrnn.parallel.spawned import SpawnedGroup
+from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.training.next_character import initial_state
 from tests.support import (
     RUN,
@@ -32,17 +30,7 @@ from tests.support import (
     wait_for,
 )
 
-pytestmark = pytest.mark.skipif(start_method() != "fork", reason="both ways need a Linux")
-
-
-@pytest.fixture(params=["fork", "spawn"])
-def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Start workers in this way."""
-    monkeypatch.setattr(launch, "start_method", lambda: request.param)
-    return str(request.param)
-
-
-either_way = pytest.mark.usefixtures("method")
+pytestmark = pytest.mark.skipif(not can_fork(), reason="needs a Linux")
 
 
 def config_of(workers: int, **settings: Any) -> Config:
@@ -60,7 +48,6 @@ def children() -> set[str]:
     return {line for line in found.stdout.splitlines() if not line.endswith(" ps")}
 
 
-@either_way
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("stride", [None, 5])
 @pytest.mark.parametrize("workers", [2, 3])
@@ -93,13 +80,11 @@ def test_clipping_sees_the_whole_gradient(clip: dict[str, Any], ids: Ids) -> Non
     assert np.abs(run(unclipped, ids).network.flat - finals[0]).max() > 1e-3
 
 
-@either_way
 def test_the_same_number_of_workers_gives_the_same_bits(ids: Ids) -> None:
     first, again = (run(make_config(steps=30, workers=2, dropout=0.2), ids) for _ in range(2))
     np.testing.assert_array_equal(first.network.flat, again.network.flat)
 
 
-@either_way
 def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:
     before = children()
     config = make_config(steps=10, workers=3)
@@ -112,7 +97,6 @@ def test_no_worker_is_left_when_a_run_ends_or_is_left(ids: Ids) -> None:
     assert children() == before
 
 
-@either_way
 def test_a_rollback_reaches_every_worker(ids: Ids) -> None:
     config = make_config(steps=60, workers=2, schedule="constant")
     state = initial_state(config, V)
@@ -127,7 +111,7 @@ def test_a_rollback_reaches_every_worker(ids: Ids) -> None:
 
 
 class Adding:
-    """Work that can be pickled: everyone adds one, and all agree on the sum."""
+    """Everyone adds one, and all agree on the sum."""
 
     def __init__(self, group: ForkedGroup) -> None:
         self.group, self.array = group, group.array((3,), np.float64)
@@ -138,9 +122,8 @@ class Adding:
         self.group.barrier()
 
 
-@pytest.mark.parametrize("kind", [ForkedGroup, SpawnedGroup])
-def test_a_lost_worker_is_an_error_at_the_next_barrier(kind: type[ForkedGroup]) -> None:
-    group = kind(3)
+def test_a_lost_worker_is_an_error_at_the_next_barrier() -> None:
+    group = ForkedGroup(3)
     work = Adding(group)
     group.start(work)
     for _ in range(5):
@@ -157,9 +140,8 @@ def test_a_lost_worker_is_an_error_at_the_next_barrier(kind: type[ForkedGroup]) 
     group.close()
 
 
-@pytest.mark.parametrize("kind", [ForkedGroup, SpawnedGroup])
-def test_the_rows_of_all_are_summed_in_parts(kind: type[ForkedGroup]) -> None:
-    group = kind(3)
+def test_the_rows_of_all_are_summed_in_parts() -> None:
+    group = ForkedGroup(3)
     work = Summing(group)
     group.start(work)
     group.call("total")
@@ -180,7 +162,6 @@ class Summing:
         self.group.barrier()
 
 
-@either_way
 def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:
     config = make_config(steps=100_000, workers=2)
     state = initial_state(config, V)
@@ -244,6 +225,14 @@ def test_a_run_of_several_workers_resumes_to_the_last_bit(text: Path) -> None:
         run_.wait(30)
     ok("train", text, *options, "-o", "m.npz", "--resume", cwd=folder)
     same_arrays(folder / "whole.npz", folder / "m.npz")
+
+
+def test_a_run_goes_on_in_another_number_of_processes_and_says_so(text: Path) -> None:
+    same: list[str | Path] = ["train", text, "-o", "m.npz"]
+    ok(*same, *RUN, "--workers", "2", "--steps", "10", cwd=text.parent)
+    done = ok(*same, "--resume", "--workers", "1", "--steps", "12", cwd=text.parent)
+    assert "1 process(es) instead of 2" in done.err
+    assert Model.load(text.parent / "m.npz").progress.step == 12
 
 
 def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:

@@ -42,8 +42,8 @@ def test_more_cores_train_more_networks_then_read_more_windows(
 ) -> None:
     for module in (many_cores, launch):
         monkeypatch.setattr(module, "available_cores", lambda: cores)
-    monkeypatch.setattr(many_cores, "start_method", lambda: "fork")
-    monkeypatch.setattr(launch, "start_method", lambda: "fork")
+    monkeypatch.setattr(many_cores, "can_fork", lambda: True)
+    monkeypatch.setattr(launch, "can_fork", lambda: True)
     data = spread(config(), set(), LONG, fine_tuning=False).data
     assert networks(config(), set(), fine_tuning=False) == side
     assert data.batch_size == windows
@@ -116,12 +116,14 @@ def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.M
     assert one_of(eight.config.model, 4) == one
     assert eight.config.optimizer == two.config.optimizer
     assert eight.passes == two.passes
-    slower = [chosen.for_passes(chosen.passes * 9, LONG).config.model for chosen in (two, eight)]
-    assert slower[0] != one
-    assert slower[1].weight_drop < slower[0].weight_drop
-    assert replace(slower[1], weight_drop=0.0) == replace(
-        side_by_side(slower[0], 4), weight_drop=0.0
-    )
+    # of a text that is read more often, something is dropped: less where the mean forgets it too
+    often = [
+        recommend(config(workers=number), set(), ids[:200_000], 60).config.model
+        for number in (2, 8)
+    ]
+    assert 0 < often[1].weight_drop < often[0].weight_drop
+    assert often[1].dropout == often[0].dropout > 0
+    assert replace(often[1], weight_drop=0.0) == replace(side_by_side(often[0], 4), weight_drop=0.0)
     # a small text is divided among members as on two cores
     few = [
         recommend(config(workers=number), set(), ids[:16_000], 60).config.model for number in (2, 8)

@@ -150,7 +150,7 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
     def train_events(*_: object) -> Iterator[SimpleNamespace]:
         for step in range(1, 100):
             taken.append(step)
-            yield SimpleNamespace(step=step, seconds=5.0 + step / 10, synced=True)
+            yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
 
     monkeypatch.setattr(budget, "train_events", train_events)
     data = config(seconds=260).data
