@@ -172,11 +172,6 @@ class Checkpoint(ABC):
         path = located(path)
         with read_errors(path):
             header, arrays = read(path)
-            if header.get("kind") == "state":
-                raise CheckpointError(
-                    f"{path}: is the state of a text, from --state-out, not a model",
-                    hint=f"charrnn sample --state-in {path}",
-                )
             return cls.interpret(header, arrays)
 
     @classmethod

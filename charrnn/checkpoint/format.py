@@ -64,9 +64,6 @@ HEADER_KEYS = {
 }
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
-# The state of a text says at the beginning what it is, within this many bytes of the file.
-STATE_BYTES = 512
-
 # What losses are measured in.
 LOSS_UNIT = "nats per character"
 
@@ -91,10 +88,10 @@ def is_model(path: str | os.PathLike[str]) -> bool:
         if not is_checkpoint(path):
             return False
         with Path(path).open("rb") as file:
-            start = file.read(STATE_BYTES)
+            start = file.read(npz.LOCAL.size + len(b"header.npy"))
     except OSError:
         return False
-    return start[npz.LOCAL.size :].startswith(b"header.npy") and b'"kind": "state"' not in start
+    return start.endswith(b"header.npy")
 
 
 def encode_header(header: Header) -> NDArray[np.uint8]:

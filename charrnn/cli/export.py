@@ -9,11 +9,12 @@ import typer
 
 from charrnn.cli import completions
 from charrnn.cli.options import newest_checkpoint
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import ConfigError
 from charrnn.export import FORMATS, suffix
 from charrnn.export import export as export_model
 
 if TYPE_CHECKING:
+    from charrnn.cli.output_files import FileKind
     from charrnn.models import Model
 
     Form = str
@@ -68,8 +69,8 @@ def export(
     charrnn export names.npz --to torch-names -o names.torch.npz
     """
     from charrnn.checkpoint.files import replacing
-    from charrnn.checkpoint.format import is_model
     from charrnn.cli import terminal
+    from charrnn.cli.output_files import check_output
     from charrnn.models import Model
 
     if as_json and str(output) == "-":
@@ -82,15 +83,10 @@ def export(
     path = checkpoint or newest_checkpoint()
     loaded = Model.load(path)
     target = output or path.with_suffix(suffix(to))
-    if is_model(target) and (to != "compact" or target.resolve() == path.resolve()):
-        raise CheckpointError(f"{target}: is a checkpoint", hint="-o writes elsewhere")
+    check_output(target, "-o", _file_kind(to), overwrite=overwrite, others=[path])
     if str(target) == "-" and terminal.is_terminal(sys.stdout):
         raise ConfigError(
             "an export is not text that a terminal can show", hint="-o FILE, or a pipe"
-        )
-    if str(target) != "-" and target.exists() and not overwrite:
-        raise CheckpointError(
-            f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
     page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
@@ -105,6 +101,13 @@ def export(
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
         terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
     terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")
+
+
+def _file_kind(form: str) -> "FileKind":
+    """Return what an export may replace."""
+    if form == "compact":
+        return "checkpoint"
+    return "page" if form == "html" else "weights"
 
 
 def _without_ngrams(model: "Model", form: str) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli.options import CHECKPOINTS
 from charrnn.config import Nonlinearity
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import ConfigError
 
 
 def import_(
@@ -54,14 +54,17 @@ def import_(
     charrnn import weights.npz --vocab characters.json -o mine.npz
     charrnn import names.torch.npz -o again.npz
     """
-    from charrnn.checkpoint.files import file_exists, reserved
+    from charrnn.checkpoint.files import reserved
     from charrnn.cli import terminal
+    from charrnn.cli.output_files import check_output
     from charrnn.cli.program import program
     from charrnn.export.torch_import import import_weights, read_characters
     from charrnn.nn.parameters import count
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
+    target = output or CHECKPOINTS / f"{weights.stem}.npz"
+    check_output(target, "-o", "checkpoint", overwrite=overwrite, others=[weights, vocab])
     characters = None if vocab is None else read_characters(vocab)
     checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity or "tanh")
     found = checkpoint.config.model
@@ -70,11 +73,6 @@ def import_(
             f"{weights}: --nonlinearity {nonlinearity} does not fit: its weights are those of "
             f"model {found.cell} with {found.nonlinearity}",
             hint="leave --nonlinearity out",
-        )
-    target = output or CHECKPOINTS / f"{weights.stem}.npz"
-    if file_exists(target) and not overwrite:
-        raise CheckpointError(
-            f"{target}: exists already", hint="--overwrite replaces it, -o writes elsewhere"
         )
     with reserved(target):
         checkpoint.save(target)

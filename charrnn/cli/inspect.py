@@ -61,12 +61,13 @@ def inspect(
     charrnn inspect checkpoints/corpus.npz --json
     """
     from charrnn.cli import terminal
+    from charrnn.cli.output_files import check_output
     from charrnn.export.figure import figure_format
 
     form = None if plot is None else figure_format(plot)
-    if plot is not None and plot.exists() and not overwrite:
-        raise CheckpointError(f"{plot}: exists already", hint="--overwrite replaces it")
-    described, failed = _described(checkpoints or [str(newest_checkpoint())])
+    paths = checkpoints or [str(newest_checkpoint())]
+    check_output(plot, "--plot", "figure", overwrite=overwrite, others=paths)
+    described, failed = _described(paths)
     if as_json:
         records = [each.record() for each in described]
         shown = records[0] if len(records) == 1 else records

@@ -32,7 +32,7 @@ _ALTERNATIVES = (
         {"endless", other}
         for other in (
             *("length", "count", "jsonl", "seeds", "until_sentence"),
-            *("match", "suffix", "state_out"),
+            *("match", "suffix"),
         )
     ),
     # the shape of a network is that of the weights it starts from

@@ -58,22 +58,17 @@ class PromptReader:
 
     writer    the model
     unknown   what to do with characters that it does not know
-    state     where the prompt continues; None: it is the beginning
     quiet     do not say how the prompt differs from what was given
     """
 
     writer: "Writer"
     unknown: UnknownPolicy
-    state: "Prediction | None" = None
     quiet: bool = False
 
     def read(self, text: str, name: str = "seed") -> Prompt:
         """Read a prompt, and say what its errors name it."""
         fitted, ids = self._encoded(text, name)
-        if self.state is not None and not len(ids):
-            return Prompt(fitted, self.state)
-        before = None if self.state is None else self.state.state
-        return Prompt(fitted, self.writer.predictor.read(ids, before))
+        return Prompt(fitted, self.writer.predictor.read(ids))
 
     def _encoded(self, text: str, name: str) -> "tuple[str, Ids]":
         import numpy as np
@@ -94,7 +89,7 @@ class PromptReader:
             terminal.note(
                 known if fitted else "no character of the prompt is known: starting without it"
             )
-        if self.state is None and (not fitted or self.writer.lines):
+        if not fitted or self.writer.lines:
             ids = np.concatenate([start_ids(vocabulary), ids])
         return fitted, ids
 

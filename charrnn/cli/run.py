@@ -14,6 +14,7 @@ from charrnn.checkpoint.files import file_exists, reserved
 from charrnn.checkpoint.format import LOSS_UNIT
 from charrnn.cli import terminal
 from charrnn.cli.options import default_output, require_one_of
+from charrnn.cli.output_files import check_output
 from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
@@ -86,6 +87,10 @@ class TrainingCommand(ABC):
         """Return the line that tells what to type next."""
 
     @abstractmethod
+    def models_read(self) -> list[str]:
+        """Return the models that the command reads."""
+
+    @abstractmethod
     def show(self, run: Run, event: Event) -> None:
         """Show something while training."""
 
@@ -116,27 +121,15 @@ class TrainingCommand(ABC):
     def __post_init__(self) -> None:
         if str(self.output) == "-":
             raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
-        sources = {Path(path).resolve() for path in self.corpus if path != "-"}
-        if self.output.resolve() in sources:
-            raise ConfigError(
-                f"{self.output}: is both the text to learn and the checkpoint to write",
-                hint="-o writes elsewhere",
-            )
-        log = self.display.log
-        others = [Path(path).resolve() for path in [*self.corpus, str(self.output)]]
-        if log is not None and log.resolve() in others:
-            raise ConfigError(f"{log}: --log would overwrite it", hint="choose another --log")
 
     def start(self, *, overwrite: bool) -> int:
         """Train from the beginning. Returns the exit code."""
-        log = self.display.log
-        for path, elsewhere in ((self.output, "-o"), (log, "--log")):
-            if path is not None and not overwrite and file_exists(path):
-                go_on = "--resume goes on with it, " if path == self.output else ""
-                raise CheckpointError(
-                    f"{path}: exists already",
-                    hint=f"{go_on}--overwrite replaces it, {elsewhere} writes elsewhere",
-                )
+        if not overwrite and file_exists(self.output):
+            raise CheckpointError(
+                f"{self.output}: exists already",
+                hint="--resume goes on with it, --overwrite replaces it, -o writes elsewhere",
+            )
+        self._check_outputs(overwrite=overwrite)
         with reserved(self.output), self._naming_the_corpus():
             return self._train(self.new())
 
@@ -147,8 +140,16 @@ class TrainingCommand(ABC):
                 f"{self.output}: no such checkpoint: there is nothing to resume",
                 hint="leave out --resume to start a new run",
             )
+        self._check_outputs(overwrite=True)
         with reserved(self.output), self._naming_the_corpus():
             return self._train(self.resumed())
+
+    def _check_outputs(self, *, overwrite: bool) -> None:
+        """Raise if the run would replace what it must not."""
+        inputs: list[str | Path] = [*self.corpus, *self.models_read()]
+        check_output(self.output, "-o", "checkpoint", overwrite=overwrite, others=inputs)
+        log, others = self.display.log, [*inputs, self.output]
+        check_output(log, "--log", "log", overwrite=overwrite, others=others)
 
     @contextmanager
     def _naming_the_corpus(self) -> Iterator[None]:

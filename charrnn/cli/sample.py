@@ -1,5 +1,6 @@
 """``charrnn sample``: write text."""
 
+import secrets
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +24,6 @@ def sample(
     seed: options.Seed = None,
     seed_file: options.SeedFile = None,
     seeds: options.Seeds = None,
-    state_in: options.StateIn = None,
     unknown: options.Unknown = "error",
     temperature: options.Temperature = _TEMPERATURE,
     greedy: options.Greedy = False,
@@ -45,7 +45,6 @@ def sample(
     count: options.Count = 1,
     no_echo: options.NoEcho = False,
     jsonl: options.JsonLines = False,
-    state_out: options.StateOut = None,
 ) -> None:
     """Write text in the style of a trained model.
 
@@ -61,31 +60,27 @@ def sample(
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
     one = count == 1 and seeds is None
     if endless:
-        needs_end = until_sentence or bool(state_out) or match is not None or suffix is not None
+        needs_end = until_sentence or match is not None or suffix is not None
         _check_endless(one_plain_text=one and not jsonl, needs_end=needs_end)
     if max_length is not None and max_length < min_length:
         raise ConfigError("--max-length is below --min-length: no line is both")
-    if state_out is not None and not one:
-        raise ConfigError("--state-out saves the state of one sample, not of several")
     temperature = 0.0 if greedy else temperature
     config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     rules = ControlConfig(
         stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
     )
     from charrnn.cli.prompts import PromptReader, load_writer
-    from charrnn.cli.state import place_for_state, restored, save_state
     from charrnn.cli.writing import Sampler
+    from charrnn.inference.sampling import Randomness
     from charrnn.text.reading import read_text
 
     writer = load_writer(checkpoint)
-    start, randomness = restored(state_in, writer, random_seed)
     sampler = Sampler(
         writer=writer,
         config=config,
-        randomness=randomness,
+        randomness=Randomness(secrets.randbits(32) if random_seed is None else random_seed),
         length=None if endless else options.DEFAULT_LENGTH if length is None else length,
         echo=not no_echo,
-        keep=state_out is not None,
     )
     wanted = {"new": new, "unique": unique, "min_length": min_length, "max_length": max_length}
     if writer.lines:
@@ -97,16 +92,13 @@ def sample(
             hint="train one with 'charrnn train --lines'",
         )
     sampler.obey(rules, suffix)
-    prompts = PromptReader(writer, unknown, start)
+    prompts = PromptReader(writer, unknown)
     if seeds is not None:
         for line, prompt in enumerate(prompts.read_each(seeds)):
             _write(sampler, prompt, line * count, count, jsonl=jsonl)
         return
     prompt = prompts.read(read_text(seed_file) if seed_file is not None else seed or "")
-    with place_for_state(state_out):
-        ids = _write(sampler, prompt, 0, count, jsonl=jsonl)
-        if state_out is not None:
-            save_state(state_out, sampler, prompt, ids)
+    _write(sampler, prompt, 0, count, jsonl=jsonl)
 
 
 def _check_endless(*, one_plain_text: bool, needs_end: bool) -> None:
@@ -116,12 +108,10 @@ def _check_endless(*, one_plain_text: bool, needs_end: bool) -> None:
         raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
 
 
-def _write(
-    sampler: "Sampler", prompt: "Prompt", first: int, count: int, *, jsonl: bool
-) -> list[int]:
-    """Write samples, and return the ids of a single one, if they are kept."""
+def _write(sampler: "Sampler", prompt: "Prompt", first: int, count: int, *, jsonl: bool) -> None:
     if jsonl:
-        return sampler.write_jsonl(prompt, first, count)
-    if count > 1:
-        return sampler.write_many(prompt, first, count)
-    return sampler.stream(prompt, first)
+        sampler.write_jsonl(prompt, first, count)
+    elif count > 1:
+        sampler.write_many(prompt, first, count)
+    else:
+        sampler.stream(prompt, first)

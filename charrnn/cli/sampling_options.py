@@ -1,6 +1,5 @@
 """The options of commands that continue a text, in the sections of the help."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -50,9 +49,6 @@ SeedFile = Annotated[
 Seeds = Annotated[
     str | None,
     _option(_PROMPT, "One prompt per line, each answered at once; - is stdin.", metavar="FILE"),
-]
-StateIn = Annotated[
-    Path | None, _option(_PROMPT, "Go on from a state that --state-out saved.", metavar="FILE")
 ]
 Unknown = Annotated[
     UnknownPolicy, _option(_PROMPT, "What to do with unknown characters in the prompt.")
@@ -137,10 +133,6 @@ MaxLength = Annotated[
 Count = Annotated[int, _option(_OUTPUT, "Number of samples.", min=1, max=MOST)]
 NoEcho = Annotated[bool, _option(_OUTPUT, "Leave the prompt out.", "--no-echo")]
 JsonLines = Annotated[bool, _option(_OUTPUT, "One JSON object per sample.", "--jsonl")]
-StateOut = Annotated[
-    Path | None,
-    _option(_OUTPUT, "Save the state at the end of the text, for --state-in.", metavar="FILE"),
-]
 
 # Of complete and suggest.
 Continuations = Annotated[

@@ -51,6 +51,10 @@ class TextTraining(TrainingCommand):
         config = resumed_config(self.given, loaded.config)
         return TextRun.resumed(loaded, config, self._read(config))
 
+    def models_read(self) -> list[str]:
+        """See ``TrainingCommand.models_read``."""
+        return [self.source] if self.source else []
+
     def _read(self, config: Config) -> Corpus:
         return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
 

@@ -31,7 +31,6 @@ class Sampler:
     suffix       what it ends with; None: anything
     lines        which whole lines are kept; None: it is no model of lines
     echo         the prompt comes first
-    keep         the ids of a single sample are kept and returned, for its state
     """
 
     writer: "Writer"
@@ -42,7 +41,6 @@ class Sampler:
     suffix: "Ids | None" = None
     lines: "LineRules | None" = None
     echo: bool = True
-    keep: bool = False
 
     def write_lines(
         self, wanted: Mapping[str, Any], rules: ControlConfig, length: int | None
@@ -81,21 +79,18 @@ class Sampler:
             length = self.length if suffix is None else None
             self.controls = Controls(rules, vocabulary, length)
 
-    def stream(self, prompt: "Prompt", sample: int) -> list[int]:
-        """Write one sample, each character as soon as it is certain; return its ids, if kept."""
+    def stream(self, prompt: "Prompt", sample: int) -> None:
+        """Write one sample, each character as soon as it is certain."""
         from charrnn.cli.blocks import blocks
 
-        characters, written = self.writer.vocabulary.characters, []
+        characters = self.writer.vocabulary.characters
         with blocks() as out:
             if self.echo:
                 out.write(prompt.text)
                 out.flush()
             for chosen in self._ids(prompt, sample):
                 out.write(characters[chosen])
-                if self.keep:
-                    written.append(chosen)
             out.write("\n")
-        return written
 
     def _ids(self, prompt: "Prompt", sample: int) -> Iterator[int]:
         """Yield the ids of one sample as soon as they are certain."""
@@ -166,20 +161,18 @@ class Sampler:
                 run, self.suffix, self.length, sample=sample, controls=self.controls
             )
 
-    def write_many(self, prompt: "Prompt", first: int, count: int) -> list[int]:
-        """Write samples one after the other, each on lines of its own; return no ids."""
+    def write_many(self, prompt: "Prompt", first: int, count: int) -> None:
+        """Write samples one after the other, each on lines of its own."""
         from charrnn.cli import terminal
 
         seed, decode = prompt.text if self.echo else "", self.writer.vocabulary.decode
         for ids, _ in self.samples(prompt, first, count, log_p=False):
             terminal.write(f"{seed}{decode(ids)}\n")
-        return []
 
-    def write_jsonl(self, prompt: "Prompt", first: int, count: int) -> list[int]:
-        """Write one JSON object per sample, and return the ids of the last, if kept."""
+    def write_jsonl(self, prompt: "Prompt", first: int, count: int) -> None:
+        """Write one JSON object per sample."""
         from charrnn.cli import terminal
 
-        last: list[int] = []
         samples = self.samples(prompt, first, count, log_p=True)
         for index, (ids, log_probability) in enumerate(samples, first):
             record = {
@@ -190,8 +183,6 @@ class Sampler:
                 "random_seed": self.randomness.seed,
             }
             terminal.write(json.dumps(record, ensure_ascii=False) + "\n")
-            last = ids.tolist() if self.keep else []
-        return last
 
 
 def _suffix_ids(suffix: str, rules: ControlConfig, vocabulary: "Vocabulary") -> "Ids":

@@ -127,6 +127,7 @@ def xray(
 
     charrnn xray chapter.txt --html chapter.html
     """
+    from charrnn.cli.output_files import check_output
     from charrnn.cli.xray_page import write_page
     from charrnn.cli.xray_source import Source
     from charrnn.cli.xray_views import View, print_units, show_text
@@ -137,10 +138,11 @@ def xray(
     if file is not None and seed is not None:
         raise ConfigError("a file and --seed contradict each other", hint="give one of them")
     path = checkpoint or newest_checkpoint()
+    check_output(html, "--html", "page", overwrite=overwrite, others=[file, path])
     source = Source(Model.load(path), file or "-", seed, unknown, encoding)
     view = View(source.place(layer, part, neuron), neuron, find, layer, top)
     if html is not None:
-        write_page(source, view, html, overwrite=overwrite, name=path.stem)
+        write_page(source, view, html, name=path.stem)
         return
     if overwrite:
         raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")

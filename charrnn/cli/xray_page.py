@@ -7,7 +7,7 @@ from charrnn.checkpoint.files import replacing
 from charrnn.cli import terminal
 from charrnn.cli.xray_source import Source
 from charrnn.cli.xray_views import View
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.export.xray_page.page import Opening, xray_page
 from charrnn.inference.xray.find import Found
 from charrnn.inference.xray.parts import Place, parts_of
@@ -17,20 +17,14 @@ from charrnn.inference.xray.trace import Request
 MOST_CHARS, TOP, UNITS = 20_000, 5, 3
 
 
-def write_page(source: Source, view: View, target: Path, *, overwrite: bool, name: str) -> None:
+def write_page(source: Source, view: View, target: Path, *, name: str) -> None:
     """Write a page that shows a text as the model sees it.
 
     name   of the model
-
-    Raises CheckpointError if the file exists, unless it is to be overwritten.
     """
     to_stdout = str(target) == "-"
     if to_stdout and terminal.is_terminal(sys.stdout):
         raise ConfigError("a page is not for a terminal", hint="--html FILE, or a pipe")
-    if not to_stdout and target.exists() and not overwrite:
-        raise CheckpointError(
-            f"{target}: exists already", hint="--overwrite replaces it, or name another file"
-        )
     shape = source.model.config.model
     parts = parts_of(source.cell)
     places = tuple(Place(layer, part) for layer in range(shape.layers) for part in parts)

@@ -1,6 +1,5 @@
 """A model, or several blended, as what writes: a predictor with its vocabulary."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,10 +51,3 @@ class Writer:
     def lines(self) -> bool:
         """True if it writes whole lines, each from a zero state: if all models learned lines."""
         return all(model.config.data.lines for model, _ in self.models)
-
-    def fingerprint(self) -> str:
-        """Return a hash of all that determines the predictions."""
-        if len(self.models) == 1:
-            return self.models[0][0].fingerprint()
-        each = [f"{model.fingerprint()}:{weight!r}" for model, weight in self.models]
-        return hashlib.sha256("\n".join(each).encode()).hexdigest()

@@ -150,6 +150,8 @@ def _write_inputs(folder: Path) -> None:
         "odd.txt": "The cat ß sat.",
         "surprising.txt": "no no\nyyyy\n",
         "prompt.txt": "The cat\nsat",
+        "old.html": "<!doctype html>",
+        "old.torch.npz": "PK\x03\x04",
         "faulty.txt": "“The cat” \r\n",
         "abc.json": '["a", "b", "c"]',
         "xyz.json": '["x", "y", "z"]',
@@ -176,7 +178,6 @@ def _write_inputs(folder: Path) -> None:
         ("train", "--random-seed 2 -o other.npz"),
         ("train", "names.txt --lines --steps 100 --hidden-size 16 --seq-length 9 -o lines.npz"),
         ("train", "-o checkpoints/newest.npz"),
-        ("sample", "--seed The --state-out state.npz"),
     ):
         line = f"{base(command)} {options}"
         if command == "train":

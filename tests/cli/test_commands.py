@@ -1,6 +1,7 @@
 """The command line, end to end, through the installed console script."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from charrnn import Model
 from charrnn.cli.program import program
-from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, charrnn, fails, ok, posix
+from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, call, charrnn, fails, ok, posix, trained
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
 
@@ -499,7 +500,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "no such file", ["train", ""]),
         (2, "unknown encoding", ["train", "text.txt", "--encoding", "undefined"]),
         (2, "cannot go to stdout", ["train", "text.txt", "-o", "-"]),
-        (2, "--log would overwrite it", ["train", "text.txt", "--log", "text.txt"]),
+        (2, "--log would replace what", ["train", "text.txt", "--log", "text.txt"]),
         (1, "are too few", ["train", "text.txt", "--val-fraction", "0.9999"]),
     ],
 )
@@ -593,12 +594,63 @@ def test_the_base_models_are_listed_with_their_figures(tmp_path: Path) -> None:
 
 def test_a_log_is_not_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
-    (tmp_path / "log").write_text("precious\n")
+    (tmp_path / "log").write_text('{"step": 5}\n')
     args = ["train", "text.txt", "-o", "m.npz", "--log", "log", "--steps", "1"]
     fails(1, "log: exists already", *args, cwd=tmp_path)
-    assert (tmp_path / "log").read_text() == "precious\n"
     ok(*args, "--overwrite", cwd=tmp_path)
-    assert (tmp_path / "log").read_text().startswith("{")
+    assert (tmp_path / "log").read_text().startswith('{"step": 1,')
+
+
+@pytest.fixture(scope="module")
+def precious(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a text, two models, an export and a page."""
+    folder = tmp_path_factory.mktemp("precious")
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "diary").write_text("precious")
+    trained().save(folder / "m.npz")
+    trained().save(folder / "other.npz")
+    ok("export", "m.npz", "--to", "torch-names", "-o", "weights.npz", cwd=folder)
+    ok("export", "m.npz", "--to", "html", "-o", "page.html", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "option", "args"),
+    [
+        (1, "-o", "train text.txt --steps 1 --overwrite -o diary"),
+        (1, "-o", "train text.txt --steps 1 --overwrite -o weights.npz"),
+        (2, "-o", "train text.txt --steps 1 --overwrite -o text.txt"),
+        (2, "-o", "train text.txt --steps 1 --overwrite -o m.npz --from m.npz"),
+        (1, "--log", "train text.txt --steps 1 --overwrite -o new.npz --log other.npz"),
+        (1, "--log", "train text.txt --steps 9 --resume -o m.npz --log diary"),
+        (2, "--log", "train text.txt --steps 9 --resume -o m.npz --log m.npz"),
+        (2, "--log", "train text.txt --steps 9 --overwrite -o same --log same"),
+        (2, "--html", "xray text.txt -c m.npz --overwrite --html text.txt"),
+        (2, "--html", "xray text.txt -c m.npz --overwrite --html m.npz"),
+        (1, "--html", "xray text.txt -c m.npz --overwrite --html other.npz"),
+        (1, "--plot", "inspect m.npz --overwrite --plot diary.svg"),
+        (1, "-o", "export m.npz --to html --overwrite -o diary"),
+        (1, "-o", "export m.npz --to html --overwrite -o other.npz"),
+        (1, "-o", "export m.npz --to torch-names --overwrite -o other.npz"),
+        (1, "-o", "export m.npz --to torch-names --overwrite -o page.html"),
+        (1, "-o", "export m.npz --to compact --overwrite -o weights.npz"),
+        (2, "-o", "export m.npz --to compact --overwrite -o m.npz"),
+        (2, "-o", "import weights.npz --overwrite -o weights.npz"),
+        (1, "-o", "import weights.npz --overwrite -o page.html"),
+        (2, "-o", "import weights.npz --vocab text.txt --overwrite -o text.txt"),
+    ],
+)
+def test_no_output_replaces_a_file_of_another_kind_or_what_the_command_reads(
+    code: int, option: str, args: str, precious: Path
+) -> None:
+    (precious / "diary.svg").write_text("precious")
+    before = {path: path.read_bytes() for path in precious.iterdir()}
+    done = call(*args.split(), cwd=precious)
+    assert done.returncode == code, done.err
+    error, hint = done.err.splitlines()[-2:]
+    assert re.search("exists and is not an? |would replace what the same command uses", error)
+    assert option in f"{error} {hint}"
+    assert {path: path.read_bytes() for path in precious.iterdir()} == before
 
 
 def test_a_run_that_fails_on_its_text_leaves_no_folder_behind(tmp_path: Path) -> None:

@@ -100,10 +100,7 @@ def test_controls_hold_for_many_samples_and_json_lines(home: Path) -> None:
         ("--endless", ["--endless", "--match", "a*"]),
         ("--endless", ["--endless", "--suffix", "a"]),
         ("--endless", ["--endless", "--until-sentence"]),
-        ("--endless", ["--endless", "--state-out", "s.npz"]),
         ("--endless", ["--endless", "--seeds", "text.txt"]),
-        ("one sample", ["--state-out", "s.npz", "--count", "2"]),
-        ("one sample", ["--state-out", "s.npz", "--seeds", "text.txt"]),
         ("min-p", ["--min-p", "2"]),
         ("must not be negative", ["-c", "checkpoints/other.npz:-1"]),
     ],
@@ -191,62 +188,6 @@ def test_an_unknown_character_in_a_line_is_named_with_it(home: Path) -> None:
     assert done.out.startswith("The")
 
 
-# State
-
-
-@pytest.mark.parametrize("options", [["--greedy"], [], ["--top-k", "3"], ["--charset", "a-z ."]])
-def test_a_text_from_a_state_is_that_of_one_run(
-    options: list[str], home: Path, tmp_path: Path
-) -> None:
-    state, again = tmp_path / "a.npz", tmp_path / "b.npz"
-    drawn = ["--seed", "The", "--random-seed", "5"]
-    first = sample(home, *options, *drawn, "-n", "100", "--state-out", str(state))
-    second = sample(home, *options, "-n", "60", "--state-in", str(state), "--state-out", str(again))
-    third = sample(home, *options, "-n", "40", "--state-in", str(again), "--jsonl")
-    joined = first[:-1] + second[:-1] + json.loads(third)["text"]
-    assert joined + "\n" == sample(home, *options, *drawn, "-n", "200")
-    other = sample(home, *options, "-n", "60", "--state-in", str(state), "--random-seed", "6")
-    assert (other == second) == ("--greedy" in options)
-
-
-def test_a_prompt_continues_a_state_as_if_it_had_been_written(home: Path, tmp_path: Path) -> None:
-    state = tmp_path / "s.npz"
-    sample(home, "--seed", "The cat", "-n", "0", "--state-out", str(state))
-    args = ["--random-seed", "2", "-n", "40"]
-    later = sample(home, *args, "--state-in", str(state), "--seed", " sat on")
-    assert "The cat" + later == sample(home, *args, "--seed", "The cat sat on")
-
-
-def test_the_state_after_a_stop_text_is_that_of_the_text_before_it(
-    home: Path, tmp_path: Path
-) -> None:
-    state = tmp_path / "s.npz"
-    args = ["--random-seed", "1", "--seed", "The"]
-    text = sample(home, *args, "--stop", "at on", "--state-out", str(state))[:-1]
-    later = ["--random-seed", "9", "-n", "50"]
-    assert text + sample(home, *later, "--state-in", str(state)) == sample(
-        home, *later, "--seed", text
-    )
-
-
-def test_a_state_fits_only_the_model_that_made_it(home: Path, tmp_path: Path) -> None:
-    state = tmp_path / "s.npz"
-    sample(home, "-n", "3", "--state-out", str(state))
-    fails(1, "is the state of another model", "sample", "-c", "checkpoints/other.npz",
-          "--state-in", state, cwd=home)  # fmt: skip
-    fails(1, "no such file", "sample", "-c", "checkpoints/text.npz", "--state-in",
-          tmp_path / "none.npz", cwd=home)  # fmt: skip
-    fails(1, "is not the state of a text", "sample", "-c", "checkpoints/text.npz", "--state-in",
-          home / "checkpoints" / "text.npz", cwd=home)  # fmt: skip
-    fails(1, "the state of a text, from --state-out, not a text generator", "sample", "-c", state)
-    fails(1, "cannot be written", "sample", "-c", "checkpoints/text.npz", "--state-out",
-          home / "text.txt" / "s.npz", cwd=home)  # fmt: skip
-    copy = home / "checkpoints" / "zzz.npz"
-    copy.write_bytes(state.read_bytes())
-    assert call("sample", "-n", "3", cwd=home).returncode == 0  # no state is the newest model
-    copy.unlink()
-
-
 # Blends
 
 
@@ -269,16 +210,6 @@ def test_a_path_with_a_colon_that_exists_is_a_path(home: Path) -> None:
     done = ok("sample", "-c", odd, "--random-seed", "1", "-n", "9")
     assert done.out == ok("sample", "-c", f"{odd}:3", "--random-seed", "1", "-n", "9").out
     fails(1, "none:x: no such checkpoint", "sample", "-c", "none:x", cwd=home)
-
-
-def test_the_state_of_a_blend_goes_on(home: Path, tmp_path: Path) -> None:
-    state = tmp_path / "s.npz"
-    args = ["-c", "checkpoints/other.npz:0.5"]
-    first = sample(home, *args, "-n", "20", "--random-seed", "1", "--state-out", str(state))
-    second = sample(home, *args, "-n", "20", "--state-in", str(state))
-    assert first[:-1] + second == sample(home, *args, "-n", "40", "--random-seed", "1")
-    fails(1, "another model", "sample", "-c", "checkpoints/text.npz", "--state-in", state,
-          cwd=home)  # fmt: skip
 
 
 # complete and suggest

@@ -262,7 +262,7 @@ def test_lines_are_seen_on_their_own_with_their_ends(folder: Path) -> None:
         (1, "there is no text to look at", "- -c m.npz --html x.html"),
         (1, "there is no text to look at", "- -c m.npz --find"),
         (1, "unknown characters: 'a'", "names.txt -c mixed.npz"),
-        (1, "text.txt: exists already", "text.txt -c m.npz --html text.txt"),
+        (1, "names.txt: exists and is not a web page", "text.txt -c m.npz --html names.txt"),
         (1, "digits never varies in this text", "text.txt -c m.npz --find digits"),
         (2, "a file and --seed contradict each other", "text.txt --seed a -c m.npz"),
         (2, "--seed: unknown character: 'z'", "--seed z -c m.npz"),

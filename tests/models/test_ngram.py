@@ -201,15 +201,6 @@ def test_exports_say_what_they_leave_out(model: Model, tmp_path: Path) -> None:
     assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
 
 
-def test_a_saved_state_goes_on_as_if_it_had_not_stopped(model: Model, tmp_path: Path) -> None:
-    model.save(tmp_path / "m.npz")
-    sample = ["sample", "-c", "m.npz", "--seed", "Le ", "--random-seed", "5"]
-    whole = call(*sample, "-n", "60", cwd=tmp_path).out
-    first = call(*sample, "-n", "25", "--state-out", "s.npz", cwd=tmp_path).out
-    rest = call("sample", "-c", "m.npz", "--state-in", "s.npz", "-n", "35", cwd=tmp_path)
-    assert first.rstrip("\n") + rest.out == whole, rest.err
-
-
 def test_summary_states_both_losses(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(TEXT * 8)
     run = "train t.txt -o m.npz --hidden-size 6 --steps 5"
