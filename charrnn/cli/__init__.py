@@ -27,7 +27,7 @@ app = typer.Typer(
     'charrnn sample --seed "The " --length 300\n'
     "charrnn export --to html\n\n"
     "Each option can have a default of your own, in a variable like CHARRNN_TEMPERATURE or in a "
-    "file charrnn.toml: 'charrnn sample --show-config' shows what holds, and where it is set.",
+    "file config.toml: 'charrnn sample --show-config' shows what holds, and where it is set.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": help_width()},
@@ -58,7 +58,7 @@ def _root(
         bool,
         typer.Option(
             "--no-config",
-            help="Take no defaults from CHARRNN_ variables, charrnn.toml or pyproject.toml.",
+            help="Take no defaults from CHARRNN_ variables or config.toml.",
         ),
     ] = False,
 ) -> None:

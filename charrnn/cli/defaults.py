@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import typer
 
-from charrnn.cli.config_file import find_file, shown
+from charrnn.cli.config_file import find_file
 from charrnn.errors import ConfigError
 
 PREFIX = "CHARRNN_"
@@ -124,7 +124,7 @@ def _variables(options: Options) -> set[str]:
 
 
 def from_file(options: Options) -> Found:
-    """Return what the nearest file sets for the command.
+    """Return what the user's file sets for the command.
 
     Raises ConfigError for a file that cannot be read, and for anything in it that no command takes.
     """
@@ -136,14 +136,14 @@ def from_file(options: Options) -> Found:
     for name, values in content.items():
         if isinstance(values, dict) and (table := name.replace("_", "-")) not in every:
             raise ConfigError(
-                f"{shown(path)}: there is no command {name!r}{_did_you_mean(table, every)}",
+                f"{path}: there is no command {name!r}{_did_you_mean(table, every)}",
                 hint=f"a table is a command: {', '.join(every)}",
             )
     common = {name: value for name, value in content.items() if not isinstance(value, dict)}
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     for table, values in [("", common), *tables.items()]:
         command = table.replace("_", "-")
-        place = f"{shown(path)} [{table}] " if table else f"{shown(path)} "
+        place = f"{path} [{table}] " if table else f"{path} "
         for name, key in _entries(place, values, every, command):
             if command in ("", options.command) and key in options.own:
                 default = Default(values[name], "file", f"{place}{name}", int(bool(command)))

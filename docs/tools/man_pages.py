@@ -22,7 +22,7 @@ _ESCAPES = {
 EXIT_STATUS = (
     ("0", "Success."),
     ("1", "An error in a file, its contents or the run."),
-    ("2", "An error in the command line, in a CHARRNN_ variable or in charrnn.toml."),
+    ("2", "An error in the command line, in a CHARRNN_ variable or in config.toml."),
     ("128 + N", "Signal N ended the run: 130 for Ctrl-C."),
 )
 
@@ -142,12 +142,10 @@ def _defaults(command: str | None) -> list[str]:
         paragraph("No color if NO_COLOR is set or TERM is dumb."),
         ".SH FILES",
         ".TP",
-        r"\fBcharrnn.toml\fR, \fBpyproject.toml\fR",
+        r"\fB~/.config/charrnn/config.toml\fR",
         paragraph(
             "Options that are set nowhere else, in a table for each command, or above the tables "
-            "for all. In pyproject.toml, the tables are [tool.charrnn] and [tool.charrnn.COMMAND]. "
-            "The nearest file counts, from the working directory up to the root of the repository "
-            "or the home directory."
+            "for all. Nothing is read from the working directory."
         ),
     ]
     shown = "charrnn COMMAND" if command is None else f"charrnn {command}"

@@ -110,8 +110,12 @@ def test_other_files_are_left_to_the_shell(place: Path) -> None:
         assert completed(f"charrnn {line}", place) == []
 
 
-def test_a_broken_file_of_defaults_does_not_stop_it(place: Path) -> None:
-    (place / "charrnn.toml").write_text("not [TOML")
+def test_a_broken_file_of_defaults_does_not_stop_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "XDG_CONFIG_HOME", str(place))
+    (place / "charrnn").mkdir()
+    (place / "charrnn" / "config.toml").write_text("not [TOML")
     assert completed("charrnn train --model g", place) == ["gru"]
 
 

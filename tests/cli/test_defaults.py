@@ -1,6 +1,7 @@
-"""Defaults of the user's own: CHARRNN_ variables, charrnn.toml and pyproject.toml."""
+"""Defaults of the user's own: CHARRNN_ variables and config.toml."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -26,6 +27,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     folder = tmp_path / "place"
     folder.mkdir()
+    monkeypatch.setattr("typer.get_app_dir", lambda _: str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
     (folder / "text.txt").write_text(TEXT)
     trained().save(folder / "model.npz")
     return folder
@@ -35,7 +38,8 @@ def shown(command: str, *args: str, cwd: Path) -> dict[str, Any]:
     """Return what --show-config prints, with where each value is from."""
     done = call(command, *args, "--show-config", cwd=cwd)
     assert done.returncode == 0, done.err
-    rows = [line.split("\t") for line in done.out.splitlines()]
+    out = done.out.replace(f"{cwd.parent / 'own'}{os.sep}", "")
+    rows = [line.split("\t") for line in out.splitlines()]
     assert rows[0] == ["option", "value", "set by"]
     return {name: (value, origin) for name, value, origin in rows[1:]}
 
@@ -72,10 +76,10 @@ def test_the_command_line_wins_then_the_environment_then_the_file_each_from_near
         return found
 
     assert length() == ("200, or a line", "default")
-    (place / "charrnn.toml").write_text("length = 1")
-    assert length() == ("1", "charrnn.toml length")
-    (place / "charrnn.toml").write_text("length = 1\n[sample]\nlength = 2")
-    assert length() == ("2", "charrnn.toml [sample] length")
+    (place.parent / "own" / "config.toml").write_text("length = 1")
+    assert length() == ("1", "config.toml length")
+    (place.parent / "own" / "config.toml").write_text("length = 1\n[sample]\nlength = 2")
+    assert length() == ("2", "config.toml [sample] length")
     monkeypatch.setenv("CHARRNN_LENGTH", "3")
     assert length() == ("3", "CHARRNN_LENGTH")
     monkeypatch.setenv("CHARRNN_SAMPLE_LENGTH", "4")
@@ -87,7 +91,7 @@ def test_the_command_line_wins_then_the_environment_then_the_file_each_from_near
 
 
 def test_a_default_does_what_the_option_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (place / "charrnn.toml").write_text(
+    (place.parent / "own" / "config.toml").write_text(
         '[sample]\nlength = 7\ngreedy = true\ncheckpoint = ["model.npz"]\n'
     )
     typed = call("sample", "-n", "7", "--greedy", "-c", "model.npz", "--no-config", cwd=place)
@@ -101,7 +105,7 @@ def test_a_default_does_what_the_option_does(place: Path, monkeypatch: pytest.Mo
 
 
 def test_a_setting_of_the_file_is_given_and_not_chosen(place: Path) -> None:
-    (place / "charrnn.toml").write_text(
+    (place.parent / "own" / "config.toml").write_text(
         '[train]\nsteps = 3\nhidden-size = 9\nmodel = "gru"\ndropout = 0.25\nrandom_seed = 5\n'
     )
     done = call("train", "text.txt", "-o", "m.npz", cwd=place)
@@ -113,17 +117,17 @@ def test_a_setting_of_the_file_is_given_and_not_chosen(place: Path) -> None:
 
 
 def test_another_limit_on_the_command_line_replaces_that_of_the_file(place: Path) -> None:
-    (place / "charrnn.toml").write_text('[train]\ntime = "10m"\n')
+    (place.parent / "own" / "config.toml").write_text('[train]\ntime = "10m"\n')
     assert call("train", *TINY, cwd=place).returncode == 0
     run = Model.load(place / "m.npz").config.run
     assert (run.steps, run.seconds) == (2, None)
     found = shown("train", "--steps", "2", cwd=place)
-    reason = "10m of charrnn.toml [train] time gives way to --steps"
+    reason = "10m of config.toml [train] time gives way to --steps"
     assert found["time"] == ("5m, unless --epochs or --steps is given", f"default; {reason}")
 
 
 def test_limits_of_one_file_hold_together(place: Path) -> None:
-    (place / "charrnn.toml").write_text("[train]\ntime = 600\nsteps = 2\n")
+    (place.parent / "own" / "config.toml").write_text("[train]\ntime = 600\nsteps = 2\n")
     assert call("train", "text.txt", "-o", "m.npz", cwd=place).returncode == 0
     run = Model.load(place / "m.npz").config.run
     assert (run.steps, run.seconds) == (2, 600)
@@ -155,13 +159,13 @@ def test_limits_of_one_file_hold_together(place: Path) -> None:
 def test_what_contradicts_the_command_line_or_is_of_no_use_is_set_aside(
     command: str, file: str, typed: list[str], gone: str, place: Path
 ) -> None:
-    (place / "charrnn.toml").write_text(f"[{command}]\n{file}\n")
+    (place.parent / "own" / "config.toml").write_text(f"[{command}]\n{file}\n")
     said = set_by(command, gone, *typed, cwd=place)
     assert "gives way to" in said or "is of no use here" in said
 
 
 def test_a_start_from_nothing_leaves_the_size_of_the_file(place: Path) -> None:
-    (place / "charrnn.toml").write_text("[train]\nhidden_size = 8\n")
+    (place.parent / "own" / "config.toml").write_text("[train]\nhidden_size = 8\n")
     assert shown("train", "--from", "none", cwd=place)["hidden-size"][0] == "8"
 
 
@@ -177,13 +181,13 @@ def test_every_alternative_is_an_option_and_the_shape_is_that_of_the_model() -> 
 def test_a_resumed_run_keeps_what_its_checkpoint_says(place: Path) -> None:
     assert call("train", *TINY, cwd=place).returncode == 0
     before = Model.load(place / "m.npz").config
-    (place / "charrnn.toml").write_text(
+    (place.parent / "own" / "config.toml").write_text(
         '[train]\nhidden_size = 9\nmodel = "gru"\ntime = "1h"\nencoding = "latin-1"\n'
     )
     done = call("train", "text.txt", "-o", "m.npz", "--resume", "--steps", "4", cwd=place)
     assert done.returncode == 0, done.err
     assert done.err.count("a resumed run keeps its own settings") == 1
-    assert "charrnn.toml [train] hidden_size" in done.err
+    assert "config.toml [train] hidden_size" in done.err
     assert "encoding" not in done.err
     after = Model.load(place / "m.npz")
     assert (after.config.model, after.progress.step) == (before.model, 4)
@@ -196,7 +200,7 @@ def test_a_resumed_run_keeps_what_its_checkpoint_says(place: Path) -> None:
 def test_filters_of_lines_wait_for_a_model_of_lines_but_not_on_the_command_line(
     place: Path,
 ) -> None:
-    (place / "charrnn.toml").write_text("[sample]\nnew = true\nmin_length = 3\n")
+    (place.parent / "own" / "config.toml").write_text("[sample]\nnew = true\nmin_length = 3\n")
     done = call("sample", "-c", "model.npz", "-n", "5", cwd=place)
     assert done.returncode == 0, done.err
     refused("goes with a model of lines", "sample", "-c", "model.npz", "--new", cwd=place)
@@ -219,15 +223,17 @@ def test_every_option_can_be_set_in_the_environment_and_in_the_file(
             patch.setenv(variable, text)
             assert variable in set_by(command, name, cwd=place)
         value = "true" if param.is_flag else json.dumps(text)
-        (place / "charrnn.toml").write_text(f"[{command}]\n{key.replace('_', '-')} = {value}\n")
-        assert "charrnn.toml" in set_by(command, name, cwd=place)
-        (place / "charrnn.toml").unlink()
+        (place.parent / "own" / "config.toml").write_text(
+            f"[{command}]\n{key.replace('_', '-')} = {value}\n"
+        )
+        assert "config.toml" in set_by(command, name, cwd=place)
+        (place.parent / "own" / "config.toml").unlink()
 
 
 def test_a_repeatable_option_has_one_value_a_line_or_a_list(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place / "charrnn.toml").write_text('[sample]\nstop = ["the end", "\\n"]\n')
+    (place.parent / "own" / "config.toml").write_text('[sample]\nstop = ["the end", "\\n"]\n')
     assert shown("sample", cwd=place)["stop"][0] == "the end \\n"
     monkeypatch.setenv("CHARRNN_STOP", "so it ends\n.")
     found = json.loads(call("sample", "--jsonl", "--show-config", cwd=place).out)
@@ -247,32 +253,32 @@ def test_a_repeatable_option_has_one_value_a_line_or_a_list(
 @pytest.mark.parametrize(
     ("file", "complaint"),
     [
-        ("[train]\nhiden_size = 4", "charrnn.toml [train] hiden_size: there is no such option"),
+        ("[train]\nhiden_size = 4", "config.toml [train] hiden_size: there is no such option"),
         ("[train]\nhiden_size = 4", "option; did you mean hidden_size?"),
         ("[train]\ntemperature = 1", "[train] temperature: there is no such option; it is one of"),
         ("[train]\ntemperature = 1", "; it is one of [sample]"),
-        ("temprature = 1", "charrnn.toml temprature: there is no such option; did you mean temp"),
+        ("temprature = 1", "config.toml temprature: there is no such option; did you mean temp"),
         ("[trian]\nsteps = 1", "there is no command 'trian'; did you mean train?"),
-        ("train = 1", "charrnn.toml train: there is no such option"),
+        ("train = 1", "config.toml train: there is no such option"),
         ("[sample]\nshow_config = true", "there is no such option"),
-        ("[train]\nhidden_size = 'big'", "charrnn.toml [train] hidden_size: "),
+        ("[train]\nhidden_size = 'big'", "config.toml [train] hidden_size: "),
         ("[train]\nhidden_size = true", "must be one number or text, not true"),
         ("[train]\nhidden_size = [4]", "must be one number or text, not a list"),
-        ("[train]\nhidden_size = 4.5", "charrnn.toml [train] hidden_size: "),
+        ("[train]\nhidden_size = 4.5", "config.toml [train] hidden_size: "),
         ("[train]\nhidden_size = 1979-05-27", "must be one number or text"),
         ("[train]\nlines = 1", "must be true or false, not 1"),
         ("[train]\nmodel = 'lstn'", "'lstn' is not one of"),
         ("[sample]\nstop = [['a']]", "must be a text or a list of texts, not a list"),
-        ("[sample]\nlength = -1", "charrnn.toml [sample] length: "),
+        ("[sample]\nlength = -1", "config.toml [sample] length: "),
         ("[train]\nhidden_size = 4\nhidden-size = 5", "is set twice, as hidden_size too"),
-        ("[train]\nsteps = ", "charrnn.toml: is not valid TOML: "),
+        ("[train]\nsteps = ", "config.toml: is not valid TOML: "),
         ("[train.data]\nsteps = 1", "[train] data: there is no such option"),
     ],
 )  # fmt: skip
 def test_what_no_command_would_take_is_one_clear_line(
     file: str, complaint: str, place: Path
 ) -> None:
-    (place / "charrnn.toml").write_text(file)
+    (place.parent / "own" / "config.toml").write_text(file)
     command = "sample" if "[sample]" in file else "train"
     args = ["text.txt"] if command == "train" else []
     refused(complaint, command, *args, cwd=place)
@@ -280,7 +286,7 @@ def test_what_no_command_would_take_is_one_clear_line(
 
 
 def test_another_command_finds_the_mistake_too(place: Path) -> None:
-    (place / "charrnn.toml").write_text("[train]\nhiden_size = 4")
+    (place.parent / "own" / "config.toml").write_text("[train]\nhiden_size = 4")
     refused("hiden_size", "sample", "-c", "model.npz", cwd=place)
 
 
@@ -315,12 +321,12 @@ def test_an_unknown_variable_is_a_warning_and_one_of_another_command_is_not(
 
 
 def test_a_message_says_where_an_option_is_set_that_nobody_typed(place: Path) -> None:
-    (place / "charrnn.toml").write_text("[train]\nresume = true\ndropout = 2\n")
+    (place.parent / "own" / "config.toml").write_text("[train]\nresume = true\ndropout = 2\n")
     done = call("train", "text.txt", cwd=place)
-    assert "--resume is set by charrnn.toml [train] resume" in done.err
-    (place / "charrnn.toml").write_text("[train]\ndropout = 2\n")
+    assert f"--resume is set by {place.parent / 'own' / 'config.toml'} [train] resume" in done.err
+    (place.parent / "own" / "config.toml").write_text("[train]\ndropout = 2\n")
     done = refused("dropout must be", "train", "text.txt", cwd=place)
-    assert "--dropout is set by charrnn.toml [train] dropout" in done.err
+    assert f"--dropout is set by {place.parent / 'own' / 'config.toml'} [train] dropout" in done.err
     done = refused("dropout must be", "train", "text.txt", "--dropout", "3", cwd=place)
     assert "is set by" not in done.err
 
@@ -338,75 +344,23 @@ def test_a_traceback_can_be_asked_for_in_the_environment(
 # Where it is looked for
 
 
-def test_the_file_is_found_above_up_to_the_root_of_the_repository(place: Path) -> None:
-    inner = place / "a" / "b"
-    inner.mkdir(parents=True)
-    (place / "charrnn.toml").write_text("length = 1")
-
-    def length() -> str:
-        return str(shown("sample", cwd=inner)["length"][1])
-
-    assert length() == "default"  # no repository: who knows whose the folder above is
+@pytest.mark.parametrize("name", ["charrnn.toml", "config.toml", "pyproject.toml"])
+def test_nothing_is_read_from_the_current_folder(name: str, place: Path) -> None:
+    table = "[tool.charrnn]\n" if name == "pyproject.toml" else ""
+    (place / name).write_text(f'{table}overwrite = true\noutput = "text.txt"\nlog = "text.txt"\n')
     (place / ".git").mkdir()
-    assert length() == f"{place / 'charrnn.toml'} length"
-    (inner.parent / "pyproject.toml").write_text("[tool.charrnn]\nlength = 2")
-    assert length() == f"{inner.parent / 'pyproject.toml'} length"
-    (inner / ".git").write_text("gitdir: elsewhere")
-    assert length() == "default"
+    assert {origin for _, origin in shown("train", cwd=place).values()} == {"default"}
 
 
-def test_the_file_is_found_up_to_the_home_directory(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = place / "home" / "a"
-    inner.mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(place / "home"))
-    monkeypatch.setenv("USERPROFILE", str(place / "home"))
-    (place / "charrnn.toml").write_text("length = 1")
-    assert shown("sample", cwd=inner)["length"][1] == "default"
-    (place / "home" / "charrnn.toml").write_bytes(b"\xef\xbb\xbflength = 2\r\n")
-    assert shown("sample", cwd=inner)["length"][0] == "2"
-    (inner / ".git").mkdir()
-    assert shown("sample", cwd=inner)["length"][1] == "default"
-
-
-def test_a_pyproject_of_others_is_left_alone_and_two_files_are_one_too_many(place: Path) -> None:
-    project = place / "pyproject.toml"
-    project.write_text("this is [not TOML")
-    assert shown("sample", cwd=place)["length"][1] == "default"
-    project.write_text('[project]\ndependencies = ["charrnn"]\n')
-    assert shown("sample", cwd=place)["length"][1] == "default"
-    project.write_text("[tool.charrnn.sample]\nlength = 3\n")
-    assert shown("sample", cwd=place)["length"] == ("3", "pyproject.toml [sample] length")
-    (place / "charrnn.toml").touch()
-    refused("both set defaults", "sample", cwd=place)
-    (place / "charrnn.toml").unlink()
-    project.write_text("[tool]\ncharrnn = 3\n")
-    refused("must be a table", "sample", cwd=place)
-
-
-def test_paths_in_a_file_start_where_it_is(place: Path) -> None:
-    inner = place / "inner"
-    inner.mkdir()
-    (place / ".git").mkdir()
-    (place / "prompt.txt").write_text("été")
-    (place / "charrnn.toml").write_text(
-        'checkpoint = "model.npz:2"\n[sample]\nseed_file = "prompt.txt"\nstate_out = "s.npz"\n'
-        'length = 3\n[train]\noutput = "out/m.npz"\nfrom = "english"\n'
-    )
-    done = call("sample", cwd=inner)
-    assert done.returncode == 0, done.err
-    assert done.out.startswith("été")
-    assert (place / "s.npz").exists()
-    found = shown("train", cwd=inner)
-    assert Path(found["output"][0]) == Path("../out/m.npz")
-    assert found["from"][0] == "english"
+def test_a_file_may_have_a_byte_order_mark(place: Path) -> None:
+    (place.parent / "own" / "config.toml").write_bytes(b"\xef\xbb\xbflength = 2\r\n")
+    assert shown("sample", cwd=place)["length"][0] == "2"
 
 
 def test_no_config_takes_nothing_from_anywhere(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place / "charrnn.toml").write_text("this is [not TOML")
+    (place.parent / "own" / "config.toml").write_text("this is [not TOML")
     monkeypatch.setenv("CHARRNN_LENGTH", "x")
     done = call("--no-config", "sample", "-c", "model.npz", "-n", "4", "--greedy", cwd=place)
     assert done.returncode == 0, done.err
