@@ -10,10 +10,10 @@ from charrnn.cli.program import program
 from charrnn.cli.run import TrainingCommand
 from charrnn.config import Config
 from charrnn.models import Model
-from charrnn.models.ngram import NGrams
 from charrnn.models.runs import NOTHING, Run
 from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
+from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.settings import new_config, resumed_config
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.lines import looks_like_list

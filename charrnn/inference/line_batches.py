@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.inference.mixture import AnyLanguageModel
+from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.text.vocabulary import Ids
 
 # Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``.
@@ -95,11 +95,11 @@ class LineBatches:
         while active:
             # To the end of the shortest, if that is not too near or too far: then nothing is padded
             T = min(max(int(steps[active - 1]) - begin, SHORTEST_WINDOW), LONGEST_WINDOW)
-            at = np.arange(begin, min(begin + T, int(steps[0])))[:, None]
-            places = np.minimum(starts[:active] + at, len(ids) - 2)
+            at = np.arange(begin, min(begin + T, int(steps[0])) + 1)[:, None]
+            texts, at = ids[np.minimum(starts[:active] + at, len(ids) - 1)], at[:-1]
             state = [tuple(part[:active] for part in layer) for layer in state]
             log_p, state = self.model.log_probabilities(
-                ids[places], ids[places + 1], state, self._workspaces
+                texts[:-1], texts[1:], state, self._workspaces
             )
             # What is behind the end of a sequence does not change what is before.
             nats = np.where(at < steps[:active], -log_p, 0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import VocabularyError
+from charrnn.ngrams.mixture import AnyLanguageModel, Mixture, MixtureDecoder
 from charrnn.nn.cells import Array
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.language_model import LanguageModel, ModelState
@@ -61,10 +62,10 @@ class Predictor(Protocol):
 class NetworkPredictor:
     """One language model as a predictor.
 
-    model   a language model; of a ``Model``, its ``network()``
+    model   a language model; of a ``Model``, its ``distribution()`` or ``network()``
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: AnyLanguageModel) -> None:
         self.model, self.vocab_size = model, model.vocab_size
 
     def read(self, ids: Ids, state: ModelState | None = None) -> Prediction:
@@ -81,8 +82,10 @@ class NetworkPredictor:
             logits, state, _ = self.model.forward(seed[at : at + _SEED_PIECE], state)
         return Prediction(logits[-1, 0], state)
 
-    def decoder(self, count: int) -> Decoder:
+    def decoder(self, count: int) -> StepDecoder:
         """See ``Predictor.decoder``."""
+        if isinstance(self.model, Mixture):
+            return MixtureDecoder(self.model, count)
         return Decoder(self.model, count)
 
 
@@ -126,6 +129,6 @@ def prediction_of(predictor: Predictor, state: ModelState) -> Prediction:
     return Prediction(decoder.logits()[0].copy(), state)
 
 
-def as_predictor(model: LanguageModel | Predictor) -> Predictor:
+def as_predictor(model: AnyLanguageModel | Predictor) -> Predictor:
     """Return a language model as a predictor; a predictor is returned as it is."""
-    return NetworkPredictor(model) if isinstance(model, LanguageModel) else model
+    return NetworkPredictor(model) if isinstance(model, LanguageModel | Mixture) else model

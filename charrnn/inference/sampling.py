@@ -13,8 +13,8 @@ from charrnn.errors import TrainingError
 from charrnn.inference.choice import choose
 from charrnn.inference.controls import Controls, Drafts, Released
 from charrnn.inference.predictor import Prediction, Predictor, as_predictor
+from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.nn.cells import Array
-from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import make_group
@@ -66,7 +66,7 @@ class Randomness:
 
 
 def generate(  # noqa: PLR0913
-    model: LanguageModel | Predictor,
+    model: AnyLanguageModel | Predictor,
     seed_ids: Ids | Prediction,
     config: SamplingConfig,
     *,
@@ -100,7 +100,7 @@ def generate(  # noqa: PLR0913
 
 
 def write_sample(  # noqa: PLR0913
-    model: LanguageModel | Predictor,
+    model: AnyLanguageModel | Predictor,
     seed_ids: Ids | Prediction,
     config: SamplingConfig,
     controls: Controls,
@@ -120,7 +120,7 @@ def write_sample(  # noqa: PLR0913
 
 
 def write_samples(  # noqa: PLR0913
-    model: LanguageModel | Predictor,
+    model: AnyLanguageModel | Predictor,
     seed_ids: Ids | Prediction,
     config: SamplingConfig,
     *,
@@ -169,7 +169,7 @@ class SamplingRun:
     @classmethod
     def of(
         cls,
-        model: LanguageModel | Predictor,
+        model: AnyLanguageModel | Predictor,
         seed_ids: Ids | Prediction,
         config: SamplingConfig,
         random_seed: int | Randomness,

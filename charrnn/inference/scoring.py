@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.inference.mixture import AnyLanguageModel
+from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import sliding_windows
 

@@ -140,7 +140,7 @@ def _ngrams(model: Model) -> dict[str, Any] | None:
     return {
         "order": ngram.order,
         "entries": ngram.entries,
-        "weight": ngram.weight,
+        "weight": float(ngram.weights.mean()),
         "val_loss": ngram.val_loss,
     }
 

@@ -25,7 +25,7 @@ from charrnn.config import Config
 from charrnn.models.prepared import Prepared, prepare
 from charrnn.models.runs import with_workers
 from charrnn.models.start import choose_start
-from charrnn.ngrams.absolute import ngram_nats
+from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count
 from charrnn.text.corpus import Corpus
@@ -167,7 +167,9 @@ def ngrams_of(ready: Prepared) -> float:
         train_ids, val_ids = (
             split_lines(train_ids, SHARE_OUT, 0) if data.lines else split(train_ids, SHARE_OUT)
         )
-    return ngram_nats(_from_all_over(train_ids), val_ids, len(ready.corpus.vocabulary))
+    ngrams = build_ngrams(_from_all_over(train_ids), len(ready.corpus.vocabulary), 5)
+    p, _, _ = ngrams.score(ngrams.start(1), val_ids[:-1, None], val_ids[1:, None])
+    return -float(np.log(p).mean())
 
 
 def _from_all_over(ids: Ids) -> Ids:

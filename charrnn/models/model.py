@@ -26,7 +26,6 @@ from charrnn.inference.line_scoring import (
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.inference.predictor import as_predictor
 from charrnn.inference.sampling import generate, start_ids, write_sample
 from charrnn.inference.scoring import Score, score, total
@@ -34,8 +33,9 @@ from charrnn.inference.xray.parts import Place, require_part
 from charrnn.inference.xray.trace import Request, joined
 from charrnn.inference.xray.tracer import Tracer
 from charrnn.inference.xray.xray import Xray
-from charrnn.models.ngram import NGrams
 from charrnn.models.stored import stored, taken
+from charrnn.ngrams.kneser_ney import NGrams
+from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
 from charrnn.nn.ensemble import separate_members
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
@@ -110,10 +110,10 @@ class Model(Checkpoint):
     def distribution(self) -> AnyLanguageModel:
         """Return what predicts the next character: the network, mixed with n-grams if it has any.
 
-        Everything that samples or scores uses this; see ``inference.mixture``.
+        Everything that samples or scores uses this; see ``ngrams.mixture``.
         """
         network = self.network()
-        return network if self.ngram is None else self.ngram.mixed_with(network)
+        return network if self.ngram is None else Mixture(network, self.ngram)
 
     @cached_property
     def _distribution(self) -> AnyLanguageModel:
@@ -123,7 +123,10 @@ class Model(Checkpoint):
         """Return a hash of all that determines the predictions: weights, characters, cell."""
         model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
         found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        for name, array in {**self.weights, **(self.ngram.arrays() if self.ngram else {})}.items():
+        for name, array in {
+            **self.weights,
+            **(self.ngram.to_arrays() if self.ngram else {}),
+        }.items():
             found.update(name.encode())
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()

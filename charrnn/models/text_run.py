@@ -7,7 +7,6 @@ from typing import Self
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
-from charrnn.models.ngram import NGrams
 from charrnn.models.prepared import fitted, flat_lines, prepare, split_corpus
 from charrnn.models.runs import (
     NOTHING,
@@ -18,7 +17,8 @@ from charrnn.models.runs import (
 )
 from charrnn.models.start import HELPS, Start
 from charrnn.models.transfer import transfer_weights
-from charrnn.ngrams.kneser_ney import build_tree
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
+from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.text.corpus import Corpus
 from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.vocabulary import Ids, escape
@@ -148,11 +148,17 @@ class TextRun(Run):
         )
 
     def finish(self) -> None:
-        """See ``Run.finish``: fit the weights of the n-grams to the held-out text."""
-        if self.ngram is not None and len(self.val_ids) > 1:
-            network = self.checkpoint().network()
-            line_break = _line_break(self.config, self.corpus)
-            self.ngram = self.ngram.fitted(network, self.val_ids, line_break)
+        """See ``Run.finish``: fit the weight of the network beside the n-grams."""
+        if self.ngram is None:
+            return
+        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
+        V, line_break = len(self.vocabulary), _line_break(self.config, self.corpus)
+        parts, held_out = [(self.ngram, self.val_ids)], len(self.val_ids) > 1
+        if not held_out:
+            train_ids, order = self.objective.train_ids, self.config.data.ngram
+            parts = list(leave_out(train_ids, V, order, line_break))
+        weights, loss = Mixture.fit(self.checkpoint().network(), parts, line_break)
+        self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
 
 
 def _text_memory(config: Config, corpus: Corpus) -> None:
@@ -170,7 +176,7 @@ def _ngrams(config: Config, corpus: Corpus, train_ids: Ids) -> NGrams | None:
     if not config.data.ngram:
         return None
     V, line_break = len(corpus.vocabulary), _line_break(config, corpus)
-    return NGrams(build_tree(train_ids, V, config.data.ngram, line_break=line_break))
+    return build_ngrams(train_ids, V, config.data.ngram, line_break=line_break)
 
 
 def _seen(config: Config, corpus: Corpus) -> Bits | None:

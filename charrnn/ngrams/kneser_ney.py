@@ -1,145 +1,308 @@
-"""Interpolated modified Kneser-Ney smoothing (Kneser & Ney 1995; Chen & Goodman 1999).
+"""Interpolated Kneser-Ney smoothing (Kneser & Ney 1995), and prediction with it.
 
-The probability of a character c after a context h, a few characters, is
+The probability of a character c after a context h, the last few characters, is
 
     p(c | h) = alpha(h, c) + gamma(h) p(c | h')        p(c | nothing) = alpha(c) + gamma / V
 
 where h' is h without its first character, and
 
-    alpha(h, c) = (a(hc) - D(a(hc))) / sum_x a(hx)     gamma(h) = 1 - sum_x alpha(h, x)
+    alpha(h, c) = (a(hc) - D) / sum_x a(hx)        gamma(h) = 1 - sum_x alpha(h, x)
 
-a(hc) is how often hc occurs, if it has the full length. If it is shorter, a(hc) is the number of
-different characters before it: what occurs after one context only says little about others. An
-n-gram that never has a character before it, at the beginning of a text or line, keeps its count.
+a(hc) is the number of different characters before hc or, if there are none as for the longest
+n-grams and the first of a line, how often it occurs. Beside a network, one discount D is no worse
+than the three of modified Kneser-Ney for each length (``benchmarks/QUALITY.md``).
 
-The discount D of counts 1, 2 and from 3 on is estimated for each length, from the number n_i of
-n-grams with count i:
+The alphas of n-grams that are not in the table are left to the shorter contexts.
 
-    Y = n_1 / (n_1 + 2 n_2)        D_i = i - (i + 1) Y n_(i+1) / n_i
-
-Pruning takes alpha(h, c) out. Its share then goes to gamma(h), so that the probabilities still add
-up to 1, and c is predicted with q(c | h) = (gamma(h) + alpha(h, c)) p(c | h'). What that costs in a
-text like this one is
-
-    count(h) p(c | h) log(p(c | h) / q(c | h))
-
-and the cheapest go. (Stolcke 1998 also counts what the other characters win. Where many entries go
-at once that promises too much, and it is 0.003 nats worse on tiny Shakespeare.)
+    ngrams = build_ngrams(ids, vocab_size, order=7)
+    contexts = ngrams.start(B)                        # of B texts: the last n - 1 ids of each
+    contexts = ngrams.feed(contexts, ids)             # after one more character of each, (B,)
+    p = ngrams.predict(contexts)[:, :vocab_size]      # (B, V)
 """
 
-from typing import NamedTuple
+from bisect import bisect_left
+from copy import copy
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.ngrams.counting import Indices, Level, count_ngrams, digit_bits, last_characters
-from charrnn.ngrams.tree import Tree
+from charrnn.config import MAX_NGRAM
+from charrnn.ngrams.count import KEY_BITS, MAX_ENTRIES, Keys, count_ngrams, digit_bits, low_digits
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
+Indices = NDArray[np.intp]
+AnyIds = NDArray[np.integer[Any]]
+Arrays = dict[str, NDArray[Any]]
 
-# 600,000 entries are 2.4 MB in a checkpoint.
-MAX_ENTRIES = 600_000
+DISCOUNT = 0.8
 
-# Discounts of counts 1, 2 and from 3 on where too few n-grams occur once or twice to estimate them.
-FALLBACK = (0.5, 1.0, 1.5)
+# Contexts fall into so many groups by gamma. The weight of a network before it is fitted.
+GROUPS, DEFAULT_WEIGHT = 10, 0.7
+
+# The arrays of a file, and their types.
+UNSIGNED = ("uint8", "uint16", "uint32")
+TYPES: dict[str, tuple[str, ...]] = {
+    "characters": UNSIGNED,
+    "children": UNSIGNED,
+    "alphas": ("float16",),
+    "weights": ("float64",),
+    "loss": ("float64",),
+}
+
+# Bounds of the predictions that are kept after short contexts: contexts, and probabilities.
+MAX_CONTEXTS, MAX_KEPT = 1 << 21, 1 << 20
 
 
-class _Smoothed(NamedTuple):
-    """The n-grams of one length, (E,) each.
+class NGrams:
+    """The n-grams of a text with their smoothed probabilities.
 
-    alpha   see above
-    cost    of taking them out, in nats over the whole text
+    keys         sorted, the empty n-gram first, (E + 1,); see ``count``. With an n-gram stand those
+                 that it begins with
+    alphas       (E + 1,)
+    vocab_size   number of characters V
+    weights      of a network beside it, for each group of contexts, (GROUPS,); see ``mixture``
+    val_loss     of the mixture on held-out text in nats per character; None: nothing is held out
+
+    Attributes: ``entries``, the number of n-grams E; ``order``, the largest n.
+
+    The state of a text is its context: the key of the last n - 1 characters, with the digit V + 1
+    for each that is before its beginning.
     """
 
-    alpha: Floats
-    cost: Floats
+    def __init__(
+        self,
+        keys: Keys,
+        alphas: Halves,
+        vocab_size: int,
+        weights: NDArray[np.float64] | None = None,
+        val_loss: float | None = None,
+    ) -> None:
+        self.vocab_size, self.entries = vocab_size, len(keys) - 1
+        self.weights = np.full(GROUPS, DEFAULT_WEIGHT) if weights is None else weights
+        self.val_loss = val_loss
+        self._bits, self._last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
+        self.order = len(_levels(keys, vocab_size)) - 1
+        parents = keys.searchsorted(keys[1:] >> self._bits)
+        sums = np.bincount(parents, alphas[1:].astype(np.float64), len(keys))
+        # The last entry, without an alpha or children, stands for all n-grams that are not there.
+        self._keys = np.append(keys, ~np.uint64(0))
+        self._alphas = np.append(alphas, np.float16(0)).astype(np.float32)
+        self._gammas = np.append(1 - sums, 1).astype(np.float32)
+        self._characters = (self._keys & self._last).astype(np.intp) - 1
+        # Entries begins[i] to begins[i + 1] have entry i as their context.
+        begins = parents.searchsorted(np.arange(len(keys) + 2)) + 1
+        self._begins = begins.astype(np.int32)
+        masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
+        self._masks = np.array(masks, np.uint64)
+        self._mask_list = self._masks.tolist()
+
+    def start(self, count: int) -> Keys:
+        """Return the contexts of texts that have not begun, (count,)."""
+        contexts, nothing = np.zeros(count, np.uint64), np.full(count, self.vocab_size)
+        for _ in range(self.order - 1):
+            contexts = self.feed(contexts, nothing)
+        return contexts
+
+    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
+        """Return the contexts after one more character of each text, ids (B,)."""
+        after: Keys = (contexts << self._bits | ids.astype(np.uint64) + 1) & self._masks[-2]
+        return after
+
+    def predict(self, contexts: Keys) -> Floats:
+        """Return p of all characters after contexts (B,), and a gamma: (B, V + 1).
+
+        gamma is that of the longest suffix of each context that is a context in the table.
+        """
+        if len(contexts) == 1:
+            return self._predict_one(int(contexts[0]))
+        length, rows, kept = self._short
+        short = rows.take((contexts & self._masks[length]).astype(np.intp))
+        p: Floats = kept.take(short, axis=0)
+        at = self._find(contexts[:, None] & self._masks[-2:length:-1])  # the longest first
+        B, K = at.shape
+        gammas = np.append(self._gammas[at], p[:, -1:], axis=1)
+        nearest = gammas[np.arange(B), (gammas < 1).argmax(axis=1)]
+        left = np.ones((B, K + 1), np.float32)  # to each suffix by the longer ones
+        np.multiply.accumulate(gammas[:, :K], axis=1, out=left[:, 1:])
+        p *= left[:, K:]
+        begins, ends = self._begins[at].ravel(), self._begins[at + 1].ravel()
+        sizes = ends - begins
+        entries = (ends - sizes.cumsum()).repeat(sizes)
+        entries += np.arange(len(entries))
+        places = np.arange(0, p.size, p.shape[1]).repeat(K).repeat(sizes)
+        places += self._characters.take(entries)
+        alphas = self._alphas.take(entries)
+        alphas *= left[:, :K].ravel().repeat(sizes)
+        np.add.at(p.ravel(), places, alphas)
+        p[:, -1] = nearest
+        return p
+
+    def _predict_one(self, context: int) -> Floats:
+        """Do what ``predict`` does, to the same last bit but faster."""
+        length, rows, kept = self._short
+        keys, begins, masks = self._keys.data, self._begins.data, self._mask_list
+        p: Floats = kept[rows.item(context & masks[length]), None]
+        left, nearest = np.float32(1), p[0, -1]
+        found: list[tuple[int, int, np.float32]] = []
+        for mask in masks[-2:length:-1]:
+            key = context & mask
+            at = bisect_left(keys, key)
+            begin, end = begins[at], begins[at + 1]
+            if begin < end and keys[at] == key:
+                gamma = self._gammas[at]
+                nearest = nearest if found else gamma
+                found.append((begin, end, left))
+                left = left * gamma
+        p = p * left
+        row = p[0]
+        for begin, end, share in found:
+            row[self._characters[begin:end]] += self._alphas[begin:end] * share
+        row[-1] = nearest
+        return p
+
+    def score(self, contexts: Keys, inputs: AnyIds, targets: AnyIds) -> tuple[Floats, Floats, Keys]:
+        """Return p of each target (T, B), the gammas of ``predict`` (T, B) and the contexts after.
+
+        contexts   before the first input, (B,)
+        inputs     (T, B)
+        targets    (T, B); targets[t] follows inputs[t] and is inputs[t + 1]
+        """
+        packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
+        p = np.full(inputs.shape, 1 / self.vocab_size, np.float32)
+        at, nearest = np.zeros(packed.shape, np.intp), np.ones_like(p)
+        for mask in self._masks[1:]:
+            gammas = self._gammas[at[:-1]]
+            nearest = np.where(gammas < 1, gammas, nearest)
+            at = self._find(packed & mask)
+            p = self._alphas[at[1:]] + gammas * p
+        return p, nearest, packed[-2] & self._masks[-2]
+
+    def with_weights(self, weights: NDArray[np.float64], val_loss: float | None) -> "NGrams":
+        """Return the same n-grams with other weights."""
+        other = copy(self)
+        other.weights, other.val_loss = weights, val_loss
+        return other
+
+    def to_arrays(self) -> Arrays:
+        """Return the arrays of a file.
+
+        characters   the last character of each n-gram, (E,)
+        children     number of n-grams of which the empty one, and each, is the context, (E + 1,)
+        alphas       (E,)
+        weights      (GROUPS,)
+        loss         (1,), if there is one
+        """
+        small = np.min_scalar_type(self.vocab_size)
+        arrays: Arrays = {
+            "characters": self._characters[1:-1].astype(small),
+            "children": np.diff(self._begins)[:-1].astype(small),
+            "alphas": self._alphas[1:-1].astype(np.float16),
+            "weights": self.weights,
+        }
+        return arrays if self.val_loss is None else arrays | {"loss": np.array([self.val_loss])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, vocab_size: int) -> "NGrams":
+        """Make n-grams from the arrays of a file.
+
+        Raises ValueError for arrays that ``to_arrays`` does not return.
+        """
+        given: Arrays = {"loss": np.zeros(1), **arrays}
+        types = {name: array.dtype.name for name, array in given.items() if array.ndim == 1}
+        if types.keys() != TYPES.keys() or any(types[name] not in TYPES[name] for name in types):
+            raise ValueError("arrays of the n-grams are missing, unexpected or of the wrong type")
+        characters, children, alphas, weights, loss = (given[name] for name in TYPES)
+        E, bits = len(characters), np.uint64(digit_bits(vocab_size))
+        sizes = (len(children) - 1, len(alphas), len(weights), len(loss))
+        if not E or sizes != (E, E, GROUPS, 1):
+            raise ValueError("the n-grams do not have the right shapes")
+        ends = np.cumsum(children, dtype=np.int64)
+        if int(characters.max()) >= vocab_size or ends[-1] != E:
+            raise ValueError("the n-grams have characters or contexts that do not exist")
+        digits = characters.astype(np.uint64) + np.uint64(1)
+        parents = np.arange(E + 1).repeat(children)
+        keys, begin, end, order = np.zeros(E + 1, np.uint64), 0, int(ends[0]), 0
+        while begin < end and order < min(MAX_NGRAM, KEY_BITS // int(bits)):
+            keys[begin + 1 : end + 1] = keys[parents[begin:end]] << bits | digits[begin:end]
+            begin, end, order = end, int(ends[end]), order + 1
+        if begin < end or (keys[1:] <= keys[:-1]).any():
+            raise ValueError("the n-grams are too long or not in order")
+        alphas = np.append(np.float16(0), alphas)
+        ngrams = cls(
+            keys, alphas, vocab_size, weights, float(loss[0]) if "loss" in arrays else None
+        )
+        shares = (alphas, ngrams._gammas, weights)
+        if not all(((share >= 0) & (share <= 1)).all() for share in shares):
+            raise ValueError("the n-grams have shares that are not probabilities")
+        return ngrams
+
+    @cached_property
+    def _short(self) -> tuple[int, NDArray[np.int32], Floats]:
+        """Predictions after short contexts, which come again and again.
+
+        Returns their length, the longest suffix in the table of each, and what ``predict`` returns
+        after each of these, which are the first entries.
+        """
+        V, shift = self.vocab_size, int(self._bits)
+        rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0
+        before = np.append(np.full(V, 1 / V, np.float32), np.float32(1))[None]
+        for level in _levels(self._keys[:-1], V):
+            gammas = self._gammas[level]
+            kept = np.concatenate([kept, before * gammas[:, None]])
+            kept[level, V] = np.where(gammas < 1, gammas, before[:, V])
+            begins = self._begins[level.start : level.stop + 1]
+            entries = slice(begins[0], begins[-1])
+            contexts = np.arange(level.start, level.stop).repeat(np.diff(begins))
+            kept[contexts, self._characters[entries]] += self._alphas[entries]
+            fits = len(rows) << shift <= MAX_CONTEXTS and entries.stop * (V + 1) <= MAX_KEPT
+            if length == self.order - 1 or not fits:
+                break
+            keys = self._keys[entries].astype(np.intp)
+            before = kept[rows[keys & len(rows) - 1]]
+            rows, length = np.tile(rows, 1 << shift), length + 1
+            rows[keys] = np.arange(entries.start, entries.stop)
+        return length, rows, kept
+
+    def _find(self, keys: Keys) -> Indices:
+        """Return the entry of each n-gram; the last one for those that are not in the table."""
+        at = self._keys.searchsorted(keys)
+        return np.where(self._keys[at] == keys, at, len(self._keys) - 1)
+
+    def _pack(self, contexts: Keys, ids: AnyIds) -> Keys:
+        """Return the n-gram of full length that ends with each id (T, B), after contexts (B,)."""
+        n, T = self.order, len(ids)
+        shifts = np.arange(n - 1, dtype=np.uint64)[::-1, None] * self._bits
+        digits = np.concatenate([contexts >> shifts & self._last, ids.astype(np.uint64) + 1])
+        packed = digits[:T]
+        for at in range(1, n):
+            packed = packed << self._bits | digits[at : at + T]
+        return packed
 
 
-def build_tree(
+def build_ngrams(
     ids: Ids,
     vocab_size: int,
     order: int,
     *,
     line_break: int | None = None,
-    most: int = MAX_ENTRIES,
-) -> Tree:
-    """Return the n-grams of a text with their smoothed and pruned probabilities.
-
-    ids          the text, (N,), at least one character
-    vocab_size   number of characters V
-    order        the largest n
-    line_break   id of the line break, if the text is one of flat lines; see ``count_ngrams``
-    most         about how many n-grams to keep beside the single characters
-    """
-    levels = count_ngrams(ids, vocab_size, order, line_break)
-    smoothed = _smooth(levels, vocab_size)
-    kept = _kept(levels, [part.cost for part in smoothed], most)
-    bits = digit_bits(vocab_size)
-    characters, children, alphas = [], [], []
-    places, count = np.zeros(1, np.int64), 1  # of what is kept one level below, and how many
-    for level, part, keep in zip(levels, smoothed, kept, strict=True):
-        children.append(np.bincount(places[level.parents[keep]], minlength=count))
-        characters.append(last_characters(level, bits)[keep])
-        alphas.append(part.alpha[keep])
-        places, count = np.cumsum(keep) - 1, int(keep.sum())
-    children.append(np.zeros(count, np.int64))
-    return Tree(
-        np.concatenate(characters),
-        np.concatenate(children),
-        _rounded_down(np.concatenate(alphas)),
-        vocab_size,
-    )
+    max_entries: int = MAX_ENTRIES,
+) -> NGrams:
+    """Count and smooth the n-grams of a text; the arguments are those of ``count_ngrams``."""
+    counts = count_ngrams(ids, vocab_size, order, line_break=line_break, max_entries=max_entries)
+    alphas = np.maximum(counts.adjusted - DISCOUNT, 0) / np.maximum(counts.totals, 1)
+    # Rounded down to half precision, so that no sum exceeds 1.
+    half = alphas.astype(np.float16)
+    half = np.where(half > alphas, np.nextafter(half, np.float16(0)), half)
+    return NGrams(counts.keys, half, vocab_size)
 
 
-def _rounded_down(values: Floats) -> NDArray[np.float16]:
-    """Return the values in half precision, none larger than before: so that no sum exceeds 1."""
-    half = values.astype(np.float16)
-    return np.where(half > values, np.nextafter(half, np.float16(0)), half)
-
-
-def discounts(counts: Indices) -> Floats:
-    """Return the discounts of counts 0, 1, 2 and from 3 on, (4,), of n-grams with these counts."""
-    n = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
-    if not n[:3].all():
-        return np.array([0.0, *FALLBACK])
-    share = n[0] / (n[0] + 2 * n[1])
-    found = [i - (i + 1) * share * n[i] / n[i - 1] for i in (1, 2, 3)]
-    # A discount of nothing would leave nothing for the unseen; one of all, nothing for the seen.
-    sound = all(0 < discount < i for i, discount in enumerate(found, 1))
-    return np.array([0.0, *(found if sound else FALLBACK)])
-
-
-def _smooth(levels: list[Level], vocab_size: int) -> list[_Smoothed]:
-    """Return the probabilities of all levels, the shortest first."""
-    smoothed: list[_Smoothed] = []
-    p_below, context_counts = np.array([1 / vocab_size]), levels[0].counts.sum(keepdims=True)
-    for number, level in enumerate(levels):
-        adjusted = level.counts
-        if number + 1 < len(levels):
-            before = np.bincount(levels[number + 1].suffixes, minlength=len(level.counts))
-            adjusted = np.where(before > 0, before, level.counts)
-        totals = np.bincount(level.parents, adjusted, len(context_counts))[level.parents]
-        alpha = (adjusted - discounts(adjusted)[np.minimum(adjusted, 3)]) / totals
-        gamma = 1 - np.bincount(level.parents, alpha, len(context_counts))[level.parents]
-        shorter = p_below[level.suffixes]
-        p = alpha + gamma * shorter
-        cost = context_counts[level.parents] * p * np.log(p / ((gamma + alpha) * shorter))
-        smoothed.append(_Smoothed(alpha, cost))
-        p_below, context_counts = p, level.counts
-    return smoothed
-
-
-def _kept(levels: list[Level], costs: list[Floats], most: int) -> list[NDArray[np.bool_]]:
-    """Return which n-grams of each level are kept: all single characters, and the dearest others.
-
-    An n-gram is as dear as any that begins with it, for which it is the way.
-    """
-    worth = [cost.copy() for cost in costs]
-    for level, above, below in zip(levels[:0:-1], worth[:0:-1], worth[-2::-1], strict=True):
-        np.maximum.at(below, level.parents, above)
-    longer = np.concatenate([np.empty(0), *worth[1:]])
-    least = -np.inf
-    if len(longer) > most:
-        least = np.partition(longer, len(longer) - most)[len(longer) - most] if most else np.inf
-    return [np.ones(len(worth[0]), bool), *(part >= least for part in worth[1:])]
+def _levels(keys: Keys, vocab_size: int) -> list[slice]:
+    """Return where the n-grams of each length are among sorted keys, the empty one first."""
+    length = -(-int(keys[-1]).bit_length() // digit_bits(vocab_size))
+    masks = np.array([low_digits(n, vocab_size) for n in range(length + 1)], np.uint64)
+    ends = keys.searchsorted(masks, "right").tolist()
+    return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -3,7 +3,6 @@
 import json
 import math
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,10 +18,7 @@ from charrnn.models.prepared import prepare
 from charrnn.models.runs import NOTHING
 from charrnn.models.start import choose_start
 from charrnn.models.text_run import TextRun
-from charrnn.ngrams import absolute as ngrams
-from charrnn.ngrams.absolute import ngram_nats
 from charrnn.text.corpus import Corpus, read_corpus
-from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import budget
 from charrnn.training.next_character import NextCharacter
@@ -178,37 +174,3 @@ def test_the_numbers_are_those_that_fit_the_runs() -> None:
         assert len(errors) > 20
         assert np.mean(np.abs(errors) <= law.error) >= 0.8
         assert abs(np.mean(errors)) < 0.02
-
-
-def naive_nats(seen: str, unseen: str, size: int) -> float:
-    """Return what ``ngram_nats`` does, character by character."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for at, char in enumerate(seen):
-        for order in range(min(at, ngrams.LONGEST_CONTEXT) + 1):
-            counts[seen[at - order : at]][char] += 1
-    total = 0.0
-    for at, char in enumerate(unseen):
-        p = 1 / size
-        for order in range(min(at, ngrams.LONGEST_CONTEXT) + 1):
-            after = counts.get(unseen[at - order : at])
-            if after:
-                n, d = sum(after.values()), ngrams.DISCOUNT
-                p = (max(after[char] - d, 0) + d * len(after) * p) / n
-        total -= math.log(p)
-    return total / len(unseen)
-
-
-@pytest.mark.parametrize("text", ["harbour", "moulin", "towns"])
-def test_ngrams_leave_what_a_count_by_hand_leaves(text: str) -> None:
-    corpus = read_corpus([str(ROOT / "corpora" / f"{text}.txt")])
-    seen, unseen = split(corpus.ids[:4000], 0.1)
-    decode, size = corpus.vocabulary.decode, len(corpus.vocabulary)
-    by_hand = naive_nats(decode(seen), decode(unseen), size)
-    assert ngram_nats(seen, unseen, size) == pytest.approx(by_hand, rel=1e-9)
-
-
-def test_ngrams_know_nothing_of_noise_and_all_of_a_copy() -> None:
-    noise = np.random.default_rng(0).integers(0, 8, 20_000).astype(np.uint8)
-    assert ngram_nats(noise, noise[:500][::-1], 8) == pytest.approx(math.log(8), rel=0.15)
-    turns = (np.arange(20_000) % 7).astype(np.uint8)
-    assert ngram_nats(turns, turns[:500], 7) < 0.05

@@ -1,6 +1,5 @@
-"""The table says what the equations say, and what another program makes of the same text."""
+"""The n-grams say what the equations say, however they are asked, and broken ones are refused."""
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -9,57 +8,59 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.ngrams import counting
-from charrnn.ngrams.counting import count_ngrams
-from charrnn.ngrams.cursor import OneCursor
-from charrnn.ngrams.kneser_ney import build_tree, discounts
-from charrnn.ngrams.table import NGramTable
+from charrnn.ngrams import count, kneser_ney
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.text.lines import as_lines
 from tests.ngrams.oracle import Oracle
 from tests.support import ROOT
 
 MOULIN = (ROOT / "corpora/moulin.txt").read_text(encoding="utf-8")
-GOLDEN = json.loads((ROOT / "tests/golden/kneser_ney.json").read_text(encoding="utf-8"))
+CHARACTERS = sorted(set(MOULIN))
+V = len(CHARACTERS)
+IDS: Any = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 
 
-def table(ids: Any, V: int = 4, order: int = 4, **settings: Any) -> NGramTable:
-    return NGramTable(build_tree(np.array(ids, np.uint8), V, order, **settings))
+def read(ngrams: NGrams, texts: Any) -> Any:
+    """Return the contexts after texts of ids (T, B)."""
+    contexts = ngrams.start(np.shape(texts)[1])
+    for ids in np.array(texts, np.int64):
+        contexts = ngrams.feed(contexts, ids)
+    return contexts
 
 
-def node(found: NGramTable, context: Any) -> Any:
-    """Return the node of a context, (1,)."""
-    start = found.start(1)
-    return found.read(start, np.array(context, np.int64)[:, None])[-1] if len(context) else start
-
-
-def all_p(found: NGramTable, context: Any) -> Any:
-    cursor = OneCursor(found.rows)
-    cursor.start(node(found, context))
-    return cursor.p(np.float32(1))
+def all_p(ngrams: NGrams, context: Any) -> Any:
+    """Return p of all characters after a context."""
+    ids = np.array(context, np.int64).reshape(-1, 1)
+    return ngrams.predict(read(ngrams, ids))[0, :-1]
 
 
 @settings(max_examples=60, deadline=None)
 @given(text=texts, context=st.lists(st.integers(0, 3), max_size=6), order=st.integers(1, 6))
-def test_table_agrees_with_the_equations(text: list[int], context: list[int], order: int) -> None:
-    oracle = Oracle([text], 4, order)
+def test_the_table_says_what_the_equations_say(
+    text: list[int], context: list[int], order: int
+) -> None:
+    oracle, ngrams = Oracle([text], 4, order), build_ngrams(np.array(text, np.uint8), 4, order)
     expected = [oracle.p(tuple(context), c) for c in range(4)]
-    np.testing.assert_allclose(all_p(table(text, order=order), context), expected, atol=2e-3)
+    np.testing.assert_allclose(all_p(ngrams, context), expected, atol=2e-3)
+    h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
+    while oracle.gamma(h) == 1:
+        h = h[1:]
+    gamma = ngrams.predict(read(ngrams, np.array(context, int).reshape(-1, 1)))[0, -1]
+    assert gamma == pytest.approx(oracle.gamma(h), abs=2e-3)
 
 
 @settings(max_examples=40, deadline=None)
 @given(text=texts, context=st.lists(st.integers(0, 3), max_size=3))
 def test_lines_begin_and_end_at_their_breaks(text: list[int], context: list[int]) -> None:
     flat = as_lines(np.array([1, *text], np.uint8), 0)
-    breaks = np.flatnonzero(flat == 0)
-    lines = [flat[a : b + 1].tolist() for a, b in pairwise(breaks)]
-    oracle = Oracle(lines, 4, 4)
+    lines = [flat[a : b + 1].tolist() for a, b in pairwise(np.flatnonzero(flat == 0))]
     # Every line break but the first and last is the end of a line and the beginning of another.
-    found = table(flat, line_break=0)
+    oracle, ngrams = Oracle(lines, 4, 4), build_ngrams(flat, 4, 4, line_break=0)
     context = [0, *(c for c in context if c)]
     expected = [oracle.p(tuple(context), c) for c in range(4)]
-    np.testing.assert_allclose(all_p(found, context), expected, atol=2e-3)
+    np.testing.assert_allclose(all_p(ngrams, context), expected, atol=2e-3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,77 +70,116 @@ def test_lines_begin_and_end_at_their_breaks(text: list[int], context: list[int]
     most=st.integers(0, 40),
     order=st.integers(1, 6),
 )
-def test_probabilities_add_up_to_1_after_every_context_however_much_is_pruned(
+def test_probabilities_add_up_to_1_however_much_is_pruned_and_a_file_keeps_them(
     text: list[int], context: list[int], most: int, order: int
 ) -> None:
-    found = table(text, V=5, order=order, most=most)
-    found.tree.check()
-    p = all_p(found, context)
+    ngrams = build_ngrams(np.array(text, np.uint8), 5, order, max_entries=most)
+    assert ngrams.entries <= most + len(set(text))
+    p = all_p(ngrams, context)
     assert p.sum() == pytest.approx(1, abs=1e-5)
     assert (p > 0).all()  # also of character 4, which the text does not have
-
-
-def test_table_agrees_with_another_program() -> None:
-    text = MOULIN[:8000]
-    characters = sorted(set(text))
-    ids = np.array([characters.index(c) for c in text], np.uint8)
-    found = table(ids, len(characters), 3)
-    ratios = []
-    for trigram, log10 in GOLDEN["log10"].items():
-        *context, last = (characters.index(c) for c in trigram)
-        p = found.probabilities(node(found, context), np.array([last]))[0]
-        ratios.append(p / 10**log10)
-    # It counts the border of the text as a word, which changes its discounts a little.
-    np.testing.assert_allclose(ratios, 1, atol=0.04)
-    assert np.median(ratios) == pytest.approx(1, abs=0.005)
-    levels = count_ngrams(ids, len(characters), 3)
-    before = np.bincount(levels[2].suffixes, minlength=len(levels[1].counts))
-    for length, counts in (("2", before), ("3", levels[2].counts)):
-        np.testing.assert_allclose(discounts(counts)[1:], GOLDEN["discounts"][length], rtol=0.012)
+    again = NGrams.from_arrays(ngrams.to_arrays(), 5)
+    assert again.order == ngrams.order
+    np.testing.assert_array_equal(all_p(again, context), p)
 
 
 def test_a_text_worked_out_by_hand() -> None:
     # abab: pairs ab 2, ba 1. Before a stands b; before b stands a: both unigrams count 1.
-    found = table([0, 1, 0, 1], V=2, order=2)
-    # Unigrams: too few counts to estimate a discount, so 0.5 of each 1: alpha 0.25, left 0.5.
-    np.testing.assert_allclose(all_p(found, []), [0.25 + 0.5 / 2] * 2)
-    # After a: b was there twice, less 1, of 2: alpha 0.5, and 0.5 is left for (0.5, 0.5).
-    np.testing.assert_allclose(all_p(found, [0]), [0.25, 0.75])
-    # After b: a was there once, less 0.5: alpha 0.5.
-    np.testing.assert_allclose(all_p(found, [1]), [0.75, 0.25])
+    ngrams = build_ngrams(np.array([0, 1, 0, 1], np.uint8), 2, 2)
+    np.testing.assert_allclose(all_p(ngrams, []), [0.1 + 0.8 / 2] * 2, atol=1e-3)
+    # After a: b was there twice, less 0.8, of 2: alpha 0.6, and 0.4 is left for (0.5, 0.5).
+    np.testing.assert_allclose(all_p(ngrams, [0]), [0.2, 0.8], atol=1e-3)
+    # After b: a was there once, less 0.8: alpha 0.2.
+    np.testing.assert_allclose(all_p(ngrams, [1]), [0.6, 0.4], atol=1e-3)
+
+
+# Predictions are kept after no context but the empty one; after some; after as many as have room.
+@pytest.mark.parametrize("kept", [0, 2000 * V, 10**9])
+def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    monkeypatch.setattr(kneser_ney, "MAX_KEPT", kept)
+    ngrams = build_ngrams(IDS[:20_000], V, 6, max_entries=15_000)
+    inputs, targets = (IDS[at : at + 600].reshape(6, -1).T for at in (20_000, 20_001))
+    p, gammas, after = ngrams.score(ngrams.start(6), inputs, targets)
+    contexts, columns = ngrams.start(6), np.arange(6)
+    for step, (ids, following) in enumerate(zip(inputs, targets, strict=True)):
+        contexts = ngrams.feed(contexts, ids)
+        together = ngrams.predict(contexts)
+        alone = [ngrams.predict(contexts[at : at + 1])[0] for at in range(6)]
+        np.testing.assert_array_equal(together, alone)
+        np.testing.assert_allclose(together[columns, following], p[step], rtol=1e-5)
+        np.testing.assert_array_equal(together[:, -1], gammas[step])
+    np.testing.assert_array_equal(after, contexts)
+    first, _, state = ngrams.score(ngrams.start(6), inputs[:37], targets[:37])
+    rest, _, _ = ngrams.score(state, inputs[37:], targets[37:])
+    np.testing.assert_array_equal(np.concatenate([first, rest]), p)
 
 
 def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
-    characters = sorted(set(MOULIN))
-    ids = np.array([characters.index(c) for c in MOULIN], np.uint8)
-    train, judged = ids[:28_000], ids[28_000:, None].astype(np.int64)
+    train, judged = IDS[:28_000], IDS[28_000:, None]
 
     def nats(most: int) -> tuple[int, float]:
-        found = table(train, len(characters), 7, most=most)
-        nodes = found.read(found.start(1), judged[:-1])
-        return found.tree.entries, -float(np.log(found.probabilities(nodes, judged[1:])).mean())
+        ngrams = build_ngrams(train, V, 7, max_entries=most)
+        p, _, _ = ngrams.score(ngrams.start(1), judged[:-1], judged[1:])
+        return ngrams.entries, -float(np.log(p).mean())
 
-    (every, whole), (few, pruned) = nats(10**9), nats(40_000)
+    (every, complete), (few, pruned) = nats(10**9), nats(40_000)
     assert every > 60_000
-    assert 40_000 <= few <= 40_000 + 100 + len(characters)
-    assert whole < pruned < whole + 0.02
+    assert few == 40_000 + len(set(train.tolist()))
+    assert abs(pruned - complete) < 0.02
 
 
 def test_a_long_text_is_counted_in_passages_from_all_over_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counting, "MAX_COUNTED", 640)
-    ids = np.arange(4000) // 1000
-    found = counting.sampled(ids.astype(np.uint8))
-    assert len(found) == 640
-    assert np.bincount(found).min() >= 150
+    monkeypatch.setattr(count, "MAX_COUNTED", 640)
+    counts = count.count_ngrams((np.arange(4000) // 1000).astype(np.uint8), 4, 1)
+    assert counts.counts.sum() == 640
+    assert counts.counts[1:].min() >= 150
 
 
 def test_a_large_vocabulary_has_shorter_n_grams() -> None:
     ids = np.arange(5000, dtype=np.uint32) % 4000
-    assert table_order(ids, 4000) == 5
-    assert table_order(ids % 3, 4) == 7
+    assert build_ngrams(ids, 4000, 7).order == 5
+    assert build_ngrams(ids % 3, 4, 7).order == 7
 
 
-def table_order(ids: Any, V: int) -> int:
-    return build_tree(ids, V, 7).order
+GOOD = build_ngrams(IDS[:3000], V, 5).to_arrays()
+
+
+def changed(name: str, at: int, value: Any) -> dict[str, Any]:
+    array = GOOD[name].copy()
+    array[at] = value
+    return GOOD | {name: array}
+
+
+BROKEN: dict[str, Any] = {
+    "an array is missing": {name: GOOD[name] for name in GOOD if name != "weights"},
+    "an array too many": GOOD | {"more": GOOD["alphas"]},
+    "signed characters": GOOD | {"characters": GOOD["characters"].astype(int)},
+    "alphas in two dimensions": GOOD | {"alphas": GOOD["alphas"][None]},
+    "too few alphas": GOOD | {"alphas": GOOD["alphas"][1:]},
+    "too few weights": GOOD | {"weights": GOOD["weights"][1:]},
+    "a loss in two parts": GOOD | {"loss": np.zeros(2)},
+    "no entries": {name: array[:0] for name, array in GOOD.items()},
+    "a character too large": changed("characters", 3, V),
+    "characters not in order": changed("characters", 3, GOOD["characters"][2]),
+    "a child too many": changed("children", 1, GOOD["children"][1] + 1),
+    "contexts that nothing leads to": GOOD | {"children": GOOD["children"][::-1].copy()},
+    "an alpha below 0": changed("alphas", 5, -0.1),
+    "an alpha that is not a number": changed("alphas", 5, np.nan),
+    "alphas above 1 together": changed("alphas", 5, 0.999),
+    "a weight above 1": changed("weights", 0, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_arrays_are_refused(name: str) -> None:
+    NGrams.from_arrays(GOOD, V)
+    with pytest.raises(ValueError, match="the n-grams"):
+        NGrams.from_arrays(BROKEN[name], V)
+
+
+def test_n_grams_without_end_are_refused() -> None:
+    chain = {"characters": np.zeros(99, "u1"), "children": np.array([*[1] * 99, 0], "u1")}
+    with pytest.raises(ValueError, match="too long"):
+        NGrams.from_arrays(GOOD | chain | {"alphas": np.full(99, 0.1, "f2")}, 2)

@@ -11,7 +11,6 @@ from charrnn.export.page.openings import openings
 from charrnn.inference.sampling import start_ids
 from charrnn.inference.whole_lines import LONGEST_LINE
 from charrnn.models import Model
-from charrnn.models.ngram import PREFIX
 from charrnn.nn.ensemble import narrowed, separate_members
 
 Kind = Literal["text", "lines"]
@@ -59,12 +58,11 @@ def _ngrams(model: Model) -> dict[str, Any] | None:
     """Return the n-grams as they stand in a checkpoint; the last nodes have no children."""
     if model.ngram is None:
         return None
-    arrays = model.ngram.arrays()
-    characters, children, alphas = (
-        arrays[f"{PREFIX}{name}"] for name in ("characters", "children", "alphas")
-    )
-    stored = {"characters": characters, "children": np.trim_zeros(children, "b"), "alphas": alphas}
-    encoded = {name: _text(a.astype(a.dtype.newbyteorder("<"))) for name, a in stored.items()}
+    stored = model.ngram.to_arrays()
+    stored["children"] = np.trim_zeros(stored["children"], "b")
+    names = ("characters", "children", "alphas")
+    little = {name: stored[name].astype(stored[name].dtype.newbyteorder("<")) for name in names}
+    encoded = {name: _text(array) for name, array in little.items()}
     return encoded | {"weights": model.ngram.weights.tolist()}
 
 

@@ -1,5 +1,4 @@
-// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/ and
-// charrnn/inference/mixture.py. E entries, V characters; entry e belongs to node e + 1, a context,
+// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/. E entries, V characters; entry e belongs to node e + 1, a context,
 // and node 0 is the empty one.
 
 const TINY = 2 ** -126; // as in mixture.py, the smallest normal number in single precision

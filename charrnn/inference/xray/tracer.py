@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import TrainingError
-from charrnn.inference.mixture import AnyLanguageModel
 from charrnn.inference.xray.parts import Place, write_activations
 from charrnn.inference.xray.trace import Request, Trace, joined
+from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.nn.cells import Array
 from charrnn.nn.language_model import ModelState
 from charrnn.nn.loss import log_softmax

@@ -1,0 +1,257 @@
+"""A network and the n-grams of its text as one language model: a linear mixture.
+
+    p(c | text) = w p_network(c | text) + (1 - w) p_ngrams(c | text)
+
+A network is slow to learn which letters follow each other; a table knows it at once, and nothing
+beyond its few characters (Mikolov et al. 2011). The weight w depends on how often the text had the
+context: on the gamma of its longest suffix in the table, by which contexts fall into GROUPS. It is
+fitted to text that neither was made from, by expectation maximization (Jelinek & Mercer 1980),
+
+    w = mean of w p_network / (w p_network + (1 - w) p_ngrams)
+
+over the characters of a group, beside PRIOR further ones with the weight of all groups together.
+Where nothing is held out, each fifth of the text is predicted with the n-grams of the other four.
+
+    weights, loss = Mixture.fit(network, [(ngrams, held_out_ids)])
+    mixture = Mixture(network, ngrams.with_weights(weights, loss))
+    log_p = mixture.combine(logits, contexts)      # (B, V), from logits of the network
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.ngrams.count import Keys
+from charrnn.ngrams.kneser_ney import (
+    DEFAULT_WEIGHT,
+    GROUPS,
+    AnyIds,
+    Floats,
+    Indices,
+    NGrams,
+    build_ngrams,
+)
+from charrnn.nn.cells import Array, Workspace
+from charrnn.nn.decoder import Decoder
+from charrnn.nn.language_model import LanguageModel, ModelState
+from charrnn.nn.network import NetworkCache
+from charrnn.text.split import STREAMS, WINDOW, streams
+from charrnn.text.vocabulary import Ids
+
+# Characters that weights are fitted to, at most, beside so many that have the same weight for all
+# groups; rounds of expectation maximization.
+MAX_FITTED, PRIOR, ROUNDS = 50_000, 30, 50
+
+# Weights are fitted to every other block of so many characters, and judged on the rest.
+BLOCK = 64
+
+# Parts that are left out in turn where nothing is held out.
+PARTS = 5
+
+TINY = np.float32(np.finfo(np.float32).tiny)
+
+Weights = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Mixture:
+    """A language model of V characters.
+
+    network   of V characters
+    ngrams    of the same V characters, with the weights of the network
+
+    It has what sampling and scoring need of a ``LanguageModel``, and its logits are log p. Its
+    state is that of the network and, like a further layer, the contexts of the n-grams, (B, 1).
+    """
+
+    def __init__(self, network: LanguageModel, ngrams: NGrams) -> None:
+        self.network, self.ngrams = network, ngrams
+        self.vocab_size, self.config, self.cell = network.vocab_size, network.config, network.cell
+        self.flat, self._weights = network.flat, ngrams.weights.astype(np.float32)
+
+    def zero_state(self, batch_size: int) -> ModelState:
+        """Return the state of texts that have not begun."""
+        return [*self.network.zero_state(batch_size), _layer(self.ngrams.start(batch_size))]
+
+    def workspaces(self) -> list[Workspace]:
+        """Return scratch memory for ``log_probabilities``."""
+        return self.network.workspaces()
+
+    def combine(self, logits: Array, contexts: Keys) -> Array:
+        """Return log p of all characters, (B, V), from logits of the network (B, V)."""
+        p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+        np.exp(p, out=p)
+        others = self.ngrams.predict(contexts)
+        share = self._weights.take(_group(others[:, -1]))
+        p *= (share / np.add.reduce(p, axis=1))[:, None]
+        others *= (1 - share)[:, None]
+        p += others[:, :-1]
+        np.maximum(p, TINY, out=p)
+        return np.log(p, out=p)
+
+    def forward(
+        self, ids: AnyIds, state: ModelState, *, workspaces: Sequence[Workspace] | None = None
+    ) -> tuple[Array, ModelState, NetworkCache]:
+        """Return log p (T, B, V) and what else ``LanguageModel.forward`` returns."""
+        logits, after, cache = self.network.forward(ids, state[:-1], workspaces=workspaces)
+        contexts = [_contexts(state)]
+        for row in ids:
+            contexts.append(self.ngrams.feed(contexts[-1], row))
+        log_p = self.combine(logits.reshape(ids.size, -1), np.concatenate(contexts[1:]))
+        return log_p.reshape(logits.shape), [*after, _layer(contexts[-1])], cache
+
+    def log_probabilities(
+        self,
+        inputs: AnyIds,
+        targets: AnyIds,
+        state: ModelState | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, ModelState]:
+        """Return log p of targets (T, B), and the state; as ``LanguageModel.log_probabilities``."""
+        state = state or self.zero_state(inputs.shape[1])
+        log_p, after = self.network.log_probabilities(inputs, targets, state[:-1], workspaces)
+        others, gammas, contexts = self.ngrams.score(_contexts(state), inputs, targets)
+        share = self._weights.take(_group(gammas))
+        p = share * np.exp(log_p) + (1 - share) * others
+        return np.log(np.maximum(p, TINY)), [*after, _layer(contexts)]
+
+    @staticmethod
+    def fit(
+        network: LanguageModel,
+        parts: Iterable[tuple[NGrams, Ids]],
+        line_break: int | None = None,
+    ) -> tuple[Weights, float]:
+        """Return the weights that predict texts best, and the nats per character.
+
+        parts        the texts, each (N,) with two characters at least, and the n-grams beside the
+                     network that predict each; they were not made from it
+        line_break   id of the line break, if the texts are flat lines: a line is predicted from a
+                     zero state, as it is when the mixture is used
+
+        The nats of a character are those of weights that were not fitted to it.
+        """
+        columns = [_predict_both(network, ngrams, ids, line_break) for ngrams, ids in parts]
+        own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
+        half, nats = np.arange(len(own)) // BLOCK % 2 == 0, 0.0
+        for fitted, judged in ((half, ~half), (~half, half)):
+            share = _fit_weights(own[fitted], others[fitted], groups[fitted])[groups[judged]]
+            nats -= float(np.log(share * own[judged] + (1 - share) * others[judged]).sum())
+        return _fit_weights(own, others, groups), nats / len(own)
+
+
+class MixtureDecoder:
+    """A batch of samples of a mixture; it does what ``Decoder`` does."""
+
+    def __init__(self, mixture: Mixture, count: int) -> None:
+        self._mixture, self._decoder = mixture, Decoder(mixture.network, count)
+        self._contexts = mixture.ngrams.start(count)
+
+    def start(self, state: ModelState) -> None:
+        """Start from a state of all samples, or from that of one."""
+        self._decoder.start(state[:-1])
+        self._contexts = np.resize(_contexts(state), len(self._contexts))
+
+    def feed(self, ids: AnyIds) -> Array:
+        """Feed the next character of each sample, (B,), and return log p, (B, V)."""
+        self._contexts = self._mixture.ngrams.feed(self._contexts, ids)
+        return self._mixture.combine(self._decoder.feed(ids), self._contexts)
+
+    def logits(self) -> Array:
+        """Return log p in the present state, (B, V)."""
+        return self._mixture.combine(self._decoder.logits(), self._contexts)
+
+    def select(self, rows: AnyIds) -> None:
+        """Give sample i the state of sample ``rows[i]``."""
+        self._decoder.select(rows)
+        self._contexts = self._contexts[rows]
+
+    def state(self) -> ModelState:
+        """Return a copy of the state of all samples."""
+        return [*self._decoder.state(), _layer(self._contexts)]
+
+
+# What predicts the next character of a text.
+AnyLanguageModel = LanguageModel | Mixture
+
+
+def leave_out(
+    ids: Ids, vocab_size: int, order: int, line_break: int | None = None
+) -> Iterator[tuple[NGrams, Ids]]:
+    """Yield the n-grams of a text without a part of it, and this part, for ``Mixture.fit``.
+
+    The arguments are those of ``build_ngrams``. One part of a long text is enough.
+    """
+    ends = np.arange(1, PARTS + 1) * (len(ids) - 1) // PARTS
+    if line_break is not None:
+        breaks = np.flatnonzero(ids == line_break)
+        ends = breaks[breaks.searchsorted(ends)]
+    begin = fitted = 0
+    for end in ends.tolist():
+        rest = np.concatenate([ids[:begin], ids[end:]])
+        if begin < end and fitted < MAX_FITTED:
+            yield build_ngrams(rest, vocab_size, order, line_break=line_break), ids[begin : end + 1]
+            fitted += end - begin
+        begin = end
+
+
+def _predict_both(
+    network: LanguageModel, ngrams: NGrams, ids: Ids, line_break: int | None
+) -> tuple[Weights, Weights, Indices]:
+    """Return p of each character under both, and the group of its context, (N,) each."""
+    found, workspaces = [], network.workspaces()
+    for inputs, targets, inside in _batches(ids[:MAX_FITTED], line_break):
+        state, contexts = network.zero_state(inputs.shape[1]), ngrams.start(inputs.shape[1])
+        for at in range(0, len(inputs), WINDOW):
+            window = slice(at, at + WINDOW)
+            texts, which = (inputs[window], targets[window]), inside[window]
+            log_p, state = network.log_probabilities(*texts, state, workspaces)
+            p, gammas, contexts = ngrams.score(contexts, *texts)
+            found.append((log_p[which].astype(float), p[which].astype(float), gammas[which]))
+    own, others, gammas = (np.concatenate(column) for column in zip(*found, strict=True))
+    return np.exp(own), np.maximum(others, TINY), _group(gammas)
+
+
+def _batches(ids: Ids, line_break: int | None) -> Iterator[tuple[AnyIds, AnyIds, Mask]]:
+    """Yield inputs (T, B), targets (T, B), and which of these are not behind the end of a line."""
+    if line_break is None:
+        inputs, targets = streams(ids)
+        yield inputs, targets, np.ones(inputs.shape, bool)
+        return
+    breaks = np.flatnonzero(ids == line_break)
+    begins, sizes = breaks[:-1], np.diff(breaks)
+    order = np.argsort(sizes, kind="stable")
+    for at in range(0, len(order), STREAMS):
+        which = order[at : at + STREAMS]
+        steps = np.arange(sizes[which].max() + 1)[:, None]
+        texts = ids[np.minimum(begins[which] + steps, len(ids) - 1)]
+        yield texts[:-1], texts[1:], steps[:-1] < sizes[which]
+
+
+def _fit_weights(own: Weights, others: Weights, groups: Indices) -> Weights:
+    """Return the weights of all groups by expectation maximization."""
+    weights = np.full(GROUPS, DEFAULT_WEIGHT)
+    for grouped in (np.zeros_like(groups), groups):
+        start = np.full(GROUPS, weights[0])
+        sizes = np.bincount(grouped, minlength=GROUPS) + PRIOR
+        for _ in range(ROUNDS):
+            share = weights[grouped]
+            work = share * own / (share * own + (1 - share) * others)
+            weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
+        weights = weights if grouped is groups else np.full(GROUPS, weights[0])
+    return weights
+
+
+def _group(gammas: Floats) -> Indices:
+    return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
+
+
+def _layer(contexts: Keys) -> tuple[NDArray[Any]]:
+    """Return contexts (B,) as the state of a layer."""
+    return (contexts[:, None].copy(),)
+
+
+def _contexts(state: ModelState) -> Keys:
+    contexts: NDArray[Any] = state[-1][0]
+    return contexts[:, 0]

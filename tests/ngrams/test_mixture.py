@@ -1,0 +1,218 @@
+"""The network and the n-grams as one model: whoever asks, and in whatever pieces, gets the same."""
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import ModelConfig, SamplingConfig, generate, score
+from charrnn.inference.beam import likeliest
+from charrnn.inference.line_scoring import LineScorer
+from charrnn.inference.predictor import RememberingPredictor, as_predictor, prediction_of
+from charrnn.inference.sampling import write_samples
+from charrnn.ngrams import mixture as mixture_module
+from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
+from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
+from charrnn.nn.language_model import LanguageModel
+from charrnn.nn.loss import log_softmax
+from charrnn.text.vocabulary import Vocabulary
+from tests.support import TEXT
+
+VOCABULARY = Vocabulary.from_text(TEXT)
+V = len(VOCABULARY)
+NEWLINE = VOCABULARY.index["\n"]
+
+
+def encode(text: str) -> Any:
+    return VOCABULARY.encode(text).astype(np.int64)
+
+
+IDS: Any = encode(TEXT)
+NEW: Any = encode("The dog sat on the cat. The bog dug in the mat.\nThe cat\n")
+WEIGHTS = np.linspace(0.2, 0.9, GROUPS)
+NGRAMS = build_ngrams(IDS, V, 5).with_weights(WEIGHTS, None)
+
+
+def make_network(cell: str = "lstm", layers: int = 1) -> LanguageModel:
+    config = ModelConfig(cell=cell, hidden_size=9, layers=layers)
+    return LanguageModel(config, V).init(np.random.default_rng(0))
+
+
+NETWORK = make_network()
+MIXTURE = Mixture(NETWORK, NGRAMS)
+PREDICTOR = as_predictor(MIXTURE)
+
+
+def weighted(weights: Any) -> Mixture:
+    return Mixture(NETWORK, NGRAMS.with_weights(np.broadcast_to(weights, GROUPS), None))
+
+
+def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS) -> Any:
+    """Return log p of each character but the first, from the equation of the mixture."""
+    logits, _, _ = network.forward(ids[:-1, None], network.zero_state(1))
+    own = np.exp(log_softmax(logits.astype(float)))[np.arange(len(ids) - 1), 0, ids[1:]]
+    log_p, contexts = [], ngrams.start(1)
+    for p_network, before, after in zip(own, ids[:-1], ids[1:], strict=True):
+        contexts = ngrams.feed(contexts, np.array([before]))
+        p = ngrams.predict(contexts)[0].astype(float)
+        w = ngrams.weights[min(int(p[-1] * GROUPS), GROUPS - 1)]
+        log_p.append(np.log(w * p_network + (1 - w) * p[after]))
+    return np.array(log_p)
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("lstm", 2), ("gru", 1)])
+def test_scoring_follows_the_equation(cell: str, layers: int) -> None:
+    network = make_network(cell, layers)
+    mixture, nats = Mixture(network, NGRAMS), -expected(NEW, network).sum()
+    assert score(mixture, NEW).nats == pytest.approx(nats, rel=1e-5)
+    assert score(mixture, [NEW[:1], NEW[1:20], NEW[20:]]).nats == pytest.approx(nats, rel=1e-5)
+
+
+def test_forward_gives_all_log_probabilities_and_the_state_to_go_on() -> None:
+    log_p = expected(NEW)
+    found, state, _ = MIXTURE.forward(NEW[:30, None], MIXTURE.zero_state(1))
+    rest, _, _ = MIXTURE.forward(NEW[30:-1, None], state)
+    together = np.concatenate([found, rest])[:, 0]
+    np.testing.assert_allclose(together[np.arange(len(log_p)), NEW[1:]], log_p, atol=1e-4)
+    np.testing.assert_allclose(np.exp(together).sum(axis=1), 1, atol=1e-5)
+
+
+def test_score_in_windows_starts_each_from_nothing() -> None:
+    windows = [-expected(NEW[at : at + 11]).sum() for at in range(0, 50, 10)]
+    assert score(MIXTURE, NEW[:51], window=10).nats == pytest.approx(sum(windows), rel=1e-5)
+
+
+def test_sampling_sees_the_same_distribution_as_scoring() -> None:
+    log_p = expected(NEW)
+    first = PREDICTOR.read(NEW[:5])
+    decoder = MixtureDecoder(MIXTURE, 3)
+    decoder.start(first.state)
+    logits = np.tile(first.logits, (3, 1))
+    for at in range(5, len(NEW)):
+        np.testing.assert_allclose(logits[:, NEW[at]], log_p[at - 1], atol=1e-4)
+        np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-5)
+        logits = decoder.feed(NEW[at : at + 1].repeat(3))
+    again = PREDICTOR.read(NEW[20:], PREDICTOR.read(NEW[:20]).state)
+    np.testing.assert_allclose(again.logits, logits[0], atol=1e-4)
+    state = [tuple(part[:1] for part in layer) for layer in decoder.state()]
+    np.testing.assert_array_equal(prediction_of(PREDICTOR, state).logits, logits[0])
+
+
+def test_samples_that_are_selected_go_on_where_they_were() -> None:
+    texts = IDS[: 3 * 40].reshape(3, 40)
+    decoder, rows = MixtureDecoder(MIXTURE, 3), np.array([2, 2, 0])
+    decoder.start(MIXTURE.zero_state(1))
+    for ids in texts.T[:-1]:
+        decoder.feed(ids)
+    decoder.select(rows)
+    found = decoder.feed(texts[rows, -1])
+    log_p, _, _ = MIXTURE.forward(texts.T, MIXTURE.zero_state(3))
+    np.testing.assert_allclose(found, log_p[-1, rows], atol=1e-4)
+    assert not np.allclose(found[1], found[2])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
+    sure = make_network()
+    sure.flat *= 1000
+    mixture = Mixture(sure, NGRAMS.with_weights(np.ones(GROUPS), None))
+    logits = MixtureDecoder(mixture, count).feed(np.zeros(count, np.int64))
+    assert logits.min() < -80
+    assert np.isfinite(logits).all()
+
+
+def test_a_sample_does_not_depend_on_its_batch() -> None:
+    config = SamplingConfig(temperature=1)
+    settings: Any = {"random_seed": 4, "length": 80}
+    together = [ids for ids, _ in write_samples(MIXTURE, NEW[:3], config, count=70, **settings)]
+    for row in (0, 1, 63, 64, 69):
+        alone = list(islice(generate(MIXTURE, NEW[:3], config, random_seed=4, first=row), 80))
+        np.testing.assert_array_equal([step.ids[0] for step in alone], together[row])
+
+
+def test_weights_of_0_and_1_leave_one_of_the_two() -> None:
+    steps = generate(weighted(0.0), IDS[:1], SamplingConfig(temperature=0), random_seed=1)
+    text = VOCABULARY.decode(np.array([step.ids[0] for step in islice(steps, 60)]))
+    assert "The " in text
+    nats = score(NETWORK, NEW).nats_per_char
+    assert score(weighted(1.0), NEW).nats_per_char == pytest.approx(nats, rel=1e-5)
+
+
+def test_lines_are_scored_each_from_nothing() -> None:
+    # The last one is shorter than another in its batch.
+    for found in LineScorer(MIXTURE, VOCABULARY).score(["The cat", "", "The dog sat on.", "a mat"]):
+        log_p = expected(encode(f"\n{found.text}\n"))
+        assert found.nats == pytest.approx(-log_p.sum(), rel=1e-5)
+
+
+def test_beams_and_memory_take_it_as_any_other_model() -> None:
+    start = PREDICTOR.read(NEW[:4])
+    found = likeliest(PREDICTOR, start, count=2, length=3, width=8, stops=None)
+    best = NEW[:4].tolist() + list(found[0].ids)
+    assert found[0].log_p == pytest.approx(expected(np.array(best))[3:].sum(), abs=1e-3)
+    remembering = RememberingPredictor(PREDICTOR)
+    remembering.read(NEW[:9])
+    np.testing.assert_allclose(remembering.read(NEW).logits, PREDICTOR.read(NEW).logits, atol=1e-4)
+
+
+def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
+    text = np.tile(NEW, 20)
+    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    assert ((weights > 0) & (weights < 1)).all()
+    assert weights.mean() < 0.3  # an untrained network gets little
+    assert loss == pytest.approx(score(weighted(weights), text).nats_per_char, abs=0.02)
+    for other in (0.0, 0.05, 0.5, 0.9):
+        assert loss < score(weighted(other), text).nats_per_char + 0.01
+    poor = build_ngrams(np.zeros(5, np.int64), V, 5)
+    assert Mixture.fit(NETWORK, [(poor, text)])[0].mean() > 0.9
+
+
+def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # In every other block the n-grams are right, in the rest the network is no worse than they are.
+    monkeypatch.setattr(mixture_module, "BLOCK", 26)
+    network = make_network()
+    network.flat[...] = 0  # all characters alike
+    right, wrong = encode("The cat sat on the mat. Th"), encode("ogd.hsu.ngnd\nbTonidgoubheed")[:26]
+    text = np.concatenate([right[:1], np.tile(np.concatenate([right[1:], right[:1], wrong]), 1)])
+    _, loss = Mixture.fit(network, [(NGRAMS, text)])
+    weights = Mixture.fit(network, [(NGRAMS, text[:27])])[0]
+    half = score(Mixture(network, NGRAMS.with_weights(weights, None)), text[:27]).nats_per_char
+    assert loss > half
+
+
+def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
+    lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 9
+    ngrams = build_ngrams(IDS, V, 5, line_break=NEWLINE)
+    weights, loss = Mixture.fit(
+        NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], NEWLINE
+    )
+    mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
+    each = LineScorer(mixture, VOCABULARY).score(lines)
+    nats, chars = sum(line.nats for line in each), sum(line.chars for line in each)
+    assert loss == pytest.approx(nats / chars, abs=0.03)
+
+
+def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
+    lines = [f"{a}{b}" for a in "Tcdmo" for b in "aegnou"]
+    flat = encode("\n" + "\n".join(lines) + "\n")
+    parts = list(leave_out(flat, V, 3, NEWLINE))
+    texts = [VOCABULARY.decode(part).strip("\n").split("\n") for _, part in parts]
+    assert [line for text in texts for line in text] == lines
+    for (ngrams, part), text in zip(parts, texts, strict=True):
+        assert part[0] == part[-1] == NEWLINE
+        rest = encode("\n" + "\n".join(line for line in lines if line not in text) + "\n")
+        others = build_ngrams(rest, V, 3, line_break=NEWLINE).to_arrays()
+        for name, array in ngrams.to_arrays().items():
+            np.testing.assert_array_equal(array, others[name])
+    # Where every line is new, the n-grams predict worse than those that have counted it.
+    counted = build_ngrams(flat, V, 3, line_break=NEWLINE)
+    fair = Mixture.fit(NETWORK, parts, NEWLINE)[0]
+    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], NEWLINE)[0].mean() + 0.1
+
+
+def test_one_part_of_a_long_text_is_enough() -> None:
+    ids = np.arange(400_000) % V
+    assert len(list(leave_out(ids.astype(np.uint8), V, 2))) == 1
