@@ -1,9 +1,8 @@
-"""What every command that trains does: guard the file, iterate over the events, save, report."""
+"""What ``charrnn train`` does once its options are read: guard the file, train, save, report."""
 
 import json
 import shlex
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -19,10 +18,14 @@ from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
+from charrnn.cli.training_report import describe_result, introduce, sample, summarize
 from charrnn.config import Config
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, TrainingError
-from charrnn.models.runs import Run
-from charrnn.settings import Given, sort_settings
+from charrnn.models import Model
+from charrnn.models.start import choose_start
+from charrnn.models.text_run import TextRun
+from charrnn.settings import Given, new_config, resumed_config, sort_settings
+from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.training.loop import Event
 
 SAVE_EVERY_SECONDS = 30.0
@@ -49,11 +52,12 @@ class Outcome:
 
 
 @dataclass(kw_only=True)
-class TrainingCommand(ABC):
-    """One call of a command that trains.
+class Training:
+    """One call of ``charrnn train``.
 
     corpus   files to learn from; - is stdin
     given    the settings that the user gave, by part of the config
+    source   where a new run starts; see ``choose_start``
     """
 
     corpus: list[str]
@@ -61,45 +65,14 @@ class TrainingCommand(ABC):
     output: Path
     given: Given
     display: Display
-
-    @abstractmethod
-    def new(self) -> Run:
-        """Read what there is to learn and make a new run ready."""
-
-    @abstractmethod
-    def resumed(self) -> Run:
-        """Read what there is to learn and make the run in the checkpoint ready to go on."""
-
-    @abstractmethod
-    def introduction(self, run: Run) -> list[str]:
-        """Return what to tell before training."""
-
-    @abstractmethod
-    def summary(self, run: Run) -> dict[str, Any]:
-        """Return the figures that only this command has."""
-
-    @abstractmethod
-    def reached(self, run: Run) -> str:
-        """Return what training reached."""
-
-    @abstractmethod
-    def next_step(self) -> str:
-        """Return the line that tells what to type next."""
-
-    @abstractmethod
-    def models_read(self) -> list[str]:
-        """Return the models that the command reads."""
-
-    @abstractmethod
-    def show(self, run: Run, event: Event) -> None:
-        """Show something while training."""
+    source: str | None = None
 
     @classmethod
-    def run(cls, corpus: list[str], options: Mapping[str, Any], **own: Any) -> int:  # noqa: ANN401
+    def run(cls, corpus: list[str], options: Mapping[str, Any], source: str | None) -> int:
         """Do what a command line asks for. Returns the exit code.
 
         options   all that the command has, by the name of its parameter
-        own       fields that only this command has
+        source    where a new run starts; see ``choose_start``
         """
         require_one_of(resume=options["resume"], overwrite=options["overwrite"])
         require_one_of(quiet=options["quiet"], verbose=options["verbose"])
@@ -112,7 +85,7 @@ class TrainingCommand(ABC):
             display=Display(
                 **{f.name: options[f.name] for f in fields(Display) if f.name in options}
             ),
-            **own,
+            source=source,
         )
         if options["resume"]:
             return training.resume()
@@ -131,7 +104,7 @@ class TrainingCommand(ABC):
             )
         self._check_outputs(overwrite=overwrite)
         with reserved(self.output), self._naming_the_corpus():
-            return self._train(self.new())
+            return self._train(self._start_new())
 
     def resume(self) -> int:
         """Go on with the run in the checkpoint. Returns the exit code."""
@@ -142,11 +115,34 @@ class TrainingCommand(ABC):
             )
         self._check_outputs(overwrite=True)
         with reserved(self.output), self._naming_the_corpus():
-            return self._train(self.resumed())
+            return self._train(self._continue())
+
+    def _start_new(self) -> TextRun:
+        """Read the text and make a new run ready."""
+        fixed = {name for settings in self.given.values() for name in settings}
+        config = new_config(self.given, Config())
+        corpus = self._read(config)
+        start = choose_start(self.source, config, fixed, corpus)
+        return TextRun.new(start, corpus, fixed)
+
+    def _continue(self) -> TextRun:
+        """Read the text and make the run in the checkpoint ready to go on."""
+        loaded = Model.load(self.output)
+        config = resumed_config(self.given, loaded.config)
+        return TextRun.resumed(loaded, config, self._read(config))
+
+    def _read(self, config: Config) -> Corpus:
+        return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
+
+    def show(self, run: TextRun, event: Event) -> None:
+        """Show a sample now and then."""
+        every = self.display.sample_every
+        if every and event.step % every == 0:
+            terminal.note(f"--- sample at step {event.step}\n{sample(run)}\n---")
 
     def _check_outputs(self, *, overwrite: bool) -> None:
         """Raise if the run would replace what it must not."""
-        inputs: list[str | Path] = [*self.corpus, *self.models_read()]
+        inputs: list[str | Path] = [*self.corpus, *([self.source] if self.source else [])]
         check_output(self.output, "-o", "checkpoint", overwrite=overwrite, others=inputs)
         log, others = self.display.log, [*inputs, self.output]
         check_output(log, "--log", "log", overwrite=overwrite, others=others)
@@ -162,8 +158,8 @@ class TrainingCommand(ABC):
                 raise
             raise CorpusError(f"{names}: {message}", hint=error.hint) from error
 
-    def _train(self, run: Run) -> int:
-        for line in [*run.notes, *self._warnings(run), *self.introduction(run)]:
+    def _train(self, run: TextRun) -> int:
+        for line in [*run.notes, *self._warnings(run), *introduce(run)]:
             self.note(line)
         if self.display.verbose:
             self.note(json.dumps(asdict(run.config)))
@@ -174,12 +170,12 @@ class TrainingCommand(ABC):
             self.note(line)
         return 0 if outcome.signal is None else 128 + outcome.signal
 
-    def _warnings(self, run: Run) -> list[str]:
+    def _warnings(self, run: TextRun) -> list[str]:
         if run.config.run.patience is not None and not run.objective.held_out:
             return ["warning: --patience does nothing: no text is held out to validate on"]
         return []
 
-    def _loop(self, run: Run) -> Outcome:
+    def _loop(self, run: TextRun) -> Outcome:
         """Train, save and show."""
         event, saved_at = None, time.monotonic()
         display = self.display
@@ -211,7 +207,7 @@ class TrainingCommand(ABC):
             self.save(run)
         return Outcome(event, signals.received)
 
-    def _progress(self, run: Run) -> Progress:
+    def _progress(self, run: TextRun) -> Progress:
         """Return what shows how training goes."""
         display = self.display
         chart = None
@@ -224,7 +220,7 @@ class TrainingCommand(ABC):
                 chart = LiveChart(run.state.history, LOSS_UNIT)
         return Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
 
-    def save(self, run: Run) -> None:
+    def save(self, run: TextRun) -> None:
         """Write the run as it stands to its checkpoint."""
         run.checkpoint().save(self.output)
 
@@ -233,7 +229,7 @@ class TrainingCommand(ABC):
         if not self.display.quiet or message.startswith("warning"):
             terminal.note(message)
 
-    def _summary(self, run: Run, outcome: Outcome) -> dict[str, Any]:
+    def _summary(self, run: TextRun, outcome: Outcome) -> dict[str, Any]:
         state, progress = run.state, run.state.progress
         last = state.history[-1] if state.history else {}
         return {
@@ -244,11 +240,11 @@ class TrainingCommand(ABC):
             "val_loss": None if state.best_weights is None else progress.best_val_loss,
             "parameters": state.network.flat.size,
             "random_seed": run.config.run.random_seed,
-            **self.summary(run),
+            **summarize(run),
             "interrupted": outcome.signal is not None,
         }
 
-    def _conclusion(self, run: Run, outcome: Outcome) -> list[str]:
+    def _conclusion(self, run: TextRun, outcome: Outcome) -> list[str]:
         """Return what to tell in the end: what was reached, where it is, what to type next."""
         path, progress = shlex.quote(str(self.output)), run.state.progress
         if outcome.event is None:
@@ -257,12 +253,12 @@ class TrainingCommand(ABC):
         stopped = "" if outcome.signal is None else "stopped after "
         took = terminal.duration(progress.seconds)
         lines: list[str] = [
-            f"{stopped}{progress.step} steps in {took}: {self.reached(run)}",
+            f"{stopped}{progress.step} steps in {took}: {describe_result(run)}",
             f"saved:  {path}",
         ]
         if outcome.signal is not None:
             lines.append(f"resume: {self._resume_command()}")
-        return [*lines, self.next_step()]
+        return [*lines, f"sample: {program()} sample -c {path}"]
 
     def _resume_command(self) -> str:
         again = [*self.corpus, "-o", str(self.output), "--resume"]

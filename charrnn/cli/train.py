@@ -182,7 +182,7 @@ def train(
     shared.require_one_of(ngram=ngram is not None, no_ngram=bool(no_ngram))
     if no_ngram:
         options["ngram"] = 0
-    from charrnn.cli.text_training import TextTraining
+    from charrnn.cli.run import Training
 
-    if code := TextTraining.run(corpus, options, source=from_):
+    if code := Training.run(corpus, options, source=from_):
         raise typer.Exit(code)

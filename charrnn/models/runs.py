@@ -1,27 +1,12 @@
-"""What all training runs are, made ready to go.
+"""What a resumed run may change, and in how many processes a run trains."""
 
-The command line and the Python API both train like this:
+from dataclasses import asdict, replace
 
-    run = TextRun.new(config, corpus, fixed)
-    for event in run.events(): ...
-    run.checkpoint().save(path)
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Generator
-from dataclasses import asdict, dataclass, field, replace
-
-from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.origin import Origin
 from charrnn.config import Config, RunConfig
 from charrnn.errors import ConfigError
 from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import option_name
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.loop import Event, train_events
 from charrnn.training.next_character import team_size
-from charrnn.training.objective import Objective
-from charrnn.training.state import TrainingState
 
 # Where a run starts that takes no weights over.
 NOTHING = "none"
@@ -36,51 +21,6 @@ CHANGEABLE = {
     ("run", "patience"),
     ("run", "workers"),
 }
-
-
-@dataclass(kw_only=True)
-class Run(ABC):
-    """A training run: everything it works on.
-
-    config       complete, fitted to what there is to learn
-    vocabulary   the characters of the model
-    state        where training starts; changes as it goes
-    objective    what to learn
-    sha256       of the bytes that were read
-    sources      what was read: paths, "-" for standard input
-    start        the base model or checkpoint whose weights it started from; "none": random weights;
-                 None: not known, of a run that is resumed
-    notes        what a user may want to know before it starts
-    """
-
-    config: Config
-    vocabulary: Vocabulary
-    state: TrainingState
-    objective: Objective
-    sha256: str = ""
-    sources: tuple[str, ...] = ()
-    start: str | None = NOTHING
-    notes: list[str] = field(default_factory=list)
-
-    def events(self) -> Generator[Event, None, None]:
-        """Train, yielding an Event after every step; see ``train_events``."""
-        return train_events(self.state, self.objective, self.config)
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Do what remains when training has ended, before the last checkpoint."""
-
-    def origin(self, held_out: int) -> Origin:
-        """Return where the model comes from.
-
-        held_out   characters or texts that are held out
-        """
-        steps = self.objective.batches.steps_per_epoch
-        return Origin.of(self.sources, held_out, steps, self.start)
-
-    @abstractmethod
-    def checkpoint(self) -> Checkpoint:
-        """Return the run as it stands. Arrays are shared, not copied."""
 
 
 def changed_settings(config: Config, stored: Config) -> list[str]:
@@ -117,16 +57,12 @@ def check_workers(run: RunConfig, batch_size: int, members: int = 1) -> None:
         )
 
 
-def with_workers(config: Config, length: int | None = None) -> Config:
-    """Return the config with a number of workers that this machine and this batch allow.
-
-    length   steps of a sample, if the config does not say
-    """
+def with_workers(config: Config) -> Config:
+    """Return the config with a number of workers that this machine and this batch allow."""
     data, run = config.data, config.run
-    steps = getattr(data, "seq_length", length) or 1
-    workers = run.workers or default_workers(config.model, steps, data.batch_size)
+    workers = run.workers or default_workers(config.model, data.seq_length, data.batch_size)
     run = replace(run, workers=workers)
-    check_workers(run, data.batch_size, getattr(config.model, "members", 1))
+    check_workers(run, data.batch_size, config.model.members)
     return replace(config, run=run)
 
 

@@ -1,16 +1,24 @@
-"""A run that learns a text."""
+"""A training run, made ready to go.
+
+The command line and the Python API both train like this:
+
+    run = TextRun.new(start, corpus, fixed)
+    for event in run.events(): ...
+    run.checkpoint().save(path)
+"""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from typing import Self
 
+from charrnn.checkpoint.origin import Origin
 from charrnn.config import Config
 from charrnn.errors import CorpusError
 from charrnn.models.model import Model
 from charrnn.models.prepared import fitted, flat_lines, prepare, split_corpus
 from charrnn.models.runs import (
     NOTHING,
-    Run,
     another_number,
     require_same_run,
     with_workers,
@@ -21,16 +29,27 @@ from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.text.corpus import Corpus
 from charrnn.text.seen import Bits, seen_lines
-from charrnn.text.vocabulary import Ids, escape
+from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.training import memory
+from charrnn.training.loop import Event, train_events
 from charrnn.training.next_character import NextCharacter, initial_state
 from charrnn.training.recipe import Recommendation, recommend
+from charrnn.training.state import TrainingState
 
 
 @dataclass(kw_only=True)
-class TextRun(Run):
-    """A run that learns a text.
+class TextRun:
+    """A run that learns a text: everything it works on.
 
+    config           complete, fitted to the text
+    vocabulary       the characters of the model
+    state            where training starts; changes as it goes
+    objective        what to learn
+    sha256           of the bytes that were read
+    sources          what was read: paths, "-" for standard input
+    start            the base model or checkpoint whose weights it started from; "none": random
+                     weights; None: not known, of a run that is resumed
+    notes            what a user may want to know before it starts
     corpus           the text
     val_ids          what of it is held out
     seen_lines       in line mode, which lines the text has; see ``text.seen``
@@ -38,6 +57,14 @@ class TextRun(Run):
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """
 
+    config: Config
+    vocabulary: Vocabulary
+    state: TrainingState
+    objective: NextCharacter
+    sha256: str = ""
+    sources: tuple[str, ...] = ()
+    start: str | None = NOTHING
+    notes: list[str] = field(default_factory=list)
     corpus: Corpus
     val_ids: Ids
     seen_lines: Bits | None = None
@@ -135,23 +162,27 @@ class TextRun(Run):
             ngram=_ngrams(config, corpus, train_ids),
         )
 
+    def events(self) -> Generator[Event, None, None]:
+        """Train, yielding an Event after every step; see ``train_events``."""
+        return train_events(self.state, self.objective, self.config)
+
     def checkpoint(self) -> Model:
-        """See ``Run.checkpoint``."""
+        """Return the run as it stands. Arrays are shared, not copied."""
+        steps = self.objective.batches.steps_per_epoch
         return Model.of(
             self.config,
             self.vocabulary,
             self.state,
             self.sha256,
-            origin=self.origin(len(self.val_ids)),
+            origin=Origin.of(self.sources, len(self.val_ids), steps, self.start),
             seen_lines=self.seen_lines,
             ngram=self.ngram,
         )
 
     def finish(self) -> None:
-        """See ``Run.finish``: fit the weight of the network beside the n-grams."""
+        """Fit the weight of the network beside the n-grams, before the last checkpoint."""
         if self.ngram is None:
             return
-        assert isinstance(self.objective, NextCharacter)  # noqa: S101  # made above
         V, line_break = len(self.vocabulary), _line_break(self.config, self.corpus)
         parts, held_out = [(self.ngram, self.val_ids)], len(self.val_ids) > 1
         if not held_out:

@@ -14,7 +14,7 @@ from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import make_group
 from charrnn.text.windows import fit_to_corpus
 from charrnn.training.clock import Clock, Speed
-from charrnn.training.objective import Objective
+from charrnn.training.next_character import NextCharacter
 from charrnn.training.schedule import learning_rate
 from charrnn.training.state import TrainingState
 from charrnn.training.step import DataParallelStep
@@ -70,7 +70,7 @@ def fit_config(config: Config, train_size: int) -> Config:
 
 
 def train_events(
-    state: TrainingState, objective: Objective, config: Config
+    state: TrainingState, objective: NextCharacter, config: Config
 ) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step.
 

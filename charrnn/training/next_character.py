@@ -20,21 +20,21 @@ from charrnn.parallel.group import Group, part_of, shared
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
-from charrnn.training.objective import Objective
 from charrnn.training.state import TrainingState
 
 # Characters that tell how often each occurs.
 COUNTED = 1_000_000
 
 
-class NextCharacter(Objective):
+class NextCharacter:
     """The objective of a language model, for ``train_events``: predict the next character.
 
     config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
     train_ids   training text, ids (N,)
     val_ids     held-out text, ids (M,), may be empty; only its first 200,000 characters are used
 
-    Raises CorpusError if the training text is too short for one batch of windows.
+    Attributes: ``batches``; ``step_size``, characters of a step; ``held_out``, characters to
+    validate on. Raises CorpusError if the training text is too short for one batch of windows.
     """
 
     def __init__(self, config: Config, train_ids: Ids, val_ids: Ids) -> None:
@@ -51,7 +51,10 @@ class NextCharacter(Objective):
         return initial_state(self.config, vocab_size, self.train_ids)
 
     def attach(self, state: TrainingState, group: Group) -> None:
-        """See ``Objective.attach``: the carried state is shared."""
+        """Prepare to train this state in this group, which has not started yet.
+
+        The carried state, which processes change in common, moves into the group's memory.
+        """
         self.group, self.network = group, state.network
         vars(self).pop("team", None)  # that of another group, which forked processes would inherit
         self.workspaces = self.network.workspaces()
@@ -63,17 +66,23 @@ class NextCharacter(Objective):
         self.carried = state.carried
 
     def allows(self, processes: int) -> bool:
-        """See ``Objective.allows``."""
+        """Return True if so many processes have a share in each step."""
         return team_size(processes, self.config.model.members) <= self.batches.batch_size
 
     def samples(self, group: Group) -> slice:
-        """See ``Objective.samples``."""
+        """Return the samples of a batch that this process learns from."""
         if (team := self.team) is None:
-            return super().samples(group)
+            return group.part(self.batches.batch_size)
         return part_of(self.batches.batch_size, group.rank % team.size, team.size)
 
     def gradients(self, samples: slice, grads: Params, step: int) -> float:
-        """See ``Objective.gradients``: in nats per character. Carries these samples' state on."""
+        """Write the gradient of some samples of a step's batch; return their part of the loss.
+
+        samples   which of the batch: those of ``samples``, whose state is carried on
+        grads     where the gradients go, named as the parameters
+
+        The loss is in nats per character.
+        """
         batch, team = self.batches.at(step, samples), self.team
         network, units, count, own = self.network, slice(None), self.step_size, grads
         if team is not None:
@@ -111,7 +120,7 @@ class NextCharacter(Objective):
         return Team(self.network, part_of(members, group.rank // size, group.size // size), size)
 
     def evaluate(self) -> tuple[float, int]:
-        """See ``Objective.evaluate``: nats and characters."""
+        """Return this process's part of the held-out loss in nats, and its number of characters."""
         if self.config.data.lines:
             return evaluate_lines(self.network, self.val_ids, self.group.rank, self.group.size)
         return evaluate(self.network, self.val_ids, self.group.rank, self.group.size)

@@ -20,7 +20,7 @@ from charrnn.errors import ConfigError
 from charrnn.nn.cells import Array, Params
 from charrnn.nn.parameters import views
 from charrnn.parallel.group import Group, shared
-from charrnn.training.objective import Objective
+from charrnn.training.next_character import NextCharacter
 from charrnn.training.optimizers import Slots, make_optimizer
 from charrnn.training.schedule import clip_by_norm_factor, clip_by_value
 from charrnn.training.state import TrainingState
@@ -53,7 +53,7 @@ class DataParallelStep:
     def __init__(
         self,
         state: TrainingState,
-        objective: Objective,
+        objective: NextCharacter,
         config: OptimizerConfig,
         group: Group,
     ) -> None:

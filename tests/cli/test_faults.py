@@ -18,7 +18,7 @@ import pytest
 
 from charrnn import CheckpointError, Event, Model
 from charrnn.cli import run as run_module
-from charrnn.cli.text_training import TextTraining
+from charrnn.cli.run import Training
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -122,7 +122,7 @@ def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", -1)
     saved = []
     monkeypatch.setattr(Model, "save", lambda self, _: saved.append(self.progress.step))
-    TextTraining(
+    Training(
         corpus=[str(text)],
         encoding="utf-8",
         output=text.parent / "m.npz",
@@ -181,11 +181,11 @@ def test_a_signal_that_interrupts_a_write_does_not_lose_the_run(
 def test_an_unexpected_exception_between_two_steps_loses_none(
     text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: TextTraining, __: object, event: Event) -> None:
+    def fail(_: Training, __: object, event: Event) -> None:
         if event.step == 7:
             raise RuntimeError("planted")
 
-    monkeypatch.setattr(TextTraining, "show", fail)
+    monkeypatch.setattr(Training, "show", fail)
     done = call("train", "text.txt", *RUN, "--steps", "9", "-o", "m.npz", cwd=text.parent)
     assert done.returncode == 1
     assert "internal error: RuntimeError: planted" in done.err

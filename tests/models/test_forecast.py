@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_the_formula(set_speed: SetSpeed) -> None:
         assert expected is not None
         config = replace(Config(), data=replace(Config().data, lines=True))
         run = TextRun.new(choose_start("none", config, set(), corpus), corpus, set())
-        train_ids = run.objective.train_ids  # type: ignore[attr-defined]
+        train_ids = run.objective.train_ids
         read = expected.recommendation.passes * len(train_ids)
         share = math.exp(FROM_NOTHING.k) * (1 + 1_000_000 / read) ** (FROM_NOTHING.s / math.log(2))
         assert expected.nats == pytest.approx(expected.ngrams * share)
