@@ -66,7 +66,7 @@ def export(
 
     charrnn export --to html --title "Moby-Dick"
     charrnn export names.npz --to compact -o small.npz
-    charrnn export names.npz --to torch-names -o names.torch.npz
+    charrnn export names.npz --to safetensors -o names.safetensors
     """
     from charrnn.checkpoint.files import replacing
     from charrnn.cli import terminal

@@ -16,7 +16,9 @@ def import_(
     weights: Annotated[
         Path,
         typer.Argument(
-            metavar="WEIGHTS", help="A .safetensors or .npz file with the names of torch.nn."
+            metavar="WEIGHTS",
+            help="What charrnn has exported, or a .safetensors or .npz file with the names of "
+            "torch.nn.",
         ),
     ],
     *,
@@ -52,13 +54,13 @@ def import_(
 
     charrnn import weights.safetensors --vocab corpus.txt
     charrnn import weights.npz --vocab characters.json -o mine.npz
-    charrnn import names.torch.npz -o again.npz
+    charrnn import page.html -o again.npz
     """
     from charrnn.checkpoint.files import reserved
     from charrnn.cli import terminal
     from charrnn.cli.output_files import check_output
     from charrnn.cli.program import program
-    from charrnn.export.torch_import import import_weights, read_characters
+    from charrnn.export.import_ import import_weights, read_characters
     from charrnn.nn.parameters import count
 
     if str(output) == "-":

@@ -8,9 +8,9 @@ from charrnn.cli import terminal
 from charrnn.cli.xray_source import Source
 from charrnn.cli.xray_views import View
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.export.xray_page.page import Opening, xray_page
+from charrnn.export.xray_page import Opening, xray_page
 from charrnn.inference.xray.find import Found
-from charrnn.inference.xray.parts import Place, parts_of
+from charrnn.inference.xray.parts import Place
 from charrnn.inference.xray.trace import Request
 
 # Characters of a text, guesses for each of them, and units found for each feature.
@@ -26,17 +26,15 @@ def write_page(source: Source, view: View, target: Path, *, name: str) -> None:
     if to_stdout and terminal.is_terminal(sys.stdout):
         raise ConfigError("a page is not for a terminal", hint="--html FILE, or a pipe")
     shape = source.model.config.model
-    parts = parts_of(source.cell)
-    places = tuple(Place(layer, part) for layer in range(shape.layers) for part in parts)
+    places = tuple(Place(layer, view.place.part) for layer in range(shape.layers))
     xray = source.xray(Request(TOP if view.top is None else view.top, places), MOST_CHARS)
     found = xray.find(part=view.place.part, top=UNITS)
     place, unit = _opening_unit(view, found)
     opening = Opening(
         text=source.name,
         model=f"{name}: {shape.cell} {shape.layers} × {shape.hidden_size}",
+        place=place,
         unit=unit,
-        layer=place.layer,
-        part=place.part,
     )
     data = xray_page(xray, found, opening)
     if to_stdout:

@@ -75,7 +75,7 @@ class Colors:
     """
 
     def __init__(self, scale: Scale, depth: Literal["truecolor", "256"]) -> None:
-        from charrnn.export.xray_page.palette import activation_paints, surprise_paints
+        from charrnn.cli.xray_colors import activation_paints, surprise_paints
 
         self._scale = scale
         paints = (activation_paints if scale.signed else surprise_paints)("dark")

@@ -1,8 +1,7 @@
-"""Export of trained models for other programs, one file per format.
+"""Export of trained models for other programs, and import from them: one file a format.
 
-To add a format, add a file here, with a SUFFIX and a function ``export`` from a model to bytes, and
-a line in FORMATS. Weights are named as in the ``state_dict`` of a module with a recurrent layer
-``rnn`` and a linear layer ``output``.
+A format has a ``SUFFIX``, ``export(model)``, which returns bytes, and, unless they are a checkpoint
+anyway, ``read(data)``, which returns ``Contents``. To add one, add its file and a line in FORMATS.
 """
 
 from importlib import import_module
@@ -11,29 +10,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn.models import Model
 
-# Name and description; dashes become underscores in the file name.
 FORMATS = {
-    "safetensors": "weights, vocabulary and config",
-    "torch-names": "the same as an .npz file",
+    "html": "a page that runs in a browser",
+    "safetensors": "weights with PyTorch's names, vocabulary and config",
     "onnx": "a graph for onnxruntime",
     "compact": "a checkpoint of the weights alone, an eighth of the size",
-    "html": "a page that runs in a browser: it writes",
 }
 
 
 def export(model: "Model", form: str, **options: Any) -> bytes:  # noqa: ANN401
     """Return a model as bytes in one of FORMATS.
 
-    options   for "html" only: ``title``, what the model has read, and ``half``, weights in half
+    options   for "html" only: ``title``, what the text is called, and ``half``, weights in half
               precision
 
     Raises ConfigError if the format does not support the model or a package is not installed.
     """
-    data: bytes = import_module(f"{__name__}.{form.replace('-', '_')}").export(model, **options)
+    data: bytes = import_module(f"{__name__}.{form}").export(model, **options)
     return data
 
 
 def suffix(form: str) -> str:
     """Return the file suffix of one of FORMATS."""
-    ending: str = import_module(f"{__name__}.{form.replace('-', '_')}").SUFFIX
+    ending: str = import_module(f"{__name__}.{form}").SUFFIX
     return ending

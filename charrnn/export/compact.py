@@ -13,11 +13,9 @@ SUFFIX = ".compact.npz"
 def export(model: Model) -> bytes:
     """Return a compact checkpoint. Raises ConfigError for weights too large for half precision."""
     file = io.BytesIO()
-    small = replace(model, resume={})
-    if isinstance(small, Model):
-        small = replace(small, ngram=None)  # would be several times the size of the weights
     try:
-        npz.write(file, small.arrays())
+        # The n-grams would take several times as much as the weights.
+        npz.write(file, replace(model, resume={}, ngram=None).arrays())
     except CheckpointError as error:
         raise ConfigError(f"the model {error}") from error
     return file.getvalue()

@@ -1,20 +1,39 @@
-"""A model as a single HTML page that runs it in the browser, offline."""
+"""A model as a single HTML page that runs it in the browser, offline.
+
+The page is ``page/page.html`` with the style, the scripts and the model in it: a JSON object with
+all arrays of a checkpoint in base64, which ``read`` brings back.
+"""
+
+import base64
+import html
+import json
+import re
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
-from charrnn.export.page import page
-from charrnn.export.page.model import weight_bytes
+from charrnn.export.contents import Arrays, Contents, metadata
+from charrnn.export.language import text_direction, text_language
+from charrnn.export.openings import draw_texts, openings
+from charrnn.export.words import ABOUT, facts, lede
+from charrnn.inference.sampling import start_ids
 from charrnn.models import Model
+from charrnn.nn.ensemble import expanded, narrowed, separate_members
 
 SUFFIX = ".html"
-
+DEFAULT_TITLE = "a text"
 # The most weights, in bytes, that a browser can load quickly.
 MAX_BYTES = 20_000_000
-
-DEFAULT_TITLE = "a text"
+SCRIPTS = ("engine.js", "ngrams.js", "write.js", "letters.js", "page.js")
+# A text with more brackets and the like than this is code: letters of one width, ends at lines.
+CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
 
 
 def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> bytes:
-    """Return a self-contained HTML page that runs the model.
+    """Return a self-contained page.
 
     title   what the model has read, in a few words
     half    weights in half precision; those of a compact checkpoint always are
@@ -22,11 +41,105 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     Raises ConfigError for a model that is too large, and for weights that do not fit into half
     precision.
     """
-    size = weight_bytes(model, half=half)
+    arrays, config = _arrays(model, half=half), model.config
+    vocabulary, lines, code = model.vocabulary, config.data.lines, _is_code(model)
+    start = start_ids(vocabulary)
+    if not lines and not code and {".", " "} <= vocabulary.index.keys():
+        start = vocabulary.encode(". ")  # so that a sentence begins, not a line
+    texts = draw_texts(model, start)
+    described: dict[str, Any] = metadata(model) | {
+        "config": config.stored(),
+        "lines": lines,
+        "code": code,
+        "start": start.tolist(),
+        "openings": openings(texts, vocabulary, lines=lines),
+        "arrays": {name: _encode(array) for name, array in arrays.items()},
+    }
+    return fill(
+        "page.html",
+        {
+            "title": html.escape(title),
+            "lang": "" if code else text_language(vocabulary, texts),
+            "dir": text_direction(vocabulary),
+            "lede": html.escape(lede(model, title)),
+            "about": ABOUT,
+            "facts": "\n".join(
+                f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(fact)}</dd></div>"
+                for term, fact in facts(model, half=arrays["output.bias"].dtype == "<f2").items()
+            ),
+            "sheet": " ".join(["code"] * code + ["list"] * lines),
+            "rows": "1" if lines else "2",
+            "amount_label": "How many" if lines else "Length in characters",
+            "amount": "20" if lines else "400",
+            "most": "1000" if lines else "20000",
+            "style": read_file("style.css"),
+            "model": embed(described),
+            "script": "".join(map(read_file, SCRIPTS)),
+        },
+    )
+
+
+def read(data: bytes) -> Contents:
+    """Return the arrays and the metadata of what ``export`` wrote. Raises ValueError otherwise."""
+    found = re.search(r"^const MODEL = (.*);$", data.decode(), re.MULTILINE)
+    if found is None:
+        raise ValueError("no page that charrnn has made")
+    model = json.loads(found[1])
+    arrays = {
+        name: np.frombuffer(base64.b64decode(it["data"]), it["dtype"]).reshape(it["shape"])
+        for name, it in model["arrays"].items()
+    }
+    arrays = expanded(arrays, model["config"]["model"].get("members", 1))
+    described = {name: model[name] for name in ("characters", "counts")}
+    return Contents(arrays, described | {"config": json.dumps(model["config"])})
+
+
+def read_file(name: str) -> str:
+    """Return a file of the pages."""
+    return resources.files("charrnn.export").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def embed(value: object) -> str:
+    """Return a value as JSON for a script element, which no text in it ends."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def fill(template: str, parts: dict[str, str]) -> bytes:
+    """Return a page with each {{name}} replaced, once: what a part contains stays as it is."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], read_file(template)).encode()
+
+
+def _arrays(model: Model, *, half: bool) -> Arrays:
+    """Return all arrays of a checkpoint, the weights in half precision if they lose nothing."""
+    members = model.config.model.members
+    if separate_members(model.weights, members) != members:
+        raise ConfigError(f"the model has weights between two of its {members} members")
+    weights = narrowed(model.weights, members)
+    with np.errstate(over="ignore"):
+        halves = {name: array.astype("<f2") for name, array in weights.items()}
+    exact = all(np.array_equal(halves[name], array) for name, array in weights.items())
+    if half and not all(np.isfinite(array).all() for array in halves.values()):
+        raise ConfigError(
+            "the model has weights that are too large for half precision", hint="leave --half out"
+        )
+    stored = halves if half or exact else {n: a.astype("<f4") for n, a in weights.items()}
+    size = sum(array.nbytes for array in stored.values())
     if size > MAX_BYTES:
-        hint = "train a smaller model: --hidden-size 512 has about 5 MB"
+        smaller = "train a smaller model: --hidden-size 512 has about 5 MB"
         raise ConfigError(
             f"{size / 1e6:.0f} MB of weights are too much, a page takes {MAX_BYTES / 1e6:.0f}",
-            hint=hint if half else f"--half halves them, or {hint}",
+            hint=smaller if half else f"--half halves them, or {smaller}",
         )
-    return page(model, title, half=half).encode()
+    return stored | model.extra_arrays()
+
+
+def _encode(array: NDArray[Any]) -> dict[str, Any]:
+    little = array.astype(array.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode()
+    return {"dtype": little.dtype.str, "shape": array.shape, "data": data}
+
+
+def _is_code(model: Model) -> bool:
+    counts, characters = model.vocabulary.counts, model.vocabulary.characters
+    marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
+    return marks > CODE_SHARE * int(counts.sum())

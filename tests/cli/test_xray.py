@@ -15,7 +15,7 @@ from charrnn import Model, Vocabulary
 from charrnn.cli import terminal
 from charrnn.cli.xray_layout import Column, Rows, cells, shown
 from charrnn.cli.xray_paint import Bars, Colors, Scale
-from charrnn.export.xray_page.palette import surprise_paints
+from charrnn.cli.xray_colors import surprise_paints
 from charrnn.inference.xray.scale import NO_LEVEL, SURPRISE_LIMITS, surprise_levels
 from tests.inference.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, Done, call, trained

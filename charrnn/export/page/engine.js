@@ -1,105 +1,100 @@
 // The network: from characters to the logits of the next. The equations are those of
-// charrnn/nn/cells/, the names and shapes of the weights PyTorch's. G gates, H units in a layer, V
-// characters.
+// charrnn/nn/cells/, the names and shapes of the weights PyTorch's. G gates, H units in a layer,
+// V characters, K members of an ensemble.
+
+// A number in half precision (IEEE 754 binary16), from its 16 bits.
+const fromHalf = bits => {
+  const sign = bits & 0x8000 ? -1 : 1, exponent = bits >> 10 & 31, fraction = bits & 1023;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction / 2 ** 24);
+};
+
+// An array of a checkpoint: { dtype, data }, bytes in base64.
+const numbers = ({ dtype, data }) => {
+  const { buffer } = Uint8Array.from(atob(data), character => character.charCodeAt(0));
+  if (dtype === "<f2") return Float32Array.from(new Uint16Array(buffer), fromHalf);
+  const types = { "|u1": Uint8Array, "<u2": Uint16Array, "<u4": Uint32Array,
+                  "<f4": Float32Array, "<f8": Float64Array };
+  return new types[dtype](buffer);
+};
+
+const logSumExp = logits => {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  return largest + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - largest), 0));
+};
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 
-// One step of a cell. gates: what comes from the input, biases included; recurrent: W_hh h, both
-// gate by gate. Changes the state { h, c }.
+// One step of a cell. x: W_ih x_t + b_ih, r: W_hh h_(t-1) + b_hh, both gate by gate. Changes the
+// state { h, c }.
 const CELLS = {
-  rnn: { G: 1, step: (H, gates, recurrent, { h }, { relu }) => {
-    for (let j = 0; j < H; j++) {
-      const a = gates[j] + recurrent[j];
-      h[j] = relu ? Math.max(a, 0) : Math.tanh(a);
-    }
-  } },
-  lstm: { G: 4, step: (H, gates, recurrent, { h, c }) => {
-    const gate = at => gates[at] + recurrent[at];
+  rnn: (H, x, r, { h }, relu) => {
+    for (let j = 0; j < H; j++) h[j] = relu ? Math.max(x[j] + r[j], 0) : Math.tanh(x[j] + r[j]);
+  },
+  lstm: (H, x, r, { h, c }) => {
+    const gate = at => x[at] + r[at];
     for (let j = 0; j < H; j++) {
       const i = sigmoid(gate(j)), f = sigmoid(gate(H + j)), g = Math.tanh(gate(2 * H + j));
       c[j] = f * c[j] + i * g;
       h[j] = sigmoid(gate(3 * H + j)) * Math.tanh(c[j]);
     }
-  } },
-  gru: { G: 3, step: (H, gates, recurrent, { h }, { inner }) => {
+  },
+  gru: (H, x, r, { h }) => {
     for (let j = 0; j < H; j++) {
-      const r = sigmoid(gates[j] + recurrent[j]), z = sigmoid(gates[H + j] + recurrent[H + j]);
-      const n = Math.tanh(gates[2 * H + j] + r * (recurrent[2 * H + j] + inner[j]));
-      h[j] = (1 - z) * n + z * h[j];
+      const reset = sigmoid(x[j] + r[j]), update = sigmoid(x[H + j] + r[H + j]);
+      const n = Math.tanh(x[2 * H + j] + reset * r[2 * H + j]);
+      h[j] = (1 - update) * n + update * h[j];
     }
-  } },
+  },
 };
 
-const makeEngine = (model, plain = false) => {
-  const { layers, hiddenSize: H, members } = model;
-  const cell = CELLS[model.cell], rows = cell.G * H;
-  const characters = [...model.characters], V = characters.length;
-  const index = new Map(characters.map((character, id) => [character, id]));
-  const padded = columns => Math.ceil(columns / UNIT) * UNIT;
-  const width = padded(H), size = (2 * layers - 1) * rows * width + V * width;
-  const vectorAt = size, outAt = vectorAt + width;
-  const { numbers, multiply } = makeKernel(outAt + Math.max(rows, V), plain);
+const makeNetwork = ({ characters, config, arrays }) => {
+  const { cell, hidden_size: H, layers, members: K = 1, nonlinearity } = config.model;
+  const V = [...characters].length;
+  const weights = name => numbers(arrays[name]), step = CELLS[cell];
+  const read = layer => ({
+    input: weights(`weight_ih_l${layer}`), inputBias: weights(`bias_ih_l${layer}`),
+    recurrent: weights(`weight_hh_l${layer}`), recurrentBias: weights(`bias_hh_l${layer}`),
+  });
+  const network = Array.from({ length: layers }, (_, layer) => read(layer));
+  const output = weights("output.weight"), outputBias = weights("output.bias");
+  const rows = network[0].inputBias.length;
+  const x = new Float32Array(rows), r = new Float32Array(rows), logits = new Float32Array(V);
 
-  // In the order in which a checkpoint stores them.
-  const stored = numbersOf(model.weights, model.half);
-  let taken = 0, placed = 0;
-  const take = count => stored.subarray(taken, taken += count);
-  // Of an ensemble, only the weights within each of its members are stored; the others are 0.
-  const matrix = (height, columns, parts = 1) => {
-    const at = placed, long = padded(columns), part = columns / parts;
-    for (let row = 0; row < height; row++) {
-      const first = Math.floor(row % H * parts / H) * part;
-      numbers.set(take(part), at + row * long + first);
+  // The product with a one-hot vector is a column of the weights; here, each is in one piece.
+  const columns = new Float32Array(rows * V), [{ input, inputBias }] = network;
+  for (let row = 0; row < rows; row++)
+    for (let id = 0; id < V; id++)
+      columns[id * rows + row] = input[row * V + id] + inputBias[row];
+
+  // out = matrix vector + bias. In an ensemble, a row has weights for the units of its member only.
+  const multiply = (matrix, vector, bias, out, parts) => {
+    const width = H / parts;
+    for (let row = 0, at = 0; row < out.length; row++, at += width) {
+      const from = Math.floor(row % H / width) * width;
+      let a = 0, b = 0, c = 0, d = 0, j = 0;
+      for (; j + 3 < width; j += 4) {
+        a += matrix[at + j] * vector[from + j];
+        b += matrix[at + j + 1] * vector[from + j + 1];
+        c += matrix[at + j + 2] * vector[from + j + 2];
+        d += matrix[at + j + 3] * vector[from + j + 3];
+      }
+      for (; j < width; j++) a += matrix[at + j] * vector[from + j];
+      out[row] = a + b + c + d + bias[row];
     }
-    placed += height * long;
-    return { at, height, long };
   };
-  // The result is valid until the next product.
-  const times = ({ at, height, long }, vector) => {
-    numbers.fill(0, vectorAt, vectorAt + long);
-    numbers.set(vector, vectorAt);
-    multiply(at, vectorAt, outAt, height, long);
-    return numbers.subarray(outAt, outAt + height);
-  };
-
-  const readRun = bottom => {
-    // The product with a one-hot vector is a column of the weights.
-    const columns = bottom && take(rows * V);
-    const input = bottom ? null : matrix(rows, H, members);
-    const recurrent = matrix(rows, H, members);
-    const bias = take(rows).slice(), other = take(rows), inner = other.slice(2 * H);
-    const shared = model.cell === "gru" ? 2 * H : rows;
-    for (let row = 0; row < shared; row++) bias[row] += other[row];
-    const table = bottom && new Float32Array(rows * V);
-    if (bottom)
-      for (let row = 0; row < rows; row++)
-        for (let id = 0; id < V; id++)
-          table[id * rows + row] = columns[row * V + id] + bias[row];
-    return { table, input, recurrent, bias, inner, relu: model.nonlinearity === "relu" };
-  };
-  const network = Array.from({ length: layers }, (_, layer) => readRun(layer === 0));
-  const output = matrix(V, H), outputBias = take(V), gates = new Float32Array(rows);
-
-  const zero = () => network.map(() => ({ h: new Float32Array(H), c: new Float32Array(H) }));
-  // input: an id in the lowest layer, the outputs of the layer below in the others
-  const stepRun = (run, state, input) => {
-    if (run.table) {
-      gates.set(run.table.subarray(input * rows, (input + 1) * rows));
-    } else {
-      const product = times(run.input, input);
-      for (let row = 0; row < rows; row++) gates[row] = product[row] + run.bias[row];
-    }
-    cell.step(H, gates, times(run.recurrent, state.h), state, run);
-    return state.h;
-  };
-  const logitsOf = features => times(output, features).map((x, id) => x + outputBias[id]);
 
   return {
-    characters, index, zero,
-    parameters: stored.length,
-    fitted: text => model.normalize === "none" ? text : text.normalize(model.normalize),
-    // Reads one character and returns the logits of the next, (V,).
-    step: (state, id) => logitsOf(network.reduce(
-      (input, run, number) => stepRun(run, state[number], input), id)),
+    zero: () => network.map(() => ({ h: new Float32Array(H), c: new Float32Array(H) })),
+    // Reads one character and returns the logits of the next, (V,), until the next call.
+    step: (state, id) => {
+      network.forEach((layer, number) => {
+        if (number) multiply(layer.input, state[number - 1].h, layer.inputBias, x, K);
+        else x.set(columns.subarray(id * rows, (id + 1) * rows));
+        multiply(layer.recurrent, state[number].h, layer.recurrentBias, r, K);
+        step(H, x, r, state[number], nonlinearity === "relu");
+      });
+      multiply(output, state[layers - 1].h, outputBias, logits, 1);
+      return logits;
+    },
   };
 };

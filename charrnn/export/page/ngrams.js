@@ -1,18 +1,17 @@
-// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/. E entries, V characters; entry e belongs to node e + 1, a context,
-// and node 0 is the empty one.
+// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/. E entries,
+// V characters; entry e belongs to node e + 1, a context, and node 0 is the empty one.
 
 const TINY = 2 ** -126; // as in mixture.py, the smallest normal number in single precision
 
-const makeTable = (stored, V) => {
-  const Whole = V < 1 << 8 ? Uint8Array : V < 1 << 16 ? Uint16Array : Uint32Array;
-  const [characters, children] = [stored.characters, stored.children]
-    .map(encoded => new Whole(decoded(encoded).buffer));
-  const alphas = numbersOf(stored.alphas, true), E = characters.length;
+const makeTable = (arrays, V) => {
+  const [characters, children, alphas] =
+    ["characters", "children", "alphas"].map(name => numbers(arrays[`ngram.${name}`]));
+  const E = characters.length;
   // Below each node: its first entry, and what it leaves to shorter contexts.
   const first = new Uint32Array(E + 2), gammas = new Float32Array(E + 1);
   for (let node = 0, entry = 0; node <= E; node++) {
     let sum = 0;
-    for (const end = entry + (children[node] ?? 0); entry < end; entry++) sum += alphas[entry];
+    for (const end = entry + children[node]; entry < end; entry++) sum += alphas[entry];
     first[node + 1] = entry;
     gammas[node] = 1 - sum;
   }
@@ -55,10 +54,10 @@ const makeTable = (stored, V) => {
 };
 
 // The network as it was, or with the n-grams if the model has any: then what it returns is log p.
-const makeMixture = ({ ngrams }, network) => {
-  if (!ngrams) return network;
-  const V = network.characters.length, table = makeTable(ngrams, V);
-  const weights = Float32Array.from(ngrams.weights), p = new Float64Array(V);
+const makeMixture = ({ characters, arrays }, network) => {
+  if (!arrays["ngram.weights"]) return network;
+  const V = [...characters].length, table = makeTable(arrays, V);
+  const weights = Float32Array.from(numbers(arrays["ngram.weights"])), p = new Float64Array(V);
   const weightAt = node =>
     weights[Math.min(Math.floor(Math.fround(table.gammas[node] * weights.length)),
                      weights.length - 1)];
@@ -71,7 +70,6 @@ const makeMixture = ({ ngrams }, network) => {
     return log;
   };
   return {
-    ...network,
     zero: () => ({ layers: network.zero(), node: 0 }),
     step: (state, id) => {
       const logits = network.step(state.layers, id);

@@ -1,154 +1,197 @@
-// What all pages share: the network in a worker, small tools, the words for surprise.
+// The page: its fields, what is written, and the box for a text of one's own.
 
-const $ = id => document.getElementById(id);
-const make = (tag, className = "", text = "") => {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
+const writer = makeWriter(MODEL);
+
+// The only global name, for the console of the browser.
+globalThis.charrnn = {
+  model: MODEL,
+  writer,
+  makeRandom,
+  // Mean nats per character.
+  score: text => {
+    const nats = [...writer.read(text)].map(letter => letter.nats).filter(each => each !== null);
+    return nats.reduce((sum, each) => sum + each, 0) / nats.length;
+  },
+  // Yields characters without end.
+  *write(prompt, temperature, seed = freshSeed()) {
+    const letters = writer.continued(prompt, temperature, makeRandom(seed));
+    for (const { character } of letters) yield character;
+  },
 };
-const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
-// The only global name, for the console of the browser: charrnn.score("a text"), and
-// charrnn.write("a prompt", 0.8), which yields characters without end.
-globalThis.charrnn = (() => {
-  let work = null;
-  const ready = () => {
-    const { makeEngine, makeWork } = core();
-    return work ??= makeWork(MODEL, makeEngine(MODEL));
-  };
-  return {
-    model: MODEL,
-    core,
-    // Mean nats per character.
-    score: text => {
-      let nats = 0, scored = 0;
-      for (const letter of ready().read({ text }))
-        if (letter.nats !== null) {
-          nats += letter.nats;
-          scored++;
-        }
-      return nats / scored;
-    },
-    // Yields characters without end.
-    *write(prompt, temperature, seed = freshSeed()) {
-      const wanted = { prompt, seed, settings: { temperature } };
-      for (const letter of ready().text(wanted)) yield letter.character;
-    },
-  };
-})();
+const freshSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+const noteUnknown = text => {
+  const unknown = new Set(writer.normalized(text).filter(each => !writer.index.has(each)));
+  return unknown.size
+    ? `Never seen, and left out: ${[...unknown].slice(0, 20).map(named).join(", ")}.` : "";
+};
 
-// Starts the network in a worker, or here if there can be none. Returns what sends it messages.
-const connect = report => {
-  let send = null, answered = false;
-  const sent = [];
-  const here = () => {
-    const { makeEngine, makeWork, makeServer } = core();
-    send = makeServer(makeWork(MODEL, makeEngine(MODEL)), report);
-    sent.forEach(message => send(message));
+// Returns what runs generators, one at a time and in slices, so that the page can be used
+// meanwhile. It shows what came of each slice, and returns false if it was stopped.
+const makeRunner = () => {
+  const SLICE = 15; // milliseconds
+  let current = null;
+  const run = async (steps, show) => {
+    current = steps;
+    for (let done = false; !done;) {
+      const until = performance.now() + SLICE, found = [];
+      while (!done && performance.now() < until) {
+        const next = steps.next();
+        done = next.done;
+        if (next.value) found.push(next.value);
+      }
+      show(found);
+      await new Promise(resolve => { setTimeout(resolve); });
+      if (current !== steps) return false;
+    }
+    return true;
   };
+  return { run, stop: () => { current = null; } };
+};
+
+// What was begun, and what has come of it: letters or, in a list, lists of letters.
+let begun = null, found = [], writing = false;
+const task = makeRunner(), sheet = $("written");
+const textOf = letters => letters.map(letter => letter.character).join("");
+
+const plainOf = letters => {
+  const own = letters.findIndex(letter => !letter.given), split = own < 0 ? letters.length : own;
+  return [make("span", "given", textOf(letters.slice(0, split))), textOf(letters.slice(split))];
+};
+const draw = () => {
+  const nodesOf = $("colors").checked && !writing ? spansOf : plainOf;
+  const items = MODEL.lines ? found.map(line => {
+    const item = make("li");
+    item.append(...nodesOf(line));
+    return item;
+  }) : nodesOf(found);
+  sheet.replaceChildren(...items);
+  $("legend").hidden = !$("colors").checked;
+  $("readout").textContent = status();
+};
+const status = () => {
+  if (writing) return "Writing…";
+  if (MODEL.lines) return plural(found.length, begun.onlyNew ? "new entry" : "line")
+    .replace("entrys", "entries");
+  const own = found.filter(letter => !letter.given);
+  const mean = own.reduce((sum, letter) => sum + letter.nats, 0) / own.length;
+  return plural(own.length, "character") +
+    (own.length ? `, ${bits(mean).toFixed(2)} bits each` : "");
+};
+const show = () => {
+  $("write").textContent = writing ? "Stop" : "Write";
+  $("copy").disabled = $("link").disabled = writing;
+  draw();
+};
+
+// The settings are in the address, after the "#": whoever opens the link gets the same text.
+const FIELDS = ["prompt", "temperature", "amount"];
+const write = async seed => {
+  const amount = Math.min(Math.max(Math.floor(Number($("amount").value)), 1), $("amount").max);
+  begun = { prompt: $("prompt").value, temperature: Number($("temperature").value),
+            amount: amount || 1, seed, onlyNew: $("only-new").checked };
+  if (MODEL.lines) begun.prompt = begun.prompt.replaceAll("\n", "");
+  const { onlyNew, ...settings } = begun;
+  history.replaceState(null, "", `#${new URLSearchParams({ ...settings, new: Number(onlyNew) })}`);
+  $("note").textContent = noteUnknown(begun.prompt);
+  found = [];
+  writing = true;
+  show();
   try {
-    const source = `"use strict";
-      const { makeEngine, makeWork, makeServer } = (${core})();
-      onmessage = ({ data: model }) => {
-        const receive = makeServer(makeWork(model, makeEngine(model)), found => postMessage(found));
-        onmessage = ({ data }) => receive(data);
-      };`;
-    const place = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const worker = new Worker(place);
-    worker.onmessage = ({ data }) => {
-      answered = true;
-      report(data);
+    const steps = MODEL.lines ? writer.lines(begun) : writer.text(begun);
+    const add = more => {
+      found.push(...more);
+      draw();
     };
-    worker.onerror = event => {
-      event.preventDefault();
-      if (!answered) here();
-    };
-    worker.postMessage(MODEL);
-    send = message => worker.postMessage(message);
-  } catch {
-    here();
+    if (!await task.run(steps, add)) return;
+  } catch (error) {
+    $("note").textContent = error.message;
   }
-  return message => {
-    if (!answered) sent.push(message);
-    send(message);
-  };
+  writing = false;
+  show();
+};
+const stop = () => {
+  task.stop();
+  writing = false;
+  show();
 };
 
-const freshSeed = () => crypto.getRandomValues(new Uint32Array(1))[0].toString();
-const isSeed = text => /^\d+$/.test(text) && BigInt(text) < 2n ** 63n;
+$("form").addEventListener("submit", event => {
+  event.preventDefault();
+  if (writing && event.submitter === $("write")) stop();
+  else write(freshSeed());
+});
+$("prompt").addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  write(freshSeed());
+});
+document.addEventListener("keydown", event => {
+  if (event.key === "Escape" && writing) stop();
+});
+$("colors").addEventListener("change", draw);
+explore(sheet, span => { $("readout").textContent = described(span.letters); });
 
-// Copies a text, and says so on the button for a moment.
 const copyText = async (text, button) => {
   const label = button.dataset.label ??= button.textContent;
-  let copied = true;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = make("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    copied = document.execCommand("copy");
-    area.remove();
-    button.focus();
-  }
+  const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
   button.textContent = copied ? "Copied" : "Not allowed";
   setTimeout(() => { button.textContent = label; }, 1600);
 };
+$("copy").addEventListener("click", event =>
+  copyText(MODEL.lines ? found.map(line => `${textOf(line)}\n`).join("") : textOf(found),
+           event.target));
+$("link").addEventListener("click", event => copyText(location.href, event.target));
 
-// The settings in the address, after the "#": those of a text can be shared.
-const readAddress = () => new URLSearchParams(location.hash.slice(1));
-const writeAddress = settings => {
-  const given = Object.entries(settings).filter(([, value]) => value !== "" && value !== null);
-  try {
-    history.replaceState(null, "", `#${new URLSearchParams(given)}`);
-  } catch { /* a browser that lets no file change its address */ }
-};
-
-// A whole number or a share from a field, within its limits; null if it is empty or none.
-const numberIn = field => {
-  const value = Number(field.value);
-  if (!field.value.trim() || !Number.isFinite(value)) return null;
-  const low = field.min === "" ? -Infinity : Number(field.min);
-  const high = field.max === "" ? Infinity : Number(field.max);
-  const inside = Math.min(Math.max(value, low), high);
-  return field.step === "any" ? inside : Math.floor(inside);
-};
+for (const opening of MODEL.openings) {
+  const chip = make("button", "chip", opening);
+  chip.type = "button";
+  chip.addEventListener("click", () => {
+    $("prompt").value = opening;
+    write(freshSeed());
+  });
+  $("openings").append(chip);
+}
 
 const WARMTHS = [[0, "always the likeliest"], [0.55, "careful"], [0.95, "balanced"],
                  [1.05, "as it learned"], [Infinity, "wild"]];
-const warm = slider => {
-  const show = () => {
-    const value = Number(slider.value), [, word] = WARMTHS.find(([most]) => value <= most);
-    $("warmth").textContent = `${value.toFixed(2)}, ${word}`;
-    slider.setAttribute("aria-valuetext", $("warmth").textContent);
-  };
-  slider.addEventListener("input", show);
-  show();
-  return show;
+const showWarmth = () => {
+  const value = Number($("temperature").value), [, word] = WARMTHS.find(([most]) => value <= most);
+  $("warmth").textContent = `${value.toFixed(2)}, ${word}`;
 };
+$("temperature").addEventListener("input", showWarmth);
 
-const showOpenings = (openings, field) => {
-  const group = $("openings");
-  for (const opening of openings) {
-    const chip = make("button", "chip", opening);
-    chip.type = "button";
-    chip.dir = "auto";
-    chip.addEventListener("click", () => {
-      field.value = opening;
-      $("form").requestSubmit();
-    });
-    group.append(chip);
-  }
-  group.hidden = !openings.length;
+// A text that is typed or pasted, as the model sees it.
+const reading = makeRunner();
+let waiting = 0;
+const read = async () => {
+  const text = $("reading").value, letters = [];
+  $("verdict").textContent = text && "Reading…";
+  $("read").replaceChildren();
+  $("read-readout").textContent = "";
+  if (!await reading.run(writer.read(text), more => letters.push(...more))) return;
+  $("read").replaceChildren(...spansOf(letters));
+  const nats = letters.map(letter => letter.nats).filter(each => each !== null);
+  const mean = nats.reduce((sum, each) => sum + each, 0) / nats.length;
+  const figures = `${bits(mean).toFixed(3)} bits (${mean.toFixed(3)} nats) per character, ` +
+    `perplexity ${Math.exp(mean).toFixed(2)}, over ${plural(nats.length, "character")}. `;
+  $("verdict").textContent = (nats.length ? figures : "") + noteUnknown(text);
 };
+$("reading").addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(read, 150);
+});
+explore($("read"), span => { $("read-readout").textContent = described(span.letters); });
 
-// The characters of a text that the network does not know, for a note.
-const alphabet = new Set(MODEL.characters);
-const fitted = text => MODEL.normalize === "none" ? text : text.normalize(MODEL.normalize);
-const noteUnknown = text => {
-  const unknown = [...new Set(fitted(text))].filter(character => !alphabet.has(character));
-  return unknown.length
-    ? `The network has never seen ${unknown.slice(0, 20).map(named).join(", ")}: left out.` : "";
+const open = () => {
+  const address = new URLSearchParams(location.hash.slice(1));
+  for (const name of FIELDS) if (address.has(name)) $(name).value = address.get(name);
+  $("only-new").checked = address.get("new") !== "0" && Boolean(MODEL.arrays["lines.seen"]);
+  showWarmth();
+  write(/^\d{1,10}$/.test(address.get("seed")) ? Number(address.get("seed")) : freshSeed());
 };
+$("new-field").hidden = !MODEL.arrays["lines.seen"];
+showLegend($("legend"));
+addEventListener("hashchange", open);
+open();

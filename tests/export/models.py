@@ -1,0 +1,44 @@
+"""Small models of all shapes, with weights that are far from zero, so that each of them counts."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from charrnn import Config, DataConfig, Model, ModelConfig, Vocabulary
+from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
+from charrnn.training.next_character import initial_state
+from tests.support import ROOT
+
+LETTERS = "\n abcdefghijklmnopqrstuvwxyzABCDE.,'é日👩\u200d👧\u0301<&\"/"
+SHAPES: dict[str, dict[str, Any]] = {
+    "rnn-relu-2": {"cell": "rnn", "nonlinearity": "relu", "layers": 2},
+    "gru-2": {"cell": "gru", "layers": 2},
+    "gru-2-ensemble": {"cell": "gru", "layers": 2, "members": 4},
+    "lstm": {"cell": "lstm"},
+    "lstm-ensemble": {"cell": "lstm", "members": 2},
+    "lstm-3": {"cell": "lstm", "layers": 3},
+}
+HARBOUR = (ROOT / "corpora/harbour.txt").read_text(encoding="utf-8").lower()
+READ = "".join(char for char in HARBOUR if char in LETTERS) + "Abe é\n日日 b\u0301👩\u200d👧\n" * 9
+
+
+def make_model(
+    shape: str = "lstm-ensemble", *, lines: bool = False, strong: float = 4, ngram: bool = False
+) -> Model:
+    """Return a model of LETTERS; with ngram, with the n-grams of READ."""
+    vocabulary = Vocabulary("".join(sorted(set(LETTERS))))
+    config = Config(
+        model=ModelConfig(hidden_size=24, **SHAPES[shape]),
+        data=DataConfig(lines=lines, seq_length=12),
+    )
+    state = initial_state(config, len(vocabulary))
+    if config.model.nonlinearity == "tanh":  # relu has no bound
+        state.network.flat *= strong
+    model = Model.of(config, vocabulary, state)
+    if not ngram:
+        return model
+    ids, end = vocabulary.encode(READ), vocabulary.index["\n"] if lines else None
+    # So few are kept that some have suffixes that are not.
+    ngrams = build_ngrams(ids, len(vocabulary), 6, line_break=end, max_entries=4000)
+    return replace(model, ngram=ngrams.with_weights(np.linspace(0.05, 0.8, GROUPS), None))
