@@ -24,12 +24,10 @@ FORMAT.
 """
 
 import contextlib
-import io
 import json
 import math
 import os
 import stat
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -125,19 +123,11 @@ def read_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         known = isinstance(error, (_Damaged, npz.DamagedError, CharRNNError))
         raise CheckpointError(
             f"{path}: not a charrnn checkpoint, or damaged: {error if known else repr(error)}",
-            hint=_rewritten(path) or _HINT,
+            hint=_HINT,
         ) from error
 
 
 _HINT = "checkpoints are the .npz files that 'charrnn train' writes"
-
-
-def _rewritten(path: str | os.PathLike[str]) -> str | None:
-    """Return a hint for a checkpoint that another program has rewritten, else None."""
-    with contextlib.suppress(Exception), zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as z:
-        if "header.npy" in z.namelist():
-            return f"if another program wrote it, 'charrnn import {path}' may read it"
-    return None
 
 
 class _Damaged(Exception):  # noqa: N818

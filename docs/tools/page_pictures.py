@@ -26,14 +26,14 @@ HARBOUR = [
     "charrnn train corpora/harbour.txt --time 1m --random-seed 1",
     'charrnn export checkpoints/harbour.npz --to html --half --title "The harbour" -o harbour.html',
 ]
-TEXT = "#prompt=Le%20moulin&seed=7&length=420"
+TEXT = "#prompt=Le%20moulin&seed=7&amount=420"
 LIST = "#seed=7"
 
 
 def main() -> None:
     """Run the commands in new folders and take pictures of the pages."""
     with after(HARBOUR) as folder:
-        address = (folder / "harbour.html").as_uri() + "#prompt=The%20bell&seed=7&length=400"
+        address = (folder / "harbour.html").as_uri() + "#prompt=The%20bell&seed=7&amount=400"
         with opened(address, width=1180, height=640) as page:
             save(page.screenshot(), IMAGES / "page-harbour.png")
     with after(COMMANDS) as folder:
@@ -47,7 +47,7 @@ def main() -> None:
         with opened(text + TEXT, width=390, height=844, scheme="dark") as page:
             page.get_by_label("Show surprise").check()
             page.locator("#temperature").scroll_into_view_if_needed()
-            page.evaluate("scrollTo(0, document.querySelector('.actions').offsetTop - 20)")
+            page.evaluate("scrollTo(0, document.querySelector('#write').offsetTop - 20)")
             page.screenshot(path=IMAGES / "page-phone.png")
 
 
@@ -74,7 +74,7 @@ def opened(address: str, *, width: int, height: int, scheme: str = "light") -> I
             reduced_motion="reduce",
         )
         page.goto(address)
-        page.locator("#status", has_text="seed").wait_for()
+        page.locator("#write", has_text="Write").wait_for()
         yield page
         browser.close()
 

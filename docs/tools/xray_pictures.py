@@ -135,12 +135,12 @@ def _draw_page(folder: Path) -> None:
 def _pose(page: Any, *, surprise: bool) -> None:  # noqa: ANN401  # Playwright is not typed here
     """Choose what the picture shows: a character inside brackets, some way down."""
     if surprise:
-        page.locator("[value=surprise]").check()
+        page.locator("#view").select_option("-1")
     page.evaluate(
         """() => {
-          const at = data.text.indexOf("weights(") + 12;
+          const at = DATA.text.indexOf("weights(") + 12;
           const span = document.querySelectorAll("#text > span")[at];
-          span.click();
+          span.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
           if (innerWidth < 800) scrollTo(0, span.getBoundingClientRect().top - 200);
         }"""
     )

@@ -29,7 +29,7 @@ BASES = {
     "xray": "xray --unknown skip",
     "models": "models",
     "doctor": "doctor {file}",
-    "export": "export checkpoints/newest.npz --to torch-names",
+    "export": "export checkpoints/newest.npz --to safetensors",
     "import": "import w.npz --vocab abc.json",
 }
 

@@ -609,7 +609,7 @@ def precious(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "diary").write_text("precious")
     trained().save(folder / "m.npz")
     trained().save(folder / "other.npz")
-    ok("export", "m.npz", "--to", "torch-names", "-o", "weights.npz", cwd=folder)
+    ok("export", "m.npz", "--to", "safetensors", "-o", "weights.npz", cwd=folder)
     ok("export", "m.npz", "--to", "html", "-o", "page.html", cwd=folder)
     return folder
 
@@ -631,8 +631,8 @@ def precious(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "--plot", "inspect m.npz --overwrite --plot diary.svg"),
         (1, "-o", "export m.npz --to html --overwrite -o diary"),
         (1, "-o", "export m.npz --to html --overwrite -o other.npz"),
-        (1, "-o", "export m.npz --to torch-names --overwrite -o other.npz"),
-        (1, "-o", "export m.npz --to torch-names --overwrite -o page.html"),
+        (1, "-o", "export m.npz --to safetensors --overwrite -o other.npz"),
+        (1, "-o", "export m.npz --to safetensors --overwrite -o page.html"),
         (1, "-o", "export m.npz --to compact --overwrite -o weights.npz"),
         (2, "-o", "export m.npz --to compact --overwrite -o m.npz"),
         (2, "-o", "import weights.npz --overwrite -o weights.npz"),

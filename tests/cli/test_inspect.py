@@ -109,12 +109,12 @@ def test_json_is_an_object_or_an_array_with_all_there_is(home: Path) -> None:
 def test_compact_and_imported_models_say_what_they_do_not_know(home: Path, tmp_path: Path) -> None:
     model = Model.load(home / "checkpoints/a.npz")
     (tmp_path / "c.npz").write_bytes(export(model, "compact"))
-    (tmp_path / "w.npz").write_bytes(export(model, "torch-names"))
-    assert call("import", "w.npz", "-o", "i.npz", cwd=tmp_path).returncode == 0
+    (tmp_path / "w.safetensors").write_bytes(export(model, "safetensors"))
+    assert call("import", "w.safetensors", "-o", "i.npz", cwd=tmp_path).returncode == 0
     assert facts(shown(tmp_path, "c.npz").out)["holds"] == ["weights only"]
     found = facts(shown(tmp_path, "i.npz").out)
     assert (found["started from"], found["held out"], found["steps"]) == (
-        ["w.npz"], ["not noted"], ["0"]
+        ["w.safetensors"], ["not noted"], ["0"]
     )  # fmt: skip
     assert "lowest held-out loss" not in found
     assert "┤" not in shown(tmp_path, "i.npz", terminal=True).out

@@ -13,9 +13,9 @@ from rich.text import Text  # noqa: TID251  # reads what a terminal is sent
 
 from charrnn import Model, Vocabulary
 from charrnn.cli import terminal
+from charrnn.cli.xray_colors import surprise_paints
 from charrnn.cli.xray_layout import Column, Rows, cells, shown
 from charrnn.cli.xray_paint import Bars, Colors, Scale
-from charrnn.cli.xray_colors import surprise_paints
 from charrnn.inference.xray.scale import NO_LEVEL, SURPRISE_LIMITS, surprise_levels
 from tests.inference.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, Done, call, trained
@@ -222,14 +222,12 @@ def test_a_page_opens_with_what_was_asked_for(folder: Path, tmp_path: Path) -> N
         done = xray(folder, "text.txt", "-c", "m.npz", "--html", str(target), *args.split())
         assert "written: " in done.err
         assert done.out == ""
-        found = re.search(r'"opening": (\{.*?\})', target.read_text("utf-8"))
+        found = re.search(r"^const DATA = (.*);$", target.read_text("utf-8"), re.MULTILINE)
         assert found is not None
-        openings.append(json.loads(found[1]))
-    assert openings == [
-        {"unit": None, "layer": 0, "part": "cell"},
-        {"unit": 3, "layer": 0, "part": "forget"},
-        {"unit": COUNTER, "layer": 0, "part": "cell"},
-    ]
+        data = json.loads(found[1])
+        unit = None if data["first"] < 0 else data["units"][data["first"]]["name"]
+        openings.append((unit, data["part"]))
+    assert openings == [(None, "cell"), ("unit 3", "forget"), (f"unit {COUNTER}", "cell")]
     piped = xray(folder, "text.txt", "-c", "m.npz", "--html", "-")
     assert piped.out == (tmp_path / "0.html").read_text("utf-8")
 

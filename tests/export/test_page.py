@@ -14,8 +14,7 @@ from charrnn import Model, Vocabulary
 from charrnn.export import export
 from charrnn.export.language import text_direction, text_language
 from charrnn.export.words import facts, lede
-from charrnn.models.ngram import NGrams
-from charrnn.ngrams.kneser_ney import build_tree
+from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
 from charrnn.text.seen import is_seen, seen_lines
 from charrnn.training.next_character import initial_state
 from tests.browser import browser_page
@@ -285,8 +284,8 @@ def test_openings_are_how_sentences_of_the_text_begin() -> None:
     network.network.flat[...] = 0  # the n-grams alone speak
     model = Model.of(base.config, vocabulary, network)
     ids = vocabulary.encode(text)
-    tree = build_tree(ids, len(vocabulary), 7, line_break=None, most=200_000)
-    model = replace(model, ngram=NGrams(tree, np.zeros(10)))
+    ngrams = build_ngrams(ids, len(vocabulary), 7, line_break=None, max_entries=200_000)
+    model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
     page = export(model, "html").decode()
     openings = json.loads(re.search(r'"openings": (\[.*?\])', page)[1])  # type: ignore[index]
     flat = " ".join(text.split())

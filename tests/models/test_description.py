@@ -77,12 +77,12 @@ def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path
     (tmp_path / "c.npz").write_bytes(export(trained(), "compact"))
     compact = describe(tmp_path / "c.npz")
     assert (compact.resumable, compact.history) == (False, trained().history)
-    (tmp_path / "w.npz").write_bytes(export(trained(), "torch-names"))
-    run("import", "w.npz", "-o", "i.npz", cwd=tmp_path)
+    (tmp_path / "w.safetensors").write_bytes(export(trained(), "safetensors"))
+    run("import", "w.safetensors", "-o", "i.npz", cwd=tmp_path)
     imported = describe(tmp_path / "i.npz")
     assert (imported.steps, imported.history, imported.sha256) == (0, [], None)
     assert imported.origin is not None
-    assert imported.origin.start == "w.npz"
+    assert imported.origin.start == "w.safetensors"
 
 
 def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:

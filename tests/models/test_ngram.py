@@ -161,7 +161,7 @@ def test_a_model_made_step_by_step_has_none_and_says_so() -> None:
 
 def test_exports_say_what_they_leave_out(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "m.npz")
-    for form in ("torch-names", "compact"):
+    for form in ("safetensors", "compact"):
         done = call("export", "m.npz", "--to", form, cwd=tmp_path)
         assert done.returncode == 0, done.err
         assert f"{form} has the network alone" in done.err
