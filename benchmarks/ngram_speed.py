@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
     os.environ.update(ONE_THREAD)
-    from charrnn import Model, SamplingConfig, generate
-    from charrnn.inference.sampling import start_ids
+    from charrnn import Model, SamplingConfig, sample_steps
+    from charrnn.text.vocabulary import start_ids
 
     model, config = Model.load(args.model), SamplingConfig()
     start = start_ids(model.vocabulary)
@@ -47,7 +47,7 @@ def main() -> None:
     for count, steps in STEPS.items():
         runs = {
             name: partial(
-                seconds, generate(predicts, start, config, random_seed=0, count=count), steps
+                seconds, sample_steps(predicts, start, config, random_seed=0, count=count), steps
             )
             for name, predicts in (("alone", model.network()), ("both", model.distribution()))
         }

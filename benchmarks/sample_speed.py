@@ -19,8 +19,10 @@ def sample(count: int) -> float:
     """Return characters sampled per second by charrnn, of all samples together."""
     import numpy as np
 
-    from charrnn import LanguageModel, ModelConfig, SamplingConfig, generate
-    from charrnn.inference.sampling import write_samples
+    from charrnn import LanguageModel, ModelConfig, SamplingConfig, Vocabulary, sample_steps
+    from charrnn.config import ControlConfig
+    from charrnn.generate.controls import Controls
+    from charrnn.generate.sample import Sampler
     from charrnn.parallel.launch import sampling_workers
 
     model = LanguageModel(ModelConfig(hidden_size=HIDDEN), VOCABULARY).init(
@@ -28,15 +30,17 @@ def sample(count: int) -> float:
     )
     seed, config = np.zeros(1, np.uint8), SamplingConfig()
     if count == 1:
-        steps = generate(model, seed, config, random_seed=0)
+        steps = sample_steps(model, seed, config, random_seed=0)
         list(islice(steps, 20))
         started = time.perf_counter()
         list(islice(steps, LENGTH))
     else:
-        settings = {"random_seed": 0, "count": count, "workers": sampling_workers(count)}
-        list(write_samples(model, seed, config, length=20, **settings))
+        sampler, workers = Sampler.of(model, seed, config, 0), sampling_workers(count)
+        vocabulary = Vocabulary("".join(map(chr, range(VOCABULARY))))
+        short, long = (Controls(ControlConfig(), vocabulary, length) for length in (20, LENGTH))
+        list(sampler.write(short, count, workers=workers))
         started = time.perf_counter()
-        list(write_samples(model, seed, config, length=LENGTH, **settings))
+        list(sampler.write(long, count, workers=workers))
     return LENGTH * count / (time.perf_counter() - started)
 
 

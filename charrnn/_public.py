@@ -21,8 +21,8 @@ from charrnn.errors import (
     TrainingError,
     VocabularyError,
 )
+from charrnn.generate.sample import sample_steps
 from charrnn.inference.line_scoring import LineScore
-from charrnn.inference.sampling import generate
 from charrnn.inference.scoring import Score, score
 from charrnn.models import load
 from charrnn.models.model import Model
@@ -68,10 +68,10 @@ __all__ = [
     "VocabularyError",
     "__version__",
     "fit_config",
-    "generate",
     "load",
     "read_corpus",
     "read_text",
+    "sample_steps",
     "score",
     "split",
     "train",

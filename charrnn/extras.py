@@ -12,7 +12,8 @@ def require_extra(module: str, extra: str) -> Any:  # noqa: ANN401
         return import_module(module)
     except ImportError:
         raise ConfigError(
-            f"this needs the package {extra}", hint=f"pip install 'charrnn[{extra}]'"
+            f"this needs the package {module.partition('.')[0]}",
+            hint=f"pip install 'charrnn[{extra}]'",
         ) from None
 
 

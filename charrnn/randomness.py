@@ -18,7 +18,6 @@ class Purpose(IntEnum):
     DROPOUT = 3
     SAMPLE = 4
     SPLIT = 5
-    SUFFIX = 6
     LINES = 7
     CHANCE = 8
 

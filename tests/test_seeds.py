@@ -19,7 +19,7 @@ from charrnn import (
     SamplingConfig,
     Vocabulary,
     fit_config,
-    generate,
+    sample_steps,
 )
 from charrnn.nn.cells import LSTMCell, Params, RNNCell, init_params
 from charrnn.text.windows import sliding_windows
@@ -89,7 +89,7 @@ def test_the_sentence_learned_as_one_stream_comes_back_from_its_first_letter(cel
         )
     )
     greedy = SamplingConfig(temperature=0)
-    steps = islice(generate(model, VOCABULARY.encode("e"), greedy, random_seed=0), 38)
+    steps = islice(sample_steps(model, VOCABULARY.encode("e"), greedy, random_seed=0), 38)
     written = "".join(VOCABULARY.characters[step.ids[0]] for step in steps)
     assert "e" + written == SENTENCE
 

@@ -22,7 +22,6 @@ COMMANDS = {
     "train": "Learn to write like a text, and save the model.",
     "sample": "Write text in the style of a trained model.",
     "complete": "Say how a text most likely goes on.",
-    "suggest": "Answer each line of a pipe with its likeliest continuations.",
     "score": "Say how likely a text is under a model.",
     "inspect": "Show what a checkpoint is, and how its training went.",
     "xray": "Show what surprises a model in a text, and what its units do.",

@@ -1,50 +1,78 @@
 """``charrnn complete``: how a text most likely goes on."""
 
 import json
-from typing import Annotated
+import math
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charrnn.cli import sampling_options as options
-from charrnn.cli.continuing import BEAM
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.generate.beam import Continuation
 
 
 def complete(
     *,
-    checkpoint: options.Checkpoints = None,
-    seed: Annotated[
+    prompt: Annotated[
         str | None,
-        typer.Option(help="The text. [default: read from stdin]", rich_help_panel="Prompt"),
+        typer.Argument(help="The text. [default: each line of stdin, answered at once]"),
     ] = None,
-    unknown: options.Unknown = "error",
+    checkpoint: options.Checkpoint = None,
+    unknown: options.Unknown = "skip",
     count: options.Continuations = 5,
     length: options.Reach = 20,
     stop: options.Stop = None,
-    beam: options.Beam = BEAM,
+    beam: options.Beam = 16,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="One JSON object per line.", rich_help_panel="Output"),
+        typer.Option("--json", help="One JSON object, as for lines.", rich_help_panel="Output"),
     ] = False,
 ) -> None:
     """Say how a text most likely goes on: the likeliest continuations, by beam search.
 
-    charrnn complete --seed "The bell" --stop . --count 3
-    charrnn complete -c english --seed "Once upon a"
-    printf "The " | charrnn complete --stop " " --json
+    charrnn complete "The bell" --stop . --count 3
+    charrnn complete -c english "Once upon a"
+    charrnn complete --stop " " < prompts.txt
 
-    The probability of a continuation is that of all its characters and, if --stop ends it, of
-    ending there.
+    Each line of stdin is answered with one JSON object before the next is read. The probability of
+    a continuation is that of all its characters and, if --stop ends it, of ending there.
     """
+    if stop and not all(stop):
+        raise ConfigError("a stop text must have at least one character")
     from charrnn.cli import terminal
-    from charrnn.cli.continuing import Search
-    from charrnn.cli.prompts import PromptReader, load_writer, read_stdin
+    from charrnn.cli.prompts import Prompt, PromptReader, load_model, prepare_stops
+    from charrnn.generate.beam import find_likeliest
+    from charrnn.inference.predictor import RememberingPredictor
     from charrnn.text.vocabulary import escape
 
-    search = Search(load_writer(checkpoint), count, length, beam, tuple(stop or ()))
-    text = read_stdin() if seed is None else seed
-    found = search.described(PromptReader(search.writer, unknown).read(text, "text"))
-    if as_json:
-        terminal.write("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in found))
+    model = load_model(checkpoint)
+    predictor = RememberingPredictor(model.predictor)
+    stops = prepare_stops(stop, model)
+    reader = PromptReader(model, predictor, unknown, quiet=prompt is None)
+
+    def find(prompt: Prompt) -> list["Continuation"]:
+        characters = model.vocabulary.characters
+        return find_likeliest(
+            predictor, prompt.start, characters, count=count, length=length, width=beam, stops=stops
+        )
+
+    if prompt is not None and not as_json:
+        found = find(reader.read(prompt, "prompt"))
+        rows = [(f"{math.exp(it.log_p):.4g}", escape(it.text)) for it in found]
+        terminal.print_table(("probability", "continuation"), rows)
         return
-    rows = [(f"{entry['probability']:.4g}", escape(entry["text"])) for entry in found]
-    terminal.print_table(("probability", "continuation"), rows)
+    prompts = reader.read_each("-") if prompt is None else [reader.read(prompt, "prompt")]
+    for each in prompts:
+        answer = {"prompt": each.text, "continuations": [_record(it) for it in find(each)]}
+        terminal.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+def _record(found: "Continuation") -> dict[str, Any]:
+    return {
+        "text": found.text,
+        "probability": math.exp(found.log_p),
+        "log_probability": found.log_p,
+        "ended": found.ended,
+    }

@@ -11,8 +11,6 @@ import typer
 from charrnn.checkpoint.bases import BASES
 from charrnn.cli.options import CHECKPOINTS
 
-_WEIGHTS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1")
-
 # What fits, with what it is; Typer leaves out what does not begin as what was typed.
 Items = list[str | tuple[str, str]]
 
@@ -44,14 +42,6 @@ def models(context: typer.Context, args: list[str], incomplete: str) -> Items:
     """Complete a checkpoint or the name of a base model."""
     bases = [(name, about) for name, about in BASES.items() if name.startswith(incomplete)]
     return [*bases, *checkpoints(context, args, incomplete)]
-
-
-def weighted(context: typer.Context, args: list[str], incomplete: str) -> Items:
-    """Complete a model, or its weight after a colon."""
-    name, colon, weight = incomplete.rpartition(":")
-    if colon and (name in BASES or Path(name).is_file()):
-        return [f"{name}:{one}" for one in _WEIGHTS if one.startswith(weight)]
-    return models(context, args, incomplete)
 
 
 def starts(context: typer.Context, args: list[str], incomplete: str) -> Items:

@@ -30,10 +30,7 @@ _ALTERNATIVES = (
     {"windows", "sort"},
     *(
         {"endless", other}
-        for other in (
-            *("length", "count", "jsonl", "seeds", "until_sentence"),
-            *("match", "suffix"),
-        )
+        for other in ("length", "count", "jsonl", "seeds", "until_sentence", "match")
     ),
     # the shape of a network is that of the weights it starts from
     *({"from_", shape} for shape in ("model", "hidden_size", "layers", "members", "nonlinearity")),

@@ -1,43 +1,57 @@
 """Models and prompts: what the commands that continue a text have in common."""
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.cli.options import UnknownPolicy, fit_text, newest_checkpoint
 from charrnn.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
-    from charrnn.inference.predictor import Prediction
-    from charrnn.models.writer import Writer
-    from charrnn.text.vocabulary import Ids
+    from charrnn.inference.predictor import Prediction, Predictor
+    from charrnn.models import Model
 
 # What writes where nothing has been trained yet.
 BASE = "english"
 
 
-def load_writer(checkpoints: list[str] | None) -> "Writer":
-    """Load the model, or blend those that were named, each as PATH or PATH:WEIGHT."""
+def load_model(checkpoint: str | None) -> "Model":
+    """Load the model that writes."""
     from charrnn.models import Model
-    from charrnn.models.writer import Writer
 
-    if not checkpoints:
-        return Writer.of([(Model.load(newest_checkpoint(otherwise=BASE)), 1.0)])
-    named = [_weighted(checkpoint) for checkpoint in checkpoints]
-    return Writer.of([(Model.load(path), weight) for path, weight in named])
+    return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
 
 
-def _weighted(checkpoint: str) -> tuple[str, float]:
-    """Return path and weight of PATH:WEIGHT; a path with a colon that exists is a path."""
-    path, colon, weight = checkpoint.rpartition(":")
-    if colon and not Path(checkpoint).exists():
-        try:
-            return path, float(weight)
-        except ValueError:
-            pass
-    return checkpoint, 1.0
+def unescape(text: str, option: str) -> str:
+    r"""Return a text in which \n, \t, \x41, \u3002 and \\ mean what they do in Python.
+
+    Raises ConfigError, which names the option, for another letter after a backslash.
+    """
+
+    def replace(found: re.Match[str]) -> str:
+        escape = found[0]
+        if escape[1:2] in {*"abfnrtvxuU0"} - {"x", "u", "U"} or len(escape) > 2:  # noqa: PLR2004
+            return escape.encode().decode("unicode_escape")
+        if not escape[1:] or escape[1].isalnum():
+            raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")
+        return escape[1]
+
+    return re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", replace, text)
+
+
+def prepare_stops(stop: list[str] | None, model: "Model") -> tuple[str, ...]:
+    """Return the stop texts of a command line, and note which of them cannot occur."""
+    from charrnn.cli import terminal
+    from charrnn.text.reading import normalized
+
+    form = model.config.data.normalize
+    stops = tuple(normalized(unescape(text, "stop"), form) for text in stop or ())
+    for text in stops:
+        if unknown := model.vocabulary.unknown(text):
+            terminal.note(f"a --stop never occurs: the model does not know {unknown}")
+    return stops
 
 
 @dataclass(frozen=True)
@@ -56,31 +70,27 @@ class Prompt:
 class PromptReader:
     """Reads prompts.
 
-    writer    the model
-    unknown   what to do with characters that it does not know
-    quiet     do not say how the prompt differs from what was given
+    model       knows the characters
+    predictor   reads them
+    unknown     what to do with characters that the model does not know
+    quiet       do not say how the prompt differs from what was given
     """
 
-    writer: "Writer"
+    model: "Model"
+    predictor: "Predictor"
     unknown: UnknownPolicy
     quiet: bool = False
 
     def read(self, text: str, name: str = "seed") -> Prompt:
         """Read a prompt, and say what its errors name it."""
-        fitted, ids = self._encoded(text, name)
-        return Prompt(fitted, self.writer.predictor.read(ids))
-
-    def _encoded(self, text: str, name: str) -> "tuple[str, Ids]":
         import numpy as np
 
         from charrnn.cli import terminal
-        from charrnn.inference.sampling import start_ids
+        from charrnn.text.vocabulary import start_ids
 
-        vocabulary = self.writer.vocabulary
+        data, vocabulary = self.model.config.data, self.model.vocabulary
         try:
-            fitted = fit_text(
-                text, vocabulary, normalize=self.writer.normalize, unknown=self.unknown
-            )
+            fitted = fit_text(text, vocabulary, normalize=data.normalize, unknown=self.unknown)
             ids = vocabulary.encode(fitted)
         except VocabularyError as error:
             raise ConfigError(f"{name}: {error}", hint=error.hint) from error
@@ -89,33 +99,19 @@ class PromptReader:
             terminal.note(
                 known if fitted else "no character of the prompt is known: starting without it"
             )
-        if not fitted or self.writer.lines:
+        if not fitted or data.lines:
             ids = np.concatenate([start_ids(vocabulary), ids])
-        return fitted, ids
+        return Prompt(fitted, self.predictor.read(ids))
 
     def read_each(self, source: str) -> Iterator[Prompt]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
+        from charrnn.cli import terminal
         from charrnn.text.reading import read_lines
 
-        if source == "-":
-            _say_what_is_read("prompts")
+        if source == "-" and terminal.is_terminal(sys.stdin):
+            terminal.note("reading prompts from the terminal; Ctrl-D ends it")
         number = 0
         for lines in read_lines(source):
             for line in lines:
                 number += 1
                 yield self.read(line, f"line {number}")
-
-
-def read_stdin() -> str:
-    """Return all of stdin."""
-    from charrnn.text.reading import read_text
-
-    _say_what_is_read("the text")
-    return read_text("-")
-
-
-def _say_what_is_read(what: str) -> None:
-    from charrnn.cli import terminal
-
-    if terminal.is_terminal(sys.stdin):
-        terminal.note(f"reading {what} from the terminal; Ctrl-D ends it")

@@ -1,7 +1,7 @@
 """``charrnn sample``: write text."""
 
 import secrets
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import typer
 
@@ -10,17 +10,13 @@ from charrnn.cli.options import is_typed, require_one_of
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
-if TYPE_CHECKING:
-    from charrnn.cli.prompts import Prompt
-    from charrnn.cli.writing import Sampler
-
 _TEMPERATURE = options.SAMPLING.temperature
 
 
 def sample(
     context: typer.Context,
     *,
-    checkpoint: options.Checkpoints = None,
+    checkpoint: options.Checkpoint = None,
     seed: options.Seed = None,
     seed_file: options.SeedFile = None,
     seeds: options.Seeds = None,
@@ -37,7 +33,6 @@ def sample(
     stop: options.Stop = None,
     charset: options.Charset = None,
     match: options.Match = None,
-    suffix: options.Suffix = None,
     new: options.New = False,
     unique: options.Unique = False,
     min_length: options.MinLength = 0,
@@ -58,60 +53,72 @@ def sample(
     require_one_of(seed=seed is not None, seed_file=seed_file is not None, seeds=seeds is not None)
     if greedy and temperature not in (_TEMPERATURE, 0):
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
-    one = count == 1 and seeds is None
     if endless:
-        needs_end = until_sentence or match is not None or suffix is not None
-        _check_endless(one_plain_text=one and not jsonl, needs_end=needs_end)
+        _require_no_end(count != 1 or seeds or jsonl, until_sentence or match is not None)
     if max_length is not None and max_length < min_length:
         raise ConfigError("--max-length is below --min-length: no line is both")
-    temperature = 0.0 if greedy else temperature
-    config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    sampling = SamplingConfig(
+        temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, min_p=min_p
+    )
     rules = ControlConfig(
         stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
     )
-    from charrnn.cli.prompts import PromptReader, load_writer
-    from charrnn.cli.writing import Sampler
-    from charrnn.inference.sampling import Randomness
+    from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
+    from charrnn.cli.writing import Writer
+    from charrnn.generate.controls import DEFAULT_LENGTH, FAR, Controls
+    from charrnn.generate.novelty import LineFilter
     from charrnn.text.reading import read_text
 
-    writer = load_writer(checkpoint)
-    sampler = Sampler(
-        writer=writer,
-        config=config,
-        randomness=Randomness(secrets.randbits(32) if random_seed is None else random_seed),
-        length=None if endless else options.DEFAULT_LENGTH if length is None else length,
-        echo=not no_echo,
-    )
-    wanted = {"new": new, "unique": unique, "min_length": min_length, "max_length": max_length}
-    if writer.lines:
-        rules = sampler.write_lines(wanted, rules, length)
-        count = options.MOST if endless else count
-    elif given := [name for name, value in wanted.items() if value and is_typed(context, name)]:
+    model = load_model(checkpoint)
+    lines = model.config.data.lines
+    line_options = {
+        "new": new,
+        "unique": unique,
+        "min_length": min_length,
+        "max_length": max_length,
+    }
+    given = [name for name, value in line_options.items() if value and is_typed(context, name)]
+    if given and not lines:
         raise ConfigError(
             f"--{given[0].replace('_', '-')} goes with a model of lines",
             hint="train one with 'charrnn train --lines'",
         )
-    sampler.obey(rules, suffix)
-    prompts = PromptReader(writer, unknown)
-    if seeds is not None:
-        for line, prompt in enumerate(prompts.read_each(seeds)):
-            _write(sampler, prompt, line * count, count, jsonl=jsonl)
-        return
-    prompt = prompts.read(read_text(seed_file) if seed_file is not None else seed or "")
-    _write(sampler, prompt, 0, count, jsonl=jsonl)
+    line_filter = None
+    if lines:
+        length = _limit_line(length, max_length)
+        seen = model.seen_lines if new else None
+        # Nothing was learned from empty lines.
+        line_filter = LineFilter(seen, unique, max(min_length, min(length, 1)), max_length)
+        count = options.MOST if endless else count
+    elif endless:
+        length = None
+    elif length is None:
+        length = FAR if stop else DEFAULT_LENGTH
+    rules = replace(rules, stop=prepare_stops(stop, model))
+    writer = Writer(
+        model=model,
+        sampling=sampling,
+        random_seed=secrets.randbits(32) if random_seed is None else random_seed,
+        controls=Controls(rules, model.vocabulary, length, lines=lines),
+        lines=line_filter,
+        echo=not no_echo,
+    )
+    reader = PromptReader(model, model.predictor, unknown)
+    text = read_text(seed_file) if seed_file is not None else seed or ""
+    prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
+    writer.write(prompts, count, jsonl=jsonl)
 
 
-def _check_endless(*, one_plain_text: bool, needs_end: bool) -> None:
-    if not one_plain_text:
+def _require_no_end(several: object, ended: object) -> None:
+    if several:
         raise ConfigError("--endless writes one sample, as plain text, without end")
-    if needs_end:
+    if ended:
         raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
 
 
-def _write(sampler: "Sampler", prompt: "Prompt", first: int, count: int, *, jsonl: bool) -> None:
-    if jsonl:
-        sampler.write_jsonl(prompt, first, count)
-    elif count > 1:
-        sampler.write_many(prompt, first, count)
-    else:
-        sampler.stream(prompt, first)
+def _limit_line(length: int | None, max_length: int | None) -> int:
+    from charrnn.generate.controls import LONGEST_LINE
+
+    limit = LONGEST_LINE if length is None else length
+    # One character more shows that a line is too long.
+    return limit if max_length is None else min(limit, max_length + 1)

@@ -16,22 +16,20 @@ SAMPLING = SamplingConfig()
 _PROMPT, _CHOICE, _CONTROL, _OUTPUT = "Prompt", "Choice of characters", "Control", "Output"
 _LINES = "Whole lines (train --lines)"
 
-DEFAULT_LENGTH = 200
-
 
 def _option(section: str, text: str, *names: str, **settings: Any) -> Any:  # noqa: ANN401
     return typer.Option(*names, help=text, rich_help_panel=section, **settings)
 
 
-Checkpoints = Annotated[
-    list[str] | None,
+Checkpoint = Annotated[
+    str | None,
     _option(
         _PROMPT,
-        "The checkpoint; several are blended by weight. [default: newest in ./checkpoints]",
+        "The checkpoint. [default: newest in ./checkpoints]",
         "-c",
         "--checkpoint",
-        metavar="PATH[:WEIGHT]",
-        autocompletion=completions.weighted,
+        metavar="PATH",
+        autocompletion=completions.models,
     ),
 ]
 Seed = Annotated[
@@ -81,7 +79,7 @@ Length = Annotated[
     int | None,
     _option(
         _CONTROL,
-        "New characters to write; of a model of lines, at most. [default: 200, or a line]",
+        "New characters; with --stop or a model of lines, at most. [default: 200, or a line]",
         "-n",
         "--length",
         min=0,
@@ -93,12 +91,13 @@ UntilSentence = Annotated[
     bool,
     _option(
         _CONTROL,
-        "Go on after LENGTH until the end of the sentence, 500 characters at most.",
+        "Go on after LENGTH until the end of the sentence.",
         "--until-sentence",
     ),
 ]
 Stop = Annotated[
-    list[str] | None, _option(_CONTROL, "End before this text; repeatable.", metavar="TEXT")
+    list[str] | None,
+    _option(_CONTROL, r"End before this text, like \n or END; repeatable.", metavar="TEXT"),
 ]
 Charset = Annotated[
     str | None,
@@ -114,14 +113,6 @@ Match = Annotated[
         _CONTROL, "A text that matches as a whole, of at most LENGTH characters.", metavar="REGEX"
     ),
 ]
-Suffix = Annotated[
-    str | None,
-    _option(
-        _CONTROL,
-        "A text of at most LENGTH characters that ends with TEXT, found by search.",
-        metavar="TEXT",
-    ),
-]
 
 New = Annotated[bool, _option(_LINES, "Only lines that are not in the training text.", "--new")]
 Unique = Annotated[bool, _option(_LINES, "No line twice.", "--unique")]
@@ -134,7 +125,7 @@ Count = Annotated[int, _option(_OUTPUT, "Number of samples.", min=1, max=MOST)]
 NoEcho = Annotated[bool, _option(_OUTPUT, "Leave the prompt out.", "--no-echo")]
 JsonLines = Annotated[bool, _option(_OUTPUT, "One JSON object per sample.", "--jsonl")]
 
-# Of complete and suggest.
+# Of complete.
 Continuations = Annotated[
     int, _option(_CONTROL, "Number of continuations.", "--count", min=1, max=1000)
 ]

@@ -2,198 +2,142 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from charrnn.config import ControlConfig, SamplingConfig
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.config import SamplingConfig
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from charrnn.cli.prompts import Prompt
-    from charrnn.inference.controls import Controls
-    from charrnn.inference.sampling import Randomness
-    from charrnn.inference.whole_lines import LineRules
-    from charrnn.models.writer import Writer
-    from charrnn.text.vocabulary import Ids, Vocabulary
+    from charrnn.generate.controls import Controls, Ended
+    from charrnn.generate.novelty import LineFilter
+    from charrnn.generate.sample import Sample, Sampler
+    from charrnn.models import Model
 
 
 @dataclass(kw_only=True)
-class Sampler:
+class Writer:
     """Writes samples.
 
-    writer       the model
-    config       how characters are drawn
-    randomness   where the draws come from
-    length       new characters; None: without end
-    controls     what the text obeys; None: nothing
-    suffix       what it ends with; None: anything
-    lines        which whole lines are kept; None: it is no model of lines
-    echo         the prompt comes first
+    model         the model
+    sampling      how characters are drawn
+    random_seed   the same number gives the same samples
+    controls      what each obeys
+    lines         which lines are kept; None: the samples are not lines
+    echo          the prompt comes first
+    written       number of samples so far
+    cut           of which so many reached the limit before something else ended them
     """
 
-    writer: "Writer"
-    config: SamplingConfig
-    randomness: "Randomness"
-    length: int | None
-    controls: "Controls | None" = None
-    suffix: "Ids | None" = None
-    lines: "LineRules | None" = None
+    model: "Model"
+    sampling: SamplingConfig
+    random_seed: int
+    controls: "Controls"
+    lines: "LineFilter | None" = None
     echo: bool = True
+    written: int = 0
+    cut: int = 0
 
-    def write_lines(
-        self, wanted: Mapping[str, Any], rules: ControlConfig, length: int | None
-    ) -> ControlConfig:
-        """Prepare to write whole lines, and return the controls that end each.
-
-        wanted   new, unique, min_length and max_length
-        length   where a line is cut that has not ended; None: after LONGEST_LINE characters
-        """
-        from charrnn.inference.whole_lines import LONGEST_LINE, LineRules
-
-        longest = wanted["max_length"]
-        self.length = length or LONGEST_LINE
-        if longest is not None:  # one more shows that a line is too long
-            self.length = longest + 1
-        seen = self.writer.models[0][0].seen_lines if wanted["new"] else None
-        # Nothing was learned from empty lines.
-        shortest = max(wanted["min_length"], 1)
-        self.lines = LineRules(seen, wanted["unique"], shortest, longest)
-        return replace(rules, stop=(*rules.stop, "\n"))
-
-    def obey(self, rules: ControlConfig, suffix: str | None) -> None:
-        """Prepare the controls. Raises ConfigError if no text can obey them."""
-        from charrnn.cli import terminal
-        from charrnn.inference.controls import Controls
-        from charrnn.text.reading import normalized
-
-        vocabulary, form = self.writer.vocabulary, self.writer.normalize
-        if suffix is not None:
-            self.suffix = _suffix_ids(normalized(suffix, form), rules, vocabulary)
-        rules = replace(rules, stop=tuple(normalized(stop, form) for stop in rules.stop))
-        for stop in rules.stop:
-            if unknown := vocabulary.unknown(stop):
-                terminal.note(f"a --stop never occurs: the model does not know {unknown}")
-        if rules != ControlConfig():
-            length = self.length if suffix is None else None
-            self.controls = Controls(rules, vocabulary, length)
+    def write(self, prompts: "Iterable[Prompt]", count: int, *, jsonl: bool) -> None:
+        """Write ``count`` samples for each prompt, and say which were cut at the limit."""
+        for number, prompt in enumerate(prompts):
+            if jsonl:
+                self.write_jsonl(prompt, number * count, count)
+            elif count > 1 or self.lines is not None:
+                self.write_many(prompt, number * count, count)
+            else:
+                self.stream(prompt, number)
+        self.note_limit()
 
     def stream(self, prompt: "Prompt", sample: int) -> None:
         """Write one sample, each character as soon as it is certain."""
         from charrnn.cli.blocks import blocks
 
-        characters = self.writer.vocabulary.characters
+        characters = self.model.vocabulary.characters
         with blocks() as out:
             if self.echo:
                 out.write(prompt.text)
                 out.flush()
-            for chosen in self._ids(prompt, sample):
-                out.write(characters[chosen])
+            for found in self._sampler(prompt).stream(self.controls, sample):
+                if isinstance(found, str):
+                    self._count(found)
+                else:
+                    out.write(characters[found.id])
             out.write("\n")
-
-    def _ids(self, prompt: "Prompt", sample: int) -> Iterator[int]:
-        """Yield the ids of one sample as soon as they are certain."""
-        from charrnn.inference.sampling import generate, write_sample
-
-        common: Any = {"random_seed": self.randomness, "first": sample}
-        predictor, start = self.writer.predictor, prompt.start
-        if self.suffix is not None:
-            yield from next(self._with_suffix(prompt, sample, 1))[0].tolist()
-        elif self.lines is not None:
-            yield from next(self.samples(prompt, sample, 1, log_p=False))[0].tolist()
-        elif self.controls is None:
-            for step in islice(generate(predictor, start, self.config, **common), self.length):
-                yield int(step.ids[0])
-        else:
-            released = write_sample(predictor, start, self.config, self.controls, **common)
-            yield from (character.id for character in released)
-
-    def samples(
-        self, prompt: "Prompt", first: int, count: int, *, log_p: bool
-    ) -> "Iterator[tuple[Ids, float]]":
-        """Yield the ids and the log probability of each sample from ``first`` on."""
-        from charrnn.inference.sampling import write_samples
-        from charrnn.parallel.launch import sampling_workers
-
-        assert self.length is not None  # noqa: S101  # only ``stream`` writes without end
-        if self.suffix is not None:
-            return self._with_suffix(prompt, first, count)
-        bound = self.length if self.controls is None else self.controls.bound
-
-        def drawn(first: int, count: int) -> "Iterator[tuple[Ids, float]]":
-            return write_samples(
-                self.writer.predictor,
-                prompt.start,
-                self.config,
-                random_seed=self.randomness,
-                first=first,
-                count=count,
-                length=bound or 0,
-                log_p=log_p,
-                workers=sampling_workers(count),
-                controls=self.controls,
-            )
-
-        if self.lines is None:
-            return drawn(first, count)
-        from charrnn.inference.whole_lines import kept_lines
-
-        decode = self.writer.vocabulary.decode
-        rounds = (drawn(begin, count) for begin in itertools.count(first, count))
-        samples = itertools.chain.from_iterable(rounds)
-        kept = kept_lines(samples, lambda ids: prompt.text + decode(ids), self.lines)
-        return islice(kept, count)
-
-    def _with_suffix(
-        self, prompt: "Prompt", first: int, count: int
-    ) -> "Iterator[tuple[Ids, float]]":
-        from charrnn.inference.sampling import SamplingRun
-        from charrnn.inference.suffix import write_with_suffix
-
-        assert self.suffix is not None  # noqa: S101  # checked by the callers
-        assert self.length is not None  # noqa: S101  # checked by the command
-        run = SamplingRun(
-            self.writer.predictor, prompt.start, self.config, self.randomness, log_p=True
-        )
-        for sample in range(first, first + count):
-            yield write_with_suffix(
-                run, self.suffix, self.length, sample=sample, controls=self.controls
-            )
 
     def write_many(self, prompt: "Prompt", first: int, count: int) -> None:
         """Write samples one after the other, each on lines of its own."""
         from charrnn.cli import terminal
 
-        seed, decode = prompt.text if self.echo else "", self.writer.vocabulary.decode
-        for ids, _ in self.samples(prompt, first, count, log_p=False):
-            terminal.write(f"{seed}{decode(ids)}\n")
+        seed, decode = prompt.text if self.echo else "", self.model.vocabulary.decode
+        for sample in self._samples(prompt, first, count):
+            terminal.write(f"{seed}{decode(sample.ids)}\n")
 
     def write_jsonl(self, prompt: "Prompt", first: int, count: int) -> None:
         """Write one JSON object per sample."""
         from charrnn.cli import terminal
 
-        samples = self.samples(prompt, first, count, log_p=True)
-        for index, (ids, log_probability) in enumerate(samples, first):
+        samples = self._samples(prompt, first, count, log_p=True)
+        for index, sample in enumerate(samples, first):
             record = {
                 "index": index,
                 "seed": prompt.text,
-                "text": self.writer.vocabulary.decode(ids),
-                "log_probability": log_probability,
-                "random_seed": self.randomness.seed,
+                "text": self.model.vocabulary.decode(sample.ids),
+                "ended": sample.ended,
+                "log_probability": sample.log_p,
+                "random_seed": self.random_seed,
             }
             terminal.write(json.dumps(record, ensure_ascii=False) + "\n")
 
+    def note_limit(self) -> None:
+        """Say on stderr how many samples reached the limit, if something else should end them."""
+        from charrnn.cli import terminal
 
-def _suffix_ids(suffix: str, rules: ControlConfig, vocabulary: "Vocabulary") -> "Ids":
-    if not suffix:
-        raise ConfigError("--suffix needs at least one character")
-    if rules != ControlConfig(charset=rules.charset):
-        raise ConfigError(
-            "--suffix goes with no other control than --charset: it says where the text ends",
-            hint="leave --stop, --until-sentence and --match out",
-        )
-    try:
-        return vocabulary.encode(suffix)
-    except VocabularyError as error:
-        raise ConfigError(f"suffix: {error}", hint="'charrnn inspect-vocab' lists them") from error
+        rules = self.controls.config
+        ending = "--stop" if rules.stop else "the end of a sentence"
+        ending = "the end of the line" if self.controls.lines else ending
+        if self.cut and (rules.stop or rules.until_sentence or self.controls.lines):
+            which = f"{self.cut} of {self.written} samples" if self.written > 1 else "the sample"
+            terminal.note(f"{which} had {self.controls.limit:,} characters before {ending}")
+
+    def _samples(
+        self, prompt: "Prompt", first: int, count: int, *, log_p: bool = False
+    ) -> "Iterator[Sample]":
+        """Yield the samples from ``first`` on."""
+        from charrnn.parallel.launch import sampling_workers
+
+        sampler, workers = self._sampler(prompt, log_p=log_p), sampling_workers(count)
+
+        def draw(first: int) -> "Iterator[Sample]":
+            return sampler.write(self.controls, count, first=first, workers=workers)
+
+        samples = draw(first)
+        if self.lines is not None:
+            self._require_room(self.lines, prompt.text)
+            decode = self.model.vocabulary.decode
+            drawn = itertools.chain.from_iterable(map(draw, itertools.count(first, count)))
+            kept = self.lines.keep(drawn, lambda ids: prompt.text + decode(ids))
+            samples = itertools.islice(kept, count)
+        for sample in samples:
+            self._count(sample.ended)
+            yield sample
+
+    def _require_room(self, lines: "LineFilter", prefix: str) -> None:
+        """Raise ConfigError if no line that begins so can be kept."""
+        longest, limit = lines.max_length, self.controls.limit or 0
+        if longest is not None and len(prefix) > longest:
+            raise ConfigError(f"the prefix is longer than --max-length {longest}")
+        if len(prefix) + limit < lines.min_length:
+            raise ConfigError(f"--length {limit} is below --min-length {lines.min_length}")
+
+    def _sampler(self, prompt: "Prompt", *, log_p: bool = False) -> "Sampler":
+        from charrnn.generate.sample import Sampler
+
+        return Sampler(self.model.predictor, prompt.start, self.sampling, self.random_seed, log_p)
+
+    def _count(self, ended: "Ended") -> None:
+        self.written += 1
+        self.cut += ended == "length"

@@ -61,3 +61,7 @@ class ControlConfig(Settings):
             self.match is None or not self.until_sentence,
             "match and until-sentence contradict each other: both say where the text ends",
         )
+        check(
+            self.match is None or not self.stop,
+            "match and stop contradict each other: both say where the text ends",
+        )

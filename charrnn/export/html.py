@@ -19,9 +19,9 @@ from charrnn.export.contents import Arrays, Contents, metadata
 from charrnn.export.language import text_direction, text_language
 from charrnn.export.openings import draw_texts, openings
 from charrnn.export.words import ABOUT, facts, lede
-from charrnn.inference.sampling import start_ids
 from charrnn.models import Model
 from charrnn.nn.ensemble import expanded, narrowed, separate_members
+from charrnn.text.vocabulary import start_ids
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"

@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.config import SamplingConfig
 from charrnn.errors import TrainingError
-from charrnn.inference.sampling import generate
+from charrnn.generate.sample import sample_steps
 from charrnn.models import Model
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -24,7 +24,7 @@ WORDS = r"""["'“«‘—¿¡]?([^\W\d_])[\w'’-]*(?: [\w'’-]+){%d}(?=[\s,;:
 def draw_texts(model: Model, start: Ids) -> list[str]:
     """Return texts that begin after these characters, always the same."""
     config = SamplingConfig(temperature=TEMPERATURE)
-    steps = generate(model.distribution(), start, config, random_seed=0, count=DRAWN)
+    steps = sample_steps(model.distribution(), start, config, random_seed=0, count=DRAWN)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             ids = np.array([step.ids for step in islice(steps, LENGTH)]).T

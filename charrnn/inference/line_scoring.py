@@ -19,12 +19,11 @@ from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
 from charrnn.inference.line_batches import LineBatches
 from charrnn.inference.line_workers import LineWorkers
-from charrnn.inference.sampling import start_ids
 from charrnn.inference.scoring import Score
 from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.parallel.launch import make_group
 from charrnn.text.reading import normalized
-from charrnn.text.vocabulary import Ids, Vocabulary, encode_known
+from charrnn.text.vocabulary import Ids, Vocabulary, encode_known, start_ids
 
 UnknownCharacters = Literal["error", "skip", "charge"]
 

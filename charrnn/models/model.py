@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Arrays, Header
 from charrnn.config import Config, ControlConfig, SamplingConfig
-from charrnn.inference.beam import likeliest
-from charrnn.inference.controls import Controls
-from charrnn.inference.endings import StopTable
+from charrnn.generate.beam import WIDTH, find_likeliest
+from charrnn.generate.controls import DEFAULT_LENGTH, FAR, Controls
+from charrnn.generate.sample import Sampler
 from charrnn.inference.line_scoring import (
     LineRules,
     LineScore,
@@ -26,8 +25,7 @@ from charrnn.inference.line_scoring import (
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.predictor import as_predictor
-from charrnn.inference.sampling import generate, start_ids, write_sample
+from charrnn.inference.predictor import Predictor, as_predictor
 from charrnn.inference.scoring import Score, score, total
 from charrnn.inference.xray.parts import Place, require_part
 from charrnn.inference.xray.trace import Request, joined
@@ -39,7 +37,7 @@ from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
 from charrnn.nn.ensemble import separate_members
 from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.reading import normalized
-from charrnn.text.vocabulary import Ids
+from charrnn.text.vocabulary import Ids, start_ids
 
 
 @dataclass
@@ -56,7 +54,7 @@ class Model(Checkpoint):
     weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
-    seen_lines   of a model of lines: which lines the text has; see ``text.seen``
+    seen_lines   of a model of lines: which lines the text has; see ``generate.novelty``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume, progress   what ``training_state`` is made of
     """
@@ -119,6 +117,11 @@ class Model(Checkpoint):
     def _distribution(self) -> AnyLanguageModel:
         return self.distribution()
 
+    @cached_property
+    def predictor(self) -> Predictor:
+        """What predicts the next character, for sampling and beam search."""
+        return as_predictor(self._distribution)
+
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions: weights, characters, cell."""
         model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
@@ -159,20 +162,16 @@ class Model(Checkpoint):
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        config, model = sampling or SamplingConfig(), self._distribution
-        characters = self.vocabulary.characters
-        if controls is None:
-            for step in islice(generate(model, seed, config, random_seed=number), length):
-                yield characters[step.ids[0]]
-            return
-        prepared = Controls(controls, self.vocabulary, length)
-        for character in write_sample(model, seed, config, prepared, random_seed=number):
-            yield characters[character.id]
+        prepared = Controls(controls or ControlConfig(), self.vocabulary, length)
+        sampler = Sampler.of(self.predictor, seed, sampling or SamplingConfig(), number)
+        for character in sampler.stream(prepared):
+            if not isinstance(character, str):
+                yield self.vocabulary.characters[character.id]
 
     def sample(  # noqa: PLR0913  # each is what users of samplers know
         self,
         prompt: str = "",
-        length: int = 200,
+        length: int | None = None,
         *,
         temperature: float = SamplingConfig().temperature,
         top_k: int | None = None,
@@ -184,10 +183,11 @@ class Model(Checkpoint):
         match: str | None = None,
         random_seed: int | None = None,
     ) -> str:
-        r"""Return a prompt text and ``length`` new characters that continue it.
+        r"""Return a prompt text and the new characters that continue it.
 
             model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
 
+        length                number of new characters; None: 200, or 10,000 with ``stop``
         temperature           divides the logits: below 1 safer, above 1 wilder, 0 always the
                               likeliest
         top_k, top_p, min_p   draw among the likeliest characters only
@@ -211,8 +211,8 @@ class Model(Checkpoint):
         characters = self.stream(
             prompt,
             sampling=sampling,
-            controls=controls if controls != ControlConfig() else None,
-            length=length,
+            controls=controls,
+            length=(FAR if controls.stop else DEFAULT_LENGTH) if length is None else length,
             random_seed=random_seed,
         )
         return prompt + "".join(characters)
@@ -223,7 +223,7 @@ class Model(Checkpoint):
         *,
         count: int = 5,
         length: int = 20,
-        beam: int = 16,
+        beam: int = WIDTH,
         stop: str | tuple[str, ...] = (),
     ) -> list[tuple[str, float]]:
         """Return the likeliest continuations of a prompt, found by beam search, likeliest first.
@@ -236,18 +236,17 @@ class Model(Checkpoint):
         Each comes with its probability: that the model goes on so and, if a stop text ended it,
         ends it there. Raises VocabularyError for unknown characters in the prompt.
         """
-        predictor = as_predictor(self._distribution)
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
-        stops = (stop,) if isinstance(stop, str) else stop
-        found = likeliest(
-            predictor,
-            predictor.read(seed),
+        found = find_likeliest(
+            self.predictor,
+            self.predictor.read(seed),
+            self.vocabulary.characters,
             count=count,
             length=length,
-            width=max(beam, count),
-            stops=StopTable(stops, self.vocabulary.characters) if stops else None,
+            width=beam,
+            stops=(stop,) if isinstance(stop, str) else stop,
         )
-        return [(self.vocabulary.decode(np.array(it.ids, int)), math.exp(it.log_p)) for it in found]
+        return [(it.text, math.exp(it.log_p)) for it in found]
 
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.

@@ -15,6 +15,7 @@ from typing import Self
 from charrnn.checkpoint.origin import Origin
 from charrnn.config import Config
 from charrnn.errors import CorpusError
+from charrnn.generate.novelty import Bits, seen_lines
 from charrnn.models.model import Model
 from charrnn.models.prepared import fitted, flat_lines, prepare, split_corpus
 from charrnn.models.runs import (
@@ -28,7 +29,6 @@ from charrnn.models.transfer import transfer_weights
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.text.corpus import Corpus
-from charrnn.text.seen import Bits, seen_lines
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.training import memory
 from charrnn.training.loop import Event, train_events
@@ -52,7 +52,7 @@ class TextRun:
     notes            what a user may want to know before it starts
     corpus           the text
     val_ids          what of it is held out
-    seen_lines       in line mode, which lines the text has; see ``text.seen``
+    seen_lines       in line mode, which lines the text has; see ``generate.novelty``
     ngram            the n-grams of what is trained on; None: none are wanted
     recommendation   how the settings that nobody gave were chosen; None for a resumed run
     """

@@ -148,3 +148,9 @@ def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
     places = np.searchsorted(known, points).clip(max=len(known) - 1)
     ids = np.where(known[places] == points, places, len(known))
     return ids.astype(id_dtype(len(known) + 1))
+
+
+def start_ids(vocabulary: Vocabulary) -> Ids:
+    """Return the default prompt: a line break, or else the most frequent character; shape (1,)."""
+    first = vocabulary.index.get("\n", int(vocabulary.counts.argmax()))
+    return np.array([first], np.uint32)

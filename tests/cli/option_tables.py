@@ -21,8 +21,7 @@ _NOTHING_DROPPED = "--dropout 0 --weight-drop 0"
 BASES = {
     "train": f"train {{file}} {_SMALL} {_NOTHING_DROPPED} --seq-length 5",
     "sample": "sample --length 20 --random-seed 1",
-    "complete": "complete --seed The",
-    "suggest": "suggest",
+    "complete": "complete",
     "score": "score {file}",
     "inspect": "inspect",
     "inspect-vocab": "inspect-vocab {file}",

@@ -56,7 +56,7 @@ def test_commands_and_options_are_completed(place: Path) -> None:
     assert "--no-ngram" in completed("charrnn train --", place)
 
 
-@pytest.mark.parametrize("words", ["sample -c", "complete -c", "score x -c", "suggest -c"])
+@pytest.mark.parametrize("words", ["sample -c", "complete -c", "score x -c"])
 def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
     files = completed(f"charrnn {words} ", place)
     assert files[: len(BASES)] == [*BASES]
@@ -84,12 +84,6 @@ def test_a_start_is_a_model_or_none(place: Path) -> None:
     assert completed("charrnn train --from ", place)[: 1 + len(BASES)] == ["none", *BASES]
     assert "here.npz" in completed("charrnn train --from ", place)
     assert completed("charrnn train --from=spa", place) == ["spanish"]
-
-
-def test_a_weight_follows_a_model_that_exists(place: Path) -> None:
-    assert completed("charrnn sample -c here.npz:0.7", place) == ["here.npz:0.7"]
-    assert completed("charrnn sample -c english:1", place) == ["english:1"]
-    assert completed("charrnn sample -c nothing.npz:0", place) == []
 
 
 @pytest.mark.parametrize(

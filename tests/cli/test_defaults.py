@@ -92,7 +92,7 @@ def test_the_command_line_wins_then_the_environment_then_the_file_each_from_near
 
 def test_a_default_does_what_the_option_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place.parent / "own" / "config.toml").write_text(
-        '[sample]\nlength = 7\ngreedy = true\ncheckpoint = ["model.npz"]\n'
+        '[sample]\nlength = 7\ngreedy = true\ncheckpoint = "model.npz"\n'
     )
     typed = call("sample", "-n", "7", "--greedy", "-c", "model.npz", "--no-config", cwd=place)
     assert typed.returncode == 2  # it belongs before the command

@@ -1,4 +1,4 @@
-"""Text that obeys, streams and goes on: sample, complete and suggest from end to end."""
+"""Text that obeys, streams and goes on: sample and complete from end to end."""
 
 import contextlib
 import io
@@ -62,7 +62,6 @@ def test_text_obeys_from_end_to_end(home: Path) -> None:
         assert re.fullmatch(r"[a-d ]{40}\n", sample(home, *drawn, "--charset", "a-d ", "-n", "40"))
         matched = sample(home, *drawn, "--match", r"( [a-z]{3}){2,4}\.", "-n", "20")
         assert re.fullmatch(r"( [a-z]{3}){2,4}\.\n", matched)
-        assert sample(home, *drawn, "--suffix", "the bog.", "-n", "40").endswith("the bog.\n")
         sentence = sample(home, *drawn, "--until-sentence", "-n", "30")
         assert len(sentence) > 30
         assert sentence.endswith(".\n")
@@ -76,33 +75,28 @@ def test_controls_hold_for_many_samples_and_json_lines(home: Path) -> None:
     for record in records:
         assert re.fullmatch(" [a-z]+ (?:sat|dug).*", record["text"])
         assert record["log_probability"] < 0
+        assert record["ended"] == "match"
     plain = sample(home, *args, "--count", "20")
     assert plain == "".join(f"The{record['text']}\n" for record in records)
     assert sample(home, *args) == f"The{records[0]['text']}\n"
-    several = sample(home, "--suffix", "mat.", "--count", "3", "-n", "20", "--random-seed", "1")
-    assert [line[-4:] for line in several.splitlines()] == ["mat."] * 3
 
 
 @pytest.mark.parametrize(
     ("complaint", "args"),
     [
-        ("match a whole|no regular expression", ["--match", "(a"]),
-        ("cannot be steered by a back-reference", ["--match", r"(a)\1"]),
+        ("not a regular expression", ["--match", "(a"]),
+        ("cannot use", ["--match", r"(a)\1"]),
         ("no text of 5 characters or less", ["--match", "a{9}", "-n", "5"]),
         ("knows none", ["--charset", "é"]),
         ("at least one character", ["--stop", ""]),
-        ("at least one character", ["--suffix", ""]),
-        ("suffix: unknown character", ["--suffix", "é"]),
-        ("does not fit into 2", ["--suffix", "The", "-n", "2"]),
-        ("no other control", ["--suffix", "a", "--stop", "b"]),
         ("contradict", ["--match", "a", "--until-sentence"]),
+        ("contradict", ["--match", "a", "--stop", "b"]),
+        (r"\\q is not an escape", ["--stop", r"\q"]),
         ("contradict", ["--seed", "a", "--seeds", "text.txt"]),
         ("--endless", ["--endless", "--match", "a*"]),
-        ("--endless", ["--endless", "--suffix", "a"]),
         ("--endless", ["--endless", "--until-sentence"]),
         ("--endless", ["--endless", "--seeds", "text.txt"]),
         ("min-p", ["--min-p", "2"]),
-        ("must not be negative", ["-c", "checkpoints/other.npz:-1"]),
     ],
 )
 def test_what_no_text_can_obey_is_refused_in_one_line(
@@ -116,6 +110,20 @@ def test_what_no_text_can_obey_is_refused_in_one_line(
     assert lines[1].startswith("hint: ")
     assert len(lines) == 2
     assert done.out == ""
+
+
+def test_a_text_is_not_cut_silently(home: Path) -> None:
+    text = ["--random-seed", "3", "--jsonl", "-c", "checkpoints/text.npz"]
+
+    def ended(*options: str) -> tuple[str, str]:
+        done = ok("sample", *text, *options, cwd=home)
+        return json.loads(done.out)["ended"], done.err
+
+    assert ended("-n", "9") == ("length", "")
+    assert ended("--stop", "ttt") == ("length", "the sample had 10,000 characters before --stop\n")
+    assert ended("--stop", "ttt", "-n", "9")[1] == "the sample had 9 characters before --stop\n"
+    assert ended("--until-sentence") == ("sentence", "")
+    assert ended("--stop", r"\n", "--stop", r"\x2e") == ("stop", "")
 
 
 def test_a_stop_text_that_cannot_occur_is_said(home: Path) -> None:
@@ -188,38 +196,12 @@ def test_an_unknown_character_in_a_line_is_named_with_it(home: Path) -> None:
     assert done.out.startswith("The")
 
 
-# Blends
+# complete
 
 
-def test_a_model_blended_with_itself_and_one_with_weight_zero_change_nothing(home: Path) -> None:
-    args = ["--random-seed", "1", "--seed", "The"]
-    alone = sample(home, *args)
-    assert sample(home, *args, "-c", "checkpoints/text.npz") == alone
-    assert sample(home, *args, "-c", "checkpoints/text.npz:7") == alone
-    assert sample(home, *args, "-c", "checkpoints/other.npz:0") == alone
-    fails(2, "unknown character", "sample", "-c", "checkpoints/text.npz", "-c",
-          "checkpoints/other.npz:0", "--seed", "春", cwd=home)  # fmt: skip
-    mixed = sample(home, *args, "-c", "checkpoints/other.npz:5", "-n", "400")
-    assert set(mixed) - set(TEXT)
-    assert set(mixed) & set(TEXT)
-
-
-def test_a_path_with_a_colon_that_exists_is_a_path(home: Path) -> None:
-    odd = home / "odd:0"
-    odd.write_bytes((home / "checkpoints" / "text.npz").read_bytes())
-    done = ok("sample", "-c", odd, "--random-seed", "1", "-n", "9")
-    assert done.out == ok("sample", "-c", f"{odd}:3", "--random-seed", "1", "-n", "9").out
-    fails(1, "none:x: no such checkpoint", "sample", "-c", "none:x", cwd=home)
-
-
-# complete and suggest
-
-
-def test_complete_shows_a_table_and_reads_stdin(home: Path) -> None:
+def test_complete_shows_a_table_for_a_prompt(home: Path) -> None:
     args = ["complete", "-c", "checkpoints/text.npz", "--count", "2", "--length", "4"]
-    from_stdin = ok(*args, stdin=b"The cat", cwd=home).out
-    assert from_stdin == ok(*args, "--seed", "The cat", cwd=home).out
-    header, best, _ = from_stdin.splitlines()
+    header, best, _ = ok(*args, "The cat", cwd=home).out.splitlines()
     assert header == "probability\tcontinuation"
     assert best.endswith("\t sat")
     (likeliest, p), _ = Model.load(home / "checkpoints/text.npz").complete(
@@ -230,15 +212,16 @@ def test_complete_shows_a_table_and_reads_stdin(home: Path) -> None:
     fails(2, "at least one character", *args, "--stop", "", cwd=home)
 
 
-def test_suggest_answers_each_line_before_the_next_is_read(home: Path) -> None:
-    with conversation(home, "suggest", "--stream", "--stop", " ") as ask:
+def test_complete_answers_each_line_before_the_next_is_read(home: Path) -> None:
+    with conversation(home, "complete", "--stop", r"\x20") as ask:
         for line in ("The c", "The ca", "The d\x1b", "", "é"):
             answer = ask(line)
             assert answer["prompt"] == re.sub("[\x1bé]", "", line)
-            texts = [it["text"] for it in answer["continuations"]]
-            assert len(texts) == 3
+            found = answer["continuations"]
+            assert len(found) == 5
             if line.startswith("The "):
-                assert line.strip("\x1b") + texts[0] in {"The cat", "The dog"}
+                assert line.strip("\x1b") + found[0]["text"] in {"The cat", "The dog"}
+                assert found[0]["ended"] == "stop"
 
 
 # Streaming

@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, suffix
 from charrnn.export.contents import metadata, torch_names
 from charrnn.export.import_ import import_weights, read_characters
-from charrnn.text.seen import seen_lines
+from charrnn.generate.novelty import seen_lines
 from tests.export.models import SHAPES, make_model
 from tests.support import fails, ok
 

@@ -14,8 +14,8 @@ from charrnn import Model, Vocabulary
 from charrnn.export import export
 from charrnn.export.language import text_direction, text_language
 from charrnn.export.words import facts, lede
+from charrnn.generate.novelty import is_seen, seen_lines
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
-from charrnn.text.seen import is_seen, seen_lines
 from charrnn.training.next_character import initial_state
 from tests.browser import browser_page
 from tests.export.models import SHAPES, make_model

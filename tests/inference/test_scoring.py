@@ -14,7 +14,7 @@ from charrnn import (
     SamplingConfig,
     Score,
     VocabularyError,
-    generate,
+    sample_steps,
     score,
 )
 from charrnn.inference import scoring
@@ -108,4 +108,4 @@ def test_ids_that_the_model_does_not_have_are_refused(model: LanguageModel, wron
     with pytest.raises(VocabularyError, match="from 0 to 5"):
         score(model, np.array([0, wrong, 1]))
     with pytest.raises(VocabularyError, match="from 0 to 5"):
-        next(generate(model, np.array([0, wrong]), SamplingConfig(), random_seed=1))
+        next(sample_steps(model, np.array([0, wrong]), SamplingConfig(), random_seed=1))

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import LanguageModel, Model, ModelConfig, TrainingError, Vocabulary
+from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
 from charrnn.inference.evaluation import evaluate_lines
-from charrnn.inference.whole_lines import LineRules, kept_lines
 from charrnn.text.lines import (
     as_lines,
     in_another_order,
@@ -20,10 +19,9 @@ from charrnn.text.lines import (
     looks_like_list,
     split_lines,
 )
-from charrnn.text.seen import is_seen, seen_lines
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import LineStreams
-from tests.support import call, fails, ok
+from tests.support import fails, ok
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
 NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
@@ -106,46 +104,6 @@ def test_lines_are_validated_one_by_one(processes: int) -> None:
     assert nats == pytest.approx(alone, rel=1e-9)
 
 
-@given(LINES)
-def test_a_seen_line_is_always_found(lines: list[str]) -> None:
-    ids, vocabulary = flat(lines)
-    bits = seen_lines(ids, vocabulary)
-    assert all(is_seen(bits, line) for line in lines)
-
-
-def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
-    rng = np.random.default_rng(1)
-    every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
-    ids, vocabulary = flat(every[:4000])
-    bits = seen_lines(ids, vocabulary)
-    assert len(bits) == 8000
-    wrong = sum(is_seen(bits, line) for line in every[4000:])
-    assert wrong < 12  # 0.06 % are expected: 2.4
-
-
-@given(LINES, st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
-def test_kept_lines_are_new_different_and_of_the_length_asked_for(
-    lines: list[str], unique: bool, shortest: int, longest: int | None
-) -> None:
-    ids, vocabulary = flat([*lines[: len(lines) // 2], "ccc"])
-    rules = LineRules(seen_lines(ids, vocabulary), unique, shortest, longest)
-    drawn = [(np.array([*map(ord, line)]), 0.0) for line in lines]
-    kept = [
-        "".join(map(chr, ids))
-        for ids, _ in kept_lines(drawn, lambda ids: "".join(map(chr, ids)), rules)
-    ]
-    assert not set(kept) & set(lines[: len(lines) // 2])
-    assert all(shortest <= len(line) <= (longest or 99) for line in kept)
-    assert not unique or len(set(kept)) == len(kept)
-
-
-def test_a_search_without_end_ends_with_advice() -> None:
-    forever = iter(lambda: (np.array([1]), 0.0), None)
-    with pytest.raises(TrainingError, match="20,000 lines in a row") as caught:
-        next(kept_lines(forever, lambda _: "x", LineRules(min_length=5)))
-    assert caught.value.hint
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lines")
@@ -153,28 +111,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ok("train", "names.txt", "--lines", "--steps", "250", "--hidden-size", "32", "-o", "m.npz",
        "--random-seed", "1", "--members", "2", cwd=folder)  # fmt: skip
     return folder
-
-
-def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
-    done = ok("sample", "-c", "m.npz", "--count", "30", cwd=home)
-    lines = done.out.splitlines()
-    assert len(lines) == 30
-    assert all(0 < len(line) < 20 for line in lines)
-    assert sum(line in NAMES for line in lines) > 10
-
-
-def test_new_lines_are_not_in_the_text(home: Path) -> None:
-    lines = ok("sample", "-c", "m.npz", "--count", "30", "--new", "--unique", "-t", "1.2", cwd=home)
-    written = lines.out.splitlines()
-    assert len(set(written)) == 30
-    assert not set(written) & set(NAMES)
-
-
-def test_a_prefix_begins_every_line_and_lengths_are_kept(home: Path) -> None:
-    options = ("--prefix", "da", "--min-length", "5", "--max-length", "6", "--count", "20")
-    lines = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
-    assert len(lines) == 20
-    assert all(line.startswith("da") and 5 <= len(line) <= 6 for line in lines)
 
 
 def test_a_score_reads_each_line_on_its_own(home: Path) -> None:
@@ -249,11 +185,3 @@ def test_a_run_on_a_list_says_that_lines_would_help(home: Path) -> None:
     assert advice in done.err
     done = ok("train", "names.txt", "--steps", "1", "--lines", "-o", "l2.npz", cwd=home)
     assert advice not in done.err
-
-
-def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
-    ok("train", "names.txt", "--steps", "1", "-o", "stream.npz", cwd=home)
-    fails(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)
-    done = fails(2, "below --min-length", "sample", "-c", "m.npz", "--min-length", "5",
-                 "--max-length", "4", cwd=home)  # fmt: skip
-    assert done.stdout == b""

@@ -21,7 +21,7 @@ from charrnn.inference.xray.trace import Request, Trace, joined
 from charrnn.inference.xray.tracer import Tracer
 from charrnn.nn.loss import log_softmax
 from tests import oracle
-from tests.inference.models import VOCABULARY, make_model
+from tests.generate.models import VOCABULARY, make_model
 from tests.inference.planted import bracket_counter
 from tests.support import MIXED_TEXT, trained
 

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import ModelConfig, SamplingConfig, generate, score
-from charrnn.inference.beam import likeliest
+from charrnn import ModelConfig, SamplingConfig, sample_steps, score
+from charrnn.config import ControlConfig
+from charrnn.generate.beam import find_likeliest
+from charrnn.generate.controls import Controls
+from charrnn.generate.sample import Sampler
 from charrnn.inference.line_scoring import LineScorer
 from charrnn.inference.predictor import RememberingPredictor, as_predictor, prediction_of
-from charrnn.inference.sampling import write_samples
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
@@ -124,15 +126,15 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
 
 def test_a_sample_does_not_depend_on_its_batch() -> None:
     config = SamplingConfig(temperature=1)
-    settings: Any = {"random_seed": 4, "length": 80}
-    together = [ids for ids, _ in write_samples(MIXTURE, NEW[:3], config, count=70, **settings)]
+    sampler = Sampler.of(MIXTURE, NEW[:3], config, 4)
+    together = [it.ids for it in sampler.write(Controls(ControlConfig(), VOCABULARY, 80), 70)]
     for row in (0, 1, 63, 64, 69):
-        alone = list(islice(generate(MIXTURE, NEW[:3], config, random_seed=4, first=row), 80))
+        alone = list(islice(sample_steps(MIXTURE, NEW[:3], config, random_seed=4, first=row), 80))
         np.testing.assert_array_equal([step.ids[0] for step in alone], together[row])
 
 
 def test_weights_of_0_and_1_leave_one_of_the_two() -> None:
-    steps = generate(weighted(0.0), IDS[:1], SamplingConfig(temperature=0), random_seed=1)
+    steps = sample_steps(weighted(0.0), IDS[:1], SamplingConfig(temperature=0), random_seed=1)
     text = VOCABULARY.decode(np.array([step.ids[0] for step in islice(steps, 60)]))
     assert "The " in text
     nats = score(NETWORK, NEW).nats_per_char
@@ -148,8 +150,9 @@ def test_lines_are_scored_each_from_nothing() -> None:
 
 def test_beams_and_memory_take_it_as_any_other_model() -> None:
     start = PREDICTOR.read(NEW[:4])
-    found = likeliest(PREDICTOR, start, count=2, length=3, width=8, stops=None)
-    best = NEW[:4].tolist() + list(found[0].ids)
+    characters = VOCABULARY.characters
+    found = find_likeliest(PREDICTOR, start, characters, count=2, length=3, width=8)
+    best = NEW[:4].tolist() + encode(found[0].text).tolist()
     assert found[0].log_p == pytest.approx(expected(np.array(best))[3:].sum(), abs=1e-3)
     remembering = RememberingPredictor(PREDICTOR)
     remembering.read(NEW[:9])

@@ -30,7 +30,7 @@ const choose = (logits, temperature, random) => {
   return chosen < 0 ? best : chosen;
 };
 
-// Which lines the text has: the Bloom filter of charrnn/text/seen.py.
+// Which lines the text has: the Bloom filter of charrnn/generate/novelty.py.
 const makeSeen = bits => line => {
   const word = value => BigInt.asUintN(64, value);
   let sum = 0n, power = 1n, length = 0n;

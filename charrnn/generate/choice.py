@@ -7,7 +7,7 @@ from charrnn.config import SamplingConfig
 from charrnn.nn.cells import Array
 
 # The largest factor on logits: they stay finite, and exp maps all but the maximum to 0.
-_STEEPEST = 1e290
+MAX_SCALE = 1e290
 
 
 def weights(logits: Array, config: SamplingConfig) -> Array:
@@ -18,7 +18,7 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     # After the shift the maximum is 0, so that no temperature, however small, can produce NaN.
     top = np.maximum.reduce(logits, axis=1, keepdims=True)
     p: Array = np.subtract(logits, top, dtype=np.float64)
-    p *= min(1 / config.temperature, _STEEPEST)
+    p *= min(1 / config.temperature, MAX_SCALE)
     np.exp(p, out=p)
     if config.top_k is not None or config.top_p is not None:
         _keep_top(p, config)

@@ -1,17 +1,29 @@
-"""Which lines stand in a text: a set that takes two bytes a line and errs on one side only.
+"""New lines: those that a text does not have, each once, of a certain length.
 
-A Bloom filter (Bloom 1970). A line of the text is always found. Another line is found by mistake
-once in about 1,700 times: with 16 bits a line and 8 probes, (1 - exp(-8/16))^8 = 0.06 %.
+A line is drawn as the model has it and kept or dropped as a whole. So what is kept has the
+distribution of the model, given that it is new, or short.
+
+The lines of a text are a Bloom filter (Bloom 1970) of two bytes a line. A line of the text is
+always found. Another one is found by mistake once in about 1,700 times: with 16 bits a line and 8
+probes, (1 - exp(-8/16))^8 = 0.06 %.
 """
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.errors import TrainingError
+from charrnn.generate.sample import Sample
 from charrnn.text.lines import line_bounds
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points
 
 BITS_PER_LINE = 16
 PROBES = 8
+
+# Lines dropped in a row before the search for another one ends.
+MAX_DROPPED = 20_000
 
 # Lines hashed together, to bound the memory.
 AT_ONCE = 1 << 16
@@ -69,3 +81,48 @@ def _places(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
     low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
     steps = np.arange(PROBES, dtype=np.uint64)[:, None]
     return ((low + steps * high) % np.uint64(size)).astype(np.int64).ravel()
+
+
+@dataclass(frozen=True)
+class LineFilter:
+    """Which lines are kept.
+
+    seen         a filter from ``seen_lines``, whose lines are not; None: any
+    unique       each line once
+    min_length   the fewest characters
+    max_length   the most characters; None: any number
+    """
+
+    seen: Bits | None = None
+    unique: bool = False
+    min_length: int = 0
+    max_length: int | None = None
+
+    def keeps(self, line: str) -> bool:
+        """Return True if a line is kept, whichever came before."""
+        too_long = self.max_length is not None and len(line) > self.max_length
+        if len(line) < self.min_length or too_long:
+            return False
+        return self.seen is None or not is_seen(self.seen, line)
+
+    def keep(self, samples: Iterable[Sample], decode: Callable[[Ids], str]) -> Iterator[Sample]:
+        """Yield the samples whose lines are kept; ``decode`` returns the line of a sample.
+
+        Raises TrainingError after MAX_DROPPED in a row that are not.
+        """
+        before: set[str] = set()
+        dropped = 0
+        for sample in samples:
+            line = decode(sample.ids)
+            if self.keeps(line) and line not in before:
+                dropped = 0
+                if self.unique:
+                    before.add(line)
+                yield sample
+                continue
+            dropped += 1
+            if dropped >= MAX_DROPPED:
+                raise TrainingError(
+                    f"{dropped:,} lines in a row were old, too short or too long",
+                    hint="try a higher --temperature, another --prefix, or fewer conditions",
+                )

@@ -9,12 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn import LanguageModel, ModelConfig, SamplingConfig, TrainingError, Vocabulary, generate
-from charrnn.inference import predictor, sampling
-from charrnn.inference.choice import choose, weights
-from charrnn.inference.sampling import start_ids, write_samples
+from charrnn import (
+    LanguageModel,
+    ModelConfig,
+    SamplingConfig,
+    TrainingError,
+    Vocabulary,
+    sample_steps,
+)
+from charrnn.config import ControlConfig
+from charrnn.generate import sample as sample_module
+from charrnn.generate.choice import choose, weights
+from charrnn.generate.controls import Controls
+from charrnn.generate.sample import Sampler
+from charrnn.inference import predictor
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import can_fork
+from charrnn.text.vocabulary import start_ids
 
 V = 9
 
@@ -31,7 +42,7 @@ def ids_of(
 ) -> np.ndarray[Any, Any]:
     """Return n steps of ids, shape (n, samples)."""
     seed = np.array([1, 2, 3])
-    return np.array([s.ids for s in islice(generate(model, seed, config, **settings), n)])
+    return np.array([s.ids for s in islice(sample_steps(model, seed, config, **settings), n)])
 
 
 def frequencies(logits: list[float], config: SamplingConfig) -> np.ndarray[Any, Any]:
@@ -60,6 +71,25 @@ def test_top_p_keeps_the_fewest_that_reach_p() -> None:
     for p, kept in [(0.4, [1]), (0.5, [1]), (0.6, [1, 2]), (0.85, [0, 1, 2]), (1.0, [0, 1, 2, 3])]:
         measured = frequencies(logits, SamplingConfig(temperature=1.0, top_p=p))
         assert np.flatnonzero(measured).tolist() == kept, p
+
+
+@given(
+    st.lists(st.floats(-20, 20), min_size=2, max_size=9),
+    st.floats(0, 1),
+    st.sampled_from([0.3, 0.8, 1.5]),
+    st.floats(1e-9, 1),
+)
+def test_min_p_never_picks_what_is_less_probable_than_its_share_of_the_likeliest(
+    logits: list[float], min_p: float, temperature: float, draw: float
+) -> None:
+    config = SamplingConfig(temperature=temperature, min_p=min_p)
+    rows = np.array([logits])
+    p = np.exp((rows[0] - rows.max()) / temperature)
+    kept = weights(rows, config)[0]
+    np.testing.assert_allclose(kept[p > min_p * (1 + 1e-9)], p[p > min_p * (1 + 1e-9)])
+    assert (kept[p < min_p * (1 - 1e-9)] == 0).all()
+    (chosen,) = choose(rows, config, np.array([draw]))
+    assert p[chosen] >= min_p * (1 - 1e-9)
 
 
 @given(
@@ -124,7 +154,7 @@ def test_generation_feeds_back_what_it_chose() -> None:
 def test_log_p_is_the_models_own_whatever_the_filters() -> None:
     model = make_model(dtype="float64")
     config = SamplingConfig(temperature=0.5, top_k=3)
-    steps = list(islice(generate(model, np.array([1]), config, random_seed=0, log_p=True), 10))
+    steps = list(islice(sample_steps(model, np.array([1]), config, random_seed=0, log_p=True), 10))
     fed = np.array([[1], *([int(step.ids[0])] for step in steps)])
     logits, _, _ = model.forward(fed, model.zero_state(1))
     log_p = log_softmax(logits[:, 0])
@@ -144,7 +174,7 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
     texts = []
     for piece in (7, 70):
         monkeypatch.setattr(predictor, "_SEED_PIECE", piece)
-        steps = islice(generate(model, seed, SamplingConfig(), random_seed=0), 20)
+        steps = islice(sample_steps(model, seed, SamplingConfig(), random_seed=0), 20)
         texts.append([int(step.ids[0]) for step in steps])
     assert texts[0] == texts[1]
 
@@ -157,26 +187,27 @@ def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> No
 def test_no_sample_and_no_seed_are_refused() -> None:
     model, config = make_model(), SamplingConfig()
     with pytest.raises(ValueError, match="count must be at least 1"):
-        next(generate(model, np.array([1]), config, random_seed=0, count=0))
+        next(sample_steps(model, np.array([1]), config, random_seed=0, count=0))
     with pytest.raises(ValueError, match="at least one id"):
-        next(generate(model, np.array([], np.uint8), config, random_seed=0))
+        next(sample_steps(model, np.array([], np.uint8), config, random_seed=0))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_whole_samples_are_those_of_generate_from_any_number_of_processes(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "AT_ONCE", 5)
+    monkeypatch.setattr(sample_module, "AT_ONCE", 5)
     model, config, seed = make_model(cell=cell, layers=2), SamplingConfig(), np.array([1, 2])
-    steps = islice(generate(model, seed, config, random_seed=3, count=17, log_p=True), 40)
+    steps = islice(sample_steps(model, seed, config, random_seed=3, count=17, log_p=True), 40)
     ids, log_p = map(np.array, zip(*steps, strict=True))
     for workers in (1, 2, 3) if can_fork() else (1,):
-        written = write_samples(
-            model, seed, config, random_seed=3, count=17, length=40, log_p=True, workers=workers
-        )
-        for sample, (its_ids, nats) in enumerate(written):
+        controls = Controls(ControlConfig(), Vocabulary("abcdefghi"), 40)
+        sampler = Sampler.of(model, seed, config, 3, log_p=True)
+        written = sampler.write(controls, 17, workers=workers)
+        for sample, (its_ids, nats, ended) in enumerate(written):
             np.testing.assert_array_equal(its_ids, ids[:, sample])
             assert nats == pytest.approx(log_p[:, sample].sum())
+            assert ended == "length"
         assert sample == 16
 
 
@@ -185,4 +216,4 @@ def test_weights_that_have_exploded_are_an_error_and_write_nothing() -> None:
     model = LanguageModel(config, 5).init(np.random.default_rng(0))
     model.flat[...] = 1e30
     with np.errstate(all="ignore"), pytest.raises(TrainingError, match="not finite"):
-        list(islice(generate(model, np.array([1]), SamplingConfig(), random_seed=1), 20))
+        list(islice(sample_steps(model, np.array([1]), SamplingConfig(), random_seed=1), 20))

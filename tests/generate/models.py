@@ -6,8 +6,8 @@ import numpy as np
 
 from charrnn import LanguageModel, ModelConfig, SamplingConfig, Vocabulary
 from charrnn.config import ControlConfig
-from charrnn.inference.controls import Controls
-from charrnn.inference.sampling import write_sample
+from charrnn.generate.controls import Controls
+from charrnn.generate.sample import Sampler
 
 CHARACTERS = "\n .abcABC019!?。”"
 
@@ -27,18 +27,25 @@ VOCABULARY = sorted_vocabulary()
 MODEL = make_model(VOCABULARY.characters)
 
 
-def controlled(
+def write(  # noqa: PLR0913
     length: int | None = 40,
     *,
     random_seed: int = 0,
     sampling: SamplingConfig | None = None,
     model: LanguageModel = MODEL,
     vocabulary: Vocabulary = VOCABULARY,
+    lines: bool = False,
     **rules: Any,
-) -> str:
+) -> tuple[str, str]:
+    """Return a text that obeys these rules, and why it ended."""
+    controls = Controls(ControlConfig(**rules), vocabulary, length, lines=lines)
+    sampler = Sampler.of(model, np.array([0]), sampling or SamplingConfig(), random_seed)
+    *characters, ended = sampler.stream(controls)
+    text = "".join(vocabulary.characters[it.id] for it in characters if not isinstance(it, str))
+    assert isinstance(ended, str)
+    return text, ended
+
+
+def controlled(length: int | None = 40, **settings: Any) -> str:
     """Return a text that obeys these rules."""
-    controls = Controls(ControlConfig(**rules), vocabulary, length)
-    written = write_sample(
-        model, np.array([0]), sampling or SamplingConfig(), controls, random_seed=random_seed
-    )
-    return "".join(vocabulary.characters[character.id] for character in written)
+    return write(length, **settings)[0]

@@ -1,0 +1,242 @@
+"""Controls: where a text ends, and which characters it may have.
+
+A rule is a generator: it yields a ``Verdict`` on the text so far and is sent the next character.
+A ``Text`` asks all rules of a sample. Characters that are excluded everywhere are one vector.
+"""
+
+import re
+import warnings
+from collections import deque
+from collections.abc import Generator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config import ControlConfig
+from charrnn.errors import ConfigError
+from charrnn.generate.match import CLASS, Automaton
+from charrnn.nn.cells import Array
+from charrnn.text.vocabulary import Vocabulary
+
+Ended = Literal["stop", "sentence", "match", "line", "length"]
+ENDINGS: tuple[Ended, ...] = get_args(Ended)
+
+DEFAULT_LENGTH = 200
+# The limit of a text that something else should end: a stop text, a sentence.
+FAR = 10_000
+# The limit of a line.
+LONGEST_LINE = 1000
+
+# A sentence ends after one of the first with closing quotes if a space follows, and after one of
+# the second whatever follows. The last character matched is the one that follows.
+_CLOSERS = r"\"'”’»›)\]}」』）】》〉"
+_SENTENCE = re.compile(
+    rf"[.!?…؟۔][{_CLOSERS}]*\s\Z|[。！？।॥][{_CLOSERS}]*[^{_CLOSERS}.!?…؟۔。！？।॥]\Z"
+)
+_SENTENCE_TAIL = 12
+
+
+class Verdict(NamedTuple):
+    """What a rule says of a text.
+
+    ended   why the text is complete; None: it goes on
+    cut     once it is: number of characters at its end that do not belong to it
+    held    until then: number of characters at its end that may yet be cut
+    bias    added to the logits of the next character, (V,): 0, or -inf if excluded; None: all 0
+    """
+
+    ended: Ended | None = None
+    cut: int = 0
+    held: int = 0
+    bias: Array | None = None
+
+
+Rule = Generator[Verdict, str, None]
+
+
+def end_at(length: int) -> Rule:
+    """End after this many characters."""
+    for _ in range(length):
+        yield Verdict()
+    yield Verdict("length")
+
+
+def end_before(stops: Sequence[str], ended: Ended) -> Rule:
+    """End before any of these texts, the longest if several are complete at once."""
+    longest = max(map(len, stops))
+    beginnings = {stop[:size] for stop in stops for size in range(1, len(stop))}
+    tail, cut = "", 0
+    while not cut:
+        held = next((len(tail) - at for at in range(len(tail)) if tail[at:] in beginnings), 0)
+        tail = (tail + (yield Verdict(held=held)))[-longest:]
+        cut = max((len(stop) for stop in stops if tail.endswith(stop)), default=0)
+    yield Verdict(ended, cut)
+
+
+def end_of_sentence(length: int, limit: int) -> Rule:
+    """End with the first sentence that ends at ``length`` or later, or else with the last one.
+
+    limit   number of characters after which no further sentence end is waited for
+    """
+    tail, between, complete, incomplete = "", False, False, 0
+    for size in range(1, limit + 1):
+        char = yield Verdict(held=incomplete if complete else size - 1)
+        tail, incomplete = (tail + char)[-_SENTENCE_TAIL:], incomplete + 1
+        if _SENTENCE.search(tail):
+            complete, incomplete, between = True, 1, char.isspace()
+            if size > length:
+                yield Verdict("sentence", 1)
+        else:
+            between = between and char.isspace()
+        if size == length and between:
+            yield Verdict("sentence")
+    yield Verdict("length", incomplete if complete else 0)
+
+
+def end_of_match(automaton: Automaton, length: int) -> Rule:
+    """Allow what leads to a complete match of at most ``length`` characters, and end with it.
+
+    Where the text may end or go on, a line break ends it.
+    """
+    state = automaton.start
+    for left in range(length, -1, -1):
+        if automaton.is_over(state, left):
+            break
+        char = yield Verdict(bias=automaton.bias(state, left))
+        if char == "\n" and automaton.may_end(state):
+            yield Verdict("match", 1)
+        state = automaton.follow(state, char)
+    yield Verdict("match")
+
+
+class Released(NamedTuple):
+    """A character that certainly belongs to the text.
+
+    id      of the character
+    log_p   its log probability under the model, in nats; 0 unless requested
+    """
+
+    id: int
+    log_p: float
+
+
+class Text:
+    """One sample while it is written.
+
+    ended   why it is complete; None: it is not
+    bias    added to the logits of the next character, (V,); None: nothing
+    """
+
+    def __init__(self, rules: list[Rule], characters: str, bias: Array | None = None) -> None:
+        self.ended: Ended | None = None
+        self.bias = bias
+        self._rules, self._characters = rules, characters
+        self._pending: deque[Released] = deque()
+        self._judge([next(rule) for rule in rules])
+
+    def add(self, chosen: int, log_p: float) -> list[Released]:
+        """Add the next character, and return those that are certain now."""
+        self._pending.append(Released(chosen, log_p))
+        char = self._characters[chosen]
+        keep = len(self._pending) - self._judge([rule.send(char) for rule in self._rules])
+        return [self._pending.popleft() for _ in range(keep)]
+
+    def _judge(self, verdicts: list[Verdict]) -> int:
+        """Take over the verdicts, and return how many characters at the end are not certain."""
+        self.bias = next((it.bias for it in verdicts if it.bias is not None), self.bias)
+        final = [verdict for verdict in verdicts if verdict.ended]
+        if not final:
+            return max(verdict.held for verdict in verdicts)
+        last = max(final, key=lambda verdict: verdict.cut)
+        self.ended = last.ended
+        return last.cut
+
+
+class Controls:
+    """The controls of a text, prepared for a vocabulary.
+
+    config       what the text must obey
+    vocabulary   the characters of the model, V of them
+    length       new characters; with ``match`` or ``stop`` the largest number, with
+                 ``until_sentence`` the smallest. None: no end
+    lines        a line break ends the text
+
+    Attributes: ``limit``, the largest number of new characters, or None; ``is_free``, True if there
+    is nothing but the length.
+
+    Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
+    no text can obey.
+    """
+
+    def __init__(
+        self,
+        config: ControlConfig,
+        vocabulary: Vocabulary,
+        length: int | None,
+        *,
+        lines: bool = False,
+    ) -> None:
+        self.config, self.lines, self.length = config, lines, length
+        self._characters = characters = vocabulary.characters
+        self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
+        if length is None and (config.match is not None or config.until_sentence):
+            raise ConfigError("match and until-sentence need a length")
+        self.limit = length
+        if length is not None and config.until_sentence:
+            self.limit = length + FAR
+        allowed = np.ones(len(characters), bool)
+        if config.charset is not None:
+            allowed = _members(config.charset, characters)
+        line_break = vocabulary.index.get("\n")
+        self._automaton = None
+        if config.match is not None:
+            inside = allowed.copy()
+            if lines and line_break is not None:
+                inside[line_break] = False
+            self._automaton = Automaton.of(config.match, characters, inside, line_break)
+            self._automaton.require_text(length or 0)
+            allowed[...] = True  # the automaton excludes the others
+        elif lines and line_break is not None:
+            allowed[line_break] = True
+        self._bias = None if allowed.all() else np.where(allowed, 0.0, -np.inf)
+        self.is_free = config == ControlConfig() and not lines
+
+    def begin(self) -> Text:
+        """Return a new sample."""
+        rules: list[Rule] = []
+        if self._automaton is not None:
+            return Text([end_of_match(self._automaton, self.length or 0)], self._characters)
+        if self._stops:
+            rules.append(end_before(self._stops, "stop"))
+        if self.lines:
+            rules.append(end_before(["\n"], "line"))
+        if self.config.until_sentence:
+            rules.append(end_of_sentence(self.length or 0, self.limit or 0))
+        elif self.length is not None:
+            rules.append(end_at(self.length))
+        return Text(rules or [_go_on()], self._characters, self._bias)
+
+
+def _go_on() -> Rule:
+    while True:
+        yield Verdict()
+
+
+def _members(charset: str, characters: str) -> NDArray[np.bool_]:
+    """Return which characters (V,) a set has, given as inside the [...] of a regular expression."""
+    hint = r"a backslash quotes: \] or \-"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what a set may mean in the future
+            pattern = re.compile(f"[{charset}]")
+    except re.error as error:
+        raise ConfigError(f"{charset!r} is not a set of characters: {error}", hint=hint) from None
+    if not re.fullmatch(CLASS, f"[{charset}]", re.DOTALL):
+        raise ConfigError(f"{charset!r} is not a set of characters", hint=hint)
+    found = np.array([pattern.match(char) is not None for char in characters])
+    if not found.any():
+        raise ConfigError(
+            "the model knows none of these characters",
+            hint="'charrnn inspect-vocab' lists those it knows",
+        )
+    return found

@@ -1,0 +1,195 @@
+"""A regular expression as tables: which characters may follow so that all of the text matches.
+
+Python's own engine says which characters each class, escape or literal matches, flags included.
+Characters that none of them tells apart are one symbol. ``interegular`` makes a deterministic
+automaton of the expression over these symbols.
+"""
+
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import ConfigError
+from charrnn.extras import require_extra
+from charrnn.nn.cells import Array
+
+# More characters than any text has.
+UNREACHABLE = 1 << 40
+SECONDS = 1.0
+
+CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
+_TOKEN = re.compile(
+    rf"""(?P<repeat>(?:[*+?]|\{{(?:\d+(?:,\d*)?|,\d*)\}})\??(?!\+))
+    |(?P<group>\((?:\?:|\?P<\w+>|(?!\?))|\)|\|)
+    |(?P<anchor>\^|\\A|\$|\\Z)
+    |(?P<atom>{CLASS}|[^\\[()|*+?]
+      |\\(?:x..|u.{{4}}|U.{{8}}|N\{{[^}}]*\}}|0[0-7]{{0,2}}|[0-7]{{3}}|[^bB1-9]))""",
+    re.VERBOSE | re.DOTALL,
+)
+_HINT = "supported: literals, classes, ., |, groups, ?, *, +, {m,n}; the whole text has to match"
+# The symbol of no character.
+_NONE = chr(sys.maxunicode)
+
+
+class Automaton:
+    """The texts that match a regular expression as a whole.
+
+    after        state after each of C symbols, (S + 1, C); S: no match can follow
+    accepting    whether the text is a complete match, (S + 1,)
+    symbols      the symbol of each of V characters, (V,)
+    characters   of the model
+    line_break   id of the character that may end a text, or None
+
+    State 0 is the start.
+    """
+
+    start = 0
+
+    def __init__(
+        self,
+        after: NDArray[np.int64],
+        accepting: NDArray[np.bool_],
+        symbols: NDArray[np.int64],
+        characters: str,
+        line_break: int | None,
+    ) -> None:
+        self._after, self._accepting, self._symbols = after, accepting, symbols
+        self._index = {char: number for number, char in enumerate(characters)}
+        self._line_break = line_break
+        # The fewest characters to a complete match, from each state and with each next symbol.
+        needs = np.where(accepting, 0, UNREACHABLE)
+        while not np.array_equal(fewer := np.minimum(needs, 1 + needs[after].min(axis=1)), needs):
+            needs = fewer
+        self._needs, self._needs_with = needs, 1 + needs[after]
+
+    @classmethod
+    def of(
+        cls,
+        pattern: str,
+        characters: str,
+        allowed: NDArray[np.bool_],
+        line_break: int | None = None,
+    ) -> "Automaton":
+        """Return the automaton of a regular expression.
+
+        allowed   the characters that the text may have, (V,)
+
+        Raises ConfigError for an expression that is damaged, is not supported or takes more than
+        a second to prepare, and if the package for it is missing.
+        """
+        library = require_extra("interegular", "match")
+        tokens, masks = _tokens(pattern, characters, allowed)
+        groups, symbols = np.unique(masks, axis=1, return_inverse=True)
+        members = ["".join(chr(0x10000 + it) for it in np.flatnonzero(row)) for row in groups]
+        text = "".join(f"[{members[it]}{_NONE}]" if isinstance(it, int) else it for it in tokens)
+        try:
+            with _time_limit():
+                machine = library.parse_pattern(text).to_fsm()
+        except (library.InvalidSyntax, library.Unsupported, RecursionError):
+            raise ConfigError(f"--match cannot use {pattern!r}", hint=_HINT) from None
+        count = len(machine.states)
+        after = np.full((count + 1, groups.shape[1]), count)
+        for symbol in range(groups.shape[1]):
+            key = machine.alphabet[chr(0x10000 + symbol)]
+            for state, targets in machine.map.items():
+                after[state, symbol] = targets.get(key, count)
+        accepting = np.zeros(count + 1, bool)
+        accepting[list(machine.finals)] = True
+        return cls(after, accepting, symbols.reshape(-1), characters, line_break)
+
+    def require_text(self, length: int) -> None:
+        """Raise ConfigError if no text of at most this many characters matches."""
+        needed = int(self._needs[0])
+        if needed >= UNREACHABLE:
+            raise ConfigError(
+                "no text matches that has only characters the model knows",
+                hint="'charrnn inspect-vocab' lists them",
+            )
+        if needed > length:
+            raise ConfigError(
+                f"no text of {length} characters or less matches", hint=f"--length {needed} or more"
+            )
+
+    def bias(self, state: int, left: int) -> Array:
+        """Return what to add to the logits, (V,), if at most ``left`` characters may follow."""
+        bias: Array = np.where(self._needs_with[state] <= left, 0.0, -np.inf)[self._symbols]
+        if self.may_end(state):
+            bias[self._line_break] = 0
+        return bias
+
+    def may_end(self, state: int) -> bool:
+        """Return True if a line break would end the text here."""
+        if self._line_break is None or not self._accepting[state]:
+            return False
+        return bool(self._needs_with[state, self._symbols[self._line_break]] >= UNREACHABLE)
+
+    def is_over(self, state: int, left: int) -> bool:
+        """Return True if the text is a complete match that nothing may follow."""
+        return bool(self._accepting[state] and self._needs_with[state].min() > left)
+
+    def follow(self, state: int, char: str) -> int:
+        """Return the state after a character."""
+        return int(self._after[state, self._symbols[self._index[char]]])
+
+
+def _tokens(
+    pattern: str, characters: str, allowed: NDArray[np.bool_]
+) -> tuple[list[str | int], NDArray[np.bool_]]:
+    """Cut an expression into syntax and numbers of atoms, and return these with their characters.
+
+    The characters are (atoms + 1, V): the last row is ``allowed``.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what a class may mean in the future
+            flags = re.compile(pattern).flags & ~re.DEBUG
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"{pattern!r} is not a regular expression: {error}",
+            hint=r"a backslash quotes: \. or \(",
+        ) from None
+    rest = re.sub(r"\A\(\?[aiLmsu]+\)", "", pattern)
+    tokens: list[str | int] = []
+    atoms: dict[str, int] = {}
+    at = 0
+    while at < len(rest):
+        found = _TOKEN.match(rest, at)
+        token = found[0] if found else rest[at : at + 3]
+        edge = at + len(token) == len(rest) if token in {"$", r"\Z"} else at == 0
+        kind = found.lastgroup if found else None
+        if kind is None or flags & re.VERBOSE or (kind == "anchor" and not edge):
+            raise ConfigError(f"--match cannot use {token!r} in {pattern!r}", hint=_HINT)
+        if kind == "atom":
+            tokens.append(atoms.setdefault(token, len(atoms)))
+        elif kind != "anchor":
+            tokens.append("(" if token[0] == "(" else token)
+        at += len(token)
+    masks = [allowed]
+    with warnings.catch_warnings(action="ignore"):
+        for atom in reversed(atoms):
+            member = re.compile(atom, flags).fullmatch
+            masks.insert(0, allowed & [member(char) is not None for char in characters])
+    return tokens, np.array(masks)
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise ConfigError from within any call that the block makes after SECONDS."""
+    end, before = time.monotonic() + SECONDS, sys.getprofile()
+
+    def check(*_: object) -> None:
+        if time.monotonic() > end:
+            raise ConfigError(
+                "the regular expression takes too long to prepare", hint="repeat less in it"
+            )
+
+    sys.setprofile(check)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

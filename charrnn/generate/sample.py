@@ -1,0 +1,239 @@
+"""Sampling: text is generated one character at a time, drawn from the model's distribution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config import SamplingConfig
+from charrnn.errors import TrainingError
+from charrnn.generate.choice import choose
+from charrnn.generate.controls import ENDINGS, Controls, Ended, Released, Text
+from charrnn.inference.predictor import Prediction, Predictor, as_predictor
+from charrnn.ngrams.mixture import AnyLanguageModel
+from charrnn.nn.cells import Array
+from charrnn.nn.loss import log_softmax
+from charrnn.parallel.group import Group
+from charrnn.parallel.launch import make_group
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids
+
+# The number of samples that a process generates as one batch.
+AT_ONCE = 64
+
+_DRAWS_AHEAD = 256
+
+
+class Step(NamedTuple):
+    """The next character of each of N samples.
+
+    ids     id of the character, (N,)
+    log_p   its log probability under the model in nats, (N,), at temperature 1 and without
+            filters and controls; empty unless requested
+    """
+
+    ids: NDArray[np.int64]
+    log_p: Array
+
+
+class Sample(NamedTuple):
+    """A complete sample.
+
+    ids     of its characters, (N,)
+    log_p   of them all under the model, in nats; 0 unless requested
+    ended   why it is complete
+    """
+
+    ids: Ids
+    log_p: float
+    ended: Ended
+
+
+def sample_steps(  # noqa: PLR0913
+    model: AnyLanguageModel | Predictor,
+    seed_ids: Ids,
+    config: SamplingConfig,
+    *,
+    random_seed: int,
+    count: int = 1,
+    first: int = 0,
+    log_p: bool = False,
+) -> Iterator[Step]:
+    """Sample continuations of a prompt, and yield one step at a time without end.
+
+        seed = vocabulary.encode("New")
+        for step in islice(sample_steps(network, seed, SamplingConfig(), random_seed=1), 60):
+            print(vocabulary.decode(step.ids), end="")
+
+    model         a language model; of a ``Model``, its ``distribution()``
+    seed_ids      the prompt, ids (N,), at least one
+    config        temperature, top-k, top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024)
+    random_seed   the same number gives the same samples
+    count         number of samples to draw as one batch
+    first         index of the first of them: sample i depends on random_seed and i alone
+    log_p         if True, each step also has the log probability of its characters
+
+    Each step has ``ids`` (count,) and ``log_p`` (count,) in nats, empty unless requested. The
+    first step raises ValueError if count is below 1 or the prompt is empty, and VocabularyError for
+    ids out of range. A step raises TrainingError if the logits are not finite.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count}")
+    sampler = Sampler.of(model, seed_ids, config, random_seed, log_p=log_p)
+    yield from sampler.steps(range(first, first + count))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Samples that continue one prompt; see ``sample_steps`` for the fields.
+
+    start   the prediction after the prompt
+    """
+
+    predictor: Predictor
+    start: Prediction
+    config: SamplingConfig
+    random_seed: int
+    log_p: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        model: AnyLanguageModel | Predictor,
+        seed_ids: Ids,
+        config: SamplingConfig,
+        random_seed: int,
+        *,
+        log_p: bool = False,
+    ) -> "Sampler":
+        """Read the prompt."""
+        predictor = as_predictor(model)
+        return cls(predictor, predictor.read(seed_ids), config, random_seed, log_p)
+
+    def steps(self, samples: range, texts: list[Text] | None = None) -> Iterator[Step]:
+        """Yield the steps of these samples without end, under the controls of ``texts``."""
+        decoder = self.predictor.decoder(len(samples))
+        decoder.start(self.start.state)
+        logits = np.tile(self.start.logits, (len(samples), 1))
+        sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]
+        rows, nothing = np.arange(len(samples)), np.empty(0)
+        while True:
+            for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
+                allowed = logits if texts is None else _mask(logits, texts)
+                ids = choose(allowed, self.config, draws)
+                if not np.isfinite(allowed[rows, ids]).all():
+                    raise TrainingError(
+                        "the model's outputs are not finite numbers: its weights have exploded",
+                        hint="train again with a lower --learning-rate, or with --nonlinearity "
+                        "tanh",
+                    )
+                wide = logits.astype(np.float64) if self.log_p else None
+                log_p = nothing if wide is None else log_softmax(wide)[rows, ids]
+                yield Step(ids, log_p)
+                logits = decoder.feed(ids)
+
+    def stream(self, controls: Controls, sample: int = 0) -> Iterator[Released | Ended]:
+        """Yield the characters of one sample as soon as they are certain, then why it ended."""
+        (text,) = texts = [controls.begin()]
+        for _, character in self.write_texts(range(sample, sample + 1), texts):
+            yield character
+        assert text.ended is not None  # noqa: S101  # else there is another character
+        yield text.ended
+
+    def write(
+        self, controls: Controls, count: int, *, first: int = 0, workers: int = 1
+    ) -> Iterator[Sample]:
+        """Yield complete samples, one after the other.
+
+        controls   what they obey; they have a limit
+        first      index of the first of them
+        workers    number of processes; more than one only if ``sampling_workers`` returns it
+
+        Raises WorkerLostError if a process dies.
+        """
+        group = make_group(workers)
+        at_once = min(AT_ONCE * workers, count)
+        task = _SamplingTask(group, at_once, self, controls)
+        group.start(task)
+        try:
+            for begin in range(0, count, at_once):
+                size = min(at_once, count - begin)
+                group.call("write", first + begin, size)
+                for ids, length, log_p, ended in zip(
+                    task.ids[:size], task.sizes, task.log_p, task.ended, strict=False
+                ):
+                    yield Sample(ids[:length].copy(), float(log_p), ENDINGS[ended])
+        finally:
+            group.close()
+
+    def write_texts(self, samples: range, texts: list[Text]) -> Iterator[tuple[int, Released]]:
+        """Yield the characters of these samples, each with the number of its text."""
+        steps = self.steps(samples, texts)
+        while not all(text.ended for text in texts):
+            ids, log_p = next(steps)
+            nats = log_p.tolist() if len(log_p) else [0.0] * len(ids)
+            for row, (text, chosen) in enumerate(zip(texts, ids.tolist(), strict=True)):
+                if not text.ended:
+                    for character in text.add(chosen, nats[row]):
+                        yield row, character
+
+
+def _mask(logits: Array, texts: list[Text]) -> Array:
+    """Return the logits (N, V) with -inf for what the next characters may not be."""
+    if texts[0].bias is None:  # and so it is for all texts
+        return logits
+    masked: Array = logits + np.array([text.bias for text in texts])
+    return masked
+
+
+class _SamplingTask:
+    """Samples generated by all processes of a group, each its part, into shared arrays.
+
+    ids     (at_once, limit)
+    sizes   number of characters of each sample, (at_once,)
+    log_p   of each sample in nats, (at_once,); 0 unless the sampler has it
+    ended   why each is complete, as index in ENDINGS, (at_once,)
+    """
+
+    def __init__(self, group: Group, at_once: int, sampler: Sampler, controls: Controls) -> None:
+        self.group, self._sampler, self._controls = group, sampler, controls
+        self.ids = group.array((at_once, controls.limit or 0), np.uint32)
+        self.sizes = group.array((at_once,), np.int64)
+        self.log_p = group.array((at_once,), np.float64)
+        self.ended = group.array((at_once,), np.int64)
+
+    def write(self, first: int, count: int) -> None:
+        """Generate this process's part of ``count`` samples."""
+        own = self.group.part(count)
+        samples = range(first, first + count)[own]
+        self.sizes[own] = self.log_p[own] = 0
+        if samples:
+            fill = self._fill_free if self._controls.is_free else self._fill
+            fill(samples, own)
+        self.group.barrier()
+
+    def _fill_free(self, samples: range, own: slice) -> None:
+        """Do what ``_fill`` does, faster, for texts that only a length ends."""
+        self.sizes[own] = length = self.ids.shape[1]
+        self.ended[own] = ENDINGS.index("length")
+        for at, step in enumerate(islice(self._sampler.steps(samples), length)):
+            if at % _DRAWS_AHEAD == 0:
+                self.group.check()
+            self.ids[own, at] = step.ids
+            if len(step.log_p):
+                self.log_p[own] += step.log_p
+
+    def _fill(self, samples: range, own: slice) -> None:
+        ids, sizes, log_p = self.ids[own], self.sizes[own], self.log_p[own]
+        texts = [self._controls.begin() for _ in samples]
+        written = self._sampler.write_texts(samples, texts)
+        for number, (row, character) in enumerate(written):
+            if number % _DRAWS_AHEAD == 0:
+                self.group.check()
+            ids[row, sizes[row]] = character.id
+            sizes[row] += 1
+            log_p[row] += character.log_p
+        self.ended[own] = [ENDINGS.index(text.ended or "length") for text in texts]

@@ -1,0 +1,187 @@
+"""Controls: where a text ends and what it is made of, whatever the model would write."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import ConfigError, SamplingConfig
+from charrnn.config import ControlConfig
+from charrnn.generate.controls import Controls, Rule, end_before, end_of_sentence
+from charrnn.generate.sample import Sampler
+from charrnn.parallel.launch import can_fork
+from tests.generate.models import CHARACTERS, MODEL, VOCABULARY, controlled, write
+
+SEEDS = st.integers(0, 10_000)
+TEXTS = st.text(st.sampled_from("ab."), min_size=1, max_size=3)
+
+
+def read(rule: Rule, text: str) -> tuple[str, str | None]:
+    """Return what a rule lets pass of a text that goes on, and why it ends."""
+    released, verdict = 0, next(rule)
+    for size, char in enumerate(text, 1):
+        verdict = rule.send(char)
+        if verdict.ended:
+            assert size - verdict.cut >= released, "what was released is cut"
+            return text[: size - verdict.cut], verdict.ended
+        released = size - verdict.held
+    return text[:released], None
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=3), SEEDS, st.integers(0, 60))
+def test_a_text_is_the_free_one_up_to_the_first_stop_text(
+    stops: list[str], random_seed: int, length: int
+) -> None:
+    text, ended = write(length, random_seed=random_seed, stop=tuple(stops))
+    whole = controlled(length, random_seed=random_seed)
+    ends = [
+        end for end in range(length + 1) for stop in stops if whole[:end].endswith(stop)
+    ]  # fmt: skip
+    first = min(ends, default=None)
+    cut = max((len(stop) for stop in stops if whole[:first].endswith(stop)), default=0)
+    assert text == (whole if first is None else whole[: first - cut])
+    assert ended == ("length" if first is None else "stop")
+
+
+def test_all_is_released_at_once_that_no_stop_text_can_cut() -> None:
+    passed = [read(end_before(["abc"], "stop"), "aababcc"[:size])[0] for size in range(1, 8)]
+    assert passed == ["", "a", "a", "aab", "aab", "aab", "aab"]
+
+
+def test_a_stop_text_with_unknown_characters_never_occurs_and_an_empty_one_is_refused() -> None:
+    assert controlled(30, random_seed=3, stop=("é",)) == controlled(30, random_seed=3)
+    with pytest.raises(ConfigError, match="at least one character"):
+        ControlConfig(stop=("",))
+    with pytest.raises(ConfigError, match="tuple"):
+        ControlConfig(stop="abc")  # type: ignore[arg-type]
+
+
+@given(st.sets(st.sampled_from(CHARACTERS), min_size=1), SEEDS, st.sampled_from([0.0, 0.8]))
+def test_a_text_has_only_the_characters_of_the_set(
+    members: set[str], random_seed: int, temperature: float
+) -> None:
+    charset = "".join(re.escape(char) for char in sorted(members))
+    sampling = SamplingConfig(temperature=temperature, top_k=2)
+    text = controlled(30, random_seed=random_seed, sampling=sampling, charset=charset)
+    assert len(text) == 30
+    assert set(text) <= members
+
+
+@pytest.mark.parametrize(
+    ("charset", "members"),
+    [
+        ("a-c", "abc"), (r"\n.", "\n."), (r"\d", "019"), ("a-", "a"), (r"\x61", "a"),
+        ("^a-zA-Z", "\n .019!?。”"), ("]a" , "a"), ("é-ëa", "a"),
+    ],
+)  # fmt: skip
+def test_a_set_is_what_is_inside_the_brackets_of_a_class(charset: str, members: str) -> None:
+    text = controlled(300, sampling=SamplingConfig(temperature=50), charset=charset)
+    assert set(text) == set(members)
+
+
+@pytest.mark.parametrize(
+    ("charset", "complaint"),
+    [("", "not a set"), ("z-a", "bad character range"), ("a]b", "not a set"), ("é", "knows none")],
+)
+def test_a_set_that_is_none_is_refused(charset: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        controlled(charset=charset)
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "expected"),
+    [
+        ("ab cd. ef. gh", 3, "ab cd."),
+        ("ab. cd ef. gh", 5, "ab. cd ef."),
+        ("ab. cd", 3, "ab."),
+        ("ab. cd", 4, "ab. "),
+        ("ab 3.14 cd! ef", 3, "ab 3.14 cd!"),
+        ("ab.” cd", 1, "ab.”"),
+        ("ab。”cd", 1, "ab。”"),
+        ("ab。cd。ef", 4, "ab。cd。"),
+        ("ab?! cd", 0, "ab?!"),
+        ("ab.\n\ncd", 2, "ab."),
+        (" . a", 1, " ."),
+        ("كيف؟ لا", 1, "كيف؟"),
+        ("वह है। वह", 1, "वह है।"),
+        ("春の海。夏", 1, "春の海。"),
+    ],
+)
+def test_a_text_goes_on_until_the_end_of_the_sentence(
+    text: str, length: int, expected: str
+) -> None:
+    assert read(end_of_sentence(length, 99), text) == (expected, "sentence")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("ab. cd ef ghi", 11, "ab."),
+        ("ab. cd. ef ghi", 11, "ab. cd."),
+        ("abcdefghij", 9, "abcdefghi"),
+    ],
+)
+def test_a_sentence_that_does_not_end_is_cut_after_the_last_one(
+    text: str, limit: int, expected: str
+) -> None:
+    assert read(end_of_sentence(9, limit), text) == (expected, "length")
+
+
+@given(SEEDS, st.integers(0, 30))
+def test_a_text_until_the_end_of_a_sentence_is_the_free_one_cut_there(
+    random_seed: int, length: int
+) -> None:
+    text, ended = write(length, random_seed=random_seed, until_sentence=True)
+    assert controlled(len(text), random_seed=random_seed) == text
+    assert ended == "sentence"
+    assert len(text) >= length
+    assert re.search(r"([.!?][”]*|。[”.!?。]*)\s*$", text)
+
+
+@given(SEEDS)
+def test_controls_compose(random_seed: int) -> None:
+    text, ended = write(
+        50, random_seed=random_seed, stop=("ab", "."), charset="a-c.", until_sentence=True
+    )
+    assert ended == "stop"
+    assert set(text) <= set("abc")
+    assert "ab" not in text
+
+
+@given(SEEDS, st.sampled_from([{}, {"charset": "a-c"}, {"match": "[^x]*"}]))
+def test_a_line_ends_at_a_line_break_whatever_its_characters(
+    random_seed: int, rules: dict[str, Any]
+) -> None:
+    text, ended = write(1000, random_seed=random_seed, lines=True, **rules)
+    assert "\n" not in text
+    assert ended == ("match" if "match" in rules else "line")
+
+
+def test_controls_that_need_a_length_or_contradict_each_other_say_so() -> None:
+    for rules in ({"until_sentence": True}, {"match": "a*"}):
+        with pytest.raises(ConfigError, match="need a length"):
+            Controls(ControlConfig(**rules), VOCABULARY, None)
+    for other in ({"until_sentence": True}, {"stop": ("a",)}):
+        with pytest.raises(ConfigError, match="contradict"):
+            ControlConfig(match="a", **other)
+
+
+@pytest.mark.parametrize("rules", [{}, {"stop": ("a",)}, {"match": "[a-c ]*!"}, {"charset": "^a"}])
+def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
+    rules: dict[str, Any],
+) -> None:
+    controls, seed = Controls(ControlConfig(**rules), VOCABULARY, 30), np.array([0])
+    sampler = Sampler.of(MODEL, seed, SamplingConfig(), 3, log_p=True)
+    for workers in (1, 2) if can_fork() else (1,):
+        written = sampler.write(controls, 9, first=2, workers=workers)
+        for index, sample in enumerate(written, 2):
+            *alone, ended = sampler.stream(controls, index)
+            assert [it.id for it in alone if not isinstance(it, str)] == sample.ids.tolist()
+            assert ended == sample.ended
+            fed = np.concatenate([seed, sample.ids])[:, None]
+            log_p, _ = MODEL.log_probabilities(fed[:-1], fed[1:])
+            assert sample.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
+        assert index == 10

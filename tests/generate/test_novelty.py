@@ -1,0 +1,136 @@
+"""New and different lines from a model of lines."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import TrainingError, Vocabulary
+from charrnn.generate.novelty import LineFilter, is_seen, seen_lines
+from charrnn.generate.sample import Sample
+from charrnn.text.lines import as_lines
+from charrnn.text.vocabulary import Ids
+from tests.support import call, fails, ok
+
+BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
+NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
+LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30)
+
+
+def flat(lines: list[str]) -> tuple[Ids, Vocabulary]:
+    text = "\n".join(lines)
+    vocabulary = Vocabulary.from_text(text + "\n")
+    return as_lines(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
+
+
+def decode(ids: Ids) -> str:
+    return "".join(map(chr, ids))
+
+
+@given(LINES)
+def test_a_seen_line_is_always_found(lines: list[str]) -> None:
+    ids, vocabulary = flat(lines)
+    bits = seen_lines(ids, vocabulary)
+    assert all(is_seen(bits, line) for line in lines)
+
+
+def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
+    rng = np.random.default_rng(1)
+    every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
+    ids, vocabulary = flat(every[:4000])
+    bits = seen_lines(ids, vocabulary)
+    assert len(bits) == 8000
+    wrong = sum(is_seen(bits, line) for line in every[4000:])
+    assert wrong < 12  # 0.06 % are expected: 2.4
+
+
+@given(LINES, st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
+def test_kept_lines_are_new_different_and_of_the_length_asked_for(
+    lines: list[str], unique: bool, shortest: int, longest: int | None
+) -> None:
+    ids, vocabulary = flat([*lines[: len(lines) // 2], "ccc"])
+    rules = LineFilter(seen_lines(ids, vocabulary), unique, shortest, longest)
+    drawn = [Sample(np.array([*map(ord, line)]), 0.0, "line") for line in lines]
+    kept = [decode(sample.ids) for sample in rules.keep(drawn, decode)]
+    assert not set(kept) & set(lines[: len(lines) // 2])
+    assert all(shortest <= len(line) <= (longest or 99) for line in kept)
+    assert not unique or len(set(kept)) == len(kept)
+
+
+def test_a_search_without_end_ends_with_advice() -> None:
+    forever = iter(lambda: Sample(np.array([1], np.uint32), 0.0, "line"), None)
+    with pytest.raises(TrainingError, match="20,000 lines in a row") as caught:
+        next(LineFilter(min_length=5).keep(forever, lambda _: "x"))
+    assert caught.value.hint
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "names.txt").write_text("\n".join(NAMES) + "\n")
+    for name, lines in (("m.npz", ["--lines", "--steps", "250"]), ("stream.npz", ["--steps", "1"])):
+        ok("train", "names.txt", *lines, "--hidden-size", "32", "-o", name, "--random-seed", "1",
+           cwd=folder)  # fmt: skip
+    return folder
+
+
+def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
+    done = ok("sample", "-c", "m.npz", "--count", "30", cwd=home)
+    lines = done.out.splitlines()
+    assert len(lines) == 30
+    assert all(0 < len(line) < 20 for line in lines)
+    assert sum(line in NAMES for line in lines) > 10
+
+
+def test_new_lines_are_not_in_the_text(home: Path) -> None:
+    lines = ok("sample", "-c", "m.npz", "--count", "30", "--new", "--unique", "-t", "1.2", cwd=home)
+    written = lines.out.splitlines()
+    assert len(set(written)) == 30
+    assert not set(written) & set(NAMES)
+
+
+def test_a_prefix_begins_every_line_and_lengths_are_kept(home: Path) -> None:
+    options = ("--prefix", "da", "--min-length", "5", "--max-length", "6", "--count", "20")
+    lines = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
+    assert len(lines) == 20
+    assert all(line.startswith("da") and 5 <= len(line) <= 6 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "options"),
+    [
+        ("--max-length is below --min-length", ("--min-length", "5", "--max-length", "4")),
+        ("--length 4 is below --min-length 5", ("--min-length", "5", "-n", "4")),
+        ("the prefix is longer than --max-length 2", ("--prefix", "cor", "--max-length", "2")),
+        ("no text of 3 characters or less matches", ("--match", "[a-z]{5,9}", "-n", "3")),
+    ],
+)
+def test_what_no_line_can_be_is_refused_before_anything_is_drawn(
+    home: Path, complaint: str, options: tuple[str, ...]
+) -> None:
+    for jsonl in ((), ("--jsonl",)):
+        done = fails(2, complaint, "sample", "-c", "m.npz", *options, *jsonl, cwd=home)
+        assert done.stdout == b""
+
+
+def test_a_line_ends_where_the_model_ends_it_and_says_so(home: Path) -> None:
+    options = ("--jsonl", "--charset", "a-z", "--count", "9", "--random-seed", "2")
+    done = ok("sample", "-c", "m.npz", *options, cwd=home)
+    assert {json.loads(line)["ended"] for line in done.out.splitlines()} == {"line"}
+    assert done.err == ""
+    done = ok("sample", "-c", "m.npz", *options, "-n", "2", cwd=home)
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert [(len(it["text"]), it["ended"]) for it in lines] == [(2, "length")] * 9
+    assert "9 of 9 samples had 2 characters before the end of the line" in done.err
+
+
+def test_no_characters_are_written_where_none_are_asked_for(home: Path) -> None:
+    assert ok("sample", "-c", "m.npz", "--prefix", "cor", "-n", "0", cwd=home).out == "cor\n"
+
+
+def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
+    fails(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)
