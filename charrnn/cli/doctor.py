@@ -1,14 +1,28 @@
 """``charrnn doctor``: what may be wrong with a text before it is trained on."""
 
+import json
+import shlex
+import shutil
+import sys
+import textwrap
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import DATA, OUTPUT, option
-from charrnn.errors import ConfigError
+from charrnn.cli import terminal
+from charrnn.cli.options import DATA, OUTPUT, option, require_with
+from charrnn.cli.program import program
+from charrnn.errors import ConfigError, DecodingError
+from charrnn.text.check import Finding, Text, check
+from charrnn.text.form import OF_LINES
+from charrnn.text.reading import Reader, read_text
+from charrnn.text.repair import OPTIONAL, SAFE, repair
+from charrnn.text.vocabulary import escape
 
-_SAFE = "bom, line-ends, mojibake, controls, zero-width, normal-form, trailing-space, gutenberg"
-_OTHERS = "quotes, dashes, spaces, ligatures, look-alikes, entities"
+MAX_PIECES = 64  # 32 MiB of each file are judged
 
 
 def doctor(
@@ -19,24 +33,17 @@ def doctor(
     encoding: Annotated[str, option("Encoding of the files.", DATA)] = "utf-8",
     fix: Annotated[
         bool,
-        option(f"Write the repaired text to stdout, as UTF-8. Repairs: {_SAFE}.", OUTPUT, None,
-               "--fix"),
+        option(f"Write the repaired text to stdout, as UTF-8. Repairs: {', '.join(SAFE)}.",
+               OUTPUT, None, "--fix"),
     ] = False,
     also: Annotated[
         list[str] | None,
-        option(
-            f"With --fix: repair this too, which readers see. One of {_OTHERS}; repeatable.",
-            OUTPUT,
-            metavar="NAME",
-        ),
-    ] = None,
-    skip: Annotated[
-        list[str] | None,
-        option("With --fix: leave out this repair; repeatable.", OUTPUT, metavar="NAME"),
+        option(f"With --fix: repair this too, which readers see. One of {', '.join(OPTIONAL)}; "
+               "repeatable.", OUTPUT, metavar="NAME"),
     ] = None,
     as_json: Annotated[bool, option("Print one object.", OUTPUT, None, "--json")] = False,
 ) -> None:  # fmt: skip
-    """Say what may be wrong with a text, how to train on it, and what to expect.
+    """Say what may be wrong with a text, and how to train on it.
 
     charrnn doctor corpus.txt
 
@@ -44,32 +51,100 @@ def doctor(
 
     cat corpus.txt | charrnn doctor - --json
     """
-    if (also or skip) and not fix:
-        raise ConfigError("--also and --skip go with --fix", hint="add --fix")
+    if not fix:
+        require_with("--fix", also=also)
     if fix and as_json:
         raise ConfigError("--fix and --json both write to stdout", hint="give one of them")
-    if corpus.count("-") > 1:
-        raise ConfigError("stdin can be read only once", hint="give - once")
     if fix:
-        _fix(corpus, encoding, also or [], skip or [])
+        texts = [repair(read_text(source, encoding=encoding), also or ()) for source in corpus]
+        terminal.write_bytes("".join(fixed for fixed, _ in texts).encode())
+        names = dict.fromkeys(name for _, repaired in texts for name in repaired)
+        terminal.note(f"repaired: {', '.join(names)}" if names else "nothing to repair")
         return
-    from charrnn.cli.doctor_report import report
-
-    if not report(corpus, encoding, as_json=as_json):
+    text, found, encoding = _examine(corpus, encoding)
+    mend, train, source = _commands(corpus, encoding, found, text)
+    if as_json:
+        figures = text.describe() if text else {}
+        report = {"files": corpus, "encoding": encoding, **figures, "fix": mend, "train": train,
+                  "findings": [asdict(finding) for finding in found]}  # fmt: skip
+        terminal.write(json.dumps(report, ensure_ascii=False) + "\n")
+    else:
+        _show(corpus, text, found, shlex.join(source))
+        for label, command in (("mend", mend), ("train", train)):
+            if command:
+                _write(f"{label:<7}", command, wrap=False)
+    if text is None:
         raise typer.Exit(1)
 
 
-def _fix(corpus: list[str], encoding: str, also: list[str], skip: list[str]) -> None:
-    """Write the text without its faults, and say on stderr what was done."""
-    from charrnn.cli import terminal
-    from charrnn.text.doctor.diagnosis import mending
-    from charrnn.text.doctor.repairs import REPAIRS, chosen
+def _examine(corpus: list[str], encoding: str) -> tuple[Text | None, list[Finding], str]:
+    """Return the text, None if it cannot be decoded; what is wrong with it; and its encoding."""
+    found: list[Finding] = []
+    files: list[tuple[str, str]] = []
+    for source in corpus:
+        try:
+            files.append((source, _read(source, encoding)))
+        except DecodingError as error:
+            hint = error.hint or ""
+            if error.guess and len(corpus) > 1:
+                hint = f"iconv -f {error.guess} -t {encoding} {shlex.quote(source)} > converted.txt"
+            found.append(Finding("encoding", "fault", str(error), file=source, hint=hint))
+            if error.guess and Path(source).is_file():
+                files.append((source, _read(source, error.guess)))
+                encoding = error.guess if len(corpus) == 1 else encoding
+    if len(files) < len(corpus):
+        return None, found, encoding
+    text = Text(files)
+    return text, found + check(text), encoding
 
-    with mending(corpus, encoding, chosen(also, skip)) as (pieces, mender):
-        for piece in pieces:
-            terminal.write_bytes(piece.encode())
-    for name in REPAIRS:
-        if count := mender.counts.get(name):
-            terminal.note(f"{REPAIRS[name].about}: {count:,} ({name})")
-    if not mender.counts:
-        terminal.note("nothing to repair")
+
+def _read(source: str, encoding: str) -> str:
+    return "".join(islice(Reader(encoding).pieces(source), MAX_PIECES))
+
+
+def _commands(
+    corpus: list[str], encoding: str, found: list[Finding], text: Text | None
+) -> tuple[str | None, str | None, list[str]]:
+    """Return commands that repair a text and train on it, or None; and the files to train on."""
+    if text is None:
+        return None, None, corpus
+    repairs = {finding.repair for finding in found if finding.repair}
+    given = [] if encoding == "utf-8" else ["--encoding", encoding]
+    mend, source = None, corpus
+    if repairs or given or Path(corpus[0]).suffix in {".gz", ".xz"}:
+        also = [word for name in OPTIONAL if name in repairs for word in ("--also", name)]
+        source = ["stdin-fixed.txt" if corpus[0] == "-" else f"{Path(corpus[0]).stem}-fixed.txt"]
+        words = shlex.join(["doctor", *corpus, "--fix", *also, *given])
+        mend = f"{program()} {words} > {shlex.quote(source[0])}"
+    lines = ["--lines"] if text.form in OF_LINES else []
+    return mend, f"{program()} {shlex.join(['train', *source, *lines])}", source
+
+
+def _show(corpus: list[str], text: Text | None, found: list[Finding], source: str) -> None:
+    """Write the report, but for the commands that repair and train."""
+    size = "{chars:,} characters, {distinct:,} distinct, {lines:,} lines, {form}"
+    size = size.format(**text.describe()) if text else "cannot be decoded"
+    _write("", f"{', '.join(corpus)}: {size}")
+    if all(finding.level == "note" for finding in found):
+        _write("", "no fault found")
+    for it in found:
+        file = f"{it.file} " if len(corpus) > 1 else ""
+        place = f"{'first in ' * (it.count > 1)}{file}line {it.line:,}" if it.line else ""
+        where = ": ".join(filter(None, (place, escape(it.example))))
+        _write(f"{it.level:<7}", f"{it.message} ({where})" if where else it.message)
+        step = f"{it.hint}: {it.command} {source}" if it.command else it.hint
+        if it.repair:
+            step = f"--fix{f' --also {it.repair}' * (it.repair in OPTIONAL)} repairs it"
+        if step:
+            _write(" " * 7, f"→ {step}")
+
+
+def _write(label: str, text: str, *, wrap: bool = True) -> None:
+    """Write a line of the report: wrapped and colored on a terminal, whole in a pipe."""
+    if not terminal.is_terminal(sys.stdout):
+        terminal.write(f"{label}{text}\n")
+        return
+    if wrap:
+        width = max(shutil.get_terminal_size().columns - 1, 20) - len(label)
+        text = f"\n{' ' * len(label)}".join(textwrap.wrap(text, width, break_on_hyphens=False))
+    terminal.write_labeled(label, text, {"fault  ": "red", "note   ": "cyan"}.get(label, ""))

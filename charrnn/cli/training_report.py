@@ -8,7 +8,7 @@ from charrnn.models import Model
 from charrnn.models.runs import NOTHING
 from charrnn.models.text_run import TextRun
 from charrnn.ngrams.kneser_ney import NGrams
-from charrnn.text.lines import looks_like_list
+from charrnn.text.form import OF_LINES, form_of, has_mostly_copies
 from charrnn.training.recipe import Recommendation
 from charrnn.training.state import TrainingState
 
@@ -25,10 +25,16 @@ def introduce(run: TextRun) -> list[str]:
     held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
     lines = [f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}"]
     beginning = run.vocabulary.decode(run.corpus.ids[:LOOKED_AT])
-    if not run.config.data.lines and looks_like_list(beginning):
+    form = form_of(beginning)
+    if not run.config.data.lines and form in OF_LINES:
         lines.append(
-            "       it looks like a list: with --lines each line is learned on its own, and "
+            f"       it looks like a {form}: with --lines each line is learned on its own, and "
             "sample writes whole lines"
+        )
+    if has_mostly_copies(beginning):
+        lines.append(
+            "       most lines are copies: those held out are known, so val_loss means little; "
+            "charrnn doctor says more"
         )
     if size < LITTLE_TEXT:
         lines.append(f"       {size} characters are very little to learn from")

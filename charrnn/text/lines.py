@@ -19,11 +19,6 @@ from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids
 
-# What a list looks like: so many lines, nearly all filled, nearly all short, hardly any ending like
-# verse or prose.
-FEWEST_OF_A_LIST, LONG_FOR_A_LIST, MOSTLY = 20, 50, 0.95
-SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»)-—。，！？{}[]")
-
 # What is held out for validation: this share of the lines, up to this many characters.
 HELD_OUT, MAX_HELD_OUT = 0.05, 20_000
 FEWEST_LINES = 200
@@ -87,14 +82,3 @@ def in_another_order(ids: Ids, rng: np.random.Generator) -> Ids:
     places = np.repeat(first, sizes) + np.arange(sizes.sum())
     shuffled: Ids = np.concatenate([ids[:1], ids[places]])
     return shuffled
-
-
-def looks_like_list(text: str) -> bool:
-    """Return True for a text that seems to be a list: many short lines that are no sentences."""
-    every = text.splitlines()
-    lines = [line.rstrip() for line in every if line.strip()]
-    if len(lines) < FEWEST_OF_A_LIST or len(lines) < MOSTLY * len(every):
-        return False
-    longest = sorted(map(len, lines))[int(MOSTLY * len(lines))]
-    ends = sum(line[-1] in SENTENCE_ENDS for line in lines)
-    return longest <= LONG_FOR_A_LIST and ends <= (1 - MOSTLY) * len(lines)

@@ -5,18 +5,22 @@ twice, work like files.
 """
 
 import codecs
+import gzip
 import hashlib
+import lzma
 import sys
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.text.sniff import check_head, decoding_error, marked_encoding
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -27,17 +31,24 @@ PIECE_BYTES = 1 << 19
 STDIN = "-"
 
 
+# First bytes of compressed files, and what reads them.
+_COMPRESSED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open))
+
+
 @contextmanager
 def opened(source: str) -> Iterator[BinaryIO]:
-    """Give the bytes of a file, or of standard input for ``-``. Raises CorpusError."""
+    """Give the bytes of a file, or of standard input for ``-``, unpacked if they are compressed.
+
+    Raises CorpusError.
+    """
     if source == STDIN:
         if sys.stdin is None:
             raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
-        yield sys.stdin.buffer
+        yield _unpacked(sys.stdin.buffer)
         return
     try:
         with open(source, "rb") as file:  # noqa: PTH123  # Path("") is the current folder
-            yield file
+            yield _unpacked(file)
     except FileNotFoundError:
         raise CorpusError(
             f"{source or repr(source)}: no such file",
@@ -51,6 +62,14 @@ def opened(source: str) -> Iterator[BinaryIO]:
         raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the path
         raise CorpusError(f"{source!r}: not a valid path: {error}") from error
+
+
+def _unpacked(stream: Any) -> Any:  # noqa: ANN401
+    """Return a buffered stream, or what reads its content if it is compressed."""
+    if not hasattr(stream, "peek"):
+        return stream
+    head = stream.peek(6)
+    return next((read(stream) for mark, read in _COMPRESSED if head.startswith(mark)), stream)
 
 
 @dataclass
@@ -82,32 +101,36 @@ class Reader:
         return decoded if self.normalize == "none" else self._normalized(decoded)
 
     def _decoded(self, source: str) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder(self.encoding)()
         offset = line = 0
-        # Counting newlines in bytes is faster than in text.
-        bytewise = codecs.lookup(self.encoding).name == "utf-8"
-        first = True
         with opened(source) as stream:
+            data = _read(stream, source, prompt=self.prompt)
+            encoding = codecs.lookup(self.encoding).name
+            if encoding == "utf-8":
+                encoding = marked_encoding(data) or encoding
+            check_head(data, source, encoding)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            # Counting newlines in bytes is faster than in text.
+            bytewise = encoding == "utf-8"
+            first = True
             while True:
-                data = _read(stream, source, prompt=self.prompt)
                 self.sha256.update(data)
                 try:
                     text = decoder.decode(data, final=not data)
                 except UnicodeDecodeError as error:
-                    carried = len(error.object) - len(data)
-                    before = self._sound(error)
+                    before = _before(error, encoding)
                     if before:
                         yield before
                     line += before.count("\n") + 1
-                    raise CorpusError(
-                        f"{source}: byte {offset - carried + error.start} (line {line}) is not "
-                        f"valid {self.encoding}: 0x{error.object[error.start]:02x}",
-                        hint="name the file's encoding, for example --encoding cp1252",
+                    at = offset - (len(error.object) - len(data)) + error.start
+                    raise decoding_error(
+                        f"{source}: byte {at} (line {line}) is not valid {encoding}: "
+                        f"0x{error.object[error.start]:02x}",
+                        source,
+                        error.object,
                     ) from error
                 except UnicodeError as error:  # UTF-16 without a byte-order mark, for example
-                    raise CorpusError(
-                        f"{source}: is not valid {self.encoding}: {error}",
-                        hint="name the file's encoding, for example --encoding utf-8",
+                    raise decoding_error(
+                        f"{source}: is not valid {encoding}: {error}", source, data
                     ) from error
                 offset += len(data)
                 line += _newlines(data) if bytewise else text.count("\n")
@@ -117,13 +140,7 @@ class Reader:
                     yield text
                 if not data:
                     return
-
-    def _sound(self, error: UnicodeDecodeError) -> str:
-        """Return the text before a decoding error, from the piece that contains it."""
-        name = codecs.lookup(self.encoding).name
-        if name in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier piece
-            name = error.encoding
-        return error.object[: error.start].decode(name, errors="replace").removeprefix("\ufeff")
+                data = _read(stream, source, prompt=self.prompt)
 
     def _normalized(self, pieces: Iterable[str]) -> Iterator[str]:
         form: Literal["NFC", "NFKC"] = "NFKC" if self.normalize == "NFKC" else "NFC"
@@ -136,6 +153,13 @@ class Reader:
                 yield unicodedata.normalize(form, text[:cut])
         if held:
             yield unicodedata.normalize(form, held)
+
+
+def _before(error: UnicodeDecodeError, encoding: str) -> str:
+    """Return the text before a decoding error, from the piece that contains it."""
+    if encoding in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier piece
+        encoding = error.encoding
+    return error.object[: error.start].decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
 def _last_start(text: str) -> int:
@@ -151,6 +175,10 @@ def _read(stream: BinaryIO, source: str, *, prompt: bool) -> bytes:
     read = cast("BufferedIOBase", stream).read1 if prompt else stream.read
     try:
         data: bytes | None = read(PIECE_BYTES)
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise CorpusError(
+            f"{source}: is compressed, and damaged: {error}", hint="copy or download it again"
+        ) from error
     except OSError as error:
         raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
     if data is None:

@@ -174,12 +174,6 @@ ROWS: dict[str, dict[str, Row]] = {
             beside="--fix",
             file="faulty.txt",
         ),
-        "--skip": Row(
-            "--skip line-ends",
-            lambda ran: ran.out == "“The cat”\r\n",
-            beside="--fix",
-            file="faulty.txt",
-        ),
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT)]),
     },
     "score": {

@@ -16,7 +16,6 @@ from charrnn.text.lines import (
     as_lines,
     in_another_order,
     line_bounds,
-    looks_like_list,
     split_lines,
 )
 from charrnn.text.vocabulary import Ids
@@ -161,22 +160,6 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
     one = ("train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz")
     fails(1, "no line break", *one, cwd=home)
     fails(1, "no line break", *one, "--from", "english", cwd=home)
-
-
-LISTS = {
-    "names": (TEXT, True),
-    "with spaces": ("Aber Falls\nAberdour Castle\nBen More\n" * 10, True),
-    "verse": ("Tyger, tyger, burning bright,\nIn the forests of the night;\n" * 20, False),
-    "prose": ("It was late, and the long road went on and on into the hills. " * 40, False),
-    "paragraphs": ("A short one.\n\nAnother.\n\n" * 20, False),
-    "code": ("def f(x):\n    return [\n        x,\n    ]\n" * 20, False),
-    "few": ("a\nb\nc\n", False),
-}
-
-
-@pytest.mark.parametrize(("text", "is_list"), LISTS.values(), ids=LISTS)
-def test_a_list_is_recognized(text: str, is_list: bool) -> None:
-    assert looks_like_list(text) == is_list
 
 
 def test_a_run_on_a_list_says_that_lines_would_help(home: Path) -> None:

@@ -1,358 +1,232 @@
 """The doctor names every fault, raises no false alarm, and repairs what it can."""
 
-import io
-import sys
+import gzip
+import lzma
+import re
+import shutil
+import subprocess
+import zipfile
 from pathlib import Path
-from unittest import mock
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.text.doctor import examined, gutenberg, repairs
-from charrnn.text.doctor.diagnosis import Diagnosis, diagnose, mending
-from charrnn.text.doctor.examined import Kept, Passage, whole_lines
-from charrnn.text.doctor.finding import Finding
-from charrnn.text.doctor.gutenberg import Stripper
-from charrnn.text.doctor.repairs import REPAIRS, SAFE, Mender, chosen, repaired
+from charrnn import ConfigError, CorpusError, read_text
+from charrnn.errors import DecodingError
+from charrnn.text.check import Finding, Text, check
+from charrnn.text.form import form_of
+from charrnn.text.repair import OPTIONAL, SAFE, repair
 from tests.text import faulty
 
-FAULTY = list(faulty.faulty())
-# What a short text is told besides.
-SMALL = {"too-small"}
+FAULTY = faulty.FAULTY
+PASSWORDS = [f"{word}{n}{'!' * (n % 4 == 0)}" for n in range(90) for word in ("tiger", "Blue")]
+FORMS = {
+    "passwords": ("list", PASSWORDS),
+    "molecules": ("list", [f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1." for n in range(1, 60)]),
+    "chess": ("list", [f"rnbqkbnr/8/8/{n}/4P3/PPPP/RNBQ w KQkq - 0 {n}" for n in range(60)]),
+    "names": ("list", ["Aber Falls", "Aberdour Castle", "Ben More"] * 10),
+    "server": ("log", [f"2026-01-0{n % 9 + 1} 12:30 [INFO] GET /a{n} (200)" for n in range(60)]),
+    "syslog": ("log", [f"Jan  {n % 9} 08:11:0{n % 9} host sshd[{n}]: closed." for n in range(60)]),
+    "tsv": ("table", [f"{n}\tA sentence, and one more. It says so {n}.\tb" for n in range(60)]),
+    "csv": ("table", [f"{n},name {n},{n * n}" for n in range(60)]),
+    "poem": ("verse", ["Tyger, tyger, burning bright,", "In the forests of the night;"] * 20),
+    "code": ("code", ["def f(x):", "    return [", "        x,", "    ]"] * 20),
+    "prose": ("prose", ["It was late, and the road went on into the hills. " * 3] * 20),
+    "few": ("prose", ["a", "b"]),
+}  # fmt: skip
 
 
-def faults(diagnosis: Diagnosis) -> set[str]:
-    return {finding.name for finding in diagnosis.findings if finding.level == "fault"}
+def findings(text: str) -> dict[str, Finding]:
+    return {finding.name: finding for finding in check(Text([("text.txt", text)]))}
 
 
-def finding(diagnosis: Diagnosis, name: str) -> Finding:
-    return next(found for found in diagnosis.findings if found.name == name)
+def faults(text: str) -> set[str]:
+    return {name for name, found in findings(text).items() if found.level == "fault"}
 
 
-def examine(text: str | bytes, folder: Path) -> Diagnosis:
-    return diagnose([faulty.write(folder, text if isinstance(text, bytes) else text.encode())])
+@pytest.mark.parametrize("what", FAULTY)
+def test_each_fault_is_named_and_nothing_else(what: str) -> None:
+    names, text = FAULTY[what]
+    assert faults(text) - {"too-small"} == set(names.split()) - {"too-small"}
+    assert ("too-small" in faults(text)) >= ("too-small" in names)
 
 
-@pytest.mark.parametrize(("names", "data"), [case[1:] for case in FAULTY],
-                         ids=[case[0] for case in FAULTY])  # fmt: skip
-def test_each_fault_is_named_and_nothing_else(names: str, data: bytes, tmp_path: Path) -> None:
-    found = faults(examine(data, tmp_path))
-    assert found - SMALL == set(names.split()) - SMALL
-    assert ("too-small" in found) >= ("too-small" in names)
-
-
-def test_there_are_more_than_thirty_faulty_texts() -> None:
-    assert len({what for what, *_ in FAULTY}) > 30
-
-
-@pytest.mark.parametrize("kind", faulty.CLEAN)
-def test_a_clean_text_has_no_fault_and_stays_as_it_is(kind: str, tmp_path: Path) -> None:
-    text = faulty.CLEAN[kind]()
-    assert faults(examine(text, tmp_path)) - SMALL == set()
-    assert repaired(text) == text
+@pytest.mark.parametrize("what", faulty.CLEAN)
+def test_a_clean_text_has_no_fault_and_stays_as_it_is(what: str) -> None:
+    text = faulty.CLEAN[what]
+    assert faults(text) <= {"too-small"}
+    pytest.importorskip("ftfy")
+    assert repair(text) == (text, [])
 
 
 @pytest.mark.parametrize(
-    ("what", "line", "count"),
+    ("what", "name", "line", "count"),
     [
-        ("mark between files", 21, 1),
-        ("CR LF", 1, 137),
-        ("mixed line ends", 1, 9),
-        ("NUL", 4, 1),
-        ("one decomposed", 21, 1),
-        ("curly quotes", 21, 2),
-        ("straight quotes", 21, 2),
-        ("damaged UTF-8", 6, 1),
-        ("Gutenberg", 5, 2),
-        ("a name twice", 701, 1),
-        ("a long name", 701, 1),
-        ("page numbers", 10, 7),
+        ("mark between files", "bom", 21, 1),
+        ("CR LF", "line-ends", 1, 137),
+        ("mixed line ends", "line-ends", 1, 9),
+        ("curly quotes", "quotes", 21, 2),
+        ("a name twice", "duplicate-lines", 701, 1),
+        ("page numbers", "page-numbers", 10, 7),
     ],
 )
-def test_a_finding_says_where_and_how_often(
-    what: str, line: int, count: int, tmp_path: Path
-) -> None:
-    names, data = next(case[1:] for case in FAULTY if case[0] == what)
-    found = finding(examine(data, tmp_path), names.split()[0])
-    assert found.place is not None
-    assert (found.place.line, found.count) == (line, count)
+def test_a_finding_says_where_and_how_often(what: str, name: str, line: int, count: int) -> None:
+    found = findings(FAULTY[what][1])[name]
+    assert (found.line, found.count) == (line, count)
 
 
-def test_notes_say_what_is_worth_knowing(tmp_path: Path) -> None:
-    notes = {found.name for found in examine(faulty.names(), tmp_path).findings}
-    assert {"list", "sorted"} <= notes
-    assert "wrapped" in {f.name for f in examine(faulty.english(), tmp_path).findings}
-    odd = faulty.english() + "0123456789"
-    assert finding(examine(odd, tmp_path), "rare-characters").count >= 5  # type: ignore[operator]
-    assert finding(examine("Word for word. " * 400, tmp_path), "small").level == "note"
+def test_the_place_is_that_in_the_file_behind_header_and_other_files() -> None:
+    book = faulty.HEADER.replace("\n", "\r\n") + "A cafÃ©.\r\n" + faulty.FOOTER
+    files = [("a", faulty.HEADER + "Fine.\n" + faulty.FOOTER), ("b", book)]
+    found = {finding.name: finding for finding in check(Text(files))}
+    assert (found["mojibake"].file, found["mojibake"].line) == ("b", 7)
+    assert found.keys() == {"mojibake", "line-ends", "gutenberg", "too-small"}
 
 
-ENCODED = {
-    "cp1252": faulty.french(),
-    "iso8859-15": faulty.french().translate({0x2019: "'", 0x2026: ".", 0x2014: "-"}),
-    "mac_roman": faulty.french(),
-    "koi8-r": faulty.RUSSIAN,
-    "cp1251": faulty.RUSSIAN,
-    "cp866": faulty.RUSSIAN,
-    "cp1253": faulty.GREEK,
-    "cp1250": faulty.POLISH,
-    "cp1255": faulty.HEBREW,
-    "cp932": faulty.JAPANESE,
-    "euc_jp": faulty.JAPANESE,
-    "gb18030": faulty.CHINESE,
-    "utf-16": faulty.english(),
-    "utf-32-be": faulty.english(),
+@pytest.mark.parametrize("what", FORMS)
+def test_the_form_of_a_text_is_named(what: str) -> None:
+    form, lines = FORMS[what]
+    for end in ("\n", "\r"):
+        text = Text([("text.txt", end.join([*lines, ""]))])
+        assert text.form == form
+        assert ({"log", "table", "list"} & {found.name for found in check(text)}) == (
+            {form} & {"log", "table", "list"}
+        )
+
+
+HINTED = {name: text for name, (_, text) in FAULTY.items()} | {
+    "names again": "\n".join([*PASSWORDS, *PASSWORDS[:5], ""]),
+    "wrapped": faulty.ENGLISH,
+    "wrapped French": faulty.FRENCH,
+    "a dash at an end": faulty.put(faulty.ENGLISH, "He waited --\n-- then — nothing.\n-----"),
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODED)
-def test_the_encoding_that_fits_is_named_with_a_sample(encoding: str, tmp_path: Path) -> None:
-    data = ENCODED[encoding].encode(encoding, "ignore")
-    diagnosis = examine(data, tmp_path)
-    found = diagnosis.findings[0]
-    assert found.name == "encoding"
-    assert found.next.startswith(f"--encoding {encoding} if this reads right: ")
-    assert diagnosis.text is not None
-    assert diagnosis.text.encoding == encoding
-    assert diagnosis.text.size == len(data.decode(encoding))
+@pytest.mark.parametrize("what", HINTED)
+def test_a_command_mends_what_it_is_for_and_destroys_nothing(what: str) -> None:
+    pytest.importorskip("ftfy")
+    text, _ = repair(HINTED[what])
+    words = set(re.findall(r"[^\W\d_]{3,}", text))
+    for found in findings(text).values():
+        if not found.command or shutil.which(found.command.split()[0]) is None:
+            continue
+        after = subprocess.check_output(found.command, shell=True, input=text.encode()).decode()  # noqa: S602
+        assert findings(after).keys() <= ({*findings(text)} - {found.name}) | {"too-small"}
+        assert len(words & set(re.findall(r"[^\W\d_]{3,}", after))) >= 0.97 * len(words)
+        blank = [it.removesuffix("\n").split("\n").count("") for it in (text, after)]
+        assert blank[0] == blank[1]
+
+
+@pytest.mark.parametrize("what", FAULTY)
+def test_the_repair_of_a_finding_mends_it(what: str) -> None:
+    pytest.importorskip("ftfy")
+    text = FAULTY[what][1]
+    found = {finding.repair for finding in findings(text).values() if finding.repair}
+    mended, done = repair(text, found & set(OPTIONAL))
+    assert found <= set(done)
+    assert not found & {finding.repair for finding in findings(mended).values()}
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"),
+    ("broken", "mended", "also"),
     [
-        (faulty.GREEK, "cp1253"),
-        (faulty.RUSSIAN, "cp1251"),
-        ("Der alte Mann stieg auf den Hügel und blickte über die Straße. Schön!", "cp1252"),
-        ("He said “no”, and that’s all – really… “Yes!” she said. Café.", "cp1252"),
+        ("\ufeffa\r\nb\rc\r\n\u2028e", "a\nb\nc\n\ne", None),
+        ("cafÃ© â€œouiâ€\x9d cÅ“ur â‚¬ 5", "café “oui” cœur € 5", None),
+        ("cafÃƒÂ© ðŸ˜€ Ð¼Ð¾Ñ€Ðµ", "café 😀 море", None),
+        ("don\x92t \x93a\x94", "don’t “a”", None),
+        ("\x1b[1;31mred\x1b[0m a\0b _\bx", "red ab x", None),
+        ("zero\u200bwidth\xad e\u0301", "zerowidth é", None),
+        ("a \t\n b  \nc   \n", "a\n b  \nc\n", None),
+        ("“don’t” &amp;", '"don\'t" &amp;', "quotes"),
+        ("a‑b − c — d", "a-b − c — d", "dashes"),
+        ("good\xa0day\u2003c, 12\xa0m", "good day c, 12\xa0m", "spaces"),
+        ("ﬁre", "fire", "ligatures"),
+        ("a &amp;lt; b &eacute; &none;", "a &lt; b é &none;", "entities"),
     ],
 )
-def test_an_encoding_that_reads_wrongly_is_not_named(
-    text: str, encoding: str, tmp_path: Path
-) -> None:
-    (found, *_) = examine(text.encode(encoding, "ignore"), tmp_path).findings
-    assert found.message == f"not utf-8: {encoding} fits"
-
-
-def test_a_text_with_another_encoding_given_is_suspected(tmp_path: Path) -> None:
-    path = faulty.write(tmp_path, faulty.french().encode())
-    found = finding(diagnose([path], "latin-1"), "mojibake")
-    assert found.next == "try --encoding utf-8"
-    with pytest.raises(ConfigError, match="unknown encoding"):
-        diagnose([path], "latin-99")
-
-
-def test_noise_is_no_text(tmp_path: Path) -> None:
-    diagnosis = examine(bytes(range(256)) * 9, tmp_path)
-    assert diagnosis.text is None
-    assert "is it a text?" in diagnosis.findings[0].message
-
-
-def test_a_long_text_is_counted_whole_and_looked_at_in_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examined, "LOOKED_AT", 1 << 20)
-    line = "The sea is never twice the same, nor is the harbour, nor the bell above.\n"
-    text = line * 60_000 + "The end\0\r\n"
-    diagnosis = examine(text, tmp_path)
-    seen = diagnosis.text
-    assert seen is not None
-    assert seen.size == len(text)
-    assert seen.crlf == 1
-    assert 1 << 18 < seen.looked_at <= 2 << 20
-    assert not seen.whole
-    assert seen.passages[0].text.startswith(line)
-    assert seen.passages[-1].text.endswith("The end\0\r\n")
-    assert seen.passages[-1].line + seen.passages[-1].text.count("\n") == 60_002
-    place = finding(diagnosis, "controls").place
-    assert place is not None
-    assert place.line == 60_001
-
-
-@pytest.mark.parametrize("count", range(1, 12))
-def test_the_last_passage_is_always_looked_at(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examined, "LOOKED_AT", 8)
-    kept = Kept()
-    for line in range(1, count + 1):
-        kept.add(Passage("a", line, "ab\n"))
-    passages = kept.joined()
-    assert passages[0].line == 1
-    assert passages[-1].line + passages[-1].text.count("\n") == count + 1
-    assert sum(len(passage.text) for passage in passages) <= 8 + 3
-
-
-def test_a_long_line_is_not_cut_inside_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examined, "LONGEST_LINE", 4)
-    assert list(whole_lines(iter(["abc\r", "\nd"]))) == ["abc", "\r\n", "d"]
-    assert list(whole_lines(iter(["ab", "cdef", "g"]))) == ["abcdef", "g"]
-
-
-NASTY = st.text(
-    st.sampled_from(
-        "aAbé e\u0301\u0327ÃÂâÄÐÑ"
-        "©¢€™”“\x80\x92\x99\xa0\xad\u200b\u200d\ufeff\u202e👩к\u0430\u212b\u2126ﬁ"
-        "\r\n\t\v\f\x00\x08\x1b[3m&amp;#;x-–‑−—'’\"\u2028\x85中が\u3099"
-    ),
-    max_size=40,
-)  # fmt: skip
-NAMES = st.sets(st.sampled_from(list(REPAIRS)))
-
-
-@given(NASTY, NAMES)
-def test_what_is_mended_stays_as_it_is(text: str, names: set[str]) -> None:
-    once = repaired(text, names)
-    assert repaired(once, names) == once
-
-
-@given(NASTY)
-def test_what_is_mended_has_no_fault_that_it_could_mend(text: str) -> None:
-    mender = Mender()
-    "".join(mender.mended([repaired(text)]))
-    assert mender.counts == {}
-
-
-@given(st.lists(NASTY, max_size=6), NAMES)
-def test_it_does_not_matter_how_a_text_is_cut(pieces: list[str], names: set[str]) -> None:
-    assert "".join(Mender(names).mended(pieces)) == repaired("".join(pieces), names)
-
-
-NEIGHBORS = st.text(st.sampled_from("ae\u0301Ã© \t\u200bb中\x08👩"), max_size=8)
-
-
-@example(["ea", "\u0301x"], 1)
-@example(["ab Ã", "© cd"], 1)
-@given(st.lists(NASTY | NEIGHBORS, min_size=1, max_size=6), st.integers(1, 30))
-def test_long_lines_are_cut_where_no_repair_looks_across(pieces: list[str], longest: int) -> None:
-    pieces = [piece.replace("\n", "a b").replace("\r", "中中") for piece in pieces]
-    whole = repaired("".join(pieces))
-    with mock.patch.object(repairs, "LONGEST_BLOCK", longest):
-        assert "".join(Mender().mended(pieces)) == whole
-
-
-BOOK = st.lists(
-    st.sampled_from(
-        [
-            "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n",
-            "*** END OF THE PROJECT GUTENBERG EBOOK X ***\n",
-            "End of Project Gutenberg's X\n",
-            "*END*THE SMALL PRINT!\n",
-            "A line.\n",
-            "Another line.\n",
-            "\n",
-            "  \n",
-        ]
-    ),
-    max_size=25,
-)
-
-
-@given(BOOK, st.integers(1, 4))
-def test_a_book_without_its_cover_has_none(lines: list[str], near: int) -> None:
-    with mock.patch.object(gutenberg, "NEAR", near):
-        once = "".join(Stripper().stripped(lines))
-        assert "".join(Stripper().stripped([once])) == once
-        assert "".join(Stripper().stripped(["".join(lines)])) == once
+def test_a_repair_restores_what_was_meant_once(broken: str, mended: str, also: str | None) -> None:
+    pytest.importorskip("ftfy")
+    if also:
+        assert repair(broken) == (broken, [])
+    assert repair(broken, [also] if also else [])[0] == mended
 
 
 def test_the_book_itself_is_left() -> None:
-    text = faulty.english()
-    assert repaired(faulty.HEADER + text + faulty.FOOTER) == text
-    two = faulty.HEADER + text + faulty.FOOTER + faulty.HEADER + "Second.\n" + faulty.FOOTER
-    assert repaired(two) == text + "\nSecond.\n"
+    pytest.importorskip("ftfy")
+    book, cover = faulty.ENGLISH, (faulty.HEADER, faulty.FOOTER)
+    two = cover[0] + book + cover[1] + cover[0] + "Second.\n" + cover[1]
+    assert repair(two) == (book + "\nSecond.\n", ["gutenberg"])
+    letter = "A book.\n" + cover[1] + "And a letter.\n" * 701
+    assert repair(letter) == (letter, [])
+    assert faults(letter) >= {"gutenberg"}
 
 
-def test_a_license_with_a_text_behind_it_is_left() -> None:
-    text = "A book.\n" + faulty.FOOTER + "And a letter.\n" * (gutenberg.NEAR + 1)
-    assert repaired(text) == text
+def test_an_unknown_repair_and_a_missing_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="no such repair: 'bom'"):
+        repair("a", [SAFE[0]])
+    monkeypatch.setitem(__import__("sys").modules, "ftfy", None)
+    with pytest.raises(ConfigError, match="needs the package ftfy") as caught:
+        repair("a")
+    assert caught.value.hint == "pip install 'charrnn[doctor]'"
 
 
-def test_a_license_after_a_license_goes_with_it() -> None:
-    terms = "Terms.\n" * (gutenberg.NEAR - 10)
-    assert repaired("A book.\n" + faulty.FOOTER + terms + faulty.FOOTER + terms) == "A book.\n"
-
-
-@pytest.mark.parametrize(
-    ("broken", "mended"),
-    [
-        ("\ufeffa", "a"),
-        ("a\r\nb\rc\r\r\nd\u2028e", "a\nb\nc\nd\ne"),
-        ("cafÃ© â€œouiâ€\x9d cÅ“ur â‚¬ 5", "café “oui” cœur € 5"),
-        ("cafÃƒÂ©", "café"),
-        ("ðŸ˜€ Ð¼Ð¾Ñ€Ðµ", "😀 море"),
-        ("don\x92t \x93a\x94", "don’t “a”"),
-        ("LA Ñ” DE Ð” EN ESPAÑA: MAÇÃ” VOILÀ\xa0! ESPAÑA, «\xa0à\xa0», É\xa0!", None),
-        ("\x1b[1;31mred\x1b[0m a\0b _\bx", "red ab x"),
-        ("zero\u200bwidth\xad", "zerowidth"),
-        ("👩\u200d🚀 می\u200cرود क्\u200dष", None),
-        ("e\u0301", "é"),
-        ("a \t\n b", "a\n b"),
-        ("a  ", None),
-    ],
-)
-def test_a_repair_restores_what_was_meant(broken: str, mended: str | None) -> None:
-    assert repaired(broken) == (broken if mended is None else mended)
+@pytest.mark.parametrize(("encoding", "data"), faulty.ENCODED)
+def test_the_encoding_is_guessed_with_a_sample(encoding: str, data: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("chardet")
+    with pytest.raises(DecodingError, match=r"is not (?:valid )?utf-8") as caught:
+        read_text(faulty.write(tmp_path, data))
+    assert caught.value.guess == encoding
+    assert f"--encoding {encoding}" in str(caught.value.hint)
+    assert not faults(read_text(faulty.write(tmp_path, data), encoding=encoding)) - {"too-small"}
 
 
 @pytest.mark.parametrize(
-    ("name", "broken", "mended"),
+    ("data", "hint"),
     [
-        ("quotes", "“don’t”", '"don\'t"'),
-        ("dashes", "a‑b − c — d", "a-b - c — d"),
-        ("spaces", "a\xa0b\u2003c", "a b c"),
-        ("ligatures", "ﬁre", "fire"),
-        ("look-alikes", "cаr, μm, привeт", "car, μm, привет"),
-        ("entities", "a &amp;lt; b &eacute; &none;", "a < b é &none;"),
+        ("A café.\n".encode("cp1252"), "name the file's encoding with --encoding; perhaps "),
+        ("Été à Orléans.\n".encode() * 9 + b"Ne\xe9.\n", "damaged UTF-8; to leave out the bytes"),
     ],
 )
-def test_others_repair_only_for_who_asks(name: str, broken: str, mended: str) -> None:
-    assert repaired(broken) == broken
-    assert repaired(broken, chosen([name])) == mended
+def test_a_doubtful_guess_is_not_put_into_a_command(data: bytes, hint: str, tmp_path: Path) -> None:
+    pytest.importorskip("chardet")
+    with pytest.raises(DecodingError) as caught:
+        read_text(faulty.write(tmp_path, data))
+    assert caught.value.guess is None
+    assert str(caught.value.hint).startswith(hint)
 
 
-def test_a_repair_can_be_left_out() -> None:
-    assert repaired("a \r\n", chosen(skip=["line-ends"])) == "a\r\n"
-    assert repaired("a \r\n", chosen(skip=["trailing-space"])) == "a \n"
-    with pytest.raises(ConfigError, match="no repair 'everything'"):
-        chosen(["everything"])
+def test_without_chardet_the_place_is_named_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "chardet", None)
+    with pytest.raises(DecodingError, match=r"byte 5 \(line 1\) .* 0xe9") as caught:
+        read_text(faulty.write(tmp_path, b"A caf\xe9.\n"))
+    assert "pip install 'charrnn[doctor]'" in str(caught.value.hint)
 
 
-def test_every_repair_that_a_finding_names_mends_it(tmp_path: Path) -> None:
-    for _, _, data in FAULTY:
-        diagnosis = examine(data, tmp_path)
-        for found in diagnosis.findings:
-            if found.repair is not None and diagnosis.text is not None:
-                text = data.decode(diagnosis.text.encoding)
-                mended = repaired(text, chosen([found.repair]))
-                after = examine(mended, tmp_path / "").findings
-                assert found.name not in {other.name for other in after}, found
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_is_not_a_text_is_told_what_to_do(encoding: str, tmp_path: Path) -> None:
+    formats = {"%PDF-1.7\n": "pdftotext", "\x93NUMPY\x01": "name a text", "\x89PNG": "name a text"}
+    for member, hint in (("[Content_Types].xml", "pandoc"), ("w.npy", "name a"), ("x", "unzip")):
+        with zipfile.ZipFile(tmp_path / "zip", "w") as file:
+            file.writestr(member, "content")
+        formats[(tmp_path / "zip").read_bytes().decode("latin-1")] = hint
+    formats["".join(map(chr, range(256)))] = "right file"
+    for data, hint in formats.items():
+        with pytest.raises(CorpusError, match=r"is .*not a text") as caught:
+            read_text(faulty.write(tmp_path, data.encode("latin-1")), encoding=encoding)
+        assert hint in str(caught.value.hint)
 
 
-def test_a_text_that_cannot_be_decoded_is_not_mended(tmp_path: Path) -> None:
-    path = faulty.write(tmp_path, faulty.french().encode("cp1252"))
-    with pytest.raises(CorpusError, match="not utf-8: cp1252 fits") as raised, mending([path]):
-        pass
-    assert raised.value.hint is not None
-    assert raised.value.hint.startswith("--encoding cp1252")
-    with mending([path], "cp1252") as (pieces, mender):
-        assert "".join(pieces) == faulty.french()
-    assert mender.counts == {}
+def test_marked_and_compressed_texts_are_read(tmp_path: Path) -> None:
+    data = faulty.FRENCH.encode()
+    wide = [faulty.FRENCH.encode(name) for name in ("utf-16", "utf-32")]
+    for stored in (gzip.compress(data), lzma.compress(data), *wide):
+        assert read_text(faulty.write(tmp_path, stored)) == faulty.FRENCH
+    with pytest.raises(CorpusError, match="is compressed, and damaged"):
+        read_text(faulty.write(tmp_path, gzip.compress(data)[:99]))
 
 
-def test_a_byte_order_mark_is_repaired_or_left(tmp_path: Path) -> None:
-    path = faulty.write(tmp_path, b"\xef\xbb\xbfa")
-    for names, text, counts in ((SAFE, "a", {"bom": 1}), (("controls",), "\ufeffa", {})):
-        with mending([path], names=names) as (pieces, mender):
-            assert "".join(pieces) == text
-        assert mender.counts == counts
-
-
-def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
-    text = faulty.french()
-    pipe = io.TextIOWrapper(io.BytesIO(text.encode("cp1252")))
-    with mock.patch.object(sys, "stdin", pipe):
-        diagnosis = diagnose(["-"])
-    assert diagnosis.text is not None
-    assert (diagnosis.text.encoding, diagnosis.text.size) == ("cp1252", len(text))
-    with pytest.raises(CorpusError, match="no such file"):
-        diagnose([str(tmp_path / "none.txt")])
+def test_no_check_looks_twice_at_a_long_line() -> None:
+    for text in (" " * 200_000, "a" * 200_000, "привет мир " * 18_000, "\u200b" * 200_000 + "字"):
+        assert form_of(text) == "prose"
+        assert faults(text) <= {"empty", "one-character"}
