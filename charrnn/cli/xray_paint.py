@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from charrnn.cli import terminal
+from charrnn.cli.xray_colors import ACTIVATION, SURPRISE, text_color
 from charrnn.cli.xray_layout import Column, cells, guess_shown
 from charrnn.inference.xray.scale import MOST
 
@@ -75,11 +76,9 @@ class Colors:
     """
 
     def __init__(self, scale: Scale, depth: Literal["truecolor", "256"]) -> None:
-        from charrnn.cli.xray_colors import activation_paints, surprise_paints
-
         self._scale = scale
-        paints = (activation_paints if scale.signed else surprise_paints)("dark")
-        self._codes = [_code(paint.background, paint.text, depth) for paint in paints]
+        colors = ACTIVATION if scale.signed else SURPRISE
+        self._codes = [_code(color, text_color(color), depth) for color in colors]
 
     def lines(self, row: Sequence[Column]) -> list[str]:
         """See ``Painter``."""

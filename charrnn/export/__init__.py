@@ -32,5 +32,4 @@ def export(model: "Model", form: str, **options: Any) -> bytes:  # noqa: ANN401
 
 def suffix(form: str) -> str:
     """Return the file suffix of one of FORMATS."""
-    ending: str = import_module(f"{__name__}.{form}").SUFFIX
-    return ending
+    return str(import_module(f"{__name__}.{form}").SUFFIX)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from charrnn.errors import ConfigError
 from charrnn.export.contents import Arrays, Contents, metadata
 from charrnn.export.language import text_direction, text_language
-from charrnn.export.openings import draw_texts, openings
+from charrnn.export.openings import choose_start, draw_texts, openings
 from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
 from charrnn.nn.ensemble import expanded, narrowed, separate_members
@@ -43,16 +43,14 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     """
     arrays, config = _arrays(model, half=half), model.config
     vocabulary, lines, code = model.vocabulary, config.data.lines, _is_code(model)
-    start = start_ids(vocabulary)
-    if not lines and not code and {".", " "} <= vocabulary.index.keys():
-        start = vocabulary.encode(". ")  # so that a sentence begins, not a line
+    start = choose_start(model, code=code)
     texts = draw_texts(model, start)
     described: dict[str, Any] = metadata(model) | {
         "config": config.stored(),
         "lines": lines,
         "code": code,
         "start": start.tolist(),
-        "openings": openings(texts, vocabulary, lines=lines),
+        "openings": openings(model, texts, code=code),
         "arrays": {name: _encode(array) for name, array in arrays.items()},
     }
     return fill(

@@ -17,21 +17,16 @@ COMMON_WORDS = {
     "pt": "que não uma os com do da em se para",
     "nl": "het een van en de niet dat ik zijn op",
     "sv": "och att det som en på jag är inte han",
-    "da": "og det at af ikke han til jeg var med",
     "pl": "się nie jest na do że to i w z",
     "la": "et in est non ad quod cum ut qui sed",
-    "fi": "ja on ei hän se oli että niin kun mutta",
-    "tr": "bir ve bu da de için çok ne gibi ama",
     "ru": "и не что на он с как но его это",
-    "uk": "і не що на та з він як але до",
 }
 # Of scripts that one language writes nearly alone: the first word of Unicode's names.
 SCRIPTS = {
-    "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CJK": "zh", "GREEK": "el",
-    "HEBREW": "he", "ARABIC": "ar", "DEVANAGARI": "hi", "THAI": "th", "GEORGIAN": "ka",
-    "ARMENIAN": "hy", "TAMIL": "ta", "BENGALI": "bn",
+    "HIRAGANA": "ja", "CJK": "zh", "HANGUL": "ko", "GREEK": "el", "HEBREW": "he", "ARABIC": "ar",
+    "DEVANAGARI": "hi", "THAI": "th", "GEORGIAN": "ka", "ARMENIAN": "hy",
 }  # fmt: skip
-# A language has this share of the letters or of the words.
+# Of the letters or of the words, a language has at least this share.
 MIN_LETTERS, MIN_WORDS = 0.2, 0.08
 
 
@@ -41,33 +36,32 @@ def text_language(vocabulary: Vocabulary, texts: Sequence[str]) -> str:
     vocabulary   its characters and their counts
     texts        pieces of it, or of what a model makes of it
     """
-    letters = _letters(vocabulary)
-    scripts = Counter[str]()
+    letters = _count_letters(vocabulary)
+    shares = dict.fromkeys(SCRIPTS, 0.0)
     for char, count in letters.items():
-        if language := SCRIPTS.get(unicodedata.name(char, "?").split()[0]):
-            scripts[language] += count
-    total = max(letters.total(), 1)
-    for language, count in scripts.most_common():
-        # Japanese has more Chinese characters than its own.
-        if count > MIN_LETTERS * total:
-            return "ja" if language == "zh" and scripts["ja"] > count / 10 else language
+        script = unicodedata.name(char, "?").split()[0]
+        if script in shares:
+            shares[script] += count / letters.total()
+    for script, language in SCRIPTS.items():  # Japanese first: it has Chinese characters too
+        if shares[script] > MIN_LETTERS:
+            return language
     words = Counter(re.findall(r"[^\W\d_]+", " ".join(texts).lower()))
     hits = {
         language: sum(words[word] for word in common.split())
         for language, common in COMMON_WORDS.items()
     }
-    best = max(hits, key=lambda language: hits[language])
+    best = max(hits, key=hits.__getitem__)
     return best if hits[best] > MIN_WORDS * words.total() else ""
 
 
 def text_direction(vocabulary: Vocabulary) -> str:
     """Return "rtl" if most letters are written from right to left, else "ltr"."""
-    letters = _letters(vocabulary)
+    letters = _count_letters(vocabulary)
     leftward = sum(n for char, n in letters.items() if unicodedata.bidirectional(char) != "L")
     return "rtl" if 2 * leftward > letters.total() else "ltr"
 
 
-def _letters(vocabulary: Vocabulary) -> Counter[str]:
+def _count_letters(vocabulary: Vocabulary) -> Counter[str]:
     # A vocabulary that was imported may have no counts.
     counts = vocabulary.counts.tolist() if vocabulary.counts.any() else [1] * len(vocabulary)
     pairs = zip(vocabulary.characters, counts, strict=True)

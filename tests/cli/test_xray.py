@@ -12,8 +12,7 @@ import pytest
 from rich.text import Text  # noqa: TID251  # reads what a terminal is sent
 
 from charrnn import Model, Vocabulary
-from charrnn.cli import terminal
-from charrnn.cli.xray_colors import surprise_paints
+from charrnn.cli import terminal, xray_colors
 from charrnn.cli.xray_layout import Column, Rows, cells, shown
 from charrnn.cli.xray_paint import Bars, Colors, Scale
 from charrnn.inference.xray.scale import NO_LEVEL, SURPRISE_LIMITS, surprise_levels
@@ -73,7 +72,7 @@ def test_colors_are_those_of_the_levels_and_the_text_is_whole(
     levels, at = surprise_levels(nats), TEXT.index("grey")
     offset = at + TEXT[:at].count("\n")
     (style,) = [span.style for span in text.spans if span.start <= offset < span.end][-1:]
-    assert style.bgcolor.triplet.hex == surprise_paints("dark")[levels[at]].background  # type: ignore[union-attr]
+    assert style.bgcolor.triplet.hex == xray_colors.SURPRISE[levels[at]]  # type: ignore[union-attr]
 
 
 def test_colors_are_for_terminals_that_have_them(

@@ -162,6 +162,11 @@ def test_surprise_is_that_of_the_score_command(lines: bool, tmp_path: Path) -> N
         shown = page.locator("#read .letter").all_inner_texts()
         assert {"👩\u200d👧", "b\u0301"} <= {*shown}
         assert "".join(shown).replace("\u21b5", "") == text
+        tints = page.evaluate("""[...document.querySelectorAll("#read .letter")]
+            .map(span => [span.letters.reduce((sum, it) => sum + it.nats, 0), span.className])""")
+        for nats, name in tints[1:]:
+            level = sum(nats / np.log(2) >= least for least in (1, 2, 4, 6, 9))
+            assert f"level{level}" in name or "unknown" in name
         page.locator("#read").press("ArrowRight")
         page.locator("#read").press("ArrowRight")
         bits = model.score("Ab" if not lines else "A").bits_per_char
