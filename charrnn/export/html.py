@@ -21,7 +21,6 @@ from charrnn.export.openings import choose_start, draw_texts, openings
 from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
 from charrnn.nn.ensemble import expanded, narrowed, separate_members
-from charrnn.text.vocabulary import start_ids
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
