@@ -48,7 +48,7 @@ def visible(text: str) -> str:
 
 
 @contextmanager
-def _output() -> Iterator[TextIO]:
+def output() -> Iterator[TextIO]:
     """Give stdout, and translate its failures."""
     if sys.stdout is None:
         raise OutputFailedError("standard output is closed")
@@ -63,13 +63,13 @@ def _output() -> Iterator[TextIO]:
 
 def write(text: str) -> None:
     """Write data to stdout as it is; on a terminal, with control characters escaped."""
-    with _output() as stdout:
+    with output() as stdout:
         stdout.write(visible(text) if is_terminal(stdout) else text)
 
 
 def write_styled(text: str) -> None:
     """Write text that contains styles: what it shows of others must be ``visible`` already."""
-    with _output() as stdout:
+    with output() as stdout:
         stdout.write(text)
 
 
@@ -88,14 +88,14 @@ def write_labeled(label: str, text: str, style: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    with _output() as stdout:
+    with output() as stdout:
         console = Console(file=stdout, highlight=False, emoji=False, soft_wrap=True)
         console.print(Text.assemble((visible(label), style), visible(text)))
 
 
 def write_bytes(data: bytes) -> None:
     """Write data that is no text to stdout."""
-    with _output() as stdout:
+    with output() as stdout:
         stdout.flush()
         stdout.buffer.write(data)
 
@@ -153,7 +153,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
         table.add_column(column, justify=justify, overflow="fold", min_width=longest)
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    with _output() as stdout:
+    with output() as stdout:
         console = Console(file=stdout, highlight=False, emoji=False)
         unlimited = console.options.update(width=10_000)
         if console.measure(table, options=unlimited).minimum > console.width:
@@ -165,7 +165,7 @@ def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:
     """Write rows of a drawing to stdout: in color on a terminal that has it."""
     from rich.console import Console
 
-    with _output() as stdout:
+    with output() as stdout:
         Console(file=stdout, highlight=False, emoji=False).print(styled(rows), soft_wrap=True)
 
 

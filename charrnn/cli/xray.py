@@ -7,7 +7,7 @@ import typer
 
 from charrnn.cli.options import UnknownPolicy, newest_checkpoint, require_one_of
 from charrnn.errors import ConfigError
-from charrnn.inference.xray.features import FEATURES
+from charrnn.inference.features import FEATURES
 
 if TYPE_CHECKING:
     FeatureName = str
@@ -46,7 +46,7 @@ def xray(
     encoding: Annotated[
         str, typer.Option(help="Encoding of the file.", rich_help_panel=TEXT)
     ] = "utf-8",
-    neuron: Annotated[
+    unit: Annotated[
         int | None,
         typer.Option(
             min=0,
@@ -85,8 +85,7 @@ def xray(
             min=0,
             metavar="N",
             help="The N characters that were most expected in each place; with --find, the N best "
-            "units of each feature. [default: 3; 10 units of one feature; 5 in --html; 0 with "
-            "--neuron]",
+            "units of each feature. [default: 3; 5 in --html; 0 with --unit]",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -108,16 +107,6 @@ def xray(
             "--json", help="One JSON object per character or unit.", rich_help_panel=OUTPUT
         ),
     ] = False,
-    tsv: Annotated[
-        bool, typer.Option("--tsv", help="Tab-separated, with names.", rich_help_panel=OUTPUT)
-    ] = False,
-    color: Annotated[
-        Literal["auto", "always", "never"],
-        typer.Option(
-            help="auto: colors on a terminal that has them, else bars under the text.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = "auto",
 ) -> None:
     """Show what surprises a model in a text, what it expected, and what its units do.
 
@@ -128,28 +117,24 @@ def xray(
     charrnn xray chapter.txt --html chapter.html
     """
     from charrnn.cli.output_files import check_output
-    from charrnn.cli.xray_page import write_page
-    from charrnn.cli.xray_source import Source
-    from charrnn.cli.xray_views import View, print_units, show_text
+    from charrnn.cli.xray_output import Request, print_units, show_text, write_page
     from charrnn.models import Model
 
-    require_one_of(html=html is not None, json=as_json, tsv=tsv)
-    require_one_of(neuron=neuron is not None, find=find is not None)
+    require_one_of(html=html is not None, json=as_json)
+    require_one_of(unit=unit is not None, find=find is not None)
     if file is not None and seed is not None:
         raise ConfigError("a file and --seed contradict each other", hint="give one of them")
+    if overwrite and html is None:
+        raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")
+    if {unit, find, html} == {None} and (layer, part) != (None, None):
+        raise ConfigError("--layer and --part go with units", hint="add --unit N or --find")
     path = checkpoint or newest_checkpoint()
     check_output(html, "--html", "page", overwrite=overwrite, others=[file, path])
-    source = Source(Model.load(path), file or "-", seed, unknown, encoding)
-    view = View(source.place(layer, part, neuron), neuron, find, layer, top)
+    model = Model.load(path)
+    request = Request(model, file or "-", seed, unknown, encoding, layer, part, unit, find, top)
     if html is not None:
-        write_page(source, view, html, name=path.stem)
-        return
-    if overwrite:
-        raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")
-    if find is not None:
-        print_units(source, view, as_json=as_json, tsv=tsv)
-        return
-    if neuron is None and (layer is not None or part is not None):
-        raise ConfigError("--layer and --part go with units", hint="add --neuron N or --find")
-    form = "json" if as_json else "tsv" if tsv else color
-    show_text(source, view, form)
+        write_page(request, html, name=path.stem)
+    elif find is not None:
+        print_units(request, as_json=as_json)
+    else:
+        show_text(request, as_json=as_json)

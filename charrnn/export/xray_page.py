@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.export.html import embed, fill, read_file
 from charrnn.export.language import text_direction
-from charrnn.inference.xray.find import Found
-from charrnn.inference.xray.parts import Place
-from charrnn.inference.xray.xray import Xray
+from charrnn.inference.xray import Found, Place, Xray
 
 # Bytes of activations.
 MAX_BYTES = 250_000

@@ -27,10 +27,7 @@ from charrnn.inference.line_scoring import (
 )
 from charrnn.inference.predictor import Predictor, as_predictor
 from charrnn.inference.scoring import Score, score, total
-from charrnn.inference.xray.parts import Place, require_part
-from charrnn.inference.xray.trace import Request, joined
-from charrnn.inference.xray.tracer import Tracer
-from charrnn.inference.xray.xray import Xray
+from charrnn.inference.xray import Place, Xray, join, require_part, trace_text
 from charrnn.models.stored import stored, taken
 from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
@@ -289,8 +286,8 @@ class Model(Checkpoint):
     def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
         """Return what the model does at each character of a text: surprise, guesses, activations.
 
-        top     how many of the likeliest characters to take down at each place
-        parts   whose activations, of all layers, see ``inference.xray.parts``; None: the cell state
+        top     how many of the likeliest characters in each place
+        parts   whose activations, of all layers, see ``inference.xray``; None: the cell state
                 of an LSTM, else the hidden state
 
         The state is carried through the text, but a model of lines reads each line on its own.
@@ -300,12 +297,16 @@ class Model(Checkpoint):
         """
         names = [require_part(self._distribution.cell, name) for name in parts]
         layers = range(self.config.model.layers)
-        request = Request(top, tuple(Place(layer, name) for layer in layers for name in names))
-        tracer = Tracer(self._distribution, self.vocabulary, request)
-        if self.config.data.lines:
-            trace = tracer.lines([self.encode(line) for line in text.splitlines()])
-        else:
-            trace = joined(tracer.text([self.encode(text)]))
+        if self.config.data.lines and text:
+            text = text.removesuffix("\n") + "\n"
+        traces = trace_text(
+            self._distribution,
+            [self.encode(text)],
+            top=top,
+            places=[Place(layer, name) for layer in layers for name in names],
+            line_break=self.vocabulary.index["\n"] if self.config.data.lines else None,
+        )
+        trace = join(traces)
         return Xray(self.vocabulary, self._distribution.cell, trace)
 
     def line_scorer(self, rules: LineRules) -> LineScorer:

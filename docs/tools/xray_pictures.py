@@ -52,7 +52,12 @@ def _trained(folder: Path) -> Path:
 
 
 def _run(line: str, folder: Path) -> str:
-    environment = {**os.environ, "COLUMNS": str(WIDTH), "COLORTERM": "truecolor"}
+    environment = {
+        **os.environ,
+        "COLUMNS": str(WIDTH),
+        "COLORTERM": "truecolor",
+        "FORCE_COLOR": "1",
+    }
     program = f'charrnn() {{ "{sys.executable}" -m charrnn "$@"; }}; {line}'
     done = subprocess.run(
         ["bash", "-c", program], cwd=folder, env=environment, check=True, text=True,
@@ -73,11 +78,10 @@ def _draw_terminal(folder: Path) -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), color_system="truecolor")
     for line in (
         "charrnn xray snippet.py -c python.npz",
-        f"charrnn xray snippet.py -c python.npz --neuron {unit}",
-        "charrnn xray choice.py --unknown skip --find --top 1 | cut -f 1,4,5,8",
+        f"charrnn xray snippet.py -c python.npz --unit {unit}",
+        "charrnn xray choice.py --unknown skip --find --top 1 | cut -f 1,4,5,6",
     ):
-        command = line if "|" in line else f"{line} --color always"
-        output = _run(command.replace("choice.py", "choice.py -c python.npz"), folder)
+        output = _run(line.replace("choice.py", "choice.py -c python.npz"), folder)
         console.print(Text(f"$ {line}", style="bold"))
         console.print(Text.from_ansi(output.rstrip("\n").expandtabs(16)))
         console.print()
@@ -90,8 +94,8 @@ def _draw_gates(folder: Path) -> None:
     (folder / "gates.py").write_text(SNIPPET.splitlines()[0] + "\n", "utf-8")
     console = Console(record=True, width=WIDTH, file=io.StringIO(), color_system="truecolor")
     for part in ("cell", "forget", "input", "output"):
-        line = f"charrnn xray gates.py --neuron {unit} --part {part}"
-        output = _run(f"{line} -c python.npz --color always", folder)
+        line = f"charrnn xray gates.py --unit {unit} --part {part}"
+        output = _run(f"{line} -c python.npz", folder)
         console.print(Text(f"$ {line}", style="bold"))
         console.print(Text.from_ansi(output.rstrip("\n")))
         console.print()

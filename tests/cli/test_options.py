@@ -201,8 +201,8 @@ ROWS: dict[str, dict[str, Row]] = {
         "--seed": Row("--seed 'The mat'", sees("The mat"), beside="--json"),
         "--unknown": Row("--unknown replace", sees(STDIN.replace("ß", " ")), beside="--json"),
         "--encoding": Row("--encoding latin-1", sees("The ca"), beside="--json latin.txt"),
-        "--neuron": Row("--neuron 3", shows_unit(3, "cell"), beside="--json"),
-        "--part": Row("--part forget", shows_unit(3, "forget"), beside="--json --neuron 3"),
+        "--unit": Row("--unit 3", shows_unit(3, "cell"), beside="--json"),
+        "--part": Row("--part forget", shows_unit(3, "forget"), beside="--json --unit 3"),
         "--find": Row(
             "--find whitespace",
             lambda ran: {it.get("feature") for it in ran.objects} == {"whitespace"},
@@ -218,10 +218,6 @@ ROWS: dict[str, dict[str, Row]] = {
             beside="--html old.html",
         ),
         "--json": Row("--json", sees(SEEN)),
-        "--tsv": Row(
-            "--tsv", lambda ran: [row[1:2] for row in ran.rows[:3]] == [["char"], ["T"], ["h"]]
-        ),
-        "--color": Row("--color always", lambda ran: "\x1b[" in ran.out),
     },
     "inspect-vocab": {
         "--sort": Row(

@@ -12,8 +12,7 @@ import pytest
 
 from charrnn import Vocabulary
 from charrnn.export.xray_page import MAX_BYTES, Opening, page_data, xray_page
-from charrnn.inference.xray.parts import Place
-from charrnn.inference.xray.xray import Xray
+from charrnn.inference.xray import Place, Xray
 from tests.browser import browser_page
 from tests.inference.planted import COUNTER, UNITS, bracket_counter
 

@@ -1,6 +1,7 @@
 """What is taken down of a model, against one step at a time, by the equations."""
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,17 @@ from charrnn import (
     LanguageModel,
     Model,
     ModelConfig,
+    Vocabulary,
     VocabularyError,
     train,
 )
-from charrnn.inference.xray import tracer as tracing
-from charrnn.inference.xray.parts import Place, parts_of
-from charrnn.inference.xray.trace import Request, Trace, joined
-from charrnn.inference.xray.tracer import Tracer
+from charrnn.inference import xray as xray_module
+from charrnn.inference.features import FEATURES
+from charrnn.inference.xray import Place, Trace, find_units, join, parts_of, trace_text
 from charrnn.nn.loss import log_softmax
 from tests import oracle
 from tests.generate.models import VOCABULARY, make_model
-from tests.inference.planted import bracket_counter
+from tests.inference.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
 V = len(VOCABULARY)
@@ -37,10 +38,9 @@ def text_ids(length: int, seed: int = 0) -> Any:
 
 
 def traced(model: LanguageModel, pieces: list[Any], top: int = 3) -> Trace:
-    places = tuple(
-        Place(layer, part) for layer in range(model.config.layers) for part in parts_of(model.cell)
-    )
-    return joined(Tracer(model, VOCABULARY, Request(top, places)).text(pieces))
+    parts = parts_of(model.cell)
+    places = [Place(layer, part) for layer in range(model.config.layers) for part in parts]
+    return join(trace_text(model, pieces, top=top, places=places))
 
 
 def same(one: Trace, other: Trace, tolerance: float = 1e-6) -> None:
@@ -100,36 +100,26 @@ def test_a_text_in_pieces_is_the_same_text(monkeypatch: pytest.MonkeyPatch) -> N
     model, ids = make_model(VOCABULARY.characters), text_ids(300)
     whole = traced(model, [ids])
     same(traced(model, [ids[:1], ids[1:3], ids[3:170], ids[170:]]), whole)
-    monkeypatch.setattr(tracing, "WINDOW", 7)
-    monkeypatch.setattr(tracing, "BLOCK", 50)
+    monkeypatch.setattr(xray_module, "WINDOW", 7)
     same(traced(model, [ids]), whole)
 
 
-@pytest.mark.parametrize("forgets", [True, False])
-@pytest.mark.parametrize("length", [300, 317])
-def test_parts_read_side_by_side_are_the_same_text(
-    forgets: bool, length: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if forgets:
-        model = make_model(VOCABULARY.characters)
-        model.flat /= 4
-    else:  # what it has counted in one part changes all of the next
-        model = bracket_counter("lstm", VOCABULARY, ".", "!").network()
-    ids = text_ids(length)
-    once = traced(model, [ids], top=0)
-    monkeypatch.setattr(tracing, "WINDOW", 8)
-    monkeypatch.setattr(tracing, "BEFORE", 20)
-    steps: list[int] = []
-    forward = LanguageModel.forward
+def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xray_module, "WINDOW", 16)
+    model, newline = make_model(VOCABULARY.characters), VOCABULARY.index["\n"]
+    read: list[int] = []
 
-    def counted(self: LanguageModel, ids: Any, state: Any, **settings: Any) -> Any:
-        steps.append(len(ids))
-        return forward(self, ids, state, **settings)
+    def pieces() -> Iterator[Any]:
+        for number in range(100):
+            read.append(number)
+            yield text_ids(40, number)
 
-    monkeypatch.setattr(LanguageModel, "forward", counted)
-    same(traced(model, [ids], top=0), once, 2e-4)
-    side_by_side = 20 + length // tracing.PARTS + length % tracing.PARTS
-    assert (sum(steps) <= side_by_side + 8 * tracing.PARTS) == forgets
+    for line_break in (None, newline):
+        read.clear()
+        traces = trace_text(model, pieces(), line_break=line_break)
+        assert max(len(trace) for trace in islice(traces, 30)) <= 16
+        assert len(read) < 20
+    assert len(join(trace_text(model, pieces()), 50)) == 50
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +151,6 @@ def test_a_model_of_lines_sees_each_line_on_its_own(lines_model: Model) -> None:
     np.testing.assert_allclose(beginnings[0], np.tanh(state[0][1][0]), atol=1e-6)
 
 
-def test_long_and_many_lines_are_read_like_others(
-    lines_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = "\n".join(["anna" * 30, *["bo", "clara"] * 40])
-    before = lines_model.xray(text)
-    monkeypatch.setattr(tracing, "WINDOW", 16)
-    monkeypatch.setattr(tracing, "LINES_AT_ONCE", 3)
-    same(lines_model.xray(text).trace, before.trace, 1e-5)
-
-
 def test_the_api_says_what_score_says() -> None:
     model = trained()
     xray = model.xray(MIXED_TEXT, top=4, parts=("cell", "forget"))
@@ -182,7 +162,7 @@ def test_the_api_says_what_score_says() -> None:
     assert [p for _, p in guesses] == sorted((p for _, p in guesses), reverse=True)
     assert xray.activations("forget", 1).shape == (len(MIXED_TEXT), 5)
     assert 0 <= xray.activations("forget").min() <= xray.activations("forget").max() <= 1
-    with pytest.raises(ConfigError, match="not taken down"):
+    with pytest.raises(ConfigError, match="not recorded"):
         xray.activations("output")
     with pytest.raises(ConfigError, match="no part 'reset'"):
         model.xray("t", parts=("reset",))
@@ -205,3 +185,67 @@ def test_an_ensemble_is_seen_as_the_network_that_it_is() -> None:
     single = LanguageModel(ModelConfig(hidden_size=12), V).set_merged(model.merged_params())
     ids = text_ids(30)
     same(traced(model, [ids]), traced(single, [ids]))
+
+
+RNG = np.random.default_rng
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_a_unit_that_counts_brackets_is_ranked_first(cell: Any) -> None:
+    pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
+    text = "".join(RNG(0).choice(pieces, 400))
+    found = (
+        bracket_counter(cell, Vocabulary.from_text(text))
+        .xray(text)
+        .find(["brackets", "bracket-depth"])
+    )
+    for feature in ("brackets", "bracket-depth"):
+        best, second, _ = [it for it in found if it.feature == feature]
+        assert best.unit == COUNTER
+        assert best.share > 0.7 > second.share + 0.2
+        assert best.chance < 0.2
+
+
+def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
+    text = "ab, " * 500
+    noise = RNG(0).standard_normal((len(text), 4)).astype(np.float32)
+    space = np.array([[char == " "] for char in text], np.float32)
+    place = Place(1, "hidden")
+    found = find_units(text, {place: np.concatenate([noise, -3 * space + 7], axis=1)}, top=2)
+    first, second = found[:2]
+    assert (first.feature, first.layer, first.part, first.unit) == ("whitespace", 1, "hidden", 4)
+    assert first.share == pytest.approx(1, abs=1e-3)
+    expected = np.corrcoef(noise[:, second.unit], space[:, 0])[0, 1] ** 2
+    assert second.share == pytest.approx(expected, abs=1e-4)
+    shares = list(dict.fromkeys(it.share for it in found if it.unit == 4))
+    assert shares == sorted(shares, reverse=True)
+    names = {it.feature for it in found}
+    assert names < {*FEATURES}
+    assert names.isdisjoint({"digits", "capitals", "brackets"})  # they never vary
+    (alone,) = find_units(text, {place: noise}, ["whitespace"], top=1)
+    assert alone.share < 3 * alone.chance
+
+
+@pytest.mark.parametrize(
+    ("feature", "text", "numbers"),
+    [
+        ("quotes", 'a "b c" d', "001111000"),
+        ("quotes", "it's 'so' ‘x’", "0000011100110"),
+        ("brackets", "a(b[c])d", "01111100"),
+        ("bracket-depth", "a(b[c])d)", "011221000"),
+        ("line-position", "abc\nde", "123012"),
+        ("indentation", "a\n  b\n\tc", "00222244"),
+        ("comments", "x # y\nz", "0011100"),
+        ("comments", "a /* b */ c", "00111111000"),
+        ("digits", "a1b2", "0101"),
+        ("capitals", "aBc", "010"),
+        ("whitespace", "a \n", "011"),
+        ("punctuation", "a,b ", "0100"),
+        ("word-position", "ab, cde", "1200123"),
+        ("sentence-start", "ab. Cd", "001100"),
+    ],
+)
+def test_a_feature_is_what_is_known_after_reading_the_character(
+    feature: str, text: str, numbers: str
+) -> None:
+    assert "".join(f"{number:g}" for number in FEATURES[feature](text)) == numbers

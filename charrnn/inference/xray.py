@@ -1,0 +1,340 @@
+"""What a language model does at each character of a text: surprise, guesses, activations.
+
+Before it reads a character: how surprising it is, and what the model expected instead. After: the
+activations, from which it predicts the next one.
+
+    text         T    h    e
+    predicted    .    h    e        surprise -log p(x_t | x_1 ... x_(t-1)); the first has none
+    state        s_1  s_2  s_3      after reading x_t
+
+A model of lines reads each line from a zero state and a line break. So the state that belongs to a
+line break is the one in which the next line begins.
+
+The parts of a recurrent layer; the module of each cell has the equations:
+
+    hidden      h_t, what the layer passes on                                all cells
+    cell        tanh(c_t), the cell state as its output gate sees it         LSTM
+    input, forget, output        its gates, from 0 (shut) to 1 (open)        LSTM
+    reset, update                (the same)                                  GRU
+    candidate   what would be written into the state                         LSTM, GRU
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import ConfigError, CorpusError, TrainingError
+from charrnn.inference.features import FEATURES
+from charrnn.ngrams.mixture import AnyLanguageModel
+from charrnn.nn.cells import Array, Cell
+from charrnn.nn.cells.cell import Cache
+from charrnn.nn.loss import log_softmax
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+HIDDEN, CELL_STATE = "hidden", "cell"
+
+# Characters per forward pass.
+WINDOW = 256
+
+
+class Place(NamedTuple):
+    """Where units are: the number of a layer, from 0, and the name of a part of it."""
+
+    layer: int
+    part: str
+
+
+def parts_of(cell: Cell) -> tuple[str, ...]:
+    """Return the names of the parts of a cell, first the one that says most about a unit."""
+    state = (CELL_STATE, HIDDEN) if "c" in cell.state_names else (HIDDEN,)
+    return (*state, *cell.gate_names)
+
+
+def require_part(cell: Cell, name: str | None) -> str:
+    """Return the name of a part of the cell; None: the first.
+
+    Raises ConfigError if the cell has no such part.
+    """
+    known = parts_of(cell)
+    if name is not None and name not in known:
+        kind = type(cell).__name__.removesuffix("Cell")
+        raise ConfigError(
+            f"a unit of this {kind} has no part {name!r}", hint=f"its parts: {', '.join(known)}"
+        )
+    return known[0] if name is None else name
+
+
+def bounds(cell: Cell, part: str) -> tuple[float, float]:
+    """Return the least and the greatest activation of a part; inf where there is no limit."""
+    if part in cell.gate_names:
+        return (0.0, 1.0) if cell.gate_names.index(part) in cell.sigmoid_gates else (-1.0, 1.0)
+    relu = part == HIDDEN and getattr(cell, "nonlinearity", "tanh") == "relu"
+    return (0.0, float("inf")) if relu else (-1.0, 1.0)
+
+
+def _activations(cell: Cell, cache: Cache, part: str) -> Array:
+    """Return the activations (T, H) of a part of the only sample of a forward pass."""
+    if part == HIDDEN:
+        found = cache.states[0][1:, 0]
+    elif part == CELL_STATE:
+        found = np.tanh(cache.states[cell.state_names.index("c")][1:, 0])
+    else:
+        found = cache.gates[cell.gate_names.index(part)][:, 0]
+    return np.array(found)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a model did at each of N characters.
+
+    ids           the characters, (N,)
+    nats          surprise -log p of each in nats, (N,); nan where nothing was predicted
+    top_ids       the K likeliest characters in its place, likeliest first, (N, K)
+    top_p         their probabilities, (N, K); nan where nothing was predicted
+    activations   of each place, after each character, (N, H)
+    """
+
+    ids: Ids
+    nats: Array
+    top_ids: NDArray[np.intp]
+    top_p: Array
+    activations: Mapping[Place, Array]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def trace_text(
+    model: AnyLanguageModel,
+    pieces: Iterable[Ids],
+    *,
+    top: int = 0,
+    places: Iterable[Place] = (),
+    line_break: int | None = None,
+) -> Iterator[Trace]:
+    """Yield what a model does at each character of a text, WINDOW of them at most at once.
+
+    pieces       of the text, ids (N,) each
+    top          how many of the likeliest characters
+    places       the layers and parts whose activations
+    line_break   id of the line break, if each line begins from a zero state and one; None: the
+                 state is carried through the text, and the first character is not predicted
+
+    Raises TrainingError if the logits are not finite.
+    """
+    state, workspaces = model.zero_state(1), model.workspaces()
+    expected: Array = np.full(model.vocab_size, np.nan, model.flat.dtype)
+    if line_break is not None:
+        logits, state, _ = model.forward(np.array([[line_break]]), state)
+        expected = logits[0, 0]
+    for ids in _windows(pieces, line_break):
+        if ids[0] == line_break:
+            state = model.zero_state(1)
+        logits, state, cache = model.forward(ids[:, None], state, workspaces=workspaces)
+        if not np.isfinite(logits).all():
+            raise TrainingError(
+                "the model's outputs are not finite numbers: its weights have exploded",
+                hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
+            )
+        log_p = log_softmax(np.concatenate([expected[None], logits[:-1, 0]]))
+        expected = logits[-1, 0].copy()
+        top_ids = np.argsort(-log_p, axis=1, kind="stable")[:, :top]
+        yield Trace(
+            ids=ids,
+            nats=-log_p[np.arange(len(ids)), ids] + 0,  # no minus zero
+            top_ids=top_ids,
+            top_p=np.exp(np.take_along_axis(log_p, top_ids, 1)),
+            activations={
+                place: _activations(model.cell, cache.stack.cells[place.layer], place.part)
+                for place in places
+            },
+        )
+
+
+def _windows(pieces: Iterable[Ids], line_break: int | None) -> Iterator[Ids]:
+    """Cut pieces into windows, also before line breaks if there is one."""
+    for ids in pieces:
+        breaks = np.flatnonzero(ids == line_break) if line_break is not None else np.empty(0, int)
+        for line in np.split(ids, breaks):
+            yield from (line[at : at + WINDOW] for at in range(0, len(line), WINDOW))
+
+
+def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:
+    """Return traces of texts that follow each other as one, of at most ``limit`` characters.
+
+    No more of them are read than are needed. Raises CorpusError if there is none.
+    """
+    parts: list[Trace] = []
+    count = 0
+    for trace in traces:
+        parts.append(trace)
+        count += len(trace)
+        if limit is not None and count >= limit:
+            break
+    if not parts:
+        raise CorpusError("there is no text to look at", hint="name a file that has some")
+
+    def whole(arrays: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+        return np.concatenate(arrays)[:limit]
+
+    ids, nats, top_ids, top_p = (
+        whole([getattr(part, name) for part in parts])
+        for name in ("ids", "nats", "top_ids", "top_p")
+    )
+    activations = {
+        place: whole([part.activations[place] for part in parts]) for place in parts[0].activations
+    }
+    return Trace(ids, nats, top_ids, top_p, activations)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A unit, and what it says about a feature of a text.
+
+    feature   its name
+    layer     of the unit, from 0
+    part      the part of the cell
+    unit      its number, from 0
+    share     squared correlation of activation and feature: the share of the variance explained
+    chance    the share of the best unit for the feature of another place in the text
+    """
+
+    feature: str
+    layer: int
+    part: str
+    unit: int
+    share: float
+    chance: float
+
+
+def find_units(
+    text: str,
+    activations: Mapping[Place, Array],
+    features: Iterable[str] | None = None,
+    top: int = 3,
+) -> list[Found]:
+    """Return the units that say most about each feature, the feature that is known best first.
+
+    text          N characters
+    activations   after each character, (N, H) of each place
+    features      names from ``FEATURES``; None: all. Those that never vary are left out
+    top           units of each
+
+    Raises ConfigError for an unknown feature.
+    """
+    found: list[list[Found]] = []
+    units = [(place, unit) for place, it in activations.items() for unit in range(it.shape[1])]
+    scaled = _standardize(np.concatenate(list(activations.values()), axis=1))
+    for name in FEATURES if features is None else features:
+        if name not in FEATURES:
+            raise ConfigError(f"unknown feature {name!r}", hint=f"known: {', '.join(FEATURES)}")
+        numbers = FEATURES[name](text).astype(scaled.dtype)
+        if len(set(numbers.tolist())) < 2:  # noqa: PLR2004
+            continue
+        numbers = _standardize(numbers[:, None])[:, 0] / len(text)
+        # Both change slowly: what goes together by chance is seen where the text is shifted.
+        shifts = [np.roll(numbers, len(text) * quarter // 4) @ scaled for quarter in (1, 2, 3)]
+        chance = float(np.mean([np.max(shift**2) for shift in shifts]))
+        shares = (numbers @ scaled) ** 2
+        best = np.argsort(-shares, kind="stable")[:top].tolist()
+        found.append(
+            [
+                Found(name, place.layer, place.part, unit, float(shares[at]), chance)
+                for at in best
+                for place, unit in [units[at]]
+            ]
+        )
+    found.sort(key=lambda units: -units[0].share if units else 0)
+    return [unit for units in found for unit in units]
+
+
+def _standardize(values: Array) -> Array:
+    """Return values (N, U) with mean 0 and variance 1; 0 where they never vary."""
+    centered = values - values.mean(axis=0)
+    spread = centered.std(axis=0)
+    scaled: Array = np.divide(centered, spread, out=centered * 0, where=spread > 0)
+    return scaled
+
+
+@dataclass(frozen=True)
+class Xray:
+    """What a model does at each of N characters of a text; see ``Model.xray``.
+
+        xray = model.xray("The harbour at night")
+        xray.nats                      # surprise of each character, (N,), the first nan
+        xray.alternatives(4)           # [("s", 0.12), ("c", 0.08), ...]
+        xray.activations("cell")       # (N, H)
+        xray.find("brackets")          # the units that keep track of brackets
+
+    vocabulary   characters of the model
+    cell         its cell
+    trace        surprise, guesses, activations
+    """
+
+    vocabulary: Vocabulary
+    cell: Cell
+    trace: Trace
+
+    @property
+    def text(self) -> str:
+        """The text, as the model has read it."""
+        return self.vocabulary.decode(self.trace.ids)
+
+    @property
+    def nats(self) -> Array:
+        """-log p of each character in nats, (N,); nan if it was not predicted."""
+        return self.trace.nats
+
+    @property
+    def nats_per_char(self) -> float:
+        """Mean surprise in nats of the characters that were predicted; nan if none was."""
+        known = self.nats[~np.isnan(self.nats)]
+        return float(known.mean(dtype=np.float64)) if len(known) else float("nan")
+
+    def alternatives(self, position: int) -> list[tuple[str, float]]:
+        """Return what the model expected in place of a character, likeliest first.
+
+        Pairs of a character and its probability; none where nothing was predicted.
+        """
+        if np.isnan(self.nats[position]):
+            return []
+        characters = self.vocabulary.decode(self.trace.top_ids[position])
+        return list(zip(characters, self.trace.top_p[position].tolist(), strict=True))
+
+    def activations(self, part: str | None = None, layer: int = 0) -> Array:
+        """Return the activations of all units of a layer after each character, (N, H).
+
+        part    None: the cell state of an LSTM, else the hidden state
+        layer   from 0
+
+        Raises ConfigError for a part that the cell does not have or that was not recorded.
+        """
+        place = Place(layer, require_part(self.cell, part))
+        if place not in self.trace.activations:
+            raise ConfigError(
+                f"the activations of part {place.part!r} in layer {layer} were not recorded",
+                hint="model.xray(text, parts=...) says which are; layers are counted from 0",
+            )
+        return self.trace.activations[place]
+
+    def bounds(self, part: str) -> tuple[float, float]:
+        """Return the least and greatest possible activation of a part; inf if there is none."""
+        return bounds(self.cell, part)
+
+    def find(
+        self, features: str | Iterable[str] | None = None, *, part: str | None = None, top: int = 3
+    ) -> list[Found]:
+        """Return the units, of all layers, that say most about features; see ``find_units``.
+
+        part   whose activations; None: the cell state of an LSTM, else the hidden state
+        """
+        name = require_part(self.cell, part)
+        held = {place: it for place, it in self.trace.activations.items() if place.part == name}
+        if not held:
+            self.activations(name)  # says that they were not recorded
+        return find_units(
+            self.text, held, [features] if isinstance(features, str) else features, top
+        )

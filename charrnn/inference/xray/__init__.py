@@ -1,1 +1,0 @@
-"""Looking inside a language model: surprise and activations, character by character."""
