@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from charrnn.errors import TrainingError
 from charrnn.generate.sample import Sample
-from charrnn.text.lines import line_bounds
+from charrnn.text.lines import find_line_breaks
+from charrnn.text.storage import release
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points
 
 BITS_PER_LINE = 16
@@ -26,9 +27,8 @@ PROBES = 8
 MAX_DROPPED = 20_000
 
 # Lines hashed together, to bound the memory.
-AT_ONCE = 1 << 16
+LINES_AT_ONCE = 1 << 12
 
-# An odd number has an inverse modulo 2^64, which takes a line's place in the text out of its hash.
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 Bits = NDArray[np.uint8]
@@ -36,47 +36,46 @@ Bits = NDArray[np.uint8]
 
 def seen_lines(ids: Ids, vocabulary: Vocabulary) -> Bits:
     """Return the filter of flat lines; see ``lines``."""
-    starts, lengths = line_bounds(ids)
-    bits = np.zeros(max(len(starts) * BITS_PER_LINE // 8, 8), np.uint8)
+    breaks = find_line_breaks(ids)
+    bits = np.zeros(max((len(breaks) - 1) * BITS_PER_LINE // 8, 8), np.uint8)
     points = code_points(vocabulary.characters)
-    for at in range(0, len(starts), AT_ONCE):
-        begin, size = starts[at : at + AT_ONCE] + 1, lengths[at : at + AT_ONCE]
-        first, last = int(begin[0]), int(begin[-1] + size[-1])
-        hashes = _hashes(points[ids[first:last]], begin - first, size)
-        places = _places(hashes, len(bits) * 8)
+    for at in range(0, len(breaks) - 1, LINES_AT_ONCE):
+        bounds = breaks[at : at + LINES_AT_ONCE + 1]
+        text = points[ids[bounds[0] : bounds[-1]]]
+        places = _probe(_hash(text, bounds - bounds[0]), len(bits) * 8)
         np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+        release(ids)
     return bits
 
 
 def is_seen(bits: Bits, line: str) -> bool:
-    """Return True if a line stands in the text, and rarely if it does not."""
-    points = code_points(line)
-    hashes = _hashes(points, np.array([0]), np.array([len(points)]))
-    places = _places(hashes, len(bits) * 8)
+    """Return True if a line is in the text, and rarely if it is not."""
+    points = code_points("\n" + line)
+    places = _probe(_hash(points, np.array([0, len(points)])), len(bits) * 8)
     return bool(((bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1).all())
 
 
-def _hashes(
-    points: NDArray[np.uint32], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """Return a hash of each stretch of code points: a polynomial in _BASE modulo 2^64, mixed."""
-    powers = np.full(len(points) + 1, _BASE)
-    powers[0] = 1
-    np.multiply.accumulate(powers, out=powers)
-    sums = np.zeros(len(points) + 1, np.uint64)
-    np.cumsum((points + np.uint64(1)) * powers[:-1], out=sums[1:])
-    inverse = np.full(len(points) + 1, np.uint64(pow(int(_BASE), -1, 2**64)))
-    inverse[0] = 1
-    np.multiply.accumulate(inverse, out=inverse)
-    hashes: NDArray[np.uint64] = (sums[starts + lengths] - sums[starts]) * inverse[starts]
-    hashes += lengths.astype(np.uint64)
+def _hash(points: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return a hash of each line: a polynomial in _BASE modulo 2^64, mixed.
+
+    points   code points of lines, each after its line break
+    bounds   where the line breaks are, and the end
+    """
+    lengths = np.diff(bounds)
+    powers = np.full(lengths.max() + 1, _BASE)
+    powers[:2] = 0, 1  # a line break does not count
+    np.multiply.accumulate(powers[1:], out=powers[1:])
+    places = np.arange(len(points)) - np.repeat(bounds[:-1], lengths)
+    terms = (points + np.uint64(1)) * powers[places]
+    hashes: NDArray[np.uint64] = np.add.reduceat(terms, bounds[:-1])
+    hashes += (lengths - 1).astype(np.uint64)
     for shift in (30, 27, 31):  # the mixer of splitmix64 (Steele, Lea & Flood 2014)
         hashes ^= hashes >> np.uint64(shift)
         hashes *= np.uint64(0xBF58476D1CE4E5B9)
     return hashes
 
 
-def _places(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
+def _probe(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
     """Return the bits that stand for each hash, all in one array (Kirsch & Mitzenmacher 2006)."""
     low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
     steps = np.arange(PROBES, dtype=np.uint64)[:, None]

@@ -1,16 +1,19 @@
 """The corpus: one or more texts as a compact array of ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.config import Normalization
 from charrnn.errors import CorpusError
-from charrnn.text.encoding import encode_pieces, mapped
-from charrnn.text.reading import PIECE_BYTES, Reader
-from charrnn.text.spool import stored
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.reading import Reader
+from charrnn.text.storage import blocks_of, store
+from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, id_dtype
+
+BYTE = 256
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,7 @@ class Corpus:
         table = vocabulary.encode(self.vocabulary.characters)
         if np.array_equal(table, np.arange(len(table))):
             return replace(self, vocabulary=vocabulary)
-        pieces = (self.ids[at : at + PIECE_BYTES] for at in range(0, len(self.ids), PIECE_BYTES))
-        ids = stored((mapped(piece, table) for piece in pieces), len(self.ids), table.dtype)
+        ids = store(map_ids(block, table) for block in blocks_of(self.ids))
         return replace(self, ids=ids, vocabulary=vocabulary)
 
 
@@ -70,3 +72,45 @@ def read_corpus(
     if "\0" in vocabulary:
         warnings.append("the corpus holds NUL characters: is it a text?")
     return Corpus(ids, vocabulary, reader.sha256.hexdigest(), tuple(warnings), tuple(sources))
+
+
+def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:
+    """Encode pieces of text with the vocabulary of those pieces.
+
+    Code points are stored first, in up to three arrays of growing type, and mapped to ids once the
+    vocabulary is known.
+    """
+    counts = np.zeros(CODE_POINTS, np.int64)
+    parts = groupby(_count_points(pieces, counts), lambda points: points.dtype)
+    stored = [store(points) for _, points in parts]
+    points = np.flatnonzero(counts)
+    if not len(points):
+        return np.empty(0, np.uint8), Vocabulary("\0")
+    table: Ids = np.zeros(points[-1] + 1, id_dtype(len(points)))
+    table[points] = np.arange(len(points))
+    ids = store(map_ids(block, table) for part in stored for block in blocks_of(part))
+    return ids, Vocabulary("".join(map(chr, points.tolist())), counts[points])
+
+
+def _count_points(pieces: Iterable[str], counts: NDArray[np.int64]) -> Iterator[Ids]:
+    """Yield code points in the smallest type that holds all so far, and add to their counts."""
+    size = 1
+    for piece in pieces:
+        points: Ids = (
+            np.frombuffer(piece.encode("ascii"), np.uint8)
+            if piece.isascii()
+            else code_points(piece)
+        )
+        found = np.bincount(points)
+        counts[: len(found)] += found
+        size = max(size, len(found))
+        yield points.astype(id_dtype(size), copy=False)
+
+
+def map_ids(ids: Ids, table: Ids) -> Ids:
+    """Return table[ids]."""
+    if ids.dtype == table.dtype == np.uint8:  # bytes.translate is several times faster
+        padded = np.zeros(BYTE, np.uint8)
+        padded[: len(table)] = table[:BYTE]
+        return np.frombuffer(ids.tobytes().translate(padded.tobytes()), np.uint8)
+    return table.take(ids)

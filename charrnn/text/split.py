@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.text.spool import IN_MEMORY
+from charrnn.text.storage import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 
 # By default, passages from all over the text are held out, because its end may differ from the

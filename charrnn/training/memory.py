@@ -10,7 +10,7 @@ from charrnn.errors import TrainingError
 from charrnn.nn.cells import make_cell
 from charrnn.nn.language_model import param_shapes
 from charrnn.nn.parameters import count
-from charrnn.text.spool import IN_MEMORY
+from charrnn.text.storage import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import OPTIMIZERS
 

@@ -14,12 +14,12 @@ from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
 from charrnn.inference.evaluation import evaluate_lines
 from charrnn.text.lines import (
     as_lines,
-    in_another_order,
     line_bounds,
+    shuffle_lines,
     split_lines,
 )
 from charrnn.text.vocabulary import Ids
-from charrnn.text.windows import LineStreams
+from charrnn.text.windows import Streams
 from tests.support import fails, ok
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
@@ -66,7 +66,7 @@ def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() ->
 def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], size: int) -> None:
     ids, vocabulary = flat(lines)
     size = min(size, len(ids) - 1)
-    batches = LineStreams(ids, 1, size, 1)
+    batches = Streams(ids, 1, size, 1, lines=True)
     for epoch in range(2):
         steps = [batches.at(epoch * batches.steps_per_epoch + step)
                  for step in range(batches.steps_per_epoch)]  # fmt: skip
@@ -83,7 +83,7 @@ def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], s
 
 def test_every_epoch_has_another_order_of_lines() -> None:
     ids, _ = flat(NAMES)
-    orders = [in_another_order(ids, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [shuffle_lines(ids, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert orders[0].tobytes() == orders[1].tobytes() != orders[2].tobytes()
     assert all(len(order) == len(ids) for order in orders)
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import ConfigError, Corpus, CorpusError, Vocabulary, read_corpus, read_text
-from charrnn.text import reading, spool
-from charrnn.text.encoding import encode_pieces
+from charrnn.text import reading, storage
+from charrnn.text.corpus import encode_pieces
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -125,7 +125,7 @@ def test_a_long_text_lies_in_a_file_and_is_the_same(
     text = "".join(map(chr, range(0x20, 0x20 + size))).encode("utf-8", "ignore").decode()
     pieces = [text[at : at + size // 7] for at in range(0, len(text), size // 7)] * 2
     in_memory = Corpus(*encode_pieces(pieces))
-    monkeypatch.setattr(spool, "IN_MEMORY", 20)
+    monkeypatch.setattr(storage, "IN_MEMORY", 20)
     in_file = Corpus(*encode_pieces(pieces))
     assert isinstance(in_file.ids.base, np.memmap)
     assert not isinstance(in_memory.ids.base, np.memmap)
@@ -141,7 +141,7 @@ def test_a_long_text_lies_in_a_file_and_is_the_same(
 def test_a_long_text_without_room_for_its_ids_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "IN_MEMORY", 1000)
+    monkeypatch.setattr(storage, "IN_MEMORY", 1000)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     full = Path("/dev/full").open("w+b", 0)  # noqa: SIM115  # closed by whoever writes to it
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: full)
