@@ -107,6 +107,22 @@ def test_a_text_ends_at_the_end_of_a_sentence(tmp_path: Path) -> None:
     assert all(60 <= len(text) <= 461 for text in texts)
 
 
+def test_a_point_within_a_number_ends_no_sentence(tmp_path: Path) -> None:
+    text = "abba has 3.14159 cabs and so on\n" * 50
+    base, vocabulary = make_model(), Vocabulary.from_text(text)
+    state = initial_state(base.config, len(vocabulary))
+    state.network.flat[...] = 0
+    ngrams = build_ngrams(vocabulary.encode(text), len(vocabulary), 6)
+    model = Model.of(base.config, vocabulary, state)
+    model = replace(model, ngram=ngrams.with_weights(np.full(GROUPS, 0.01), None))
+    with browser_page(page_of(model, tmp_path)) as page:
+        done(page)
+        page.get_by_label("Begin with").fill("abba has")
+        page.get_by_label("Temperature").fill("0")
+        page.get_by_label("Length").fill("3")
+        assert write(page).startswith("abba has 3.14159")
+
+
 def test_a_link_brings_the_same_text_again(tmp_path: Path) -> None:
     path = page_of(make_model(), tmp_path)
     with browser_page(path) as page:
