@@ -188,7 +188,9 @@ class TextRun:
         if not held_out:
             train_ids, order = self.objective.train_ids, self.config.data.ngram
             parts = list(leave_out(train_ids, V, order, line_break))
-        weights, loss = Mixture.fit(self.checkpoint().network(), parts, line_break)
+        weights, loss = Mixture.fit(
+            self.checkpoint().network(), parts, line_break, seen=not held_out
+        )
         self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
 
 

@@ -219,3 +219,18 @@ def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
 def test_one_part_of_a_long_text_is_enough() -> None:
     ids = np.arange(400_000) % V
     assert len(list(leave_out(ids.astype(np.uint8), V, 2))) == 1
+
+
+def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() -> None:
+    text, network = np.tile(NEW, 20), make_network()
+    network.params["output.bias"][...] = np.log(np.bincount(text, minlength=V) / len(text) + 1e-3)
+    network.params["output.weight"][...] = 0  # it knows how frequent each character is
+    worse = build_ngrams(np.full(50, IDS[0], np.uint8), V, 2)  # and these know less
+    trusted, _ = Mixture.fit(network, [(worse, text)])
+    doubted, _ = Mixture.fit(network, [(worse, text)], seen=True)
+    assert trusted.mean() > doubted.mean() + 0.1
+    # A network that is no better is taken at its word.
+    weights, again = (
+        Mixture.fit(NETWORK, [(NGRAMS, text)], seen=seen)[0] for seen in (False, True)
+    )
+    np.testing.assert_array_equal(weights, again)
