@@ -18,6 +18,7 @@ from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
 from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.loss import log_softmax
+from charrnn.text.split import streams
 from charrnn.text.vocabulary import Vocabulary
 from tests.support import TEXT
 
@@ -174,16 +175,13 @@ def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
 def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # In every other block the n-grams are right, in the rest the network is no worse than they are.
-    monkeypatch.setattr(mixture_module, "BLOCK", 26)
-    network = make_network()
-    network.flat[...] = 0  # all characters alike
-    right, wrong = encode("The cat sat on the mat. Th"), encode("ogd.hsu.ngnd\nbTonidgoubheed")[:26]
-    text = np.concatenate([right[:1], np.tile(np.concatenate([right[1:], right[:1], wrong]), 1)])
-    _, loss = Mixture.fit(network, [(NGRAMS, text)])
-    weights = Mixture.fit(network, [(NGRAMS, text[:27])])[0]
-    half = score(Mixture(network, NGRAMS.with_weights(weights, None)), text[:27]).nats_per_char
-    assert loss > half
+    # The n-grams are right in one of two streams, wrong in the other; blocks are one of each.
+    monkeypatch.setattr(mixture_module, "BLOCK", 1)
+    text = np.concatenate([IDS[:64], np.random.default_rng(0).integers(0, V, 65)])
+    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    (inputs, targets), mixture = streams(text), weighted(weights)
+    log_p, _ = mixture.log_probabilities(inputs, targets)
+    assert loss > -float(log_p.mean()) + 0.1
 
 
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
@@ -195,7 +193,7 @@ def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
     each = LineScorer(mixture, VOCABULARY).score(lines)
     nats, chars = sum(line.nats for line in each), sum(line.chars for line in each)
-    assert loss == pytest.approx(nats / chars, abs=0.03)
+    assert loss == pytest.approx(nats / chars, abs=0.015)
 
 
 def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
