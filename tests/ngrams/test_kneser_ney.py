@@ -48,6 +48,10 @@ def test_the_table_says_what_the_equations_say(
     oracle, ngrams = Oracle([text], 3, order), build_ngrams(np.array(text, np.uint8), 3, order)
     expected = [oracle.p(tuple(context), c) for c in range(3)]
     np.testing.assert_allclose(all_p(ngrams, context), expected, atol=2e-3)
+    if context:
+        ids = np.array([*context, 0]).reshape(-1, 1)
+        p, _, _ = ngrams.score(ngrams.start(1), ids[:-1], ids[1:])
+        assert p[-1, 0] == pytest.approx(expected[0], abs=2e-3)
     h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
     while oracle.gamma(h) == 1:
         h = h[1:]

@@ -185,7 +185,7 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
 
 
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
-    lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 9
+    lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 40
     ngrams = build_ngrams(IDS, V, 5, line_break=NEWLINE)
     weights, loss = Mixture.fit(
         NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], NEWLINE
