@@ -199,7 +199,7 @@ def _find_matrix(left: Arrays, shape: tuple[int, int], *, embedding: bool) -> st
 def _shape(weights: Arrays, described: ModelConfig) -> ModelConfig:
     """Return the shape of a network; described: what the file says of what weights do not tell."""
     rows, H = weights["weight_hh_l0"].shape
-    cells: dict[int, CellName] = {cell.gates * H: name for name, cell in reversed(CELLS.items())}
+    cells: dict[int, CellName] = {cell.gates * H: name for name, cell in CELLS.items()}
     if rows not in cells:
         raise CheckpointError(f"weight_hh_l0 of {rows} x {H} is no RNN, GRU or LSTM")
     return replace(
