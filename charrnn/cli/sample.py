@@ -65,7 +65,7 @@ def sample(
     )
     from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
     from charrnn.cli.writing import Writer
-    from charrnn.generate.controls import DEFAULT_LENGTH, FAR, Controls
+    from charrnn.generate.controls import Controls, default_length
     from charrnn.generate.novelty import LineFilter
     from charrnn.text.reading import read_text
 
@@ -93,7 +93,7 @@ def sample(
     elif endless:
         length = None
     elif length is None:
-        length = FAR if stop else DEFAULT_LENGTH
+        length = default_length(rules)
     rules = replace(rules, stop=prepare_stops(stop, model))
     writer = Writer(
         model=model,

@@ -5,24 +5,22 @@ A ``Text`` asks all rules of a sample. Characters that are excluded everywhere a
 """
 
 import re
-import warnings
+import sys
 from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
-from charrnn.generate.match import CLASS, Automaton
+from charrnn.generate.match import Automaton, select_characters
 from charrnn.nn.cells import Array
 from charrnn.text.vocabulary import Vocabulary
 
 Ended = Literal["stop", "sentence", "match", "line", "length"]
 ENDINGS: tuple[Ended, ...] = get_args(Ended)
 
-DEFAULT_LENGTH = 200
 # The limit of a text that something else should end: a stop text, a sentence.
 FAR = 10_000
 # The limit of a line.
@@ -53,6 +51,11 @@ class Verdict(NamedTuple):
 
 
 Rule = Generator[Verdict, str, None]
+
+
+def default_length(config: ControlConfig) -> int:
+    """Return the length of a text for which none is given."""
+    return FAR if config.stop and not config.until_sentence else 200
 
 
 def end_at(length: int) -> Rule:
@@ -182,24 +185,17 @@ class Controls:
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
         if length is None and (config.match is not None or config.until_sentence):
             raise ConfigError("match and until-sentence need a length")
-        self.limit = length
-        if length is not None and config.until_sentence:
-            self.limit = length + FAR
-        allowed = np.ones(len(characters), bool)
-        if config.charset is not None:
-            allowed = _members(config.charset, characters)
+        self.limit = length + FAR if length is not None and config.until_sentence else length
+        allowed = select_characters(config.charset, characters)
         line_break = vocabulary.index.get("\n")
-        self._automaton = None
+        if lines and line_break is not None:
+            allowed[line_break] = config.match is None
+        self._automaton = self._bias = None
         if config.match is not None:
-            inside = allowed.copy()
-            if lines and line_break is not None:
-                inside[line_break] = False
-            self._automaton = Automaton.of(config.match, characters, inside, line_break)
+            self._automaton = Automaton.of(config.match, characters, allowed, line_break)
             self._automaton.require_text(length or 0)
-            allowed[...] = True  # the automaton excludes the others
-        elif lines and line_break is not None:
-            allowed[line_break] = True
-        self._bias = None if allowed.all() else np.where(allowed, 0.0, -np.inf)
+        elif not allowed.all():
+            self._bias = np.where(allowed, 0.0, -np.inf)
         self.is_free = config == ControlConfig() and not lines
 
     def begin(self) -> Text:
@@ -213,30 +209,6 @@ class Controls:
             rules.append(end_before(["\n"], "line"))
         if self.config.until_sentence:
             rules.append(end_of_sentence(self.length or 0, self.limit or 0))
-        elif self.length is not None:
-            rules.append(end_at(self.length))
-        return Text(rules or [_go_on()], self._characters, self._bias)
-
-
-def _go_on() -> Rule:
-    while True:
-        yield Verdict()
-
-
-def _members(charset: str, characters: str) -> NDArray[np.bool_]:
-    """Return which characters (V,) a set has, given as inside the [...] of a regular expression."""
-    hint = r"a backslash quotes: \] or \-"
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of what a set may mean in the future
-            pattern = re.compile(f"[{charset}]")
-    except re.error as error:
-        raise ConfigError(f"{charset!r} is not a set of characters: {error}", hint=hint) from None
-    if not re.fullmatch(CLASS, f"[{charset}]", re.DOTALL):
-        raise ConfigError(f"{charset!r} is not a set of characters", hint=hint)
-    found = np.array([pattern.match(char) is not None for char in characters])
-    if not found.any():
-        raise ConfigError(
-            "the model knows none of these characters",
-            hint="'charrnn inspect-vocab' lists those it knows",
-        )
-    return found
+        else:
+            rules.append(end_at(sys.maxsize if self.length is None else self.length))
+        return Text(rules, self._characters, self._bias)

@@ -23,18 +23,42 @@ from charrnn.nn.cells import Array
 UNREACHABLE = 1 << 40
 SECONDS = 1.0
 
-CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
+_CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
 _TOKEN = re.compile(
     rf"""(?P<repeat>(?:[*+?]|\{{(?:\d+(?:,\d*)?|,\d*)\}})\??(?!\+))
     |(?P<group>\((?:\?:|\?P<\w+>|(?!\?))|\)|\|)
     |(?P<anchor>\^|\\A|\$|\\Z)
-    |(?P<atom>{CLASS}|[^\\[()|*+?]
+    |(?P<atom>{_CLASS}|[^\\[()|*+?]
       |\\(?:x..|u.{{4}}|U.{{8}}|N\{{[^}}]*\}}|0[0-7]{{0,2}}|[0-7]{{3}}|[^bB1-9]))""",
     re.VERBOSE | re.DOTALL,
 )
 _HINT = "supported: literals, classes, ., |, groups, ?, *, +, {m,n}; the whole text has to match"
 # The symbol of no character.
 _NONE = chr(sys.maxunicode)
+
+
+def select_characters(charset: str | None, characters: str) -> NDArray[np.bool_]:
+    """Return which characters (V,) a set has, given as inside [...]; None: all.
+
+    Raises ConfigError if it is not a set, and if it has none of them.
+    """
+    if charset is None:
+        return np.ones(len(characters), bool)
+    hint = r"a backslash quotes: \] or \-"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what a set may mean in the future
+            pattern = re.compile(f"[{charset}]")
+    except re.error as error:
+        raise ConfigError(f"{charset!r} is not a set of characters: {error}", hint=hint) from None
+    if not re.fullmatch(_CLASS, f"[{charset}]", re.DOTALL):
+        raise ConfigError(f"{charset!r} is not a set of characters", hint=hint)
+    found = np.array([pattern.match(char) is not None for char in characters])
+    if not found.any():
+        raise ConfigError(
+            "the model knows none of these characters",
+            hint="'charrnn inspect-vocab' lists those it knows",
+        )
+    return found
 
 
 class Automaton:

@@ -16,7 +16,7 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.checkpoint.format import Arrays, Header
 from charrnn.config import Config, ControlConfig, SamplingConfig
 from charrnn.generate.beam import WIDTH, find_likeliest
-from charrnn.generate.controls import DEFAULT_LENGTH, FAR, Controls
+from charrnn.generate.controls import Controls, default_length
 from charrnn.generate.sample import Sampler
 from charrnn.inference.line_scoring import (
     LineRules,
@@ -209,7 +209,7 @@ class Model(Checkpoint):
             prompt,
             sampling=sampling,
             controls=controls,
-            length=(FAR if controls.stop else DEFAULT_LENGTH) if length is None else length,
+            length=default_length(controls) if length is None else length,
             random_seed=random_seed,
         )
         return prompt + "".join(characters)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn import ConfigError, SamplingConfig
 from charrnn.config import ControlConfig
-from charrnn.generate.controls import Controls, Rule, end_before, end_of_sentence
+from charrnn.generate.controls import Controls, Rule, default_length, end_before, end_of_sentence
 from charrnn.generate.sample import Sampler
 from charrnn.parallel.launch import can_fork
 from tests.generate.models import CHARACTERS, MODEL, VOCABULARY, controlled, write
@@ -44,6 +44,12 @@ def test_a_text_is_the_free_one_up_to_the_first_stop_text(
     cut = max((len(stop) for stop in stops if whole[:first].endswith(stop)), default=0)
     assert text == (whole if first is None else whole[: first - cut])
     assert ended == ("length" if first is None else "stop")
+
+
+def test_only_a_text_that_a_stop_text_ends_is_long_unless_said() -> None:
+    lengths = [default_length(ControlConfig(**rules)) for rules in
+               ({}, {"stop": ("a",)}, {"stop": ("a",), "until_sentence": True})]  # fmt: skip
+    assert lengths == [200, 10_000, 200]
 
 
 def test_all_is_released_at_once_that_no_stop_text_can_cut() -> None:
