@@ -109,7 +109,10 @@ def test_a_unit_that_was_found_is_in_the_list(page: Any) -> None:
     option = page.locator("#view optgroup option", has_text=f"unit {COUNTER}:")
     assert "brackets" in option.text_content()
     page.locator("#view").select_option(option.get_attribute("value"))
-    values, at = xray_of(STRANGE).activations()[:, COUNTER], STRANGE.index("grey")
+    values, at = (
+        xray_of(STRANGE).activations()[:, COUNTER],
+        STRANGE.index(" (grey"),
+    )  # before a change
     span(page, at).hover()
     said = page.locator("#unit").text_content()
     assert float(said.rpartition(" ")[2].replace("−", "-")) == pytest.approx(values[at], abs=0.006)
