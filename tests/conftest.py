@@ -1,7 +1,11 @@
 """Set before anything else: what the tests must not inherit from whoever started them."""
 
+import atexit
 import os
+import shutil
 import signal
+import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -10,6 +14,12 @@ from hypothesis import settings
 # Defaults of whoever runs the tests are not those of the tests.
 for _name in [name for name in os.environ if name.startswith("CHARRNN_")]:
     del os.environ[_name]
+
+# Their own file of defaults and their own models lie where these say.
+_own = tempfile.mkdtemp(prefix="charrnn-tests-")
+atexit.register(shutil.rmtree, _own, ignore_errors=True)
+for _name in ("XDG_CONFIG_HOME", "APPDATA", *(["HOME"] if sys.platform == "darwin" else [])):
+    os.environ[_name] = _own
 
 # Tests run side by side, each with one BLAS thread; NumPy reads this when it is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

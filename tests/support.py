@@ -106,7 +106,15 @@ def fails(
     code: int, complaint: str, *args: str | Path, stdin: bytes = b"", cwd: Path | None = None
 ) -> Done:
     """Run a command that must fail with one clear line, a hint and nothing on stdout."""
-    done = charrnn(*args, stdin=stdin, cwd=cwd)
+    return check_failure(charrnn(*args, stdin=stdin, cwd=cwd), code, complaint)
+
+
+def fails_in(code: int, complaint: str, *args: str | Path, cwd: Path) -> Done:
+    """Run a command that must fail so, in this process."""
+    return check_failure(call(*args, cwd=cwd), code, complaint)
+
+
+def check_failure(done: Done, code: int, complaint: str) -> Done:
     lines = done.err.splitlines()
     errors = [line for line in lines if line.startswith("charrnn: error: ")]
     assert done.returncode == code, done.err

@@ -23,6 +23,16 @@ def test_every_row_of_the_fault_table_names_a_test_that_exists() -> None:
             assert f"\ndef {test}(" in source, test
 
 
+def test_the_page_of_commands_is_what_typer_makes_of_them() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "typer", "charrnn.cli", "utils", "docs", "--name", "charrnn",
+         "--title", "Commands and options"],
+        capture_output=True, text=True, encoding="utf-8", check=True, cwd=ROOT,
+    ).stdout  # fmt: skip
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert page.strip() == made.strip(), "CONTRIBUTING.md says how to write it anew"
+
+
 def examples() -> list[tuple[bool, str]]:
     """Return the Python examples of the API's page, and whether they need PyTorch."""
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")

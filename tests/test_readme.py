@@ -7,12 +7,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from charrnn.cli.commands import COMMANDS
+from charrnn.cli.app import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,7 +86,7 @@ def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -
         options[command] = set(re.findall(r"(?<!\w)--[a-z][a-z-]+", done.stdout)) - {"--help"}
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + GUIDE))
     existing = set().union(*options.values()) | {
-        *("--debug", "--install-completion", "--no-config", "--show-completion", "--version")
+        *("--debug", "--install-completion", "--show-completion", "--version")
     }
     existing.add("--line-buffered")  # of grep
     assert mentioned <= existing
@@ -109,11 +108,3 @@ def test_every_file_and_link_exists() -> None:
                 assert (ROOT / name).exists(), (page, name)
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert (page.parent / link).exists(), (page, link)
-
-
-def test_the_command_reference_is_what_the_commands_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
-    reference = import_module("command_reference").reference
-
-    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert page == reference(), "run docs/tools/command_reference.py"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from charrnn.cli import completions
-from charrnn.cli.options import newest_checkpoint
+from charrnn.cli.options import exclusive, newest_checkpoint, requires
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 
@@ -26,6 +26,7 @@ _CONTROL_NAMES = {
 
 
 def inspect_vocab(
+    context: typer.Context,
     *,
     source: Annotated[
         str | None,
@@ -68,12 +69,10 @@ def inspect_vocab(
     charrnn inspect-vocab corpus.txt --sort count
     charrnn inspect-vocab corpus.txt --windows 5 --seq-length 8
     """
-    if as_json and tsv:
-        raise ConfigError("--json and --tsv contradict each other", hint="give one")
-    if windows is None and (seq_length is not None or stride is not None):
-        raise ConfigError("--seq-length and --stride go with --windows", hint="add --windows 10")
-    if windows is not None and (one_hot or sort == "count"):
-        raise ConfigError("--windows shows windows, not the vocabulary", hint="ask for one of them")
+    exclusive(context, "--json", "--tsv")
+    exclusive(context, "--windows", "--one-hot")
+    exclusive(context, "--windows", "--sort")
+    requires(context, "--windows", "--seq-length", "--stride")
     vocabulary, ids, name = _read(source, encoding)
     if windows is not None:
         records = _windows(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from charrnn.cli.app import origin
 from charrnn.config import Normalization, OptimizerConfig, OptimizerName
 from charrnn.errors import CheckpointError, ConfigError
 
@@ -105,6 +106,30 @@ def require_with(option: str, **given: object) -> None:
         if value is not None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} goes with {option}", hint=f"add {option}"
+            )
+
+
+def is_given(context: typer.Context, option: str) -> bool:
+    """Return True if an option is set, on the command line or by a default of the user's own."""
+    name = next(param.name for param in context.command.params if option in param.opts)
+    source = context.get_parameter_source(str(name))
+    set_to = context.params[str(name)]
+    return source is not None and source.name != "DEFAULT" and set_to not in (None, False, [], ())
+
+
+def exclusive(context: typer.Context, *options: str) -> None:
+    """Raise ConfigError if more than one of these options is set."""
+    if len(given := [option for option in options if is_given(context, option)]) > 1:
+        named = [f"{option}{origin(context, option)}" for option in given]
+        raise ConfigError(f"{' and '.join(named)} contradict each other", hint="give one of them")
+
+
+def requires(context: typer.Context, needed: str, *options: str) -> None:
+    """Raise ConfigError if one of these options is set without the one that it goes with."""
+    for option in options:
+        if is_given(context, option) and not is_given(context, needed):
+            raise ConfigError(
+                f"{option}{origin(context, option)} goes with {needed}", hint=f"add {needed}"
             )
 
 

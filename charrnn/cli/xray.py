@@ -74,8 +74,8 @@ def xray(
     find: Annotated[
         FeatureName | None,
         typer.Option(
-            metavar="[FEATURE]",
-            help=f"Rank the units that keep track of {', '.join(FEATURES)} or, by default, all.",
+            metavar="FEATURE",
+            help=f"Rank the units that keep track of {', '.join(FEATURES)} or of all.",
             rich_help_panel=UNIT,
         ),
     ] = None,
@@ -127,7 +127,7 @@ def xray(
     if overwrite and html is None:
         raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")
     if {unit, find, html} == {None} and (layer, part) != (None, None):
-        raise ConfigError("--layer and --part go with units", hint="add --unit N or --find")
+        raise ConfigError("--layer and --part go with units", hint="add --unit N or --find all")
     path = checkpoint or newest_checkpoint()
     check_output(html, "--html", "page", overwrite=overwrite, others=[file, path])
     model = Model.load(path)

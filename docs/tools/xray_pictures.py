@@ -79,7 +79,7 @@ def _draw_terminal(folder: Path) -> None:
     for line in (
         "charrnn xray snippet.py -c python.npz",
         f"charrnn xray snippet.py -c python.npz --unit {unit}",
-        "charrnn xray choice.py --unknown skip --find --top 1 | cut -f 1,4,5,6",
+        "charrnn xray choice.py --unknown skip --find all --top 1 | cut -f 1,4,5,6",
     ):
         output = _run(line.replace("choice.py", "choice.py -c python.npz"), folder)
         console.print(Text(f"$ {line}", style="bold"))

@@ -11,30 +11,43 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer  # noqa: TID251  # the examples are read from where the command line has them
 
-from charrnn.cli import app
-from charrnn.cli.command import About
-from charrnn.cli.commands import COMMANDS, load
+from charrnn.cli.app import COMMANDS, app, load
 from tests.cli.option_tables import NAMES
 from tests.support import BASH, ENVIRONMENT, ROOT, call, posix
 
+
+def examples_of(epilog: str | None) -> list[str]:
+    return [line.strip() for line in (epilog or "").splitlines()]
+
+
 EXAMPLES = {
-    "": About.of(app.info.help).examples,
-    **{command: About.of(load(command).help).examples for command in COMMANDS},
+    "": examples_of(typer.main.get_command(app).epilog),
+    **{command: examples_of(load(command).epilog) for command in COMMANDS},
 }
 
 
+@pytest.mark.parametrize("columns", ["80", "120"])
 @pytest.mark.parametrize("command", EXAMPLES)
-def test_help_begins_with_three_examples_of_the_command(command: str, tmp_path: Path) -> None:
-    examples = EXAMPLES[command]
-    assert len(examples) == 3
-    assert len({*examples}) == 3
-    assert any(f"charrnn {command}" in example for example in examples)
-    lines = call(*filter(None, [command]), "--help", cwd=tmp_path).out.splitlines()
-    shown = [number for number, line in enumerate(lines) if line.strip() in examples]
-    assert [lines[number].strip() for number in shown] == [*examples]
-    assert shown == [*range(shown[0], shown[0] + 3)]
-    assert shown[0] <= 5
+def test_help_lists_every_option_and_ends_with_three_examples(
+    command: str, columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    done = call(*filter(None, [command]), "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert len(EXAMPLES[command]) == 3
+    assert [line.strip() for line in lines if line.strip()][-3:] == EXAMPLES[command]
+    params = (load(command) if command else typer.main.get_command(app)).params
+    for name in {name for param in params for name in param.opts if name.startswith("--")}:
+        assert re.search(rf"{name}(?![\w-])", done.out), name
+
+
+def test_help_takes_brackets_for_text(tmp_path: Path) -> None:
+    words = " ".join(re.sub("[│\\s]+", " ", call("sample", "--help", cwd=tmp_path).out).split())
+    assert "as inside the [...] of a regular expression" in words
 
 
 def quickened(example: str) -> str:

@@ -6,7 +6,6 @@ A test that stands elsewhere, because it needs more than a row, is named in ELSE
 
 import ast
 import json
-import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,8 +16,7 @@ import pytest
 import typer  # noqa: TID251  # the options are read from where the command line has them
 
 from charrnn.checkpoint.bases import BASES as CATALOG
-from charrnn.cli import app
-from charrnn.cli.commands import COMMANDS
+from charrnn.cli.app import COMMANDS, app
 from tests.cli import test_training_options as training
 from tests.cli.option_tables import NAMES, STDIN, Claim, Ran, Row, Runner, base
 from tests.support import ROOT, TEXT, call
@@ -298,12 +296,10 @@ _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_as
 _PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
 _FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
-_SHOWN = "test_defaults.py::test_show_config_lists_every_option_and_does_nothing"
 ELSEWHERE: dict[str, dict[str, str]] = {
     PROGRAM: {
         "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
         "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
-        "--no-config": "test_defaults.py::test_no_config_takes_nothing_from_anywhere",
         "--show-completion": _COMPLETION,
         "--install-completion": _COMPLETION,
     },
@@ -313,8 +309,6 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }
-for _command in COMMANDS:
-    ELSEWHERE.setdefault(_command, {})["--show-config"] = _SHOWN
 
 
 @pytest.mark.parametrize(
@@ -369,15 +363,6 @@ def test_a_test_that_stands_elsewhere_is_there_and_uses_the_option(option: str, 
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]
     assert option in (ast.get_source_segment(source, found) or "")
-
-
-@pytest.mark.parametrize("command", [PROGRAM, *COMMANDS])
-@pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_help_lists_every_option(command: str, flag: str, tmp_path: Path) -> None:
-    done = call(*([] if command == PROGRAM else [command]), flag, cwd=tmp_path)
-    assert done.returncode == 0
-    assert done.out.lstrip().startswith("Usage: ")
-    assert set(re.findall(r"--[\w-]+", done.out)) >= options_of(command)
 
 
 def test_a_table_is_tab_separated_on_a_terminal_too(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_unit_of_the_second_layer_and_its_parts(folder: Path) -> None:
         records = map(json.loads, xray(folder, *args, *given.split()).out.splitlines())
         expected = model.xray("été [bold]", parts=(part,)).activations(part, layer)[:, 4]
         np.testing.assert_allclose([it["activation"] for it in records], expected, atol=1e-4)
-    line = "mixed.txt -c mixed.npz --find --layer 1 --json"
+    line = "mixed.txt -c mixed.npz --find all --layer 1 --json"
     found = xray(folder, *line.split())
     assert {json.loads(line)["layer"] for line in found.out.splitlines()} == {1}
 
@@ -136,20 +136,12 @@ def test_the_unit_that_counts_brackets_is_found(folder: Path) -> None:
     assert float(rows[0][4]) > 0.85
 
 
-def test_the_value_of_find_can_be_left_out_anywhere(folder: Path) -> None:
-    lines = "text.txt --find", "--find text.txt", "--find all text.txt", "--find=all text.txt"
-    outs = {xray(folder, *line.split(), "-c", "m.npz", "--top", "1").out for line in lines}
-    (out,) = outs
-    assert len(out.splitlines()) > 5
-    assert xray(folder, "--find", "-", "-c", "m.npz", "--top", "1", stdin=TEXT * 30).out == out
-
-
 def test_the_first_characters_are_enough_to_find_units_and_for_a_page(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.cli.xray_output.MAX_VALUES", 12 * 200)
     monkeypatch.setattr("charrnn.cli.xray_output.MAX_CHARS", 100)
-    for options, count in (("--find", 200), (f"--html {tmp_path / 'x.html'}", 100)):
+    for options, count in (("--find all", 200), (f"--html {tmp_path / 'x.html'}", 100)):
         done = xray(folder, "text.txt", "-c", "m.npz", *options.split())
         assert f"this shows the first {count} characters of text.txt" in done.err
 
@@ -188,14 +180,14 @@ def test_lines_are_seen_on_their_own_with_their_ends(folder: Path) -> None:
         (1, "there is no text to look at", "- -c m.npz"),
         (1, "there is no text to look at", "- -c lines.npz"),
         (1, "there is no text to look at", "- -c m.npz --html x.html"),
-        (1, "there is no text to look at", "- -c m.npz --find"),
+        (1, "there is no text to look at", "- -c m.npz --find all"),
         (1, "unknown characters: 'a'", "names.txt -c mixed.npz"),
         (1, "names.txt: exists and is not a web page", "text.txt -c m.npz --html names.txt"),
         (1, "digits never varies in this text", "text.txt -c m.npz --find digits"),
         (2, "a file and --seed contradict each other", "text.txt --seed a -c m.npz"),
         (2, "--seed: unknown character: 'z'", "--seed z -c m.npz"),
         (2, "--html and --json contradict", "text.txt -c m.npz --json --html x"),
-        (2, "--unit and --find contradict", "text.txt -c m.npz --unit 1 --find"),
+        (2, "--unit and --find contradict", "text.txt -c m.npz --unit 1 --find all"),
         (2, "there is no unit 12", "text.txt -c m.npz --unit 12"),
         (2, "there is no layer 1", "text.txt -c m.npz --unit 1 --layer 1"),
         (2, "has no part 'reset'", "text.txt -c m.npz --unit 1 --part reset"),

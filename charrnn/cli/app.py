@@ -1,0 +1,195 @@
+"""The Typer application: the list of commands, and where defaults come from.
+
+A command's file is imported when it is called or its help is shown, so that no command pays for
+another. An option that is not on the command line is looked up in CHARRNN_COMMAND_OPTION, then in
+the table [command] of the user's own config.toml.
+"""
+
+import re
+from functools import cache
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from charrnn.cli.console import console
+from charrnn.errors import ConfigError
+
+# Names and panels, in the order of the help. The function of a command has its name, with
+# underscores, in a file of that name; import is import_.
+COMMANDS = {
+    "train": "Learn",
+    "sample": "Write",
+    "complete": "Write",
+    "score": "Look",
+    "xray": "Look",
+    "inspect": "Look",
+    "inspect-vocab": "Look",
+    "doctor": "Learn",
+    "export": "Share",
+    "import": "Share",
+    "models": "Share",
+}
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+# What rich would take for a style, as [default: 3].
+MARKUP = re.compile(r"\[(?=[a-z#/@])")
+EXAMPLE = re.compile(r"charrnn |\w+ .*\| charrnn ")
+
+
+class LazyGroup(TyperGroup):
+    """Commands that are imported when they are needed."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(**settings)
+        self.commands: Any = dict.fromkeys(
+            COMMANDS
+        )  # where Typer looks for names like a mistyped one
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read the options before the command."""
+        for param in self.get_params(ctx):  # Typer loads pydantic to see that None is not a flag
+            param.default = param.default or False
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Show the help of the program."""
+        simplify_help(self)
+        super().format_help(ctx, formatter)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        """Import a command."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+
+@cache
+def load(name: str) -> Any:  # noqa: ANN401  # Typer's classes of commands are private
+    """Import a command."""
+    module = {"import": "import_"}.get(name, name.replace("-", "_"))
+    function = getattr(import_module(f"charrnn.cli.{module}"), module)
+    about, examples = split_examples(function.__doc__)
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single.command(
+        name, help=about, epilog=examples, rich_help_panel=COMMANDS[name], context_settings=SETTINGS
+    )(function)
+    command: Any = typer.main.get_command(single)
+    for param in command.params:
+        first = param.opts[0].strip("-").replace("-", "_")
+        if param.name in {f"as_{first}", f"{first}_"}:  # what Python cannot name like its option
+            param.envvar = f"CHARRNN_{module.strip('_')}_{first}".upper()
+    return simplify_help(command)
+
+
+def simplify_help(command: Any) -> Any:  # noqa: ANN401
+    """Have the help of a command take brackets for text, and leave out what is the same for all."""
+    for param in command.params:
+        param.show_envvar = False
+        param.help = MARKUP.sub(r"\\[", param.help or "")
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return command
+
+
+def split_examples(text: str | None) -> tuple[str, str]:
+    """Return a docstring's paragraphs, one a line, and apart from them its lines of examples."""
+    paragraphs = [part.splitlines() for part in cleandoc(text or "").split("\n\n")]
+    is_example = [all(map(EXAMPLE.match, lines)) for lines in paragraphs]
+    about = [" ".join(p) for p, example in zip(paragraphs, is_example, strict=True) if not example]
+    examples = [p for p, example in zip(paragraphs, is_example, strict=True) if example]
+    return "\n\n".join(about), "\n".join(f"    {line}" for lines in examples for line in lines)
+
+
+app = typer.Typer(
+    name="charrnn",
+    cls=LazyGroup,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={**SETTINGS, "auto_envvar_prefix": "CHARRNN"},
+)
+
+
+def show_version(value: bool) -> None:  # noqa: FBT001
+    """Write the version and end."""
+    if value:
+        from charrnn._version import __version__
+
+        console.write(f"charrnn {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="    charrnn train corpus.txt --time 60s\n"
+    '    charrnn sample --seed "The " --length 300\n'
+    "    charrnn export --to html"
+)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001  # its callback acts
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")
+    ] = False,
+) -> None:
+    r"""Learn to write like a text, character by character, on a CPU.
+
+    Options can have defaults of your own, in variables like CHARRNN_SAMPLE_TEMPERATURE or in a
+    table \[sample] of config.toml, in the folder that 'charrnn models' names.
+    """
+    console.debug = debug
+    context.default_map = read_defaults(str(context.invoked_subcommand))
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own settings and models."""
+    return Path(typer.get_app_dir("charrnn"))
+
+
+def read_defaults(command: str) -> dict[str, Any]:
+    """Return the defaults of a command from the user's config.toml, by the name of its parameter.
+
+    Raises ConfigError for a file that cannot be read, and for a command or option that is unknown.
+    """
+    path = user_folder() / "config.toml"
+    if not path.exists():
+        return {}
+    import tomllib
+
+    try:
+        tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        hint = "mend the file, or move it away"
+        raise ConfigError(f"{path}: is not valid TOML: {error}", hint=hint) from error
+    for name, table in tables.items():
+        if name not in COMMANDS or not isinstance(table, dict):
+            hint = f"options stand below the command they are for: {', '.join(COMMANDS)}"
+            raise ConfigError(f"{path}: there is no command {name!r}", hint=hint)
+    params = {option: param.name for param in load(command).params for option in param.opts}
+    defaults = {}
+    for name, value in tables.get(command, {}).items():
+        option = f"--{name.replace('_', '-')}"
+        if option not in params:
+            hint = f"'charrnn {command} --help' lists the options"
+            raise ConfigError(f"{path}: [{command}] has no option {name!r}", hint=hint)
+        defaults[params[option]] = value
+    return {command: defaults}
+
+
+def origin(context: Any, option: str) -> str:  # noqa: ANN401
+    """Return where an option is set, in brackets; nothing for the command line."""
+    param = next(param for param in context.command.params if option in param.opts)
+    source = getattr(context.get_parameter_source(param.name), "name", "")
+    if source == "ENVIRONMENT":
+        variable = param.envvar or f"{context.auto_envvar_prefix}_{param.name}".upper()
+        return f" (set by {variable})"
+    return f" (set in {user_folder() / 'config.toml'})" if source == "DEFAULT_MAP" else ""
