@@ -37,24 +37,16 @@ def main() -> NoReturn:
     if sys.stderr is not None:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = run_command(sys.argv[1:])
-    # Python flushes stdout once more on its way out; a pipe closed since must not make it complain.
-    if (failure := output_failure()) is not None:
-        if isinstance(failure, OutputFailedError):
-            console.error(f"cannot write output: {failure}")
-            code = code or 1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
-
-
-def output_failure() -> Exception | None:
-    """Return why what stdout still holds cannot be written, or None if it can."""
-    if sys.stdout is None:
-        return None
     try:
-        with console.stdout():
-            return None
+        with console.stdout():  # Python flushes it on its way out; that must not fail
+            pass
     except (OutputClosedError, OutputFailedError) as error:
-        return error
+        if sys.stdout is not None:
+            if isinstance(error, OutputFailedError):
+                console.error(f"cannot write output: {error}")
+                code = code or 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run_command(args: list[str]) -> int:
@@ -76,11 +68,8 @@ def run_command(args: list[str]) -> int:
     except OutputFailedError as error:
         console.error(f"cannot write output: {error}")
     except OSError as error:
-        if output_failure() is None:
-            name = f"{error.filename}: " if error.filename else ""
-            console.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
-        elif isinstance(error, BrokenPipeError):
-            code = 0
+        name = f"{error.filename}: " if error.filename else ""
+        console.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
     except MemoryError:
         console.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from charrnn.cli.console import console
 from charrnn.errors import ConfigError
@@ -39,6 +39,15 @@ MARKUP = re.compile(r"\[(?=[a-z#/@])")
 EXAMPLE = re.compile(r"charrnn |\w+ .*\| charrnn ")
 
 
+class Command(TyperCommand):
+    """A command."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write the help to stdout."""
+        with console.stdout():
+            super().format_help(ctx, formatter)
+
+
 class LazyGroup(TyperGroup):
     """Commands that are imported when they are needed."""
 
@@ -55,9 +64,10 @@ class LazyGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        """Show the help of the program."""
-        simplify_help(self)
-        super().format_help(ctx, formatter)
+        """Write the help to stdout."""
+        with console.stdout():
+            simplify_help(self)
+            super().format_help(ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
         """Return the names of all commands."""
@@ -76,7 +86,12 @@ def load(name: str) -> Any:  # noqa: ANN401  # Typer's classes of commands are p
     about, examples = split_examples(function.__doc__)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     single.command(
-        name, help=about, epilog=examples, rich_help_panel=COMMANDS[name], context_settings=SETTINGS
+        name,
+        cls=Command,
+        help=about,
+        epilog=examples,
+        rich_help_panel=COMMANDS[name],
+        context_settings=SETTINGS,
     )(function)
     command: Any = typer.main.get_command(single)
     for param in command.params:

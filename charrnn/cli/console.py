@@ -122,7 +122,7 @@ class Console:
         try:
             yield sys.stdout
             sys.stdout.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # which rich makes of it
             raise OutputClosedError from None
         except OSError as error:
             raise OutputFailedError(error.strerror or str(error)) from error
