@@ -54,7 +54,7 @@ def import_(
 
     charrnn import weights.safetensors --vocab corpus.txt
     charrnn import weights.npz --vocab characters.json -o mine.npz
-    charrnn import page.html -o again.npz
+    charrnn import names.safetensors -o again.npz
     """
     from charrnn.checkpoint.files import reserved
     from charrnn.cli import terminal

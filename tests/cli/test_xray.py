@@ -212,7 +212,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 def test_a_narrow_terminal_shows_every_number_whole(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(terminal, "is_terminal", lambda _: True)
+    monkeypatch.setattr("charrnn.cli.console.is_terminal", lambda _: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     header = ("feature", "layer", "part", "unit", "share", "nats", "entropy", "chance")
     row = ("sentence-start", "0", "cell", "284", "0.461", "0.045", "0.098", "0.050")
