@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import typer
 
 from charrnn.cli.app import COMMANDS, app, origin
-from charrnn.cli.console import OutputClosedError, OutputFailedError, console
+from charrnn.cli.console import OutputClosedError, OutputFailedError
+from charrnn.cli.console import console as out
 from charrnn.errors import CharRNNError, ConfigError
 
 __all__ = ["app", "main"]
@@ -38,12 +39,12 @@ def main() -> NoReturn:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = run_command(sys.argv[1:])
     try:
-        with console.stdout():  # Python flushes it on its way out; that must not fail
+        with out.stdout():  # Python flushes it on its way out; that must not fail
             pass
     except (OutputClosedError, OutputFailedError) as error:
         if sys.stdout is not None:
             if isinstance(error, OutputFailedError):
-                console.error(f"cannot write output: {error}")
+                out.error(f"cannot write output: {error}")
                 code = code or 1
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
@@ -58,22 +59,22 @@ def run_command(args: list[str]) -> int:
         code = app(args or ["--help"], prog_name="charrnn", standalone_mode=False)
         code = code if args else 2
     except typer.TyperException as error:
-        console.error(describe(error), usage)
+        out.error(describe(error), usage)
         code = error.exit_code
     except CharRNNError as error:
-        console.error(str(error), error.hint or usage)
+        out.error(str(error), error.hint or usage)
         code = 2 if isinstance(error, ConfigError) else 1
     except OutputClosedError:
         code = 0
     except OutputFailedError as error:
-        console.error(f"cannot write output: {error}")
+        out.error(f"cannot write output: {error}")
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        console.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
+        out.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
     except MemoryError:
-        console.error("out of memory", f"ask for less at once; {usage}")
+        out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line
-        console.error(
+        out.error(
             f"internal error: {type(error).__name__}: {error}",
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
