@@ -132,7 +132,12 @@ class Training:
         return TextRun.resumed(loaded, config, self._read(config))
 
     def _read(self, config: Config) -> Corpus:
-        return read_corpus(self.corpus, encoding=self.encoding, normalize=config.data.normalize)
+        return read_corpus(
+            self.corpus,
+            encoding=self.encoding,
+            normalize=config.data.normalize,
+            lines=config.data.lines,
+        )
 
     def show(self, run: TextRun, event: Event) -> None:
         """Show a sample now and then."""

@@ -26,7 +26,8 @@ _RATES = ", ".join(
 
 def train(
     corpus: Annotated[
-        list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
+        list[str],
+        typer.Argument(metavar="CORPUS", help="Text files, folders of them, or - for stdin."),
     ],
     *,
     time: Annotated[str | None, shared.time_limit("5m")] = None,

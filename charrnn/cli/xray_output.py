@@ -27,6 +27,7 @@ from charrnn.inference.xray import (
 )
 from charrnn.models import Model
 from charrnn.nn.cells import make_cell
+from charrnn.text.lines import cut_lines
 from charrnn.text.reading import Reader, normalized, read_lines
 from charrnn.text.vocabulary import Ids
 
@@ -102,7 +103,7 @@ class Request:
     def _texts(self) -> Iterator[str]:
         data = self.model.config.data
         if data.lines:
-            seed = None if self.seed is None else [self.seed.removesuffix("\n").split("\n")]
+            seed = None if self.seed is None else [cut_lines(self.seed)]
             for lines in seed or read_lines(self.file, encoding=self.encoding):
                 yield "".join(f"{line}\n" for line in lines)
         elif self.seed is not None:

@@ -33,6 +33,7 @@ from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
 from charrnn.nn.ensemble import separate_members
 from charrnn.nn.language_model import LanguageModel, param_shapes
+from charrnn.text.lines import cut_lines
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, start_ids
 
@@ -254,7 +255,7 @@ class Model(Checkpoint):
         Raises VocabularyError for unknown characters, CorpusError for fewer than two characters.
         """
         if self.config.data.lines and window is None:
-            return total(self.score_lines(text.splitlines()))
+            return total(self.score_lines(line for line in cut_lines(text) if line))
         return score(self._distribution, np.asarray(self.encode(text)), window=window)
 
     def score_lines(
@@ -265,7 +266,8 @@ class Model(Checkpoint):
             for score in model.score_lines(["Aberdeen", "Xqzwvk"]):
                 print(score.bits_per_char, score.text, score.surprise_char)
 
-        lines     texts without their line breaks; about 32,000 characters of them are read ahead
+        lines     texts, with or without a line break at the end; about 32,000 characters of them
+                  are read ahead
         unknown   what to do with characters that the model does not know. "error": raise. "skip":
                   leave them out. "charge": leave them out of what the model reads, but add to the
                   nats of the line for each what Laplace's rule makes of a character that was not
@@ -281,7 +283,8 @@ class Model(Checkpoint):
         if isinstance(lines, str):
             raise TypeError("expected lines of text, not one text")
         scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown))
-        return (score for block in score_blocks([scorer], [lines]) for (score,) in block)
+        bare = (line.rstrip("\r\n") for line in lines)
+        return (score for block in score_blocks([scorer], [bare]) for (score,) in block)
 
     def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
         """Return what the model does at each character of a text: surprise, guesses, activations.
@@ -297,8 +300,8 @@ class Model(Checkpoint):
         """
         names = [require_part(self._distribution.cell, name) for name in parts]
         layers = range(self.config.model.layers)
-        if self.config.data.lines and text:
-            text = text.removesuffix("\n") + "\n"
+        if self.config.data.lines:
+            text = "".join(f"{line}\n" for line in cut_lines(text))
         traces = trace_text(
             self._distribution,
             [self.encode(text)],

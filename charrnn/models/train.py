@@ -25,7 +25,7 @@ def train(
 
         model = charrnn.train("corpus.txt", time="60s")
 
-    corpus     path of a text file, or several; "-" is standard input
+    corpus     path of a text file or of a folder of texts, or several; "-" is standard input
     time       when to stop: "90s", "10m", "1h30m", or seconds; 5 minutes if neither this nor
                ``steps`` or ``epochs`` is given
     base       where to start: the path of a checkpoint, the name of a base model, or "none". None:
@@ -49,7 +49,8 @@ def train(
     fixed = {name for part in given.values() for name in part}
     sources = [corpus] if isinstance(corpus, str) else list(corpus)
     config = new_config(given, Config())
-    text = read_corpus(sources, encoding=encoding, normalize=config.data.normalize)
+    data = config.data
+    text = read_corpus(sources, encoding=encoding, normalize=data.normalize, lines=data.lines)
     run = TextRun.new(choose_start(base, config, fixed, text), text, fixed)
     for event in run.events():
         if on_event is not None:

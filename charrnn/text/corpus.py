@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from charrnn.config import Normalization
 from charrnn.errors import CorpusError
-from charrnn.text.reading import Reader
+from charrnn.text.reading import Reader, list_texts
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, id_dtype
 
 BYTE = 256
+
+# Files of folders that are not texts and that warnings name.
+MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -46,27 +49,36 @@ class Corpus:
 
 
 def read_corpus(
-    sources: Sequence[str], *, encoding: str = "utf-8", normalize: Normalization = "none"
+    sources: Sequence[str],
+    *,
+    encoding: str = "utf-8",
+    normalize: Normalization = "none",
+    lines: bool = False,
 ) -> Corpus:
-    """Read one or more text files into one array of ids.
+    r"""Read one or more texts into one array of ids.
 
-    sources     paths, read one after the other; "-" is standard input
+    sources     paths, read one after the other; "-" is standard input. Of a folder, all texts in it
+                are read, sorted; gzip and xz are unpacked. A line break is put between two texts if
+                there is none
     encoding    encoding of the files; a byte-order mark is removed
     normalize   Unicode normalization: "NFC", "NFKC" or "none"
+    lines       if True, \r\n and \r become \n
 
     Texts that need more than 64 MB of ids are kept in a temporary file. Raises CorpusError if a
     file cannot be read or decoded, if all are empty, or if the temporary file does not fit on the
     disk; ConfigError for an unknown encoding.
     """
-    reader = Reader(encoding, normalize)
-    pieces = (piece for source in sources for piece in reader.pieces(source))
-    ids, vocabulary = encode_pieces(pieces)
+    reader = Reader(encoding, normalize, lines)
+    files, others = list_texts(sources)
+    ids, vocabulary = encode_pieces(reader.read(files))
     if not len(ids):
         raise CorpusError(
             f"{', '.join(sources)}: the corpus is empty",
             hint="give it a text of at least a few hundred characters",
         )
-    warnings = []
+    warnings = [f"{path} is left out: it is not a text" for path in others[:MAX_LISTED]]
+    if others[MAX_LISTED:]:
+        warnings.append(f"{len(others) - MAX_LISTED} more files are not texts and are left out")
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")
     if "\0" in vocabulary:

@@ -1,4 +1,4 @@
-"""From files and standard input to text: decoding, normalization, lines.
+"""From files, folders and standard input to text: unpacked, decoded, normalized.
 
 A text is read once and in pieces, with at most one piece in memory. So pipes, which cannot be read
 twice, work like files.
@@ -7,23 +7,21 @@ twice, work like files.
 import codecs
 import gzip
 import hashlib
+import io
 import lzma
 import sys
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
-
-import numpy as np
+from pathlib import Path
+from typing import BinaryIO, cast
 
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.text.sniff import check_head, decoding_error, marked_encoding
-
-if TYPE_CHECKING:
-    from io import BufferedIOBase
+from charrnn.text.lines import unify_line_breaks
+from charrnn.text.sniff import HEAD_BYTES, check_head, decoding_error, marked_encoding
 
 # Small enough for the arrays of a piece to stay in the CPU cache: 166 MB/s, against 148 with 4 MB.
 PIECE_BYTES = 1 << 19
@@ -31,24 +29,53 @@ PIECE_BYTES = 1 << 19
 STDIN = "-"
 
 
-# First bytes of compressed files, and what reads them.
-_COMPRESSED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\0", lzma.open))
+def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the files to read, with the texts in folders in place of the folders, and the others.
+
+    Subfolders count, hidden files do not; both lists are sorted by path within a folder. Raises
+    CorpusError for a folder without a text.
+    """
+    texts: list[str] = []
+    others: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        if not source or not folder.is_dir():
+            texts.append(source)
+            continue
+        before = len(texts)
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.is_file() and not hidden:
+                (texts if _is_text(str(path)) else others).append(str(path))
+        if len(texts) == before:
+            raise CorpusError(f"{source}: there is no text in this folder")
+    return texts, others
+
+
+def _is_text(path: str) -> bool:
+    with open_bytes(path) as stream:
+        head = _read(stream, path, size=HEAD_BYTES)
+    try:
+        check_head(head, path, marked_encoding(head) or "utf-8")
+    except CorpusError:
+        return False
+    return True
 
 
 @contextmanager
-def opened(source: str) -> Iterator[BinaryIO]:
-    """Give the bytes of a file, or of standard input for ``-``, unpacked if they are compressed.
+def open_bytes(source: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for ``-``, and unpack it if it is compressed.
 
     Raises CorpusError.
     """
     if source == STDIN:
         if sys.stdin is None:
             raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
-        yield _unpacked(sys.stdin.buffer)
+        yield _unpack(sys.stdin.buffer)
         return
     try:
         with open(source, "rb") as file:  # noqa: PTH123  # Path("") is the current folder
-            yield _unpacked(file)
+            yield _unpack(file)
     except FileNotFoundError:
         raise CorpusError(
             f"{source or repr(source)}: no such file",
@@ -64,26 +91,27 @@ def opened(source: str) -> Iterator[BinaryIO]:
         raise CorpusError(f"{source!r}: not a valid path: {error}") from error
 
 
-def _unpacked(stream: Any) -> Any:  # noqa: ANN401
-    """Return a buffered stream, or what reads its content if it is compressed."""
-    if not hasattr(stream, "peek"):
-        return stream
-    head = stream.peek(6)
-    return next((read(stream) for mark, read in _COMPRESSED if head.startswith(mark)), stream)
+def _unpack(stream: BinaryIO) -> BinaryIO:
+    head = stream.peek(6) if isinstance(stream, io.BufferedReader) else b""
+    if head.startswith(b"\x1f\x8b"):
+        return cast("BinaryIO", gzip.open(stream))
+    return cast("BinaryIO", lzma.open(stream)) if head.startswith(b"\xfd7zXZ\0") else stream
 
 
 @dataclass
 class Reader:
-    """Decodes byte streams piece by piece and reports the exact position of a decoding error.
+    r"""Decodes byte streams piece by piece and reports the exact position of a decoding error.
 
     encoding    encoding of the streams
     normalize   Unicode normalization of the text
+    lines       if True, every line break becomes \n; see ``lines``
     prompt      if True, yield input as it arrives instead of waiting for a full piece
     sha256      hash of all bytes read
     """
 
     encoding: str = "utf-8"
     normalize: Normalization = "none"
+    lines: bool = False
     prompt: bool = False
     sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -97,30 +125,41 @@ class Reader:
 
     def pieces(self, source: str) -> Iterator[str]:
         """Yield the text of a source, decoded and normalized, without a leading byte-order mark."""
-        decoded = self._decoded(source)
-        return decoded if self.normalize == "none" else self._normalized(decoded)
+        pieces = self._decode(source)
+        if self.normalize != "none":
+            pieces = normalize_pieces(pieces, self.normalize)
+        return unify_line_breaks(pieces) if self.lines else pieces
 
-    def _decoded(self, source: str) -> Iterator[str]:
+    def read(self, sources: Sequence[str]) -> Iterator[str]:
+        """Yield texts one after the other, with a line break between those that have none there."""
+        last = "\n"
+        for source in sources:
+            for number, piece in enumerate(filter(None, self.pieces(source))):
+                if number == 0 and last not in "\r\n":
+                    yield "\n"
+                yield piece
+                last = piece[-1]
+
+    def _decode(self, source: str) -> Iterator[str]:
         offset = line = 0
-        with opened(source) as stream:
+        with open_bytes(source) as stream:
             data = _read(stream, source, prompt=self.prompt)
             encoding = codecs.lookup(self.encoding).name
             if encoding == "utf-8":
                 encoding = marked_encoding(data) or encoding
             check_head(data, source, encoding)
             decoder = codecs.getincrementaldecoder(encoding)()
-            # Counting newlines in bytes is faster than in text.
-            bytewise = encoding == "utf-8"
+            line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
             first = True
             while True:
                 self.sha256.update(data)
                 try:
                     text = decoder.decode(data, final=not data)
                 except UnicodeDecodeError as error:
-                    before = _before(error, encoding)
+                    before = _decode_before(error, encoding)
                     if before:
                         yield before
-                    line += before.count("\n") + 1
+                    line += line_breaks.decode(before, final=True).count("\n") + 1
                     at = offset - (len(error.object) - len(data)) + error.start
                     raise decoding_error(
                         f"{source}: byte {at} (line {line}) is not valid {encoding}: "
@@ -133,7 +172,7 @@ class Reader:
                         f"{source}: is not valid {encoding}: {error}", source, data
                     ) from error
                 offset += len(data)
-                line += _newlines(data) if bytewise else text.count("\n")
+                line += line_breaks.decode(text).count("\n")
                 if first and text:
                     text, first = text.removeprefix("\ufeff"), False
                 if text:
@@ -142,39 +181,18 @@ class Reader:
                     return
                 data = _read(stream, source, prompt=self.prompt)
 
-    def _normalized(self, pieces: Iterable[str]) -> Iterator[str]:
-        form: Literal["NFC", "NFKC"] = "NFKC" if self.normalize == "NFKC" else "NFC"
-        held = ""
-        for piece in pieces:
-            text = held + piece
-            cut = _last_start(text)
-            held = text[cut:]
-            if cut:
-                yield unicodedata.normalize(form, text[:cut])
-        if held:
-            yield unicodedata.normalize(form, held)
 
-
-def _before(error: UnicodeDecodeError, encoding: str) -> str:
+def _decode_before(error: UnicodeDecodeError, encoding: str) -> str:
     """Return the text before a decoding error, from the piece that contains it."""
     if encoding in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier piece
         encoding = error.encoding
     return error.object[: error.start].decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
-def _last_start(text: str) -> int:
-    """Return the index of the last character that cannot combine with one before it, or 0."""
-    for place in range(len(text) - 1, -1, -1):
-        # Latin letters, digits and spaces, or Chinese. Combining characters start at U+0300.
-        if text[place] < "\u0300" or "\u3400" <= text[place] <= "\u9fff":
-            return place
-    return 0
-
-
-def _read(stream: BinaryIO, source: str, *, prompt: bool) -> bytes:
-    read = cast("BufferedIOBase", stream).read1 if prompt else stream.read
+def _read(stream: BinaryIO, source: str, *, prompt: bool = False, size: int | None = None) -> bytes:
+    read = cast("io.BufferedIOBase", stream).read1 if prompt else stream.read
     try:
-        data: bytes | None = read(PIECE_BYTES)
+        data: bytes | None = read(size or PIECE_BYTES)
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise CorpusError(
             f"{source}: is compressed, and damaged: {error}", hint="copy or download it again"
@@ -189,8 +207,26 @@ def _read(stream: BinaryIO, source: str, *, prompt: bool) -> bytes:
     return data
 
 
-def _newlines(data: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+def normalize_pieces(pieces: Iterable[str], form: Normalization) -> Iterator[str]:
+    """Yield a text in a Unicode normalization form, whatever its pieces."""
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        cut = _find_last_start(text)
+        held = text[cut:]
+        if cut:
+            yield normalized(text[:cut], form)
+    if held:
+        yield normalized(held, form)
+
+
+def _find_last_start(text: str) -> int:
+    """Return the index of the last character that cannot combine with one before it, or 0."""
+    for place in range(len(text) - 1, -1, -1):
+        # Latin letters, digits and spaces, or Chinese. Combining characters start at U+0300.
+        if text[place] < "\u0300" or "\u3400" <= text[place] <= "\u9fff":
+            return place
+    return 0
 
 
 def normalized(text: str, form: Normalization) -> str:
@@ -216,12 +252,11 @@ def read_lines(source: str, *, encoding: str = "utf-8") -> Iterator[list[str]]:
     Raises CorpusError and ConfigError like ``read_text``, after the last line before the error.
     """
     begun: list[str] = []  # the pieces of a line that is not complete yet
-    for piece in Reader(encoding, prompt=True).pieces(source):
+    for piece in Reader(encoding, lines=True, prompt=True).pieces(source):
         first, *rest = piece.split("\n")
         begun.append(first)
         if rest:
-            lines = ["".join(begun), *rest[:-1]]
+            yield ["".join(begun), *rest[:-1]]
             begun = [rest[-1]]
-            yield [line.removesuffix("\r") for line in lines]
     if last := "".join(begun):
-        yield [last.removesuffix("\r")]
+        yield [last]

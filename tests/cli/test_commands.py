@@ -459,7 +459,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, "missing.txt: no such file", ["train", "missing.txt"]),
         (1, "empty.txt: the corpus is empty", ["train", "empty.txt"]),
         (1, "nothing to predict", ["train", "one.txt"]),
-        (1, "folder: is a folder", ["train", "folder"]),
+        (1, "folder: there is no text in this folder", ["train", "folder"]),
         (1, "latin.txt: byte 3 (line 1) is not valid utf-8", ["train", "latin.txt"]),
         (2, "unknown encoding", ["train", "text.txt", "--encoding", "klingon"]),
         (2, "hidden-size must be 1 or more", ["train", "text.txt", "--hidden-size", "0"]),

@@ -128,6 +128,28 @@ def test_a_score_reads_each_line_on_its_own(home: Path) -> None:
     assert model.score(TEXT).nats == pytest.approx(nats, rel=1e-5)
 
 
+@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
+def test_a_line_is_the_same_whatever_ends_it(home: Path, line_break: str) -> None:
+    model = Model.load(home / "m.npz")
+    text = TEXT.replace("\n", line_break)
+    (home / "other.txt").write_bytes(text.encode())
+    done = ok("score", "--lines", "other.txt", "-c", "m.npz", cwd=home)
+    scores = [json.loads(line) for line in done.out.splitlines()]
+    expected = [score.nats for score in model.score_lines(NAMES)]
+    assert [score["text"] for score in scores] == NAMES
+    assert [score["nats"] for score in scores] == pytest.approx(expected, rel=1e-4)
+    lines = (f"{name}{line_break}" for name in NAMES)
+    assert [score.nats for score in model.score_lines(lines)] == expected
+    assert model.score(text) == model.score(TEXT)
+    np.testing.assert_array_equal(model.xray(text).trace.nats, model.xray(TEXT).trace.nats)
+    learned, other = (
+        charrnn.train(str(home / name), lines=True, steps=3, hidden_size=8, random_seed=1)
+        for name in ("names.txt", "other.txt")
+    )
+    assert other.vocabulary == learned.vocabulary
+    assert other.network().flat.tobytes() == learned.network().flat.tobytes()
+
+
 def test_a_stopped_run_of_lines_goes_on_bit_for_bit(home: Path) -> None:
     settings = ("--lines", "--hidden-size", "16", "--members", "2", "--random-seed", "3",
                 "--schedule", "constant", "--warmup", "0", "--dropout", "0.2", "--weight-drop",
