@@ -63,9 +63,10 @@ def as_lines(ids: Ids, newline: int) -> Ids:
 
 def find_line_breaks(ids: Ids) -> NDArray[np.int64]:
     """Return the indices of the line breaks of flat lines: of one more than there are lines."""
-    found = [np.empty(0, np.int64)]
-    for number, block in enumerate(blocks_of(ids)):
-        found.append(np.flatnonzero(block == ids[0]) + number * BLOCK)
+    found, at = [np.empty(0, np.int64)], 0
+    for block in blocks_of(ids):
+        found.append(np.flatnonzero(block == ids[0]) + at)
+        at += len(block)
     return np.concatenate(found)
 
 

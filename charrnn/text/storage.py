@@ -51,10 +51,10 @@ def store(blocks: Iterable[Ids]) -> Ids:
         ) from error
 
 
-def blocks_of(ids: Ids, size: int = BLOCK) -> Iterator[Ids]:
+def blocks_of(ids: Ids) -> Iterator[Ids]:
     """Yield an array in blocks, without keeping more than one of a mapped file in memory."""
-    for at in range(0, len(ids), size):
-        yield ids[at : at + size]
+    for at in range(0, len(ids), BLOCK):
+        yield ids[at : at + BLOCK]
         release(ids)
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
 from charrnn.inference.evaluation import evaluate_lines
+from charrnn.text import lines as line_mode
+from charrnn.text import storage
 from charrnn.text.lines import (
     as_lines,
     line_bounds,
@@ -79,6 +81,25 @@ def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], s
         whole = read.split("\n")[1:-1]  # the first and the last may be cut
         assert not [line for line in set(whole) if whole.count(line) > lines.count(line)]
         assert len(ids) - len(read) < size
+
+
+def test_long_lists_are_handled_in_blocks_and_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def arrays() -> list[Ids]:
+        ids, _ = flat(NAMES)
+        order = shuffle_lines(ids, np.random.default_rng(1))
+        return [ids, order, *split_lines(ids, 0.3, 1)]
+
+    expected = arrays()
+    for module, name, size in (
+        (storage, "IN_MEMORY", 20), (storage, "BLOCK", 7), (line_mode, "BLOCK", 7),
+        (line_mode, "LINES_AT_ONCE", 5),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, size)
+    for array, other in zip(arrays(), expected, strict=True):
+        assert isinstance(array.base, np.memmap)
+        np.testing.assert_array_equal(array, other)
 
 
 def test_every_epoch_has_another_order_of_lines() -> None:

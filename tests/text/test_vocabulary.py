@@ -13,16 +13,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @given(texts)
-def test_decode_inverts_encode(text: str) -> None:
-    vocabulary = Vocabulary.from_text(text)
-    assert vocabulary.decode(vocabulary.encode(text)) == text
-
-
-@given(texts)
 def test_characters_are_the_sorted_set_with_their_counts(text: str) -> None:
     vocabulary = Vocabulary.from_text(text)
     assert vocabulary.characters == "".join(sorted(set(text)))
     assert vocabulary.counts.tolist() == [text.count(char) for char in vocabulary.characters]
+    assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @given(texts, texts)
@@ -37,8 +32,6 @@ def test_encode_refuses_exactly_the_unknown_characters(known: str, text: str) ->
         message = str(caught.value)
         assert all(f"U+{ord(char):04X}" in message for char in unknown[:LISTED])
         assert (f"and {len(unknown) - LISTED} more" in message) == (len(unknown) > LISTED)
-    else:
-        assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @given(texts)
@@ -57,13 +50,6 @@ def test_one_hot_has_a_single_one_at_the_id(text: str) -> None:
 )
 def test_ids_are_as_small_as_the_vocabulary_allows(size: int, dtype: type) -> None:
     assert id_dtype(size) == dtype
-
-
-def test_a_large_vocabulary_gets_wider_ids() -> None:
-    text = "".join(chr(0x4E00 + i) for i in range(300))
-    ids = Vocabulary.from_text(text).encode(text)
-    assert ids.dtype == np.uint16
-    assert ids.tolist() == list(range(300))
 
 
 @pytest.mark.parametrize("characters", ["", "ba", "aa"])
@@ -90,7 +76,3 @@ def test_ids_out_of_range_are_refused() -> None:
 def test_escaped_text_is_printable_and_distinct(text: str, other: str) -> None:
     assert escape(text).isprintable()
     assert (escape(text) == escape(other)) == (text == other)
-
-
-def test_escape_hides_no_character() -> None:
-    assert escape("a\n\x1b[31m\u202e\\é") == "a\\n\\x1b[31m\\u202e\\\\é"
