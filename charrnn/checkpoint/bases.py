@@ -12,13 +12,18 @@ BASES = {
     "spanish": "Spanish: Trafalgar, the Reina-Valera Bible",
 }
 
+# Where other models are found by name; the command line adds the folder of the user's own.
+FOLDERS: list[Path] = []
+
 
 def located(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a checkpoint, or of a base model if ``path`` is its name.
+    """Return the path of a checkpoint, or of a base model or one in FOLDERS if that is its name.
 
     If a file with that name exists, it takes precedence.
     """
     name = os.fspath(path)
-    if name in BASES and not Path(name).exists():
-        return FOLDER / f"{name}.npz"
-    return Path(path)
+    if Path(name).name != name or Path(name).exists():
+        return Path(path)
+    folders = [*([FOLDER] if name in BASES else []), *FOLDERS]
+    files = [folder / f"{name}.npz" for folder in folders]
+    return next((file for file in files if file.exists()), Path(path))

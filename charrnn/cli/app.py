@@ -161,13 +161,21 @@ def root(
     Options can have defaults of your own, in variables like CHARRNN_SAMPLE_TEMPERATURE or in a
     table \[sample] of config.toml, in the folder that 'charrnn models' names.
     """
+    from charrnn.checkpoint import bases
+
     console.debug = debug
+    bases.FOLDERS[:] = [user_models()]
     context.default_map = read_defaults(str(context.invoked_subcommand))
 
 
 def user_folder() -> Path:
     """Return the folder of the user's own settings and models."""
     return Path(typer.get_app_dir("charrnn"))
+
+
+def user_models() -> Path:
+    """Return the folder of the user's own models."""
+    return user_folder() / "models"
 
 
 def read_defaults(command: str) -> dict[str, Any]:

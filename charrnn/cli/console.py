@@ -7,6 +7,7 @@ characters are escaped, so that no text can recolor, move or clear the screen.
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never, TextIO, cast
 
 # rich and tqdm are imported where they are used: a sample in a pipe needs neither.
@@ -67,6 +69,15 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def program() -> str:
+    """Return how to call charrnn from here."""
+    if shutil.which("charrnn"):
+        return "charrnn"
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m charrnn"
+    return shlex.quote(sys.argv[0])
+
+
 def count(number: float, noun: str = "") -> str:
     """Return a count as 1,234 or with its noun: 1 character, 1,234 characters."""
     text = f"{number:,}"
@@ -93,7 +104,10 @@ class Console:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal."""
+        """Columns of the terminal, on whatever stream it is."""
+        with suppress(OSError, ValueError, AttributeError):
+            if not self.shows_text and "COLUMNS" not in os.environ:
+                return os.get_terminal_size(sys.stderr.fileno()).columns
         return shutil.get_terminal_size().columns
 
     @property

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from charrnn.cli import terminal
+from charrnn.cli.console import program
 from charrnn.cli.options import DATA, OUTPUT, option, require_with
-from charrnn.cli.program import program
 from charrnn.errors import ConfigError, DecodingError
 from charrnn.text.check import Finding, Text, check
 from charrnn.text.form import OF_LINES

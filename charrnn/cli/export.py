@@ -1,14 +1,13 @@
 """``charrnn export``: a model as others read it."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from charrnn.cli import completions
-from charrnn.cli.options import newest_checkpoint
+from charrnn.cli.console import console, count
+from charrnn.cli.options import is_given, newest_checkpoint
 from charrnn.errors import ConfigError
 from charrnn.export import FORMATS, suffix
 from charrnn.export import export as export_model
@@ -23,6 +22,7 @@ else:
 
 
 def export(
+    context: typer.Context,
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
@@ -69,7 +69,6 @@ def export(
     charrnn export names.npz --to safetensors -o names.safetensors
     """
     from charrnn.checkpoint.files import replacing
-    from charrnn.cli import terminal
     from charrnn.cli.output_files import check_output
     from charrnn.models import Model
 
@@ -77,30 +76,28 @@ def export(
         raise ConfigError(
             "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
         )
-    if to != "html" and (given := _first_given(title=title is not None, half=half)):
-        hint = "compact is in half precision" if given == "--half" else "--to html"
-        raise ConfigError(f"{given} goes with --to html only, not with {to}", hint=hint)
+    for option in ("--title", "--half"):
+        if to != "html" and is_given(context, option):
+            raise ConfigError(f"{option} goes with --to html only, not with {to}")
     path = checkpoint or newest_checkpoint()
     loaded = Model.load(path)
     target = output or path.with_suffix(suffix(to))
     check_output(target, "-o", _file_kind(to), overwrite=overwrite, others=[path])
-    if str(target) == "-" and terminal.is_terminal(sys.stdout):
-        raise ConfigError(
-            "an export is not text that a terminal can show", hint="-o FILE, or a pipe"
-        )
+    if str(target) == "-" and console.shows_text:
+        raise ConfigError("an export is not for a terminal", hint="-o FILE, or a pipe")
     page = {"title": title or _title(path), "half": half}
     data = export_model(loaded, to, **(page if to == "html" else {}))
     if to != "html" and loaded.ngram is not None:
-        terminal.note(_without_ngrams(loaded, to))
+        console.note(_without_ngrams(loaded, to))
     if str(target) == "-":
-        terminal.write_bytes(data)
+        console.write_bytes(data)
         return
     with replacing(target) as file:
         file.write(data)
     if as_json:
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
-        terminal.write(json.dumps(written, ensure_ascii=False) + "\n")
-    terminal.note(f"written: {target}, {len(data):,} bytes, from {path}")
+        console.write_json(written)
+    console.note(f"written: {target}, {count(len(data), 'byte')}, from {path}")
 
 
 def _file_kind(form: str) -> "FileKind":
@@ -117,10 +114,6 @@ def _without_ngrams(model: "Model", form: str) -> str:
         return note
     lost = model.progress.best_val_loss - model.ngram.val_loss
     return f"{note}: {lost:.3f} nats per character worse on the held-out text"
-
-
-def _first_given(**flags: bool) -> str | None:
-    return next((f"--{name}" for name, on in flags.items() if on), None)
 
 
 def _title(path: Path) -> str:

@@ -1,12 +1,12 @@
 """``charrnn import``: a model that was trained elsewhere."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from charrnn.cli.console import console, program
 from charrnn.cli.options import CHECKPOINTS
 from charrnn.config import Nonlinearity
 from charrnn.errors import ConfigError
@@ -57,9 +57,7 @@ def import_(
     charrnn import names.safetensors -o again.npz
     """
     from charrnn.checkpoint.files import reserved
-    from charrnn.cli import terminal
     from charrnn.cli.output_files import check_output
-    from charrnn.cli.program import program
     from charrnn.export.import_ import import_weights, read_characters
     from charrnn.nn.parameters import count
 
@@ -89,7 +87,7 @@ def import_(
             "vocab_size": len(checkpoint.vocabulary),
             "parameters": count(checkpoint.shapes()),
         }
-        terminal.write(json.dumps(summary, ensure_ascii=False) + "\n")
-    terminal.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")
-    terminal.note(f"saved:  {path}")
-    terminal.note(f"sample: {program()} sample -c {path}")
+        console.write_json(summary)
+    console.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")
+    console.note(f"saved:  {path}")
+    console.note(f"sample: {program()} sample -c {path}")

@@ -1,12 +1,13 @@
 """``charrnn inspect-vocab``: the characters that a model or a text knows."""
 
-import json
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from charrnn.cli import completions
+from charrnn.cli.console import console
+from charrnn.cli.console import count as count_of
 from charrnn.cli.options import exclusive, newest_checkpoint, requires
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
@@ -148,30 +149,28 @@ def _windows(
 
 
 def _print(described: dict[str, Any], key: str, *, as_json: bool, tsv: bool) -> None:
-    from charrnn.cli import terminal
-    from charrnn.text.vocabulary import escape
-
     if as_json:
-        terminal.write(json.dumps(described, ensure_ascii=False, indent=1) + "\n")
+        console.write_json(described)
         return
-
-    def cell(name: str, value: object) -> str:
-        if name == "share" and isinstance(value, float):
-            return f"{value:.2%}"
-        if isinstance(value, list):
-            return " ".join(map(str, value))
-        # Other columns hold no character of the text.
-        if not isinstance(value, str) or name == "name":
-            return str(value)
-        if name == "char" and unicodedata.category(value)[0] == "M":
-            return value.encode("unicode_escape").decode()  # it would combine with what is before
-        return escape(value)
-
     records = described[key]
-    rows = [[cell(name, value) for name, value in record.items()] for record in records]
+    rows = [[_cell(name, value) for name, value in record.items()] for record in records]
     columns = [name.replace("_", " ") for name in records[0]] if records else []
     if tsv:
-        terminal.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
+        console.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
         return
-    size = f"{described['size']} characters" if key == "characters" else f"{len(rows)} windows"
-    terminal.print_table(columns, rows, title=f"{described['source']}: {size}")
+    size = count_of(len(rows), "window" if key == "windows" else "character")
+    console.table(columns, rows, title=f"{described['source']}: {size}")
+
+
+def _cell(name: str, value: object) -> str:
+    from charrnn.text.vocabulary import escape
+
+    if name == "share":
+        return f"{value:.2%}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if not isinstance(value, str) or name == "name":  # which has no character of the text
+        return str(value)
+    if name == "char" and unicodedata.category(value)[0] == "M":
+        return value.encode("unicode_escape").decode()  # it would combine with what is before
+    return escape(value)

@@ -9,7 +9,7 @@ from charrnn.cli import terminal
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from charrnn.cli.live import LiveChart
+    from charrnn.cli.plot import LiveChart
     from charrnn.training.loop import Event
 
 BAR_FORMAT = "{percentage:3.0f}%|{bar}| {desc}"
@@ -75,7 +75,6 @@ class Progress:
                 0,
                 ncols=chart.console.width - ECHO,
                 prefix=now,
-                ascii=chart.plain,
                 bar_format=BAR_FORMAT,
             )
             chart.show(bar)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint.files import file_exists, reserved
-from charrnn.checkpoint.format import LOSS_UNIT
 from charrnn.cli import terminal
+from charrnn.cli.console import program
 from charrnn.cli.options import default_output, require_one_of
 from charrnn.cli.output_files import check_output
-from charrnn.cli.program import program
 from charrnn.cli.progress import Progress
 from charrnn.cli.signals import StopSignals
 from charrnn.cli.step_log import StepLog
@@ -217,12 +216,12 @@ class Training:
         display = self.display
         chart = None
         if display.plot:
-            from charrnn.cli.live import LiveChart, why_not
+            from charrnn.cli.plot import LiveChart, unavailable_reason
 
-            if reason := why_not():
+            if reason := unavailable_reason():
                 self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
             else:
-                chart = LiveChart(run.state.history, LOSS_UNIT)
+                chart = LiveChart(run.state.history)
         return Progress(quiet=display.quiet, verbose=display.verbose, chart=chart)
 
     def save(self, run: TextRun) -> None:

@@ -1,13 +1,12 @@
 """Former names of what ``charrnn.cli.console`` has, and what only ``train`` shows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Never
 
 from charrnn.cli.console import console, duration, is_terminal, visible
 
 if TYPE_CHECKING:
-    from rich.text import Text
     from tqdm import tqdm
 
     from charrnn.training.loop import Event
@@ -36,19 +35,6 @@ def write_notes_with(above: Callable[[str], None] | None) -> None:
 def nobody_to_tell() -> AbstractContextManager[object]:
     """Go silent when stderr can no longer be written: that must not end a run."""
     return console.stderr()
-
-
-def print_rows(rows: "Sequence[Sequence[Piece]]") -> None:
-    """Write rows of a drawing to stdout: in color on a terminal that has it."""
-    console.print(styled(rows), soft_wrap=True)
-
-
-def styled(rows: "Sequence[Sequence[Piece]]") -> "Text":
-    """Return rows of a drawing for rich."""
-    from rich.text import Text
-
-    lines = (Text.assemble(*((visible(text), style) for text, style in row)) for row in rows)
-    return Text("\n").join(lines)
 
 
 def status(event: "Event", val_loss: float | None) -> str:

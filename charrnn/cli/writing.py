@@ -54,19 +54,18 @@ class Writer:
 
     def stream(self, prompt: "Prompt", sample: int) -> None:
         """Write one sample, each character as soon as it is certain."""
-        from charrnn.cli.blocks import blocks
+        from charrnn.cli.console import console
 
         characters = self.model.vocabulary.characters
-        with blocks() as out:
+        with console.blocks() as write:
             if self.echo:
-                out.write(prompt.text)
-                out.flush()
+                write(prompt.text)
             for found in self._sampler(prompt).stream(self.controls, sample):
                 if isinstance(found, str):
                     self._count(found)
                 else:
-                    out.write(characters[found.id])
-            out.write("\n")
+                    write(characters[found.id])
+            write("\n")
 
     def write_many(self, prompt: "Prompt", first: int, count: int) -> None:
         """Write samples one after the other, each on lines of its own."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import Model
-from charrnn.cli.program import program
+from charrnn.cli.console import program
 from tests.support import BASH, CHARRNN, ENVIRONMENT, TEXT, call, charrnn, fails, ok, posix, trained
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
@@ -583,13 +583,6 @@ def test_where_nothing_was_trained_yet_a_base_model_writes_and_says_so(tmp_path:
     named = ok("sample", "-c", "english", "--seed", "The sea", "-n", "40", "--random-seed", "1")
     assert named.out == done.out
     assert not named.err
-
-
-def test_the_base_models_are_listed_with_their_figures(tmp_path: Path) -> None:
-    models = [json.loads(line) for line in ok("models", "--json", cwd=tmp_path).out.splitlines()]
-    assert {"english", "french"} <= {model["name"] for model in models}
-    assert all(model["bytes"] < 3_000_000 and 1 < model["nats_per_char"] < 1.5 for model in models)
-    assert "english" in ok("models", cwd=tmp_path).out
 
 
 def test_a_log_is_not_replaced_unasked(tmp_path: Path) -> None:

@@ -74,15 +74,11 @@ def test_a_pipe_gets_what_there_is_to_say_and_the_losses(home: Path) -> None:
 
 def test_a_terminal_gets_a_table_and_the_curve(home: Path) -> None:
     out = plain(shown(home, "checkpoints/a.npz", terminal=True).out)
-    assert "nats per character" in out
-    assert "┤" in out
+    assert "\nnats per character\n" in out
     assert "\t" not in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    both = plain(shown(home, "checkpoints/a.npz", "checkpoints/b.npz", terminal=True).out)
-    assert "a  checkpoints/a.npz" in both
-    assert "b b" in both  # the legend
-    many = plain(shown(home, *["checkpoints/a.npz"] * 60, terminal=True).out)
-    assert all(len(line) <= 80 for line in many.splitlines())
+    both = plain(shown(home, *["checkpoints/a.npz", "checkpoints/b.npz"] * 9, terminal=True).out)
+    assert all(len(line) <= 80 for line in both.splitlines())
 
 
 def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) -> None:
@@ -94,13 +90,14 @@ def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) ->
     assert "--patience" not in found  # which all have in common
 
 
-def test_json_is_an_object_or_an_array_with_all_there_is(home: Path) -> None:
+def test_json_is_an_object_and_of_several_one_a_line(home: Path) -> None:
     one = json.loads(shown(home, "checkpoints/a.npz", "--json").out)
     assert one == describe(home / "checkpoints/a.npz").record() | {
         "checkpoint": "checkpoints/a.npz"
     }
     assert one["config"]["model"]["hidden_size"] == one["hidden_size"] == 8
-    several = json.loads(shown(home, "checkpoints/a.npz", "english", OLD, "--json").out)
+    out = shown(home, "checkpoints/a.npz", "english", OLD, "--json").out
+    several = [json.loads(line) for line in out.splitlines()]
     assert several[0] == one
     assert all(it.keys() == one.keys() for it in several)
     assert several[2]["sources"] is None
@@ -117,7 +114,7 @@ def test_compact_and_imported_models_say_what_they_do_not_know(home: Path, tmp_p
         ["w.safetensors"], ["not noted"], ["0"]
     )  # fmt: skip
     assert "lowest held-out loss" not in found
-    assert "┤" not in shown(tmp_path, "i.npz", terminal=True).out
+    assert "\nnats per character\n" not in shown(tmp_path, "i.npz", terminal=True).out
 
 
 def test_names_of_files_cannot_rule_the_terminal_or_the_table(home: Path, tmp_path: Path) -> None:

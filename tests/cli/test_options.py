@@ -293,7 +293,7 @@ ROWS: dict[str, dict[str, Row]] = {
 
 # Tests of options that take more than a row.
 _WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
-_PLOT = "test_live.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
+_PLOT = "test_plot.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
 _FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
 ELSEWHERE: dict[str, dict[str, str]] = {

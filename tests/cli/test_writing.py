@@ -16,7 +16,7 @@ import pytest
 
 from charrnn import Model
 from charrnn.cli import main
-from charrnn.cli.blocks import CHARACTERS, SECONDS, Blocks
+from charrnn.cli.console import BLOCK_CHARS, BLOCK_SECONDS, console
 from tests.support import (
     BASH,
     CHARRNN,
@@ -260,26 +260,26 @@ def test_characters_are_written_at_once_on_a_terminal_and_in_blocks_on_a_pipe(
         assert len(raw.writes) == 3002
     else:
         assert 3 <= len(raw.writes) < 60
-        assert max(map(len, raw.writes)) <= 4 * CHARACTERS
+        assert max(map(len, raw.writes)) <= 4 * BLOCK_CHARS
 
 
 def test_a_block_waits_for_a_fraction_of_a_second_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, out = [0.0], Stream()
-    monkeypatch.setattr("charrnn.cli.blocks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("charrnn.cli.console.time.monotonic", lambda: now[0])
     monkeypatch.setattr(sys, "stdout", out)
-    blocks = Blocks()
-    for _ in range(10):
-        blocks.write("é")
-    assert out.taken() == b""
-    now[0] += SECONDS
-    blocks.write("x")
-    assert out.taken().decode() == "é" * 10 + "x"
-    blocks.write("👩" * (CHARACTERS - 1))
-    assert len(out.taken().decode()) == 11
-    blocks.write("y")
-    assert len(out.taken().decode()) == 11 + CHARACTERS
+    with console.blocks() as write:
+        for _ in range(10):
+            write("é")
+        assert out.taken() == b""
+        now[0] += BLOCK_SECONDS
+        write("x")
+        assert out.taken().decode() == "é" * 10 + "x"
+        write("👩" * (BLOCK_CHARS - 1))
+        assert len(out.taken().decode()) == 11
+        write("y")
+        assert len(out.taken().decode()) == 11 + BLOCK_CHARS
 
 
 def read_for(descriptor: int, seconds: float) -> Iterator[bytes]:

@@ -1,0 +1,159 @@
+"""Loss curves on a terminal: drawn by plotext (the extra ``plot``), without it a line of bars."""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+from charrnn.cli.console import console, duration, is_terminal, visible
+
+if TYPE_CHECKING:
+    from charrnn.training.loop import Event
+    from charrnn.training.state import History
+
+WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
+BARS = "▁▂▃▄▅▆▇█"
+REFRESH_SECONDS = 0.5
+# A live curve is drawn through the means of so many points at most.
+MAX_POINTS = 200
+
+Points = Sequence[tuple[float, float]]
+
+
+class Curve(NamedTuple):
+    """A curve: seconds of training and the losses there, in order; marks stand at each point."""
+
+    name: str
+    points: Points
+    marks: bool = False
+
+
+def loss_curves(
+    trained: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]]
+) -> list[Curve]:
+    """Return the curves of one run."""
+    return [Curve("training text", trained), Curve("held-out text", held_out, marks=True)]
+
+
+def chart(curves: Sequence[Curve], width: int, height: int = HEIGHT, *, color: bool = True) -> str:
+    """Return a chart of these curves over a common time; nothing without points or room."""
+    curves = [Curve(name, finite(points), marks) for name, points, marks in curves]
+    curves = [curve for curve in curves if curve.points]
+    if not curves or width < MIN_WIDTH or height < MIN_HEIGHT:
+        return ""
+    if find_spec("plotext") is None:
+        return "".join(f"{sparkline(curve, width)}\n" for curve in curves)
+    import plotext
+
+    figure = plotext.figure.clear().theme("default" if color else "colorless")
+    figure.plot_size(min(width, WIDTH), height)
+    for curve in curves:
+        seconds, losses = zip(*curve.points, strict=True)
+        signal = figure.signal(seconds, losses, marker="●" if curve.marks else "braille")
+        figure.draw(signal.lines(not curve.marks).label(visible(curve.name)))
+    times = [point[0] for curve in curves for point in curve.points]
+    ticks = [min(times) + (max(times) - min(times)) * part for part in (0, 0.5, 1)]
+    figure.ruler("x").ticks(ticks, [duration(tick) for tick in ticks])
+    top = max(point[1] for curve in curves for point in curve.points)
+    figure.legend(x=max(times), y=top, ha="right", va="top", relative=True)
+    text: str = figure.build().string(colorless=not color)
+    return text.rstrip("\n") + "\n"
+
+
+def sparkline(curve: Curve, width: int) -> str:
+    """Return a curve as a line of bars between its first and last loss."""
+    losses = means([loss for _, loss in curve.points], max(width - len(curve.name) - 20, 1))
+    low, high = min(losses), max(losses)
+    steps = [(loss - low) / (high - low) if high > low else 0 for loss in losses]
+    bars = "".join(BARS[round(step * (len(BARS) - 1))] for step in steps)
+    return f"{visible(curve.name)} {losses[0]:.3f} {bars} {losses[-1]:.3f}"
+
+
+def means(values: Sequence[float], size: int) -> list[float]:
+    """Return at most ``size`` means of successive values."""
+    step = math.ceil(len(values) / size)
+    parts = [values[begin : begin + step] for begin in range(0, len(values), step)]
+    return [sum(part) / len(part) for part in parts]
+
+
+def finite(points: Points) -> list[tuple[float, float]]:
+    """Return the points that can be drawn."""
+    return [point for point in points if all(map(math.isfinite, point))]
+
+
+def unavailable_reason() -> str | None:
+    """Return why no curve can be drawn on stderr while a run goes on, or None."""
+    if not is_terminal(sys.stderr):
+        return "stderr is not a terminal"
+    if os.environ.get("TERM") == "dumb":
+        return "this terminal cannot move its cursor"
+    if (width := console.rich(sys.stderr).width) <= MIN_WIDTH:
+        return f"this terminal of {width} columns is too small"
+    return None
+
+
+class LiveChart:
+    """The losses of a run on stderr, redrawn above its progress bar.
+
+    history   what was measured before
+    """
+
+    def __init__(self, history: "History") -> None:
+        from rich.live import Live
+
+        self.trained, self.held_out = (
+            [(at, loss) for e in history if (at := e["seconds"]) is not None
+             and (loss := e[name]) is not None]
+            for name in ("train_loss", "val_loss")
+        )  # fmt: skip
+        self.shown_at = -REFRESH_SECONDS
+        self.console = console.rich(sys.stderr)
+        # Refreshed by hand: workers are forked, and threads do not survive that.
+        self.live = Live(
+            console=self.console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+        self.live.start()
+        self.console.show_cursor()  # a run that is killed could not bring a hidden one back
+
+    def add(self, event: "Event") -> None:
+        """Add the losses of an event."""
+        self.trained.append((event.seconds, event.train_loss))
+        if len(self.trained) >= 2 * MAX_POINTS:
+            times, losses = (
+                means(values, MAX_POINTS) for values in zip(*self.trained, strict=True)
+            )
+            self.trained = [*zip(times, losses, strict=True)]
+        if event.val_loss is not None:
+            self.held_out.append((event.seconds, event.val_loss))
+
+    @property
+    def is_due(self) -> bool:
+        """True if the last drawing is old enough."""
+        return time.monotonic() - self.shown_at >= REFRESH_SECONDS
+
+    def show(self, below: str) -> None:
+        """Draw the curves as they are now, and a line of text below."""
+        from rich.text import Text
+
+        self.shown_at = time.monotonic()
+        width, height = self.console.size
+        color = self.console.color_system is not None
+        drawn = chart(
+            loss_curves(self.trained, self.held_out),
+            width - 1,
+            min(height - 2, HEIGHT),
+            color=color,
+        )
+        self.live.update(Text.from_ansi(drawn + below[: width - 1]), refresh=True)
+
+    def note(self, message: str) -> None:
+        """Write a line above the chart."""
+        self.console.print(message, soft_wrap=True)
+
+    def close(self) -> None:
+        """Leave the curves on the screen, without the line below."""
+        self.show("")
+        self.live.stop()
