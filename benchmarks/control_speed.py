@@ -12,13 +12,15 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from charrnn.inference.blend import Blend
+from charrnn.inference.controls import Controls
+from charrnn.inference.sampling import generate, write_sample
+from charrnn.training.next_character import initial_state
 from measuring import arguments, heading, row
 
 from charrnn import LanguageModel, Model, ModelConfig, SamplingConfig, Vocabulary
 from charrnn.config import Config, ControlConfig
-from charrnn.generate.controls import Controls
-from charrnn.generate.sample import Sampler, sample_steps
-from charrnn.training.next_character import initial_state
+from charrnn.inference.predictor import NetworkPredictor, Predictor, as_predictor
 
 VOCABULARY = Vocabulary("\n" + "".join(map(chr, range(32, 127))))
 MODEL = LanguageModel(ModelConfig(hidden_size=256), len(VOCABULARY)).init(np.random.default_rng(0))
@@ -30,9 +32,9 @@ CONTROLS = {
 }
 
 
-def free() -> float:
+def free(predictor: Predictor) -> float:
     """Return characters per second without controls."""
-    steps = sample_steps(MODEL, np.zeros(1, np.uint8), SamplingConfig(), random_seed=0)
+    steps = generate(predictor, np.zeros(1, np.uint8), SamplingConfig(), random_seed=0)
     list(islice(steps, 20))
     started = time.perf_counter()
     list(islice(steps, LENGTH))
@@ -43,14 +45,13 @@ def controlled(rules: ControlConfig) -> float:
     """Return characters per second under controls, the time to prepare them included."""
     started = time.perf_counter()
     controls = Controls(rules, VOCABULARY, LENGTH)
-    sampler = Sampler.of(MODEL, np.zeros(1, np.uint8), SamplingConfig(), 0)
-    return sum(1 for _ in sampler.stream(controls)) / (time.perf_counter() - started)
+    steps = write_sample(MODEL, np.zeros(1, np.uint8), SamplingConfig(), controls, random_seed=0)
+    return sum(1 for _ in steps) / (time.perf_counter() - started)
 
 
 def suggestion_times(length: int, checkpoint: Path) -> list[float]:
     """Return the seconds from a new line of this length to its answer, over a pipe."""
-    command = [sys.executable, "-m", "charrnn", "complete", "--count", "3", "--length", "12"]
-    command += ["-c", str(checkpoint)]
+    command = [sys.executable, "-m", "charrnn", "suggest", "--stream", "-c", str(checkpoint)]
     times = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None  # noqa: S101
@@ -69,11 +70,13 @@ def suggestion_times(length: int, checkpoint: Path) -> list[float]:
 def main() -> None:
     """Print the tables."""
     rounds = arguments(__doc__).parse_args().rounds
-    speeds: dict[str, list[float]] = {"free": [], **{name: [] for name in CONTROLS}}
+    blend = Blend([(NetworkPredictor(MODEL), VOCABULARY)] * 2, [0.5, 0.5])
+    speeds: dict[str, list[float]] = {"free": [], **{name: [] for name in CONTROLS}, "blend": []}
     for _ in range(rounds):
-        speeds["free"].append(free())
+        speeds["free"].append(free(as_predictor(MODEL)))
         for name, rules in CONTROLS.items():
             speeds[name].append(controlled(rules))
+        speeds["blend"].append(free(blend))
     heading("control", "chars/s", "share of free")
     for name, found in speeds.items():
         row(name, f"{median(found):,.0f}", f"{median(found) / median(speeds['free']):.2f}")

@@ -62,7 +62,7 @@ def judged(judge: Path, model: Path) -> dict[str, float]:
             for name, way in ways.items()}  # fmt: skip
 
 
-def measure(  # noqa: PLR0913
+def measure(
     corpus: Path,
     seconds: float,
     seed: int,

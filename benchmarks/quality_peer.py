@@ -167,7 +167,7 @@ def train_recurrent(name: str, ids: torch.Tensor, judged: torch.Tensor, V: int,
             epoch, position = divmod(step, per_epoch)
             if not position:
                 state = None
-                if original and epoch >= 10:  # noqa: PLR2004
+                if original and epoch >= 10:
                     optimizer.param_groups[0]["lr"] *= 0.97
             at = position * T
             logits, state = net(streams[at : at + T].contiguous(), state)

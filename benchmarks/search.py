@@ -39,17 +39,17 @@ from unittest import mock
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from charrnn.training.next_character import initial_state
+from charrnn.training.optimizers.adam import Adam
 
 from charrnn import LanguageModel, NextCharacter, TrainingState, read_corpus, train_events
 from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
 from charrnn.inference.evaluation import evaluate
 from charrnn.nn import network, stack
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 from charrnn.nn.stack import drop_mask
 from charrnn.text.vocabulary import Ids
 from charrnn.training import schedule as schedules
-from charrnn.training.next_character import initial_state
-from charrnn.training.optimizers.adam import Adam
 
 SWITCHES = {
     *("piece", "judge", "skipped", "no_frequencies", "variational", "orthogonal", "forget_bias"),
@@ -93,7 +93,7 @@ def start(
 
 def variational(array: Array, chance: float, rng: np.random.Generator | None) -> Array | None:
     """Draw a dropout mask for outputs (T, B, H) that is the same at every step."""
-    is_weight = array.ndim == 2  # noqa: PLR2004
+    is_weight = array.ndim == 2
     return drop_mask(array if is_weight else array[:1], chance, rng)
 
 

@@ -27,14 +27,13 @@ from charrnn.inference.scoring import Score, score
 from charrnn.models import load
 from charrnn.models.model import Model
 from charrnn.models.train import train
-from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.layers import GRU, LSTM, RNN
+from charrnn.nn.network import LanguageModel
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.reading import read_text
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, fit_config, train_events
-from charrnn.training.next_character import NextCharacter
 from charrnn.training.sequence_classifier import SequenceClassifier
 from charrnn.training.state import Progress, TrainingState
 
@@ -55,7 +54,6 @@ __all__ = [
     "LineScore",
     "Model",
     "ModelConfig",
-    "NextCharacter",
     "OptimizerConfig",
     "Progress",
     "RunConfig",

@@ -55,7 +55,7 @@ def new_config(given: Given, base: Config) -> Config:
 
 
 def resumed_config(given: Given, stored: Config) -> Config:
-    """Return the config of a run that goes on; see ``models.runs.require_same_run``."""
+    """Return the config of a run that goes on; see ``models.run.require_same_run``."""
     run = given["run"]
     if run.keys() & set(LIMITS):
         # A new limit takes the place of the old ones.

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,7 +23,6 @@ from charrnn import (
     Event,
     Model,
     ModelConfig,
-    NextCharacter,
     OptimizerConfig,
     RunConfig,
     TrainingState,
@@ -31,7 +31,9 @@ from charrnn import (
     train_events,
 )
 from charrnn.cli import main
-from charrnn.training.next_character import initial_state
+from charrnn.text.lines import as_lines, split_lines
+from charrnn.training.state import initial_state
+from charrnn.training.step import Trainer
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sysconfig.get_path("scripts")
@@ -155,16 +157,29 @@ def logged_steps(log: Path) -> int:
 
 
 def same_arrays(one: Path, other: Path) -> None:
-    first, second = Model.load(one), Model.load(other)
-    for ours, theirs in ((first.weights, second.weights), (first.resume, second.resume)):
-        assert ours.keys() == theirs.keys()
-        for name, array in ours.items():
-            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
-    losses = [
-        [{k: v for k, v in entry.items() if k != "seconds"} for entry in checkpoint.history]
-        for checkpoint in (first, second)
-    ]
-    assert losses[0] == losses[1]
+    """Require that two checkpoints are the same to the last bit, but for the seconds."""
+    (first, losses), (second, others) = map(stored, (one, other))
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+    assert losses == others
+
+
+def stored(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the weights and the training state of a checkpoint, and its losses."""
+    model = Model.load(path)
+    arrays = {name: array for name, array in model.arrays().items() if name != "header"}
+    return arrays, [{**entry, "seconds": 0} for entry in model.history]
+
+
+def process_children(pid: int) -> set[int]:
+    """Return the processes whose parent is this one."""
+    found = subprocess.run(
+        ["ps", "--ppid", str(pid), "-o", "pid=,comm="],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    rows = [line.split() for line in found.stdout.splitlines()]
+    return {int(number) for number, command in rows if command != "ps"}
 
 
 CONFIG = Config(
@@ -178,18 +193,19 @@ MIXED_TEXT = "été 👩‍👩‍👧\n\0[bold]" * 20
 def train_text(
     state: TrainingState, config: Config, train_ids: Any, val_ids: Any
 ) -> Generator[Event, None, None]:
-    """Train a language model on ids."""
-    return train_events(state, NextCharacter(config, train_ids, val_ids), config)
+    """Train language models on ids."""
+    return train_events(Trainer(config, train_ids, val_ids, state))
 
 
-def trained(steps: int = 4) -> Model:
+def trained(steps: int = 4, members: int = 1) -> Model:
     vocabulary = Vocabulary.from_text(MIXED_TEXT)
     ids = vocabulary.encode(MIXED_TEXT)
-    state = initial_state(CONFIG, len(vocabulary))
-    for event in train_text(state, CONFIG, ids[:-40], ids[-40:]):
+    config = replace(CONFIG, model=replace(CONFIG.model, members=members))
+    state = initial_state(config, len(vocabulary))
+    for event in train_text(state, config, ids[:-40], ids[-40:]):
         if event.step == steps:
             break
-    return Model.of(CONFIG, vocabulary, state, "abc")
+    return Model.of(config, vocabulary, state, sha256="abc")
 
 
 Ids = np.ndarray[tuple[int], np.dtype[np.uint8]]
@@ -199,7 +215,10 @@ V = 7
 def make_config(**settings: Any) -> Config:
     return Config(
         model=ModelConfig(
-            hidden_size=16,
+            hidden_size=settings.pop("hidden_size", 16),
+            members=settings.pop("members", 1),
+            dtype=settings.pop("dtype", "float32"),
+            weight_drop=settings.pop("weight_drop", 0.0),
             cell=settings.pop("cell", "lstm"),
             dropout=settings.pop("dropout", 0.0),
             layers=settings.pop("layers", 1),
@@ -208,6 +227,7 @@ def make_config(**settings: Any) -> Config:
             seq_length=12,
             batch_size=8,
             stride=settings.pop("stride", None),
+            lines=settings.pop("lines", False),
             val_fraction=settings.pop("val_fraction", 0.1),
         ),
         optimizer=OptimizerConfig(
@@ -215,15 +235,22 @@ def make_config(**settings: Any) -> Config:
             learning_rate=settings.pop("learning_rate", 0.01),
             schedule=settings.pop("schedule", "cosine"),
             clip_norm=settings.pop("clip_norm", 1.0),
+            clip_value=settings.pop("clip_value", None),
         ),
         run=RunConfig(**({"seconds": None, "random_seed": 1} | settings)),
     )
 
 
+def parts_of(config: Config, ids: Ids) -> tuple[Ids, Ids]:
+    """Return what to train on and what is held out; character 0 ends a line."""
+    if config.data.lines:
+        return split_lines(as_lines(ids, 0), config.data.val_fraction, 1)
+    return split(ids, config.data.val_fraction)
+
+
 def run(config: Config, ids: Ids, state: TrainingState | None = None) -> TrainingState:
     """Train to the end and return the state."""
-    train_ids, val_ids = split(ids, config.data.val_fraction)
     state = state or initial_state(config, V)
-    for _ in train_text(state, config, train_ids, val_ids):
+    for _ in train_text(state, config, *parts_of(config, ids)):
         pass
     return state

@@ -57,6 +57,13 @@ def test_a_wrong_setting_is_refused(settings: Settings, wrong: dict[str, Any]) -
         settings(**wrong)
 
 
+def test_an_upper_limit_is_named_as_one() -> None:
+    with pytest.raises(ConfigError, match="layers must be 64 or less, not 100,000"):
+        ModelConfig(layers=100_000)
+    with pytest.raises(ConfigError, match="layers must be 1 or more, not 0"):
+        ModelConfig(layers=0)
+
+
 def test_a_config_survives_the_way_through_plain_dicts() -> None:
     config = Config(model=ModelConfig(cell="gru", layers=2), data=DataConfig(stride=3))
     assert Config.from_dict(asdict(config)) == config

@@ -8,27 +8,20 @@ from pathlib import Path
 from tests.support import ROOT
 
 LION = '''
-"""Lion (Chen et al. 2023): the sign of an interpolated momentum."""
 
-import numpy as np
+def lion(update: Update) -> None:
+    """Lion (Chen et al. 2023): params -= lr * sign(b1 m + (1 - b1) grad)."""
+    (mean,), scratch = update.slots, update.scratch
+    np.multiply(mean, 0.9, out=scratch)
+    scratch += 0.1 * update.grad
+    np.sign(scratch, out=scratch)
+    scratch *= update.rate
+    update.params[...] -= scratch
+    mean *= 0.99
+    mean += 0.01 * update.grad
 
-from charrnn.training.optimizers.optimizer import Optimizer
 
-
-class Lion(Optimizer):
-    """params -= lr * sign(b1 m + (1 - b1) grad), then m = b2 m + (1 - b2) grad."""
-
-    slot_names = ("mean",)
-
-    def _update(self, params, grad, slots, rate, steps, scratch):
-        (mean,) = slots
-        np.multiply(mean, 0.9, out=scratch)
-        scratch += 0.1 * grad
-        np.sign(scratch, out=scratch)
-        scratch *= rate
-        params -= scratch
-        mean *= 0.99
-        mean += 0.01 * grad
+OPTIMIZERS['lion'] = Optimizer(lion, ('mean',))
 '''
 
 CIFG = '''
@@ -40,9 +33,7 @@ CIFG = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from charrnn.nn.cells.cell import Cell
+from charrnn.nn.cell import Cell
 from charrnn.nn.kernels import activate
 
 
@@ -50,35 +41,39 @@ from charrnn.nn.kernels import activate
 class CoupledCell(Cell):
     gates: ClassVar[int] = 2
     state_names: ClassVar[tuple[str, ...]] = ("h",)
-    sigmoid_gates: ClassVar[tuple[int, ...]] = (0,)
+    sigmoids: ClassVar[tuple[int, ...]] = (0,)
     gradients: ClassVar[int] = 2
     input_side: ClassVar[tuple[int, ...]] = (0, 1)
     skips: ClassVar[bool] = True
 
-    def step(self, params, gates, recurrent, before, after, saved):
-        gates += recurrent
+    def forward(self, params, at):
+        gates, (before,), (after,) = at.gates, at.before, at.after
+        gates += at.recurrent
         z, n = gates
         activate(gates, (z,))
-        after[0][...] = n + z * (before[0] - n)
+        after[...] = n + z * (before - n)
 
-    def step_backward(self, params, gates, saved, before, d_state, d_gates, scratch):
-        z, n = gates[0].copy(), gates[1].copy()
-        d_h = d_state[0].copy()
-        d_gates[0] = d_h * (before[0] - n) * z * (1 - z)
-        d_gates[1] = d_h * (1 - z) * (1 - n * n)
-        d_state[0][...] = d_h * z
+    def backward(self, params, at, grads):
+        (z, n), (d_state,), (before,) = at.gates.copy(), grads.d_state, at.before
+        d_h = d_state.copy()
+        grads.d_gates[0] = d_h * (before - n) * z * (1 - z)
+        grads.d_gates[1] = d_h * (1 - z) * (1 - n * n)
+        d_state[...] = d_h * z
 '''
 
 
-def run_in_a_copy(folder: Path, file: str, source: str, line: tuple[str, str], *args: str) -> str:
-    """Add a file, change a line of charrnn/config/choices.py, and run pytest or charrnn there."""
-    shutil.copytree(ROOT / "charrnn", folder / "charrnn")
-    shutil.copytree(ROOT / "tests", folder / "tests")
-    (folder / "charrnn" / file).write_text(source)
-    config = folder / "charrnn" / "config" / "choices.py"
-    text = config.read_text(encoding="utf-8")
-    assert text.count(line[0]) == 1
-    config.write_text(text.replace(*line), encoding="utf-8")
+def run_in_a_copy(folder: Path, changes: list[tuple[str, str, str]], *args: str) -> str:
+    """Change lines of files of charrnn, and run pytest or charrnn there.
+
+    changes   of each file its name, a text in it, and what to put there; "" is its end
+    """
+    for name in ("charrnn", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in changes:
+        path = folder / "charrnn" / name
+        source = path.read_text(encoding="utf-8") if path.exists() else ""
+        assert not old or source.count(old) == 1
+        path.write_text(source.replace(old, new) if old else source + new, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, *args], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -86,11 +81,11 @@ def run_in_a_copy(folder: Path, file: str, source: str, line: tuple[str, str], *
     return done.stdout
 
 
-def test_a_new_optimizer_is_one_file_and_one_line(tmp_path: Path) -> None:
+def test_a_new_optimizer_is_a_function_and_a_line_in_two_tables(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 100)
+    name = ("config/choices.py", '    "sgd": 1.0,', '    "sgd": 1.0, "lion": 0.003,')
     shown = run_in_a_copy(
-        tmp_path, "training/optimizers/lion.py", LION,
-        ('    "sgd": 1.0,', '    "sgd": 1.0, "lion": 0.003,'),
+        tmp_path, [("training/optimizers.py", "", LION), name],
         "-m", "charrnn", "train", "text.txt", "--optimizer", "lion", "--steps", "200",
         "--hidden-size", "24", "--random-seed", "1", "--json", "-q",
     )  # fmt: skip
@@ -98,9 +93,16 @@ def test_a_new_optimizer_is_one_file_and_one_line(tmp_path: Path) -> None:
     assert float(shown.split('"train_loss": ')[1].split(",")[0]) < 1.5
 
 
-def test_a_new_cell_is_one_file_and_one_line_and_passes_the_gradient_checks(tmp_path: Path) -> None:
+def test_a_new_cell_is_a_file_and_its_name_and_passes_the_gradient_checks(tmp_path: Path) -> None:
+    stack = "nn/stack.py"
     run_in_a_copy(
-        tmp_path, "nn/cells/coupled.py", CIFG, ('CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
+        tmp_path,
+        [
+            ("nn/coupled.py", "", CIFG),
+            ("config/choices.py", 'CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
+            (stack, "", "\nfrom charrnn.nn.coupled import CoupledCell\n"),
+            (stack, "", "CELLS['coupled'] = CoupledCell\n"),
+        ],
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
         "--rootdir", str(tmp_path), "-n", "0", "-k", "coupled", "tests/nn/test_cells.py",
     )  # fmt: skip

@@ -5,6 +5,7 @@ over three inputs, and the naive recurrence over a hundred steps.
 """
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,10 +22,16 @@ from charrnn import (
     fit_config,
     sample_steps,
 )
-from charrnn.nn.cells import LSTMCell, Params, RNNCell, init_params
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.lstm import LSTMCell
+from charrnn.nn.recurrent import unroll
+from charrnn.nn.rnn import RNNCell
 from charrnn.text.windows import sliding_windows
-from charrnn.training.next_character import initial_state
+from charrnn.training.state import initial_state
 from tests.support import train_text
+
+if TYPE_CHECKING:
+    from charrnn.nn.cell import Params
 
 SENTENCE = "exemple de texte pour entraîner un RNN."
 VOCABULARY = Vocabulary.from_text(SENTENCE)
@@ -36,7 +43,7 @@ def learn(config: Config) -> LanguageModel:
     state = initial_state(config, len(VOCABULARY))
     for _ in train_text(state, config, IDS, IDS[:0]):
         pass
-    return state.network
+    return state.networks[0]
 
 
 def test_the_sentence_has_seventeen_characters_in_order() -> None:
@@ -89,22 +96,24 @@ def test_the_sentence_learned_as_one_stream_comes_back_from_its_first_letter(cel
         )
     )
     greedy = SamplingConfig(temperature=0)
-    steps = islice(sample_steps(model, VOCABULARY.encode("e"), greedy, random_seed=0), 38)
+    steps = islice(
+        sample_steps(Ensemble([model]), VOCABULARY.encode("e"), greedy, random_seed=0), 38
+    )
     written = "".join(VOCABULARY.characters[step.ids[0]] for step in steps)
     assert "e" + written == SENTENCE
 
 
 def test_one_step_and_a_sequence_of_four_agree_exactly() -> None:
     rng = np.random.default_rng(0)
-    cell, params = LSTMCell(), init_params(LSTMCell(), 3, 5, rng)
+    cell, params = LSTMCell(), LSTMCell().init(3, 5, rng)
     inputs, zero = rng.standard_normal((4, 1, 3)), (np.zeros((1, 5)), np.zeros((1, 5)))
-    sequence, _, _ = cell.forward(params, inputs, zero)
-    first, state, _ = cell.forward(params, inputs[:1], zero)
+    sequence, _, _ = unroll(cell, params, inputs, zero)
+    first, state, _ = unroll(cell, params, inputs[:1], zero)
     assert first[0, 0].shape == (5,)
     assert sequence[:, 0].shape == (4, 5)
     steps = [first[0]]
     for t in range(1, 4):
-        outputs, state, _ = cell.forward(params, inputs[t : t + 1], state)
+        outputs, state, _ = unroll(cell, params, inputs[t : t + 1], state)
         steps.append(outputs[0])
     np.testing.assert_array_equal(np.array(steps), sequence)
 
@@ -119,6 +128,6 @@ def test_a_hundred_steps_equal_the_naive_loop() -> None:
         state = np.tanh(W @ vector + U @ state + b)
         expected.append(state)
     params: Params = {"weight_ih": W, "weight_hh": U, "bias_ih": b, "bias_hh": np.zeros(64)}
-    outputs, _, _ = RNNCell().forward(params, inputs[:, None], (np.zeros((1, 64)),))
+    outputs, _, _ = unroll(RNNCell(), params, inputs[:, None], (np.zeros((1, 64)),))
     assert outputs[:, 0].shape == (100, 64)
     np.testing.assert_allclose(outputs[:, 0], expected, atol=1e-12)

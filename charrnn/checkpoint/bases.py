@@ -16,7 +16,7 @@ BASES = {
 FOLDERS: list[Path] = []
 
 
-def located(path: str | os.PathLike[str]) -> Path:
+def resolve_path(path: str | os.PathLike[str]) -> Path:
     """Return the path of a checkpoint, or of a base model or one in FOLDERS if that is its name.
 
     If a file with that name exists, it takes precedence.

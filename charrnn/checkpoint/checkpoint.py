@@ -1,68 +1,86 @@
-"""The contents of a checkpoint."""
+"""A checkpoint: a trained model and the state to resume its training, in one .npz file.
 
+Members, all stored uncompressed:
+
+    header              see ``header``
+    lines.seen          of a model of lines: filter of its lines; see ``generate.novelty``
+    ngram.*             n-grams of the text; see ``ngrams``
+    weight_ih_l0 ...    the weights with the lowest validation loss, named as in torch.nn
+    resume.weights      the latest weights, flat; this and the following are for resuming
+    resume.<slot>       what the optimizer keeps, flat
+    resume.h_l0 ...     the carried hidden state of each layer, (B, H), for contiguous streams
+
+Of an ensemble, the weights and the resume entries of each network have its number before their
+names: m0.weight_ih_l0 ..., m1.weight_ih_l0 ....
+
+A compact file has weights only, in half precision (float16): enough to sample, to score and to
+start a new run from, but not to resume.
+"""
+
+import contextlib
 import math
 import os
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.bases import located
+from charrnn.checkpoint.bases import BASES, resolve_path
 from charrnn.checkpoint.files import replacing
-from charrnn.checkpoint.format import (
-    FORMAT,
-    HEADER_KEYS,
-    WEIGHTS_ONLY_DTYPE,
-    WEIGHTS_ONLY_FORMAT,
-    Arrays,
-    Header,
-    checked_arrays,
-    checked_history,
-    checked_progress,
-    checked_vocabulary,
-    encode_header,
-    progress_entry,
-    read,
-    read_errors,
-    require,
-)
-from charrnn.checkpoint.origin import Origin, checked_origin, origin_entry
-from charrnn.config import Config, ModelConfig
-from charrnn.errors import CheckpointError
-from charrnn.nn.cells import Array, make_cell
-from charrnn.nn.ensemble import expanded, narrowed, narrowed_flat, separate_members
-from charrnn.nn.language_model import LanguageModel
-from charrnn.nn.parameters import count
+from charrnn.checkpoint.header import Header, NewerFormatError, Origin, require
+from charrnn.config import Config
+from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.ngrams.kneser_ney import NGrams
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.network import LanguageModel, param_shapes, view_parameters
+from charrnn.nn.stack import Shapes
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import History, Progress, TrainingState
 
+Arrays = dict[str, NDArray[Any]]
+
+MAGIC = npz.LOCAL_MAGIC
+COMPACT_DTYPE = "float16"
+SEEN_LINES, NGRAM = "lines.seen", "ngram."
+
 
 @dataclass
-class Checkpoint(ABC):
+class Checkpoint:
     """A trained model and the state to resume its training.
 
     config       all settings of the run
     vocabulary   the characters of the model
-    weights      named arrays: the weights with the lowest validation loss
-    resume       named arrays of the training state; see ``format``. Empty: weights only
-    progress     counters of the training state
-    history      losses during training
-    sha256       hash of the training data
-    origin       where the model comes from; None: not noted
+    weights      weights with the lowest validation loss, by name in the file
+    resume       arrays of the training state, by name in the file; empty: weights only
+    progress     how far the run is
+    history      losses in the course of the run, in nats per character
+    sha256       hash of the text
+    origin       where the model comes from; None: not recorded
+    seen_lines   of a model of lines: filter of the lines of the text; see ``generate.novelty``
+    ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     """
 
     config: Config
     vocabulary: Vocabulary
-    weights: dict[str, Array]
-    resume: dict[str, Array]
+    weights: Arrays
+    resume: Arrays
     progress: Progress
     history: History = field(default_factory=list)
     sha256: str = ""
     origin: Origin | None = None
+    seen_lines: NDArray[np.uint8] | None = None
+    ngram: NGrams | None = None
+
+    def __post_init__(self) -> None:
+        if self.ngram is None and self.config.data.ngram:
+            self.config = replace(self.config, data=replace(self.config.data, ngram=0))
 
     @classmethod
     def of(
@@ -70,84 +88,95 @@ class Checkpoint(ABC):
         config: Config,
         vocabulary: Vocabulary,
         state: TrainingState,
-        sha256: str = "",
-        **extra: Any,  # noqa: ANN401
+        **fields: Any,  # noqa: ANN401
     ) -> Self:
-        """Return a checkpoint of a training run in its current state.
+        """Return a checkpoint of a run in its current state, whose arrays are shared, not copied.
 
-        config       all settings of the run
-        vocabulary   the characters of the model
-        state        the training state; its arrays are shared, not copied
-        sha256       hash of the training data
-        extra        the origin, and further fields of this kind of model
+        fields   sha256, origin, seen_lines, ngram
         """
-        best = state.network.on(state.weights).merged_params()
-        resume = {"weights": state.network.flat, **state.slots}
-        names = state.network.stack.cell.state_names
-        for layer, arrays in enumerate(state.carried or []):
-            resume |= {f"{name}_l{layer}": a for name, a in zip(names, arrays, strict=True)}
-        return cls(
-            config,
-            vocabulary,
-            best,
-            resume,
-            state.progress,
-            state.history,
-            sha256,
-            **extra,
-        )
+        networks = state.networks
+        best: Arrays = {}
+        resume: Arrays = {}
+        for member, network in enumerate(networks):
+            prefix = member_prefix(len(networks), member)
+            for name, values in view_parameters(state.weights[member], network.shapes).items():
+                best[prefix + name] = values
+            resume[f"resume.{prefix}weights"] = network.flat
+            for name, slot in state.slots[member].items():
+                resume[f"resume.{prefix}{name}"] = slot
+            for depth, layer in enumerate(state.carried[member] if state.carried else []):
+                for name, part in zip(network.cell.state_names, layer, strict=True):
+                    resume[f"resume.{prefix}{name}_l{depth}"] = part
+        return cls(config, vocabulary, best, resume, state.progress, state.history, **fields)
 
-    @property
-    def start(self) -> str | None:
-        """Return what the run started from; see ``Origin``."""
-        return None if self.origin is None else self.origin.start
+    def ensemble(self) -> Ensemble:
+        """Return the networks, with a copy of these weights."""
+        members, networks = self.config.model.members, []
+        for member in range(members):
+            network = LanguageModel(self.config.model, len(self.vocabulary))
+            for name, param in network.params.items():
+                param[...] = self.weights[member_prefix(members, member) + name]
+            networks.append(network)
+        return Ensemble(networks)
 
-    @abstractmethod
-    def empty_network(self) -> LanguageModel:
-        """Return the network with all weights 0."""
+    def network(self) -> LanguageModel:
+        """Return one network with the same predictions; see ``Ensemble.merge``."""
+        return self.ensemble().merge()
 
-    @classmethod
-    @abstractmethod
-    def config_of(cls, values: object) -> Config:
-        """Return the config stored in a header."""
+    def training_state(self) -> TrainingState:
+        """Return the training state to resume from.
 
-    @classmethod
-    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:  # noqa: ARG003
-        """Return the further fields of this kind, after checking them.
-
-        What is neither weights nor training state is taken out of the arrays.
+        Raises CheckpointError for a model that has weights only.
         """
-        return {}
-
-    def extra_arrays(self) -> Arrays:
-        """Return the arrays that only this kind has."""
-        return {}
+        if not self.resume:
+            raise CheckpointError(
+                "the checkpoint holds weights only, no run to resume",
+                hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
+            )
+        members, model = self.config.model.members, self.config.model
+        networks, slots, carried = [], [], []
+        slot_names = OPTIMIZERS[self.config.optimizer.name].slot_names
+        for member in range(members):
+            own = f"resume.{member_prefix(members, member)}"
+            arrays = {
+                name.removeprefix(own): array.copy()
+                for name, array in self.resume.items()
+                if name.startswith(own)
+            }
+            network = LanguageModel(model, len(self.vocabulary), arrays["weights"])
+            networks.append(network)
+            slots.append({name: arrays[name] for name in slot_names})
+            if "h_l0" in arrays:
+                names, depths = network.cell.state_names, range(model.layers)
+                carried.append([tuple(arrays[f"{name}_l{at}"] for name in names) for at in depths])
+        state = TrainingState(networks, slots, self.progress, None, list(self.history))
+        state.carried = carried or None
+        if not math.isinf(self.progress.best_val_loss):
+            state.best_weights = [network.flat for network in self.ensemble().networks]
+        return state
 
     def arrays(self) -> Arrays:
         """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
-        header = {
-            "format": FORMAT if self.resume else WEIGHTS_ONLY_FORMAT,
-            "charrnn": origin_entry(self.origin),
-            "config": self.config.stored(),
-            "characters": self.vocabulary.characters,
-            "counts": self.vocabulary.counts.tolist(),
-            "progress": progress_entry(self.progress),
-            "history": self.history,
-            "sha256": self.sha256,
-        }
-        arrays: Arrays = {"header": encode_header(header)} | self.extra_arrays()
-        members = self.config.model.members
-        if separate_members(self.weights, members) != members:
-            raise CheckpointError(f"has weights between two of its {members} members")
-        weights = narrowed(self.weights, members)
-        if self.resume:
-            resume = {f"resume.{name}": array for name, array in self.resume.items()}
-            return arrays | weights | resume
-        with np.errstate(over="ignore"):
-            half = {name: a.astype(WEIGHTS_ONLY_DTYPE) for name, a in weights.items()}
-        if not all(np.isfinite(array).all() for array in half.values()):
-            raise CheckpointError("has weights that are too large for half precision")
-        return arrays | half
+        header = Header(
+            self.config, self.vocabulary, self.progress, self.history, self.sha256, self.origin
+        )
+        arrays: Arrays = {"header": header.encode(), **self.extra_arrays()}
+        weights = self.weights
+        if not self.resume:
+            with np.errstate(over="ignore"):
+                weights = {name: values.astype(COMPACT_DTYPE) for name, values in weights.items()}
+        for name, values in {**weights, **self.resume}.items():
+            if not np.isfinite(values).all():
+                wrong = "not finite" if self.resume else "too large for half precision"
+                raise CheckpointError(f"has numbers in {name} that are {wrong}")
+        return arrays | weights | self.resume
+
+    def extra_arrays(self) -> Arrays:
+        """Return the arrays of the file that are neither weights nor training state."""
+        arrays: Arrays = {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
+        if self.ngram is not None:
+            arrays |= {NGRAM + name: array for name, array in self.ngram.to_arrays().items()}
+        return arrays
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file atomically: after a crash or on a full disk, the old file is intact.
@@ -164,117 +193,138 @@ class Checkpoint(ABC):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a checkpoint: a file, or a base model included in charrnn, by name.
+        """Read a file, or a base model included in charrnn by its name.
 
-        Raises CheckpointError for a file that cannot be read, is not a model, or is damaged.
-        Invalid content raises no other exception.
+        Raises CheckpointError for a file that cannot be read or is damaged; no other exception,
+        whatever the bytes.
         """
-        path = located(path)
-        with read_errors(path):
-            header, arrays = read(path)
-            return cls.interpret(header, arrays)
+        path = resolve_path(path)
+        with _read_errors(path):
+            arrays = npz.read(_read_bytes(path))
+            require("header" in arrays, "it has no header")
+            header = Header.decode(arrays.pop("header"))
+            for name, array in arrays.items():
+                require(np.isfinite(array).all(), f"{name} holds numbers that are not finite")
+            return cls._interpret(header, arrays)
 
     @classmethod
-    def interpret(cls, header: Header, arrays: Arrays) -> Self:
-        """Return the checkpoint described by a header and arrays, after checking both."""
-        extra = cls.extra_of(header, arrays)
-        require(
-            header.keys() == HEADER_KEYS,
-            "the header has missing or unexpected entries",
-        )
-        config, vocabulary = cls.config_of(header["config"]), checked_vocabulary(header)
-        empty = cls(config, vocabulary, {}, {}, Progress(), **extra)
-        shapes, dtype = empty.shapes(), config.model.dtype
-        whole, members = empty.whole_shapes(), config.model.members
-        # The first ensembles were stored with zeros between their members.
-        if (recurrent := arrays.get("weight_hh_l0")) is not None:
-            shapes = whole if recurrent.shape == whole["weight_hh_l0"] else shapes
-        weights_only = header["format"] == WEIGHTS_ONLY_FORMAT
-        stored: str = dtype
-        resume_shapes: dict[str, tuple[int, ...]] = {}
-        if weights_only:
-            stored = WEIGHTS_ONLY_DTYPE
-        else:
-            resume_shapes = empty.resume_shapes(shapes, carried="resume.h_l0" in arrays)
-        weights, resume = checked_arrays(arrays, stored, shapes, resume_shapes)
-        if weights_only:
-            weights = {name: array.astype(dtype) for name, array in weights.items()}
-        if shapes != whole:
-            weights = expanded(weights, members)
-        elif members > 1:
-            resume = {
-                name: narrowed_flat(array, whole, members) if array.ndim == 1 else array
-                for name, array in resume.items()
-            }
+    def _interpret(cls, header: Header, arrays: Arrays) -> Self:
+        """Return the checkpoint of a header and arrays, which must be what the config implies."""
+        extra = pop_extra(arrays, len(header.vocabulary))
+        config, resumable = header.config, any(name.startswith("resume.") for name in arrays)
+        shapes = param_shapes(config.model, len(header.vocabulary))
+        expected = _all_weights(shapes, config.model.members)
+        dtype: str = config.model.dtype if resumable else COMPACT_DTYPE
+        if resumable:
+            carried = any(name.endswith(".h_l0") for name in arrays)
+            expected |= _resume_shapes(config, shapes, carried=carried)
+        require([*arrays] == [*expected], "arrays are missing or unexpected")
+        for name, shape in expected.items():
+            matches = arrays[name].shape == shape and arrays[name].dtype == dtype
+            require(matches, f"{name} does not have the shape and type that the config asks for")
+        weights, dtype = _all_weights(shapes, config.model.members), config.model.dtype
+        resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
         return cls(
             config,
-            vocabulary,
-            weights,
+            header.vocabulary,
+            {name: arrays[name].astype(dtype, copy=False) for name in weights},
             resume,
-            checked_progress(header),
-            checked_history(header),
-            header["sha256"],
-            checked_origin(header["charrnn"]),
+            header.progress,
+            header.history,
+            header.sha256,
+            header.origin,
             **extra,
         )
 
-    @abstractmethod
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of every weight that is trained, in storage order."""
 
-    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of every array of ``weights``, in storage order."""
-        return self.shapes()
-
-    def resume_shapes(
-        self, shapes: dict[str, tuple[int, ...]], *, carried: bool
-    ) -> dict[str, tuple[int, ...]]:
-        """Return the name and shape of every array of the training state."""
-        names = ("weights", *OPTIMIZERS[self.config.optimizer.name].slot_names)
-        sizes: dict[str, tuple[int, ...]] = {f"resume.{name}": (count(shapes),) for name in names}
-        if carried:
-            model, rows = self.config.model, self.config.data.batch_size
-            sizes |= {
-                f"resume.{name}_l{layer}": (rows, model.hidden_size)
-                for layer in range(model.layers)
-                for name in state_names(model)
-            }
-        return sizes
-
-    def network_copy(self) -> LanguageModel:
-        """Return a network with a copy of these weights."""
-        return self.empty_network().set_merged(self.weights)
-
-    def training_network(self) -> LanguageModel:
-        """Return the network in the form that is trained, with all weights zero."""
-        return self.empty_network()
-
-    def training_state(self) -> TrainingState:
-        """Return the training state to resume from.
-
-        Raises CheckpointError for a model that has weights only.
-        """
-        if not self.resume:
-            raise CheckpointError(
-                "the checkpoint holds weights only, no run to resume",
-                hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
-            )
-        network = self.training_network()
-        network.flat[...] = self.resume["weights"]
-        state = TrainingState.start(network, self.config.optimizer)
-        for name, slot in state.slots.items():
-            slot[...] = self.resume[name]
-        state.progress, state.history = self.progress, list(self.history)
-        if not math.isinf(self.progress.best_val_loss):
-            state.best_weights = self.training_network().set_merged(self.weights).flat
-        if "h_l0" in self.resume:
-            state.carried = [
-                tuple(self.resume[f"{name}_l{layer}"] for name in state_names(self.config.model))
-                for layer in range(self.config.model.layers)
-            ]
-        return state
+def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
+    """Take ``seen_lines`` and ``ngram`` of a ``Checkpoint`` out of the arrays of a file."""
+    seen = arrays.pop(SEEN_LINES, None)
+    if seen is not None:
+        valid = seen.dtype == np.uint8 and seen.ndim == 1 and seen.size
+        require(valid, "the filter of lines is not an array of bytes")
+    names = [name for name in arrays if name.startswith(NGRAM)]
+    tables = {name.removeprefix(NGRAM): arrays.pop(name) for name in names}
+    ngram = NGrams.from_arrays(tables, vocab_size) if tables else None
+    return {"seen_lines": seen, "ngram": ngram}
 
 
-def state_names(model: ModelConfig) -> tuple[str, ...]:
-    """Return the names of the arrays of a layer's state."""
-    return make_cell(model.cell).state_names
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Return True if a file starts like a checkpoint."""
+    try:
+        # Opening a pipe would wait for its writer.
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return False
+        with Path(path).open("rb") as file:
+            start = file.read(npz.LOCAL.size + len(b"header.npy"))
+    except (OSError, ValueError):
+        return False
+    return start.startswith(MAGIC) and start.endswith(b"header.npy")
+
+
+def member_prefix(members: int, member: int) -> str:
+    """Return what stands before the names of a network's arrays."""
+    return "" if members == 1 else f"m{member}."
+
+
+def _all_weights(shapes: Shapes, members: int) -> Shapes:
+    return {
+        member_prefix(members, member) + name: shape
+        for member in range(members)
+        for name, shape in shapes.items()
+    }
+
+
+def _resume_shapes(
+    config: Config, shapes: Mapping[str, tuple[int, ...]], *, carried: bool
+) -> Shapes:
+    """Return the name and shape of every array of the training state."""
+    model = config.model
+    expected: Shapes = {}
+    size = sum(math.prod(shape) for shape in shapes.values())
+    state_names = LanguageModel(replace(model, hidden_size=1), 1).cell.state_names
+    for member in range(model.members):
+        own = f"resume.{member_prefix(model.members, member)}"
+        for name in ("weights", *OPTIMIZERS[config.optimizer.name].slot_names):
+            expected[own + name] = (size,)
+        for depth in range(model.layers if carried else 0):
+            for name in state_names:
+                expected[f"{own}{name}_l{depth}"] = (config.data.batch_size, model.hidden_size)
+    return expected
+
+
+def _read_bytes(path: Path) -> bytes:
+    # Check before opening, because opening a pipe would block until it has a writer.
+    require(stat.S_ISREG(path.stat().st_mode), "not a regular file")
+    with path.open("rb") as file:
+        info = os.fstat(file.fileno())
+        require(stat.S_ISREG(info.st_mode), "not a regular file")
+        require(file.read(len(MAGIC)) == MAGIC, "it does not start like one")
+        require(info.st_size <= npz.MAX_BYTES, "the file is too large")
+        file.seek(0)
+        return file.read(info.st_size + 1)
+
+
+@contextlib.contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Turn every error while reading and interpreting a file into a CheckpointError."""
+    hint = "checkpoints are the .npz files that 'charrnn train' writes"
+    try:
+        yield
+    except FileNotFoundError:
+        close = get_close_matches(str(path), BASES, 1)
+        hint = f"did you mean {close[0]}?" if close else "make one: charrnn train corpus.txt"
+        raise CheckpointError(f"{path}: no such checkpoint", hint=hint) from None
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror or error}"
+        raise CheckpointError(message, hint=hint) from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path}: does not fit into memory") from error
+    except NewerFormatError as error:
+        raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
+    except Exception as error:  # invalid bytes can make zip, npy and JSON readers raise anything
+        known = isinstance(error, (npz.DamagedError, CharRNNError))
+        raise CheckpointError(
+            f"{path}: not a charrnn checkpoint, or damaged: {error if known else repr(error)}",
+            hint=hint,
+        ) from error

@@ -30,14 +30,12 @@ def main() -> NoReturn:
             os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
     if hasattr(signal, "SIGCHLD"):  # if the caller ignores it, others get the ids of our workers
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if sys.stdout is not None and not sys.stdout.closed:
-        # Text is UTF-8 with the line ends it has, on every platform; a terminal that cannot show a
-        # character shows its code.
-        errors = "backslashreplace" if sys.stdout.isatty() else "strict"
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors=errors)  # type: ignore[union-attr]
-    if sys.stderr is not None:
-        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    set_encodings()
+    if sys.argv[1:2] == ["train"] and is_follower():
+        sys.stderr = None  # the first process of MPI speaks for all
     code = run_command(sys.argv[1:])
+    if code in {1, 2} and (mpi := sys.modules.get("charrnn.parallel.mpi")) is not None:
+        mpi.abort(code)
     try:
         with out.stdout():  # Python flushes it on its way out; that must not fail
             pass
@@ -48,6 +46,23 @@ def main() -> NoReturn:
                 code = code or 1
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def set_encodings() -> None:
+    """Have text on stdout and stderr in an encoding that can show it."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        # Text is UTF-8 with the line ends it has, on every platform; a terminal that cannot show a
+        # character shows its code.
+        errors = "backslashreplace" if sys.stdout.isatty() else "strict"
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors=errors)  # type: ignore[union-attr]
+    if sys.stderr is not None:
+        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def is_follower() -> bool:
+    """Return True for a process of MPI that follows the first one."""
+    ranks = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
+    return any(os.environ.get(name, "0") != "0" for name in ranks)
 
 
 def run_command(args: list[str]) -> int:

@@ -146,7 +146,7 @@ def show_version(value: bool) -> None:  # noqa: FBT001
 def root(
     context: typer.Context,
     *,
-    version: Annotated[  # noqa: ARG001  # its callback acts
+    version: Annotated[  # its callback acts
         bool,
         typer.Option(
             "--version", callback=show_version, is_eager=True, help="Show the version and exit."

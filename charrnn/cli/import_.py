@@ -59,7 +59,6 @@ def import_(
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.output_files import check_output
     from charrnn.export.import_ import import_weights, read_characters
-    from charrnn.nn.parameters import count
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
@@ -85,7 +84,7 @@ def import_(
             "layers": model.layers,
             "hidden_size": model.hidden_size,
             "vocab_size": len(checkpoint.vocabulary),
-            "parameters": count(checkpoint.shapes()),
+            "parameters": sum(array.size for array in checkpoint.weights.values()),
         }
         console.write_json(summary)
     console.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")

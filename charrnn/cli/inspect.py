@@ -117,8 +117,8 @@ def show(described: "Sequence[Description]") -> None:
 
 def show_curves(described: "Sequence[Description]") -> None:
     """Draw the losses: of several checkpoints, those on held-out text if they have any."""
-    from charrnn.checkpoint.format import LOSS_UNIT
     from charrnn.cli import plot
+    from charrnn.training.state import LOSS_UNIT
 
     if len(described) == 1:
         trained, held_out = (described[0].curve(name) for name in ("train_loss", "val_loss"))
@@ -136,7 +136,7 @@ def show_curves(described: "Sequence[Description]") -> None:
 
 def facts(each: "Description") -> dict[str, str]:
     """Return what there is to say of a checkpoint, by name."""
-    from charrnn.checkpoint.format import LOSS_UNIT
+    from charrnn.training.state import LOSS_UNIT
 
     origin, ngrams = each.origin, each.ngrams
     start = (origin and origin.start) or NOT_NOTED

@@ -90,14 +90,14 @@ def inspect_vocab(
 
 
 def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
-    from charrnn.checkpoint.bases import located
-    from charrnn.checkpoint.format import is_checkpoint
+    from charrnn.checkpoint.bases import resolve_path
+    from charrnn.checkpoint.checkpoint import is_checkpoint
     from charrnn.models import load
     from charrnn.text.corpus import read_corpus
 
     path = str(newest_checkpoint()) if source is None else source
     name = path.encode(errors="backslashreplace").decode()
-    if is_checkpoint(located(path)):
+    if is_checkpoint(resolve_path(path)):
         return load(path).vocabulary, None, name
     corpus = read_corpus([path], encoding=encoding)
     return corpus.vocabulary, corpus.ids, name

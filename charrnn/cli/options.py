@@ -1,14 +1,16 @@
 """What several commands share."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from charrnn.cli.app import origin
-from charrnn.config import Normalization, OptimizerConfig, OptimizerName
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.config import Normalization
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from charrnn.text.vocabulary import Vocabulary
@@ -28,70 +30,6 @@ def option(text: str, section: str, default: object = None, *names: str, **setti
 
 STOP, DATA, MODEL = "When to stop", "Data", "Model"
 OPTIMIZATION, OUTPUT = "Optimization", "Output"
-_OPTIMIZER = OptimizerConfig()
-
-# Options of all commands that train.
-
-
-def time_limit(default: str) -> Any:  # noqa: ANN401
-    """Return the option of how long to train."""
-    return option(
-        "Stop after this long; the learning rate reaches zero there.",
-        STOP,
-        f"{default}, unless --epochs or --steps is given",
-        metavar="90s|10m|1h",
-    )
-
-
-Encoding = Annotated[str, option("Encoding of the text.", DATA)]
-Normalize = Annotated[Normalization | None, option("Unicode normalization.", DATA, "none")]
-Layers = Annotated[int | None, option("Stacked layers.", MODEL, 1)]
-Epochs = Annotated[int | None, option("Stop after N passes through the text.", STOP)]
-Steps = Annotated[int | None, option("Stop after N updates.", STOP)]
-OptimizerRule = Annotated[
-    OptimizerName | None, option("The optimizer.", OPTIMIZATION, _OPTIMIZER.name)
-]
-Patience = Annotated[
-    int | None,
-    option("Stop after N validations without a lower loss.", STOP, "never"),
-]
-RandomSeed = Annotated[
-    int | None,
-    option(
-        "The same number gives the same weights, with --steps or --epochs.",
-        OPTIMIZATION,
-        "a random one",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    option("Processes to train in.", OPTIMIZATION, "one per core, as far as they help"),
-]
-Output = Annotated[
-    Path | None,
-    option("The checkpoint to write.", OUTPUT, "checkpoints/NAME.npz", "-o", "--output"),
-]
-Resume = Annotated[
-    bool,
-    option(
-        "Continue the run in the checkpoint; --time, --steps and --epochs count from its start.",
-        OUTPUT,
-        None,
-        "--resume",
-    ),
-]
-Overwrite = Annotated[
-    bool, option("Replace an existing checkpoint or log.", OUTPUT, None, "--overwrite")
-]
-Log = Annotated[Path | None, option("Write one JSON object per step to this file.", OUTPUT)]
-Quiet = Annotated[bool, option("Show warnings and errors only.", OUTPUT, None, "-q", "--quiet")]
-Verbose = Annotated[
-    bool, option("Show all settings and every validation.", OUTPUT, None, "-v", "--verbose")
-]
-Plot = Annotated[
-    bool, option("Draw the losses on the terminal while training.", OUTPUT, None, "--plot")
-]
-AsJson = Annotated[bool, option("Print a summary object to stdout.", OUTPUT, None, "--json")]
 
 
 def require_one_of(**flags: bool) -> None:
@@ -139,6 +77,18 @@ def is_typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+@contextmanager
+def naming_sources(sources: list[str]) -> Iterator[None]:
+    """Put the names of the files before what is wrong with their text."""
+    try:
+        yield
+    except CorpusError as error:
+        names, message = ", ".join(sources), str(error)
+        if any(message.startswith(f"{name}: ") for name in [*sources, names]):
+            raise
+        raise CorpusError(f"{names}: {message}", hint=error.hint) from error
+
+
 def default_output(source: str) -> Path:
     """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
     stem = "stdin" if source == "-" else Path(source).stem
@@ -150,9 +100,9 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
 
     otherwise   the base model to use if there is none; None: raise CheckpointError
     """
-    from charrnn.checkpoint.format import is_model
+    from charrnn.checkpoint.checkpoint import is_checkpoint
 
-    files = [path for path in CHECKPOINTS.glob("*.npz") if is_model(path)]
+    files = [path for path in CHECKPOINTS.glob("*.npz") if is_checkpoint(path)]
     found = sorted(files, key=lambda path: path.stat().st_mtime)
     if not found and otherwise is not None:
         _note(

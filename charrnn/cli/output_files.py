@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from charrnn.checkpoint.checkpoint import is_checkpoint
 from charrnn.checkpoint.files import file_exists
-from charrnn.checkpoint.format import is_model
 from charrnn.errors import CheckpointError, ConfigError
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
@@ -65,7 +65,7 @@ def is_of_kind(path: Path, kind: FileKind) -> bool:
     if not head:
         return True
     return {
-        "checkpoint": is_model(path),
+        "checkpoint": is_checkpoint(path),
         "log": head.startswith(b'{"step": '),
         "page": head.lower().startswith(b"<!doctype html"),
         "figure": head.startswith((b"%PDF", b"\x89PNG")) or b"<svg" in head,
@@ -75,7 +75,7 @@ def is_of_kind(path: Path, kind: FileKind) -> bool:
 
 def _has_weights(path: Path, head: bytes) -> bool:
     """Return True for .npz without a checkpoint, .onnx and .safetensors."""
-    zipped = head.startswith(b"PK\x03\x04") and not is_model(path)
+    zipped = head.startswith(b"PK\x03\x04") and not is_checkpoint(path)
     return zipped or head.startswith(b"\x08") or head[8:9] == b"{"
 
 

@@ -32,7 +32,7 @@ def unescape(text: str, option: str) -> str:
 
     def replace(found: re.Match[str]) -> str:
         escape = found[0]
-        if escape[1:2] in {*"abfnrtvxuU0"} - {"x", "u", "U"} or len(escape) > 2:  # noqa: PLR2004
+        if escape[1:2] in {*"abfnrtvxuU0"} - {"x", "u", "U"} or len(escape) > 2:
             return escape.encode().decode("unicode_escape")
         if not escape[1:] or escape[1].isalnum():
             raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")

@@ -5,7 +5,7 @@ import time
 from types import FrameType
 from typing import Self
 
-from charrnn.parallel.group import ENDING_SIGNALS
+from charrnn.parallel.processes import ENDING_SIGNALS
 
 # A second signal so soon after the first is the same impatient key press.
 SAME_PRESS_SECONDS = 0.5

@@ -1,57 +1,76 @@
 """``charrnn train``: learn to write like a text."""
 
-from typing import Annotated
+import json
+import time as clock
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli import completions
 from charrnn.cli import options as shared
-from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, OUTPUT, option
+from charrnn.cli.console import console
+from charrnn.cli.options import DATA, MODEL, OPTIMIZATION, OUTPUT, STOP, option
 from charrnn.config import (
     DEFAULT_LEARNING_RATES,
     CellName,
     DataConfig,
     ModelConfig,
     Nonlinearity,
+    Normalization,
     OptimizerConfig,
+    OptimizerName,
     ScheduleName,
 )
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.cli.signals import StopSignals
+    from charrnn.cli.training_display import TrainingDisplay
+    from charrnn.models.run import Run
+    from charrnn.settings import Given
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
 _CHOSEN = "chosen from text and time"
 _RATES = ", ".join(
     f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items() if name != "adam"
 )
+_LIMIT = "5m, unless --epochs or --steps is given"
+_HELD_OUT = "ten passages of up to 1,000 characters; none of a text below 10,000"
+_BASE = "a base model if it predicts the text, unless a size, --steps or --epochs is given"
+
+SAVE_EVERY_SECONDS = 30.0
 
 
 def train(
+    context: typer.Context,
     corpus: Annotated[
         list[str],
         typer.Argument(metavar="CORPUS", help="Text files, folders of them, or - for stdin."),
     ],
     *,
-    time: Annotated[str | None, shared.time_limit("5m")] = None,
-    epochs: shared.Epochs = None,
-    steps: shared.Steps = None,
-    patience: shared.Patience = None,
+    time: Annotated[
+        str | None,
+        option("Stop after this long.", STOP, _LIMIT, metavar="90s|10m|1h"),
+    ] = None,
+    epochs: Annotated[int | None, option("Stop after N passes through the text.", STOP)] = None,
+    steps: Annotated[int | None, option("Stop after N updates.", STOP)] = None,
+    patience: Annotated[
+        int | None, option("Stop after N validations without a lower loss.", STOP, "never")
+    ] = None,
     lines: Annotated[
         bool | None,
-        option(
-            "Every line is an example of its own: for lists of names, titles, places.",
-            DATA,
-            None,
-            "--lines",
-        ),
+        option("Each line is an example: names, titles, places.", DATA, None, "--lines"),
     ] = None,
-    encoding: shared.Encoding = "utf-8",
-    normalize: shared.Normalize = None,
+    encoding: Annotated[str, option("Encoding of the text.", DATA)] = "utf-8",
+    normalize: Annotated[
+        Normalization | None, option("Unicode normalization.", DATA, "none")
+    ] = None,
     val_fraction: Annotated[
         float | None,
-        option(
-            "Share of the text, at its end, to hold out for validation; 0 for none.",
-            DATA,
-            "ten passages of up to 1,000 characters; none of a text below 10,000",
-        ),
+        option("Share of the text, at its end, to hold out; 0 for none.", DATA, _HELD_OUT),
     ] = None,
     seq_length: Annotated[
         int | None,
@@ -63,43 +82,27 @@ def train(
     stride: Annotated[
         int | None,
         option(
-            "Distance between windows. Any value but their length means independent, shuffled "
-            "windows instead of contiguous streams with carried state.",
+            "Distance between windows. Unset: stateful streams. Set: shuffled, independent ones.",
             DATA,
-            "their length",
         ),
     ] = None,
     ngram: Annotated[
-        int | None,
-        option(
-            "The longest n-grams of the text that are counted, and mixed with what the network "
-            "predicts; shorter for a large vocabulary.",
-            MODEL,
-            _DATA.ngram,
-            min=0,
-        ),
+        int | None, option("Maximum n-gram order; 0 disables.", MODEL, _DATA.ngram, min=0)
     ] = None,
     no_ngram: Annotated[
-        bool | None, option("No n-grams: the network predicts alone.", MODEL, None, "--no-ngram")
+        bool | None, option("No n-grams beside the network.", MODEL, None, "--no-ngram")
     ] = None,
     model: Annotated[CellName | None, option("The recurrent cell.", MODEL, _MODEL.cell)] = None,
     hidden_size: Annotated[int | None, option("Units per layer.", MODEL, _CHOSEN)] = None,
-    layers: shared.Layers = None,
+    layers: Annotated[int | None, option("Stacked layers.", MODEL, 1)] = None,
     members: Annotated[
-        int | None,
-        option(
-            "Divide the units among N networks whose mean predicts: 2, 4, 8 ...",
-            MODEL,
-            _CHOSEN,
-        ),
+        int | None, option("Networks of an ensemble: their logits are averaged.", MODEL, _CHOSEN)
     ] = None,
     dropout: Annotated[
-        float | None,
-        option("Probability that an output of a layer is dropped.", MODEL, _CHOSEN),
+        float | None, option("Probability of dropping an output of a layer.", MODEL, _CHOSEN)
     ] = None,
     weight_drop: Annotated[
-        float | None,
-        option("Probability that a recurrent weight is dropped for a step.", MODEL, _CHOSEN),
+        float | None, option("Probability of dropping a recurrent weight.", MODEL, _CHOSEN)
     ] = None,
     nonlinearity: Annotated[
         Nonlinearity | None,
@@ -108,66 +111,81 @@ def train(
     from_: Annotated[
         str | None,
         option(
-            "Start from the weights of this checkpoint or base model; unknown characters are "
-            "added. none: from random weights.",
+            "Start from the weights of a checkpoint or base model, or from none.",
             MODEL,
-            "a base model if it predicts the text, unless a size, --steps or --epochs is given",
+            _BASE,
             "--from",
             metavar="CHECKPOINT|NAME|none",
             autocompletion=completions.starts,
         ),
     ] = None,
-    optimizer: shared.OptimizerRule = None,
+    optimizer: Annotated[
+        OptimizerName | None, option("The optimizer.", OPTIMIZATION, _OPTIMIZER.name)
+    ] = None,
     learning_rate: Annotated[
         float | None,
         option("Peak learning rate.", OPTIMIZATION, f"adam by model and size, {_RATES}"),
     ] = None,
     schedule: Annotated[
         ScheduleName | None,
-        option(
-            "Course of the rate from its peak to the end of the run.",
-            OPTIMIZATION,
-            _OPTIMIZER.schedule,
-        ),
+        option("Learning-rate schedule after the warm-up.", OPTIMIZATION, _OPTIMIZER.schedule),
     ] = None,
     warmup: Annotated[
         int | None,
-        option(
-            "Steps until the rate is at its peak, at most a tenth of the run.",
-            OPTIMIZATION,
-            _OPTIMIZER.warmup,
-        ),
+        option("Steps of warm-up, at most a tenth of the run.", OPTIMIZATION, _OPTIMIZER.warmup),
     ] = None,
     clip_norm: Annotated[
         float | None,
-        option(
-            "Largest norm of the gradient; 0 for no limit.",
-            OPTIMIZATION,
-            f"{_OPTIMIZER.clip_norm:g}, or 0 with a clip value",
-        ),
+        option("Largest norm of the gradient; 0 for no limit.", OPTIMIZATION, "1; 0 with a value"),
     ] = None,
     clip_value: Annotated[
         float | None, option("Largest absolute value in the gradient.", OPTIMIZATION, "no limit")
     ] = None,
     weight_decay: Annotated[
-        float | None,
-        option(
-            "Decoupled weight decay, of adam only.", OPTIMIZATION, f"{_OPTIMIZER.weight_decay:g}"
-        ),
+        float | None, option("Decoupled weight decay, of adam only.", OPTIMIZATION, "0")
     ] = None,
-    random_seed: shared.RandomSeed = None,
-    workers: shared.Workers = None,
-    output: shared.Output = None,
-    resume: shared.Resume = False,
-    overwrite: shared.Overwrite = False,
+    random_seed: Annotated[
+        int | None,
+        option("Seed of weights, order and dropout.", OPTIMIZATION, "drawn, and printed"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        option("Processes to train in.", OPTIMIZATION, "one per core, as far as they help"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        option("The checkpoint to write.", OUTPUT, "checkpoints/NAME.npz", "-o", "--output"),
+    ] = None,
+    resume: Annotated[
+        bool,
+        option(
+            "Continue the run in the checkpoint; limits count from its start.",
+            OUTPUT,
+            None,
+            "--resume",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, option("Replace an existing checkpoint or log.", OUTPUT, None, "--overwrite")
+    ] = False,
     sample_every: Annotated[
         int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
-    log: shared.Log = None,
-    plot: shared.Plot = False,
-    quiet: shared.Quiet = False,
-    verbose: shared.Verbose = False,
-    as_json: shared.AsJson = False,
+    log: Annotated[
+        Path | None, option("Write one JSON object per step to this file.", OUTPUT)
+    ] = None,
+    plot: Annotated[
+        bool, option("Draw the losses on the terminal while training.", OUTPUT, None, "--plot")
+    ] = False,
+    quiet: Annotated[
+        bool, option("Show warnings and errors only.", OUTPUT, None, "-q", "--quiet")
+    ] = False,
+    verbose: Annotated[
+        bool, option("Show all settings and every validation.", OUTPUT, None, "-v", "--verbose")
+    ] = False,
+    as_json: Annotated[
+        bool, option("Print a summary object to stdout.", OUTPUT, None, "--json")
+    ] = False,
 ) -> None:
     """Learn to write like a text, and save the trained model as a checkpoint.
 
@@ -178,12 +196,145 @@ def train(
     Settings that you do not give are chosen from the text and the time, and printed in one line.
     The first Ctrl-C saves and ends the run.
     """
-    options = locals()
-    shared.require_one_of(resume=resume, **{"from": from_ is not None})
-    shared.require_one_of(ngram=ngram is not None, no_ngram=bool(no_ngram))
-    if no_ngram:
-        options["ngram"] = 0
-    from charrnn.cli.run import Training
+    shared.exclusive(context, "--resume", "--overwrite")
+    shared.exclusive(context, "--resume", "--from")
+    shared.exclusive(context, "--ngram", "--no-ngram")
+    shared.exclusive(context, "--quiet", "--verbose")
+    shared.exclusive(context, "--quiet", "--plot")
+    given = dict(context.params) | ({"ngram": 0} if no_ngram else {})
+    path = output or shared.default_output(corpus[0])
 
-    if code := Training.run(corpus, options, source=from_):
-        raise typer.Exit(code)
+    from charrnn.checkpoint.files import reserved
+    from charrnn.cli.signals import StopSignals
+    from charrnn.cli.training_display import TrainingDisplay
+    from charrnn.cli.training_report import describe_run, report_run, summarize
+    from charrnn.config import Config
+    from charrnn.models.run import follow
+    from charrnn.parallel import mpi
+    from charrnn.settings import sort_settings
+
+    settings, _ = sort_settings(given, Config())
+    if mpi.launched_rank():
+        with StopSignals() as signals:
+            follow(lambda: signals.received is not None)
+        return
+    if mpi.world() is not None and workers is not None:
+        raise ConfigError(
+            f"--workers: the launcher says how many processes there are, which is "
+            f"{mpi.launched_processes()}",
+            hint="leave it out",
+        )
+    _check_files(path, log, corpus, from_, resume=resume, overwrite=overwrite)
+    replaces = path.exists() and not resume
+    with reserved(path), shared.naming_sources(corpus):
+        run = _prepare(corpus, encoding, settings, from_, path if resume else None)
+        display = TrainingDisplay(
+            quiet=quiet, verbose=verbose, log=log, plot=plot, sample_every=sample_every
+        )
+        for line in describe_run(run):
+            display.note(line)
+        if verbose:
+            display.note(json.dumps(asdict(run.config)))
+        with display.start(run), StopSignals() as signals:
+            last_step, is_saved = _train(run, path, display, signals, replaces=replaces)
+    resumable = [*corpus, "-o", str(path)]
+    resumable += ["--encoding", encoding] * (encoding != "utf-8")
+    resumable += ["--log", str(log)] * (log is not None)
+    if as_json:
+        console.write_json(summarize(run, path, interrupted=signals.received is not None))
+    if last_step is not None and not is_saved:
+        display.note(f"stopped before the first validation: {path} still has the model of before")
+    else:
+        for line in report_run(run, path, last_step, signals.received, resumable):
+            display.note(line)
+    if signals.received is not None:
+        raise typer.Exit(128 + signals.received)
+
+
+def _check_files(
+    path: Path,
+    log: Path | None,
+    corpus: list[str],
+    source: str | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Raise unless the command may write its files."""
+    from charrnn.checkpoint.files import file_exists
+    from charrnn.cli.output_files import check_output
+    from charrnn.errors import CheckpointError
+
+    if str(path) == "-":
+        raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
+    inputs = [*corpus, source]
+    if resume and not file_exists(path):
+        raise CheckpointError(
+            f"{path}: no such checkpoint: there is nothing to resume",
+            hint="leave out --resume to start a new run",
+        )
+    check_output(path, "-o", "checkpoint", overwrite=overwrite or resume, others=inputs)
+    check_output(log, "--log", "log", overwrite=overwrite or resume, others=[*inputs, path])
+
+
+def _prepare(
+    corpus: list[str], encoding: str, given: "Given", source: str | None, resumed: Path | None
+) -> "Run":
+    """Read the text and make a run ready: a new one, or that of a checkpoint.
+
+    given     settings by part of the config
+    source    where a new run starts; see ``choose_start``
+    resumed   the checkpoint whose run goes on
+    """
+    from charrnn.config import Config
+    from charrnn.models.model import Model
+    from charrnn.models.run import Run
+    from charrnn.models.start import choose_start
+    from charrnn.settings import new_config, resumed_config
+    from charrnn.text.corpus import read_corpus
+
+    model = None if resumed is None else Model.load(resumed)
+    config = new_config(given, Config()) if model is None else resumed_config(given, model.config)
+    data = config.data
+    text = read_corpus(corpus, encoding=encoding, normalize=data.normalize, lines=data.lines)
+    if model is not None:
+        return Run.resume(model, config, text)
+    fixed = {name for settings in given.values() for name in settings}
+    return Run.new(choose_start(source, config, fixed, text), text, fixed)
+
+
+def _train(
+    run: "Run", path: Path, display: "TrainingDisplay", signals: "StopSignals", *, replaces: bool
+) -> tuple[int | None, bool]:
+    """Train, save and show. Returns the last step, None without one, and whether it was saved.
+
+    replaces   there is a model of before, which stays until this one is validated
+    """
+    from charrnn.errors import TrainingError
+
+    last_step, saved_at = None, clock.monotonic()
+
+    def save() -> bool:
+        if replaces and not run.state.history:
+            return False
+        run.model().save(path)
+        return True
+
+    with closing(run.events(lambda: signals.received is not None)) as events:
+        try:
+            for event in events:
+                last_step = event.step
+                if event.is_best or clock.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                    save()
+                    saved_at = clock.monotonic()
+                display.show(event)
+                if signals.received is not None:
+                    display.note("stopping; once more to quit without saving")
+            run.finish()
+        except Exception as error:
+            # Between two steps the state is good; in a step, ``train_events`` has restored it.
+            trained = last_step is not None or isinstance(error, TrainingError)
+            if trained and run.state.progress.step:
+                save()
+            raise
+    return last_step, save()

@@ -1,82 +1,103 @@
-"""What ``charrnn train`` tells of a run: before it, in the end, and a sample now and then."""
+"""What ``charrnn train`` says of a run: before it, after it, and as an object."""
 
-from dataclasses import replace
-from itertools import islice
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from charrnn.models import Model
-from charrnn.models.runs import NOTHING
-from charrnn.models.text_run import TextRun
-from charrnn.ngrams.kneser_ney import NGrams
+from charrnn.cli.console import duration, program
+from charrnn.models.run import Run
+from charrnn.models.start import RANDOM
 from charrnn.text.form import OF_LINES, form_of, has_mostly_copies
 from charrnn.training.recipe import Recommendation
 from charrnn.training.state import TrainingState
 
-# Characters below which a text is hardly a text.
-LITTLE_TEXT = 1000
-SAMPLE_LENGTH = 200
-# Characters that tell whether a text is a list.
-LOOKED_AT = 100_000
+# Characters below which a text is hardly a text, and those that tell whether it is a list.
+MIN_CHARS, PROBE_CHARS = 1000, 100_000
 
 
-def introduce(run: TextRun) -> list[str]:
-    """Return what to tell before training."""
-    model, size = run.config.model, len(run.corpus.ids)
+def describe_run(run: Run) -> list[str]:
+    """Return what to say before training."""
+    config, size, warnings = run.config, len(run.corpus.ids), list(run.notes)
+    if config.run.patience is not None and not len(run.val_ids):
+        warnings.append("warning: --patience does nothing: no text is held out to validate on")
     held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
     lines = [f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}"]
-    beginning = run.vocabulary.decode(run.corpus.ids[:LOOKED_AT])
+    beginning = run.vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
     form = form_of(beginning)
-    if not run.config.data.lines and form in OF_LINES:
-        lines.append(
-            f"       it looks like a {form}: with --lines each line is learned on its own, and "
-            "sample writes whole lines"
-        )
+    if not config.data.lines and form in OF_LINES:
+        hint = "with --lines each line is learned on its own, and sample writes whole lines"
+        lines.append(f"       it looks like a {form}: {hint}")
     if has_mostly_copies(beginning):
-        lines.append(
-            "       most lines are copies: those held out are known, so val_loss means little; "
-            "charrnn doctor says more"
-        )
-    if size < LITTLE_TEXT:
+        known = "most lines are copies: those held out are known, so val_loss means little"
+        lines.append(f"       {known}; charrnn doctor says more")
+    if size < MIN_CHARS:
         lines.append(f"       {size} characters are very little to learn from")
     lines.append(
-        f"model: {model.shape}, "
-        f"{run.state.network.flat.size:,} parameters, "
-        f"random seed {run.config.run.random_seed}, {run.config.run.workers} worker(s)"
+        f"model: {config.model.shape}, {_count_parameters(run):,} parameters, "
+        f"random seed {config.run.random_seed}, {config.run.workers} worker(s)"
     )
     if run.recommendation is not None:
-        lines.append(f"       {_reason(run.recommendation)}")
-    return lines
+        lines.append(f"       {_explain(run.recommendation)}")
+    return [*warnings, *lines]
 
 
-def summarize(run: TextRun) -> dict[str, Any]:
-    """Return the figures of text and model."""
-    model = run.config.model
+def report_run(
+    run: Run, path: Path, last_step: int | None, signal: int | None, resumable: Sequence[str]
+) -> list[str]:
+    """Return what to say in the end: what was reached, where it is, what to type next.
+
+    last_step   the last step that was done; None if there was none left to do
+    signal      that stopped the run
+    resumable   arguments with which the run goes on
+    """
+    name, progress = shlex.quote(str(path)), run.state.progress
+    if last_step is None:
+        done = f"nothing left to do: {name} has done its {progress.step} steps"
+        return [f"{done}; give a longer --time or more --steps to continue"]
+    stopped, took = "" if signal is None else "stopped after ", duration(progress.seconds)
+    lines = [f"{stopped}{progress.step} steps in {took}: {_describe_losses(run.state)}"]
+    if run.ngram is not None and run.ngram.val_loss is not None:
+        order = run.ngram.order
+        lines.append(
+            f"with {run.ngram.entries:,} n-grams of up to {order} character{'s' * (order > 1)}: "
+            f"validation loss {run.ngram.val_loss:.3f}"
+        )
+    lines.append(f"saved:  {name}")
+    if signal is not None:
+        lines.append(f"resume: {program()} train {shlex.join(resumable)} --resume")
+    return [*lines, f"sample: {program()} sample -c {name}"]
+
+
+def summarize(run: Run, path: Path, *, interrupted: bool) -> dict[str, Any]:
+    """Return what was reached as an object for JSON."""
+    state, progress, model = run.state, run.state.progress, run.config.model
     return {
+        "checkpoint": str(path),
+        "steps": progress.step,
+        "seconds": round(progress.seconds, 3),
+        "train_loss": state.history[-1]["train_loss"] if state.history else None,
+        "val_loss": None if state.best_weights is None else progress.best_val_loss,
+        "parameters": _count_parameters(run),
+        "random_seed": run.config.run.random_seed,
         "chars": len(run.corpus.ids),
         "vocab_size": len(run.vocabulary),
-        "start": None if run.start == NOTHING else run.start,
+        "start": None if run.start == RANDOM else run.start,
         "model": model.cell,
         "hidden_size": model.hidden_size,
         "members": model.members,
         "ngrams": 0 if run.ngram is None else run.ngram.entries,
         "val_loss_with_ngrams": None if run.ngram is None else run.ngram.val_loss,
+        "interrupted": interrupted,
     }
 
 
-def describe_result(run: TextRun) -> str:
-    """Return what training reached."""
-    return _losses(run.state) + _with_ngrams(run.ngram)
+def _count_parameters(run: Run) -> int:
+    return sum(network.flat.size for network in run.state.networks)
 
 
-def sample(run: TextRun) -> str:
-    """Return what the latest weights write."""
-    state = replace(run.state, best_weights=None)
-    latest = Model.of(run.config, run.vocabulary, state, ngram=run.ngram)
-    return "".join(islice(latest.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH))
-
-
-def _reason(recommendation: Recommendation) -> str:
-    """Return why size and dropout are what they are."""
+def _explain(recommendation: Recommendation) -> str:
+    """Return why dropout is what it is."""
     passes, model = recommendation.passes, recommendation.config.model
     times = f"{passes:.1f}".removesuffix(".0")
     read = f"reads the text {times} times" if passes >= 1 else f"reads {passes:.0%} of the text"
@@ -84,19 +105,8 @@ def _reason(recommendation: Recommendation) -> str:
     return f"{read}{enough}: dropout {model.dropout:g}, weight drop {model.weight_drop:g}"
 
 
-def _with_ngrams(ngram: NGrams | None) -> str:
-    """Return what the n-grams of the text add to it."""
-    if ngram is None or ngram.val_loss is None:
-        return ""
-    characters = "1 character" if ngram.order == 1 else f"{ngram.order} characters"
-    return (
-        f"\nwith {ngram.entries:,} n-grams of up to {characters}: validation loss "
-        f"{ngram.val_loss:.3f}"
-    )
-
-
-def _losses(state: TrainingState) -> str:
-    """Return what was reached, and what to do if the second half of the run was in vain."""
+def _describe_losses(state: TrainingState) -> str:
+    """Return the losses, and what to do if the second half of the run gained nothing."""
     progress = state.progress
     if state.best_weights is None:
         if not state.history:

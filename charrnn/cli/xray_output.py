@@ -26,7 +26,7 @@ from charrnn.inference.xray import (
     trace_text,
 )
 from charrnn.models import Model
-from charrnn.nn.cells import make_cell
+from charrnn.nn.stack import make_cell
 from charrnn.text.lines import cut_lines
 from charrnn.text.reading import Reader, normalized, read_lines
 from charrnn.text.vocabulary import Ids
@@ -63,7 +63,7 @@ class Request:
         self.place = Place(self.layer or 0, require_part(self.cell, self.part))
         for what, given, count in (
             ("layer", self.layer or 0, shape.layers),
-            ("unit", self.unit or 0, shape.hidden_size),
+            ("unit", self.unit or 0, shape.members * shape.hidden_size),
         ):
             if given >= count:
                 has = f"one {what}, 0" if count == 1 else f"{what}s from 0 to {count - 1}"
@@ -177,7 +177,8 @@ def _records(request: Request, trace: Trace, position: int) -> Iterator[str]:
 def print_units(request: Request, *, as_json: bool) -> None:
     """Write which units keep track of what."""
     features = None if request.feature == "all" else [str(request.feature)]
-    width = len(request.places) * request.model.config.model.hidden_size
+    shape = request.model.config.model
+    width = len(request.places) * shape.members * shape.hidden_size
     xray = request.xray(0, request.places, MAX_VALUES // width)
     top = TOP if request.top is None else request.top
     found = find_units(xray.text, xray.trace.activations, features, top)

@@ -40,8 +40,8 @@ class ModelConfig(Settings):
                   next layer or to the output layer (Zaremba et al. 2014)
     weight_drop   chance that a recurrent weight is dropped for a training step (Wan et al. 2013,
                   Merity, Keskar & Socher 2018)
-    members       the units are divided among this many networks that know nothing of each other,
-                  and the mean of their logits is the output: an ensemble in one network
+    members       networks of this shape that are trained apart and whose logits are averaged: an
+                  ensemble (Hansen & Salamon 1990)
     nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
     dtype         floating-point type of weights and arithmetic
 
@@ -62,12 +62,6 @@ class ModelConfig(Settings):
         check_whole("hidden-size", self.hidden_size, 1, MAX_HIDDEN_SIZE)
         check_whole("layers", self.layers, 1, MAX_LAYERS)
         check_whole("members", self.members, 1, MAX_MEMBERS)
-        # Powers of two, for which the division by their number is exact.
-        check(self.members.bit_count() == 1, f"members must be 1, 2, 4 ..., not {self.members}")
-        check(
-            self.hidden_size % self.members == 0,
-            f"{self.hidden_size} units cannot be divided among {self.members} members",
-        )
         for name in ("dropout", "weight_drop"):
             chance, option = getattr(self, name), name.replace("_", "-")
             check(0 <= chance < 1, f"{option} must be at least 0 and below 1, not {chance}")
@@ -84,7 +78,7 @@ class ModelConfig(Settings):
     @property
     def shape(self) -> str:
         """The size in words: "lstm 2 x 256", of an ensemble "4 members, each lstm 1 x 64"."""
-        one = f"{self.cell} {self.layers} x {self.hidden_size // self.members}"
+        one = f"{self.cell} {self.layers} x {self.hidden_size}"
         return one if self.members == 1 else f"{self.members} members, each {one}"
 
 

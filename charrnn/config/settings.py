@@ -34,8 +34,9 @@ def check_number(name: str, value: float | None, *, above: float) -> None:
 def check_whole(name: str, value: int | None, low: int, high: int = 2**53) -> None:
     """Require a whole number from low to high, or None."""
     if value is not None:
-        whole = type(value) is int and low <= value <= high
+        whole = type(value) is int and value >= low
         check(whole, f"{name} must be {low} or more, not {value}")
+        check(value <= high, f"{name} must be {high:,} or less, not {value:,}")
 
 
 def check_normalization(form: str) -> None:

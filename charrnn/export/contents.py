@@ -1,6 +1,7 @@
 """What exported files have in common: named arrays, and everything else as strings."""
 
 import json
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,5 +40,5 @@ def metadata(model: Model) -> dict[str, str]:
         "charrnn": __version__,
         "characters": model.vocabulary.characters,
         "counts": json.dumps(model.vocabulary.counts.tolist()),
-        "config": json.dumps(model.config.stored()),
+        "config": json.dumps(asdict(model.config)),
     }

@@ -8,6 +8,7 @@ import base64
 import html
 import json
 import re
+from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
@@ -20,7 +21,6 @@ from charrnn.export.language import text_direction, text_language
 from charrnn.export.openings import choose_start, draw_texts, openings
 from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
-from charrnn.nn.ensemble import expanded, narrowed, separate_members
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
@@ -45,7 +45,7 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     start = choose_start(model, code=code)
     texts = draw_texts(model, start)
     described: dict[str, Any] = metadata(model) | {
-        "config": config.stored(),
+        "config": asdict(config),
         "lines": lines,
         "code": code,
         "start": start.tolist(),
@@ -62,7 +62,12 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
             "about": ABOUT,
             "facts": "\n".join(
                 f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(fact)}</dd></div>"
-                for term, fact in facts(model, half=arrays["output.bias"].dtype == "<f2").items()
+                for term, fact in facts(
+                    model,
+                    half=any(
+                        array.dtype == "<f2" for name, array in arrays.items() if "." not in name
+                    ),
+                ).items()
             ),
             "sheet": " ".join(["code"] * code + ["list"] * lines),
             "rows": "1" if lines else "2",
@@ -86,7 +91,6 @@ def read(data: bytes) -> Contents:
         name: np.frombuffer(base64.b64decode(it["data"]), it["dtype"]).reshape(it["shape"])
         for name, it in model["arrays"].items()
     }
-    arrays = expanded(arrays, model["config"]["model"].get("members", 1))
     described = {name: model[name] for name in ("characters", "counts")}
     return Contents(arrays, described | {"config": json.dumps(model["config"])})
 
@@ -108,10 +112,7 @@ def fill(template: str, parts: dict[str, str]) -> bytes:
 
 def _arrays(model: Model, *, half: bool) -> Arrays:
     """Return all arrays of a checkpoint, the weights in half precision if they lose nothing."""
-    members = model.config.model.members
-    if separate_members(model.weights, members) != members:
-        raise ConfigError(f"the model has weights between two of its {members} members")
-    weights = narrowed(model.weights, members)
+    weights = model.weights
     with np.errstate(over="ignore"):
         halves = {name: array.astype("<f2") for name, array in weights.items()}
     exact = all(np.array_equal(halves[name], array) for name, array in weights.items())

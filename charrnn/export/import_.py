@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.checkpoint.origin import Origin
+from charrnn.checkpoint.checkpoint import member_prefix, pop_extra
+from charrnn.checkpoint.header import Origin
 from charrnn.config import CellName, Config, ModelConfig, Nonlinearity
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.export import html, onnx, safetensors
 from charrnn.export.contents import Arrays, Contents
 from charrnn.models import Model
-from charrnn.nn.cells import CELLS
+from charrnn.nn.cell import Params
+from charrnn.nn.stack import CELLS
 from charrnn.text.corpus import read_corpus
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.next_character import initial_state
+from charrnn.training.state import initial_state
 
 # A file that unpacks to more than this many times its size is a decompression bomb.
 MAX_GROWTH = 100
@@ -125,20 +127,29 @@ def _model(
         config = Config.from_dict(json.loads(described["config"]))
     order = np.argsort([ord(character) for character in characters])
     vocabulary = Vocabulary("".join(characters[at] for at in order), counts[order])
-    extra = Model.extra_of({"characters": vocabulary.characters}, arrays)
-    weights = _rename(arrays, order)
-    config = replace(config, model=_shape(weights, config.model))
-    state = initial_state(config, len(vocabulary))
-    expected = Model.of(config, vocabulary, state).whole_shapes()
-    with np.errstate(over="ignore", invalid="ignore"):
-        weights = {name: weights[name].astype(config.model.dtype) for name in expected}
-    for name, array in weights.items():
-        if array.shape != expected[name]:
-            raise CheckpointError(f"{name} has the shape {array.shape}, not {expected[name]}")
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{name} holds numbers that are not finite")
-    state.network.set_merged(weights)
+    extra, members = pop_extra(arrays, len(vocabulary)), config.model.members
+    state = None
+    for member in range(members):
+        prefix = member_prefix(members, member)
+        own = {name: arrays[name] for name in arrays if name.startswith(prefix)}
+        weights = _rename({name.removeprefix(prefix): own[name] for name in own}, order)
+        if state is None:
+            config = replace(config, model=_shape(weights, config.model))
+            state = initial_state(config, len(vocabulary))
+        _set_weights(state.networks[member].params, weights)
+    assert state is not None  # noqa: S101  # there is a network
     return Model.of(config, vocabulary, state, **extra)
+
+
+def _set_weights(params: Params, weights: Arrays) -> None:
+    for name, param in params.items():
+        array = weights[name]
+        if array.shape != param.shape:
+            raise CheckpointError(f"{name} has the shape {array.shape}, not {param.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            param[...] = array
+        if not np.isfinite(param).all():
+            raise CheckpointError(f"{name} holds numbers that are not finite")
 
 
 def _rename(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:

@@ -10,7 +10,7 @@ from charrnn.config import ModelConfig
 from charrnn.export.contents import Arrays, Contents, metadata
 from charrnn.extras import require_extra
 from charrnn.models import Model
-from charrnn.nn.cells import make_cell
+from charrnn.nn.stack import make_cell
 
 SUFFIX = ".onnx"
 # The order of the gates in ONNX: i, o, f, g (LSTM) and z, r, n (GRU).
@@ -26,7 +26,7 @@ def export(model: Model) -> bytes:
     step. The metadata properties are those of ``metadata``. Raises ConfigError if onnx is not
     installed.
     """
-    onnx = require_extra("onnx", "onnx")
+    onnx, model = require_extra("onnx", "onnx"), model.merged()
     helper, shape = onnx.helper, model.config.model
     states = make_cell(shape.cell).state_names
     state, logits = [shape.layers, "B", shape.hidden_size], ["T", "B", len(model.vocabulary)]

@@ -17,6 +17,7 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 def export(model: Model) -> bytes:
     """Return the weights with PyTorch's names, vocabulary and config as metadata."""
+    model = model.merged()
     header: dict[str, Any] = {"__metadata__": metadata(model)}
     data, names = b"", {numpy: name for name, numpy in DTYPES.items()}
     for name, array in torch_names(model).items():

@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.errors import TrainingError
 from charrnn.inference.predictor import Prediction, Predictor
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 
 # Texts that are followed at once, by default.
@@ -28,7 +28,7 @@ class Continuation(NamedTuple):
     ended: Literal["stop", "length"]
 
 
-def find_likeliest(  # noqa: PLR0913
+def find_likeliest(
     predictor: Predictor,
     start: Prediction,
     characters: str,

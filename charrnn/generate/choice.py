@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 
 # The largest factor on logits: they stay finite, and exp maps all but the maximum to 0.
 MAX_SCALE = 1e290

@@ -15,7 +15,7 @@ import numpy as np
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.match import Automaton, select_characters
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 from charrnn.text.vocabulary import Vocabulary
 
 Ended = Literal["stop", "sentence", "match", "line", "length"]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from charrnn.inference.line_batches import LineBatches, Sums
-from charrnn.nn.language_model import LanguageModel
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.network import LanguageModel
 from charrnn.text.lines import line_bounds
 from charrnn.text.split import WINDOW, streams
 from charrnn.text.vocabulary import Ids
@@ -13,7 +14,9 @@ from charrnn.text.vocabulary import Ids
 MAX_VALIDATED = 200_000
 
 
-def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tuple[float, int]:
+def evaluate(
+    model: LanguageModel | Ensemble, ids: Ids, rank: int = 0, size: int = 1
+) -> tuple[float, int]:
     """Return -log p of a text in nats and the number of characters predicted.
 
     The text is cut into a few streams that form a batch. Each starts from a zero state, and its
@@ -29,7 +32,7 @@ def evaluate(model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1) -> tu
 
 
 def evaluate_lines(
-    model: LanguageModel, ids: Ids, rank: int = 0, size: int = 1
+    model: LanguageModel | Ensemble, ids: Ids, rank: int = 0, size: int = 1
 ) -> tuple[float, int]:
     """Return -log p of flat lines in nats, each read from a zero state, and their characters.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 
 TAB = 4
 _OPENING, _CLOSING, _SENTENCE_ENDS = "([{（【「", ")]}）】」", ".!?…。！？"

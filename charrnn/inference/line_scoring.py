@@ -8,8 +8,10 @@ vocabulary has no line break starts with ``sampling.start_ids`` instead and pred
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,10 +20,9 @@ from numpy.typing import NDArray
 from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
 from charrnn.inference.line_batches import LineBatches
-from charrnn.inference.line_workers import LineWorkers
 from charrnn.inference.scoring import Score
 from charrnn.ngrams.mixture import AnyLanguageModel
-from charrnn.parallel.launch import make_group
+from charrnn.parallel.launch import map_in_processes
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, Vocabulary, encode_known, start_ids
 
@@ -147,18 +148,6 @@ class LineScorer:
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
         self._batches = LineBatches(model)
-        self._workers: LineWorkers | None = None
-
-    def start_workers(self, count: int) -> None:
-        """Score in so many processes from now on, until ``close``."""
-        if self._workers is None and count > 1:
-            self._workers = LineWorkers(self._batches, make_group(count), 2 * BLOCK_CHARS)
-
-    def close(self) -> None:
-        """End the other processes."""
-        if self._workers is not None:
-            self._workers.close()
-            self._workers = None
 
     def first_refused(self, lines: Sequence[str]) -> int | None:
         """Return the index of the first line that has unknown characters, if that is an error."""
@@ -192,7 +181,7 @@ class LineScorer:
     def _figures(self, lines: list[str]) -> _Figures:
         encoded = self._encode(lines)
         steps = encoded.lengths + self.rules.end
-        sums = (self._workers or self._batches).sums(encoded.ids, encoded.starts, steps)
+        sums = self._batches.sums(encoded.ids, encoded.starts, steps)
         if not np.isfinite(sums.nats).all():
             raise TrainingError(
                 "the model's outputs are not finite numbers: its weights have exploded",
@@ -257,23 +246,28 @@ def score_blocks(
     it. Raises TrainingError if the logits are not finite, WorkerLostError if a process dies.
     """
     number, chars = 1, 0
-    try:
+
+    def score(lines: list[str]) -> list[tuple[LineScore, ...]]:
+        return list(zip(*(scorer.score(lines) for scorer in scorers), strict=True))
+
+    with ExitStack() as stack:
+        score_parts: Callable[[Iterable[list[str]]], Iterator[list[tuple[LineScore, ...]]]]
+        score_parts, count = partial(map, score), 1
         for lines in (part for block in blocks for part in in_blocks(block)):
             refusals = [(scorer.first_refused(lines), scorer) for scorer in scorers]
             bad = min((at for at, _ in refusals if at is not None), default=len(lines))
-            if sound := lines[:bad]:
-                yield list(zip(*(scorer.score(sound) for scorer in scorers), strict=True))
+            if known := lines[:bad]:
+                parts = [known[at::count] for at in range(count) if known[at::count]]
+                scored = list(score_parts(parts))
+                yield [scored[at % count][at // count] for at in range(len(known))]
             for at, scorer in refusals:
                 if at == bad:
                     _refuse(scorer, lines[bad], number + bad)
             number += len(lines)
             chars += sum(map(len, lines))
-            if chars >= WORKERS_AFTER:
-                for scorer in scorers:
-                    scorer.start_workers(workers)
-    finally:
-        for scorer in scorers:
-            scorer.close()
+            if chars >= WORKERS_AFTER and count < workers:
+                count = workers
+                score_parts = stack.enter_context(map_in_processes(score, count))
 
 
 def _refuse(scorer: LineScorer, line: str, number: int) -> None:

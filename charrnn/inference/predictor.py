@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from charrnn.errors import VocabularyError
 from charrnn.ngrams.mixture import AnyLanguageModel, Mixture, MixtureDecoder
-from charrnn.nn.cells import Array
 from charrnn.nn.decoder import Decoder
-from charrnn.nn.language_model import LanguageModel, ModelState
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.kernels import Array
+from charrnn.nn.network import LanguageModel
+from charrnn.nn.stack import LayerStates
 from charrnn.text.vocabulary import Ids
 
 _SEED_PIECE = 256
@@ -23,13 +25,13 @@ class Prediction(NamedTuple):
     """
 
     logits: Array
-    state: ModelState
+    state: LayerStates
 
 
 class StepDecoder(Protocol):
     """A batch of N samples that are fed one character at a time; see ``Decoder``."""
 
-    def start(self, state: ModelState) -> None:
+    def start(self, state: LayerStates) -> None:
         """Start from a state, arrays (N, H), or from that of one sample, (1, H)."""
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
@@ -41,7 +43,7 @@ class StepDecoder(Protocol):
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
         """Give sample i the state of sample ``rows[i]``, rows (N,)."""
 
-    def state(self) -> ModelState:
+    def state(self) -> LayerStates:
         """Return a copy of the state, arrays (N, H)."""
 
 
@@ -52,7 +54,7 @@ class Predictor(Protocol):
     def vocab_size(self) -> int:
         """The number of characters V."""
 
-    def read(self, ids: Ids, state: ModelState | None = None) -> Prediction:
+    def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
         """Return the prediction after a text (N,), which continues from ``state`` if given."""
 
     def decoder(self, count: int) -> StepDecoder:
@@ -62,13 +64,13 @@ class Predictor(Protocol):
 class NetworkPredictor:
     """One language model as a predictor.
 
-    model   a language model; of a ``Model``, its ``distribution()`` or ``network()``
+    model   a language model; of a ``Model``, its ``network()``
     """
 
     def __init__(self, model: AnyLanguageModel) -> None:
         self.model, self.vocab_size = model, model.vocab_size
 
-    def read(self, ids: Ids, state: ModelState | None = None) -> Prediction:
+    def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
         """See ``Predictor.read``.
 
         Raises ValueError if the text is empty, VocabularyError for ids out of range.
@@ -102,7 +104,7 @@ class RememberingPredictor:
         self._decoders: dict[int, StepDecoder] = {}
         self._last: tuple[list[int], Prediction] | None = None
 
-    def read(self, ids: Ids, state: ModelState | None = None) -> Prediction:
+    def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
         """See ``Predictor.read``."""
         if state is not None:
             return self._predictor.read(ids, state)
@@ -122,7 +124,7 @@ class RememberingPredictor:
         return self._decoders[count]
 
 
-def prediction_of(predictor: Predictor, state: ModelState) -> Prediction:
+def prediction_of(predictor: Predictor, state: LayerStates) -> Prediction:
     """Return the prediction that belongs to the state of one sample, arrays (1, H)."""
     decoder = predictor.decoder(1)
     decoder.start(state)
@@ -131,4 +133,6 @@ def prediction_of(predictor: Predictor, state: ModelState) -> Prediction:
 
 def as_predictor(model: AnyLanguageModel | Predictor) -> Predictor:
     """Return a language model as a predictor; a predictor is returned as it is."""
-    return NetworkPredictor(model) if isinstance(model, LanguageModel | Mixture) else model
+    if isinstance(model, LanguageModel | Ensemble | Mixture):
+        return NetworkPredictor(model)
+    return model

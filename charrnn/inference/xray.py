@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.inference.features import FEATURES
 from charrnn.ngrams.mixture import AnyLanguageModel
-from charrnn.nn.cells import Array, Cell
-from charrnn.nn.cells.cell import Cache
+from charrnn.nn.cell import Cell
+from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
+from charrnn.nn.recurrent import Cache
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 HIDDEN, CELL_STATE = "hidden", "cell"
@@ -70,7 +71,7 @@ def require_part(cell: Cell, name: str | None) -> str:
 def bounds(cell: Cell, part: str) -> tuple[float, float]:
     """Return the least and the greatest activation of a part; inf where there is no limit."""
     if part in cell.gate_names:
-        return (0.0, 1.0) if cell.gate_names.index(part) in cell.sigmoid_gates else (-1.0, 1.0)
+        return (0.0, 1.0) if cell.gate_names.index(part) in cell.sigmoids else (-1.0, 1.0)
     relu = part == HIDDEN and getattr(cell, "nonlinearity", "tanh") == "relu"
     return (0.0, float("inf")) if relu else (-1.0, 1.0)
 
@@ -126,14 +127,14 @@ def trace_text(
     Raises TrainingError if the logits are not finite.
     """
     state, workspaces = model.zero_state(1), model.workspaces()
-    expected: Array = np.full(model.vocab_size, np.nan, model.flat.dtype)
+    expected: Array = np.full(model.vocab_size, np.nan, model.dtype)
     if line_break is not None:
         logits, state, _ = model.forward(np.array([[line_break]]), state)
         expected = logits[0, 0]
     for ids in _windows(pieces, line_break):
         if ids[0] == line_break:
             state = model.zero_state(1)
-        logits, state, cache = model.forward(ids[:, None], state, workspaces=workspaces)
+        logits, state, caches = model.forward(ids[:, None], state, workspaces=workspaces)
         if not np.isfinite(logits).all():
             raise TrainingError(
                 "the model's outputs are not finite numbers: its weights have exploded",
@@ -148,7 +149,13 @@ def trace_text(
             top_ids=top_ids,
             top_p=np.exp(np.take_along_axis(log_p, top_ids, 1)),
             activations={
-                place: _activations(model.cell, cache.stack.cells[place.layer], place.part)
+                place: np.concatenate(
+                    [
+                        _activations(model.cell, cache.stack.passes[place.layer], place.part)
+                        for cache in (caches if isinstance(caches, list) else [caches])
+                    ],
+                    axis=1,
+                )
                 for place in places
             },
         )
@@ -232,7 +239,7 @@ def find_units(
         if name not in FEATURES:
             raise ConfigError(f"unknown feature {name!r}", hint=f"known: {', '.join(FEATURES)}")
         numbers = FEATURES[name](text).astype(scaled.dtype)
-        if len(set(numbers.tolist())) < 2:  # noqa: PLR2004
+        if len(set(numbers.tolist())) < 2:
             continue
         numbers = _standardize(numbers[:, None])[:, 0] / len(text)
         # Both change slowly: what goes together by chance is seen where the text is shifted.

@@ -5,11 +5,10 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from charrnn.checkpoint.bases import located
-from charrnn.checkpoint.origin import Origin
+from charrnn.checkpoint.bases import resolve_path
+from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.models.model import Model
-from charrnn.nn.parameters import count
 from charrnn.text.split import held_out_size
 from charrnn.training.state import History
 
@@ -114,9 +113,9 @@ def describe(path: str | os.PathLike[str]) -> Description:
     train_losses = [loss for entry in history if (loss := entry["train_loss"]) is not None]
     return Description(
         checkpoint=os.fspath(path),
-        bytes=located(path).stat().st_size,
+        bytes=resolve_path(path).stat().st_size,
         resumable=bool(loaded.resume),
-        parameters=count(loaded.shapes()),
+        parameters=sum(array.size for array in loaded.weights.values()),
         vocab_size=len(loaded.vocabulary),
         chars=int(loaded.vocabulary.counts.sum()) or None,
         sha256=loaded.sha256 or None,

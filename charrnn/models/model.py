@@ -7,14 +7,11 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.checkpoint.format import Arrays, Header
-from charrnn.config import Config, ControlConfig, SamplingConfig
+from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.generate.beam import WIDTH, find_likeliest
 from charrnn.generate.controls import Controls, default_length
 from charrnn.generate.sample import Sampler
@@ -28,11 +25,7 @@ from charrnn.inference.line_scoring import (
 from charrnn.inference.predictor import Predictor, as_predictor
 from charrnn.inference.scoring import Score, score, total
 from charrnn.inference.xray import Place, Xray, join, require_part, trace_text
-from charrnn.models.stored import stored, taken
-from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
-from charrnn.nn.ensemble import separate_members
-from charrnn.nn.language_model import LanguageModel, param_shapes
 from charrnn.text.lines import cut_lines
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, start_ids
@@ -49,7 +42,8 @@ class Model(Checkpoint):
 
     config       all settings of the run that made it; ``ngram`` is 0 without n-grams
     vocabulary   the characters it knows, V of them, with their counts
-    weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H)
+    weights      named arrays, after torch.nn: weight_ih_l0 (G*H, V) ..., output.weight (V, H); of
+                 an ensemble, m0.weight_ih_l0 ...
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
     seen_lines   of a model of lines: which lines the text has; see ``generate.novelty``
@@ -57,59 +51,19 @@ class Model(Checkpoint):
     resume, progress   what ``training_state`` is made of
     """
 
-    seen_lines: NDArray[np.uint8] | None = None
-    ngram: NGrams | None = None
-
-    def __post_init__(self) -> None:
-        if self.ngram is None and self.config.data.ngram:
-            self.config = replace(self.config, data=replace(self.config.data, ngram=0))
-
-    @classmethod
-    def config_of(cls, values: object) -> Config:
-        """See ``Checkpoint.config_of``."""
-        return Config.from_dict(values)
-
-    @classmethod
-    def extra_of(cls, header: Header, arrays: Arrays) -> dict[str, Any]:
-        """See ``Checkpoint.extra_of``."""
-        return taken(header, arrays)
-
-    def extra_arrays(self) -> Arrays:
-        """See ``Checkpoint.extra_arrays``."""
-        return stored(self.seen_lines, self.ngram)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """See ``Checkpoint.shapes``."""
-        return param_shapes(self.config.model, len(self.vocabulary))
-
-    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
-        """See ``Checkpoint.whole_shapes``."""
-        return param_shapes(replace(self.config.model, members=1), len(self.vocabulary))
-
-    def empty_network(self) -> LanguageModel:
-        """See ``Checkpoint.empty_network``."""
-        return LanguageModel(replace(self.config.model, members=1), len(self.vocabulary))
-
-    def training_network(self) -> LanguageModel:
-        """See ``Checkpoint.training_network``."""
-        return LanguageModel(self.config.model, len(self.vocabulary))
-
-    def network(self) -> LanguageModel:
-        """Return the network alone, with a copy of these weights.
-
-        Of an ensemble, it is the form that is trained, whose output weights are K times as large.
-        """
-        members = separate_members(self.weights, self.config.model.members)
-        shape = replace(self.config.model, members=members)
-        return LanguageModel(shape, len(self.vocabulary)).set_merged(self.weights)
-
     def distribution(self) -> AnyLanguageModel:
-        """Return what predicts the next character: the network, mixed with n-grams if it has any.
+        """Return what predicts the next character: the networks, mixed with n-grams if any.
 
         Everything that samples or scores uses this; see ``ngrams.mixture``.
         """
+        networks = self.ensemble()
+        return networks if self.ngram is None else Mixture(networks, self.ngram)
+
+    def merged(self) -> "Model":
+        """Return the model with its networks merged into one, for formats that know only one."""
         network = self.network()
-        return network if self.ngram is None else Mixture(network, self.ngram)
+        config = replace(self.config, model=replace(network.config, members=1))
+        return replace(self, config=config, weights=network.params, resume={})
 
     @cached_property
     def _distribution(self) -> AnyLanguageModel:

@@ -13,9 +13,13 @@ from charrnn.checkpoint.bases import BASES
 from charrnn.config import Config, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
-from charrnn.models.runs import NOTHING
+from charrnn.nn.network import LanguageModel
 from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
+
+# Where a run starts that takes no weights over.
+RANDOM = "none"
 
 # A model helps if it saves this share of the nats that the character frequencies alone leave.
 # Texts in its language save 0.4 or more, others 0.12 or less; see benchmarks/QUALITY.md.
@@ -63,6 +67,11 @@ class Start:
     notes: tuple[str, ...] = ()
     fit: Fit | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """True if the source predicts the text already."""
+        return self.fit is not None and self.fit.saved >= HELPS
+
 
 def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corpus) -> Start:
     """Return where to start.
@@ -74,7 +83,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    if name == NOTHING or len(corpus.ids) < 2:  # noqa: PLR2004  # one character predicts nothing
+    if name == RANDOM or len(corpus.ids) < 2:  # one character predicts nothing
         return Start(config)
     if name is None:
         return _likeliest_base(config, fixed, corpus)
@@ -110,7 +119,7 @@ def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
         return Start(config)
     note = (
         f"start: base model {name!r}, which predicts this text at {fit.nats:.3f} nats per "
-        f"character already; --from {NOTHING} starts from random weights"
+        f"character already; --from {RANDOM} starts from random weights"
     )
     return Start(_shaped(config, source), source, name, (note,), fit)
 
@@ -126,7 +135,7 @@ def measure(model: Model, corpus: Corpus) -> Fit:
     rows = np.stack([ids[at : at + length + 1] for at in starts], axis=1)  # (T + 1, B)
     stand_in = int(known.counts.argmax())
     table = np.array([known.index.get(char, stand_in) for char in vocabulary.characters])
-    log_p, _ = model.network().log_probabilities(table[rows[:-1]], table[rows[1:]])
+    log_p, _ = model.ensemble().log_probabilities(table[rows[:-1]], table[rows[1:]])
     is_known = np.array([char in known for char in vocabulary.characters])
     shares = vocabulary.counts / vocabulary.counts.sum()
     log_shares = np.log(np.maximum(shares, 1 / len(ids)))
@@ -140,7 +149,7 @@ def measure(model: Model, corpus: Corpus) -> Fit:
 def _shaped(config: Config, source: Model) -> Config:
     """Return the config with the network of a model."""
     free = {name: getattr(config.model, name) for name in FREE}
-    return replace(config, model=replace(source.network().config, **free))
+    return replace(config, model=replace(source.config.model, **free))
 
 
 def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -> None:
@@ -155,3 +164,24 @@ def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -
             f"{name}: its weights do not fit another {', '.join(changed)}",
             hint="leave that out: the model is that of the checkpoint",
         )
+
+
+def transfer_weights(
+    source: LanguageModel, known: Vocabulary, target: LanguageModel, wanted: Vocabulary
+) -> None:
+    """Copy a network's weights into another of the same shape but for its vocabulary.
+
+    Characters are matched by character, never by index: vocabularies are sorted, so a new one
+    shifts the index of all that follow. What belongs to a new character keeps the values that
+    ``target`` was initialized with.
+    """
+    shared = "".join(char for char in wanted.characters if char in known)
+    from_ids, to_ids = known.encode(shared), wanted.encode(shared)
+    for name, values in source.params.items():
+        param = target.params[name]
+        if name.startswith("output."):  # a row for each character
+            param[to_ids] = values[from_ids]
+        elif name == "weight_ih_l0":  # a column for each character
+            param[:, to_ids] = values[:, from_ids]
+        else:
+            param[...] = values

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
+from charrnn.models.run import Run
 from charrnn.models.start import choose_start
-from charrnn.models.text_run import TextRun
 from charrnn.settings import new_config, sort_settings
 from charrnn.text.corpus import read_corpus
 from charrnn.training.loop import Event
@@ -51,9 +51,9 @@ def train(
     config = new_config(given, Config())
     data = config.data
     text = read_corpus(sources, encoding=encoding, normalize=data.normalize, lines=data.lines)
-    run = TextRun.new(choose_start(base, config, fixed, text), text, fixed)
+    run = Run.new(choose_start(base, config, fixed, text), text, fixed)
     for event in run.events():
         if on_event is not None:
             on_event(event)
     run.finish()
-    return run.checkpoint()
+    return run.model()

@@ -35,10 +35,11 @@ from charrnn.ngrams.kneser_ney import (
     NGrams,
     build_ngrams,
 )
-from charrnn.nn.cells import Array, Workspace
 from charrnn.nn.decoder import Decoder
-from charrnn.nn.language_model import LanguageModel, ModelState
-from charrnn.nn.network import NetworkCache
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.kernels import Array, Workspace
+from charrnn.nn.network import LanguageModel, NetworkCache
+from charrnn.nn.stack import LayerStates
 from charrnn.text.split import STREAMS, WINDOW, streams
 from charrnn.text.vocabulary import Ids
 
@@ -65,16 +66,17 @@ class Mixture:
     network   of V characters
     ngrams    of the same V characters, with the weights of the network
 
-    It has what sampling and scoring need of a ``LanguageModel``, and its logits are log p. Its
+    It has what sampling and scoring need of an ``Ensemble``, and its logits are log p. Its
     state is that of the network and, like a further layer, the contexts of the n-grams, (B, 1).
     """
 
-    def __init__(self, network: LanguageModel, ngrams: NGrams) -> None:
+    def __init__(self, network: LanguageModel | Ensemble, ngrams: NGrams) -> None:
         self.network, self.ngrams = network, ngrams
         self.vocab_size, self.config, self.cell = network.vocab_size, network.config, network.cell
-        self.flat, self._weights = network.flat, ngrams.weights.astype(np.float32)
+        self.dtype, self.networks = network.dtype, network.networks
+        self._weights = ngrams.weights.astype(np.float32)
 
-    def zero_state(self, batch_size: int) -> ModelState:
+    def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
         return [*self.network.zero_state(batch_size), _layer(self.ngrams.start(batch_size))]
 
@@ -95,9 +97,9 @@ class Mixture:
         return np.log(p, out=p)
 
     def forward(
-        self, ids: AnyIds, state: ModelState, *, workspaces: Sequence[Workspace] | None = None
-    ) -> tuple[Array, ModelState, NetworkCache]:
-        """Return log p (T, B, V) and what else ``LanguageModel.forward`` returns."""
+        self, ids: AnyIds, state: LayerStates, *, workspaces: Sequence[Workspace] | None = None
+    ) -> tuple[Array, LayerStates, NetworkCache | list[NetworkCache]]:
+        """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
         logits, after, cache = self.network.forward(ids, state[:-1], workspaces=workspaces)
         contexts = [_contexts(state)]
         for row in ids:
@@ -109,10 +111,10 @@ class Mixture:
         self,
         inputs: AnyIds,
         targets: AnyIds,
-        state: ModelState | None = None,
+        state: LayerStates | None = None,
         workspaces: Sequence[Workspace] | None = None,
-    ) -> tuple[Array, ModelState]:
-        """Return log p of targets (T, B), and the state; as ``LanguageModel.log_probabilities``."""
+    ) -> tuple[Array, LayerStates]:
+        """Return log p of targets (T, B), and the state; as ``Ensemble.log_probabilities``."""
         state = state or self.zero_state(inputs.shape[1])
         log_p, after = self.network.log_probabilities(inputs, targets, state[:-1], workspaces)
         others, gammas, contexts = self.ngrams.score(_contexts(state), inputs, targets)
@@ -122,7 +124,7 @@ class Mixture:
 
     @staticmethod
     def fit(
-        network: LanguageModel,
+        network: LanguageModel | Ensemble,
         parts: Iterable[tuple[NGrams, Ids]],
         line_break: int | None = None,
         *,
@@ -156,7 +158,7 @@ class MixtureDecoder:
         self._mixture, self._decoder = mixture, Decoder(mixture.network, count)
         self._contexts = mixture.ngrams.start(count)
 
-    def start(self, state: ModelState) -> None:
+    def start(self, state: LayerStates) -> None:
         """Start from a state of all samples, or from that of one."""
         self._decoder.start(state[:-1])
         self._contexts = np.resize(_contexts(state), len(self._contexts))
@@ -175,13 +177,13 @@ class MixtureDecoder:
         self._decoder.select(rows)
         self._contexts = self._contexts[rows]
 
-    def state(self) -> ModelState:
+    def state(self) -> LayerStates:
         """Return a copy of the state of all samples."""
         return [*self._decoder.state(), _layer(self._contexts)]
 
 
 # What predicts the next character of a text.
-AnyLanguageModel = LanguageModel | Mixture
+AnyLanguageModel = LanguageModel | Ensemble | Mixture
 
 
 def leave_out(
@@ -205,7 +207,7 @@ def leave_out(
 
 
 def _predict_both(
-    network: LanguageModel, ngrams: NGrams, ids: Ids, line_break: int | None
+    network: LanguageModel | Ensemble, ngrams: NGrams, ids: Ids, line_break: int | None
 ) -> tuple[Weights, Weights, Indices]:
     """Return p of each character under both, and the group of its context, (N,) each."""
     found, workspaces = [], network.workspaces()
@@ -260,6 +262,6 @@ def _layer(contexts: Keys) -> tuple[NDArray[Any]]:
     return (contexts[:, None].copy(),)
 
 
-def _contexts(state: ModelState) -> Keys:
+def _contexts(state: LayerStates) -> Keys:
     contexts: NDArray[Any] = state[-1][0]
     return contexts[:, 0]

@@ -1,7 +1,8 @@
-"""Step-by-step decoding: the language model one character at a time, for sampling.
+"""Decoding: an ensemble one character at a time, for sampling.
 
 ``LanguageModel.forward`` prepares its weights once per sequence. Here everything that does not
-change between characters is prepared once, and no array is allocated per step.
+change between characters is prepared once, and no array is allocated per character. The weights of
+the M networks are stacked, so that one call serves all of them.
 """
 
 from typing import Any
@@ -9,57 +10,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.cells import Array, Blocks, Cell, Params, Workspace
-from charrnn.nn.language_model import LanguageModel, ModelState
+from charrnn.nn.cell import Cell, Params, TimeStep
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.kernels import Array, Blocks, split_gates
+from charrnn.nn.network import LanguageModel
+from charrnn.nn.recurrent import project_ids
+from charrnn.nn.stack import LayerStates
 
 # Samples are multiplied in groups of exactly this many rows; the last group is padded. BLAS rounds
 # differently for different matrix sizes, and a recurrent network can amplify a difference in the
 # last bit into a different text. With a fixed size, a sample does not depend on its batch.
 ROWS = 4
-_LOGITS_AT_ONCE = 64
+VOCAB_MULTIPLE = 64
 
 
 class Decoder:
     """A batch of samples, all fed one character at a time.
 
-    model   the language model
-    count   number of samples in the batch
+    model   one network, or several
+    count   number of samples in the batch (B)
     """
 
-    def __init__(self, model: LanguageModel, count: int) -> None:
+    def __init__(self, model: LanguageModel | Ensemble, count: int) -> None:
+        networks, self._depth = model.networks, model.config.layers
         self._layers: list[_Layer] = []
         inputs = None
-        for params in model.layers:
-            layer = _Layer(model.cell, params, inputs, count, model.config.members)
+        for depth in range(self._depth):
+            layer = _Layer(model.cell, [net.layers[depth] for net in networks], inputs, count)
             self._layers.append(layer)
             inputs = layer.outputs
         assert inputs is not None  # noqa: S101  # there is no model without layers
-        weight, self._bias = model.merged_output(), model.params["output.bias"]
-        V, H = weight.shape
+        M, H, V = len(networks), model.config.hidden_size, model.vocab_size
         # Padding the vocabulary makes it divisible into blocks.
-        widened = np.zeros((1, H, _padded(V, _LOGITS_AT_ONCE)), weight.dtype)
-        widened[0, :, :V] = weight.T
-        self._output = _Product(widened, inputs)
-        self._logits = self._output.out[0, :count, :V]
+        weight = np.zeros((1, M, H, _pad(V, VOCAB_MULTIPLE)), inputs.dtype)
+        for number, network in enumerate(networks):
+            weight[0, number, :, :V] = network.params["output.weight"].T / M
+        self._bias = np.mean([net.params["output.bias"] for net in networks], axis=0)
+        self._output = _Product(weight, inputs)
+        self._parts = self._output.out[0, :, :count, :V]
+        self._logits = np.empty((count, V), inputs.dtype)
 
-    def start(self, state: ModelState) -> None:
-        """Start from a state, arrays (count, H), or from that of one sample, (1, H)."""
-        for layer, parts in zip(self._layers, state, strict=True):
-            for mine, part in zip(layer.state, parts, strict=True):
-                mine[...] = part
+    def start(self, state: LayerStates) -> None:
+        """Start from a state, arrays (B, H), or from that of one sample, (1, H)."""
+        for number, layer in enumerate(state):
+            member, depth = divmod(number, self._depth)
+            for mine, part in zip(self._layers[depth].state, layer, strict=True):
+                mine[member] = part
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
-        """Give sample i the state of sample ``rows[i]``, rows (count,)."""
+        """Give sample i the state of sample ``rows[i]``, rows (B,)."""
         for layer in self._layers:
             for part in layer.state:
-                part[...] = part[rows]
+                part[...] = part[:, rows]
 
-    def state(self) -> ModelState:
-        """Return a copy of the state of all samples, arrays (count, H)."""
-        return [tuple(part.copy() for part in layer.state) for layer in self._layers]
+    def state(self) -> LayerStates:
+        """Return a copy of the state of all samples, arrays (B, H)."""
+        members = range(len(self._layers[0].outputs))
+        return [
+            tuple(part[member].copy() for part in layer.state)
+            for member in members
+            for layer in self._layers
+        ]
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> Array:
-        """Feed the next character of each sample, ids (count,), and return logits (count, V).
+        """Feed the next character of each sample, ids (B,), and return logits (B, V).
 
         The next call overwrites the logits.
         """
@@ -68,76 +82,89 @@ class Decoder:
         return self.logits()
 
     def logits(self) -> Array:
-        """Return the logits (count, V) that belong to the state, as ``feed`` does."""
+        """Return the logits (B, V) that belong to the state, as ``feed`` does."""
         self._output()
-        self._logits += self._bias
+        first, *others = self._parts
+        np.add(first, self._bias, out=self._logits)
+        for part in others:
+            self._logits += part
         return self._logits
 
 
 class _Product:
     """The product of fixed weights and a fixed input buffer, ROWS rows at a time.
 
-    weights   (G, K, M); of an ensemble (G, members, K/members, M/members)
-    x         (N, K), the buffer; N is a multiple of ROWS
-    out       (G, N, M), receives the result
+    weights   (G, M, K, N)
+    x         (M, R, K), the buffer; R is a multiple of ROWS
+    scale     factor on the weights of each gate, (G, 1, 1)
+    out       (G, M, R, N), receives the result
     """
 
     def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
-        cut = Blocks(weights, Workspace(), "blocks", scale)
-        G, K, M = len(weights), x.shape[1], cut.members * weights.shape[-1]
-        if len(x) == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
-            self.out = np.empty((ROWS, G, M), weights.dtype).transpose(1, 0, 2)
+        (G, M, K, N), R = weights.shape, x.shape[1]
+        blocks = Blocks(weights, scale=None if scale is None else scale[:, None])
+        # All gates of a sample next to each other: contiguous if it is alone.
+        memory = np.empty((R // ROWS, ROWS, G, M, N), weights.dtype)
+        groups = memory.transpose(0, 2, 3, 1, 4)  # (R/ROWS, G, M, ROWS, N)
+        if R > ROWS:
+            memory = np.empty((G, M, R, N), weights.dtype)
+            groups = memory.reshape(G, M, R // ROWS, ROWS, N).transpose(2, 0, 1, 3, 4)
+            self.out = memory
         else:
-            self.out = np.empty((G, len(x), M), weights.dtype)
-        rows = cut.rows(x.reshape(-1, 1, ROWS, K))
-        self._operands = rows, cut.blocks, cut.target(self.out, ROWS)
+            self.out = groups[0]
+        rows = x.reshape(M, R // ROWS, ROWS, K).swapaxes(0, 1)[:, None]
+        self._operands = blocks.rows(rows), blocks.blocks, blocks.columns(groups)
 
     def __call__(self) -> None:
         np.matmul(*self._operands)
 
 
 class _Layer:
-    """A layer's weights, prepared for single steps, and its state.
+    """A layer's weights, prepared for single time steps, and its state.
 
-    inputs    (N, I), with N = count rounded up to a multiple of ROWS; None if the inputs are ids
-    members   of an ensemble
-    outputs   (N, H)
-    state     state of the samples without padding, (count, H) each
+    members   parameters of this layer in each network
+    inputs    (M, R, I), with R = B rounded up to a multiple of ROWS; None if the inputs are ids
+    outputs   (M, R, H)
+    state     state of the samples without padding, (M, B, H) each
     """
 
-    def __init__(
-        self, cell: Cell, params: Params, inputs: Array | None, count: int, members: int
-    ) -> None:
-        self.cell, self.params = cell, params
-        weight = params["weight_hh"]
-        G, H, dtype = cell.gates, len(weight) // cell.gates, weight.dtype
-        scale = cell.scale(dtype)
-        self.outputs = np.zeros((_padded(count, ROWS), H), dtype)
-        others = [np.zeros((count, H), dtype) for _ in cell.state_names[1:]]
-        self.state = [self.outputs[:count], *others]
-        self._saved = np.empty((count, H), dtype)
-        self._product = _Product(cell.by_gate(weight, members), self.outputs, scale)
-        self._recurrent = self._product.out[:, :count]
+    def __init__(self, cell: Cell, members: list[Params], inputs: Array | None, count: int) -> None:
+        self.cell = cell
+        self.params = {name: np.stack([own[name] for own in members]) for name in members[0]}
+        weight = self.params["weight_hh"]
+        M, H, dtype = len(members), weight.shape[2], weight.dtype
+        self.outputs = np.zeros((M, _pad(count, ROWS), H), dtype)
+        others = [np.zeros((M, count, H), dtype) for _ in cell.state_names[1:]]
+        self.state = [self.outputs[:, :count], *others]
+        saved, scale = np.empty((M, count, H), dtype), cell.scale(dtype)
+        self._recurrent = _Product(self._by_gate("weight_hh"), self.outputs, scale)
+        self._input = None
         if inputs is None:
-            self._table = cell.input_table(params)
-            self._gates = np.empty((G, count, H), dtype)
+            self._table = np.stack([project_ids(cell, own) for own in members], axis=1)
+            gates = np.empty((cell.gates, M, count, H), dtype)
         else:
-            self._input = _Product(cell.by_gate(params["weight_ih"], members), inputs, scale)
-            self._bias = cell.input_bias(params).reshape(G, 1, H) * scale
-            self._gates = self._input.out[:, :count]
-        self._first = inputs is None
+            self._input = _Product(self._by_gate("weight_ih"), inputs, scale)
+            bias = [cell.input_bias(own).reshape(-1, 1, H) * scale for own in members]
+            self._bias = np.stack(bias, axis=1)  # (G, M, 1, H)
+            gates = self._input.out[:, :, :count]
+        recurrent = self._recurrent.out[:, :, :count]
+        self._at = TimeStep(gates, recurrent, self.state, self.state, saved)
+
+    def _by_gate(self, name: str) -> Array:
+        """Return a view (G, M, I, H) of stacked weights (M, G*H, I)."""
+        return split_gates(self.params[name], self.cell.gates).transpose(1, 0, 3, 2)
 
     def feed(self, ids: NDArray[np.integer[Any]]) -> None:
-        """Run one step on these ids or, above the first layer, on the input buffer."""
-        if self._first:
-            self._table.take(ids, axis=1, out=self._gates, mode="clip")
+        """Run one time step on these ids or, above the first layer, on the input buffer."""
+        if self._input is None:
+            self._table.take(ids, axis=2, out=self._at.gates, mode="clip")
         else:
             self._input()
-            self._gates += self._bias
-        self._product()
-        state = self.state
-        self.cell.step(self.params, self._gates, self._recurrent, state, state, self._saved)
+            gates = self._at.gates
+            gates += self._bias
+        self._recurrent()
+        self.cell.forward(self.params, self._at)
 
 
-def _padded(count: int, multiple: int) -> int:
+def _pad(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple

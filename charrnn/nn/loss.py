@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.cells import Array
+from charrnn.nn.kernels import Array
 
 
 def log_softmax(logits: Array) -> Array:

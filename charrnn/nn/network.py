@@ -1,29 +1,47 @@
-"""The common structure of all networks: stacked recurrent layers and a linear output layer (head).
+"""The language model: recurrent layers, an output layer, a loss, and one flat array of parameters.
 
-    inputs -> recurrent layers -> features (N, D*H) -> dropout -> features W_out^T + b_out -> logits
+    ids (T, B) -> layer 0 -> dropout -> layer 1 -> ... -> dropout -> h W_out^T + b_out -> logits
 
 All parameters live in one flat array, and each named parameter is a view into it: optimizers,
-checkpoints and other processes handle a single array, while cells see named matrices.
+checkpoints and other processes handle a single array, cells see named matrices.
 """
 
 import math
-from typing import NamedTuple, Self
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.config import ModelConfig
-from charrnn.nn.cells import Array, Params, State, Workspace, make_cell
-from charrnn.nn.ensemble import expanded, narrowed
-from charrnn.nn.parameters import Shapes, count, views
-from charrnn.nn.stack import Stack, StackCache, drop_mask
+from charrnn.nn.cell import Params
+from charrnn.nn.kernels import Array, Workspace
+from charrnn.nn.loss import softmax_cross_entropy, target_log_probabilities
+from charrnn.nn.recurrent import Mask
+from charrnn.nn.stack import LayerStates, Shapes, Stack, StackCache, drop_mask, make_cell
+
+
+def count_parameters(shapes: Shapes) -> int:
+    """Return the total number of elements in these shapes."""
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def view_parameters(flat: Array, shapes: Shapes) -> Params:
+    """Return named views into a flat array, one after the other."""
+    params, start = {}, 0
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        params[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return params
 
 
 class NetworkCache(NamedTuple):
-    """What ``backward`` needs from ``forward``.
+    """What ``LanguageModel.backward`` needs from ``LanguageModel.forward``.
 
     stack      what the recurrent layers saved
-    mask       dropout mask of the features; None without dropout
-    features   features after dropout, (..., D*H)
+    mask       dropout mask of the top layer's outputs; None without dropout
+    features   these outputs after dropout, (T, B, H)
     """
 
     stack: StackCache
@@ -40,123 +58,170 @@ def make_stack(config: ModelConfig, input_size: int) -> Stack:
         layers=config.layers,
         dropout=config.dropout,
         weight_drop=config.weight_drop,
-        members=config.members,
     )
 
 
-def network_shapes(config: ModelConfig, input_size: int, logits: int) -> Shapes:
-    """Return the name and shape of every parameter, in storage order."""
-    stack = make_stack(config, input_size)
-    width = stack.directions * config.hidden_size
-    return stack.shapes | {"output.weight": (logits, width), "output.bias": (logits,)}
+def param_shapes(config: ModelConfig, vocab_size: int) -> Shapes:
+    """Return the name and shape of every parameter of a language model, in storage order."""
+    output = {"output.weight": (vocab_size, config.hidden_size), "output.bias": (vocab_size,)}
+    return make_stack(config, vocab_size).shapes | output
 
 
-class Network:
-    """Recurrent layers and a head.
+class LanguageModel:
+    """A recurrent language model (Mikolov et al. 2010), on characters.
+
+        model = LanguageModel(ModelConfig(cell="gru", hidden_size=64), vocab_size=50).init(rng)
+        logits, state, cache = model.forward(ids, model.zero_state(B))
 
     config       cell, sizes and dropout of the network
-    input_size   number of input features per step, or of distinct ids (I)
-    logits       number of outputs of the head
+    vocab_size   number of characters in the vocabulary (V)
     flat         array to keep all parameters in, as views; None: a new one, of zeros until ``init``
 
-    Attributes: ``params``, named views into ``flat``, named as in torch.nn: weight_ih_l0 ...,
-    output.weight; ``layers``, those of the recurrent layers, one dict per layer and direction,
-    without the suffix in the names: weight_ih ...
+    Attributes: ``flat``, all parameters in one array; ``params``, a dict of named views into it,
+    named as in torch.nn: weight_ih_l0 (G*H, V), weight_hh_l0 (G*H, H), bias_ih_l0 and bias_hh_l0
+    (G*H,), ..., output.weight (V, H), output.bias (V,); ``layers``, the recurrent ones as one dict
+    per layer, without the layer number in the names.
     """
 
-    def __init__(
-        self, config: ModelConfig, input_size: int, logits: int, flat: Array | None = None
-    ) -> None:
-        self.config, self.input_size = config, input_size
-        self.stack = make_stack(config, input_size)
+    def __init__(self, config: ModelConfig, vocab_size: int, flat: Array | None = None) -> None:
+        self.config, self.vocab_size = config, vocab_size
+        self.stack = make_stack(config, vocab_size)
         self.cell = self.stack.cell
-        self.shapes = network_shapes(config, input_size, logits)
-        self.flat: Array = np.zeros(self.size, config.dtype) if flat is None else flat
-        self.params = views(self.flat, self.shapes)
+        self.shapes = param_shapes(config, vocab_size)
+        size = count_parameters(self.shapes)
+        self.flat: Array = np.zeros(size, config.dtype) if flat is None else flat
+        self.params = view_parameters(self.flat, self.shapes)
         self.layers = self.stack.split(self.params)
 
     @property
-    def size(self) -> int:
-        """The number of parameters."""
-        return count(self.shapes)
+    def networks(self) -> list["LanguageModel"]:
+        """This network: an ensemble of one."""
+        return [self]
 
-    def on(self, flat: Array) -> Self:
-        """Return the same network with its parameters in another array."""
-        raise NotImplementedError
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of weights and arithmetic."""
+        return self.flat.dtype
 
-    def init(self, rng: np.random.Generator) -> Self:
-        """Draw initial weights as torch.nn does, open forget gates, and return the network."""
+    def init(self, rng: np.random.Generator, frequencies: Array | None = None) -> "LanguageModel":
+        """Draw initial weights as torch.nn does, open forget gates (bias 1), and return the model.
+
+        rng           source of the weights
+        frequencies   share of each character in the text, (V,). If given, the output bias starts at
+                      their logarithms. Otherwise the first steps would learn the frequencies by
+                      driving the hidden units into saturation
+        """
         self.stack.init(self.params, rng)
         for layer in self.layers:
             self.cell.open_forget_gate(layer)
-        bound = 1 / math.sqrt(self.shapes["output.weight"][1] / self.config.members)
+        bound = 1 / math.sqrt(self.config.hidden_size)
         for name in ("output.weight", "output.bias"):
             self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
+        if frequencies is not None:
+            self.params["output.bias"][...] = np.log(frequencies)
         return self
 
-    def zero_state(self, batch_size: int) -> list[State]:
-        """Return a zero state, (B, H) arrays, for every layer and direction, bottom layer first."""
+    def zero_state(self, batch_size: int) -> LayerStates:
+        """Return a zero state, (B, H) arrays, for every layer, bottom layer first."""
         return self.stack.zero_state(batch_size, self.flat.dtype)
 
     def workspaces(self) -> list[Workspace]:
-        """Return new scratch memory for ``forward``: one per run and one for the head."""
+        """Return new scratch memory for ``forward``: one per layer and one for the output layer."""
         return [*self.stack.workspaces(), Workspace()]
-
-    def head(
-        self, features: Array, rng: np.random.Generator | None, workspace: Workspace
-    ) -> tuple[Array, Array | None, Array]:
-        """Return the logits (..., V) of features (..., D*H), the dropout mask, and the features.
-
-        The returned features are those after dropout. The logits live in the workspace.
-        """
-        features, mask = self.dropped(features, rng)
-        weight = self.merged_output()
-        shape = (*features.shape[:-1], len(weight))
-        logits = workspace.array("logits", shape, weight.dtype)
-        np.dot(_rows(features), weight.T, out=_rows(logits))
-        logits += self.params["output.bias"]
-        return logits, mask, features
-
-    def dropped(
-        self, features: Array, rng: np.random.Generator | None
-    ) -> tuple[Array, Array | None]:
-        """Return features after dropout, and its mask, if there is a source of randomness."""
-        mask = drop_mask(features, self.config.dropout, rng)
-        return (features if mask is None else features * mask), mask
-
-    def head_backward(self, cache: NetworkCache, d_logits: Array, grads: Params) -> Array:
-        """Write the gradients of the head, and return that of its features, (..., D*H)."""
-        rows = _rows(d_logits)
-        np.dot(rows.T, _rows(cache.features), out=grads["output.weight"])
-        grads["output.weight"] /= self.config.members
-        rows.sum(axis=0, out=grads["output.bias"])
-        d_features: Array = np.dot(rows, self.merged_output()).reshape(cache.features.shape)
-        if cache.mask is not None:
-            d_features *= cache.mask
-        return d_features
-
-    def merged_output(self) -> Array:
-        """Return the output weights that give the mean of the members' logits, (V, D*H)."""
-        weight, members = self.params["output.weight"], self.config.members
-        return weight / members if members > 1 else weight
-
-    def merged_params(self) -> Params:
-        """Return the parameters of the same network without members; see ``ensemble``."""
-        whole = expanded(self.params, self.config.members)
-        return whole | {"output.weight": self.merged_output()}
-
-    def set_merged(self, params: Params) -> Self:
-        """Take over parameters as ``merged_params`` returns them. Returns the network."""
-        for name, values in narrowed(params, self.config.members).items():
-            self.params[name][...] = values
-        self.params["output.weight"] *= self.config.members
-        return self
 
     def new_grads(self) -> Params:
         """Return uninitialized arrays for the gradients, with the keys of ``params``."""
         return {name: np.empty_like(param) for name, param in self.params.items()}
 
+    def forward(
+        self,
+        ids: NDArray[np.integer[Any]],
+        state: LayerStates,
+        *,
+        starts: Mask | None = None,
+        dropout_rng: np.random.Generator | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, LayerStates, NetworkCache]:
+        """Run the model over a batch of sequences.
 
-def _rows(steps: Array) -> Array:
-    """Return a view (N, F) of an array (..., F)."""
-    return steps.reshape(-1, steps.shape[-1])
+        ids           (T, B), each from 0 to V - 1
+        state         initial hidden state of every layer, from ``zero_state`` or an earlier call
+        starts        (T, B), True where the state before a time step is zero; None: nowhere
+        dropout_rng   source of the dropout masks; None: no dropout
+        workspaces    scratch memory from ``workspaces``; None: new
+
+        Returns logits (T, B, V), the final state and a cache for ``backward``.
+        """
+        workspaces = workspaces or self.workspaces()
+        features, final_state, saved = self.stack.forward(
+            self.layers, ids, state, starts=starts, rng=dropout_rng, workspaces=workspaces[:-1]
+        )
+        mask = drop_mask(features, self.config.dropout, dropout_rng)
+        if mask is not None:
+            features = features * mask
+        weight, (T, B, H) = self.params["output.weight"], features.shape
+        logits = workspaces[-1].array("logits", (T, B, self.vocab_size), weight.dtype)
+        np.dot(features.reshape(T * B, H), weight.T, out=logits.reshape(T * B, self.vocab_size))
+        logits += self.params["output.bias"]
+        return logits, final_state, NetworkCache(saved, mask, features)
+
+    def backward(self, cache: NetworkCache, d_logits: Array, grads: Params | None = None) -> Params:
+        """Return the gradient of every parameter, with the keys of ``params``.
+
+        cache      from ``forward``; consumed by this call
+        d_logits   gradient of the loss with respect to the logits, (T, B, V)
+        grads      arrays for the gradients; new ones if None
+        """
+        grads = grads or self.new_grads()
+        T, B, H = cache.features.shape
+        rows = d_logits.reshape(T * B, self.vocab_size)
+        np.dot(rows.T, cache.features.reshape(T * B, H), out=grads["output.weight"])
+        rows.sum(axis=0, out=grads["output.bias"])
+        d_features: Array = np.dot(rows, self.params["output.weight"]).reshape(T, B, H)
+        if cache.mask is not None:
+            d_features *= cache.mask
+        self.stack.backward(cache.stack, d_features, self.zero_state(B), self.stack.split(grads))
+        return grads
+
+    def loss_and_gradients(
+        self,
+        inputs: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        state: LayerStates,
+        *,
+        starts: Mask | None = None,
+        dropout_rng: np.random.Generator | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+        grads: Params | None = None,
+        count: int | None = None,
+    ) -> tuple[float, Params, LayerStates]:
+        """Return the mean cross-entropy in nats per character, its gradients, the final state.
+
+        inputs    ids (T, B)
+        targets   ids (T, B); targets[t] is the character that follows inputs[t]
+        grads     arrays for the gradients; new ones if None
+        count     number of targets to average over, if these are part of a larger batch
+
+        The other arguments are those of ``forward``.
+        """
+        logits, final_state, cache = self.forward(
+            inputs, state, starts=starts, dropout_rng=dropout_rng, workspaces=workspaces
+        )
+        loss, d_logits = softmax_cross_entropy(logits, targets, count)
+        return loss, self.backward(cache, d_logits, grads), final_state
+
+    def log_probabilities(
+        self,
+        inputs: NDArray[np.integer[Any]],
+        targets: NDArray[np.integer[Any]],
+        state: LayerStates | None = None,
+        workspaces: Sequence[Workspace] | None = None,
+    ) -> tuple[Array, LayerStates]:
+        """Return log p of each target (T, B) in nats, and the final state.
+
+        inputs, targets   ids (T, B); targets[t] is the character that follows inputs[t]
+        state             initial hidden state of every layer; None: zeros
+        """
+        state = state or self.zero_state(inputs.shape[1])
+        logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
+        return target_log_probabilities(logits, targets), final_state

@@ -39,18 +39,27 @@ def _fast_cores(root: Path) -> set[int]:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield the quota in cores of each control group, of either version, around this process."""
-    groups = ""
+    """Yield the quota in cores of each control group around this process."""
+    for folder in control_groups("cpu", root):
+        yield from _quota(folder / "cpu.max")
+        yield from _quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+
+
+def control_groups(controller: str, root: Path = ROOT) -> Iterator[Path]:
+    """Yield the folder of this process's control group and those of the groups around it.
+
+    controller   "cpu" or "memory"; in version 1 of control groups it has folders of its own
+    root         where /proc and /sys are
+    """
+    groups, mounts = "", root / "sys/fs/cgroup"
     with suppress(OSError):
         groups = (root / "proc/self/cgroup").read_text()
-    for _, names, path in re.findall(r"^(\d+):(.*?):/(.*)$", groups, re.MULTILINE):
+    for names, path in re.findall(r"^\d+:(.*?):/(.*)$", groups, re.MULTILINE):
         if names == "":
-            for folder in _up(root / "sys/fs/cgroup", path):
-                yield from _quota(folder / "cpu.max")
-        elif "cpu" in names.split(","):
-            for mount in ("cpu", "cpu,cpuacct"):
-                for folder in _up(root / "sys/fs/cgroup" / mount, path):
-                    yield from _quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+            yield from _up(mounts, path)
+        elif controller in names.split(","):
+            for mount in {controller, names}:
+                yield from _up(mounts / mount, path)
 
 
 def _up(mount: Path, path: str) -> list[Path]:

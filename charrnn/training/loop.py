@@ -1,23 +1,24 @@
 """The training loop.
 
-``train_events`` is a generator: it computes a step, yields what happened, and leaves logging,
-saving, drawing and stopping to whoever iterates. Between two events everything that changes is in
-one ``TrainingState``, so a caller may save it, or walk away, at any event.
+``train_events`` is a generator: it does a step, yields what happened, and leaves logging, saving,
+drawing and stopping to whoever iterates. Between two events everything that changes is in one
+``TrainingState``, so a caller may save it, or stop, at any event.
+
+Every process of the group runs this loop (SPMD). What decides its course, such as the time, is
+that of rank 0 and reaches the others with the loss of each step.
 """
 
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from charrnn.config import Config
 from charrnn.errors import TrainingError
 from charrnn.parallel.group import WorkerLostError
-from charrnn.parallel.launch import make_group
 from charrnn.text.windows import fit_to_corpus
-from charrnn.training.clock import Clock, Speed
-from charrnn.training.next_character import NextCharacter
-from charrnn.training.schedule import learning_rate
-from charrnn.training.state import TrainingState
-from charrnn.training.step import DataParallelStep
+from charrnn.training.schedule import Clock, Speed, learning_rate
+from charrnn.training.state import Snapshot
+from charrnn.training.step import StepResult, Trainer
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
 # so that it takes a few percent of the time and no more.
@@ -34,9 +35,8 @@ class Event:
 
     step, epoch     steps done, counted from 1; passes through the training text begun
     seconds         of training so far, resumed runs included
-    progress        share of the run that is done, 0 to 1
-    train_loss      mean cross-entropy of the step's batch in nats per character, of a classifier
-                    per sequence
+    done            share of the run that is done, 0 to 1
+    train_loss      mean cross-entropy of the step's batch in nats per character
     val_loss        of the held-out text, when it was measured after this step, else None
     is_best         True if that was the lowest so far
     learning_rate, grad_norm    of the step; the norm is that before clipping
@@ -47,7 +47,7 @@ class Event:
     step: int
     epoch: int
     seconds: float
-    progress: float
+    done: float
     train_loss: float
     val_loss: float | None
     is_best: bool
@@ -70,145 +70,139 @@ def fit_config(config: Config, train_size: int) -> Config:
 
 
 def train_events(
-    state: TrainingState, objective: NextCharacter, config: Config
+    trainer: Trainer, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, None]:
     """Train until the config's limits, yielding an Event after every step.
 
-    state       where to start; changed in place
-    objective   what to learn: ``NextCharacter``
-    config      of which the optimizer and the run count here
+    trainer   the run; its state is where to start, and changed in place
+    stop      asked after every step; training ends after a step at which it returned True
 
     When loss, gradient or weights stop being finite numbers, the state goes back to where it was
-    last measured and the learning rate is halved; the next event says so. After MAX_ROLLBACKS times
-    in a row it raises TrainingError instead, as it does when a worker process dies. Whatever is
-    raised in the middle of a step, the state is then that last good one.
+    last validated and the learning rate is halved; the next event says so. After MAX_ROLLBACKS
+    times in a row it raises TrainingError, as it does when a worker process dies, or if no time is
+    left for the first step. Whatever is raised, the state is then that of the last validation.
     """
-    group = make_group(config.run.workers or 1)
-    try:
-        step = DataParallelStep(state, objective, config.optimizer, group)
-        yield from _events(state, step, config)
-    finally:
-        group.close()
-
-
-def _events(state: TrainingState, step: DataParallelStep, config: Config) -> Iterator[Event]:
-    trainer, patience = _Trainer(state, step, config), config.run.patience
-    good, failures, rollback = state.copy(), 0, None
-    while trainer.done < 1:
-        measured = len(state.history)
-        try:
-            event = trainer.step()
-            if len(state.history) > measured:
-                good, failures = state.copy(), 0
-        except WorkerLostError:
-            state.restore(good)
-            raise TrainingError(
-                f"a worker process died after step {state.progress.step}",
-                hint="was it killed for memory? --resume goes on, with fewer --workers if need be",
-            ) from None
-        except FloatingPointError as error:
-            failed, failures = state.progress.step + 1, failures + 1
-            state.restore(good)
-            if failures > MAX_ROLLBACKS:
-                raise TrainingError(
-                    f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
-                    hint="try a lower --learning-rate or a smaller --clip-norm",
-                ) from None
-            state.advance(rate_scale=state.progress.rate_scale / 2)
-            trainer.restart()
-            rollback = (
-                f"step {failed}: {error}; back to step {state.progress.step} at "
-                f"{state.progress.rate_scale:g} times the learning rate"
-            )
-            continue
-        except BaseException:  # in the middle of an update
-            step.group.close()
-            state.restore(good)
-            raise
-        yield event if rollback is None else replace(event, rollback=rollback)
-        rollback = None
-        waited = state.progress.evaluations_since_best
-        if event.val_loss is not None and patience is not None and waited >= patience:
-            return
-
-
-class _Trainer:
-    """What stays the same from step to step, and the steps themselves."""
-
-    def __init__(self, state: TrainingState, step: DataParallelStep, config: Config) -> None:
-        self.state, self.parallel, self.optimizer = state, step, config.optimizer
-        self.objective = step.objective
-        self.steps_per_epoch = self.objective.batches.steps_per_epoch
-        self.clock = Clock(config.run, state.progress.seconds, self.steps_per_epoch)
-        self.speed = Speed(state.progress.seconds)
-        self.done = 0.0
-        self.restart()
-
-    def restart(self) -> None:
-        """Take the state as it is now, at the beginning or after a rollback."""
-        self.done = self.clock.done(self.state.progress.step, self.state.progress.seconds)
-
-    def step(self) -> Event:
-        """Do one step, and validate if it is time to.
-
-        Raises FloatingPointError if loss, gradient or new weights are not finite.
-        """
-        state, before, clock = self.state, self.state.progress, self.clock
-        rate = learning_rate(self.optimizer, before.step, self.done) * before.rate_scale
-        loss, norm = self.parallel.train(before.step, before.optimizer_steps + 1, rate)
-        step, seconds = before.step + 1, clock.seconds()
-        state.advance(
-            step=step,
-            seconds=seconds,
-            optimizer_steps=before.optimizer_steps + 1,
-            loss_total=before.loss_total + loss,
-            loss_count=before.loss_count + 1,
+    loop = _Loop(trainer)
+    if loop.done == 1 and loop.state.progress.step == 0:
+        raise TrainingError(
+            "the time was over before the first training step", hint="give it a longer --time"
         )
-        chars_per_s = self.speed.update(self.objective.step_size, seconds)
+    try:
+        trainer.start(lambda: deque(loop.events(lambda: False), maxlen=0))
+        yield from loop.events(stop)
+    finally:
+        trainer.group.close()
+
+
+class _Loop:
+    """The loop and what it knows of the past."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.state, self.config = trainer, trainer.state, trainer.config
+        progress, self.steps_per_epoch = self.state.progress, trainer.batches.steps_per_epoch
+        self.clock = Clock(self.config.run, progress.seconds, self.steps_per_epoch)
+        self.speed = Speed(progress.seconds)
+        self.done = self.clock.done(progress.step, progress.seconds)
+        self.failures = 0
+
+    def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
+        """Do step after step."""
+        state, patience, rollback = self.state, self.config.run.patience, None
+        self.remember()
+        while self.done < 1:
+            before = len(state.history)
+            try:
+                result, rate = self.step(stop=stop())
+                event = self.finish_step(result, rate)
+            except FloatingPointError as error:
+                rollback = self.roll_back(error)
+                continue
+            except BaseException as error:
+                self.trainer.group.close()  # nobody may write to the state any more
+                self.good.restore(state)
+                if isinstance(error, WorkerLostError):
+                    raise TrainingError(
+                        f"a worker process died after step {state.progress.step}",
+                        hint="was it killed for memory? --resume goes on, with fewer --workers if "
+                        "need be",
+                    ) from None
+                raise
+            if len(state.history) > before:
+                self.remember()
+            yield event if rollback is None else replace(event, rollback=rollback)
+            rollback = None
+            waited = state.progress.evaluations_since_best
+            if event.val_loss is not None and patience is not None and waited >= patience:
+                return
+            if result.stop:
+                return
+
+    def step(self, *, stop: bool) -> tuple[StepResult, float]:
+        """Train on the next batch; return what it did, and the learning rate."""
+        progress = self.state.progress
+        rate = learning_rate(self.config.optimizer, progress.step, self.done) * progress.rate_scale
+        result = self.trainer.step(rate, self.clock.seconds, stop=stop)
+        self.state.advance(
+            step=progress.step + 1,
+            seconds=result.seconds,
+            optimizer_steps=progress.optimizer_steps + 1,
+            loss_total=progress.loss_total + result.loss,
+            loss_count=progress.loss_count + 1,
+        )
+        return result, rate
+
+    def finish_step(self, result: StepResult, rate: float) -> Event:
+        """Validate if it is time to, and say what happened."""
+        trainer, state, clock = self.trainer, self.state, self.clock
+        step, speed = state.progress.step, self.speed.update(trainer.step_chars, result.seconds)
         if not clock.reserve:
             # A forward pass takes about a third of a step; measured at the first validation.
-            clock.expect_validation(self.objective.held_out / chars_per_s / 3)
-        self.done = clock.done(step, seconds)
-        val_loss, is_best = self._measure() if self._is_due() else (None, False)
+            clock.expect_validation(len(trainer.val_ids) / speed / 3)
+        self.done = clock.done(step, result.seconds)
+        val_loss, is_best = self.validate() if self.is_due() else (None, False)
+        if result.stop:
+            trainer.gather()
         return Event(
             step=step,
             epoch=(step - 1) // self.steps_per_epoch + 1,
             seconds=state.progress.seconds,
-            progress=self.done,
-            train_loss=loss,
+            done=self.done,
+            train_loss=result.loss,
             val_loss=val_loss,
             is_best=is_best,
             learning_rate=rate,
-            grad_norm=norm,
-            chars_per_s=chars_per_s,
+            grad_norm=result.norm,
+            chars_per_s=speed,
         )
 
-    def _is_due(self) -> bool:
-        """Return True if it is time to validate: at the end, and now and then before."""
+    def is_due(self) -> bool:
+        """Return True if it is time to validate: every 5 % and at the end."""
         history = self.state.history
         last = history[-1] if history else {"step": 0, "seconds": 0}
         step, seconds = last["step"] or 0, last["seconds"] or 0
-        trained = (self.state.progress.step - step) * self.objective.step_size
+        trained = (self.state.progress.step - step) * self.trainer.step_chars
         return self.done == 1 or (
             self.done - self.clock.done(step, seconds) >= 1 / VALIDATIONS_PER_RUN
-            and trained >= TRAINED_PER_VALIDATED * self.objective.held_out
+            and trained >= TRAINED_PER_VALIDATED * len(self.trainer.val_ids)
         )
 
-    def _measure(self) -> tuple[float | None, bool]:
-        """Validate, keep the weights if they are the best, and note the losses."""
+    def validate(self) -> tuple[float | None, bool]:
+        """Measure the held-out loss, keep the weights if they are the best, record the losses."""
         state, val_loss, is_best = self.state, None, False
-        if self.objective.held_out:
-            before, val_loss = state.progress, self.parallel.evaluate()
+        self.trainer.gather()
+        if len(self.trainer.val_ids):
+            before = state.progress
+            val_loss, seconds = self.trainer.evaluate(self.clock.seconds)
             is_best = val_loss < before.best_val_loss
-            if is_best:
-                state.best_weights = state.network.flat.copy()
+            if is_best and self.trainer.group.rank == 0:
+                state.best_weights = [network.flat.copy() for network in state.networks]
             state.advance(
                 best_val_loss=val_loss if is_best else before.best_val_loss,
                 evaluations_since_best=0 if is_best else before.evaluations_since_best + 1,
-                seconds=self.clock.seconds(),
+                seconds=seconds,
             )
-            self.clock.expect_validation(state.progress.seconds - before.seconds)
-            self.speed.restart(state.progress.seconds)
+            self.clock.expect_validation(seconds - before.seconds)
+            self.speed.restart(seconds)
         progress = state.progress
         state.history.append(
             {
@@ -221,3 +215,27 @@ class _Trainer:
         )
         state.advance(loss_total=0.0, loss_count=0)
         return val_loss, is_best
+
+    def remember(self) -> None:
+        """Take the state as the one to go back to."""
+        self.good = Snapshot(self.state, with_arrays=self.trainer.group.rank == 0)
+        self.failures = 0
+
+    def roll_back(self, error: FloatingPointError) -> str:
+        """Go back to the last validation, at half the learning rate; return a message."""
+        state, failed = self.state, self.state.progress.step + 1
+        self.good.restore(state)
+        self.trainer.broadcast()
+        self.failures += 1
+        if self.failures > MAX_ROLLBACKS:
+            raise TrainingError(
+                f"step {failed}: {error}; {MAX_ROLLBACKS} lower learning rates did not help",
+                hint="try a lower --learning-rate or a smaller --clip-norm",
+            ) from None
+        state.advance(rate_scale=state.progress.rate_scale / 2)
+        progress = state.progress
+        self.done = self.clock.done(progress.step, progress.seconds)
+        return (
+            f"step {failed}: {error}; back to step {progress.step} at "
+            f"{progress.rate_scale:g} times the learning rate"
+        )

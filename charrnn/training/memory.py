@@ -2,14 +2,15 @@
 
 import os
 import sys
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 
-from charrnn.config import Config, ModelConfig
+from charrnn.config import Config
 from charrnn.errors import TrainingError
-from charrnn.nn.cells import make_cell
-from charrnn.nn.language_model import param_shapes
-from charrnn.nn.parameters import count
+from charrnn.nn.network import count_parameters, param_shapes
+from charrnn.nn.stack import make_cell
+from charrnn.parallel.cores import ROOT, control_groups
+from charrnn.text.split import STREAMS, WINDOW
 from charrnn.text.storage import IN_MEMORY
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import OPTIMIZERS
@@ -20,15 +21,25 @@ BASELINE = 100 << 20
 
 def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     """Return about how many bytes training takes at its peak."""
-    data, shapes = config.data, param_shapes(config.model, vocab_size)
+    model, data, workers = config.model, config.data, config.run.workers or 1
+    parameters = model.members * count_parameters(param_shapes(model, vocab_size))
+    slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
+    # Weights, best weights and a model to save; slots; weights and slots of the copy to go back to.
+    copies = 3 + slots + 1 + slots
+    # For each process a gradient, blocks of the weights both ways, and with weight drop a mask and
+    # what is left of the weights.
+    per_process = (5 if model.weight_drop else 3) * parameters // model.members
     chars = data.seq_length * data.batch_size
-    # For each character: logits, probabilities, their gradient, of the members too.
-    logits = chars * vocab_size * (5 if config.model.members == 1 else 2 + 5 * config.model.members)
-    # A model to save, and a check of it, have the zeros between the members of an ensemble.
-    whole = param_shapes(replace(config.model, members=1), vocab_size)
-    zeros = 2 * (count(whole) - count(shapes))
-    needed = _numbers(config, shapes, chars, vocab_size) + logits + zeros
-    return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + _bytes(config.model) * needed
+    # For each unit and character: gates and their gradients; states, outputs and their gradients.
+    activations = model.layers * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
+    activations += min(chars, vocab_size)  # a one-hot vector
+    # Logits, probabilities and their gradient; validation reads larger windows, by each network.
+    validated = min(STREAMS * WINDOW, len(ids))
+    trained = 5 * chars * min(workers, model.members)
+    logits = vocab_size * max(trained, chars + (model.members + 2) * validated)
+    numbers = copies * parameters + workers * per_process + chars * activations + logits
+    bytes_per_number = 8 if model.dtype == "float64" else 4
+    return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + bytes_per_number * numbers
 
 
 def require(needed: int, hint: str) -> None:
@@ -39,29 +50,6 @@ def require(needed: int, hint: str) -> None:
             f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
             hint=hint,
         )
-
-
-def _bytes(model: ModelConfig) -> int:
-    return 8 if model.dtype == "float64" else 4
-
-
-def _numbers(
-    config: Config,
-    shapes: dict[str, tuple[int, ...]],
-    chars: int,
-    vocab_size: int,
-) -> int:
-    """Return how many numbers the weights, and steps of so many characters, take."""
-    model, slots = config.model, len(OPTIMIZERS[config.optimizer.name].slot_names)
-    # Weights, best weights and a model to save; a gradient and blocks of the weights, both ways,
-    # for each process; the optimizer's slots; and weights and slots in the copy to go back to.
-    # With weight drop, each process has its mask and what is left of the weights.
-    workers = config.run.workers or 1
-    copies = 3 + (5 if model.weight_drop else 3) * workers + slots + 1 + slots
-    parameters = count(shapes)
-    # For each unit and character: gates and their gradients; states, outputs and their gradients.
-    activations = chars * model.layers * model.hidden_size * (2 * make_cell(model.cell).gates + 8)
-    return copies * parameters + activations + chars * min(chars, vocab_size)
 
 
 def available() -> int | None:
@@ -81,20 +69,36 @@ def _free_in_machine() -> int | None:
         return None
 
 
-def _free_in_cgroup(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Return what a container's limit leaves."""
+def _free_in_cgroup(root: Path = ROOT) -> int | None:
+    """Return what the limits of a container leave: of its control group and those around it."""
+    limits = [
+        _free_in(folder, *names) for folder in control_groups("memory", root) for names in _FILES
+    ]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+# Limit, use and, of the use, pages of files that were read, in versions 2 and 1 of control groups.
+_FILES = (
+    ("memory.max", "memory.current", ("active_file", "inactive_file")),
+    (
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        ("total_active_file", "total_inactive_file"),
+    ),
+)
+
+
+def _free_in(folder: Path, limit_file: str, use_file: str, cached: tuple[str, str]) -> int | None:
     try:
-        limit = int((root / "memory.max").read_text(encoding="ascii"))
-        used = int((root / "memory.current").read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no cgroup, or "max"
+        limit = int((folder / limit_file).read_text(encoding="ascii"))
+        used = int((folder / use_file).read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no such group, or "max"
         return None
-    try:
-        # Pages of files that were read: the kernel takes them back when a process needs memory.
-        lines = (root / "memory.stat").read_text(encoding="ascii").splitlines()
+    with suppress(OSError, ValueError, KeyError):
+        # The kernel takes these pages back when a process needs memory.
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
         stat = dict(line.split() for line in lines)
-        used -= int(stat["active_file"]) + int(stat["inactive_file"])
-    except (OSError, ValueError, KeyError):
-        pass
+        used -= sum(int(stat[name]) for name in cached)
     return max(limit - max(used, 0), 0)
 
 

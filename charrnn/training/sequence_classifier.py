@@ -21,12 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from charrnn.config import CellName, DTypeName, Nonlinearity, OptimizerConfig, OptimizerName
 from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.nn.cells import Array, Params
-from charrnn.nn.layer import LayerCache
-from charrnn.nn.layers import GRU, LSTM, RNN
+from charrnn.nn.cell import Params
+from charrnn.nn.kernels import Array
+from charrnn.nn.layers import GRU, LSTM, RNN, LayerCache
 from charrnn.nn.loss import log_softmax, sigmoid_cross_entropy, softmax_cross_entropy
-from charrnn.training.optimizers import make_optimizer
-from charrnn.training.schedule import clip_by_norm_factor
+from charrnn.training.optimizers import make_slots, update_parameters
+from charrnn.training.step import clip_factor
 
 _LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _BINARY = 2
@@ -102,8 +102,8 @@ class SequenceClassifier:
             name=self.optimizer, learning_rate=self.learning_rate, clip_norm=self.clip_norm
         )
         rng = self._init(sequences)
-        optimizer, params = make_optimizer(config), self.params_
-        slots = {name: optimizer.slots(param.ravel()) for name, param in params.items()}
+        params = self.params_
+        slots = {name: make_slots(config.name, param.ravel()) for name, param in params.items()}
         self.loss_curve_: list[float] = []
         updates = self.epochs * -(-len(sequences) // self.batch_size)
         step = 0
@@ -116,12 +116,9 @@ class SequenceClassifier:
                 total += loss * len(rows)
                 scale = self._clip_factor(grads)
                 for name, param in params.items():
-                    optimizer.step(
-                        param.reshape(-1),
-                        grads[name].reshape(-1) * scale,
-                        slots[name],
-                        learning_rate=rate,
-                        steps=step,
+                    grad = grads[name].reshape(-1) * scale
+                    update_parameters(
+                        config, param.reshape(-1), grad, slots[name], rate=rate, count=step
                     )
             if not np.isfinite(total):
                 raise TrainingError("the loss is not finite", hint="try a smaller learning_rate")
@@ -220,7 +217,7 @@ class SequenceClassifier:
     def _clip_factor(self, grads: Params) -> float:
         """Return what to multiply the gradients with (Pascanu et al. 2013)."""
         norm = float(np.sqrt(sum(np.vdot(grad, grad) for grad in grads.values())))
-        return clip_by_norm_factor(norm, self.clip_norm)
+        return clip_factor(norm, self.clip_norm)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "_layer"):

@@ -1,15 +1,27 @@
 """Everything that changes while training, and so everything that a run needs to go on."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from charrnn.config import OptimizerConfig
-from charrnn.nn.cells import Array, State
-from charrnn.nn.language_model import LanguageModel
-from charrnn.training.optimizers import Slots, make_optimizer
+import numpy as np
+
+from charrnn.config import Config
+from charrnn.nn.kernels import Array
+from charrnn.nn.network import LanguageModel
+from charrnn.nn.stack import LayerStates
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids
+from charrnn.training.optimizers import Slots, make_slots
 
 History = list[dict[str, float | None]]
+
+# What losses are measured in.
+LOSS_UNIT = "nats per character"
+
+# Characters that tell how often each occurs.
+COUNTED_CHARS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,65 +48,101 @@ class Progress:
 
 @dataclass
 class TrainingState:
-    """Everything that changes while a network is trained.
+    """Everything that changes while networks are trained.
 
-    network        the latest weights
-    slots          the optimizer's memory, flat arrays by name
+    networks       the latest weights of each network of the ensemble
+    slots          what the optimizer keeps for each, flat arrays by name
     progress       how far the run is
-    best_weights   the flat weights with the lowest validation loss; None before the first
+    best_weights   flat weights of each with the lowest validation loss; None before the first
     history        one entry for each validation, or each twentieth of the run without one
-    carried        hidden state (B, H) of each layer at the end of the last window, for contiguous
-                   streams; else None
+    carried        hidden state of each network at the end of the last window, (B, H) arrays, for
+                   contiguous streams; else None
     """
 
-    network: LanguageModel
-    slots: Slots
+    networks: list[LanguageModel]
+    slots: list[Slots]
     progress: Progress = Progress()
-    best_weights: Array | None = None
+    best_weights: list[Array] | None = None
     history: History = field(default_factory=list)
-    carried: list[State] | None = None
+    carried: list[LayerStates] | None = None
 
     @classmethod
-    def start(cls, network: LanguageModel, optimizer: OptimizerConfig) -> Self:
+    def start(cls, networks: list[LanguageModel], optimizer: str) -> Self:
         """Return the state before the first step of a run from these weights."""
-        return cls(network, make_optimizer(optimizer).slots(network.flat))
+        return cls(networks, [make_slots(optimizer, network.flat) for network in networks])
+
+    @property
+    def weights(self) -> list[Array]:
+        """The flat weights to keep: the best by validation, else the latest."""
+        if self.best_weights is not None:
+            return self.best_weights
+        return [network.flat for network in self.networks]
 
     def advance(self, **changes: float) -> None:
         """Set some numbers of the progress."""
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
-
-    def copy(self) -> Self:
-        """Return a copy to go back to. Best weights and history entries never change: shared."""
-        carried = self.carried and [tuple(part.copy() for part in run) for run in self.carried]
-        return replace(
-            self,
-            network=self.network.on(self.network.flat.copy()),
-            slots={name: slot.copy() for name, slot in self.slots.items()},
-            history=list(self.history),
-            carried=carried,
-        )
-
-    def restore(self, earlier: Self) -> None:
-        """Go back to an earlier copy, in place: all arrays stay where they are.
-
-        Time is not turned back, nor is a learning rate that was lowered raised again.
-        """
-        self.network.flat[...] = earlier.network.flat
-        for name, slot in self.slots.items():
-            slot[...] = earlier.slots[name]
-        for run, before in zip(self.carried or [], earlier.carried or [], strict=True):
-            for part, value in zip(run, before, strict=True):
-                part[...] = value
-        now = self.progress
-        self.progress = replace(earlier.progress, seconds=now.seconds, rate_scale=now.rate_scale)
-        self.best_weights, self.history = earlier.best_weights, list(earlier.history)
 
     def forget_best(self) -> None:
         """Forget which weights were best, because there is another text to judge them by."""
         self.best_weights = None
         self.advance(best_val_loss=math.inf, evaluations_since_best=0)
 
-    @property
-    def weights(self) -> Array:
-        """The flat weights to keep: the best by validation, else the latest."""
-        return self.network.flat if self.best_weights is None else self.best_weights
+    def arrays(self, member: int) -> Iterator[Array]:
+        """Yield all arrays of one network that a step changes: weights, slots, carried state."""
+        yield self.networks[member].flat
+        yield from self.slots[member].values()
+        for layer in self.carried[member] if self.carried else []:
+            yield from layer
+
+
+class Snapshot:
+    """A copy of a state to go back to.
+
+    with_arrays   False: numbers only, because another process copies the arrays
+    """
+
+    def __init__(self, state: TrainingState, *, with_arrays: bool) -> None:
+        # Best weights and entries of the history never change: shared.
+        self._progress, self._best = state.progress, state.best_weights
+        self._history, members = list(state.history), range(len(state.networks))
+        self._arrays = [
+            array.copy() for member in members if with_arrays for array in state.arrays(member)
+        ]
+
+    def restore(self, state: TrainingState) -> None:
+        """Go back, in place: all arrays stay where they are.
+
+        Time is not turned back, nor is a learning rate that was lowered raised again.
+        """
+        members = range(len(state.networks))
+        current = [array for member in members for array in state.arrays(member)]
+        for array, copy in zip(current, self._arrays, strict=False):
+            array[...] = copy
+        now = state.progress
+        state.progress = replace(self._progress, seconds=now.seconds, rate_scale=now.rate_scale)
+        state.best_weights, state.history = self._best, list(self._history)
+
+
+def initial_state(config: Config, vocab_size: int, train_ids: Ids | None = None) -> TrainingState:
+    """Return the state before the first step, with weights drawn from the random seed.
+
+    train_ids   the text, if the output layers are to begin with how often each character occurs
+    """
+    frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
+    networks = [
+        LanguageModel(config.model, vocab_size).init(
+            generator(config.run.random_seed, Purpose.WEIGHTS, member), frequencies
+        )
+        for member in range(config.model.members)
+    ]
+    return TrainingState.start(networks, config.optimizer.name)
+
+
+def character_frequencies(ids: Ids, vocab_size: int) -> Array:
+    """Return the share of each character in a text, (V,), by its beginning if it is long.
+
+    Every character counts one more than it was seen, so that none is impossible (Laplace).
+    """
+    counts = np.bincount(ids[:COUNTED_CHARS], minlength=vocab_size) + 1
+    shares: Array = counts / counts.sum()
+    return shares

@@ -1,128 +1,226 @@
-"""One training step, shared by the processes of a group.
+"""One training step: batch, gradients, sum over processes, clip, update.
 
-It has three parts, and every process waits for the others after each:
-
-    1. every process computes the gradient of its samples, into a row of its own
-    2. every process sums its slice of these rows (reduce_scatter), and the squares of that sum
-    3. every process knows the norm now, and updates its slice of the parameters
-
-With one process it is the ordinary training step, and nobody waits.
+The processes of a group share the work. Of an ensemble, teams of processes train the networks
+apart; the processes of a team share each batch. A team waits twice in a step, for its gradients and
+for their norm; at the end of the step all processes meet, and know together what happened.
 """
 
 import math
-from functools import cached_property
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.config import OptimizerConfig
+from charrnn.config import Config
 from charrnn.errors import ConfigError
-from charrnn.nn.cells import Array, Params
-from charrnn.nn.parameters import views
-from charrnn.parallel.group import Group, shared
-from charrnn.training.next_character import NextCharacter
-from charrnn.training.optimizers import Slots, make_optimizer
-from charrnn.training.schedule import clip_by_norm_factor, clip_by_value
+from charrnn.inference.evaluation import MAX_VALIDATED, evaluate, evaluate_lines
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.network import LanguageModel, view_parameters
+from charrnn.nn.stack import LayerStates
+from charrnn.parallel.group import Group
+from charrnn.parallel.launch import count_teams, make_group
+from charrnn.randomness import Purpose, generator
+from charrnn.text.vocabulary import Ids
+from charrnn.text.windows import Streams, make_batches
+from charrnn.training.optimizers import update_parameters
 from charrnn.training.state import TrainingState
 
-# What may stop being a finite number in a step.
-WATCHED = ("the loss", "the gradient", "a weight")
+# Checked for NaN and inf after each step.
+CHECKED = ("the loss", "the gradient", "a weight")
 
 
-class Share(NamedTuple):
-    """What one process works on.
+class StepResult(NamedTuple):
+    """What a step did, the same in every process.
 
-    samples         of this process, in the whole batch
-    grads           its row of the gradients
-    params, slots   its slice of the parameters and of what the optimizer remembers
+    loss      mean cross-entropy of the batch in nats per character
+    norm      of the gradient before clipping, over all networks
+    seconds   of training so far, by the clock of rank 0
+    stop      True if a process was asked to stop
     """
 
-    samples: slice
-    grads: Params
-    params: Array
-    slots: Slots
+    loss: float
+    norm: float
+    seconds: float
+    stop: bool
 
 
-class DataParallelStep:
-    """Steps and evaluations of an objective, done by all processes of a group together.
+class Trainer:
+    """What does the steps and validations of a run, in every process of a group.
 
-    The arrays of the state move into memory that the group shares, where the state sees what all
-    processes did. Starts the group. Raises ConfigError for more processes than a batch has samples.
+    config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
+    train_ids   training text, ids (N,)
+    val_ids     held-out text, ids (M,), may be empty; only its first 200,000 characters are used
+    state       changed in place; its arrays move into memory that the group shares
+    group       the processes; None: those that the config asks for
+
+    Raises CorpusError if the training text is too short for one batch of windows, ConfigError for
+    more processes than a batch has samples.
     """
 
     def __init__(
         self,
+        config: Config,
+        train_ids: Ids,
+        val_ids: Ids,
         state: TrainingState,
-        objective: NextCharacter,
-        config: OptimizerConfig,
-        group: Group,
+        group: Group | None = None,
     ) -> None:
-        if not objective.allows(group.size):
-            raise ConfigError(f"{group.size} workers are more than a batch has samples")
-        self.objective, self.config, self.group = objective, config, group
-        self.optimizer = make_optimizer(config)
-        state.network = state.network.on(shared(group, state.network.flat))
-        state.slots = {name: shared(group, slot) for name, slot in state.slots.items()}
-        self.flat, self.shapes, self.slots = state.network.flat, state.network.shapes, state.slots
-        self.grads = group.array((group.size, self.flat.size), self.flat.dtype)
-        objective.attach(state, group)
-        group.start(self)
+        self.config, self.state, self.val_ids = config, state, val_ids[:MAX_VALIDATED]
+        self.batches = make_batches(train_ids, config.data, config.run.random_seed)
+        self.step_chars = config.data.seq_length * self.batches.batch_size
+        size, members = state.networks[0].flat.size, config.model.members
+        workers, dtype = config.run.workers or 1, config.model.dtype
+        self.group = group or make_group(workers, members, size, dtype)
+        team_size = self.group.size // count_teams(self.group.size, members)
+        if team_size > self.batches.batch_size:
+            raise ConfigError(
+                f"{team_size} processes share a batch of {self.batches.batch_size} samples",
+                hint="use fewer --workers, or a larger --batch-size",
+            )
+        self._share_arrays()
 
-    def train(self, step: int, optimizer_steps: int, rate: float) -> tuple[float, float]:
-        """Do a training step; return loss and norm of the gradient before clipping. Rank 0 only.
+    def start(self, work: Callable[[], object]) -> None:
+        """Start the other processes, which do this work. Call before the first step."""
 
-        step              number of the batch, from 0
-        optimizer_steps   updates of these parameters, this one included
-        rate              learning rate
+        def work_in_worker() -> None:
+            self._take_share()
+            work()
+
+        self.group.start(work_in_worker)
+        self._take_share()
+
+    def _take_share(self) -> None:
+        """Find out what this process trains, once it knows its rank."""
+        self.team = team = self.group.team
+        teams, number = self.group.size // team.size, self.group.rank // team.size
+        self._members = range(number, len(self.state.networks), teams)
+        self._samples = team.part(self.batches.batch_size)
+        self._grads = view_parameters(team.buffer, self.state.networks[0].shapes)
+        self._workspaces = self.state.networks[0].workspaces()
+
+    def step(self, rate: float, clock: Callable[[], float], *, stop: bool) -> StepResult:
+        """Do the next training step, at this learning rate.
 
         Raises FloatingPointError if the loss, the gradient or a weight is not finite, and
         WorkerLostError if a process of the group is gone.
         """
-        numbers: list[float] = self.group.call("train_part", step, optimizer_steps, rate)
-        for name, number in zip(WATCHED, numbers, strict=True):
-            if not math.isfinite(number):
-                raise FloatingPointError(f"{name} is no longer a finite number")
-        return numbers[0], numbers[1]
-
-    def evaluate(self) -> float:
-        """Return the mean loss on what is held out. Rank 0 only. Raises WorkerLostError."""
-        total, count = self.group.call("evaluate_part")
-        return float(total / count)
-
-    def evaluate_part(self) -> list[float]:
-        """Do this process's part of an evaluation; return sum and count of all."""
-        return self.group.all_reduce(*self.objective.evaluate())
-
-    def train_part(self, step: int, optimizer_steps: int, rate: float) -> list[float]:
-        """Do this process's part of a training step.
-
-        Returns loss, norm of the gradient, and a number that is finite if all weights are.
-        """
-        own, group, limits = self._share, self.group, self.config
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for by ``train``
-            loss = self.objective.gradients(own.samples, own.grads, step)
-            grad = group.reduce_scatter(self.grads)
-            squares = clipped = float(np.dot(grad, grad))
-            if limits.clip_value is not None:
-                clip_by_value(grad, limits.clip_value)
-                clipped = float(np.dot(grad, grad))
-            loss, squares, clipped = group.all_reduce(loss, squares, clipped)
-            if math.isfinite(loss) and math.isfinite(squares):
-                grad *= clip_by_norm_factor(math.sqrt(clipped), limits.clip_norm)
-                self.optimizer.step(
-                    own.params, grad, own.slots, learning_rate=rate, steps=optimizer_steps
-                )
-            group.barrier()
-            (weights,) = group.all_reduce(float(np.dot(own.params, own.params)))
-        return [loss, math.sqrt(squares), weights]
-
-    @cached_property
-    def _share(self) -> Share:
-        """What belongs to this process, which knows its rank once the group has started."""
-        part = self.group.part(self.flat.size)
-        return Share(
-            samples=self.objective.samples(self.group),
-            grads=views(self.grads[self.group.rank], self.shapes),
-            params=self.flat[part],
-            slots={name: slot[part] for name, slot in self.slots.items()},
+        loss = squares = weights = 0.0
+        if self.group.shares_memory and self.group.size > self.team.size:
+            # Teams train apart: until rank 0 goes on, they would change what it may be saving.
+            self.group.sum()
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            for member in self._members:
+                own_loss, own_squares, own_weights = self._step_network(member, rate)
+                loss, squares = loss + own_loss, squares + own_squares
+                weights += own_weights
+        first = self.group.rank == 0
+        loss, squares, weights, seconds, stops = self.group.sum(
+            loss / len(self.state.networks), squares, weights, clock() if first else 0.0, stop
         )
+        for name, value in zip(CHECKED, (loss, squares, weights), strict=True):
+            if not math.isfinite(value):
+                raise FloatingPointError(f"{name} is no longer a finite number")
+        return StepResult(loss, math.sqrt(squares), seconds, stops > 0)
+
+    def _step_network(self, member: int, rate: float) -> tuple[float, float, float]:
+        """Train one network. Returns its loss, and squared norms of gradient and weights.
+
+        Of a team, the first process returns the first two; weights are those of this process.
+        """
+        team, state, limits = self.team, self.state, self.config.optimizer
+        network, count = state.networks[member], state.progress.optimizer_steps + 1
+        loss, after = self._gradients(member, network)
+        grad = team.reduce_scatter()
+        # Only now, when rank 0 has gone on too, is nobody saving the state of before.
+        if state.carried is not None:
+            for layer, values in zip(state.carried[member], after, strict=True):
+                for array, value in zip(layer, values, strict=True):
+                    array[self._samples] = value
+        squares = clipped = float(np.dot(grad, grad))
+        if limits.clip_value is not None:
+            np.clip(grad, -limits.clip_value, limits.clip_value, out=grad)
+            clipped = float(np.dot(grad, grad))
+        loss, squares, clipped = team.sum(loss, squares, clipped)
+        part = team.part(network.flat.size)
+        if math.isfinite(loss) and math.isfinite(squares):
+            grad *= clip_factor(math.sqrt(clipped), limits.clip_norm)
+            slots = {name: slot[part] for name, slot in state.slots[member].items()}
+            update_parameters(limits, network.flat[part], grad, slots, rate=rate, count=count)
+        team.all_gather(network.flat)
+        weights = float(np.dot(network.flat[part], network.flat[part]))
+        return (loss, squares, weights) if team.rank == 0 else (0.0, 0.0, weights)
+
+    def _gradients(self, member: int, network: LanguageModel) -> tuple[float, LayerStates]:
+        """Write the gradient of this process's samples.
+
+        Returns their part of the mean loss, and the hidden state after them.
+        """
+        step, samples, team = self.state.progress.step, self._samples, self.team
+        batch = self.batches.at(step, samples)
+        carried = self.state.carried[member] if self.state.carried else None
+        state = network.zero_state(batch.inputs.shape[1])
+        if carried is not None and not batch.fresh:
+            state = [tuple(part[samples] for part in layer) for layer in carried]
+        draw = (step * len(self.state.networks) + member) * team.size + team.rank
+        loss, _, after = network.loss_and_gradients(
+            batch.inputs,
+            batch.targets,
+            state,
+            starts=batch.starts,
+            dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
+            workspaces=self._workspaces,
+            grads=self._grads,
+            count=self.step_chars,
+        )
+        return loss, after
+
+    def evaluate(self, clock: Callable[[], float]) -> tuple[float, float]:
+        """Return the mean loss on the held-out text, and the seconds of training so far."""
+        judge = evaluate_lines if self.config.data.lines else evaluate
+        group, model = self.group, Ensemble(self.state.networks)
+        total, count = judge(model, self.val_ids, group.rank, group.size)
+        first = group.rank == 0
+        nats, chars, seconds = group.sum(total, count, clock() if first else 0.0)
+        return nats / chars, seconds
+
+    def gather(self) -> None:
+        """Make the state complete in every process, where machines have parts of it."""
+        if self.group.shares_memory:
+            return
+        teams = self.group.size // self.team.size
+        for member in range(len(self.state.networks)):
+            for array in self.state.arrays(member):
+                if member in self._members:
+                    self.team.all_gather(array)
+                self.group.broadcast(array, member % teams * self.team.size)
+
+    def broadcast(self) -> None:
+        """Have all processes go on from the state as rank 0 has it."""
+        for member in range(len(self.state.networks)):
+            for array in self.state.arrays(member):
+                self.group.broadcast(array)
+        self.group.sum()
+
+    def _share_arrays(self) -> None:
+        state, share, batch_size = self.state, self.group.share, self.batches.batch_size
+        streams = isinstance(self.batches, Streams)
+        if not streams:
+            state.carried = None
+        elif state.carried is None:
+            state.carried = [network.zero_state(batch_size) for network in state.networks]
+        state.networks = [
+            LanguageModel(network.config, network.vocab_size, share(network.flat))
+            for network in state.networks
+        ]
+        state.slots = [{name: share(slot) for name, slot in slots.items()} for slots in state.slots]
+        state.carried = state.carried and [
+            [tuple(share(part) for part in layer) for layer in layers] for layers in state.carried
+        ]
+
+
+def clip_factor(norm: float, limit: float | None) -> float:
+    """Return the factor on a gradient of this global norm that keeps it within the limit.
+
+    Pascanu, Mikolov & Bengio 2013.
+    """
+    return 1.0 if limit is None or norm <= limit else limit / norm

@@ -52,12 +52,6 @@ def failing(function: Callable[..., Any], number: int, error: BaseException) -> 
     return wrapper
 
 
-def test_a_new_file_takes_the_place_of_the_old_one(target: Path) -> None:
-    write(target)
-    assert target.read_bytes() == NEW
-    assert [path.name for path in target.parent.iterdir()] == ["m.npz"]
-
-
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
 @pytest.mark.parametrize("name", SYSCALLS)
 def test_whichever_syscall_fails_the_file_is_old_or_new(
@@ -102,6 +96,17 @@ def test_permissions_and_links_stay(target: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
+def test_a_place_that_cannot_be_written_is_found_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        enter(tmp_path / "file" / "m.npz")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        enter(tmp_path)
+    with reserved(tmp_path / "new" / "deep" / "m.npz"):
+        assert (tmp_path / "new" / "deep").is_dir()
+    assert not (tmp_path / "new").exists()  # nothing was written there
+
+
 def test_whichever_write_fails_the_old_file_stays(target: Path) -> None:
     def write_until(number: int) -> None:
         with replacing(target) as file:
@@ -144,16 +149,6 @@ def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None
         (folder / name).touch()
     enter(target)
     assert {path.name for path in folder.iterdir()} == {"m.npz", *others}
-
-
-def test_a_start_leaves_a_neighbour_whose_name_goes_on_from_ours_its_temporary_file(
-    target: Path,
-) -> None:
-    neighbour = target.with_name("m.npz.v2")
-    with replacing(neighbour) as file:
-        enter(target)
-        file.write(NEW)
-    assert neighbour.read_bytes() == NEW
 
 
 @posix

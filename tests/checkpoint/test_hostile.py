@@ -9,6 +9,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
+from charrnn.checkpoint.header import MAX_SOURCES, Origin
 from tests.support import trained
 
 Contents = dict[str, bytes]
@@ -54,6 +56,9 @@ def described(
 
 GOOD = described()
 BIAS = "output.bias.npy"
+
+
+ORIGIN = Origin(("harbour.txt", "été.txt"), 12, 34, "english")
 
 
 def replaced(data: bytes) -> Callable[[Contents], Contents]:
@@ -156,7 +161,7 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "members none": lambda _: {},
     "header missing": lambda members: {n: d for n, d in members.items() if n != "header.npy"},
     "header floats": lambda members: {**members, "header.npy": members[BIAS]},
-    "json broken": with_header(b'{"format": 1'),
+    "json broken": with_header(b'{"format": 3'),
     "json not utf-8": with_header(b'{"format": "\xff"}'),
     "json a list": with_header(b"[1]"),
     "json a number": with_header(b"1e999999999"),
@@ -165,7 +170,7 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "json long number": with_header(b'{"format": ' + b"9" * 10_000 + b"}"),
     "json nan": with_header(b'{"format": NaN}'),
     "json empty": with_header(b""),
-    "format text": header_changed(format="1"),
+    "format text": header_changed(format="3"),
     "format true": header_changed(format=True),
     "entry extra": header_changed(extra=1),
     "entry missing": header_changed(counts=None),
@@ -187,11 +192,27 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "counts float": header_changed(counts=lambda c: c.__setitem__(0, 1.5)),
     "progress text": header_changed(progress=lambda p: p.update(step="1")),
     "progress huge": header_changed(progress=lambda p: p.update(seconds=10**400)),
-    "progress negative": header_changed(progress=lambda p: p.update(stale=-1)),
+    "progress negative": header_changed(progress=lambda p: p.update(evaluations_since_best=-1)),
     "rate scale zero": header_changed(progress=lambda p: p.update(rate_scale=0)),
     "history number": header_changed(history=5),
     "history entry": header_changed(history=[5]),
     "hash number": header_changed(sha256=5),
+    "version missing": header_changed(charrnn=None),
+    "origin text": header_changed(origin="text"),
+    **{
+        f"origin with {change}": header_changed(origin=asdict(ORIGIN) | change)
+        for change in (
+            {"sources": "text"},
+            {"sources": [1]},
+            {"sources": ["\udfff"]},
+            {"held_out": -1},
+            {"held_out": True},
+            {"steps_per_pass": 1.5},
+            {"start": 3},
+            {"start": "\ud800"},
+            {"weather": "fair"},
+        )
+    },
 }
 
 
@@ -257,6 +278,17 @@ def test_no_mutation_of_a_checkpoint_is_accepted(
     if bytes(damaged) != good:
         (tmp_path / "m.npz").write_bytes(damaged)
         refuse(tmp_path / "m.npz")
+
+
+def test_an_origin_comes_back_with_names_that_can_be_stored(tmp_path: Path) -> None:
+    paths = ["/home/me/secret/a.txt", "-", "b\udcff.txt", *["c.txt"] * 500]
+    origin = Origin.of(paths, 1, 2, "/home/me/secret/base.npz")
+    assert origin.sources[:3] == ("a.txt", "stdin", "b\\udcff.txt")
+    assert len(origin.sources) == MAX_SOURCES
+    assert origin.start == "base.npz"
+    for known in (origin, ORIGIN, None):
+        replace(trained(), origin=known).save(tmp_path / "m.npz")
+        assert Model.load(tmp_path / "m.npz").origin == known
 
 
 def test_every_single_bit_flip_of_a_checkpoint_is_refused(good: bytes) -> None:

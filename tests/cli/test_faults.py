@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import CheckpointError, Event, Model
-from charrnn.cli import run as run_module
-from charrnn.cli.run import Training
+from charrnn.cli.training_display import TrainingDisplay
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -119,18 +118,12 @@ def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
 
 
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SAVE_EVERY_SECONDS", -1)
+    # The package has a function of the same name as the module.
+    monkeypatch.setattr(sys.modules["charrnn.cli.train"], "SAVE_EVERY_SECONDS", -1)
     saved = []
     monkeypatch.setattr(Model, "save", lambda self, _: saved.append(self.progress.step))
-    Training(
-        corpus=[str(text)],
-        encoding="utf-8",
-        output=text.parent / "m.npz",
-        given={"model": {"hidden_size": 4}, "data": {}, "optimizer": {}, "run": {"steps": 5}},
-        display=run_module.Display(
-            quiet=True, verbose=False, as_json=False, sample_every=None, log=None
-        ),
-    ).start(overwrite=False)
+    args = ["--hidden-size", "4", "--steps", "5", "-q", "-o", "m.npz"]
+    assert call("train", "text.txt", *args, cwd=text.parent).returncode == 0
     assert saved == [1, 2, 3, 4, 5, 5]
 
 
@@ -181,11 +174,11 @@ def test_a_signal_that_interrupts_a_write_does_not_lose_the_run(
 def test_an_unexpected_exception_between_two_steps_loses_none(
     text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Training, __: object, event: Event) -> None:
+    def fail(_: TrainingDisplay, event: Event) -> None:
         if event.step == 7:
             raise RuntimeError("planted")
 
-    monkeypatch.setattr(Training, "show", fail)
+    monkeypatch.setattr(TrainingDisplay, "show", fail)
     done = call("train", "text.txt", *RUN, "--steps", "9", "-o", "m.npz", cwd=text.parent)
     assert done.returncode == 1
     assert "internal error: RuntimeError: planted" in done.err

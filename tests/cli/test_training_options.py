@@ -1,6 +1,7 @@
 """Every option of the commands that train does what it says; see test_options.py."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -132,11 +133,11 @@ def test_as_many_workers_are_started_as_are_asked_for(
 ) -> None:
     started: list[int] = []
 
-    def make(size: int) -> object:
+    def make(size: int, *others: Any) -> Any:
         started.append(size)
-        return make_group(size)
+        return make_group(size, *others)
 
-    monkeypatch.setattr("charrnn.training.loop.make_group", make)
+    monkeypatch.setattr("charrnn.training.step.make_group", make)
     done = ran(f"{base(command)} --workers 3")
     assert done.trained.config.run.workers == 3
     assert started == [3]

@@ -7,7 +7,7 @@ import numpy as np
 
 from charrnn import Config, DataConfig, Model, ModelConfig, Vocabulary
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
-from charrnn.training.next_character import initial_state
+from charrnn.training.state import initial_state
 from tests.support import ROOT
 
 LETTERS = "\n abcdefghijklmnopqrstuvwxyzABCDE.,'é日👩\u200d👧\u0301<&\"/"
@@ -34,7 +34,7 @@ def make_model(
     )
     state = initial_state(config, len(vocabulary))
     if config.model.nonlinearity == "tanh":  # relu has no bound
-        state.network.flat *= strong
+        state.networks[0].flat *= strong
     model = Model.of(config, vocabulary, state)
     if not ngram:
         return model

@@ -16,7 +16,7 @@ from charrnn.export.language import text_direction, text_language
 from charrnn.export.words import facts, lede
 from charrnn.generate.novelty import is_seen, seen_lines
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
-from charrnn.training.next_character import initial_state
+from charrnn.training.state import initial_state
 from tests.browser import browser_page
 from tests.export.models import SHAPES, make_model
 from tests.support import ROOT, call
@@ -111,7 +111,7 @@ def test_a_point_within_a_number_ends_no_sentence(tmp_path: Path) -> None:
     text = "abba has 3.14159 cabs and so on\n" * 50
     base, vocabulary = make_model(), Vocabulary.from_text(text)
     state = initial_state(base.config, len(vocabulary))
-    state.network.flat[...] = 0
+    state.networks[0].flat[...] = 0
     ngrams = build_ngrams(vocabulary.encode(text), len(vocabulary), 6)
     model = Model.of(base.config, vocabulary, state)
     model = replace(model, ngram=ngrams.with_weights(np.full(GROUPS, 0.01), None))
@@ -302,7 +302,7 @@ def test_openings_are_how_sentences_of_the_text_begin() -> None:
     text = (ROOT / "corpora/harbour.txt").read_text(encoding="utf-8")
     base, vocabulary = make_model(), Vocabulary.from_text(text)
     network = initial_state(base.config, len(vocabulary))
-    network.network.flat[...] = 0  # the n-grams alone speak
+    network.networks[0].flat[...] = 0  # the n-grams alone speak
     model = Model.of(base.config, vocabulary, network)
     ids = vocabulary.encode(text)
     ngrams = build_ngrams(ids, len(vocabulary), 7, line_break=None, max_entries=200_000)

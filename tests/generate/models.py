@@ -27,7 +27,7 @@ VOCABULARY = sorted_vocabulary()
 MODEL = make_model(VOCABULARY.characters)
 
 
-def write(  # noqa: PLR0913
+def write(
     length: int | None = 40,
     *,
     random_seed: int = 0,

@@ -6,7 +6,7 @@ import numpy as np
 
 from charrnn import Config, Model, ModelConfig, RunConfig, Vocabulary
 from charrnn.config import CellName
-from charrnn.training.next_character import initial_state
+from charrnn.training.state import initial_state
 
 COUNTER = 5
 UNITS = 12
@@ -39,5 +39,4 @@ def bracket_counter(
         write, keep, value, show = rows
         layer["bias_ih"][[write, keep, show]] = 20  # gates that are always open
         layer["weight_ih"][value] = count  # adds tanh(1) or takes it away
-    network.set_merged(network.params)
     return replace(model, weights={name: it.copy() for name, it in network.params.items()})

@@ -20,6 +20,7 @@ from charrnn import (
 from charrnn.inference import xray as xray_module
 from charrnn.inference.features import FEATURES
 from charrnn.inference.xray import Place, Trace, find_units, join, parts_of, trace_text
+from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.loss import log_softmax
 from tests import oracle
 from tests.generate.models import VOCABULARY, make_model
@@ -37,7 +38,7 @@ def text_ids(length: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(V, size=length).astype(np.uint8)
 
 
-def traced(model: LanguageModel, pieces: list[Any], top: int = 3) -> Trace:
+def traced(model: LanguageModel | Ensemble, pieces: list[Any], top: int = 3) -> Trace:
     parts = parts_of(model.cell)
     places = [Place(layer, part) for layer in range(model.config.layers) for part in parts]
     return join(trace_text(model, pieces, top=top, places=places))
@@ -180,11 +181,10 @@ def test_more_guesses_than_characters_are_all_characters() -> None:
 
 
 def test_an_ensemble_is_seen_as_the_network_that_it_is() -> None:
-    config = ModelConfig(hidden_size=12, members=2)
-    model = LanguageModel(config, V).init(np.random.default_rng(0))
-    single = LanguageModel(ModelConfig(hidden_size=12), V).set_merged(model.merged_params())
-    ids = text_ids(30)
-    same(traced(model, [ids]), traced(single, [ids]))
+    rng = np.random.default_rng(0)
+    networks = [LanguageModel(ModelConfig(hidden_size=6), V).init(rng) for _ in range(2)]
+    model, ids = Ensemble(networks), text_ids(30)
+    same(traced(model, [ids]), traced(model.merge(), [ids]), 1e-5)
 
 
 RNG = np.random.default_rng

@@ -9,9 +9,7 @@ import charrnn
 from charrnn import Model
 from charrnn.export import export
 from charrnn.models.description import describe
-from tests.support import ROOT, TEXT, call, trained
-
-GOLDEN = ROOT / "tests" / "golden"
+from tests.support import TEXT, call, trained
 
 
 def run(*words: str, cwd: Path) -> None:
@@ -55,21 +53,6 @@ def test_it_says_what_happened_in_the_run(how: dict[str, Any], text: Path) -> No
     assert whole["bits_per_char"] == (found.val_loss and pytest.approx(found.val_loss / 0.693147))
 
 
-def test_an_old_checkpoint_gets_its_passes_from_its_settings(text: Path) -> None:
-    model, _ = train(text, seq_length=10, batch_size=16)
-    for how in ({}, {"stride": 3}):
-        model, _ = train(text, seq_length=10, batch_size=16, **how)
-        path = text.with_name("m.npz")
-        model.save(path)
-        exact = describe(path).passes
-        model.origin = None
-        model.save(path)
-        assert describe(path).passes == pytest.approx(exact, rel=0.01)
-    old = describe(GOLDEN / "format1.npz")
-    assert (old.origin, old.passes, old.val_loss, old.best_step) == (None, 75, None, None)
-    assert old.train_loss == old.history[-1]["train_loss"]
-
-
 def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path: Path) -> None:
     base = describe("english")
     assert (base.checkpoint, base.origin, base.resumable) == ("english", None, False)
@@ -100,15 +83,3 @@ def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:
         assert found.origin is not None
         assert (found.origin.start, found.origin.sources) == ("base.npz", ("text.txt",))
     assert resumed.steps == describe(tmp_path / "whole.npz").steps
-
-
-def test_the_start_of_a_resumed_run_that_did_not_note_it_stays_unknown(tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text(TEXT)
-    run("train", "text.txt", "-o", "m.npz", "--steps", "2", "--hidden-size", "8", cwd=tmp_path)
-    old = Model.load(tmp_path / "m.npz")
-    old.origin = None
-    old.save(tmp_path / "m.npz")
-    run("train", "text.txt", "-o", "m.npz", "--steps", "4", "--resume", cwd=tmp_path)
-    resumed = describe(tmp_path / "m.npz").origin
-    assert resumed is not None
-    assert (resumed.start, resumed.sources) == (None, ("text.txt",))

@@ -121,11 +121,7 @@ def test_a_checkpoint_keeps_it(model: Model, tmp_path: Path) -> None:
     assert replace(model, ngram=None).fingerprint() != model.fingerprint()
 
 
-def test_old_files_and_compact_ones_have_none(model: Model, tmp_path: Path) -> None:
-    old = charrnn.load(ROOT / "tests/golden/format1.npz")
-    assert isinstance(old, Model)
-    assert old.ngram is None
-    assert old.config.data.ngram == 0
+def test_compact_files_have_none(model: Model, tmp_path: Path) -> None:
     (tmp_path / "m.npz").write_bytes(export(model, "compact"))
     compact = charrnn.load(tmp_path / "m.npz")
     assert isinstance(compact, Model)

@@ -16,8 +16,8 @@ from charrnn.inference.predictor import RememberingPredictor, as_predictor, pred
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
-from charrnn.nn.language_model import LanguageModel
 from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import LanguageModel
 from charrnn.text.split import streams
 from charrnn.text.vocabulary import Vocabulary
 from tests.support import TEXT

@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.nn import cells
-from charrnn.nn.cells import (
-    Cell,
-    GRUCell,
-    LSTMCell,
-    Params,
-    RNNCell,
-    State,
-    Workspace,
-    init_params,
-)
+from charrnn.nn.cell import Cell, Params, State
+from charrnn.nn.gru import GRUCell
+from charrnn.nn.kernels import Workspace
+from charrnn.nn.lstm import LSTMCell
+from charrnn.nn.recurrent import backpropagate, unroll
+from charrnn.nn.rnn import RNNCell
+from charrnn.nn.stack import CELLS as NAMED_CELLS
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
 
@@ -34,7 +30,7 @@ CELLS: dict[str, tuple[Cell, Callable[..., State]]] = {
 # A cell that is added needs no line here; it is its author who writes an oracle for it.
 CELLS |= {
     name: (kind(), oracle.missing)
-    for name, kind in cells.CELLS.items()
+    for name, kind in NAMED_CELLS.items()
     if name not in ("rnn", "lstm", "gru")
 }
 every_cell = pytest.mark.parametrize("cell", [c for c, _ in CELLS.values()], ids=list(CELLS))
@@ -57,7 +53,7 @@ def make_case(cell: Cell, dense: bool, dtype: str = "float64", steps: int = T) -
     def normal(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(dtype)
 
-    params = {name: a.astype(dtype) for name, a in init_params(cell, I, H, rng).items()}
+    params = {name: a.astype(dtype) for name, a in cell.init(I, H, rng).items()}
     params["bias_hh"] += normal(cell.gates * H)
     inputs = normal(steps, B, I) if dense else rng.integers(I, size=(steps, B)).astype(np.uint8)
     state = tuple(normal(B, H) for _ in cell.state_names)
@@ -67,7 +63,7 @@ def make_case(cell: Cell, dense: bool, dtype: str = "float64", steps: int = T) -
 
 def objective(cell: Cell, case: Case) -> float:
     """Return a scalar whose gradients by outputs and final state are d_outputs and d_state."""
-    outputs, final, _ = cell.forward(case.params, case.inputs, case.state)
+    outputs, final, _ = unroll(cell, case.params, case.inputs, case.state)
     return float(
         np.vdot(outputs, case.d_outputs)
         + sum(np.vdot(a, d) for a, d in zip(final, case.d_state, strict=True))
@@ -78,8 +74,8 @@ def objective(cell: Cell, case: Case) -> float:
 @every_cell
 def test_gradients_equal_numeric_ones(cell: Cell, dense: bool) -> None:
     case = make_case(cell, dense)
-    _, _, cache = cell.forward(case.params, case.inputs, case.state)
-    grads, d_inputs, d_state = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    _, _, cache = unroll(cell, case.params, case.inputs, case.state)
+    grads, d_inputs, d_state = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
     assert grads.keys() == case.params.keys()
     for name, param in case.params.items():
         assert_gradient(name, grads[name], numeric_gradient(lambda: objective(cell, case), param))
@@ -99,10 +95,10 @@ def test_gradients_equal_numeric_ones(cell: Cell, dense: bool) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_split_sequence_equals_the_whole_exactly(cell: Cell, dense: bool, dtype: str) -> None:
     case = make_case(cell, dense, dtype)
-    whole, final, _ = cell.forward(case.params, case.inputs, case.state)
+    whole, final, _ = unroll(cell, case.params, case.inputs, case.state)
     state, parts = case.state, []
     for piece in (case.inputs[:2], case.inputs[2:3], case.inputs[3:]):
-        outputs, state, _ = cell.forward(case.params, piece, state)
+        outputs, state, _ = unroll(cell, case.params, piece, state)
         parts.append(outputs)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     for ours, expected in zip(state, final, strict=True):
@@ -116,7 +112,7 @@ def test_the_naive_oracle_agrees(name: str, dense: bool, dtype: str, tolerance: 
     cell, step = CELLS[name]
     case = make_case(cell, dense, dtype)
     vectors = case.inputs if dense else np.eye(I)[case.inputs]
-    outputs, final, _ = cell.forward(case.params, case.inputs, case.state)
+    outputs, final, _ = unroll(cell, case.params, case.inputs, case.state)
     assert outputs.dtype == dtype
     for sample in range(B):
         state = tuple(part[sample] for part in case.state)
@@ -133,8 +129,8 @@ def test_ids_stand_for_one_hot_vectors(cell: Cell) -> None:
     one_hot = np.eye(I)[case.inputs]
     results = []
     for inputs in (case.inputs, one_hot):
-        outputs, _, cache = cell.forward(case.params, inputs, case.state)
-        grads, _, _ = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+        outputs, _, cache = unroll(cell, case.params, inputs, case.state)
+        grads, _, _ = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
         results.append((outputs, grads["weight_ih"]))
     for from_ids, from_vectors in zip(*results, strict=True):
         np.testing.assert_allclose(from_ids, from_vectors, atol=1e-12)
@@ -142,32 +138,16 @@ def test_ids_stand_for_one_hot_vectors(cell: Cell) -> None:
 
 @every_input
 @every_cell
-def test_gradients_of_a_split_sequence_add_up(cell: Cell, dense: bool) -> None:
-    case = make_case(cell, dense)
-    _, _, cache = cell.forward(case.params, case.inputs, case.state)
-    whole, _, d_initial = cell.backward(case.params, cache, case.d_outputs, case.d_state)
-    _, middle, first = cell.forward(case.params, case.inputs[:2], case.state)
-    _, _, second = cell.forward(case.params, case.inputs[2:], middle)
-    late, _, d_middle = cell.backward(case.params, second, case.d_outputs[2:], case.d_state)
-    early, _, d_start = cell.backward(case.params, first, case.d_outputs[:2], d_middle)
-    for name in whole:
-        np.testing.assert_allclose(early[name] + late[name], whole[name], atol=1e-12)
-    for ours, expected in zip(d_start, d_initial, strict=True):
-        np.testing.assert_allclose(ours, expected, atol=1e-12)
-
-
-@every_input
-@every_cell
 def test_backward_corrupts_nothing_a_caller_holds(cell: Cell, dense: bool) -> None:
     case, workspace = make_case(cell, dense), Workspace()
-    outputs, final, cache = cell.forward(case.params, case.inputs, case.state, workspace)
+    outputs, final, cache = unroll(cell, case.params, case.inputs, case.state, workspace)
     held = [*case.params.values(), case.inputs, *case.state, outputs, *final, case.d_outputs]
     held += [*case.d_state]
     copies = [array.copy() for array in held]
-    once, d_inputs, d_once = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    once, d_inputs, d_once = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
     kept = [array.copy() for array in (*once.values(), *d_once)]
-    _, _, cache = cell.forward(case.params, case.inputs, case.state, workspace)  # it is used up
-    again, _, d_again = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    _, _, cache = unroll(cell, case.params, case.inputs, case.state, workspace)  # it is used up
+    again, _, d_again = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
     for array, copy in zip(held, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
     for first, second, third in zip(
@@ -179,50 +159,22 @@ def test_backward_corrupts_nothing_a_caller_holds(cell: Cell, dense: bool) -> No
 
 
 @every_cell
-def test_the_final_state_outlives_the_workspace(cell: Cell) -> None:
-    case, workspace = make_case(cell, dense=False), Workspace()
-    _, final, _ = cell.forward(case.params, case.inputs, case.state, workspace)
-    copies = [part.copy() for part in final]
-    cell.forward(case.params, case.inputs, final, workspace)
-    for part, copy in zip(final, copies, strict=True):
-        np.testing.assert_array_equal(part, copy)
-
-
-@every_cell
-def test_a_workspace_changes_no_number(cell: Cell) -> None:
-    workspace = Workspace()
-    for steps in (T, 2, T):
-        case = make_case(cell, dense=True, steps=steps)
-        alone, _, _ = cell.forward(case.params, case.inputs, case.state)
-        lent, _, _ = cell.forward(case.params, case.inputs, case.state, workspace)
-        np.testing.assert_array_equal(alone, lent)
-
-
-@every_cell
 def test_extreme_inputs_stay_finite(cell: Cell) -> None:
     case = make_case(cell, dense=True, dtype="float32")
     if cell == RNNCell("relu"):
         pytest.skip("relu has no bound")
-    outputs, _, cache = cell.forward(case.params, case.inputs * 1e6, case.state)
-    grads, _, _ = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    outputs, _, cache = unroll(cell, case.params, case.inputs * 1e6, case.state)
+    grads, _, _ = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
     assert np.isfinite(outputs).all()
     assert all(np.isfinite(grad).all() for grad in grads.values())
 
 
 def test_the_forget_gate_starts_with_a_bias_of_one() -> None:
-    params = init_params(LSTMCell(), I, H, np.random.default_rng(0))
+    params = LSTMCell().init(I, H, np.random.default_rng(0))
     LSTMCell().open_forget_gate(params)
     bias = params["bias_ih"] + params["bias_hh"]
     np.testing.assert_array_equal(bias[H : 2 * H], 1)
     assert not np.any(bias[:H] == 1)
-
-
-@every_cell
-def test_initial_weights_fill_the_bound_of_torch(cell: Cell) -> None:
-    weights = init_params(cell, 100, 64, np.random.default_rng(0))["weight_ih"]
-    bound = 1 / 8
-    assert 0.99 * bound < np.abs(weights).max() <= bound
-    assert abs(weights.std() - bound / np.sqrt(3)) < 0.01 * bound
 
 
 @pytest.mark.parametrize("cell", [RNNCell("tanh"), LSTMCell(), GRUCell()])
@@ -232,7 +184,7 @@ def test_gradients_along_random_directions_where_products_are_blocked(
 ) -> None:
     units, features, batch, steps = 256, 200, 20, 4
     rng = np.random.default_rng(1)
-    params = init_params(cell, features, units, rng)
+    params = cell.init(features, units, rng)
     inputs: NDArray[Any] = rng.integers(features, size=(steps, batch))
     if dense:
         inputs = rng.standard_normal((steps, batch, features))
@@ -244,8 +196,8 @@ def test_gradients_along_random_directions_where_products_are_blocked(
         rng.standard_normal((steps, batch, units)),
         tuple(rng.standard_normal((batch, units)) for _ in cell.state_names),
     )
-    _, _, cache = cell.forward(case.params, case.inputs, case.state)
-    grads, _, d_state = cell.backward(case.params, cache, case.d_outputs, case.d_state)
+    _, _, cache = unroll(cell, case.params, case.inputs, case.state)
+    grads, _, d_state = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
     for _ in range(3):
         step = {name: 1e-5 * rng.standard_normal(p.shape) for name, p in params.items()}
         shift = tuple(1e-5 * rng.standard_normal(part.shape) for part in state)

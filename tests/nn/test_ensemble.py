@@ -1,153 +1,98 @@
-"""An ensemble in one network: its members stay apart, and their mean is an ordinary network."""
+"""An ensemble: the mean of its networks, forward, one character at a time, and merged into one."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import ConfigError, LanguageModel, ModelConfig
+from charrnn import LanguageModel, ModelConfig
 from charrnn.config import CELLS
 from charrnn.nn.decoder import Decoder
-from charrnn.nn.ensemble import expanded, narrowed, narrowed_flat, separate_members
-from charrnn.nn.loss import softmax_cross_entropy
-from tests.gradcheck import assert_gradient, numeric_gradient
+from charrnn.nn.ensemble import Ensemble
 
-VOCABULARY, MEMBERS, HIDDEN, STEPS, SAMPLES = 5, 4, 8, 6, 3
+V, T, B = 5, 6, 3
 
-
-def ensemble(**settings: Any) -> LanguageModel:
-    config = ModelConfig(**{"hidden_size": HIDDEN, "members": MEMBERS, **settings}, dtype="float64")
-    return LanguageModel(config, VOCABULARY).init(np.random.default_rng(1))
+every_cell = pytest.mark.parametrize("cell", CELLS)
+one_and_two_layers = pytest.mark.parametrize("layers", [1, 2])
 
 
-def batch() -> Any:
-    rng = np.random.default_rng(2)
-    return rng.integers(VOCABULARY, size=(2, STEPS, SAMPLES))
+def make_ensemble(members: int = 4, **settings: Any) -> Ensemble:
+    config = ModelConfig(**{"hidden_size": 8, **settings}, dtype="float64")
+    rng = np.random.default_rng(1)
+    return Ensemble([LanguageModel(config, V).init(rng) for _ in range(members)])
 
 
-def member(whole: LanguageModel, number: int) -> LanguageModel:
-    """Return one member as a network of its own, cut out of the whole."""
-    size = HIDDEN // MEMBERS
-    units = np.arange(number * size, (number + 1) * size)
-    rows = (np.arange(whole.cell.gates)[:, None] * HIDDEN + units).ravel()
-    alone = LanguageModel(replace(whole.config, hidden_size=size, members=1), VOCABULARY)
-    for name, values in whole.params.items():
-        cut = values
-        if name.startswith(("weight", "bias")):
-            cut = cut[rows]  # whose columns are those of the member alone
-        if name == "output.weight":
-            cut = cut[:, units]
-        alone.params[name][...] = cut
-    return alone
+def random_ids(*shape: int) -> Any:
+    return np.random.default_rng(2).integers(V, size=shape)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
-def test_gradients_are_those_of_numeric_differences(cell: str, layers: int) -> None:
-    model = ensemble(cell=cell, layers=layers, dropout=0.3, weight_drop=0.3)
-    inputs, targets = batch()
-
-    def loss() -> float:
-        rng, state = np.random.default_rng(3), model.zero_state(SAMPLES)
-        return model.loss_and_gradients(inputs, targets, state, dropout_rng=rng)[0]
-
-    rng = np.random.default_rng(3)
-    _, grads, _ = model.loss_and_gradients(
-        inputs, targets, model.zero_state(SAMPLES), dropout_rng=rng
-    )
-    for name, param in model.params.items():
-        assert_gradient(name, grads[name], numeric_gradient(loss, param))
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
-def test_the_prediction_is_the_mean_of_the_members_logits(cell: str, layers: int) -> None:
-    model = ensemble(cell=cell, layers=layers)
-    inputs, _ = batch()
-    alone = [
-        one.forward(inputs, one.zero_state(SAMPLES))[0]
-        for one in (member(model, number) for number in range(MEMBERS))
-    ]
+@every_cell
+@one_and_two_layers
+def test_the_logits_are_the_mean_of_those_of_the_networks(cell: str, layers: int) -> None:
+    model, ids = make_ensemble(cell=cell, layers=layers), random_ids(T, B)
+    alone = [network.forward(ids, network.zero_state(B))[0] for network in model.networks]
     assert not np.allclose(alone[0], alone[1])
-    together, _, _ = model.forward(inputs, model.zero_state(SAMPLES))
+    first, state, _ = model.forward(ids[:2], model.zero_state(B))
+    second, _, _ = model.forward(ids[2:], state)
+    together = np.concatenate([first, second])
     np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-12)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_the_loss_is_the_mean_of_what_the_members_reach_alone(layers: int) -> None:
-    model = ensemble(layers=layers)
-    inputs, targets = batch()
-    alone = [
-        one.loss_and_gradients(inputs, targets, one.zero_state(SAMPLES))[0]
-        for one in (member(model, number) for number in range(MEMBERS))
-    ]
-    loss, grads, _ = model.loss_and_gradients(inputs, targets, model.zero_state(SAMPLES))
-    assert loss == pytest.approx(np.mean(alone))
-    _, own, _ = member(model, 1).loss_and_gradients(
-        inputs, targets, member(model, 1).zero_state(SAMPLES)
-    )
-    units = slice(HIDDEN // MEMBERS, 2 * HIDDEN // MEMBERS)
-    np.testing.assert_allclose(grads["output.weight"][:, units] * MEMBERS, own["output.weight"])
-
-
-def test_the_merged_network_needs_no_members() -> None:
-    model = ensemble()
-    plain = LanguageModel(replace(model.config, members=1), VOCABULARY)
-    plain.set_merged(model.merged_params())
-    inputs, _ = batch()
-    ours, theirs = (net.forward(inputs, net.zero_state(SAMPLES))[0] for net in (model, plain))
+@every_cell
+@one_and_two_layers
+def test_the_merged_network_predicts_the_same(cell: str, layers: int) -> None:
+    model, ids = make_ensemble(cell=cell, layers=layers), random_ids(T, B)
+    merged = model.merge()
+    assert merged.config.hidden_size == 32
+    ours, _, _ = model.forward(ids, model.zero_state(B))
+    theirs, _, _ = merged.forward(ids, merged.zero_state(B))
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
-    again = ensemble().set_merged(plain.params)
-    np.testing.assert_array_equal(again.flat, model.flat)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_what_is_stored_is_what_is_within_a_member(layers: int) -> None:
-    model = ensemble(layers=layers)
-    whole = expanded(model.params, MEMBERS)
-    owner = np.arange(HIDDEN) * MEMBERS // HIDDEN
-    for name in ["weight_hh_l0", "weight_hh_l1", "weight_ih_l1"][: 2 * layers - 1]:
-        gates = whole[name].reshape(-1, HIDDEN, HIDDEN)
-        np.testing.assert_array_equal(gates != 0, [owner[:, None] == owner] * len(gates))
-    for name, values in narrowed(whole, MEMBERS).items():
-        np.testing.assert_array_equal(values, model.params[name])
-    flat = np.concatenate([values.ravel() for values in whole.values()])
-    shapes = {name: values.shape for name, values in whole.items()}
-    np.testing.assert_array_equal(narrowed_flat(flat, shapes, MEMBERS), model.flat)
-    assert separate_members(whole, MEMBERS) == MEMBERS
-    whole["weight_hh_l0"][0, -1] = 1e-6
-    assert separate_members(whole, MEMBERS) == 1
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
+@every_cell
+@one_and_two_layers
 @pytest.mark.parametrize("count", [1, 5, 9])
-def test_step_by_step_is_the_same(cell: str, layers: int, count: int) -> None:
-    model = ensemble(cell=cell, layers=layers, hidden_size=32)
-    ids = np.random.default_rng(4).integers(VOCABULARY, size=(STEPS, count))
-    expected, _, _ = model.forward(ids, model.zero_state(count))
+@pytest.mark.parametrize("members", [1, 3])
+def test_one_character_at_a_time_is_the_same(
+    cell: str, layers: int, count: int, members: int
+) -> None:
+    model = make_ensemble(members, cell=cell, layers=layers, hidden_size=32)
+    ids = random_ids(T, count)
+    expected, final, _ = model.forward(ids, model.zero_state(count))
     decoder = Decoder(model, count)
-    decoder.start(model.zero_state(count))
+    decoder.start(model.zero_state(1))
     for step, row in enumerate(ids):
         np.testing.assert_allclose(decoder.feed(row), expected[step], atol=1e-12)
+    np.testing.assert_array_equal(decoder.logits(), decoder.logits())
+    for ours, theirs in zip(decoder.state(), final, strict=True):
+        for part, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(part, other, atol=1e-12)
 
 
-def test_the_gradient_of_the_mean_is_right_too() -> None:
-    model = ensemble()
-    inputs, targets = batch()
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_decoder_gives_samples_the_states_of_others(members: int) -> None:
+    model = make_ensemble(members, layers=2)
+    decoder = Decoder(model, 3)
+    decoder.start(model.zero_state(1))
+    before = decoder.feed(np.array([0, 1, 2])).copy()
+    decoder.select(np.array([2, 0, 0]))
+    np.testing.assert_array_equal(decoder.logits(), before[[2, 0, 0]])
+    again = Decoder(model, 3)
+    again.start(decoder.state())
+    np.testing.assert_array_equal(again.logits(), before[[2, 0, 0]])
+    # All of the state: without it, the next character would tell.
+    expected = Decoder(model, 3)
+    expected.start(model.zero_state(1))
+    expected.feed(np.array([2, 0, 0]))
+    np.testing.assert_array_equal(decoder.feed(random_ids(3)), expected.feed(random_ids(3)))
 
-    def loss() -> float:
-        logits, _, _ = model.forward(inputs, model.zero_state(SAMPLES))
-        return softmax_cross_entropy(logits, targets)[0]
 
-    logits, _, cache = model.forward(inputs, model.zero_state(SAMPLES))
-    grads = model.backward(cache, softmax_cross_entropy(logits, targets)[1])
-    for name in ("output.weight", "weight_ih_l0"):
-        assert_gradient(name, grads[name], numeric_gradient(loss, model.params[name]))
-
-
-@pytest.mark.parametrize(("units", "members"), [(8, 3), (10, 4), (8, 0)])
-def test_members_that_do_not_divide_the_units_are_refused(units: int, members: int) -> None:
-    with pytest.raises(ConfigError, match="member"):
-        ModelConfig(hidden_size=units, members=members)
+def test_a_sample_does_not_depend_on_its_batch() -> None:
+    model = Ensemble([LanguageModel(ModelConfig(), V).init(np.random.default_rng(0))])
+    ids, logits = random_ids(T, 9), []
+    for count in (1, 4, 9):
+        decoder = Decoder(model, count)
+        decoder.start(model.zero_state(1))
+        logits.append(np.array([decoder.feed(row[:count]).copy()[0] for row in ids]))
+    np.testing.assert_array_equal(logits[0], logits[1])
+    np.testing.assert_array_equal(logits[0], logits[2])

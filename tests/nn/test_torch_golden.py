@@ -8,9 +8,14 @@ import pytest
 from numpy.typing import ArrayLike
 
 from charrnn.config import OptimizerConfig
-from charrnn.nn.cells import Array, Cell, GRUCell, LSTMCell, Params, RNNCell, State
+from charrnn.nn.cell import Cell, Params, State
+from charrnn.nn.gru import GRUCell
+from charrnn.nn.kernels import Array
 from charrnn.nn.loss import softmax_cross_entropy
-from charrnn.training.optimizers import make_optimizer
+from charrnn.nn.lstm import LSTMCell
+from charrnn.nn.recurrent import backpropagate, unroll
+from charrnn.nn.rnn import RNNCell
+from charrnn.training.optimizers import make_slots, update_parameters
 from tests.support import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -57,7 +62,7 @@ def forward(cell: Cell, layers: int, case: dict[str, Any]) -> tuple[Array, list[
     final_states, caches = [], []
     for layer in range(layers):
         state = tuple(initial[:, layer])
-        outputs, final_state, cache = cell.forward(layer_params(case, layer), outputs, state)
+        outputs, final_state, cache = unroll(cell, layer_params(case, layer), outputs, state)
         final_states.append(final_state)
         caches.append(cache)
     return outputs, final_states, caches
@@ -67,11 +72,11 @@ def forward(cell: Cell, layers: int, case: dict[str, Any]) -> tuple[Array, list[
 def test_optimizer_matches_torch_at_every_step(name: str) -> None:
     case = load("optimizers.json", name)
     params = np.array(case["start"])
-    optimizer = make_optimizer(OPTIMIZERS[name])
-    slots = optimizer.slots(params)
+    config = OPTIMIZERS[name]
+    slots = make_slots(config.name, params)
     steps = zip(case["gradients"], case["learning_rates"], case["params_after_step"], strict=True)
     for step, (gradient, rate, expected) in enumerate(steps, 1):
-        optimizer.step(params, np.array(gradient), slots, learning_rate=rate, steps=step)
+        update_parameters(config, params, np.array(gradient), slots, rate=rate, count=step)
         assert_matches(params, expected)
     assert step == 5
 
@@ -95,8 +100,8 @@ def test_cell_gradients_match_torch(name: str, layers: int) -> None:
     d_initial = np.full_like(d_final, np.nan)
     compared = set()
     for layer in reversed(range(layers)):
-        d_params, d_inputs, d_state = cell.backward(
-            layer_params(case, layer), caches[layer], d_outputs, tuple(d_final[:, layer])
+        d_params, d_inputs, d_state = backpropagate(
+            cell, layer_params(case, layer), caches[layer], d_outputs, tuple(d_final[:, layer])
         )
         for param, gradient in d_params.items():
             assert_matches(gradient, case["d_weights"][f"{param}_l{layer}"])

@@ -3,105 +3,117 @@
 import math
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from charrnn import Config, Event, LanguageModel, TrainingError, fit_config, score, split
+from charrnn import Config, Model, TrainingError, Vocabulary, fit_config, score, split
 from charrnn.inference.evaluation import evaluate
-from charrnn.training.loop import _Trainer
-from charrnn.training.next_character import initial_state
-from tests.support import Ids, V, make_config, run, train_text
+from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.network import LanguageModel
+from charrnn.training.loop import train_events
+from charrnn.training.state import Progress, Snapshot, TrainingState, initial_state
+from charrnn.training.step import StepResult, Trainer
+from tests.support import Ids, V, make_config, parts_of, run, train_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def mean_loss(model: LanguageModel, ids: Ids) -> float:
-    nats, chars = evaluate(model, ids)
+def mean_loss(state: TrainingState, ids: Ids) -> float:
+    nats, chars = evaluate(Ensemble(state.networks), ids)
     return nats / chars
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("stride", [None, 5])
-def test_every_cell_learns(cell: str, stride: int | None, ids: Ids) -> None:
-    config = make_config(cell=cell, stride=stride, steps=300)
-    before = mean_loss(initial_state(config, V).network, ids[-630:])
-    state = run(config, ids)
-    assert before == pytest.approx(math.log(V), abs=0.2)
-    # With a tenth of noise, the best possible is about 0.5 nats.
-    assert state.progress.best_val_loss < 1.0
+def all_arrays(state: TrainingState) -> list[Any]:
+    return [array for number in range(len(state.networks)) for array in state.arrays(number)]
+
+
+def assert_same_state(one: TrainingState, other: TrainingState) -> None:
+    """Require the same arrays, best weights and numbers, but for the seconds."""
+    pairs = zip([*all_arrays(one), *one.weights], [*all_arrays(other), *other.weights], strict=True)
+    for first, second in pairs:
+        np.testing.assert_array_equal(first, second)
+    assert replace(one.progress, seconds=0) == replace(other.progress, seconds=0)
+    losses = [[{**entry, "seconds": 0} for entry in state.history] for state in (one, other)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "learning_rate"), [("sgd", 2.0), ("adagrad", 0.1), ("rmsprop", 0.01)]
+    "settings",
+    [{"cell": "rnn"}, {"cell": "lstm", "stride": 5}, {"cell": "gru"}, {"lines": True}],
+    ids=str,
 )
-def test_every_optimizer_learns(optimizer: str, learning_rate: float, ids: Ids) -> None:
-    config = make_config(optimizer=optimizer, learning_rate=learning_rate, steps=300)
-    assert run(config, ids).progress.best_val_loss < 1.2
-
-
-@pytest.mark.parametrize("stride", [None, 5])
-def test_the_same_random_seed_gives_the_same_weights(stride: int | None, ids: Ids) -> None:
-    config = make_config(steps=20, stride=stride, dropout=0.2)
-    first, again = run(config, ids), run(config, ids)
-    np.testing.assert_array_equal(first.network.flat, again.network.flat)
-    other = run(replace(config, run=replace(config.run, random_seed=2)), ids)
-    assert not np.array_equal(first.network.flat, other.network.flat)
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("stride", [None, 5])
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
-    cell: str, stride: int | None, ids: Ids
+def test_every_cell_learns_from_streams_windows_and_lines(
+    settings: dict[str, Any], ids: Ids
 ) -> None:
-    config = make_config(cell=cell, stride=stride, steps=80, dropout=0.2, layers=2)
-    whole = run(config, ids)
-    train_ids, val_ids = split(ids, 0.1)
-    stopped = initial_state(config, V)
-    for event in train_text(stopped, config, train_ids, val_ids):
-        if event.step == 41:
+    config = make_config(**settings, steps=300)
+    before = mean_loss(initial_state(config, V), ids[-630:])
+    assert before == pytest.approx(math.log(V), abs=0.2)
+    # With a tenth of noise, the best possible is about 0.5 nats.
+    assert run(config, ids).progress.best_val_loss < (1.3 if settings.get("lines") else 1.0)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "rnn", "optimizer": "rmsprop"},
+    "lstm of two layers": {"layers": 2},
+    "gru in windows": {"cell": "gru", "stride": 5, "optimizer": "adagrad"},
+    "lines": {"lines": True, "weight_drop": 0.3},
+    "ensemble": {"members": 3, "hidden_size": 6},
+    "two workers": {"workers": 2},
+    "ensemble by two workers": {"members": 2, "workers": 2, "hidden_size": 8},
+    "ensemble shared by four": {"members": 2, "workers": 4, "hidden_size": 8},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_run_that_was_stopped_saved_and_loaded_goes_on_as_if_it_had_not(
+    kind: dict[str, Any], ids: Ids, tmp_path: Path
+) -> None:
+    config = make_config(**kind, steps=60, dropout=0.2)
+    uninterrupted, stopped = run(config, ids), initial_state(config, V)
+    for event in train_text(stopped, config, *parts_of(config, ids)):
+        if event.step == 31:
             break
-    resumed = run(config, ids, stopped)
-    np.testing.assert_array_equal(resumed.network.flat, whole.network.flat)
-    for name, slot in whole.slots.items():
-        np.testing.assert_array_equal(resumed.slots[name], slot)
-    assert resumed.progress.best_val_loss == whole.progress.best_val_loss
-    assert [entry["step"] for entry in resumed.history] == [
-        entry["step"] for entry in whole.history
-    ]
+    Model.of(config, Vocabulary("abcdefg"), stopped).save(tmp_path / "m.npz")
+    resumed = Model.load(tmp_path / "m.npz").training_state()
+    assert_same_state(run(config, ids, resumed), uninterrupted)
 
 
-def test_a_longer_time_limit_trains_on_and_validates_on_the_way(ids: Ids) -> None:
-    train_ids, val_ids = split(ids, 0.1)
-    state = initial_state(make_config(seconds=0.5), V)
-    list(train_text(state, make_config(seconds=0.5), train_ids, val_ids))
-    first_end, measured = state.progress.seconds, len(state.history)
-    events = list(train_text(state, make_config(seconds=2.0), train_ids, val_ids))
-    # It goes on for most of what was added, and its first step is not taken for a slow one.
-    assert state.progress.seconds - first_end > 1.0
-    assert events[0].progress < 0.5
-    assert events[-1].progress == 1
+def test_another_random_seed_gives_other_weights(ids: Ids) -> None:
+    first, other = (run(make_config(steps=3, random_seed=seed), ids) for seed in (1, 2))
+    assert not np.array_equal(first.networks[0].flat, other.networks[0].flat)
+
+
+@pytest.mark.parametrize("limits", [("steps", 100, 400), ("seconds", 0.5, 2.0)])
+def test_a_longer_limit_trains_on_and_validates_on_the_way(
+    limits: tuple[str, Any, Any], ids: Ids
+) -> None:
+    name, first, longer = limits
+    state = run(make_config(**{name: first}), ids)
+    measured, seconds = len(state.history), state.progress.seconds
+    events = list(train_text(state, make_config(**{name: longer}), *split(ids, 0.1)))
     assert len(state.history) - measured > 3
-
-
-def test_more_steps_validate_on_the_way_too(ids: Ids) -> None:
-    state = run(make_config(steps=100), ids)
-    measured = len(state.history)
-    run(make_config(steps=400), ids, state)
-    assert len(state.history) - measured > 3
+    assert events[0].done < 0.5
+    assert events[-1].done == 1
+    if name == "seconds":
+        assert state.progress.seconds - seconds > 1.0
 
 
 def test_events_tell_what_happened(ids: Ids) -> None:
     config = make_config(epochs=2, schedule="linear")
     train_ids, val_ids = split(ids, 0.1)
-    state = initial_state(config, V)
-    events = list(train_text(state, config, train_ids, val_ids))
+    events = list(train_text(initial_state(config, V), config, train_ids, val_ids))
     per_epoch = (len(train_ids) - 1) // (12 * 8)
     assert [event.step for event in events] == list(range(1, 2 * per_epoch + 1))
     assert [event.epoch for event in events] == [1] * per_epoch + [2] * per_epoch
-    assert [event.progress for event in events] == sorted(event.progress for event in events)
-    assert events[-1].progress == 1
+    for name in ("done", "seconds"):
+        values = [getattr(event, name) for event in events]
+        assert values == sorted(values)
+    assert events[-1].done == 1
     assert events[-1].val_loss is not None
-    seconds = [event.seconds for event in events]
-    assert seconds == sorted(seconds)
     peak = max(event.learning_rate for event in events)
     assert peak > 0.0085
     assert events[-1].learning_rate < 0.1 * peak
@@ -109,18 +121,24 @@ def test_events_tell_what_happened(ids: Ids) -> None:
 
 
 def test_the_best_weights_are_kept_not_the_last(ids: Ids) -> None:
-    # A rate far too high for the end of training makes late weights worse than early ones.
-    config = make_config(steps=200, schedule="constant", learning_rate=0.05)
+    config = make_config(steps=200, schedule="constant")
     train_ids, val_ids = split(ids, 0.1)
-    state = initial_state(config, V)
-    losses = {}
+    state, losses = initial_state(config, V), {}
     for event in train_text(state, config, train_ids, val_ids):
         if event.val_loss is not None:
             losses[event.step] = event.val_loss
             assert event.is_best == (event.val_loss == min(losses.values()))
-    assert state.progress.best_val_loss == min(losses.values())
-    state.network.flat[...] = state.weights
-    assert mean_loss(state.network, val_ids) == state.progress.best_val_loss
+        if event.step == 190:
+            state.networks[0].flat[...] = 0
+    assert state.progress.best_val_loss == min(losses.values()) < losses[200]
+    state.networks[0].flat[...] = state.weights[0]
+    assert mean_loss(state, val_ids) == state.progress.best_val_loss
+
+
+def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
+    state = run(make_config(steps=5, val_fraction=0.0), ids)
+    assert state.best_weights is None
+    np.testing.assert_array_equal(state.weights[0], state.networks[0].flat)
 
 
 def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
@@ -131,60 +149,58 @@ def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
-    config = make_config(seconds=3.0)
-    train_ids, val_ids = split(ids, 0.1)
-    started = time.perf_counter()
-    events = list(train_text(initial_state(config, V), config, train_ids, val_ids))
+    config = make_config(seconds=2.0)
+    state, started = initial_state(config, V), time.perf_counter()
+    events = list(train_text(state, config, *split(ids, 0.1)))
     # Generous: this is about stopping at all, whatever else the machine is doing.
     assert time.perf_counter() - started < 6
-    assert events[-1].progress == 1
+    assert events[-1].done == 1
     assert events[-1].learning_rate < 1e-3
 
 
-def test_the_state_is_carried_in_streams_and_not_in_windows(ids: Ids) -> None:
-    streams = run(make_config(steps=3), ids)
-    assert streams.carried is not None
-    assert any(part.any() for layer in streams.carried for part in layer)
-    assert run(make_config(steps=3, stride=5), ids).carried is None
-
-
-def test_a_loss_that_is_not_finite_takes_training_back_to_the_last_good_state(ids: Ids) -> None:
-    config = make_config(steps=100, schedule="constant")
+def test_a_run_without_time_for_a_step_says_so(ids: Ids) -> None:
+    config = make_config(seconds=0.5)
     state = initial_state(config, V)
-    events = []
+    state.advance(seconds=0.6)  # what it took to choose the settings
+    with pytest.raises(TrainingError, match="before the first training step"):
+        next(train_text(state, config, ids, ids[:0]))
+
+
+def test_training_stops_after_the_step_at_which_it_is_asked_to(ids: Ids) -> None:
+    config, asked = make_config(steps=50), iter([False] * 4 + [True] * 9)
+    trainer = Trainer(config, ids, ids[:0], initial_state(config, V))
+    assert [event.step for event in train_events(trainer, lambda: next(asked))] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_weights_that_are_not_finite_take_training_back_to_the_last_validation(
+    workers: int, ids: Ids
+) -> None:
+    config = make_config(steps=100, schedule="constant", workers=workers, members=2)
+    state, events = initial_state(config, V), []
     for event in train_text(state, config, *split(ids, 0.1)):
         events.append(event)
+        if event.val_loss is not None and event.step < 50:
+            step, copies = event.step, [array.copy() for array in all_arrays(state)]
         if len(events) == 50:
-            measured = [e.step for e in events if e.val_loss is not None]
-            state.network.params["output.bias"][0] = np.nan
+            state.networks[1].params["output.bias"][0] = np.nan
+            state.slots[0]["mean"][...] = 7
     (notable,) = (event for event in events if event.rollback is not None)
     assert "step 51: the loss is no longer a finite number" in str(notable.rollback)
-    assert notable.step == measured[-1] + 1
+    assert notable.step == step + 1
     assert notable.learning_rate == pytest.approx(events[48].learning_rate / 2)
     assert events[-1].step == 100
-    assert np.isfinite(state.network.flat).all()
     assert state.progress.best_val_loss < 1.5
-
-
-def test_a_rollback_restores_everything_but_the_clock(ids: Ids) -> None:
-    config = make_config(steps=60, dropout=0.2)
-    calm, shaken = initial_state(config, V), initial_state(config, V)
-    for event in train_text(calm, config, *split(ids, 0.1)):
-        if event.val_loss is not None:
+    # It went back to exactly what was there: the same steps at that rate from the copy.
+    again = initial_state(config, V)
+    again.carried = [network.zero_state(8) for network in again.networks]
+    for array, copy in zip(all_arrays(again), copies, strict=True):
+        array[...] = copy
+    again.advance(step=step, optimizer_steps=step, rate_scale=0.5)
+    for event in train_text(again, config, *split(ids, 0.1)):
+        if event.step == step + 1:
             break
-    back_to = calm.progress.step
-    for event in train_text(shaken, config, *split(ids, 0.1)):
-        if event.step == back_to + 5 and event.rollback is None:
-            shaken.network.flat[...] = np.nan
-            shaken.advance(rate_scale=2.0)  # halved to 1, so that the steps to compare are the same
-        if event.rollback is not None:
-            break
-    for event in train_text(calm, config, *split(ids, 0.1)):
-        if event.step == shaken.progress.step:
-            break
-    np.testing.assert_array_equal(calm.network.flat, shaken.network.flat)
-    for name, slot in calm.slots.items():
-        np.testing.assert_array_equal(shaken.slots[name], slot)
+    assert event.train_loss == notable.train_loss
 
 
 def test_training_that_cannot_be_saved_gives_up_with_usable_weights(ids: Ids) -> None:
@@ -194,26 +210,104 @@ def test_training_that_cannot_be_saved_gives_up_with_usable_weights(ids: Ids) ->
     state = initial_state(config, V)
     with pytest.raises(TrainingError, match=r"4 lower learning rates did not help"):
         list(train_text(state, config, *split(ids, 0.1)))
-    assert np.isfinite(state.network.flat).all()
-    assert np.isfinite(mean_loss(state.network, ids[:200]))
+    assert np.isfinite(mean_loss(state, ids[:200]))
 
 
-def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
-    state = run(make_config(steps=5, val_fraction=0.0), ids)
-    assert state.best_weights is None
-    np.testing.assert_array_equal(state.weights, state.network.flat)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_interrupts_an_update_leaves_the_state_of_the_last_validation(
+    workers: int, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step: Callable[..., StepResult] = Trainer.step
+
+    def interrupted(trainer: Trainer, *args: Any, **kwargs: Any) -> StepResult:
+        if trainer.group.rank == 0 and trainer.state.progress.step == 46:
+            trainer.state.networks[0].flat += 1
+            raise KeyboardInterrupt
+        return step(trainer, *args, **kwargs)
+
+    config = make_config(steps=80, workers=workers)
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    state, measured = initial_state(config, V), {}
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        for event in train_text(state, config, *split(ids, 0.1)):
+            if event.val_loss is not None:
+                measured[event.step] = [array.copy() for array in all_arrays(state)]
+    last = max(measured)
+    assert 0 < last < 46
+    assert state.progress.step == state.progress.optimizer_steps == last
+    for array, copy in zip(all_arrays(state), measured[last], strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_going_back_restores_all_but_the_clock_and_the_rate(ids: Ids) -> None:
+    state = run(make_config(steps=9, members=2), ids)
+    copies, progress = [array.copy() for array in all_arrays(state)], state.progress
+    history, best = [*state.history], state.best_weights
+    snapshot = Snapshot(state, with_arrays=True)
+    for array in all_arrays(state):
+        array.fill(1)
+    state.history.append({})
+    state.best_weights = None
+    state.progress = Progress(step=7, seconds=99.0, rate_scale=0.25)
+    snapshot.restore(state)
+    for array, copy in zip(all_arrays(state), copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    assert (state.history, state.best_weights) == (history, best)
+    assert state.progress == replace(progress, seconds=99.0, rate_scale=0.25)
+
+
+def test_a_gradient_is_clipped_by_value_and_then_by_norm(ids: Ids) -> None:
+    def first_update(**clip: Any) -> Any:
+        config = make_config(steps=2, optimizer="sgd", learning_rate=1.0, dtype="float64", **clip)
+        state = initial_state(config, V)
+        before = state.networks[0].flat.copy()
+        event = next(train_text(state, config, ids, ids[:0]))
+        return (before - state.networks[0].flat) / event.learning_rate
+
+    gradient = first_update(clip_norm=None)
+    clipped = np.clip(gradient, -1e-3, 1e-3)
+    by_norm = clipped * (0.005 / np.linalg.norm(clipped))
+    assert np.linalg.norm(clipped) > 0.005
+    for found, expected in (
+        (first_update(clip_norm=0.05), gradient * (0.05 / np.linalg.norm(gradient))),
+        (first_update(clip_norm=None, clip_value=1e-3), clipped),
+        (first_update(clip_norm=0.005, clip_value=1e-3), by_norm),
+        (first_update(clip_norm=1e9), gradient),
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_every_network_drops_units_of_its_own(ids: Ids) -> None:
+    config = make_config(steps=1, members=2, dropout=0.5)
+    state = initial_state(config, V)
+    state.networks[1].flat[...] = state.networks[0].flat
+    run(config, ids, state)
+    assert not np.array_equal(state.networks[1].flat, state.networks[0].flat)
+
+
+@pytest.mark.parametrize("after", [58, 59])
+def test_the_state_is_carried_through_an_epoch_and_zero_at_its_start(after: int, ids: Ids) -> None:
+    losses = []
+    for poison in (0.0, 9.0):
+        config = make_config(epochs=2)
+        state = initial_state(config, V)
+        for event in train_text(state, config, *split(ids, 0.1)):
+            if event.step == after + 1:
+                losses.append(event.train_loss)
+                break
+            if event.step == after and poison:
+                assert state.carried is not None
+                for layer in state.carried[0]:
+                    for part in layer:
+                        part.fill(poison)
+        first_of_epoch = event.epoch == 2
+    assert first_of_epoch == (after == 59)
+    assert (losses[0] == losses[1]) == first_of_epoch
 
 
 @pytest.mark.parametrize(
     ("length", "fraction", "held_out"),
-    [
-        (1000, None, 0),
-        (9_999, None, 0),
-        (2**26 + 1, None, 10_000),
-        (1000, 0.25, 250),
-        (1000, 0.0, 0),
-        (10, 0.1, 0),
-    ],
+    [(9_999, None, 0), (2**26 + 1, None, 10_000), (1000, 0.25, 250), (1000, 0.0, 0), (10, 0.1, 0)],
 )
 def test_the_tail_is_held_out(length: int, fraction: float | None, held_out: int) -> None:
     ids = np.zeros(length, np.uint8)
@@ -224,9 +318,7 @@ def test_the_tail_is_held_out(length: int, fraction: float | None, held_out: int
     assert val_ids.all()
 
 
-@pytest.mark.parametrize(
-    ("length", "held_out"), [(10_000, 500), (12_347, 610), (1_000_000, 10_000)]
-)
+@pytest.mark.parametrize(("length", "held_out"), [(12_347, 610), (1_000_000, 10_000)])
 def test_by_default_passages_from_all_over_the_text_are_held_out(
     length: int, held_out: int
 ) -> None:
@@ -242,13 +334,12 @@ def test_by_default_passages_from_all_over_the_text_are_held_out(
 
 
 def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
-    model = run(make_config(steps=100), ids).network
-    # One stream of less than a window: nothing starts cold but the first character.
-    tail = ids[-60:]
-    assert mean_loss(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=1e-5)
-    # Many streams each start cold once, which costs little.
-    tail = ids[-4000:]
-    assert mean_loss(model, tail) == pytest.approx(score(model, tail).nats_per_char, rel=0.05)
+    state = run(make_config(steps=100, members=2), ids)
+    # One stream of less than a window: nothing starts cold but the first character. Many streams
+    # each start cold once, which costs little.
+    for tail, precision in ((ids[-60:], 1e-5), (ids[-4000:], 0.05)):
+        expected = score(Ensemble(state.networks), tail).nats_per_char
+        assert mean_loss(state, tail) == pytest.approx(expected, rel=precision)
 
 
 def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:
@@ -262,25 +353,10 @@ def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:
     ]
 
 
-def test_what_interrupts_an_update_leaves_the_state_as_it_was_last_measured(
-    ids: Ids, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(trainer: _Trainer) -> Event:
-        event = step(trainer)
-        if event.step == 47:
-            trainer.state.network.flat += 1
-            raise KeyboardInterrupt
-        return event
-
-    step, config = _Trainer.step, make_config(steps=80, learning_rate=0.01)
-    monkeypatch.setattr(_Trainer, "step", interrupted)
-    state, measured = initial_state(config, V), {}
-    train_ids, val_ids = split(ids, 0.1)
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
-        for event in train_text(state, config, train_ids, val_ids):
-            if event.val_loss is not None:
-                measured[event.step] = state.network.flat.copy()
-    last = max(measured)
-    assert 0 < last < 47
-    assert state.progress.step == last
-    np.testing.assert_array_equal(state.network.flat, measured[last])
+def test_the_networks_of_an_ensemble_are_trained_as_each_would_be_alone(ids: Ids) -> None:
+    config = make_config(steps=20, members=2, clip_norm=0.1)
+    together = run(config, ids)
+    first = run(replace(config, model=replace(config.model, members=1)), ids)
+    np.testing.assert_array_equal(together.networks[0].flat, first.networks[0].flat)
+    assert isinstance(together.networks[1], LanguageModel)
+    assert not np.array_equal(together.networks[1].flat, first.networks[0].flat)

@@ -9,8 +9,21 @@ import numpy as np
 import pytest
 
 from charrnn.config import Config, RunConfig
-from charrnn.training import budget, memory, recipe
-from charrnn.training.recipe import SIZES, SMALLEST_MEMBER, dropout, recommend, weight_drop
+from charrnn.parallel import launch
+from charrnn.training import memory, recipe
+from charrnn.training.recipe import (
+    FIXED_COST,
+    MAX_MEMBERS,
+    MAX_TUNING_PASSES,
+    MIN_UNITS,
+    SIZES,
+    TIMED_UNITS,
+    choose_batch,
+    choose_dropout,
+    choose_rate,
+    count_networks,
+    recommend,
+)
 
 V = 60
 
@@ -25,16 +38,14 @@ def config(**limits: Any) -> Config:
 
 def speed(hidden_size: int) -> float:
     """Return characters per second on a machine that trains the trial model at 40,000."""
-    costs = [budget.FIXED_COST + (4 * size + V) * size for size in (budget.TRIAL_SIZE, hidden_size)]
+    costs = [FIXED_COST + (4 * size + V) * size for size in (TIMED_UNITS, hidden_size)]
     return 40_000.0 * costs[0] / costs[1]
 
 
 @pytest.fixture
 def quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend to train on such a machine."""
-    monkeypatch.setattr(
-        budget, "characters_per_second", lambda config, *_: speed(config.model.hidden_size)
-    )
+    monkeypatch.setattr(recipe, "measure_speed", lambda config, *_: speed(config.model.hidden_size))
 
 
 def test_a_size_that_is_slower_than_expected_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +55,7 @@ def test_a_size_that_is_slower_than_expected_is_not_chosen(monkeypatch: pytest.M
         measured.append(size := config.model.hidden_size)
         return speed(size) * (1.0 if size <= 256 else 0.3)
 
-    monkeypatch.setattr(budget, "characters_per_second", slow_beyond_256)
+    monkeypatch.setattr(recipe, "measure_speed", slow_beyond_256)
     recommended = recommend(config(seconds=300), set(), text(1_000_000), V)
     assert measured == [256, 384]
     assert recommended.config.model.hidden_size == 256
@@ -72,8 +83,8 @@ def test_members_are_chosen_for_every_size() -> None:
         for seconds in (1, 3, 6, 15, 60)
         for model in [recommend(config(seconds=seconds), set(), text(length), V).config.model]
     }
-    assert any(size == 96 and members > 1 for size, members in chosen)
-    assert all(size // members >= SMALLEST_MEMBER for size, members in chosen if members > 1)
+    assert any(members > 1 for _, members in chosen)
+    assert all(size >= MIN_UNITS for size, members in chosen if members > 1)
 
 
 @pytest.mark.usefixtures("quick_machine")
@@ -87,16 +98,16 @@ def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
         shares = [getattr(model, name) for model in models]
         assert shares == sorted(shares)
         assert shares[0] == 0 < shares[-1] < 1
-    assert dropout(0.01) == weight_drop(0.01, 1) == 0
-    assert dropout(1e9) < 1
-    assert weight_drop(1e9, 1e9) < 1
+    for passes, chance in ((0.01, (0, 0)), (1e9, (0.5, 0.7))):
+        found = choose_dropout(models[0], passes, 1_000_000, fine_tuning=False)
+        assert tuple(found.values()) == chance
 
 
 def test_with_steps_or_epochs_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> float:
         raise AssertionError("the speed was measured")
 
-    monkeypatch.setattr(budget, "characters_per_second", fail)
+    monkeypatch.setattr(recipe, "measure_speed", fail)
     ids = text(200_000)
     short = recommend(config(steps=100), set(), ids, V).config
     long = recommend(config(epochs=20), set(), ids, V).config
@@ -137,25 +148,21 @@ def test_the_rate_falls_with_the_size_and_other_optimizers_keep_theirs() -> None
     assert chosen.optimizer == rmsprop.optimizer
 
 
-def test_the_speed_is_measured_on_the_text_itself() -> None:
-    speed = budget.characters_per_second(config(seconds=60), text(50_000), V)
-    assert 100 < speed < 1e8
-
-
 def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken: list[int] = []
+    base = config(seconds=260)
+    expected = base.data.seq_length * base.data.batch_size / 0.1
+    assert 100 < recipe.measure_speed(base, text(50_000), V) < 1e8  # in earnest
 
     def train_events(*_: object) -> Iterator[SimpleNamespace]:
         for step in range(1, 100):
             taken.append(step)
             yield SimpleNamespace(step=step, seconds=5.0 + step / 10)
 
-    monkeypatch.setattr(budget, "train_events", train_events)
-    data = config(seconds=260).data
-    speed = budget.characters_per_second(config(seconds=260), text(50_000), V)
-    assert speed == pytest.approx(data.seq_length * data.batch_size / 0.1)
+    monkeypatch.setattr(recipe, "train_events", train_events)
+    assert recipe.measure_speed(base, text(50_000), V) == pytest.approx(expected)
     assert len(taken) == 3  # a fiftieth of the run is over
 
 
@@ -164,11 +171,11 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
     ("length", "seconds", "shape", "dropped", "rate"),
     [
         (100, 60, (48, 1), (0.45, 0.7), 0.03),
-        (16_000, 40, (256, 4), (0.35, 0.3), 0.03),
-        (50_000, 40, (256, 2), (0.3, 0.3), 0.03),
+        (16_000, 40, (64, 4), (0.3, 0.3), 0.03),
+        (50_000, 40, (128, 2), (0.25, 0.3), 0.03),
         (1_000_000, 20, (192, 1), (0.0, 0.0), 0.03),
-        (1_000_000, 300, (512, 2), (0.1, 0.0), 0.03),
-        (100_000_000, 300, (512, 2), (0.0, 0.0), 0.03),
+        (1_000_000, 300, (256, 2), (0.1, 0.0), 0.03),
+        (100_000_000, 300, (256, 2), (0.0, 0.0), 0.03),
     ],
 )
 def test_what_is_recommended_for_known_texts_and_times(
@@ -182,47 +189,29 @@ def test_what_is_recommended_for_known_texts_and_times(
 
 
 @pytest.mark.usefixtures("quick_machine")
-@pytest.mark.parametrize("length", [20_000, 60_000, 300_000, 5_000_000])
+@pytest.mark.parametrize("length", [20_000, 5_000_000])
 def test_fine_tuning_takes_smaller_steps_and_drops_few_weights(length: int) -> None:
     base = replace(config(seconds=60), model=replace(Config().model, hidden_size=512))
     fixed = {"hidden_size", "members"}
     tuned = recommend(base, fixed, text(length), V, fine_tuning=True).config
     fresh = recommend(base, fixed, text(length), V).config
     assert tuned.optimizer.peak_learning_rate < fresh.optimizer.peak_learning_rate
-    assert tuned.model.hidden_size == 512
-    assert tuned.model.members == 1
+    assert (tuned.model.hidden_size, tuned.model.members) == (512, 1)
     assert tuned.model.weight_drop <= 0.2
     assert tuned.model.dropout <= 0.35
-    given = recommend(base, {*fixed, "dropout", "weight_drop"}, text(length), V, fine_tuning=True)
-    assert given.config.model == base.model
 
 
-@pytest.mark.usefixtures("quick_machine")
-def test_every_network_of_an_ensemble_is_tuned_like_one_alone() -> None:
-    fixed = {"hidden_size", "members"}
-    one, four = (
-        recommend(
-            replace(config(epochs=20), model=replace(Config().model, hidden_size=H, members=K)),
-            fixed,
-            text(1_000_000),
-            V,
-            fine_tuning=True,
-        ).config
-        for H, K in ((256, 1), (1024, 4))
-    )
-    assert one.model.dropout > 0
-    assert one.model.weight_drop > four.model.weight_drop  # lost in the mean
-    model = replace(one.model, hidden_size=1024, members=4, weight_drop=four.model.weight_drop)
-    assert four == replace(one, model=model)
-
-
-@pytest.mark.usefixtures("quick_machine")
-@pytest.mark.parametrize("members", [2, 32, 64])
-def test_the_units_can_be_divided_among_the_members_that_someone_asked_for(members: int) -> None:
-    base = replace(config(seconds=2), model=replace(Config().model, members=members))
-    model = recommend(base, {"members"}, text(20_000), V).config.model
-    assert model.members == members
-    assert model.hidden_size % members == 0
+def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
+    model = replace(Config().model, hidden_size=512)
+    rates = [choose_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[:2] == [pytest.approx(0.8 * choose_rate(model))] * 2
+    chances = [
+        tuple(choose_dropout(model, passes, 1_000_000, fine_tuning=True).values())
+        for passes in (0.1, 3, 8, 22, 1e9)
+    ]
+    assert chances == sorted(chances)
+    assert (chances[0], chances[-1]) == ((0, 0), (0.35, 0.2))
 
 
 @pytest.mark.usefixtures("quick_machine")
@@ -231,20 +220,20 @@ def test_fine_tuning_ends_when_nothing_is_left_to_gain() -> None:
     fixed = {"hidden_size", "members"}
     tuned = recommend(base, fixed, text(50_000), V, fine_tuning=True, known=True)
     assert tuned.enough
-    assert tuned.config.run.epochs == recipe.TUNING_PASSES
+    assert tuned.config.run.epochs == MAX_TUNING_PASSES
     assert not recommend(base, fixed, text(50_000), V).enough
-    assert not recommend(base, fixed, text(50_000), V, fine_tuning=True).enough
     assert not recommend(base, fixed, text(5_000_000), V, fine_tuning=True, known=True).enough
 
 
 @pytest.mark.usefixtures("quick_machine")
-@pytest.mark.parametrize("length", [20_000, 95_000, 101_000, 300_000, 1_000_000, 100_000_000])
+@pytest.mark.parametrize("length", [20_000, 95_000, 101_000, 300_000, 100_000_000])
 def test_more_time_never_buys_fewer_units(length: int) -> None:
     ids = np.broadcast_to(np.uint8(0), length)
-    units = [
-        recommend(config(seconds=seconds), set(), ids, V).config.model.hidden_size
+    models = [
+        recommend(config(seconds=seconds), set(), ids, V).config.model
         for seconds in (5, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800)
     ]
+    units = [model.hidden_size * model.members for model in models]
     assert units == sorted(units)
 
 
@@ -253,28 +242,78 @@ def test_a_model_that_memory_does_not_hold_is_not_chosen(monkeypatch: pytest.Mon
     ids = np.broadcast_to(np.uint8(0), 100_000_000)
 
     def largest() -> int:
-        return recommend(config(seconds=28_800), set(), ids, V).config.model.hidden_size
+        model = recommend(config(seconds=28_800), set(), ids, V).config.model
+        return model.hidden_size * model.members
 
     everything = largest()
     monkeypatch.setattr(memory, "available", lambda: 300 << 20)
     assert 48 < largest() < everything
     monkeypatch.setattr(memory, "available", lambda: 0)
     assert largest() == 48
-    base = replace(config(seconds=2), model=replace(Config().model, members=32))
-    assert recommend(base, {"members"}, ids, V).config.model.hidden_size == 64
 
 
-def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
-    model = replace(Config().model, hidden_size=512)
-    rates = [recipe.fine_tuning_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]
-    assert rates == sorted(rates, reverse=True)
-    assert rates[:2] == [pytest.approx(0.8 * recipe.peak_rate(model))] * 2
-    shares = [recipe.fine_tuning_dropout(overfit) for overfit in (0.1, 6, 150, 1300, 1e9)]
-    assert shares == sorted(shares)
-    assert shares[0] == (0.0, 0.0)
-    assert shares[-1] == (0.35, 0.2)
+LONG = 1_000_000
 
 
-def test_a_text_that_is_soon_known_by_heart_gets_more_members() -> None:
-    counts = [recipe.members(passes, 2.0) for passes in (1, 10, 100, 1000)]
-    assert counts == [1, 1, 2, 4]
+@pytest.mark.parametrize(
+    ("cores", "networks", "windows", "processes"),
+    [(1, 1, 32, 1), (2, 1, 32, 2), (3, 1, 48, 3), (4, 2, 32, 4), (5, 2, 32, 4), (7, 2, 48, 6),
+     (8, 4, 32, 8), (16, 4, 64, 16), (32, 4, 128, 32), (96, 4, 128, 32)],
+)  # fmt: skip
+def test_more_cores_train_more_networks_then_read_more_windows(
+    cores: int, networks: int, windows: int, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (recipe, launch):
+        monkeypatch.setattr(module, "available_cores", lambda: cores)
+        monkeypatch.setattr(module, "can_fork", lambda: True)
+    base = Config(run=RunConfig(seconds=60, random_seed=1))
+    assert count_networks(base, set()) == networks
+    base = replace(base, model=replace(base.model, members=networks))
+    data = choose_batch(base, set(), LONG).data
+    assert data.batch_size == windows
+    assert launch.default_workers(base.model, data.seq_length, data.batch_size) == processes
+
+
+@pytest.mark.parametrize(
+    ("workers", "networks", "windows"),
+    [(2, 1, 32), (5, 1, 80), (6, 2, 48), (10, 2, 80), (12, 4, 48)],
+)
+def test_all_processes_that_someone_asked_for_get_work(
+    workers: int, networks: int, windows: int
+) -> None:
+    asked = config(seconds=60, workers=workers)
+    assert count_networks(asked, set()) == networks
+    asked = replace(asked, model=replace(asked.model, members=networks))
+    assert choose_batch(asked, set(), LONG).data.batch_size == windows
+
+
+def test_a_size_a_batch_or_steps_that_someone_gave_stay_on_many_cores() -> None:
+    asked, steps = config(seconds=60, workers=8), config(steps=100, workers=8)
+    for fixed in ({"hidden_size"}, {"members"}):
+        assert count_networks(asked, fixed) == 1
+    assert count_networks(steps, set()) == 1
+    assert choose_batch(asked, {"hidden_size"}, LONG).data.batch_size == 128
+    for run, fixed, chars in ((steps, set[str](), LONG), (asked, {"batch_size"}, LONG),
+                              (asked, {"hidden_size"}, 20_000)):  # fmt: skip
+        assert choose_batch(run, fixed, chars) == run
+
+
+def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, measured = np.broadcast_to(np.uint8(0), LONG), []
+
+    def measure(trial: Config, *_: object) -> float:
+        measured.append((trial.model.hidden_size, trial.model.members))
+        return 40_000 * 256**2 / trial.model.hidden_size**2
+
+    monkeypatch.setattr(recipe, "measure_speed", measure)
+    chosen = []
+    for workers in (2, 8):
+        base = config(seconds=60, workers=workers)
+        base = replace(base, model=replace(base.model, members=count_networks(base, set())))
+        chosen.append(recommend(base, set(), ids, V))
+        assert chosen[-1].config.model.members <= MAX_MEMBERS
+    two, eight = chosen
+    assert measured == [(256, 1), (256, 4)]
+    assert replace(eight.config.model, members=1) == two.config.model
+    assert eight.config.optimizer == two.config.optimizer
+    assert eight.passes == two.passes

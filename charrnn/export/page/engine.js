@@ -1,6 +1,6 @@
 // The network: from characters to the logits of the next. The equations are those of
-// charrnn/nn/cells/, the names and shapes of the weights PyTorch's. G gates, H units in a layer,
-// V characters, K members of an ensemble.
+// charrnn/nn/, the names and shapes of the weights PyTorch's. G gates, H units in a layer,
+// V characters.
 
 // A number in half precision (IEEE 754 binary16), from its 16 bits.
 const fromHalf = bits => {
@@ -47,10 +47,11 @@ const CELLS = {
   },
 };
 
-const makeNetwork = ({ characters, config, arrays }) => {
-  const { cell, hidden_size: H, layers, members: K = 1, nonlinearity } = config.model;
+// One network; prefix: what stands before the names of its arrays.
+const makeMember = ({ characters, config, arrays }, prefix) => {
+  const { cell, hidden_size: H, layers, nonlinearity } = config.model;
   const V = [...characters].length;
-  const weights = name => numbers(arrays[name]), step = CELLS[cell];
+  const weights = name => numbers(arrays[prefix + name]), step = CELLS[cell];
   const read = layer => ({
     input: weights(`weight_ih_l${layer}`), inputBias: weights(`bias_ih_l${layer}`),
     recurrent: weights(`weight_hh_l${layer}`), recurrentBias: weights(`bias_hh_l${layer}`),
@@ -66,19 +67,17 @@ const makeNetwork = ({ characters, config, arrays }) => {
     for (let id = 0; id < V; id++)
       columns[id * rows + row] = input[row * V + id] + inputBias[row];
 
-  // out = matrix vector + bias. In an ensemble, a row has weights for the units of its member only.
-  const multiply = (matrix, vector, bias, out, parts) => {
-    const width = H / parts;
-    for (let row = 0, at = 0; row < out.length; row++, at += width) {
-      const from = Math.floor(row % H / width) * width;
+  // out = matrix vector + bias
+  const multiply = (matrix, vector, bias, out) => {
+    for (let row = 0, at = 0; row < out.length; row++, at += H) {
       let a = 0, b = 0, c = 0, d = 0, j = 0;
-      for (; j + 3 < width; j += 4) {
-        a += matrix[at + j] * vector[from + j];
-        b += matrix[at + j + 1] * vector[from + j + 1];
-        c += matrix[at + j + 2] * vector[from + j + 2];
-        d += matrix[at + j + 3] * vector[from + j + 3];
+      for (; j + 3 < H; j += 4) {
+        a += matrix[at + j] * vector[j];
+        b += matrix[at + j + 1] * vector[j + 1];
+        c += matrix[at + j + 2] * vector[j + 2];
+        d += matrix[at + j + 3] * vector[j + 3];
       }
-      for (; j < width; j++) a += matrix[at + j] * vector[from + j];
+      for (; j < H; j++) a += matrix[at + j] * vector[j];
       out[row] = a + b + c + d + bias[row];
     }
   };
@@ -88,13 +87,27 @@ const makeNetwork = ({ characters, config, arrays }) => {
     // Reads one character and returns the logits of the next, (V,), until the next call.
     step: (state, id) => {
       network.forEach((layer, number) => {
-        if (number) multiply(layer.input, state[number - 1].h, layer.inputBias, x, K);
+        if (number) multiply(layer.input, state[number - 1].h, layer.inputBias, x);
         else x.set(columns.subarray(id * rows, (id + 1) * rows));
-        multiply(layer.recurrent, state[number].h, layer.recurrentBias, r, K);
+        multiply(layer.recurrent, state[number].h, layer.recurrentBias, r);
         step(H, x, r, state[number], nonlinearity === "relu");
       });
-      multiply(output, state[layers - 1].h, outputBias, logits, 1);
+      multiply(output, state[layers - 1].h, outputBias, logits);
       return logits;
+    },
+  };
+};
+
+// Several networks, whose logits are averaged.
+const makeNetwork = model => {
+  const M = model.config.model.members;
+  const members = Array.from({ length: M }, (_, m) => makeMember(model, M > 1 ? `m${m}.` : ""));
+  return {
+    zero: () => members.map(member => member.zero()),
+    step: (states, id) => {
+      const [logits, ...others] = members.map((member, m) => member.step(states[m], id));
+      for (const other of others) other.forEach((x, c) => { logits[c] += x; });
+      return M > 1 ? logits.map(x => x / M) : logits;
     },
   };
 };

@@ -7,62 +7,48 @@
 
 The weights of the gates are stacked in the order r, z, n. Because r multiplies the recurrent part
 of n and its bias, the input part and the recurrent part of n have separate gradients. Backward,
-from the last step to the first, with pre-activations a and u_t = W_hn h_(t-1) + b_hn:
+from the last time step to the first, with pre-activations a and u_t = W_hn h_(t-1) + b_hn:
 
     da_n = dh_t * (1 - z_t) * (1 - n_t^2)           du = da_n * r_t
     da_z = dh_t * (h_(t-1) - n_t) * z_t (1 - z_t)   da_r = da_n * u_t * r_t (1 - r_t)
     dh_(t-1) = dh_t * z_t + W_hh^T [da_r, da_z, du]
     dW_hh = sum_t [da_r, da_z, du] h_(t-1)^T        dW_ih = sum_t [da_r, da_z, da_n] x_t^T
+
+``gru_step`` in tests/oracle.py is the plain version that this one must equal.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.cell import Cell
-from charrnn.nn.cells.step import Params
+from charrnn.nn.cell import Cell, Gradients, Params, TimeStep
 from charrnn.nn.kernels import Array, activate
 
 
 @dataclass(frozen=True)
 class GRUCell(Cell):
-    """GRU; see the module for its equations and ``Cell`` for shapes."""
+    """GRU."""
 
     gates: ClassVar[int] = 3
     gate_names: ClassVar[tuple[str, ...]] = ("reset", "update", "candidate")
     state_names: ClassVar[tuple[str, ...]] = ("h",)
-    sigmoid_gates: ClassVar[tuple[int, ...]] = (0, 1)
-    # r, z, u and n: the recurrent weights use u, the input weights n
+    sigmoids: ClassVar[tuple[int, ...]] = (0, 1)
+    # r, z, u and n: the recurrent weights use u, the input weights n.
     gradients: ClassVar[int] = 4
     input_side: ClassVar[tuple[int, ...]] = (0, 1, 3)
     skips: ClassVar[bool] = True
 
-    def input_bias(self, params: Params) -> Array:
-        """Return both biases of r and z, but only b_in of n, because r multiplies b_hn."""
-        bias = params["bias_ih"].copy()
-        inside = 2 * (len(bias) // 3)
-        bias[:inside] += params["bias_hh"][:inside]
-        return bias
-
-    def step(  # noqa: PLR0913, PLR0917
-        self,
-        params: Params,
-        gates: Array,
-        recurrent: Array,
-        before: Sequence[Array],
-        after: Sequence[Array],
-        saved: Array,
-    ) -> None:
-        """See ``Cell.step``. Saves u_t, the recurrent part of n."""
-        r, z, n = gates
-        h_before, h, product = before[0], after[0], recurrent[2]
-        np.add(product, params["bias_hh"][-len(product[0]) :], out=saved)
-        r_and_z = gates[:2]
-        r_and_z += recurrent[:2]
+    def forward(self, params: Params, at: TimeStep) -> None:
+        """Compute the state after one time step, in place. Saves u_t."""
+        r, z, n = at.gates
+        h_before, h, product, u = at.before[0], at.after[0], at.recurrent[2], at.saved
+        bias = params["bias_hh"][..., -h.shape[-1] :]
+        np.add(product, bias if bias.ndim == 1 else bias[:, None], out=u)
+        r_and_z = at.gates[:2]
+        r_and_z += at.recurrent[:2]
         activate(r_and_z, (r_and_z,))
-        np.multiply(r, saved, out=product)
+        np.multiply(r, u, out=product)
         n += product
         np.tanh(n, out=n)
         # (1 - z) * n + z * h_before, with one multiplication less
@@ -70,20 +56,11 @@ class GRUCell(Cell):
         h *= z
         h += n
 
-    def step_backward(  # noqa: PLR0913, PLR0917
-        self,
-        params: Params,  # noqa: ARG002
-        gates: Array,
-        saved: Array,
-        before: Sequence[Array],
-        d_state: Sequence[Array],
-        d_gates: Array,
-        scratch: Array,
-    ) -> None:
-        """See ``Cell.step_backward``."""
-        r, z, n = gates
-        d_r, d_z, d_u, d_n = d_gates
-        d_h, skip, product = d_state[0], scratch[0], scratch[1]
+    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
+        """Backpropagate through ``forward``, in place."""
+        r, z, n = at.gates
+        d_r, d_z, d_u, d_n = grads.d_gates
+        d_h, skip, product = grads.d_state[0], grads.scratch[0], grads.scratch[1]
         # the part that goes directly to h_before
         np.multiply(d_h, z, out=skip)
         # candidate, through tanh and the factor 1 - z
@@ -94,11 +71,18 @@ class GRUCell(Cell):
         # update gate, through the sigmoid: dh * z (1 - z) = skip - skip * z
         np.multiply(skip, z, out=product)
         np.subtract(skip, product, out=product)
-        np.subtract(before[0], n, out=d_z)
+        np.subtract(at.before[0], n, out=d_z)
         d_z *= product
-        # backward through r * u
+        # through r * u
         np.multiply(d_n, r, out=d_u)
-        np.multiply(d_u, saved, out=d_r)
+        np.multiply(d_u, at.saved, out=d_r)
         np.multiply(d_r, r, out=product)
         d_r -= product
         d_h[...] = skip
+
+    def input_bias(self, params: Params) -> Array:
+        """Return both biases of r and z, but only b_in of n, because r multiplies b_hn."""
+        bias = params["bias_ih"].copy()
+        inside = 2 * (len(bias) // 3)
+        bias[:inside] += params["bias_hh"][:inside]
+        return bias

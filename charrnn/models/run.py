@@ -1,0 +1,316 @@
+"""A training run: from settings and a text to a model.
+
+    run = Run.new(choose_start(None, config, fixed, corpus), corpus, fixed)
+    for event in run.events(): ...
+    run.finish()
+    run.model().save(path)
+
+The command line and ``charrnn.train`` both train like this.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Self
+
+import numpy as np
+
+from charrnn.checkpoint.header import Origin
+from charrnn.config import Config
+from charrnn.errors import ConfigError, CorpusError, TrainingError
+from charrnn.generate.novelty import Bits, seen_lines
+from charrnn.models.model import Model
+from charrnn.models.start import RANDOM, Start, transfer_weights
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
+from charrnn.ngrams.mixture import Mixture, leave_out
+from charrnn.parallel import mpi
+from charrnn.parallel.launch import can_fork, default_workers
+from charrnn.settings import option_name
+from charrnn.text.corpus import Corpus
+from charrnn.text.lines import as_lines, line_bounds, split_lines
+from charrnn.text.split import split
+from charrnn.text.vocabulary import Ids, Vocabulary, escape
+from charrnn.text.windows import make_batches
+from charrnn.training import memory
+from charrnn.training.loop import Event, fit_config, train_events
+from charrnn.training.recipe import Recommendation, choose_batch, count_networks, recommend
+from charrnn.training.state import TrainingState, initial_state
+from charrnn.training.step import Trainer
+
+# What a resumed run may change without becoming another run.
+CHANGEABLE = {
+    ("data", "ngram"),
+    ("optimizer", "learning_rate"),
+    ("run", "seconds"),
+    ("run", "epochs"),
+    ("run", "steps"),
+    ("run", "patience"),
+    ("run", "workers"),
+}
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A training run that is ready to go.
+
+    config           complete, fitted to the text
+    corpus           the text
+    train_ids        what to train on, and
+    val_ids          what is held out
+    state            where training starts; changes as it goes
+    start            the base model or checkpoint whose weights it started from; "none": random
+                     weights; None: not known, of a run that is resumed
+    notes            what a user may want to know before it starts
+    recommendation   how the settings that were not given were chosen; None for a resumed run
+    seen_lines       in line mode, which lines the text has; see ``generate.novelty``
+    ngram            the n-grams of what is trained on; None: none are wanted
+    """
+
+    config: Config
+    corpus: Corpus
+    train_ids: Ids
+    val_ids: Ids
+    state: TrainingState
+    start: str | None = RANDOM
+    notes: list[str] = field(default_factory=list)
+    recommendation: Recommendation | None = None
+    seen_lines: Bits | None = None
+    ngram: NGrams | None = None
+
+    def __post_init__(self) -> None:
+        corpus, config = self.corpus, self.config
+        self.notes = [*(f"warning: {text}" for text in corpus.warnings), *self.notes]
+        if config.data.lines:
+            self.seen_lines = seen_lines(flat_lines(corpus), corpus.vocabulary)
+        if config.data.ngram:
+            order, size = config.data.ngram, len(corpus.vocabulary)
+            self.ngram = build_ngrams(self.train_ids, size, order, line_break=self._line_break)
+
+    @classmethod
+    def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
+        """Make a run ready that starts from the beginning.
+
+        start   its settings, and the model whose weights it starts from; its characters are kept
+        fixed   names of the settings that were given; the others may be chosen
+
+        Raises CorpusError for a text too short to learn, ConfigError for settings that do not fit,
+        TrainingError for more memory than there is.
+        """
+        began, source, config = time.perf_counter(), start.source, start.config
+        if source is None:
+            members = count_networks(config, fixed)
+            config = replace(config, model=replace(config.model, members=members))
+        else:
+            corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
+            fixed = fixed | {"hidden_size", "members"}
+        train_ids, val_ids = split_corpus(config, corpus)
+        wished = choose_batch(config, fixed, len(train_ids))
+        config = fit_config(wished, len(train_ids))
+        notes = [*_describe_fit(wished, config, fixed), *_count_empty_lines(config, corpus)]
+        vocab_size = len(corpus.vocabulary)
+        _require_memory(choose_workers(config), corpus)
+        recommendation = recommend(
+            config,
+            fixed,
+            train_ids,
+            vocab_size,
+            fine_tuning=source is not None,
+            known=start.is_known,
+        )
+        config = choose_workers(recommendation.config)
+        _require_memory(config, corpus)
+        state = initial_state(config, vocab_size, train_ids)
+        if source is not None:
+            sources = source.ensemble().networks
+            for known, target in zip(sources, state.networks, strict=True):
+                transfer_weights(known, source.vocabulary, target, corpus.vocabulary)
+        run = cls(
+            config=config,
+            corpus=corpus,
+            train_ids=train_ids,
+            val_ids=val_ids,
+            state=state,
+            start=start.name or RANDOM,
+            notes=[*notes, *start.notes],
+            recommendation=recommendation,
+        )
+        # What the choice took is a part of the time that the user gave.
+        if config.run.seconds is not None:
+            state.advance(seconds=time.perf_counter() - began)
+        return run
+
+    @classmethod
+    def resume(cls, model: Model, config: Config, corpus: Corpus) -> Self:
+        """Make the run of a checkpoint ready to go on.
+
+        Raises CorpusError for a text with unknown characters, ConfigError for a config that would
+        make another run of it.
+        """
+        if unknown := model.vocabulary.unknown(corpus.vocabulary.characters):
+            raise CorpusError(
+                "the text has characters that the checkpoint was not trained on: "
+                f"{' '.join(map(escape, unknown))}",
+                hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
+            )
+        state, notes = model.training_state(), []
+        if corpus.sha256 != model.sha256:
+            notes.append("warning: the corpus has changed since the checkpoint was trained")
+            state.forget_best()  # it was the best at predicting another text
+        corpus = corpus.encoded_with(model.vocabulary)
+        train_ids, val_ids = split_corpus(config, corpus)
+        config = fit_config(config, len(train_ids))
+        _require_same_run(config, model.config)
+        config = choose_workers(config)
+        now, before = config.run.workers, model.config.run.workers
+        if before not in {None, now}:
+            notes.append(
+                f"goes on in {now} process(es) instead of {before}: not the same to the last digit"
+            )
+        _require_memory(config, corpus)
+        return cls(
+            config=config,
+            corpus=corpus,
+            train_ids=train_ids,
+            val_ids=val_ids,
+            state=state,
+            start=None if model.origin is None else model.origin.start,
+            notes=notes,
+        )
+
+    def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
+        """Train, yielding an Event after every step; see ``train_events``."""
+        parts = self.config, self.train_ids, self.val_ids, self.state
+        if (comm := mpi.world()) is not None:
+            comm.bcast(parts)  # to those who follow
+        return train_events(Trainer(*parts), stop)
+
+    def finish(self) -> None:
+        """Fit the weight of the network beside the n-grams, when training has ended."""
+        if self.ngram is None:
+            return
+        parts, held_out = [(self.ngram, self.val_ids)], len(self.val_ids) > 1
+        if not held_out:
+            order, size = self.config.data.ngram, len(self.vocabulary)
+            parts = list(leave_out(self.train_ids, size, order, self._line_break))
+        weights, loss = Mixture.fit(
+            self.model().ensemble(), parts, self._line_break, seen=not held_out
+        )
+        self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
+
+    def model(self) -> Model:
+        """Return the model as it is now. Arrays are shared, not copied."""
+        config, corpus = self.config, self.corpus
+        batches = make_batches(self.train_ids, config.data, config.run.random_seed)
+        steps = batches.steps_per_epoch
+        return Model.of(
+            config,
+            corpus.vocabulary,
+            self.state,
+            sha256=corpus.sha256,
+            origin=Origin.of(corpus.sources, len(self.val_ids), steps, self.start),
+            seen_lines=self.seen_lines,
+            ngram=self.ngram,
+        )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The characters of the model."""
+        return self.corpus.vocabulary
+
+    @property
+    def _line_break(self) -> int | None:
+        return self.corpus.vocabulary.index["\n"] if self.config.data.lines else None
+
+
+def follow(stop: Callable[[], bool]) -> None:
+    """Train with the first process of MPI, which reads the text, shows and saves.
+
+    stop   asked after every step; if it returns True, all processes stop
+    """
+    try:
+        deque(train_events(Trainer(*mpi.world().bcast(None)), stop), maxlen=0)
+    except TrainingError:
+        pass  # the first process says it
+    except BaseException:
+        mpi.abort(1)
+        raise
+
+
+def split_corpus(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
+    """Return what to train on and what is held out; in line mode, both as flat lines."""
+    if not config.data.lines:
+        return split(corpus.ids, config.data.val_fraction)
+    return split_lines(flat_lines(corpus), config.data.val_fraction, config.run.random_seed)
+
+
+def flat_lines(corpus: Corpus) -> Ids:
+    """Return a text as flat lines; see ``text.lines``. Raises CorpusError without a line break."""
+    line_break = corpus.vocabulary.index.get("\n")  # the vocabulary may be that of a base model
+    if line_break is None or not corpus.vocabulary.counts[line_break]:
+        raise CorpusError("the text has no line break", hint="leave out --lines")
+    return as_lines(corpus.ids, line_break)
+
+
+def merge_vocabularies(old: Vocabulary, new: Vocabulary) -> Vocabulary:
+    """Return the characters of both, with the counts of the new text."""
+    characters = "".join(sorted(set(old.characters) | set(new.characters)))
+    counts = np.zeros(len(characters), np.int64)
+    merged = Vocabulary(characters, counts)
+    counts[merged.encode(new.characters)] = new.counts
+    return merged
+
+
+def choose_workers(config: Config) -> Config:
+    """Return the config with a number of workers that this machine allows."""
+    data, run, launched = config.data, config.run, mpi.launched_processes()
+    if launched > 1:
+        return replace(config, run=replace(run, workers=launched))
+    workers = run.workers or default_workers(config.model, data.seq_length, data.batch_size)
+    if workers > 1 and not can_fork():
+        raise ConfigError("this system allows one worker only", hint="--workers 1")
+    return replace(config, run=replace(run, workers=workers))
+
+
+def _require_memory(config: Config, corpus: Corpus) -> None:
+    memory.require(
+        memory.estimate(config, len(corpus.vocabulary), corpus.ids),
+        "try a smaller --hidden-size, --batch-size, --seq-length or --layers",
+    )
+
+
+def _require_same_run(config: Config, stored: Config) -> None:
+    """Raise ConfigError if a resumed run would become another one."""
+    changed = [
+        option_name(setting)
+        for part, settings in asdict(config).items()
+        for setting, value in settings.items()
+        if (part, setting) not in CHANGEABLE and value != getattr(getattr(stored, part), setting)
+    ]
+    if changed:
+        changeable = ", ".join(option_name(setting) for _, setting in sorted(CHANGEABLE))
+        raise ConfigError(
+            f"a resumed run cannot change {', '.join(changed)}", hint=f"it can change {changeable}"
+        )
+
+
+def _describe_fit(config: Config, fitted: Config, fixed: set[str]) -> list[str]:
+    """Return what was changed because the text is short."""
+    notes = []
+    for name in ("seq_length", "batch_size"):
+        before, after = getattr(config.data, name), getattr(fitted.data, name)
+        if before != after and name in fixed:
+            notes.append(
+                f"warning: {option_name(name)} {before} is more than the text allows: using {after}"
+            )
+        elif before != after:
+            notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
+    return notes
+
+
+def _count_empty_lines(config: Config, corpus: Corpus) -> list[str]:
+    if not config.data.lines:
+        return []
+    breaks = int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
+    empty = breaks - len(line_bounds(flat_lines(corpus))[1])
+    return [f"{empty} empty line(s) left out"] if empty > 0 else []

@@ -1,0 +1,122 @@
+"""What the recurrent cells have in common: names, shapes and initial values of their parameters.
+
+A cell holds neither weights nor state: both are arguments of its two methods, so that training,
+sampling and gradient checks run the same code.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from charrnn.nn.kernels import Array
+
+Params = dict[str, Array]
+State = tuple[Array, ...]
+
+
+class TimeStep(NamedTuple):
+    """The arrays of one time step.
+
+    gates       W_ih x_t and biases before the step, the gates' activations after it, (G, B, H)
+    recurrent   W_hh h_(t-1), (G, B, H); may be overwritten
+    before      the state at t-1, (B, H) each
+    after       the state at t, (B, H) each; may be the same arrays
+    saved       what ``backward`` needs besides the gates, (B, H)
+
+    ``gates`` and ``recurrent`` are scaled by ``Cell.scale``. A decoder that stacks M networks has
+    one axis more before B.
+    """
+
+    gates: Array
+    recurrent: Array
+    before: Sequence[Array]
+    after: Sequence[Array]
+    saved: Array
+
+
+class Gradients(NamedTuple):
+    """The arrays of one time step backward.
+
+    d_state   gradients of the state at t, (B, H) each; after the step those of the state at t-1,
+              without the part that passes through W_hh
+    d_gates   receives the gradients of the pre-activations, (``Cell.gradients``, B, H); may share
+              the memory of the gates
+    scratch   (G + 1, B, H)
+    """
+
+    d_state: Sequence[Array]
+    d_gates: Array
+    scratch: Array
+
+
+class Cell:
+    """One recurrent layer in one direction; see ``recurrent`` for its loop over time.
+
+    gates         number of gates G, and
+    gate_names    what each is called, if it is not the state itself
+    state_names   names of the arrays that are carried from step to step
+    sigmoids      gates with a sigmoid; the others have tanh
+    gradients     number of gradient arrays per time step: first those for W_hh, gate by gate
+    input_side    which of these arrays are those for W_ih, gate by gate
+    skips         True if part of a gradient reaches the state before without passing through W_hh
+    """
+
+    gates: ClassVar[int]
+    gate_names: ClassVar[tuple[str, ...]] = ()
+    state_names: ClassVar[tuple[str, ...]]
+    sigmoids: ClassVar[tuple[int, ...]] = ()
+    gradients: ClassVar[int]
+    input_side: ClassVar[tuple[int, ...]]
+    skips: ClassVar[bool] = False
+
+    def forward(self, params: Params, at: TimeStep) -> None:
+        """Compute the state after one time step, in place."""
+        raise NotImplementedError
+
+    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
+        """Backpropagate through ``forward``, in place."""
+        raise NotImplementedError
+
+    def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+        """Return the name and shape of each parameter of a layer."""
+        rows = self.gates * hidden_size
+        return {
+            "weight_ih": (rows, input_size),
+            "weight_hh": (rows, hidden_size),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
+
+    def further_gradients(self, d_gates: Array, states: State, grads: Params) -> None:
+        """Write the gradients of the parameters that only this cell has.
+
+        d_gates   gradients of all time steps, (``gradients``, T*B, H)
+        states    states after each time step, (T*B, H) each
+        """
+
+    def open_forget_gate(self, params: Params) -> None:
+        """Set the biases of a forget gate, in place, so that it starts open."""
+
+    def scale(self, dtype: np.dtype[Any]) -> Array:
+        """Return the factor on each gate's pre-activation, (G, 1, 1): 1/2 for a sigmoid, else 1."""
+        return _scale(self.gates, self.sigmoids, dtype)
+
+    def input_bias(self, params: Params) -> Array:
+        """Return the biases to add to the input projection, (G*H,): by default both."""
+        return params["bias_ih"] + params["bias_hh"]
+
+    def init(self, input_size: int, hidden_size: int, rng: np.random.Generator) -> Params:
+        """Draw a layer's parameters in float64 from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does."""
+        bound = 1 / math.sqrt(hidden_size)
+        shapes = self.param_shapes(input_size, hidden_size)
+        return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+@functools.cache
+def _scale(gates: int, sigmoids: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    scale = np.ones((gates, 1, 1), dtype)
+    scale[list(sigmoids)] = 0.5
+    return scale

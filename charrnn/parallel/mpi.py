@@ -1,0 +1,124 @@
+"""Processes of many machines, started by ``mpiexec`` or ``srun``: every rank runs the same program.
+
+Each has all weights and a part of what the optimizer keeps. Gradients are summed by Reduce_scatter,
+each rank updates its part of the weights, and Allgatherv sends it to all (a sharded optimizer,
+Rajbhandari et al. 2020, ZeRO stage 1).
+"""
+
+import os
+from functools import cache, cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from charrnn.errors import TrainingError
+from charrnn.extras import require_extra
+from charrnn.parallel.group import Group
+
+# Variables with the number of processes and the rank of this one. SLURM_NTASKS would not do: a
+# batch script has it too, which is one process.
+_VARIABLES = (
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("PMI_SIZE", "PMI_RANK"),
+    ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+)
+
+
+def launched_processes() -> int:
+    """Return how many processes a launcher of MPI started; 1 if none started this one."""
+    return _launched()[0]
+
+
+def launched_rank() -> int:
+    """Return the rank of this process among those that a launcher of MPI started; 0 if none did."""
+    return _launched()[1]
+
+
+def _launched() -> tuple[int, int]:
+    for names in _VARIABLES:
+        size, rank = (os.environ.get(name, "") for name in names)
+        if size.isascii() and size.isdecimal() and rank.isascii() and rank.isdecimal():
+            return int(size), int(rank)
+    return 1, 0
+
+
+@cache
+def world() -> Any:  # noqa: ANN401  # mpi4py is not always there
+    """Return the communicator of all processes; None if no launcher started several.
+
+    Raises TrainingError without the package mpi4py, or with that of another MPI.
+    """
+    if launched_processes() == 1:
+        return None
+    try:
+        comm = require_extra("mpi4py.MPI", "mpi").COMM_WORLD
+    except RuntimeError:  # mpi4py without an MPI
+        raise TrainingError("mpi4py finds no MPI library", hint="pip install mpich") from None
+    if comm.size == 1:
+        raise TrainingError(
+            f"{launched_processes()} processes were started, but each sees itself only",
+            hint="the launcher and mpi4py belong to different MPIs: pip install mpich mpi4py",
+        )
+    return comm
+
+
+def abort(code: int) -> None:
+    """End all processes of MPI, if there are others: they would wait for this one."""
+    if world.cache_info().currsize and (comm := world()) is not None:
+        comm.Abort(code)
+
+
+class MPIGroup(Group):
+    """The processes of a communicator.
+
+    comm     the communicator
+    teams    number of teams of equal size that they are divided into
+    length   of the buffer of each process
+    """
+
+    shares_memory = False
+
+    def __init__(self, comm: Any, teams: int, length: int, dtype: DTypeLike) -> None:  # noqa: ANN401
+        super().__init__(length, dtype)
+        self._comm, self._teams = comm, teams
+        self.rank, self.size = int(comm.rank), int(comm.size)
+        self._sum = np.empty_like(self.buffer[self.part(length)])
+
+    @cached_property
+    def team(self) -> Group:
+        """The group of the processes that train the same networks."""
+        if self._teams == 1:
+            return self
+        number = self.rank * self._teams // self.size
+        length, dtype = len(self.buffer), self.buffer.dtype
+        if self._teams == self.size:
+            return Group(length, dtype)
+        return MPIGroup(self._comm.Split(number), 1, length, dtype)
+
+    def sum(self, *values: float) -> list[float]:
+        """Return the sum of each value over all processes, the same in every process."""
+        totals = np.empty(len(values))
+        self._comm.Allreduce(np.array(values, np.float64), totals)
+        return list(map(float, totals))
+
+    def reduce_scatter(self) -> NDArray[Any]:
+        """Return this process's part of the sum of all buffers."""
+        self._comm.Reduce_scatter(self.buffer, self._sum, self._counts(self.buffer))
+        return self._sum
+
+    def all_gather(self, array: NDArray[Any]) -> None:
+        """Send the part that each process wrote, along the first axis, to all."""
+        from_here = array[self.part(len(array))].copy()
+        self._comm.Allgatherv(from_here, [array, self._counts(array)])
+
+    def broadcast(self, array: NDArray[Any], root: int = 0) -> None:
+        """Send an array of one process to all."""
+        self._comm.Bcast(array, root)
+
+    def _counts(self, array: NDArray[Any]) -> list[int]:
+        """Return the number of elements of each process's part."""
+        edges = (len(array) * rank // self.size for rank in range(self.size + 1))
+        return [(end - start) * array[:1].size for start, end in pairwise(edges)]
