@@ -1,6 +1,5 @@
 """``charrnn complete``: how a text most likely goes on."""
 
-import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +40,7 @@ def complete(
     """
     if stop and not all(stop):
         raise ConfigError("a stop text must have at least one character")
-    from charrnn.cli import terminal
+    from charrnn.cli.console import console
     from charrnn.cli.prompts import Prompt, PromptReader, load_model, prepare_stops
     from charrnn.generate.beam import find_likeliest
     from charrnn.inference.predictor import RememberingPredictor
@@ -61,12 +60,12 @@ def complete(
     if prompt is not None and not as_json:
         found = find(reader.read(prompt, "prompt"))
         rows = [(f"{math.exp(it.log_p):.4g}", escape(it.text)) for it in found]
-        terminal.print_table(("probability", "continuation"), rows)
+        console.table(("probability", "continuation"), rows)
         return
     prompts = reader.read_each("-") if prompt is None else [reader.read(prompt, "prompt")]
     for each in prompts:
         answer = {"prompt": each.text, "continuations": [_record(it) for it in find(each)]}
-        terminal.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        console.write_json(answer)
 
 
 def _record(found: "Continuation") -> dict[str, Any]:

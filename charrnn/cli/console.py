@@ -231,8 +231,9 @@ class Console:
         with self.stderr() as stderr:
             if stderr is None:
                 return
+            message = visible(message)
             if is_terminal(stderr):
-                message = "\n".join(map(self.wrap, visible(message).splitlines()))
+                message = "\n".join(map(self.wrap, message.split("\n")))
             if self.above is not None:
                 self.above(message)
             elif "tqdm" in sys.modules:  # there may be a bar, which has to make room

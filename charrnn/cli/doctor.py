@@ -1,9 +1,7 @@
 """``charrnn doctor``: what may be wrong with a text before it is trained on."""
 
-import json
 import shlex
 import shutil
-import sys
 import textwrap
 from dataclasses import asdict
 from itertools import islice
@@ -12,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli import terminal
-from charrnn.cli.console import program
+from charrnn.cli.console import console, program, visible
 from charrnn.cli.options import DATA, OUTPUT, option, require_with
 from charrnn.errors import ConfigError, DecodingError
 from charrnn.text.check import Finding, Text, check
@@ -57,9 +54,9 @@ def doctor(
         raise ConfigError("--fix and --json both write to stdout", hint="give one of them")
     if fix:
         texts = [repair(read_text(source, encoding=encoding), also or ()) for source in corpus]
-        terminal.write_bytes("".join(fixed for fixed, _ in texts).encode())
+        console.write_bytes("".join(fixed for fixed, _ in texts).encode())
         names = dict.fromkeys(name for _, repaired in texts for name in repaired)
-        terminal.note(f"repaired: {', '.join(names)}" if names else "nothing to repair")
+        console.note(f"repaired: {', '.join(names)}" if names else "nothing to repair")
         return
     text, found, encoding = _examine(corpus, encoding)
     mend, train, source = _commands(corpus, encoding, found, text)
@@ -67,7 +64,7 @@ def doctor(
         figures = text.describe() if text else {}
         report = {"files": corpus, "encoding": encoding, **figures, "fix": mend, "train": train,
                   "findings": [asdict(finding) for finding in found]}  # fmt: skip
-        terminal.write(json.dumps(report, ensure_ascii=False) + "\n")
+        console.write_json(report)
     else:
         _show(corpus, text, found, shlex.join(source))
         for label, command in (("mend", mend), ("train", train)):
@@ -141,10 +138,13 @@ def _show(corpus: list[str], text: Text | None, found: list[Finding], source: st
 
 def _write(label: str, text: str, *, wrap: bool = True) -> None:
     """Write a line of the report: wrapped and colored on a terminal, whole in a pipe."""
-    if not terminal.is_terminal(sys.stdout):
-        terminal.write(f"{label}{text}\n")
+    if not console.shows_text:
+        console.write(f"{label}{text}\n")
         return
     if wrap:
         width = max(shutil.get_terminal_size().columns - 1, 20) - len(label)
         text = f"\n{' ' * len(label)}".join(textwrap.wrap(text, width, break_on_hyphens=False))
-    terminal.write_labeled(label, text, {"fault  ": "red", "note   ": "cyan"}.get(label, ""))
+    from rich.text import Text
+
+    style = {"fault  ": "red", "note   ": "cyan"}.get(label, "")
+    console.print(Text.assemble((label, style), visible(text)), soft_wrap=True)

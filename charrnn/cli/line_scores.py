@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from charrnn.cli import terminal
+from charrnn.cli.console import console
 from charrnn.errors import ConfigError
 from charrnn.inference.line_scoring import (
     LineRules,
@@ -108,10 +108,10 @@ def write_scores(
     read = read_lines(file, encoding=encoding)
     blocks = score_blocks(scorers, read, scoring_workers())
     render = _Renderer(tuple(models), tsv=wanted.tsv)
-    terminal.write(render.header())
+    console.write(render.header())
     for lines in wanted.chosen(_numbered(blocks)):
         if lines:
-            terminal.write("".join(map(render.row, lines)))
+            console.write("".join(map(render.row, lines)))
 
 
 def _numbered(blocks: Iterable[Sequence[tuple[LineScore, ...]]]) -> Iterator[list[Scored]]:

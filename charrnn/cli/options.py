@@ -121,9 +121,9 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
 
 
 def _note(message: str) -> None:
-    from charrnn.cli import terminal
+    from charrnn.cli.console import console
 
-    terminal.note(message)
+    console.note(message)
 
 
 def fit_text(

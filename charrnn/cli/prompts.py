@@ -43,14 +43,14 @@ def unescape(text: str, option: str) -> str:
 
 def prepare_stops(stop: list[str] | None, model: "Model") -> tuple[str, ...]:
     """Return the stop texts of a command line, and note which of them cannot occur."""
-    from charrnn.cli import terminal
+    from charrnn.cli.console import console
     from charrnn.text.reading import normalized
 
     form = model.config.data.normalize
     stops = tuple(normalized(unescape(text, "stop"), form) for text in stop or ())
     for text in stops:
         if unknown := model.vocabulary.unknown(text):
-            terminal.note(f"a --stop never occurs: the model does not know {unknown}")
+            console.note(f"a --stop never occurs: the model does not know {unknown}")
     return stops
 
 
@@ -85,7 +85,7 @@ class PromptReader:
         """Read a prompt, and say what its errors name it."""
         import numpy as np
 
-        from charrnn.cli import terminal
+        from charrnn.cli.console import console
         from charrnn.text.vocabulary import start_ids
 
         data, vocabulary = self.model.config.data, self.model.vocabulary
@@ -96,7 +96,7 @@ class PromptReader:
             raise ConfigError(f"{name}: {error}", hint=error.hint) from error
         if self.unknown != "error" and fitted != text and not self.quiet:
             known = f"the prompt as the model reads it: {fitted}"
-            terminal.note(
+            console.note(
                 known if fitted else "no character of the prompt is known: starting without it"
             )
         if not fitted or data.lines:
@@ -105,11 +105,11 @@ class PromptReader:
 
     def read_each(self, source: str) -> Iterator[Prompt]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
-        from charrnn.cli import terminal
+        from charrnn.cli.console import console, is_terminal
         from charrnn.text.reading import read_lines
 
-        if source == "-" and terminal.is_terminal(sys.stdin):
-            terminal.note("reading prompts from the terminal; Ctrl-D ends it")
+        if source == "-" and is_terminal(sys.stdin):
+            console.note("reading prompts from the terminal; Ctrl-D ends it")
         number = 0
         for lines in read_lines(source):
             for line in lines:

@@ -121,7 +121,7 @@ def score(
     charrnn score --lines --top 10 --unknown charge < access.log
     charrnn score --lines -c english -c french lines.txt
     """
-    from charrnn.cli import terminal
+    from charrnn.cli.console import console, is_terminal
     from charrnn.models import Model
 
     if not lines:
@@ -140,8 +140,8 @@ def score(
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
     names, loaded = _names(paths), [Model.load(path) for path in paths]
-    if file == "-" and terminal.is_terminal(sys.stdin):
-        terminal.note("reading the text from the terminal; Ctrl-D ends it")
+    if file == "-" and is_terminal(sys.stdin):
+        console.note("reading the text from the terminal; Ctrl-D ends it")
     if not lines:
         _score_text(loaded[0], file, encoding, window, skip=unknown == "skip", as_json=as_json)
         return
@@ -169,7 +169,7 @@ def _names(paths: list[Path]) -> list[str]:
 def _score_text(
     model: "Model", file: str, encoding: str, window: int | None, *, skip: bool, as_json: bool
 ) -> None:
-    from charrnn.cli import terminal
+    from charrnn.cli.console import console
     from charrnn.inference.scoring import score as score_ids
     from charrnn.inference.scoring import total
     from charrnn.text.reading import Reader, read_lines
@@ -192,7 +192,7 @@ def _score_text(
             bar.update(line.chars)
             yield line
 
-    with terminal.counting(unit=" chars") as bar:
+    with console.counter(" chars") as bar:
         if model.config.data.lines and window is None:
             result = total(line_scores(bar))
         else:
@@ -200,7 +200,7 @@ def _score_text(
                 model.distribution(), pieces(), window=window, on_progress=bar.update
             )
     if skipped:
-        terminal.note(f"skipped {skipped} unknown characters")
+        console.note(f"skipped {skipped} unknown characters")
     figures = {
         "nats_per_char": result.nats_per_char,
         "bits_per_char": result.bits_per_char,
@@ -208,7 +208,7 @@ def _score_text(
         "chars": result.chars,
     }
     if as_json:
-        terminal.write(json.dumps(figures) + "\n")
+        console.write(json.dumps(figures) + "\n")
         return
     rows = [(name, f"{figure:.4f}") for name, figure in list(figures.items())[:3]]
-    terminal.print_table(("measure", "value"), [*rows, ("chars", str(result.chars))])
+    console.table(("measure", "value"), [*rows, ("chars", str(result.chars))])

@@ -1,7 +1,6 @@
 """How samples reach stdout: as they are made, one after the other, or as JSON lines."""
 
 import itertools
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,15 +68,15 @@ class Writer:
 
     def write_many(self, prompt: "Prompt", first: int, count: int) -> None:
         """Write samples one after the other, each on lines of its own."""
-        from charrnn.cli import terminal
+        from charrnn.cli.console import console
 
         seed, decode = prompt.text if self.echo else "", self.model.vocabulary.decode
         for sample in self._samples(prompt, first, count):
-            terminal.write(f"{seed}{decode(sample.ids)}\n")
+            console.write(f"{seed}{decode(sample.ids)}\n")
 
     def write_jsonl(self, prompt: "Prompt", first: int, count: int) -> None:
         """Write one JSON object per sample."""
-        from charrnn.cli import terminal
+        from charrnn.cli.console import console
 
         samples = self._samples(prompt, first, count, log_p=True)
         for index, sample in enumerate(samples, first):
@@ -89,18 +88,18 @@ class Writer:
                 "log_probability": sample.log_p,
                 "random_seed": self.random_seed,
             }
-            terminal.write(json.dumps(record, ensure_ascii=False) + "\n")
+            console.write_json(record)
 
     def note_limit(self) -> None:
         """Say on stderr how many samples reached the limit, if something else should end them."""
-        from charrnn.cli import terminal
+        from charrnn.cli.console import console
 
         rules = self.controls.config
         ending = "--stop" if rules.stop else "the end of a sentence"
         ending = "the end of the line" if self.controls.lines else ending
         if self.cut and (rules.stop or rules.until_sentence or self.controls.lines):
             which = f"{self.cut} of {self.written} samples" if self.written > 1 else "the sample"
-            terminal.note(f"{which} had {self.controls.limit:,} characters before {ending}")
+            console.note(f"{which} had {self.controls.limit:,} characters before {ending}")
 
     def _samples(
         self, prompt: "Prompt", first: int, count: int, *, log_p: bool = False

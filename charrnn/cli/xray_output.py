@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from charrnn.cli import terminal
+from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import UnknownPolicy, fit_text
 from charrnn.cli.xray_view import View
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
@@ -73,8 +72,8 @@ class Request:
 
     def traces(self, top: int, places: Iterable[Place]) -> Iterator[Trace]:
         """Yield what the model does, as the text arrives."""
-        if self.seed is None and self.file == "-" and terminal.is_terminal(sys.stdin):
-            terminal.note("reading the text from the terminal; Ctrl-D ends it")
+        if self.seed is None and self.file == "-" and is_terminal(sys.stdin):
+            console.note("reading the text from the terminal; Ctrl-D ends it")
         lines, vocabulary = self.model.config.data.lines, self.model.vocabulary
         yield from trace_text(
             self.model.distribution(),
@@ -84,13 +83,13 @@ class Request:
             line_break=vocabulary.index["\n"] if lines else None,
         )
         if self.skipped:
-            terminal.note(f"skipped {self.skipped} unknown characters")
+            console.note(f"skipped {self.skipped} unknown characters")
 
     def xray(self, top: int, places: list[Place], limit: int) -> Xray:
         """Return what the model does with the first characters of the text."""
         trace = join(self.traces(top, places), limit)
         if len(trace) == limit:
-            terminal.note(f"this shows the first {limit:,} characters of {self.name}")
+            console.note(f"this shows the first {limit:,} characters of {self.name}")
         return Xray(self.model.vocabulary, self.cell, trace)
 
     @property
@@ -141,20 +140,19 @@ def show_text(request: Request, *, as_json: bool) -> None:
     characters = request.model.vocabulary.characters
     if as_json:
         for trace in traces:
-            terminal.write("".join(_records(request, trace, seen - len(trace))))
+            console.write("".join(_records(request, trace, seen - len(trace))))
     else:
         limits = bounds(request.cell, request.place.part)
         shown = None if unit is None else (request.place, unit, limits)
-        console = Console(file=sys.stdout, highlight=False, emoji=False)
-        view = View(console, characters, shown)
-        with terminal.output():
+        view = View(console.rich(), characters, shown)
+        with console.stdout():
             view.draw(traces)
-        if seen and terminal.is_terminal(sys.stderr):
-            Console(file=sys.stderr, highlight=False).print(view.legend(), soft_wrap=True)
+        if seen and is_terminal(sys.stderr):
+            console.rich(sys.stderr).print(view.legend(), soft_wrap=True)
     if not seen:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
     if chars:
-        terminal.note(f"{nats / chars:.3f} nats per character, {chars:,} characters predicted")
+        console.note(f"{nats / chars:.3f} nats per character, {chars:,} characters predicted")
 
 
 def _records(request: Request, trace: Trace, position: int) -> Iterator[str]:
@@ -190,15 +188,15 @@ def print_units(request: Request, *, as_json: bool) -> None:
         )
     by_chance = dict.fromkeys(it.feature for it in found if it.share <= it.chance)
     if by_chance:
-        terminal.note(f"no more than chance in a text of this length: {', '.join(by_chance)}")
+        console.note(f"no more than chance in a text of this length: {', '.join(by_chance)}")
     if as_json:
-        terminal.write("".join(f"{json.dumps(asdict(it))}\n" for it in found))
+        console.write("".join(f"{json.dumps(asdict(it))}\n" for it in found))
         return
     rows = [
         (it.feature, str(it.layer), it.part, str(it.unit), f"{it.share:.3f}", f"{it.chance:.3f}")
         for it in found
     ]
-    terminal.print_table(("feature", "layer", "part", "unit", "share", "chance"), rows)
+    console.table(("feature", "layer", "part", "unit", "share", "chance"), rows)
 
 
 def write_page(request: Request, target: Path, *, name: str) -> None:
@@ -207,7 +205,7 @@ def write_page(request: Request, target: Path, *, name: str) -> None:
     from charrnn.export.xray_page import Opening, xray_page
 
     to_stdout = str(target) == "-"
-    if to_stdout and terminal.is_terminal(sys.stdout):
+    if to_stdout and console.shows_text:
         raise ConfigError("a page is not for a terminal", hint="--html FILE, or a pipe")
     shape, part = request.model.config.model, request.place.part
     xray = request.xray(PAGE_TOP, [Place(layer, part) for layer in range(shape.layers)], MAX_CHARS)
@@ -216,11 +214,11 @@ def write_page(request: Request, target: Path, *, name: str) -> None:
     about = f"{name}: {shape.cell} {shape.layers} × {shape.hidden_size}"
     data = xray_page(xray, found, Opening(request.name, about, place, unit))
     if to_stdout:
-        terminal.write_bytes(data)
+        console.write_bytes(data)
         return
     with replacing(target) as file:
         file.write(data)
-    terminal.note(f"written: {target}, {len(data):,} bytes, {len(xray.trace):,} characters")
+    console.note(f"written: {target}, {len(data):,} bytes, {len(xray.trace):,} characters")
 
 
 def _choose_unit(request: Request, found: list[Found]) -> tuple[Place, int | None]:

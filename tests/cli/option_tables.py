@@ -28,7 +28,7 @@ BASES = {
     "xray": "xray --unknown skip",
     "models": "models",
     "doctor": "doctor {file}",
-    "export": "export checkpoints/newest.npz --to safetensors",
+    "export": "export checkpoints/newest.npz --to compact -o c.npz",
     "import": "import w.npz --vocab abc.json",
 }
 
@@ -150,7 +150,6 @@ def _write_inputs(folder: Path) -> None:
         "surprising.txt": "no no\nyyyy\n",
         "prompt.txt": "The cat\nsat",
         "old.html": "<!doctype html>",
-        "old.torch.npz": "PK\x03\x04",
         "faulty.txt": "“The cat” \r\n",
         "abc.json": '["a", "b", "c"]',
         "xyz.json": '["x", "y", "z"]',

@@ -106,64 +106,6 @@ def test_the_loss_falls(home: Path, tmp_path: Path) -> None:
     assert all(entry.keys() >= needed for entry in log)
 
 
-def test_json_gives_a_summary_and_quiet_gives_silence(home: Path, tmp_path: Path) -> None:
-    done = ok("train", home / "text.txt", *SMALL, "--json", "-q", cwd=tmp_path)
-    summary = json.loads(done.out)
-    assert done.stderr == b""
-    assert summary["steps"] == 60
-    assert summary["checkpoint"] == "checkpoints/text.npz"
-    assert summary["random_seed"] == 1
-    assert summary["vocab_size"] == len(set(TEXT))
-
-
-def test_the_same_random_seed_gives_the_same_checkpoint(home: Path, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        ok("train", home / "text.txt", *SMALL, "-o", f"{name}.npz", cwd=tmp_path)
-    texts = [
-        ok("sample", "-c", f"{name}.npz", "--random-seed", "1", cwd=tmp_path).out for name in "ab"
-    ]
-    assert texts[0] == texts[1]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--model", "gru", "--layers", "2", "--dropout", "0.2"],
-        ["--model", "rnn", "--nonlinearity", "relu", "--learning-rate", "0.001"],
-        ["--stride", "1", "--seq-length", "5"],
-        ["--optimizer", "sgd", "--schedule", "linear", "--clip-value", "5", "--warmup", "0"],
-        ["--optimizer", "rmsprop", "--schedule", "constant", "--clip-norm", "0"],
-        ["--optimizer", "adagrad", "--val-fraction", "0"],
-        ["--weight-decay", "0.01", "--val-fraction", "0.2", "--patience", "3"],
-        ["--normalize", "NFKC", "--encoding", "latin-1", "-v"],
-        ["--sample-every", "30"],
-        ["--epochs", "1"],
-        ["--time", "1s"],
-    ],
-)
-def test_every_option_trains_a_model_that_can_write(
-    options: list[str], home: Path, tmp_path: Path
-) -> None:
-    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", *options, cwd=tmp_path)
-    assert len(ok("sample", "-c", "m.npz", "--seed", "T", "-n", "50", cwd=tmp_path).out) == 52
-
-
-def test_options_reach_the_config(home: Path, tmp_path: Path) -> None:
-    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--model", "gru", "--layers", "2",
-       "--dropout", "0.25", "--weight-drop", "0.1", "--seq-length", "9", "--batch-size", "4",
-       "--stride", "3",
-       "--optimizer", "rmsprop", "--learning-rate", "0.003", "--clip-value", "5",
-       "--val-fraction", "0.2", "--patience", "50", cwd=tmp_path)  # fmt: skip
-    config = Model.load(tmp_path / "m.npz").config
-    assert (config.model.cell, config.model.layers) == ("gru", 2)
-    assert (config.model.dropout, config.model.weight_drop) == (0.25, 0.1)
-    data = config.data
-    assert (data.seq_length, data.batch_size, data.stride, data.val_fraction) == (9, 4, 3, 0.2)
-    assert (config.optimizer.name, config.optimizer.learning_rate) == ("rmsprop", 0.003)
-    assert (config.optimizer.clip_norm, config.optimizer.clip_value) == (None, 5)
-    assert (config.run.steps, config.run.seconds, config.run.patience) == (60, None, 50)
-
-
 def test_what_is_left_open_is_chosen_said_and_the_same_again(home: Path, tmp_path: Path) -> None:
     text, common = home / "text.txt", ["--random-seed", "1", "--epochs", "12"]
     done = ok("train", text, *common, "-o", "a.npz", cwd=tmp_path)
@@ -187,13 +129,6 @@ def test_an_existing_checkpoint_is_never_overwritten_silently(home: Path, model:
     assert "--resume" in done.err
     assert "--overwrite" in done.err
     assert model.read_bytes() == before
-
-
-def test_overwrite_replaces(home: Path, tmp_path: Path) -> None:
-    for steps in ("2", "3"):
-        ok("train", home / "text.txt", "--hidden-size", "8", "--steps", steps, "-o", "m.npz",
-           "--overwrite", cwd=tmp_path)  # fmt: skip
-    assert Model.load(tmp_path / "m.npz").progress.step == 3
 
 
 def test_resume_goes_on_to_the_weights_of_an_unbroken_run(home: Path, tmp_path: Path) -> None:
@@ -272,14 +207,6 @@ def test_stdin_to_stdout_is_the_seed_the_text_and_a_line_break(tmp_path: Path) -
 def test_the_default_output_of_stdin_is_named_after_it(tmp_path: Path) -> None:
     ok("train", "-", "--steps", "2", "--hidden-size", "4", stdin=TEXT.encode(), cwd=tmp_path)
     assert (tmp_path / "checkpoints" / "stdin.npz").exists()
-
-
-def test_greedy_is_temperature_zero_and_needs_no_random_seed(model: Path) -> None:
-    texts = {
-        ok("sample", "-c", model, "--seed", "The", *options).out
-        for options in (["--greedy"], ["-t", "0"], ["--greedy", "--random-seed", "9"])
-    }
-    assert len(texts) == 1
 
 
 def test_sample_i_does_not_depend_on_the_count(model: Path) -> None:
@@ -397,15 +324,6 @@ def test_a_vocabulary_of_strange_characters_is_shown_whole(tmp_path: Path) -> No
         assert table.replace("\n", "").replace("\t", "").isprintable()
 
 
-def test_counts_sort_and_one_hot_vectors_show(home: Path) -> None:
-    lines = ok("inspect-vocab", home / "text.txt", "--tsv", "--sort", "count").out.splitlines()[1:]
-    counts = [int(line.split("\t")[4]) for line in lines]
-    assert counts == sorted(counts, reverse=True)
-    shown = json.loads(ok("inspect-vocab", home / "text.txt", "--json", "--one-hot").out)
-    vectors = [record["one_hot"] for record in shown["characters"]]
-    assert all(vector[i] == 1 == sum(vector) for i, vector in enumerate(vectors))
-
-
 def test_windows_show_as_training_will_see_them(tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("exemple de texte pour entraîner un RNN.", encoding="utf-8")
     done = ok("inspect-vocab", tmp_path / "s.txt", "--windows", "3", "--seq-length", "5", "--tsv")
@@ -429,14 +347,6 @@ def test_score_agrees_with_itself_in_every_form(home: Path, model: Path) -> None
     )
     assert windows["chars"] == (len(TEXT) - 1) // 64 * 64
     assert windows["nats_per_char"] > figures["nats_per_char"]
-
-
-def test_score_skips_unknown_characters_when_told_to(model: Path) -> None:
-    stdin = "The cat ß sat.".encode()
-    fails(1, "'ß' (U+00DF)", "score", "-c", model, stdin=stdin)
-    done = ok("score", "-c", model, "--unknown", "skip", "--json", stdin=stdin)
-    assert json.loads(done.out)["chars"] == 12
-    assert "skipped 1 unknown characters" in done.err
 
 
 # Bad input
@@ -561,18 +471,6 @@ def test_a_broken_link_among_the_checkpoints_is_passed_over(home: Path, model: P
 def test_a_traceback_is_for_those_who_ask(home: Path) -> None:
     done = charrnn("--debug", "train", home / "missing.txt")
     assert "Traceback" in done.err
-
-
-@pytest.mark.parametrize("columns", [30, 40, 49])
-def test_help_fits_a_narrow_terminal(columns: int) -> None:
-    for args in (["sample", "--help"], ["train", "--help"]):
-        done = subprocess.run(
-            [CHARRNN, *args], env={**ENVIRONMENT, "COLUMNS": str(columns)}, capture_output=True,
-            text=True, check=True,
-        )  # fmt: skip
-        # A word that is longer than its column cannot be broken.
-        wide = [line for line in done.stdout.splitlines() if len(line) > columns]
-        assert all(line.lstrip().startswith("-") for line in wide), wide
 
 
 def test_where_nothing_was_trained_yet_a_base_model_writes_and_says_so(tmp_path: Path) -> None:

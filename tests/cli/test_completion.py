@@ -69,21 +69,9 @@ def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
     assert completed(f"charrnn {words} ~nobody-of-this-name/", place) == []
 
 
-def test_the_newest_checkpoint_comes_first(place: Path) -> None:
-    os.utime(place / "checkpoints" / "zebra.npz", (2000, 2000))
-    found = completed("charrnn export ", place)
-    assert found[len(BASES) :] == ["checkpoints/zebra.npz", "checkpoints/apple.npz", "here.npz"]
-
-
 @pytest.mark.parametrize("words", ["inspect-vocab", "sample -c a.npz -c"])
 def test_an_argument_and_a_repeated_option_are_completed_too(words: str, place: Path) -> None:
     assert "here.npz" in completed(f"charrnn {words} ", place)
-
-
-def test_a_start_is_a_model_or_none(place: Path) -> None:
-    assert completed("charrnn train --from ", place)[: 1 + len(BASES)] == ["none", *BASES]
-    assert "here.npz" in completed("charrnn train --from ", place)
-    assert completed("charrnn train --from=spa", place) == ["spanish"]
 
 
 @pytest.mark.parametrize(
@@ -102,15 +90,6 @@ def test_choices_are_completed(words: str, choices: list[str], place: Path) -> N
 def test_other_files_are_left_to_the_shell(place: Path) -> None:
     for line in ("train ", "train no", "import ", "sample --seed-file ", "train x -o "):
         assert completed(f"charrnn {line}", place) == []
-
-
-def test_a_broken_file_of_defaults_does_not_stop_it(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(ENVIRONMENT, "XDG_CONFIG_HOME", str(place))
-    (place / "charrnn").mkdir()
-    (place / "charrnn" / "config.toml").write_text("not [TOML")
-    assert completed("charrnn train --model g", place) == ["gru"]
 
 
 @pytest.mark.parametrize("words", ["sample -c", "train --from", "export --to", "sample --"])

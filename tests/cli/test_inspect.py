@@ -180,17 +180,6 @@ def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Pa
         assert (tmp_path / name).read_bytes().startswith(start)
 
 
-def test_a_name_that_matplotlib_would_take_for_something_else_is_shown(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="an extra: pip install '.[plot]'")
-    names = ["_hidden.npz", "$x$ & 名.npz"]
-    for name in names:
-        (tmp_path / name).write_bytes(OLD.read_bytes())
-    shown(tmp_path, *names, "--plot", "x.svg")
-    shown_text = words_in(tmp_path / "x.svg")
-    assert "./_hidden.npz" in shown_text
-    assert "$x$ & 名.npz" in shown_text
-
-
 def test_what_cannot_be_plotted_is_refused_before_anything_is_written(
     home: Path, tmp_path: Path
 ) -> None:

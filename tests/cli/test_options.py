@@ -17,6 +17,7 @@ import typer  # noqa: TID251  # the options are read from where the command line
 
 from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli.app import COMMANDS, app
+from charrnn.export import export
 from tests.cli import test_training_options as training
 from tests.cli.option_tables import NAMES, STDIN, Claim, Ran, Row, Runner, base
 from tests.support import ROOT, TEXT, call
@@ -244,11 +245,12 @@ ROWS: dict[str, dict[str, Row]] = {
         "--json": Row(
             "--json",
             lambda ran: (
-                [it["bytes"] for it in ran.objects]
-                == [(ran.folder / "checkpoints/newest.torch.npz").stat().st_size]
+                [it["bytes"] for it in ran.objects] == [(ran.folder / "c.npz").stat().st_size]
             ),
         ),
-        "--to": Row("--to html", lambda ran: ran.wrote("checkpoints/newest.html")),
+        "--to": Row(
+            "--to html", lambda ran: b"<html" in (ran.folder / "page").read_bytes(), "-o page"
+        ),
         "--title": Row(
             "--title Moby",
             lambda ran: b"<title>Moby</title>" in (ran.folder / "page").read_bytes(),
@@ -256,17 +258,17 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
         "--half": Row(
             "--half",
-            lambda ran: b'"half": true' in (ran.folder / "page").read_bytes(),
+            lambda ran: (ran.folder / "page").stat().st_size < len(export(ran.model(), "html")),
             beside="--to html -o page",
         ),
         "--output": Row(
             "--output elsewhere",
-            lambda ran: ran.wrote("elsewhere") and not ran.wrote("checkpoints/newest.torch.npz"),
+            lambda ran: ran.wrote("elsewhere") and not ran.wrote("c.npz"),
         ),
         "--overwrite": Row(
             "--overwrite",
-            lambda ran: (ran.folder / "old.torch.npz").read_bytes() != b"PK\x03\x04",
-            beside="-o old.torch.npz",
+            lambda ran: ran.model("other.npz").resume == {},
+            beside="-o other.npz",
         ),
     },
     "import": {

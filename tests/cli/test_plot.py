@@ -15,7 +15,7 @@ from tests.support import CHARRNN, ENVIRONMENT, TEXT, call, posix
 if sys.platform != "win32":
     import pty
 
-RUN = ["train", "text.txt", "-o", "m.npz", "--hidden-size", "8", "--random-seed", "1", "--plot"]
+RUN = ["train", "text.txt", "-o", "m.npz", "--hidden-size", "8", "--random-seed", "1"]
 
 
 @pytest.fixture
@@ -71,14 +71,16 @@ def test_without_plotext_the_curve_is_a_line_of_bars(monkeypatch: pytest.MonkeyP
 @posix
 def test_curves_are_drawn_on_a_terminal_with_the_bar_below(folder: Path) -> None:
     pytest.importorskip("plotext", reason="an extra: pip install '.[plot]'")
-    shown = on_terminal(folder, *RUN, "--steps", "60")
+    shown = on_terminal(folder, *RUN, "--plot", "--steps", "60")
     assert "● held-out text" in shown
     assert "100%|█" in shown
     # the last drawing stays, without the bar, and then comes what was reached
     last = shown[shown.rindex("training text") :]
     assert "%|" not in last
     assert "saved:  m.npz" in last
-    again = on_terminal(folder, *RUN, "--resume", "--steps", "60")  # begins with what it has
+    again = on_terminal(
+        folder, *RUN, "--plot", "--resume", "--steps", "60"
+    )  # begins with what it has
     assert "nothing left to do" in again
     assert "●" in again
 
@@ -91,13 +93,13 @@ def test_curves_are_drawn_on_a_terminal_with_the_bar_below(folder: Path) -> None
 def test_a_terminal_that_cannot_show_it_says_so(
     setting: dict[str, str], reason: str, folder: Path
 ) -> None:
-    shown = on_terminal(folder, *RUN, "--steps", "9", **setting)
+    shown = on_terminal(folder, *RUN, "--plot", "--steps", "9", **setting)
     assert reason in shown.replace("\r\n", " ")
     assert "┤" not in shown
 
 
 def test_in_a_pipe_one_note_says_so(folder: Path) -> None:
-    done = call(*RUN, "--steps", "9", cwd=folder)
+    done = call(*RUN, "--plot", "--steps", "9", cwd=folder)
     assert done.returncode == 0
     assert "no curve is drawn: stderr is not a terminal" in done.err
-    assert call(*RUN, "--steps", "9", "--overwrite", "-q", cwd=folder).returncode == 2
+    assert call(*RUN, "--plot", "--steps", "9", "--overwrite", "-q", cwd=folder).returncode == 2

@@ -11,7 +11,7 @@ from rich.console import Console  # noqa: TID251
 from rich.text import Text  # noqa: TID251
 
 from charrnn import Model, Vocabulary
-from charrnn.cli import terminal
+from charrnn.cli.console import console
 from charrnn.cli.xray_view import BARS, LIMITS, View
 from charrnn.inference.xray import trace_text
 from tests.inference.planted import COUNTER, bracket_counter
@@ -216,7 +216,7 @@ def test_a_narrow_terminal_shows_every_number_whole(
     monkeypatch.setenv("COLUMNS", str(columns))
     header = ("feature", "layer", "part", "unit", "share", "nats", "entropy", "chance")
     row = ("sentence-start", "0", "cell", "284", "0.461", "0.045", "0.098", "0.050")
-    terminal.print_table(header, [row])
+    console.table(header, [row])
     shown = capsys.readouterr().out.splitlines()
     # The terminal folds the lines that are too long even so.
     assert max(map(len, shown)) <= max(columns, 46)
