@@ -15,9 +15,7 @@ from charrnn.cli.options import DATA, OUTPUT, option, require_with
 from charrnn.errors import ConfigError, DecodingError
 from charrnn.text.check import Finding, Text, check
 from charrnn.text.form import OF_LINES
-from charrnn.text.reading import Reader, read_text
 from charrnn.text.repair import OPTIONAL, SAFE, repair
-from charrnn.text.vocabulary import escape
 
 MAX_PIECES = 64  # 32 MiB of each file are judged
 
@@ -53,6 +51,8 @@ def doctor(
     if fix and as_json:
         raise ConfigError("--fix and --json both write to stdout", hint="give one of them")
     if fix:
+        from charrnn.text.reading import read_text
+
         texts = [repair(read_text(source, encoding=encoding), also or ()) for source in corpus]
         console.write_bytes("".join(fixed for fixed, _ in texts).encode())
         names = dict.fromkeys(name for _, repaired in texts for name in repaired)
@@ -96,6 +96,8 @@ def _examine(corpus: list[str], encoding: str) -> tuple[Text | None, list[Findin
 
 
 def _read(source: str, encoding: str) -> str:
+    from charrnn.text.reading import Reader
+
     return "".join(islice(Reader(encoding).pieces(source), MAX_PIECES))
 
 
@@ -119,6 +121,8 @@ def _commands(
 
 def _show(corpus: list[str], text: Text | None, found: list[Finding], source: str) -> None:
     """Write the report, but for the commands that repair and train."""
+    from charrnn.text.vocabulary import escape
+
     size = "{chars:,} characters, {distinct:,} distinct, {lines:,} lines, {form}"
     size = size.format(**text.describe()) if text else "cannot be decoded"
     _write("", f"{', '.join(corpus)}: {size}")

@@ -1,19 +1,18 @@
 """``charrnn xray``: a text as a model sees it, character by character."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from charrnn.cli.options import UnknownPolicy, newest_checkpoint, require_one_of
 from charrnn.errors import ConfigError
-from charrnn.inference.features import FEATURES
 
-if TYPE_CHECKING:
-    FeatureName = str
-else:
-    FeatureName = Literal[("all", *FEATURES)]
-
+# Those of charrnn.inference.features, which NumPy comes with.
+FeatureName = Literal[
+    "all", "quotes", "brackets", "bracket-depth", "line-position", "indentation", "comments",
+    "digits", "capitals", "whitespace", "punctuation", "word-position", "sentence-start"
+]  # fmt: skip
 PartName = Literal[
     "cell", "hidden", "input", "forget", "candidate", "output", "reset", "update"
 ]  # fmt: skip
@@ -75,7 +74,8 @@ def xray(
         FeatureName | None,
         typer.Option(
             metavar="FEATURE",
-            help=f"Rank the units that keep track of {', '.join(FEATURES)} or of all.",
+            help="Rank the units that keep track of "
+            f"{', '.join(get_args(FeatureName)[1:])} or of all.",
             rich_help_panel=UNIT,
         ),
     ] = None,

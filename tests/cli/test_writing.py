@@ -248,7 +248,7 @@ def test_characters_are_written_at_once_on_a_terminal_and_in_blocks_on_a_pipe(
     raw = _Raw()
     stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
     monkeypatch.setattr(sys, "stdout", stdout)
-    monkeypatch.setattr("charrnn.cli.terminal.is_terminal", lambda _: terminal)
+    monkeypatch.setattr("charrnn.cli.console.is_terminal", lambda _: terminal)
     args = ["sample", "-c", "checkpoints/other.npz", "-n", "3000", "--seed", "春"]
     monkeypatch.setattr(sys, "argv", ["charrnn", *args])
     monkeypatch.chdir(home)

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from rich.text import Text  # noqa: TID251
 
 from charrnn import Model, Vocabulary
 from charrnn.cli.console import console
+from charrnn.cli.xray import FeatureName
 from charrnn.cli.xray_view import BARS, LIMITS, View
+from charrnn.inference.features import FEATURES
 from charrnn.inference.xray import trace_text
 from tests.inference.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, Done, call, trained
@@ -134,6 +137,10 @@ def test_the_unit_that_counts_brackets_is_found(folder: Path) -> None:
     assert len(rows) == 3
     assert rows[0][:4] == ["bracket-depth", "0", "cell", str(COUNTER)]
     assert float(rows[0][4]) > 0.85
+
+
+def test_every_feature_can_be_asked_for() -> None:
+    assert get_args(FeatureName) == ("all", *FEATURES)
 
 
 def test_the_first_characters_are_enough_to_find_units_and_for_a_page(
