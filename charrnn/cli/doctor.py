@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.console import console, program, visible
-from charrnn.cli.options import DATA, OUTPUT, option, require_with
-from charrnn.errors import ConfigError, DecodingError
+from charrnn.cli.options import DATA, OUTPUT, exclusive, option, requires
+from charrnn.errors import DecodingError
 from charrnn.text.check import Finding, Text, check
 from charrnn.text.form import OF_LINES
 from charrnn.text.repair import OPTIONAL, SAFE, repair
@@ -21,6 +21,7 @@ MAX_PIECES = 64  # 32 MiB of each file are judged
 
 
 def doctor(
+    context: typer.Context,
     corpus: Annotated[
         list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
     ],
@@ -46,10 +47,8 @@ def doctor(
 
     cat corpus.txt | charrnn doctor - --json
     """
-    if not fix:
-        require_with("--fix", also=also)
-    if fix and as_json:
-        raise ConfigError("--fix and --json both write to stdout", hint="give one of them")
+    requires(context, "--fix", "--also")
+    exclusive(context, "--fix", "--json")
     if fix:
         from charrnn.text.reading import read_text
 

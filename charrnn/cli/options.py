@@ -32,27 +32,13 @@ STOP, DATA, MODEL = "When to stop", "Data", "Model"
 OPTIMIZATION, OUTPUT = "Optimization", "Output"
 
 
-def require_one_of(**flags: bool) -> None:
-    """Raise ConfigError if more than one of these options was given."""
-    if len(given := [f"--{name.replace('_', '-')}" for name, on in flags.items() if on]) > 1:
-        raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
-
-
-def require_with(option: str, **given: object) -> None:
-    """Raise ConfigError for options that go with another one, which was not given."""
-    for name, value in given.items():
-        if value is not None:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} goes with {option}", hint=f"add {option}"
-            )
-
-
 def is_given(context: typer.Context, option: str) -> bool:
     """Return True if an option is set, on the command line or by a default of the user's own."""
     name = next(param.name for param in context.command.params if option in param.opts)
     source = context.get_parameter_source(str(name))
     set_to = context.params[str(name)]
-    return source is not None and source.name != "DEFAULT" and set_to not in (None, False, [], ())
+    is_set = set_to is not None and set_to is not False and set_to not in ([], ())
+    return is_set and source is not None and source.name != "DEFAULT"
 
 
 def exclusive(context: typer.Context, *options: str) -> None:
@@ -69,12 +55,6 @@ def requires(context: typer.Context, needed: str, *options: str) -> None:
             raise ConfigError(
                 f"{option}{origin(context, option)} goes with {needed}", hint=f"add {needed}"
             )
-
-
-def is_typed(context: typer.Context, name: str) -> bool:
-    """Return True if an option is on the command line, and not a default of the user's own."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 @contextmanager

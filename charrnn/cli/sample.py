@@ -6,7 +6,7 @@ from dataclasses import replace
 import typer
 
 from charrnn.cli import sampling_options as options
-from charrnn.cli.options import is_typed, require_one_of
+from charrnn.cli.options import exclusive, is_given
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
@@ -50,7 +50,7 @@ def sample(
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
     end the text earlier. A model that was trained with --lines writes whole lines.
     """
-    require_one_of(seed=seed is not None, seed_file=seed_file is not None, seeds=seeds is not None)
+    exclusive(context, "--seed", "--seed-file", "--seeds")
     if greedy and temperature not in (_TEMPERATURE, 0):
         raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
     if endless:
@@ -71,16 +71,11 @@ def sample(
 
     model = load_model(checkpoint)
     lines = model.config.data.lines
-    line_options = {
-        "new": new,
-        "unique": unique,
-        "min_length": min_length,
-        "max_length": max_length,
-    }
-    given = [name for name, value in line_options.items() if value and is_typed(context, name)]
+    line_options = ("--new", "--unique", "--min-length", "--max-length")
+    given = [option for option in line_options if is_given(context, option)]
     if given and not lines:
         raise ConfigError(
-            f"--{given[0].replace('_', '-')} goes with a model of lines",
+            f"{given[0]} goes with a model of lines",
             hint="train one with 'charrnn train --lines'",
         )
     line_filter = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Never
 import typer
 
 from charrnn.cli import completions
-from charrnn.cli.options import fit_text, newest_checkpoint, require_one_of, require_with
+from charrnn.cli.options import exclusive, fit_text, newest_checkpoint, requires
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ TEXT, LINES, OUTPUT = "Model and text", "Lines", "Output"
 
 
 def score(
+    context: typer.Context,
     *,
     file: Annotated[str, typer.Argument(help="The text; - is stdin.", metavar="FILE")] = "-",
     checkpoint: Annotated[
@@ -124,17 +125,9 @@ def score(
     from charrnn.cli.console import console, is_terminal
     from charrnn.models import Model
 
-    if not lines:
-        require_with(
-            "--lines",
-            threshold=threshold,
-            at_most=at_most,
-            sort=sort or None,
-            top=top,
-            tsv=tsv or None,
-        )
-    require_one_of(lines=lines, window=window is not None)
-    require_one_of(json=as_json, tsv=tsv)
+    requires(context, "--lines", "--threshold", "--at-most", "--sort", "--top", "--tsv")
+    exclusive(context, "--lines", "--window")
+    exclusive(context, "--json", "--tsv")
     paths = checkpoint or [newest_checkpoint()]
     if not lines and (len(paths) > 1 or unknown == "charge"):
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from charrnn.cli.options import UnknownPolicy, newest_checkpoint, require_one_of
+from charrnn.cli.options import UnknownPolicy, exclusive, newest_checkpoint, requires
 from charrnn.errors import ConfigError
 
 # Those of charrnn.inference.features, which NumPy comes with.
@@ -21,6 +21,7 @@ TEXT, UNIT, OUTPUT = "Text", "Units", "Output"
 
 
 def xray(
+    context: typer.Context,
     *,
     file: Annotated[
         str | None, typer.Argument(help="The text; - is stdin. [default: -]", metavar="FILE")
@@ -120,12 +121,11 @@ def xray(
     from charrnn.cli.xray_output import Request, print_units, show_text, write_page
     from charrnn.models import Model
 
-    require_one_of(html=html is not None, json=as_json)
-    require_one_of(unit=unit is not None, find=find is not None)
+    exclusive(context, "--html", "--json")
+    exclusive(context, "--unit", "--find")
+    requires(context, "--html", "--overwrite")
     if file is not None and seed is not None:
         raise ConfigError("a file and --seed contradict each other", hint="give one of them")
-    if overwrite and html is None:
-        raise ConfigError("--overwrite goes with --html", hint="add --html PAGE")
     if {unit, find, html} == {None} and (layer, part) != (None, None):
         raise ConfigError("--layer and --part go with units", hint="add --unit N or --find all")
     path = checkpoint or newest_checkpoint()
