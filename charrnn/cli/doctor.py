@@ -6,16 +6,17 @@ import textwrap
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli.console import console, program, visible
 from charrnn.cli.options import DATA, OUTPUT, exclusive, option, requires
 from charrnn.errors import DecodingError
-from charrnn.text.check import Finding, Text, check
-from charrnn.text.form import OF_LINES
 from charrnn.text.repair import OPTIONAL, SAFE, repair
+
+if TYPE_CHECKING:
+    from charrnn.text.check import Finding, Text
 
 MAX_PIECES = 64  # 32 MiB of each file are judged
 
@@ -73,8 +74,10 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine(corpus: list[str], encoding: str) -> tuple[Text | None, list[Finding], str]:
+def _examine(corpus: list[str], encoding: str) -> "tuple[Text | None, list[Finding], str]":
     """Return the text, None if it cannot be decoded; what is wrong with it; and its encoding."""
+    from charrnn.text.check import Finding, Text, check
+
     found: list[Finding] = []
     files: list[tuple[str, str]] = []
     for source in corpus:
@@ -101,7 +104,7 @@ def _read(source: str, encoding: str) -> str:
 
 
 def _commands(
-    corpus: list[str], encoding: str, found: list[Finding], text: Text | None
+    corpus: list[str], encoding: str, found: "list[Finding]", text: "Text | None"
 ) -> tuple[str | None, str | None, list[str]]:
     """Return commands that repair a text and train on it, or None; and the files to train on."""
     if text is None:
@@ -114,11 +117,13 @@ def _commands(
         source = ["stdin-fixed.txt" if corpus[0] == "-" else f"{Path(corpus[0]).stem}-fixed.txt"]
         words = shlex.join(["doctor", *corpus, "--fix", *also, *given])
         mend = f"{program()} {words} > {shlex.quote(source[0])}"
+    from charrnn.text.form import OF_LINES
+
     lines = ["--lines"] if text.form in OF_LINES else []
     return mend, f"{program()} {shlex.join(['train', *source, *lines])}", source
 
 
-def _show(corpus: list[str], text: Text | None, found: list[Finding], source: str) -> None:
+def _show(corpus: list[str], text: "Text | None", found: "list[Finding]", source: str) -> None:
     """Write the report, but for the commands that repair and train."""
     from charrnn.text.vocabulary import escape
 
