@@ -12,15 +12,15 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from charrnn.inference.blend import Blend
-from charrnn.inference.controls import Controls
-from charrnn.inference.sampling import generate, write_sample
+from charrnn.scoring.blend import Blend
+from charrnn.scoring.controls import Controls
+from charrnn.scoring.sampling import generate, write_sample
 from charrnn.training.next_character import initial_state
 from measuring import arguments, heading, row
 
 from charrnn import LanguageModel, Model, ModelConfig, SamplingConfig, Vocabulary
 from charrnn.config import Config, ControlConfig
-from charrnn.inference.predictor import NetworkPredictor, Predictor, as_predictor
+from charrnn.generate.predictor import NetworkPredictor, Predictor, as_predictor
 
 VOCABULARY = Vocabulary("\n" + "".join(map(chr, range(32, 127))))
 MODEL = LanguageModel(ModelConfig(hidden_size=256), len(VOCABULARY)).init(np.random.default_rng(0))

@@ -44,10 +44,10 @@ from charrnn.training.optimizers.adam import Adam
 
 from charrnn import LanguageModel, NextCharacter, TrainingState, read_corpus, train_events
 from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
-from charrnn.inference.evaluation import evaluate
 from charrnn.nn import network, stack
 from charrnn.nn.kernels import Array
 from charrnn.nn.stack import drop_mask
+from charrnn.scoring.evaluation import evaluate
 from charrnn.text.vocabulary import Ids
 from charrnn.training import schedule as schedules
 

@@ -43,7 +43,7 @@ def complete(
     from charrnn.cli.console import console
     from charrnn.cli.prompts import Prompt, PromptReader, load_model, prepare_stops
     from charrnn.generate.beam import find_likeliest
-    from charrnn.inference.predictor import RememberingPredictor
+    from charrnn.generate.predictor import RememberingPredictor
     from charrnn.text.vocabulary import escape
 
     model = load_model(checkpoint)

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from charrnn.cli.console import console
 from charrnn.errors import ConfigError
-from charrnn.inference.line_scoring import (
+from charrnn.models import Model
+from charrnn.parallel.launch import scoring_workers
+from charrnn.scoring.line_scoring import (
     LineRules,
     LineScore,
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.models import Model
-from charrnn.parallel.launch import scoring_workers
 from charrnn.text.reading import read_lines
 from charrnn.text.vocabulary import escape
 

@@ -10,7 +10,7 @@ from charrnn.cli.options import UnknownPolicy, fit_text, newest_checkpoint
 from charrnn.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
-    from charrnn.inference.predictor import Prediction, Predictor
+    from charrnn.generate.predictor import Prediction, Predictor
     from charrnn.models import Model
 
 # What writes where nothing has been trained yet.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from charrnn.inference.line_scoring import LineScore
     from charrnn.models import Model
+    from charrnn.scoring.line_scoring import LineScore
     from charrnn.text.vocabulary import Ids
 
 TEXT, LINES, OUTPUT = "Model and text", "Lines", "Output"
@@ -163,8 +163,8 @@ def _score_text(
     model: "Model", file: str, encoding: str, window: int | None, *, skip: bool, as_json: bool
 ) -> None:
     from charrnn.cli.console import console
-    from charrnn.inference.scoring import score as score_ids
-    from charrnn.inference.scoring import total
+    from charrnn.scoring.scoring import score as score_ids
+    from charrnn.scoring.scoring import total
     from charrnn.text.reading import Reader, read_lines
 
     vocabulary, skipped = model.vocabulary, 0

@@ -8,7 +8,7 @@ import typer
 from charrnn.cli.options import UnknownPolicy, exclusive, newest_checkpoint, requires
 from charrnn.errors import ConfigError
 
-# Those of charrnn.inference.features, which NumPy comes with.
+# Those of charrnn.scoring.features, which NumPy comes with.
 FeatureName = Literal[
     "all", "quotes", "brackets", "bracket-depth", "line-position", "indentation", "comments",
     "digits", "capitals", "whitespace", "punctuation", "word-position", "sentence-start"

@@ -13,7 +13,9 @@ from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import UnknownPolicy, fit_text
 from charrnn.cli.xray_view import View
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.inference.xray import (
+from charrnn.models import Model
+from charrnn.nn.stack import make_cell
+from charrnn.scoring.xray import (
     Found,
     Place,
     Trace,
@@ -24,8 +26,6 @@ from charrnn.inference.xray import (
     require_part,
     trace_text,
 )
-from charrnn.models import Model
-from charrnn.nn.stack import make_cell
 from charrnn.text.lines import cut_lines
 from charrnn.text.reading import Reader, normalized, read_lines
 from charrnn.text.vocabulary import Ids

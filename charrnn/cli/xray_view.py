@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.inference.xray import Place, Trace
+from charrnn.scoring.xray import Place, Trace
 from charrnn.text.vocabulary import escape
 
 # The least surprise of levels 1 to 8, in nats: probabilities below 90, 61, 37, 14, 5, 1.8, 0.25 %.

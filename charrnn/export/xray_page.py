@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.export.html import embed, fill, read_file
 from charrnn.export.language import text_direction
-from charrnn.inference.xray import Found, Place, Xray
+from charrnn.scoring.xray import Found, Place, Xray
 
 # Bytes of activations.
 MAX_BYTES = 250_000

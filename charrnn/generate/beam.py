@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from charrnn.errors import TrainingError
-from charrnn.inference.predictor import Prediction, Predictor
+from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 

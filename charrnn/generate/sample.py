@@ -13,7 +13,7 @@ from charrnn.config import SamplingConfig
 from charrnn.errors import TrainingError
 from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
-from charrnn.inference.predictor import Prediction, Predictor, as_predictor
+from charrnn.generate.predictor import Prediction, Predictor, as_predictor
 from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax

@@ -14,18 +14,18 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.generate.beam import WIDTH, find_likeliest
 from charrnn.generate.controls import Controls, default_length
+from charrnn.generate.predictor import Predictor, as_predictor
 from charrnn.generate.sample import Sampler
-from charrnn.inference.line_scoring import (
+from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
+from charrnn.scoring.line_scoring import (
     LineRules,
     LineScore,
     LineScorer,
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.inference.predictor import Predictor, as_predictor
-from charrnn.inference.scoring import Score, score, total
-from charrnn.inference.xray import Place, Xray, join, require_part, trace_text
-from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
+from charrnn.scoring.scoring import Score, score, total
+from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
 from charrnn.text.lines import cut_lines
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, start_ids
@@ -244,7 +244,7 @@ class Model(Checkpoint):
         """Return what the model does at each character of a text: surprise, guesses, activations.
 
         top     how many of the likeliest characters in each place
-        parts   whose activations, of all layers, see ``inference.xray``; None: the cell state
+        parts   whose activations, of all layers, see ``scoring.xray``; None: the cell state
                 of an LSTM, else the hidden state
 
         The state is carried through the text, but a model of lines reads each line on its own.

@@ -13,13 +13,13 @@ import numpy as np
 
 from charrnn.config import Config
 from charrnn.errors import ConfigError
-from charrnn.inference.evaluation import MAX_VALIDATED, evaluate, evaluate_lines
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel, view_parameters
 from charrnn.nn.stack import LayerStates
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import count_teams, make_group
 from charrnn.randomness import Purpose, generator
+from charrnn.scoring.evaluation import MAX_VALIDATED, evaluate, evaluate_lines
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.optimizers import update_parameters

@@ -22,7 +22,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "docs" / "images"
-SOURCE = ROOT / "charrnn" / "inference" / "choice.py"
+SOURCE = ROOT / "charrnn" / "generate" / "choice.py"
 WIDTH, CHARS = 76, 200_000
 SNIPPET = """\
 if (len(self.items) > max(limit, 10)):

@@ -15,9 +15,9 @@ from charrnn import Model, Vocabulary
 from charrnn.cli.console import console
 from charrnn.cli.xray import FeatureName
 from charrnn.cli.xray_view import BARS, LIMITS, View
-from charrnn.inference.features import FEATURES
-from charrnn.inference.xray import trace_text
-from tests.inference.planted import COUNTER, bracket_counter
+from charrnn.scoring.features import FEATURES
+from charrnn.scoring.xray import trace_text
+from tests.scoring.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, Done, call, trained
 
 TEXT = "the (old (grey) cat) sat\n(far) from\n"

@@ -12,9 +12,9 @@ import pytest
 
 from charrnn import Vocabulary
 from charrnn.export.xray_page import MAX_BYTES, Opening, page_data, xray_page
-from charrnn.inference.xray import Place, Xray
+from charrnn.scoring.xray import Place, Xray
 from tests.browser import browser_page
-from tests.inference.planted import COUNTER, UNITS, bracket_counter
+from tests.scoring.planted import COUNTER, UNITS, bracket_counter
 
 HOSTILE = "</script><script>alert(1)</script> (a \"q\" & 'b') {{data}} ${x}\n"
 TEXT = "the (old (grey) cat)\tsat, (far) from &amp; <b>\n" * 20

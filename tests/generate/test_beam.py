@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn import LanguageModel, TrainingError
 from charrnn.generate.beam import Continuation, find_likeliest
-from charrnn.inference.predictor import NetworkPredictor, RememberingPredictor
+from charrnn.generate.predictor import NetworkPredictor, RememberingPredictor
 from tests.generate.models import make_model
 
 LETTERS, START = "abcd", np.array([1, 2])

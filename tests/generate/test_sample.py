@@ -18,11 +18,11 @@ from charrnn import (
     sample_steps,
 )
 from charrnn.config import ControlConfig
+from charrnn.generate import predictor
 from charrnn.generate import sample as sample_module
 from charrnn.generate.choice import choose, weights
 from charrnn.generate.controls import Controls
 from charrnn.generate.sample import Sampler
-from charrnn.inference import predictor
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import can_fork
 from charrnn.text.vocabulary import start_ids

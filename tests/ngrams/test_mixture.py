@@ -10,14 +10,14 @@ from charrnn import ModelConfig, SamplingConfig, sample_steps, score
 from charrnn.config import ControlConfig
 from charrnn.generate.beam import find_likeliest
 from charrnn.generate.controls import Controls
+from charrnn.generate.predictor import RememberingPredictor, as_predictor, prediction_of
 from charrnn.generate.sample import Sampler
-from charrnn.inference.line_scoring import LineScorer
-from charrnn.inference.predictor import RememberingPredictor, as_predictor, prediction_of
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.network import LanguageModel
+from charrnn.scoring.line_scoring import LineScorer
 from charrnn.text.split import streams
 from charrnn.text.vocabulary import Vocabulary
 from tests.support import TEXT

@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.inference.features import FEATURES
 from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.nn.cell import Cell
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.recurrent import Cache
+from charrnn.scoring.features import FEATURES
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 HIDDEN, CELL_STATE = "hidden", "cell"

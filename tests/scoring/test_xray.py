@@ -17,14 +17,14 @@ from charrnn import (
     VocabularyError,
     train,
 )
-from charrnn.inference import xray as xray_module
-from charrnn.inference.features import FEATURES
-from charrnn.inference.xray import Place, Trace, find_units, join, parts_of, trace_text
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.loss import log_softmax
+from charrnn.scoring import xray as xray_module
+from charrnn.scoring.features import FEATURES
+from charrnn.scoring.xray import Place, Trace, find_units, join, parts_of, trace_text
 from tests import oracle
 from tests.generate.models import VOCABULARY, make_model
-from tests.inference.planted import COUNTER, bracket_counter
+from tests.scoring.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
 V = len(VOCABULARY)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
-from charrnn.inference.evaluation import evaluate_lines
+from charrnn.scoring.evaluation import evaluate_lines
 from charrnn.text import lines as line_mode
 from charrnn.text import storage
 from charrnn.text.lines import (

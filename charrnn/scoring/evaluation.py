@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from charrnn.inference.line_batches import LineBatches, Sums
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel
+from charrnn.scoring.line_batches import LineBatches, Sums
 from charrnn.text.lines import line_bounds
 from charrnn.text.split import WINDOW, streams
 from charrnn.text.vocabulary import Ids

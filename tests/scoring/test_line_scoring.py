@@ -20,10 +20,10 @@ from charrnn import (
     Vocabulary,
     VocabularyError,
 )
-from charrnn.inference import line_batches, line_scoring
-from charrnn.inference.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import can_fork, map_in_processes
+from charrnn.scoring import line_batches, line_scoring
+from charrnn.scoring.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"

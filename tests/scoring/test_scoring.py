@@ -17,8 +17,8 @@ from charrnn import (
     sample_steps,
     score,
 )
-from charrnn.inference import scoring
 from charrnn.nn.loss import log_softmax
+from charrnn.scoring import scoring
 
 V = 6
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from charrnn.config import Normalization
 from charrnn.errors import TrainingError, VocabularyError
-from charrnn.inference.line_batches import LineBatches
-from charrnn.inference.scoring import Score
 from charrnn.ngrams.mixture import AnyLanguageModel
 from charrnn.parallel.launch import map_in_processes
+from charrnn.scoring.line_batches import LineBatches
+from charrnn.scoring.scoring import Score
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, Vocabulary, encode_known, start_ids
 

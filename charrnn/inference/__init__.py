@@ -1,1 +1,0 @@
-"""Inference with trained models: sampling, scoring, prediction and metrics."""

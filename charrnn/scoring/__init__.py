@@ -1,0 +1,1 @@
+"""The likelihood of texts and lines, and what a model does at each character."""
