@@ -324,7 +324,8 @@ def _train(
         try:
             for event in events:
                 last_step = event.step
-                if event.is_best or clock.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                waited = clock.monotonic() - saved_at
+                if event.is_best or (event.is_complete and waited > SAVE_EVERY_SECONDS):
                     save()
                     saved_at = clock.monotonic()
                 display.show(event)

@@ -25,6 +25,9 @@ from charrnn.training.step import StepResult, Trainer
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
 
+# Each machine keeps its part of the state; all of it is gathered so often, to be saved.
+GATHER_SECONDS = 20
+
 # How often in a row training goes back and tries again more slowly before it gives up.
 MAX_ROLLBACKS = 4
 
@@ -39,6 +42,8 @@ class Event:
     train_loss      mean cross-entropy of the step's batch in nats per character
     val_loss        of the held-out text, when it was measured after this step, else None
     is_best         True if that was the lowest so far
+    is_complete     True if the state may be saved now; over several machines, it is not after
+                    every step
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
     rollback        None, or why and how far training went back just before this step
@@ -51,6 +56,7 @@ class Event:
     train_loss: float
     val_loss: float | None
     is_best: bool
+    is_complete: bool
     learning_rate: float
     grad_norm: float
     chars_per_s: float
@@ -103,7 +109,7 @@ class _Loop:
         self.clock = Clock(self.config.run, progress.seconds, self.steps_per_epoch)
         self.speed = Speed(progress.seconds)
         self.done = self.clock.done(progress.step, progress.seconds)
-        self.failures = 0
+        self.gathered, self.failures = progress.seconds, 0
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Do step after step."""
@@ -159,9 +165,13 @@ class _Loop:
             # A forward pass takes about a third of a step; measured at the first validation.
             clock.expect_validation(len(trainer.val_ids) / speed / 3)
         self.done = clock.done(step, result.seconds)
-        val_loss, is_best = self.validate() if self.is_due() else (None, False)
-        if result.stop:
+        is_due, waited = self.is_due(), result.seconds - self.gathered
+        wanted = is_due or result.stop or waited >= GATHER_SECONDS
+        is_complete = wanted or trainer.group.shares_memory
+        if wanted:
             trainer.gather()
+            self.gathered = result.seconds
+        val_loss, is_best = self.validate() if is_due else (None, False)
         return Event(
             step=step,
             epoch=(step - 1) // self.steps_per_epoch + 1,
@@ -170,6 +180,7 @@ class _Loop:
             train_loss=result.loss,
             val_loss=val_loss,
             is_best=is_best,
+            is_complete=is_complete,
             learning_rate=rate,
             grad_norm=result.norm,
             chars_per_s=speed,
@@ -189,7 +200,6 @@ class _Loop:
     def validate(self) -> tuple[float | None, bool]:
         """Measure the held-out loss, keep the weights if they are the best, record the losses."""
         state, val_loss, is_best = self.state, None, False
-        self.trainer.gather()
         if len(self.trainer.val_ids):
             before = state.progress
             val_loss, seconds = self.trainer.evaluate(self.clock.seconds)

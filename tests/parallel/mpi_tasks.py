@@ -16,6 +16,7 @@ import numpy as np
 from charrnn import Model, Vocabulary
 from charrnn.config import Config
 from charrnn.parallel import mpi
+from charrnn.training import loop
 from charrnn.training.loop import train_events
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
@@ -46,6 +47,8 @@ def train(config: Config, state: TrainingState, task: str = "train") -> Training
         if task == "rollback" and event.step == 20 and trainer.group.rank == last:
             state.networks[-1].flat[-1] = np.nan
             task = "done"
+        if task == "save" and event.is_complete:
+            break
     return state
 
 
@@ -63,6 +66,8 @@ def main() -> None:
     task, folder, *words = sys.argv[1:]
     settings = {name: literal_eval(value) for name, _, value in (w.partition("=") for w in words)}
     config = make_config(**settings)
+    if task == "save":
+        loop.GATHER_SECONDS = 0
     if task == "resume":
         state = Model.load(Path(folder) / "m.npz").training_state()
     else:
