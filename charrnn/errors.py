@@ -20,10 +20,6 @@ class ConfigError(CharRNNError):
     """A setting is out of range, or two settings contradict each other."""
 
 
-class UnknownSettingError(ConfigError):
-    """A stored config has a setting that this version does not know."""
-
-
 class CorpusError(CharRNNError):
     """A text cannot be read, decoded or used for training."""
 

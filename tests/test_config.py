@@ -9,6 +9,7 @@ import pytest
 from charrnn import (
     Config,
     ConfigError,
+    ControlConfig,
     DataConfig,
     ModelConfig,
     OptimizerConfig,
@@ -16,52 +17,67 @@ from charrnn import (
     SamplingConfig,
 )
 
-Settings = type[ModelConfig | DataConfig | OptimizerConfig | RunConfig | SamplingConfig]
+Settings = type[
+    ModelConfig | DataConfig | OptimizerConfig | RunConfig | SamplingConfig | ControlConfig
+]
 
 
 @pytest.mark.parametrize(
-    ("settings", "wrong"),
+    ("settings", "wrong", "complaint"),
     [
-        (ModelConfig, {"cell": "transformer"}),
-        (ModelConfig, {"hidden_size": 0}),
-        (ModelConfig, {"hidden_size": 2**20}),
-        (ModelConfig, {"hidden_size": 2.5}),
-        (ModelConfig, {"layers": 0}),
-        (ModelConfig, {"dropout": 1.0}),
-        (ModelConfig, {"dropout": math.nan}),
-        (ModelConfig, {"nonlinearity": "relu"}),
-        (ModelConfig, {"dtype": "float16"}),
-        (DataConfig, {"seq_length": 0}),
-        (DataConfig, {"stride": 0}),
-        (DataConfig, {"val_fraction": 1.0}),
-        (DataConfig, {"normalize": "NFD"}),
-        (OptimizerConfig, {"learning_rate": 0.0}),
-        (OptimizerConfig, {"learning_rate": math.inf}),
-        (OptimizerConfig, {"clip_norm": -1.0}),
-        (OptimizerConfig, {"name": "sgd", "weight_decay": 0.1}),
-        (RunConfig, {"seconds": None}),
-        (RunConfig, {"seconds": math.nan}),
-        (RunConfig, {"steps": 0}),
-        (RunConfig, {"patience": 0}),
-        (RunConfig, {"random_seed": -1}),
-        (SamplingConfig, {"temperature": -0.1}),
-        (SamplingConfig, {"temperature": math.nan}),
-        (SamplingConfig, {"temperature": math.inf}),
-        (SamplingConfig, {"top_k": 0}),
-        (SamplingConfig, {"top_p": 0.0}),
-        (SamplingConfig, {"top_p": 1.1}),
+        (ModelConfig, {"cell": "sru"}, "model must be rnn, lstm or gru, not 'sru'"),
+        (ModelConfig, {"hidden_size": 0}, "hidden-size must be 1 or more, not 0"),
+        (ModelConfig, {"hidden_size": 65_537}, "hidden-size must be 65,536 or less, not 65,537"),
+        (ModelConfig, {"hidden_size": 2.5}, "hidden-size must be a whole number, not 2.5"),
+        (ModelConfig, {"hidden_size": None}, "hidden-size must be a whole number, not None"),
+        (ModelConfig, {"layers": 0}, "layers must be 1 or more, not 0"),
+        (ModelConfig, {"layers": 100_000}, "layers must be 64 or less, not 100,000"),
+        (ModelConfig, {"layers": True}, "layers must be a whole number, not True"),
+        (ModelConfig, {"members": 65}, "members must be 64 or less, not 65"),
+        (ModelConfig, {"dropout": 1.0}, "dropout must be below 1, not 1.0"),
+        (ModelConfig, {"dropout": math.nan}, "dropout must be a finite number, not nan"),
+        (ModelConfig, {"weight_drop": -0.1}, "weight-drop must be 0 or more, not -0.1"),
+        (ModelConfig, {"nonlinearity": "relu"}, "works with model rnn only, not lstm"),
+        (ModelConfig, {"dtype": "float16"}, "dtype must be float32 or float64, not 'float16'"),
+        (DataConfig, {"seq_length": 0}, "seq-length must be 1 or more"),
+        (DataConfig, {"batch_size": 2**60}, "batch-size must be 9,007,199,254,740,992 or less"),
+        (DataConfig, {"stride": 0}, "stride must be 1 or more"),
+        (DataConfig, {"stride": 1, "lines": True}, "lines have no stride"),
+        (DataConfig, {"lines": 1}, "lines must be true or false, not 1"),
+        (DataConfig, {"val_fraction": 1.0}, "val-fraction must be below 1"),
+        (DataConfig, {"normalize": "NFD"}, "normalize must be NFC, NFKC or none, not 'NFD'"),
+        (DataConfig, {"ngram": 17}, "ngram must be 16 or less"),
+        (OptimizerConfig, {"name": "lion"}, "optimizer must be adam, rmsprop, adagrad or sgd"),
+        (OptimizerConfig, {"schedule": "flat"}, "schedule must be cosine, linear or constant"),
+        (OptimizerConfig, {"learning_rate": 0.0}, "learning-rate must be above 0, not 0.0"),
+        (OptimizerConfig, {"learning_rate": math.inf}, "must be a finite number, not inf"),
+        (OptimizerConfig, {"clip_norm": -1.0}, "clip-norm must be above 0"),
+        (OptimizerConfig, {"clip_value": 0.0}, "clip-value must be above 0"),
+        (OptimizerConfig, {"name": "sgd", "weight_decay": 0.1}, "with adam only, not sgd"),
+        (RunConfig, {"seconds": None}, "a run needs a limit: seconds, epochs or steps"),
+        (RunConfig, {"seconds": 0.0}, "time must be above 0"),
+        (RunConfig, {"seconds": 10**400}, "time must be a finite number"),
+        (RunConfig, {"steps": 0}, "steps must be 1 or more"),
+        (RunConfig, {"epochs": 0}, "epochs must be 1 or more"),
+        (RunConfig, {"patience": 0}, "patience must be 1 or more"),
+        (RunConfig, {"random_seed": -1}, "random-seed must be 0 or more"),
+        (RunConfig, {"workers": 257}, "workers must be 256 or less"),
+        (SamplingConfig, {"temperature": -0.1}, "temperature must be 0 or more, not -0.1"),
+        (SamplingConfig, {"temperature": math.inf}, "temperature must be a finite number"),
+        (SamplingConfig, {"top_k": 0}, "top-k must be 1 or more"),
+        (SamplingConfig, {"top_p": 0.0}, "top-p must be above 0, not 0.0"),
+        (SamplingConfig, {"top_p": 1.1}, "top-p must be 1 or less, not 1.1"),
+        (SamplingConfig, {"min_p": 1.1}, "min-p must be 1 or less"),
+        (ControlConfig, {"stop": ("",)}, "a stop text must have at least one character"),
+        (ControlConfig, {"stop": ("a",), "match": "a"}, "match and stop contradict each other"),
     ],
 )
-def test_a_wrong_setting_is_refused(settings: Settings, wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+def test_a_wrong_setting_is_refused(
+    settings: Settings, wrong: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
         settings(**wrong)
-
-
-def test_an_upper_limit_is_named_as_one() -> None:
-    with pytest.raises(ConfigError, match="layers must be 64 or less, not 100,000"):
-        ModelConfig(layers=100_000)
-    with pytest.raises(ConfigError, match="layers must be 1 or more, not 0"):
-        ModelConfig(layers=0)
+    assert complaint in str(caught.value)
 
 
 def test_a_config_survives_the_way_through_plain_dicts() -> None:
@@ -77,7 +93,6 @@ def test_a_config_survives_the_way_through_plain_dicts() -> None:
         lambda stored: stored["model"].pop("cell"),
         lambda stored: stored["model"].update(extra=1),
         lambda stored: stored.update(model=[]),
-        lambda stored: stored["model"].update(hidden_size="256"),
         lambda stored: stored["model"].update(dropout="a"),
         lambda stored: stored["optimizer"].update(clip_norm=[]),
         lambda stored: stored["optimizer"].update(name=["adam"]),

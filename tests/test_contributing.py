@@ -83,7 +83,7 @@ def run_in_a_copy(folder: Path, changes: list[tuple[str, str, str]], *args: str)
 
 def test_a_new_optimizer_is_a_function_and_a_line_in_two_tables(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 100)
-    name = ("config/choices.py", '    "sgd": 1.0,', '    "sgd": 1.0, "lion": 0.003,')
+    name = ("config.py", '"sgd": 1.0}', '"sgd": 1.0, "lion": 0.003}')
     shown = run_in_a_copy(
         tmp_path, [("training/optimizers.py", "", LION), name],
         "-m", "charrnn", "train", "text.txt", "--optimizer", "lion", "--steps", "200",
@@ -99,7 +99,7 @@ def test_a_new_cell_is_a_file_and_its_name_and_passes_the_gradient_checks(tmp_pa
         tmp_path,
         [
             ("nn/coupled.py", "", CIFG),
-            ("config/choices.py", 'CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
+            ("config.py", 'CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
             (stack, "", "\nfrom charrnn.nn.coupled import CoupledCell\n"),
             (stack, "", "CELLS['coupled'] = CoupledCell\n"),
         ],

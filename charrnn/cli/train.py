@@ -208,12 +208,11 @@ def train(
     from charrnn.cli.signals import StopSignals
     from charrnn.cli.training_display import TrainingDisplay
     from charrnn.cli.training_report import describe_run, report_run, summarize
-    from charrnn.config import Config
     from charrnn.models.run import follow
     from charrnn.parallel import mpi
     from charrnn.settings import sort_settings
 
-    settings, _ = sort_settings(given, Config())
+    settings, _ = sort_settings(given)
     if mpi.launched_rank():
         with StopSignals() as signals:
             follow(lambda: signals.received is not None)
@@ -282,11 +281,10 @@ def _prepare(
 ) -> "Run":
     """Read the text and make a run ready: a new one, or that of a checkpoint.
 
-    given     settings by part of the config
+    given     settings by name
     source    where a new run starts; see ``choose_start``
     resumed   the checkpoint whose run goes on
     """
-    from charrnn.config import Config
     from charrnn.models.model import Model
     from charrnn.models.run import Run
     from charrnn.models.start import choose_start
@@ -294,12 +292,12 @@ def _prepare(
     from charrnn.text.corpus import read_corpus
 
     model = None if resumed is None else Model.load(resumed)
-    config = new_config(given, Config()) if model is None else resumed_config(given, model.config)
+    config = new_config(given) if model is None else resumed_config(given, model.config)
     data = config.data
     text = read_corpus(corpus, encoding=encoding, normalize=data.normalize, lines=data.lines)
     if model is not None:
         return Run.resume(model, config, text)
-    fixed = {name for settings in given.values() for name in settings}
+    fixed = set(given)
     return Run.new(choose_start(source, config, fixed, text), text, fixed)
 
 

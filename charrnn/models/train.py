@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
@@ -42,13 +41,13 @@ def train(
     be read or learned, ConfigError for a setting that is unknown or out of range, TrainingError if
     training cannot go on.
     """
-    given, unknown = sort_settings({"time": time, **settings}, Config())
+    given, unknown = sort_settings({"time": time, **settings})
     if unknown:
         raise ConfigError(f"there is no setting {', '.join(sorted(unknown))}")
-    given["run"].setdefault("workers", 1)
-    fixed = {name for part in given.values() for name in part}
+    given.setdefault("workers", 1)
+    fixed = set(given)
     sources = [corpus] if isinstance(corpus, str) else list(corpus)
-    config = new_config(given, Config())
+    config = new_config(given)
     data = config.data
     text = read_corpus(sources, encoding=encoding, normalize=data.normalize, lines=data.lines)
     run = Run.new(choose_start(base, config, fixed, text), text, fixed)
