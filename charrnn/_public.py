@@ -35,7 +35,8 @@ from charrnn.text.split import split
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.loop import Event, fit_config, train_events
 from charrnn.training.sequence_classifier import SequenceClassifier
-from charrnn.training.state import Progress, TrainingState
+from charrnn.training.state import Progress, TrainingState, initial_state
+from charrnn.training.step import Trainer
 
 __all__ = [
     "GRU",
@@ -60,12 +61,14 @@ __all__ = [
     "SamplingConfig",
     "Score",
     "SequenceClassifier",
+    "Trainer",
     "TrainingError",
     "TrainingState",
     "Vocabulary",
     "VocabularyError",
     "__version__",
     "fit_config",
+    "initial_state",
     "load",
     "read_corpus",
     "read_text",
