@@ -41,6 +41,12 @@ def is_given(context: typer.Context, option: str) -> bool:
     return is_set and source is not None and source.name != "DEFAULT"
 
 
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Return True if the parameter of this name was given on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def exclusive(context: typer.Context, *options: str) -> None:
     """Raise ConfigError if more than one of these options is set."""
     if len(given := [option for option in options if is_given(context, option)]) > 1:

@@ -201,7 +201,11 @@ def train(
     shared.exclusive(context, "--ngram", "--no-ngram")
     shared.exclusive(context, "--quiet", "--verbose")
     shared.exclusive(context, "--quiet", "--plot")
-    given = dict(context.params) | ({"ngram": 0} if no_ngram else {})
+    # What stands in the user's file or environment is for new runs.
+    names = [name for name in context.params if not resume or shared.is_typed(context, name)]
+    given = {name: context.params[name] for name in names}
+    if no_ngram and "no_ngram" in names:
+        given["ngram"] = 0
     path = output or shared.default_output(corpus[0])
 
     from charrnn.checkpoint.files import reserved

@@ -142,8 +142,8 @@ class Mixture:
         """
         columns = [_predict_both(network, ngrams, ids, line_break) for ngrams, ids in parts]
         own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
-        if seen:
-            own **= max(1, (ADVANTAGE + np.log(others).mean()) / np.log(own).mean())
+        if seen and (mean := np.log(own).mean()):
+            own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
         half, nats = np.arange(len(own)) // BLOCK % 2 == 0, 0.0
         for fitted, judged in ((half, ~half), (~half, half)):
             share = _fit_weights(own[fitted], others[fitted], groups[fitted])[groups[judged]]

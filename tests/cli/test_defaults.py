@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from charrnn import load as load_model
 from charrnn.cli.app import COMMANDS, load
 from tests.support import TEXT, Done, call, fails_in, trained
 
@@ -61,6 +62,18 @@ def test_a_repeatable_option_has_a_list_in_the_file(place: Path) -> None:
     characters = [*{*call("sample", "-c", "model.npz", "--greedy", cwd=place).out}]
     configure(place, f"[sample]\nstop = {json.dumps(characters)}")
     assert length(place, "--greedy") == 0
+
+
+def test_a_resumed_run_keeps_its_settings_whatever_the_defaults_of_new_ones_are(
+    place: Path,
+) -> None:
+    configure(place, "[train]\nhidden-size = 6\nlayers = 2\nsteps = 2\nquiet = true")
+    assert call("train", "text.txt", "-o", "m.npz", cwd=place).returncode == 0
+    configure(place, "[train]\nhidden-size = 8\nsteps = 3\nno-ngram = true")
+    done = call("train", "text.txt", "-o", "m.npz", "--resume", "--steps", "4", cwd=place)
+    assert done.returncode == 0, done.err
+    model = load_model(place / "m.npz")
+    assert (model.config.model.hidden_size, model.progress.step, bool(model.ngram)) == (6, 4, True)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
