@@ -54,8 +54,8 @@ def suggestion_times(length: int, checkpoint: Path) -> list[float]:
     command = [sys.executable, "-m", "charrnn", "suggest", "--stream", "-c", str(checkpoint)]
     times = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None  # noqa: S101
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         for number in range(LINES):
             line = (f"line {number} of " + "a text that goes on and on, " * 99)[:length]
             started = time.perf_counter()

@@ -42,7 +42,7 @@ class Recurrent(nn.Module):
         self.recurrent = nn.LSTM(vocab_size, hidden, 2)
         self.head = nn.Linear(hidden, vocab_size)
 
-    def forward(self, ids, state=None):  # noqa: ANN001, ANN201  # ids (T, B)
+    def forward(self, ids, state=None):  # ids (T, B)
         """Return logits (T, B, V) and the final state."""
         outputs, state = self.recurrent(functional.one_hot(ids, self.vocab_size).float(), state)
         return self.head(outputs), state
@@ -60,7 +60,7 @@ class Block(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
 
-    def forward(self, x):  # noqa: ANN001, ANN201  # (B, T, width)
+    def forward(self, x):  # (B, T, width)
         """Return x with what this block adds."""
         B, T, width = x.shape
         parts = self.projections(self.before_attention(x)).view(B, T, 3, self.heads, -1)
@@ -84,13 +84,13 @@ class Transformer(nn.Module):
                 scale = (2 * layers) ** -0.5 if name.endswith(("joined.weight", "2.weight")) else 1
                 nn.init.normal_(parameter, std=0.02 * scale)
 
-    def forward(self, ids):  # noqa: ANN001, ANN201  # ids (B, T)
+    def forward(self, ids):  # ids (B, T)
         """Return logits (B, T, V)."""
         x = self.characters(ids) + self.places(torch.arange(ids.shape[1]))
         return self.norm(self.blocks(x)) @ self.characters.weight.T
 
 
-def nats(logits, targets) -> float:  # noqa: ANN001
+def nats(logits, targets) -> float:
     """Return the sum of -log p(target)."""
     return float(functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum"))
 

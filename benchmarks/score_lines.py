@@ -34,7 +34,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 def charrnn(folder: Path, *args: object, stdin: Path | None = None) -> str:
     """Return what a command writes."""
-    with open(stdin or os.devnull, "rb") as text:  # noqa: PTH123
+    with open(stdin or os.devnull, "rb") as text:
         done = subprocess.run(
             [sys.executable, "-m", "charrnn", *map(str, args)],
             cwd=folder, stdin=text, stdout=subprocess.PIPE, check=True, text=True,
@@ -52,7 +52,7 @@ def measured(folder: Path, lines: Path) -> tuple[float, float]:
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0  # noqa: S101
+    assert process.returncode == 0
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 

@@ -26,7 +26,7 @@ class Net(nn.Module):
         self.recurrent = LAYERS[cell](vocab_size, hidden, layers)
         self.head = nn.Linear(hidden, vocab_size)
 
-    def forward(self, ids, state=None):  # noqa: ANN001, ANN201  # ids (T, B)
+    def forward(self, ids, state=None):  # ids (T, B)
         """Return logits (T, B, V) and the final state."""
         one_hot = functional.one_hot(ids, self.vocab_size).float()
         outputs, state = self.recurrent(one_hot, state)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from charrnn._public import __all__ as __all__
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
+def __getattr__(name: str) -> Any:  # PEP 562
     missing = AttributeError(f"module 'charrnn' has no attribute {name!r}")
     private = name.startswith("_") and name not in {"__all__", "__version__"}
     # Python asks here for a submodule too, before it imports it.
     if private or find_spec(f"charrnn.{name}") is not None:
         raise missing
-    from charrnn import _public  # noqa: PLC0415
+    from charrnn import _public
 
     try:
         return getattr(_public, name)
@@ -30,6 +30,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # PEP 562
 
 
 def __dir__() -> list[str]:
-    from charrnn import _public  # noqa: PLC0415
+    from charrnn import _public
 
     return sorted(_public.__all__)

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line; a Ctrl-C while it is still loading ends it without a traceback."""
     try:
-        from charrnn.cli import main as run  # noqa: PLC0415
+        from charrnn.cli import main as run
     except KeyboardInterrupt:
         sys.exit(130)
     run()

@@ -87,7 +87,7 @@ class Settings:
         return cls(**values | parts)
 
 
-def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -> None:  # noqa: ANN401
+def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -> None:
     """Raise ConfigError unless a value has the type of its field and is within its bounds."""
     types = get_args(kind) or (kind,)
     if get_origin(kind) is Literal:

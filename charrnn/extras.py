@@ -6,7 +6,7 @@ from typing import Any
 from charrnn.errors import ConfigError
 
 
-def require_extra(module: str, extra: str) -> Any:  # noqa: ANN401
+def require_extra(module: str, extra: str) -> Any:
     """Return a module. Raises ConfigError naming the extra to install if it is not there."""
     try:
         return import_module(module)

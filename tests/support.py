@@ -175,7 +175,7 @@ def stored(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def process_children(pid: int) -> set[int]:
     """Return the processes whose parent is this one."""
     found = subprocess.run(
-        ["ps", "--ppid", str(pid), "-o", "pid=,comm="],  # noqa: S607
+        ["ps", "--ppid", str(pid), "-o", "pid=,comm="],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     rows = [line.split() for line in found.stdout.splitlines()]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from charrnn import GRU, LSTM, RNN
 
 Results = dict[str, NDArray[Any]]
-I, H = 3, 4  # noqa: E741
+I, H = 3, 4
 
 
 class Case(NamedTuple):

@@ -88,7 +88,7 @@ class Checkpoint:
         config: Config,
         vocabulary: Vocabulary,
         state: TrainingState,
-        **fields: Any,  # noqa: ANN401
+        **fields: Any,
     ) -> Self:
         """Return a checkpoint of a run in its current state, whose arrays are shared, not copied.
 

@@ -211,5 +211,5 @@ def _check_origin(entry: object) -> Origin | None:
         and (entry["start"] is None or _is_text(entry["start"])),
         "the origin is not one",
     )
-    assert isinstance(entry, dict)  # noqa: S101  # required above
+    assert isinstance(entry, dict)  # required above
     return Origin(**{**entry, "sources": tuple(entry["sources"])})

@@ -42,7 +42,7 @@ EXAMPLE = re.compile(r"charrnn |\w+ .*\| charrnn ")
 class Command(TyperCommand):
     """A command."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help to stdout."""
         with console.stdout():
             super().format_help(ctx, formatter)
@@ -51,35 +51,35 @@ class Command(TyperCommand):
 class LazyGroup(TyperGroup):
     """Commands that are imported when they are needed."""
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: Any = dict.fromkeys(
             COMMANDS
         )  # where Typer looks for names like a mistyped one
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
         for param in self.get_params(ctx):  # Typer loads pydantic to see that None is not a flag
             param.default = param.default or False
         return super().parse_args(ctx, args)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help to stdout."""
         with console.stdout():
             simplify_help(self)
             super().format_help(ctx, formatter)
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
         return load(cmd_name) if cmd_name in COMMANDS else None
 
 
 @cache
-def load(name: str) -> Any:  # noqa: ANN401  # Typer's classes of commands are private
+def load(name: str) -> Any:  # Typer's classes of commands are private
     """Import a command."""
     module = {"import": "import_"}.get(name, name.replace("-", "_"))
     function = getattr(import_module(f"charrnn.cli.{module}"), module)
@@ -101,7 +101,7 @@ def load(name: str) -> Any:  # noqa: ANN401  # Typer's classes of commands are p
     return simplify_help(command)
 
 
-def simplify_help(command: Any) -> Any:  # noqa: ANN401
+def simplify_help(command: Any) -> Any:
     """Have the help of a command take brackets for text, and leave out what is the same for all."""
     for param in command.params:
         param.show_envvar = False
@@ -129,7 +129,7 @@ app = typer.Typer(
 )
 
 
-def show_version(value: bool) -> None:  # noqa: FBT001
+def show_version(value: bool) -> None:
     """Write the version and end."""
     if value:
         from charrnn._version import __version__
@@ -208,7 +208,7 @@ def read_defaults(command: str) -> dict[str, Any]:
     return {command: defaults}
 
 
-def origin(context: Any, option: str) -> str:  # noqa: ANN401
+def origin(context: Any, option: str) -> str:
     """Return where an option is set, in brackets; nothing for the command line."""
     param = next(param for param in context.command.params if option in param.opts)
     source = getattr(context.get_parameter_source(param.name), "name", "")

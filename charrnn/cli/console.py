@@ -118,7 +118,7 @@ class Console:
         found = self.rich().color_system
         return cast("Any", found) if found in {"truecolor", "256"} else None
 
-    def rich(self, stream: TextIO | None = None, **settings: Any) -> "RichConsole":  # noqa: ANN401
+    def rich(self, stream: TextIO | None = None, **settings: Any) -> "RichConsole":
         """Return a console of rich on stdout or another stream, to which nothing is markup."""
         from rich.console import Console as RichConsole
 
@@ -186,7 +186,7 @@ class Console:
         finally:
             flush()
 
-    def print(self, *renderables: Any, **settings: Any) -> None:  # noqa: ANN401
+    def print(self, *renderables: Any, **settings: Any) -> None:
         """Write what rich renders."""
         with self.stdout():
             self.rich().print(*renderables, **settings)
@@ -262,7 +262,7 @@ class Console:
                 sys.stderr.write(f"hint: {_printable(hint)}\n")
             sys.stderr.flush()
 
-    def bar(self, **settings: Any) -> "tqdm[Never]":  # noqa: ANN401
+    def bar(self, **settings: Any) -> "tqdm[Never]":
         """Return a progress bar on stderr."""
         from tqdm import tqdm
 

@@ -19,7 +19,7 @@ CHECKPOINTS = Path("checkpoints")
 UnknownPolicy = Literal["error", "skip", "replace"]
 
 
-def option(text: str, section: str, default: object = None, *names: str, **settings: Any) -> Any:  # noqa: ANN401
+def option(text: str, section: str, default: object = None, *names: str, **settings: Any) -> Any:
     """Return an option of a command that trains, None unless it is given.
 
     default   what holds if it is not given, as the help shows it

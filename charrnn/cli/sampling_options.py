@@ -17,7 +17,7 @@ _PROMPT, _CHOICE, _CONTROL, _OUTPUT = "Prompt", "Choice of characters", "Control
 _LINES = "Whole lines (train --lines)"
 
 
-def _option(section: str, text: str, *names: str, **settings: Any) -> Any:  # noqa: ANN401
+def _option(section: str, text: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=section, **settings)
 
 

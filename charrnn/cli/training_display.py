@@ -85,7 +85,7 @@ class TrainingDisplay:
         stack.callback(self._close, self._chart)
 
     @staticmethod
-    def _close(shown: Any) -> None:  # noqa: ANN401  # a bar or a chart
+    def _close(shown: Any) -> None:  # a bar or a chart
         with console.stderr():
             shown.close()
 

@@ -18,7 +18,7 @@ FORMATS = {
 }
 
 
-def export(model: "Model", form: str, **options: Any) -> bytes:  # noqa: ANN401
+def export(model: "Model", form: str, **options: Any) -> bytes:
     """Return a model as bytes in one of FORMATS.
 
     options   for "html" only: ``title``, what the text is called, and ``half``, weights in half

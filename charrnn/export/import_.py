@@ -137,7 +137,7 @@ def _model(
             config = replace(config, model=_shape(weights, config.model))
             state = initial_state(config, len(vocabulary))
         _set_weights(state.networks[member].params, weights)
-    assert state is not None  # noqa: S101  # there is a network
+    assert state is not None  # there is a network
     return Model.of(config, vocabulary, state, **extra)
 
 

@@ -100,7 +100,7 @@ def _constants(model: Model) -> Arrays:
     return constants
 
 
-def _nodes(node: Any, shape: ModelConfig, states: tuple[str, ...]) -> list[Any]:  # noqa: ANN401
+def _nodes(node: Any, shape: ModelConfig, states: tuple[str, ...]) -> list[Any]:
     """Return the operations of the graph. node: the function that makes one."""
     L = shape.layers
     options: dict[str, Any] = {"hidden_size": shape.hidden_size}

@@ -140,7 +140,7 @@ class Sampler:
         (text,) = texts = [controls.begin()]
         for _, character in self.write_texts(range(sample, sample + 1), texts):
             yield character
-        assert text.ended is not None  # noqa: S101  # else there is another character
+        assert text.ended is not None  # else there is another character
         yield text.ended
 
     def write(

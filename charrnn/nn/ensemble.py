@@ -68,7 +68,7 @@ class Ensemble:
             final += after
             caches.append(cache)
             mean = logits if mean is None else np.add(mean, logits, out=mean)
-        assert mean is not None  # noqa: S101  # an ensemble has a network
+        assert mean is not None  # an ensemble has a network
         if len(self.networks) > 1:
             mean /= len(self.networks)
         return mean, final, caches

@@ -127,5 +127,5 @@ def _begin_work(function: Callable[[Any], Any]) -> None:
     end_with_parent()
 
 
-def _call_function(item: Any) -> Any:  # noqa: ANN401  # what the function takes and returns
+def _call_function(item: Any) -> Any:  # what the function takes and returns
     return _function(item)

@@ -46,7 +46,7 @@ def _launched() -> tuple[int, int]:
 
 
 @cache
-def world() -> Any:  # noqa: ANN401  # mpi4py is not always there
+def world() -> Any:  # mpi4py is not always there
     """Return the communicator of all processes; None if no launcher started several.
 
     Raises TrainingError without the package mpi4py, or with that of another MPI.
@@ -81,7 +81,7 @@ class MPIGroup(Group):
 
     shares_memory = False
 
-    def __init__(self, comm: Any, teams: int, length: int, dtype: DTypeLike) -> None:  # noqa: ANN401
+    def __init__(self, comm: Any, teams: int, length: int, dtype: DTypeLike) -> None:
         super().__init__(length, dtype)
         self._comm, self._teams = comm, teams
         self.rank, self.size = int(comm.rank), int(comm.size)

@@ -215,7 +215,7 @@ class Budget:
         """Return the number of characters that can be read."""
         if self.config.run.seconds is None:
             return self.limit
-        assert self.work is not None  # noqa: S101  # measured before
+        assert self.work is not None  # measured before
         per_team = model.members / self.teams
         return min(self.work * self.config.run.seconds / (self.cost(model) * per_team), self.limit)
 

@@ -79,7 +79,7 @@ class SequenceClassifier:
         """Return the constructor arguments by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def set_params(self, **params: Any) -> Self:  # noqa: ANN401
+    def set_params(self, **params: Any) -> Self:
         """Set constructor arguments. Raises ConfigError for an unknown one."""
         for name, value in params.items():
             if name not in self.get_params():

@@ -136,7 +136,7 @@ def _draw_page(folder: Path) -> None:
         browser.close()
 
 
-def _pose(page: Any, *, surprise: bool) -> None:  # noqa: ANN401  # Playwright is not typed here
+def _pose(page: Any, *, surprise: bool) -> None:  # Playwright is not typed here
     """Choose what the picture shows: a character inside brackets, some way down."""
     if surprise:
         page.locator("#view").select_option("-1")

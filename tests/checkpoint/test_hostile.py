@@ -29,7 +29,7 @@ Contents = dict[str, bytes]
 def container(contents: Contents) -> bytes:
     """Return a sound container around any bytes, even if they are no arrays."""
     members = [npz.Member(name.encode(), data, memoryview(b"")) for name, data in contents.items()]
-    entries = npz._metadata(members)  # noqa: SLF001
+    entries = npz._metadata(members)
     pieces = [entry + data for entry, data in zip(entries, contents.values(), strict=False)]
     return b"".join([*pieces, entries[-1]])
 

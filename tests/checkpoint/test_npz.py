@@ -89,9 +89,9 @@ def test_what_the_general_writers_make_is_not_accepted() -> None:
 
 def test_a_later_zip_entry_cannot_hide_behind_the_first() -> None:
     twice = io.BytesIO()
-    members = [npz.Member(b"a.npy", npz._npy_header("<f4", (1,)), memoryview(bytes(4)))] * 2  # noqa: SLF001
-    for member, entry in zip(members, npz._metadata(members), strict=False):  # noqa: SLF001
+    members = [npz.Member(b"a.npy", npz._npy_header("<f4", (1,)), memoryview(bytes(4)))] * 2
+    for member, entry in zip(members, npz._metadata(members), strict=False):
         twice.write(entry + member.header + member.data)
-    twice.write(npz._metadata(members)[-1])  # noqa: SLF001
+    twice.write(npz._metadata(members)[-1])
     with pytest.raises(DamagedError, match="occurs twice"):
         npz.read(twice.getvalue())

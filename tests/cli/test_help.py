@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer  # noqa: TID251  # the examples are read from where the command line has them
+import typer  # the examples are read from where the command line has them
 
 from charrnn.cli.app import COMMANDS, app, load
 from tests.cli.option_tables import NAMES

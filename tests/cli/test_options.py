@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer  # noqa: TID251  # the options are read from where the command line has them
+import typer  # the options are read from where the command line has them
 
 from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli.app import COMMANDS, app

@@ -7,9 +7,9 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from rich.cells import cell_len  # noqa: TID251  # the view is drawn with it
-from rich.console import Console  # noqa: TID251
-from rich.text import Text  # noqa: TID251
+from rich.cells import cell_len  # the view is drawn with it
+from rich.console import Console
+from rich.text import Text
 
 from charrnn import Model, Vocabulary
 from charrnn.cli.console import console

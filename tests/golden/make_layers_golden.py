@@ -1,4 +1,4 @@
-# noqa: INP001  # a script, in no package
+# a script, in no package
 """Record what torch.nn's recurrent layers compute: ``python -m tests.golden.make_layers_golden``.
 
 Needs PyTorch. All results of a case lie one behind the other in one array, in the order of their

@@ -1,4 +1,4 @@
-# noqa: INP001  # a script, in no package
+# a script, in no package
 """Record what PyTorch computes, as golden values for test_torch_golden.py.
 
 Run with PyTorch installed (the files at hand come from 2.13.0):

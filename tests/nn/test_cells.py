@@ -17,7 +17,7 @@ from charrnn.nn.stack import CELLS as NAMED_CELLS
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
 
-T, B, I, H = 5, 3, 4, 6  # noqa: E741
+T, B, I, H = 5, 3, 4, 6
 Array = NDArray[np.floating[Any]]
 
 CELLS: dict[str, tuple[Cell, Callable[..., State]]] = {

@@ -16,7 +16,7 @@ GOLDEN = np.load(ROOT / "tests" / "golden" / "layers.npz")
 LAYERS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
-T, B, I, H = 5, 3, 4, 6  # noqa: E741
+T, B, I, H = 5, 3, 4, 6
 
 
 def pair(state: Any) -> tuple[Any, ...]:
