@@ -8,13 +8,13 @@ in a second as on one machine, whose step takes T seconds. Every machine has a b
 A message of n bytes takes alpha + n / beta (Hockney 1994), alpha being the latency in seconds and
 beta the bandwidth in bytes per second. With S bytes of weights, a step exchanges
 
-    reduce_scatter of gradients   log2(M) alpha + (M - 1) / M  S / beta     recursive halving
-    all_gather of weights         the same                                  recursive doubling
-    the command of rank 0, and two sums of a few numbers   3 log2(M) alpha
+    Reduce_scatter of gradients   log2(M) alpha + (M - 1) / M  S / beta     recursive halving
+    Allgatherv of weights         the same                                  recursive doubling
+    two sums of a few numbers     2 log2(M) alpha
 
 (Thakur, Rabenseifner & Gropp 2005), and so
 
-    speedup(M) = M T / (T + 5 log2(M) alpha + 2 (M - 1) / M  S / beta)
+    speedup(M) = M T / (T + 4 log2(M) alpha + 2 (M - 1) / M  S / beta)
 """
 
 import argparse
@@ -47,7 +47,7 @@ def exchange(machines: int, size: float, alpha: float, beta: float) -> float:
     size          of the weights in bytes
     alpha, beta   latency in seconds, bandwidth in bytes per second
     """
-    return 5 * math.log2(machines) * alpha + 2 * (machines - 1) / machines * size / beta
+    return 4 * math.log2(machines) * alpha + 2 * (machines - 1) / machines * size / beta
 
 
 def speedup(machines: int, step: float, synchronization: float) -> float:
