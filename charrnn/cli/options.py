@@ -1,12 +1,13 @@
 """What several commands share."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
+from typer.models import OptionInfo
 
 from charrnn.cli.app import origin
 from charrnn.config import Normalization
@@ -19,13 +20,32 @@ CHECKPOINTS = Path("checkpoints")
 UnknownPolicy = Literal["error", "skip", "replace"]
 
 
-def option(text: str, section: str, default: object = None, *names: str, **settings: Any) -> Any:
-    """Return an option of a command that trains, None unless it is given.
+def option(
+    text: str,
+    section: str | None = None,
+    default: object = None,
+    *names: str,
+    metavar: str | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    autocompletion: Callable[..., Any] | None = None,
+) -> OptionInfo:
+    """Return an option of a command.
 
-    default   what holds if it is not given, as the help shows it
+    section   of the help
+    default   what holds if it is not given, as the help shows it; None: what the code says
+    names     where they are not those of the parameter
     """
-    shown = f"{text} [default: {default}]" if default is not None else text
-    return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
+    info: OptionInfo = typer.Option(
+        *names,
+        help=text if default is None else f"{text} [default: {default}]",
+        rich_help_panel=section,
+        metavar=metavar,
+        min=minimum,
+        max=maximum,
+        autocompletion=autocompletion,
+    )
+    return info
 
 
 STOP, DATA, MODEL = "When to stop", "Data", "Model"

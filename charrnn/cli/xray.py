@@ -5,7 +5,14 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from charrnn.cli.options import UnknownPolicy, exclusive, newest_checkpoint, requires
+from charrnn.cli.options import (
+    OUTPUT,
+    UnknownPolicy,
+    exclusive,
+    newest_checkpoint,
+    option,
+    requires,
+)
 from charrnn.errors import ConfigError
 
 # Those of charrnn.scoring.features, which NumPy comes with.
@@ -17,7 +24,12 @@ PartName = Literal[
     "cell", "hidden", "input", "forget", "candidate", "output", "reset", "update"
 ]  # fmt: skip
 
-TEXT, UNIT, OUTPUT = "Text", "Units", "Output"
+TEXT, UNIT = "Text", "Units"
+_FEATURES = ", ".join(get_args(FeatureName)[1:])
+_TOP = (
+    "The N characters that were most expected in each place; with --find, the N best units of "
+    "each feature."
+)
 
 
 def xray(
@@ -28,99 +40,45 @@ def xray(
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            "-c",
-            "--checkpoint",
-            metavar="<path>",
-            help="The model. [default: newest in ./checkpoints]",
-            rich_help_panel=TEXT,
-        ),
+        option("The model.", TEXT, "newest in ./checkpoints", "-c", "--checkpoint"),
     ] = None,
-    seed: Annotated[
-        str | None, typer.Option(help="The text itself, in place of a file.", rich_help_panel=TEXT)
-    ] = None,
+    seed: Annotated[str | None, option("The text itself, in place of a file.", TEXT)] = None,
     unknown: Annotated[
-        UnknownPolicy,
-        typer.Option(help="What to do with unknown characters.", rich_help_panel=TEXT),
+        UnknownPolicy, option("What to do with unknown characters.", TEXT)
     ] = "error",
-    encoding: Annotated[
-        str, typer.Option(help="Encoding of the file.", rich_help_panel=TEXT)
-    ] = "utf-8",
+    encoding: Annotated[str, option("Encoding of the file.", TEXT)] = "utf-8",
     unit: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Show the activation of unit N, from 0, instead of the surprise.",
-            rich_help_panel=UNIT,
-        ),
+        option("Show the activation of unit N, from 0, not the surprise.", UNIT, minimum=0),
     ] = None,
     layer: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Its layer, from 0. [default: 0; all with --find]",
-            rich_help_panel=UNIT,
-        ),
+        int | None, option("Its layer, from 0.", UNIT, "0; all with --find", minimum=0)
     ] = None,
     part: Annotated[
-        PartName | None,
-        typer.Option(
-            help="The part of the unit. [default: cell if it has one, else hidden]",
-            rich_help_panel=UNIT,
-        ),
+        PartName | None, option("The part of the unit.", UNIT, "cell if it has one, else hidden")
     ] = None,
     find: Annotated[
         FeatureName | None,
-        typer.Option(
-            metavar="FEATURE",
-            help="Rank the units that keep track of "
-            f"{', '.join(get_args(FeatureName)[1:])} or of all.",
-            rich_help_panel=UNIT,
-        ),
+        option(f"Rank the units that keep track of {_FEATURES} or of all.", UNIT,
+               metavar="FEATURE"),
     ] = None,
     top: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="The N characters that were most expected in each place; with --find, the N best "
-            "units of each feature. [default: 3; 5 in --html; 0 with --unit]",
-            rich_help_panel=OUTPUT,
-        ),
+        int | None, option(_TOP, OUTPUT, "3; 5 in --html; 0 with --unit", minimum=0)
     ] = None,
     html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html",
-            metavar="<path>",
-            help="Write a page to explore in a browser, or - for stdout.",
-            rich_help_panel=OUTPUT,
-        ),
+        Path | None, option("Write a page to explore in a browser, or - for stdout.", OUTPUT)
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a page.", rich_help_panel=OUTPUT)
-    ] = False,
+    overwrite: Annotated[bool, option("Replace a page.", OUTPUT, None, "--overwrite")] = False,
     as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="One JSON object per character or unit.", rich_help_panel=OUTPUT
-        ),
+        bool, option("One JSON object per character or unit.", OUTPUT, None, "--json")
     ] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Show what surprises a model in a text, what it expected, and what its units do.
 
     charrnn xray chapter.txt
-
     charrnn xray chapter.txt --find capitals
-
     charrnn xray chapter.txt --html chapter.html
     """
-    from charrnn.cli.output_files import check_output
-    from charrnn.cli.xray_output import Request, print_units, show_text, write_page
-    from charrnn.models import Model
-
     exclusive(context, "--html", "--json")
     exclusive(context, "--unit", "--find")
     requires(context, "--html", "--overwrite")
@@ -128,6 +86,10 @@ def xray(
         raise ConfigError("a file and --seed contradict each other", hint="give one of them")
     if {unit, find, html} == {None} and (layer, part) != (None, None):
         raise ConfigError("--layer and --part go with units", hint="add --unit N or --find all")
+    from charrnn.cli.output_files import check_output
+    from charrnn.cli.xray_view import Request, print_units, show_text, write_page
+    from charrnn.models import Model
+
     path = checkpoint or newest_checkpoint()
     check_output(html, "--html", "page", overwrite=overwrite, others=[file, path])
     model = Model.load(path)

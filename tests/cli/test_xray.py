@@ -146,8 +146,8 @@ def test_every_feature_can_be_asked_for() -> None:
 def test_the_first_characters_are_enough_to_find_units_and_for_a_page(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.cli.xray_output.MAX_VALUES", 12 * 200)
-    monkeypatch.setattr("charrnn.cli.xray_output.MAX_CHARS", 100)
+    monkeypatch.setattr("charrnn.cli.xray_view.MAX_VALUES", 12 * 200)
+    monkeypatch.setattr("charrnn.cli.xray_view.MAX_CHARS", 100)
     for options, count in (("--find all", 200), (f"--html {tmp_path / 'x.html'}", 100)):
         done = xray(folder, "text.txt", "-c", "m.npz", *options.split())
         assert f"this shows the first {count} characters of text.txt" in done.err
