@@ -67,6 +67,11 @@ def _change(base: Config, given: Given) -> Config:
     return replace(base, **{part: replace(getattr(base, part), **parts[part]) for part in parts})
 
 
+def flatten(config: Config) -> dict[str, Any]:
+    """Return all settings by name."""
+    return {name: value for part in asdict(config).values() for name, value in part.items()}
+
+
 def option_name(setting: str) -> str:
     """Return the name of the command-line option that gives a setting."""
     return f"--{OPTIONS[setting].replace('_', '-')}"
@@ -78,12 +83,10 @@ def command_options(config: Config) -> list[str]:
     What is chosen from the text is always among them, so that a run with these options has these
     settings.
     """
-    defaults = asdict(Config())
-    words: list[str] = []
-    for part, settings in asdict(config).items():
-        for name, value in settings.items():
-            if name in CHOSEN or value != defaults[part][name]:
-                words += _option_words(name, value)
+    defaults, words = flatten(Config()), list[str]()
+    for name, value in flatten(config).items():
+        if name in CHOSEN or value != defaults[name]:
+            words += _option_words(name, value)
     if config.optimizer.clip_norm is None and config.optimizer.clip_value is None:
         words += ["--clip-norm", "0"]
     return words

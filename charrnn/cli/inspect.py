@@ -2,9 +2,8 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -183,14 +182,11 @@ def list_names(names: Sequence[str]) -> str:
 
 def settings(described: "Sequence[Description]") -> list[list[str]]:
     """Return a row of all options of a checkpoint, or a row for each in which several differ."""
-    from charrnn.settings import command_options, option_name
+    from charrnn.settings import command_options, flatten, option_name
 
     if len(described) == 1:
         return [["options", shlex.join(command_options(described[0].config))]]
-    columns: list[dict[str, Any]] = [
-        {name: value for part in asdict(each.config).values() for name, value in part.items()}
-        for each in described
-    ]
+    columns = [flatten(each.config) for each in described]
     names = dict.fromkeys(name for column in columns for name in column if name not in SHOWN)
     rows = [
         [option_name(name), *(figure(column.get(name), "") for column in columns)] for name in names

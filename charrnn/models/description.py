@@ -9,7 +9,6 @@ from charrnn.checkpoint.bases import resolve_path
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.models.model import Model
-from charrnn.text.split import held_out_size
 from charrnn.training.state import History
 
 NATS_PER_BIT = math.log(2)
@@ -107,9 +106,15 @@ def describe(path: str | os.PathLike[str]) -> Description:
     Raises CheckpointError for a file that cannot be read, is no checkpoint, or is damaged.
     """
     loaded = Model.load(path)
-    progress, history = loaded.progress, loaded.history
+    progress, history, ngrams = loaded.progress, loaded.history, None
+    if loaded.ngram is not None:
+        ngrams = {name: getattr(loaded.ngram, name) for name in ("order", "entries", "val_loss")}
+        ngrams["weight"] = float(loaded.ngram.weights.mean())
     val_loss = None if math.isinf(progress.best_val_loss) else progress.best_val_loss
-    best = [entry["step"] for entry in history if entry["val_loss"] == val_loss is not None]
+    best = [
+        entry["step"] for entry in history if val_loss is not None and entry["val_loss"] == val_loss
+    ]
+    per_pass = loaded.origin.steps_per_pass if loaded.origin else 0
     train_losses = [loss for entry in history if (loss := entry["train_loss"]) is not None]
     return Description(
         checkpoint=os.fspath(path),
@@ -123,40 +128,10 @@ def describe(path: str | os.PathLike[str]) -> Description:
         config=loaded.config,
         steps=progress.step,
         seconds=progress.seconds,
-        passes=_passes(loaded),
+        passes=progress.step / per_pass if per_pass else None,
         train_loss=train_losses[-1] if train_losses else None,
         val_loss=val_loss,
-        ngrams=_ngrams(loaded),
+        ngrams=ngrams,
         best_step=int(best[-1]) if best and best[-1] is not None else None,
         history=history,
     )
-
-
-def _ngrams(model: Model) -> dict[str, Any] | None:
-    if model.ngram is None:
-        return None
-    ngram = model.ngram
-    return {
-        "order": ngram.order,
-        "entries": ngram.entries,
-        "weight": float(ngram.weights.mean()),
-        "val_loss": ngram.val_loss,
-    }
-
-
-def _passes(model: Model) -> float | None:
-    """Return the passes over the text, estimated for a checkpoint that does not note its origin.
-
-    None for a model of lines: the earliest were trained
-    on batches of whole lines.
-    """
-    steps, origin = model.progress.step, model.origin
-    if origin is not None and origin.steps_per_pass:
-        return steps / origin.steps_per_pass
-    chars = int(model.vocabulary.counts.sum())
-    if model.config.data.lines or not chars:
-        return None
-    data = model.config.data
-    learned = chars - held_out_size(chars, data.val_fraction)
-    windows = (learned - 1 - data.seq_length) // (data.stride or data.seq_length) + 1
-    return steps / max(windows // data.batch_size, 1)

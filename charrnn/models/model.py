@@ -31,7 +31,7 @@ from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, start_ids
 
 
-@dataclass
+@dataclass(repr=False)
 class Model(Checkpoint):
     """A text generator: a language model with its vocabulary, and what it takes to train it on.
 
@@ -51,47 +51,62 @@ class Model(Checkpoint):
     resume, progress   what ``training_state`` is made of
     """
 
-    def distribution(self) -> AnyLanguageModel:
-        """Return what predicts the next character: the networks, mixed with n-grams if any.
+    def __repr__(self) -> str:
+        parts = [self.config.model.shape, f"{len(self.vocabulary)} characters"]
+        if self.ngram is not None:
+            parts.append(f"n-grams up to {self.ngram.order}")
+        return f"Model({', '.join([*parts, f'{self.progress.step:,} steps'])})"
 
-        Everything that samples or scores uses this; see ``ngrams.mixture``.
+    def sample(  # noqa: PLR0913  # each is what users of samplers know
+        self,
+        prompt: str = "",
+        length: int | None = None,
+        *,
+        temperature: float = SamplingConfig().temperature,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        stop: str | tuple[str, ...] = (),
+        until_sentence: bool = False,
+        charset: str | None = None,
+        match: str | None = None,
+        greedy: bool = False,
+        random_seed: int | None = None,
+    ) -> str:
+        r"""Return a prompt text and the new characters that continue it.
+
+            model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
+
+        length                number of new characters; None: 200, or 10,000 with ``stop``
+        temperature           divides the logits: below 1 safer, above 1 wilder
+        greedy                always the likeliest character, whatever the temperature
+        top_k, top_p, min_p   draw among the likeliest characters only
+        stop                  end before this text, or any of these
+        until_sentence        go on after ``length`` until the end of the sentence
+        charset               the only new characters, as inside the [...] of a regular expression
+        match                 a regular expression that the new text matches as a whole; the text
+                              has ``length`` characters at most
+        random_seed           the same number gives the same text; None: a fresh one
+
+        Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
+        of range or controls that no text can obey.
         """
-        networks = self.ensemble()
-        return networks if self.ngram is None else Mixture(networks, self.ngram)
-
-    def merged(self) -> "Model":
-        """Return the model with its networks merged into one, for formats that know only one."""
-        network = self.network()
-        config = replace(self.config, model=replace(network.config, members=1))
-        return replace(self, config=config, weights=network.params, resume={})
-
-    @cached_property
-    def _distribution(self) -> AnyLanguageModel:
-        return self.distribution()
-
-    @cached_property
-    def predictor(self) -> Predictor:
-        """What predicts the next character, for sampling and beam search."""
-        return as_predictor(self._distribution)
-
-    def fingerprint(self) -> str:
-        """Return a hash of all that determines the predictions: weights, characters, cell."""
-        model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
-        found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        for name, array in {
-            **self.weights,
-            **(self.ngram.to_arrays() if self.ngram else {}),
-        }.items():
-            found.update(name.encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
-
-    def encode(self, text: str) -> Ids:
-        """Return a text as ids, normalized like the text that the model was trained on.
-
-        Raises VocabularyError for unknown characters.
-        """
-        return self.vocabulary.encode(normalized(text, self.config.data.normalize))
+        temperature = 0.0 if greedy else temperature
+        sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+        controls = ControlConfig(
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            until_sentence=until_sentence,
+            charset=charset,
+            match=match,
+        )
+        characters = self.stream(
+            prompt,
+            sampling=sampling,
+            controls=controls,
+            length=default_length(controls) if length is None else length,
+            random_seed=random_seed,
+        )
+        return prompt + "".join(characters)
 
     def stream(
         self,
@@ -119,55 +134,6 @@ class Model(Checkpoint):
         for character in sampler.stream(prepared):
             if not isinstance(character, str):
                 yield self.vocabulary.characters[character.id]
-
-    def sample(  # noqa: PLR0913  # each is what users of samplers know
-        self,
-        prompt: str = "",
-        length: int | None = None,
-        *,
-        temperature: float = SamplingConfig().temperature,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        stop: str | tuple[str, ...] = (),
-        until_sentence: bool = False,
-        charset: str | None = None,
-        match: str | None = None,
-        random_seed: int | None = None,
-    ) -> str:
-        r"""Return a prompt text and the new characters that continue it.
-
-            model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
-
-        length                number of new characters; None: 200, or 10,000 with ``stop``
-        temperature           divides the logits: below 1 safer, above 1 wilder, 0 always the
-                              likeliest
-        top_k, top_p, min_p   draw among the likeliest characters only
-        stop                  end before this text, or any of these
-        until_sentence        go on after ``length`` until the end of the sentence
-        charset               the only new characters, as inside the [...] of a regular expression
-        match                 a regular expression that the new text matches as a whole; the text
-                              has ``length`` characters at most
-        random_seed           the same number gives the same text; None: a fresh one
-
-        Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
-        of range or controls that no text can obey.
-        """
-        sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-        controls = ControlConfig(
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            until_sentence=until_sentence,
-            charset=charset,
-            match=match,
-        )
-        characters = self.stream(
-            prompt,
-            sampling=sampling,
-            controls=controls,
-            length=default_length(controls) if length is None else length,
-            random_seed=random_seed,
-        )
-        return prompt + "".join(characters)
 
     def complete(
         self,
@@ -265,6 +231,48 @@ class Model(Checkpoint):
         )
         trace = join(traces)
         return Xray(self.vocabulary, self._distribution.cell, trace)
+
+    def encode(self, text: str) -> Ids:
+        """Return a text as ids, normalized like the text that the model was trained on.
+
+        Raises VocabularyError for unknown characters.
+        """
+        return self.vocabulary.encode(normalized(text, self.config.data.normalize))
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that determines the predictions: weights, characters, cell."""
+        model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
+        found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
+        for name, array in {
+            **self.weights,
+            **(self.ngram.to_arrays() if self.ngram else {}),
+        }.items():
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+    def distribution(self) -> AnyLanguageModel:
+        """Return what predicts the next character: the networks, mixed with n-grams if any.
+
+        Everything that samples or scores uses this; see ``ngrams.mixture``.
+        """
+        networks = self.ensemble()
+        return networks if self.ngram is None else Mixture(networks, self.ngram)
+
+    @cached_property
+    def _distribution(self) -> AnyLanguageModel:
+        return self.distribution()
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """What predicts the next character, for sampling and beam search."""
+        return as_predictor(self._distribution)
+
+    def merged(self) -> "Model":
+        """Return the model with its networks merged into one, for formats that know only one."""
+        network = self.network()
+        config = replace(self.config, model=replace(network.config, members=1))
+        return replace(self, config=config, weights=network.params, resume={})
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""

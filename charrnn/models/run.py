@@ -11,7 +11,7 @@ The command line and ``charrnn.train`` both train like this.
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -26,7 +26,7 @@ from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import can_fork, default_workers
-from charrnn.settings import option_name
+from charrnn.settings import flatten, option_name
 from charrnn.text.corpus import Corpus
 from charrnn.text.lines import as_lines, line_bounds, split_lines
 from charrnn.text.split import split
@@ -39,15 +39,7 @@ from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
 
 # What a resumed run may change without becoming another run.
-CHANGEABLE = {
-    ("data", "ngram"),
-    ("optimizer", "learning_rate"),
-    ("run", "seconds"),
-    ("run", "epochs"),
-    ("run", "steps"),
-    ("run", "patience"),
-    ("run", "workers"),
-}
+CHANGEABLE = ("ngram", "learning_rate", "epochs", "patience", "seconds", "steps", "workers")
 
 
 @dataclass(kw_only=True)
@@ -281,14 +273,14 @@ def _require_memory(config: Config, corpus: Corpus) -> None:
 
 def _require_same_run(config: Config, stored: Config) -> None:
     """Raise ConfigError if a resumed run would become another one."""
+    before = flatten(stored)
     changed = [
         option_name(setting)
-        for part, settings in asdict(config).items()
-        for setting, value in settings.items()
-        if (part, setting) not in CHANGEABLE and value != getattr(getattr(stored, part), setting)
+        for setting, value in flatten(config).items()
+        if setting not in CHANGEABLE and value != before[setting]
     ]
     if changed:
-        changeable = ", ".join(option_name(setting) for _, setting in sorted(CHANGEABLE))
+        changeable = ", ".join(map(option_name, CHANGEABLE))
         raise ConfigError(
             f"a resumed run cannot change {', '.join(changed)}", hint=f"it can change {changeable}"
         )

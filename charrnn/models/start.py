@@ -54,23 +54,18 @@ class Fit:
 class Start:
     """Where a run starts.
 
-    config   all settings; the shape of the network is that of the source
-    source   the model whose weights it starts from; None: random weights
-    name     what that model is called
-    notes    what the user should know
-    fit      how well the source predicts the text
+    config     all settings; the shape of the network is that of the source
+    source     the model whose weights it starts from; None: random weights
+    name       what that model is called
+    notes      what the user should know
+    is_known   whether the source predicts the text already
     """
 
     config: Config
     source: Model | None = None
     name: str | None = None
     notes: tuple[str, ...] = ()
-    fit: Fit | None = None
-
-    @property
-    def is_known(self) -> bool:
-        """True if the source predicts the text already."""
-        return self.fit is not None and self.fit.saved >= HELPS
+    is_known: bool = False
 
 
 def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -104,7 +99,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
-    return Start(shaped, source, name, (note,), fit)
+    return Start(shaped, source, name, (note,), is_known=fit.saved >= HELPS)
 
 
 def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -121,7 +116,7 @@ def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
         f"start: base model {name!r}, which predicts this text at {fit.nats:.3f} nats per "
         f"character already; --from {RANDOM} starts from random weights"
     )
-    return Start(_shaped(config, source), source, name, (note,), fit)
+    return Start(_shaped(config, source), source, name, (note,), is_known=True)
 
 
 def measure(model: Model, corpus: Corpus) -> Fit:

@@ -1,19 +1,21 @@
 """Training a text generator in one call."""
 
 from collections.abc import Callable, Sequence
+from os import PathLike, fspath
 
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import choose_start
 from charrnn.settings import new_config, sort_settings
-from charrnn.text.corpus import read_corpus
+from charrnn.text.corpus import corpus_of, read_corpus
 from charrnn.training.loop import Event
 
 
 def train(
-    corpus: str | Sequence[str],
+    corpus: PathLike[str] | str | Sequence[PathLike[str] | str] = (),
     *,
+    text: str | None = None,
     time: str | float | None = None,
     base: str | None = None,
     encoding: str = "utf-8",
@@ -25,6 +27,7 @@ def train(
         model = charrnn.train("corpus.txt", time="60s")
 
     corpus     path of a text file or of a folder of texts, or several; "-" is standard input
+    text       a text, instead of the path of one
     time       when to stop: "90s", "10m", "1h30m", or seconds; 5 minutes if neither this nor
                ``steps`` or ``epochs`` is given
     base       where to start: the path of a checkpoint, the name of a base model, or "none". None:
@@ -46,11 +49,17 @@ def train(
         raise ConfigError(f"there is no setting {', '.join(sorted(unknown))}")
     given.setdefault("workers", 1)
     fixed = set(given)
-    sources = [corpus] if isinstance(corpus, str) else list(corpus)
+    paths = [corpus] if isinstance(corpus, str | PathLike) else corpus
+    sources = [fspath(path) for path in paths]
+    if bool(sources) == (text is not None):
+        raise ConfigError("one of corpus and text must be given")
     config = new_config(given)
-    data = config.data
-    text = read_corpus(sources, encoding=encoding, normalize=data.normalize, lines=data.lines)
-    run = Run.new(choose_start(base, config, fixed, text), text, fixed)
+    normalize, lines = config.data.normalize, config.data.lines
+    if text is None:
+        read = read_corpus(sources, encoding=encoding, normalize=normalize, lines=lines)
+    else:
+        read = corpus_of(text, normalize=normalize, lines=lines)
+    run = Run.new(choose_start(base, config, fixed, read), read, fixed)
     for event in run.events():
         if on_event is not None:
             on_event(event)

@@ -1,5 +1,6 @@
 """The corpus: one or more texts as a compact array of ids."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from charrnn.config import Normalization
 from charrnn.errors import CorpusError
-from charrnn.text.reading import Reader, list_texts
+from charrnn.text.lines import unify_line_breaks
+from charrnn.text.reading import Reader, list_texts, normalize_pieces
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, id_dtype
 
@@ -70,20 +72,41 @@ def read_corpus(
     """
     reader = Reader(encoding, normalize, lines)
     files, others = list_texts(sources)
-    ids, vocabulary = encode_pieces(reader.read(files))
-    if not len(ids):
-        raise CorpusError(
-            f"{', '.join(sources)}: the corpus is empty",
-            hint="give it a text of at least a few hundred characters",
-        )
     warnings = [f"{path} is left out: it is not a text" for path in others[:MAX_LISTED]]
     if others[MAX_LISTED:]:
         warnings.append(f"{len(others) - MAX_LISTED} more files are not texts and are left out")
+    name = ", ".join(sources)
+    corpus = _encode(name, reader.read(files), warnings)
+    return replace(corpus, sha256=reader.sha256.hexdigest(), sources=tuple(sources))
+
+
+def corpus_of(text: str, *, normalize: Normalization = "none", lines: bool = False) -> Corpus:
+    """Return a text in memory as a corpus; the arguments are those of ``read_corpus``.
+
+    Raises CorpusError for a text that is empty or not valid Unicode.
+    """
+    try:
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"character {error.start} of the text is half a character") from None
+    pieces = normalize_pieces([text], normalize)
+    return replace(
+        _encode("the text", unify_line_breaks(pieces) if lines else pieces, []), sha256=sha256
+    )
+
+
+def _encode(name: str, pieces: Iterable[str], warnings: list[str]) -> Corpus:
+    ids, vocabulary = encode_pieces(pieces)
+    if not len(ids):
+        raise CorpusError(
+            f"{name}: the corpus is empty",
+            hint="give it a text of at least a few hundred characters",
+        )
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")
     if "\0" in vocabulary:
         warnings.append("the corpus holds NUL characters: is it a text?")
-    return Corpus(ids, vocabulary, reader.sha256.hexdigest(), tuple(warnings), tuple(sources))
+    return Corpus(ids, vocabulary, warnings=tuple(warnings))
 
 
 def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:

@@ -1,11 +1,12 @@
 """The Python API of a few lines: train, load, sample, score, save."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import charrnn
-from charrnn import ConfigError, Model
+from charrnn import CharRNNError, Model
 
 TEXT = "the cat sat on the mat\n" * 60
 
@@ -27,23 +28,38 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
     assert sample == model.sample("the", 30, random_seed=7)
     assert sample.startswith("the")
     assert len(sample) == 33
-    assert loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
+    greedy = loaded.sample("the", 10, greedy=True)
+    assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
+    assert repr(loaded) == "Model(lstm 1 x 24, 11 characters, n-grams up to 7, 80 steps)"
 
 
-def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text(TEXT)
-    with pytest.raises(ConfigError, match="no setting hiden_size"):
-        charrnn.train(str(tmp_path / "corpus.txt"), hiden_size=3)
+def test_a_text_is_learned_like_a_file_that_holds_it(tmp_path: Path) -> None:
+    text = "un café\r\n" * 60
+    (tmp_path / "corpus.txt").write_bytes(text.encode())
+    for settings in ({}, {"normalize": "NFC", "lines": True}):
+        run: dict[str, Any] = {"steps": 2, "hidden_size": 4, "random_seed": 1, **settings}
+        by_file = charrnn.train(tmp_path / "corpus.txt", **run)
+        by_text = charrnn.train(text=text, **run)
+        assert by_text.fingerprint() == by_file.fingerprint()
+        assert by_text.sha256 == by_file.sha256
 
 
-def test_settings_go_by_their_own_names_and_by_those_of_the_options(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text(TEXT)
-    by_option = charrnn.train(
-        str(tmp_path / "corpus.txt"), steps=2, model="gru", optimizer="sgd", random_seed=1
-    )
-    by_setting = charrnn.train(
-        str(tmp_path / "corpus.txt"), steps=2, cell="gru", name="sgd", random_seed=1
-    )
+def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
+    for wrong, complaint in (
+        ({"hiden_size": 3}, "no setting hiden_size"),
+        ({"corpus": tmp_path}, "one of corpus and text"),
+        ({"text": None}, "one of corpus and text"),
+        ({"text": ""}, "the corpus is empty"),
+        ({"text": "ab\ud800"}, "character 2 of the text"),
+    ):
+        arguments: dict[str, Any] = {"text": TEXT, **wrong}
+        with pytest.raises(CharRNNError, match=complaint):
+            charrnn.train(**arguments)
+
+
+def test_settings_go_by_their_own_names_and_by_those_of_the_options() -> None:
+    by_option = charrnn.train(text=TEXT, steps=2, model="gru", optimizer="sgd", random_seed=1)
+    by_setting = charrnn.train(text=TEXT, steps=2, cell="gru", name="sgd", random_seed=1)
     assert by_option.config == by_setting.config
     assert by_option.config.model.cell == "gru"
     assert by_option.config.optimizer.name == "sgd"
