@@ -123,19 +123,6 @@ def test_the_naive_oracle_agrees(name: str, dense: bool, dtype: str, tolerance: 
             np.testing.assert_allclose(ours[sample], expected, atol=tolerance)
 
 
-@every_cell
-def test_ids_stand_for_one_hot_vectors(cell: Cell) -> None:
-    case = make_case(cell, dense=False)
-    one_hot = np.eye(I)[case.inputs]
-    results = []
-    for inputs in (case.inputs, one_hot):
-        outputs, _, cache = unroll(cell, case.params, inputs, case.state)
-        grads, _, _ = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
-        results.append((outputs, grads["weight_ih"]))
-    for from_ids, from_vectors in zip(*results, strict=True):
-        np.testing.assert_allclose(from_ids, from_vectors, atol=1e-12)
-
-
 @every_input
 @every_cell
 def test_backward_corrupts_nothing_a_caller_holds(cell: Cell, dense: bool) -> None:

@@ -1,10 +1,13 @@
 """Softmax cross-entropy: its value, its gradient and its stability."""
 
+import json
+
 import numpy as np
 import pytest
 
 from charrnn.nn.loss import log_softmax, softmax_cross_entropy, target_log_probabilities
 from tests.gradcheck import assert_gradient, numeric_gradient
+from tests.support import ROOT
 
 T, V, B = 3, 5, 2
 
@@ -17,9 +20,13 @@ def test_gradient_equals_the_numeric_one() -> None:
     assert_gradient("logits", d_logits, numeric)
 
 
-def test_uniform_logits_cost_the_log_of_the_vocabulary() -> None:
-    loss, _ = softmax_cross_entropy(np.zeros((T, B, V)), np.zeros((T, B), np.uint8))
-    assert loss == pytest.approx(np.log(V))
+def test_loss_and_gradient_are_those_of_torch_even_with_a_huge_logit() -> None:
+    case = json.loads((ROOT / "tests" / "golden" / "torch.json").read_text())["cross_entropy"]
+    logits = np.array(case["logits"])
+    assert logits.max() == 1000
+    loss, d_logits = softmax_cross_entropy(logits, np.array(case["targets"]))
+    assert loss == pytest.approx(case["loss"], rel=1e-10)
+    np.testing.assert_allclose(d_logits, case["d_logits"], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -18,23 +18,12 @@ def random_state(model: LanguageModel, rng: np.random.Generator) -> LayerStates:
     ]
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize(
-    ("cell", "nonlinearity"), [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
-)
-@pytest.mark.parametrize(("dropout", "weight_drop"), [(0.0, 0.0), (0.4, 0.0), (0.3, 0.3)])
-def test_gradients_equal_numeric_ones(
-    cell: str, nonlinearity: str, layers: int, dropout: float, weight_drop: float
-) -> None:
-    config = ModelConfig(
-        cell=cell,
-        nonlinearity=nonlinearity,  # type: ignore[arg-type]
-        layers=layers,
-        hidden_size=H,
-        dropout=dropout,
-        weight_drop=weight_drop,
-        dtype="float64",
-    )
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("drop", [0.0, 0.3])
+def test_gradients_equal_numeric_ones(cell: str, layers: int, drop: float) -> None:
+    shape = {"cell": cell, "layers": layers, "hidden_size": H, "dtype": "float64"}
+    config = ModelConfig(**shape, dropout=drop, weight_drop=drop)  # type: ignore[arg-type]
     rng = np.random.default_rng(3)
     model = LanguageModel(config, V).init(rng)
     inputs, targets = rng.integers(V, size=(2, T, B))
@@ -53,29 +42,6 @@ def test_gradients_equal_numeric_ones(
     assert grads.keys() == model.params.keys()
     for name, param in model.params.items():
         assert_gradient(name, grads[name], numeric_gradient(loss, param))
-
-
-def test_names_and_shapes_follow_torch() -> None:
-    model = LanguageModel(ModelConfig(cell="gru", hidden_size=H, layers=2), V)
-    assert {name: array.shape for name, array in model.params.items()} == {
-        "weight_ih_l0": (3 * H, V),
-        "weight_hh_l0": (3 * H, H),
-        "bias_ih_l0": (3 * H,),
-        "bias_hh_l0": (3 * H,),
-        "weight_ih_l1": (3 * H, H),
-        "weight_hh_l1": (3 * H, H),
-        "bias_ih_l1": (3 * H,),
-        "bias_hh_l1": (3 * H,),
-        "output.weight": (V, H),
-        "output.bias": (V,),
-    }
-
-
-def test_parameters_are_views_into_one_flat_array() -> None:
-    model = LanguageModel(ModelConfig(hidden_size=H), V)
-    model.flat += 1
-    assert all((param == 1).all() for param in model.params.values())
-    assert sum(param.size for param in model.params.values()) == model.flat.size
 
 
 def test_dropout_drops_its_share_keeps_the_mean_and_rests_when_not_training() -> None:
@@ -116,14 +82,3 @@ def test_the_first_output_bias_is_the_frequency_of_the_characters() -> None:
     frequencies = np.array([0.5, 0.3, 0.1, 0.05, 0.05])
     model = LanguageModel(ModelConfig(hidden_size=H), V).init(np.random.default_rng(0), frequencies)
     np.testing.assert_allclose(np.exp(model.params["output.bias"]), frequencies, rtol=1e-6)
-
-
-def test_float64_is_a_setting_and_reaches_every_array() -> None:
-    model = LanguageModel(ModelConfig(hidden_size=H, dtype="float64"), V).init(
-        np.random.default_rng(0)
-    )
-    ids = np.zeros((T, B), np.uint8)
-    loss, grads, state = model.loss_and_gradients(ids, ids, model.zero_state(B))
-    arrays = [*model.params.values(), *grads.values(), *(part for layer in state for part in layer)]
-    assert isinstance(loss, float)
-    assert {array.dtype for array in arrays} == {np.dtype("float64")}

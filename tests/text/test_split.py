@@ -14,6 +14,7 @@ from charrnn.text.split import held_out_size
         (10_000, None, 500),
         (100_000, None, 5_000),
         (1_000_000, None, 10_000),
+        (2**26 + 1, None, 10_000),
         (1_000, 0.25, 250),
         (1_000, 0.0, 0),
         (10, 0.1, 0),  # one character predicts nothing
@@ -28,9 +29,15 @@ def test_so_much_is_held_out(length: int, val_fraction: float | None, expected: 
     np.testing.assert_array_equal(np.sort(np.concatenate([train, held_out])), ids)
 
 
-def test_passages_lie_all_over_the_text_and_a_share_at_its_end() -> None:
-    ids = np.arange(20_000, dtype=np.uint32)
-    _, passages = split(ids, None)
-    assert {int(at) // 2_000 for at in passages} == set(range(10))
-    _, end = split(ids, 0.1)
-    np.testing.assert_array_equal(end, ids[18_000:])
+@pytest.mark.parametrize(("length", "held_out"), [(12_347, 610), (1_000_000, 10_000)])
+def test_passages_of_one_length_lie_in_each_tenth_and_a_share_at_the_end(
+    length: int, held_out: int
+) -> None:
+    ids = np.arange(length, dtype=np.uint32)
+    _, val_ids = split(ids, None)
+    passages = np.split(val_ids, np.flatnonzero(np.diff(val_ids) != 1) + 1)
+    assert [len(passage) for passage in passages] == [held_out // 10] * 10
+    assert [int(passage[0]) * 10 // length for passage in passages] == list(range(10))
+    assert val_ids[-1] == length - 1
+    train_ids, val_ids = split(ids, 0.1)
+    np.testing.assert_array_equal(np.concatenate([train_ids, val_ids]), ids)

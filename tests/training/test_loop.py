@@ -305,34 +305,6 @@ def test_the_state_is_carried_through_an_epoch_and_zero_at_its_start(after: int,
     assert (losses[0] == losses[1]) == first_of_epoch
 
 
-@pytest.mark.parametrize(
-    ("length", "fraction", "held_out"),
-    [(9_999, None, 0), (2**26 + 1, None, 10_000), (1000, 0.25, 250), (1000, 0.0, 0), (10, 0.1, 0)],
-)
-def test_the_tail_is_held_out(length: int, fraction: float | None, held_out: int) -> None:
-    ids = np.zeros(length, np.uint8)
-    ids[length - held_out :] = 1
-    train_ids, val_ids = split(ids, fraction)
-    assert (len(train_ids), len(val_ids)) == (length - held_out, held_out)
-    assert not train_ids.any()
-    assert val_ids.all()
-
-
-@pytest.mark.parametrize(("length", "held_out"), [(12_347, 610), (1_000_000, 10_000)])
-def test_by_default_passages_from_all_over_the_text_are_held_out(
-    length: int, held_out: int
-) -> None:
-    ids = np.arange(length, dtype=np.uint32)
-    train_ids, val_ids = split(ids, None)
-    assert len(val_ids) == held_out
-    np.testing.assert_array_equal(np.sort(np.concatenate([train_ids, val_ids])), ids)
-    passages = np.split(val_ids, np.flatnonzero(np.diff(val_ids) != 1) + 1)
-    assert [len(passage) for passage in passages] == [held_out // 10] * 10
-    assert val_ids[-1] == length - 1
-    # one in each tenth
-    assert [int(passage[0]) * 10 // length for passage in passages] == list(range(10))
-
-
 def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
     state = run(make_config(steps=100, members=2), ids)
     # One stream of less than a window: nothing starts cold but the first character. Many streams

@@ -1,18 +1,34 @@
-"""Clipping and schedules; the update rules are in test_torch_golden.py."""
+"""Update rules, clipping and schedules."""
+
+import json
 
 import numpy as np
 import pytest
 
 from charrnn import OptimizerConfig
+from charrnn.training import optimizers
 from charrnn.training.optimizers import OPTIMIZERS, make_slots, update_parameters
 from charrnn.training.schedule import learning_rate, schedule
-from charrnn.training.step import clip_factor
+from tests.support import ROOT
+
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "torch.json").read_text(encoding="utf-8"))
 
 
-def test_clip_by_norm_shrinks_a_long_gradient_to_the_limit_and_leaves_a_short_one() -> None:
-    assert clip_factor(5.0, 10.0) == 1
-    assert clip_factor(5.0, 1.0) == pytest.approx(1 / 5)
-    assert clip_factor(5.0, None) == 1
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("piece", [3, 1 << 15])
+def test_every_step_is_that_of_torch_in_pieces_of_any_size(
+    name: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizers, "PIECE", piece)
+    case, decay = GOLDEN[name], 0.1 if name == "adamw" else 0.0
+    config = OptimizerConfig(name=name.removesuffix("w"), weight_decay=decay)
+    params = np.array(case["start"])
+    slots = make_slots(config.name, params)
+    steps = zip(case["gradients"], case["learning_rates"], case["params_after_step"], strict=True)
+    for step, (gradient, rate, expected) in enumerate(steps, 1):
+        update_parameters(config, params, np.array(gradient), slots, rate=rate, count=step)
+        np.testing.assert_allclose(params, expected, rtol=1e-10, atol=1e-12)
+    assert step == 5
 
 
 @pytest.mark.parametrize("name", ["cosine", "linear"])

@@ -1,0 +1,1 @@
+"""What PyTorch computes, and the script that records it."""
