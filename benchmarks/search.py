@@ -47,7 +47,7 @@ from charrnn.config import Config, OptimizerConfig, RunConfig, ScheduleName
 from charrnn.nn import network, stack
 from charrnn.nn.kernels import Array
 from charrnn.nn.stack import drop_mask
-from charrnn.scoring.evaluation import evaluate
+from charrnn.scoring.likelihood import evaluate
 from charrnn.text.vocabulary import Ids
 from charrnn.training import schedule as schedules
 

@@ -27,8 +27,8 @@ from charrnn.models.model import Model
 from charrnn.models.train import train
 from charrnn.nn.layers import GRU, LSTM, RNN
 from charrnn.nn.network import LanguageModel
-from charrnn.scoring.line_scoring import LineScore
-from charrnn.scoring.scoring import Score, score
+from charrnn.scoring.line_scorer import LineScore
+from charrnn.scoring.scores import Score, score
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.reading import read_text
 from charrnn.text.split import split

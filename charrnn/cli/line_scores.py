@@ -11,7 +11,7 @@ from charrnn.cli.console import console
 from charrnn.errors import ConfigError
 from charrnn.models import Model
 from charrnn.parallel.launch import scoring_workers
-from charrnn.scoring.line_scoring import (
+from charrnn.scoring.line_scorer import (
     LineRules,
     LineScore,
     UnknownCharacters,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from charrnn.models import Model
-    from charrnn.scoring.line_scoring import LineScore
+    from charrnn.scoring.line_scorer import LineScore
     from charrnn.text.vocabulary import Ids
 
 TEXT, LINES, OUTPUT = "Model and text", "Lines", "Output"
@@ -163,9 +163,10 @@ def _score_text(
     model: "Model", file: str, encoding: str, window: int | None, *, skip: bool, as_json: bool
 ) -> None:
     from charrnn.cli.console import console
-    from charrnn.scoring.scoring import score as score_ids
-    from charrnn.scoring.scoring import total
+    from charrnn.scoring.scores import score as score_ids
+    from charrnn.scoring.scores import total
     from charrnn.text.reading import Reader, read_lines
+    from charrnn.text.storage import store
 
     vocabulary, skipped = model.vocabulary, 0
 
@@ -189,9 +190,8 @@ def _score_text(
         if model.config.data.lines and window is None:
             result = total(line_scores(bar))
         else:
-            result = score_ids(
-                model.distribution(), pieces(), window=window, on_progress=bar.update
-            )
+            ids = store(pieces())
+            result = score_ids(model.distribution(), ids, window=window, on_progress=bar.update)
     if skipped:
         console.note(f"skipped {skipped} unknown characters")
     figures = {

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import VocabularyError
-from charrnn.ngrams.mixture import AnyLanguageModel, Mixture, MixtureDecoder
+from charrnn.ngrams.mixture import Mixture, MixtureDecoder
 from charrnn.nn.decoder import Decoder
-from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.kernels import Array
 from charrnn.nn.network import LanguageModel
 from charrnn.nn.stack import LayerStates
@@ -133,6 +133,6 @@ def prediction_of(predictor: Predictor, state: LayerStates) -> Prediction:
 
 def as_predictor(model: AnyLanguageModel | Predictor) -> Predictor:
     """Return a language model as a predictor; a predictor is returned as it is."""
-    if isinstance(model, LanguageModel | Ensemble | Mixture):
+    if isinstance(model, LanguageModel | Ensemble):
         return NetworkPredictor(model)
     return model

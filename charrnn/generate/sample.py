@@ -14,7 +14,7 @@ from charrnn.errors import TrainingError
 from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.predictor import Prediction, Predictor, as_predictor
-from charrnn.ngrams.mixture import AnyLanguageModel
+from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import map_in_processes

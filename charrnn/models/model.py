@@ -16,15 +16,16 @@ from charrnn.generate.beam import WIDTH, find_likeliest
 from charrnn.generate.controls import Controls, default_length
 from charrnn.generate.predictor import Predictor, as_predictor
 from charrnn.generate.sample import Sampler
-from charrnn.ngrams.mixture import AnyLanguageModel, Mixture
-from charrnn.scoring.line_scoring import (
+from charrnn.ngrams.mixture import Mixture
+from charrnn.nn.ensemble import AnyLanguageModel
+from charrnn.scoring.line_scorer import (
     LineRules,
     LineScore,
     LineScorer,
     UnknownCharacters,
     score_blocks,
 )
-from charrnn.scoring.scoring import Score, score, total
+from charrnn.scoring.scores import Score, score, total
 from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
 from charrnn.text.lines import cut_lines
 from charrnn.text.reading import normalized

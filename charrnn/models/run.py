@@ -186,7 +186,7 @@ class Run:
             order, size = self.config.data.ngram, len(self.vocabulary)
             parts = list(leave_out(self.train_ids, size, order, self._line_break))
         weights, loss = Mixture.fit(
-            self.model().ensemble(), parts, self._line_break, seen=not held_out
+            self.model().ensemble(), parts, lines=self.config.data.lines, seen=not held_out
         )
         self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
 

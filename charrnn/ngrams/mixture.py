@@ -36,11 +36,12 @@ from charrnn.ngrams.kneser_ney import (
     build_ngrams,
 )
 from charrnn.nn.decoder import Decoder
-from charrnn.nn.ensemble import Ensemble
+from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.kernels import Array, Workspace
-from charrnn.nn.network import LanguageModel, NetworkCache
+from charrnn.nn.loss import target_log_probabilities
+from charrnn.nn.network import NetworkCache
 from charrnn.nn.stack import LayerStates
-from charrnn.text.split import STREAMS, WINDOW, streams
+from charrnn.scoring.likelihood import held_out_sequences, score_sequences
 from charrnn.text.vocabulary import Ids
 
 # Characters that weights are fitted to, at most, beside so many that have the same weight for all
@@ -57,32 +58,26 @@ PARTS, ADVANTAGE = 5, 0.2
 TINY = np.float32(np.finfo(np.float32).tiny)
 
 Weights = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
-class Mixture:
-    """A language model of V characters.
+class Mixture(Ensemble):
+    """The networks of an ensemble and n-grams, as one language model of V characters.
 
-    network   of V characters
+    network   a language model of V characters
     ngrams    of the same V characters, with the weights of the network
 
-    It has what sampling and scoring need of an ``Ensemble``, and its logits are log p. Its
-    state is that of the network and, like a further layer, the contexts of the n-grams, (B, 1).
+    Its logits are log p. Its state is that of the ensemble and, like a further layer, the contexts
+    of the n-grams, (B, 1).
     """
 
-    def __init__(self, network: LanguageModel | Ensemble, ngrams: NGrams) -> None:
-        self.network, self.ngrams = network, ngrams
-        self.vocab_size, self.config, self.cell = network.vocab_size, network.config, network.cell
-        self.dtype, self.networks = network.dtype, network.networks
+    def __init__(self, network: AnyLanguageModel, ngrams: NGrams) -> None:
+        super().__init__(network.networks)
+        self.ngrams = ngrams
         self._weights = ngrams.weights.astype(np.float32)
 
     def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
-        return [*self.network.zero_state(batch_size), _layer(self.ngrams.start(batch_size))]
-
-    def workspaces(self) -> list[Workspace]:
-        """Return scratch memory for ``log_probabilities``."""
-        return self.network.workspaces()
+        return [*super().zero_state(batch_size), _layer(self.ngrams.start(batch_size))]
 
     def combine(self, logits: Array, contexts: Keys) -> Array:
         """Return log p of all characters, (B, V), from logits of the network (B, V)."""
@@ -98,9 +93,9 @@ class Mixture:
 
     def forward(
         self, ids: AnyIds, state: LayerStates, *, workspaces: Sequence[Workspace] | None = None
-    ) -> tuple[Array, LayerStates, NetworkCache | list[NetworkCache]]:
+    ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
-        logits, after, cache = self.network.forward(ids, state[:-1], workspaces=workspaces)
+        logits, after, cache = super().forward(ids, state[:-1], workspaces=workspaces)
         contexts = [_contexts(state)]
         for row in ids:
             contexts.append(self.ngrams.feed(contexts[-1], row))
@@ -116,7 +111,8 @@ class Mixture:
     ) -> tuple[Array, LayerStates]:
         """Return log p of targets (T, B), and the state; as ``Ensemble.log_probabilities``."""
         state = state or self.zero_state(inputs.shape[1])
-        log_p, after = self.network.log_probabilities(inputs, targets, state[:-1], workspaces)
+        logits, after, _ = super().forward(inputs, state[:-1], workspaces=workspaces)
+        log_p = target_log_probabilities(logits, targets)
         others, gammas, contexts = self.ngrams.score(_contexts(state), inputs, targets)
         share = self._weights.take(_group(gammas))
         p = share * np.exp(log_p) + (1 - share) * others
@@ -124,23 +120,22 @@ class Mixture:
 
     @staticmethod
     def fit(
-        network: LanguageModel | Ensemble,
+        network: AnyLanguageModel,
         parts: Iterable[tuple[NGrams, Ids]],
-        line_break: int | None = None,
         *,
+        lines: bool = False,
         seen: bool = False,
     ) -> tuple[Weights, float]:
         """Return the weights that predict texts best, and the nats per character.
 
-        parts        the texts, each (N,) with two characters at least, and the n-grams beside the
-                     network that predict each; they were not made from it
-        line_break   id of the line break, if the texts are flat lines: a line is predicted from a
-                     zero state, as it is when the mixture is used
-        seen         whether the network has learned from the texts
+        parts   the texts, each (N,) with two characters at least, and the n-grams beside the
+                network that predict each; they were not made from it
+        lines   whether the texts are flat lines, each of which is predicted from a zero state
+        seen    whether the network has learned from the texts
 
         The nats of a character are those of weights that were not fitted to it.
         """
-        columns = [_predict_both(network, ngrams, ids, line_break) for ngrams, ids in parts]
+        columns = [_predict_both(network, ngrams, ids, lines=lines) for ngrams, ids in parts]
         own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
         if seen and (mean := np.log(own).mean()):
             own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
@@ -155,7 +150,7 @@ class MixtureDecoder:
     """A batch of samples of a mixture; it does what ``Decoder`` does."""
 
     def __init__(self, mixture: Mixture, count: int) -> None:
-        self._mixture, self._decoder = mixture, Decoder(mixture.network, count)
+        self._mixture, self._decoder = mixture, Decoder(mixture, count)
         self._contexts = mixture.ngrams.start(count)
 
     def start(self, state: LayerStates) -> None:
@@ -182,10 +177,6 @@ class MixtureDecoder:
         return [*self._decoder.state(), _layer(self._contexts)]
 
 
-# What predicts the next character of a text.
-AnyLanguageModel = LanguageModel | Ensemble | Mixture
-
-
 def leave_out(
     ids: Ids, vocab_size: int, order: int, line_break: int | None = None
 ) -> Iterator[tuple[NGrams, Ids]]:
@@ -207,36 +198,17 @@ def leave_out(
 
 
 def _predict_both(
-    network: LanguageModel | Ensemble, ngrams: NGrams, ids: Ids, line_break: int | None
+    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, lines: bool
 ) -> tuple[Weights, Weights, Indices]:
     """Return p of each character under both, and the group of its context, (N,) each."""
-    found, workspaces = [], network.workspaces()
-    for inputs, targets, inside in _batches(ids[:MAX_FITTED], line_break):
-        state, contexts = network.zero_state(inputs.shape[1]), ngrams.start(inputs.shape[1])
-        for at in range(0, len(inputs), WINDOW):
-            window = slice(at, at + WINDOW)
-            texts, which = (inputs[window], targets[window]), inside[window]
-            log_p, state = network.log_probabilities(*texts, state, workspaces)
-            p, gammas, contexts = ngrams.score(contexts, *texts)
-            found.append((log_p[which].astype(float), p[which].astype(float), gammas[which]))
-    own, others, gammas = (np.concatenate(column) for column in zip(*found, strict=True))
-    return np.exp(own), np.maximum(others, TINY), _group(gammas)
-
-
-def _batches(ids: Ids, line_break: int | None) -> Iterator[tuple[AnyIds, AnyIds, Mask]]:
-    """Yield inputs (T, B), targets (T, B), and which of these are not behind the end of a line."""
-    if line_break is None:
-        inputs, targets = streams(ids)
-        yield inputs, targets, np.ones(inputs.shape, bool)
-        return
-    breaks = np.flatnonzero(ids == line_break)
-    begins, sizes = breaks[:-1], np.diff(breaks)
-    order = np.argsort(sizes, kind="stable")
-    for at in range(0, len(order), STREAMS):
-        which = order[at : at + STREAMS]
-        steps = np.arange(sizes[which].max() + 1)[:, None]
-        texts = ids[np.minimum(begins[which] + steps, len(ids) - 1)]
-        yield texts[:-1], texts[1:], steps[:-1] < sizes[which]
+    ids, found = ids[:MAX_FITTED], []
+    starts, steps = held_out_sequences(ids, lines=lines)
+    contexts = ngrams.start(len(starts))
+    for it in score_sequences(network, ids, starts, steps):
+        p, gammas, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
+        found.append([array[it.inside].astype(float) for array in (it.nats, p, gammas)])
+    nats, others, gammas = map(np.concatenate, zip(*found, strict=True))
+    return np.exp(-nats), np.maximum(others, TINY), _group(gammas)
 
 
 def _fit_weights(own: Weights, others: Weights, groups: Indices) -> Weights:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from charrnn.nn.kernels import Array, Workspace
 from charrnn.nn.loss import target_log_probabilities
 from charrnn.nn.network import LanguageModel, NetworkCache
-from charrnn.nn.recurrent import Mask
 from charrnn.nn.stack import LayerStates
 
 
@@ -47,13 +46,11 @@ class Ensemble:
         ids: NDArray[np.integer[Any]],
         state: LayerStates,
         *,
-        starts: Mask | None = None,
         workspaces: Sequence[Workspace] | None = None,
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return the mean logits (T, B, V) for ids (T, B), the final state, and what each saved.
 
         state        as from ``zero_state`` or an earlier call
-        starts       (T, B), True where the state before a time step is zero; None: nowhere
         workspaces   scratch memory from ``workspaces``, where the logits live; None: new
         """
         workspaces = workspaces or self.workspaces()
@@ -62,7 +59,6 @@ class Ensemble:
             logits, after, cache = network.forward(
                 ids,
                 state[number * L : (number + 1) * L],
-                starts=starts,
                 workspaces=workspaces[number * (L + 1) : (number + 1) * (L + 1)],
             )
             final += after
@@ -109,3 +105,6 @@ class Ensemble:
                         block = block[:, :, units]
                     block[...] = values.reshape(block.shape)
         return merged
+
+
+AnyLanguageModel = LanguageModel | Ensemble

@@ -26,13 +26,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.ngrams.mixture import AnyLanguageModel
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.nn.cell import Cell
+from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.recurrent import Cache
 from charrnn.scoring.features import FEATURES
+from charrnn.scoring.likelihood import require_finite
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 HIDDEN, CELL_STATE = "hidden", "cell"
@@ -135,11 +136,7 @@ def trace_text(
         if ids[0] == line_break:
             state = model.zero_state(1)
         logits, state, caches = model.forward(ids[:, None], state, workspaces=workspaces)
-        if not np.isfinite(logits).all():
-            raise TrainingError(
-                "the model's outputs are not finite numbers: its weights have exploded",
-                hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
-            )
+        require_finite(logits)
         log_p = log_softmax(np.concatenate([expected[None], logits[:-1, 0]]))
         expected = logits[-1, 0].copy()
         top_ids = np.argsort(-log_p, axis=1, kind="stable")[:, :top]

@@ -1,6 +1,7 @@
 """The split of a text into training and held-out text."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.text.storage import IN_MEMORY
 from charrnn.text.vocabulary import Ids
@@ -52,12 +53,11 @@ def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:
     return ids[~held_out], ids[held_out]
 
 
-def streams(ids: Ids) -> tuple[Ids, Ids]:
-    """Return a text (N,) as streams side by side, (T, B), and the ids that follow each of theirs.
+def stream_bounds(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each of a few streams of equal length begins in a text, and its inputs, (S,).
 
-    N is 2 or more. What does not fill the streams is left out at the end.
+    The text has 2 characters or more. What does not fill the streams is left out at its end.
     """
-    count = max(1, min(STREAMS, (len(ids) - 1) // WINDOW))
-    length = (len(ids) - 1) // count
-    inputs, targets = (ids[at : at + count * length].reshape(count, -1).T for at in (0, 1))
-    return inputs, targets
+    count = max(1, min(STREAMS, (length - 1) // WINDOW))
+    steps = (length - 1) // count
+    return np.arange(count) * steps, np.full(count, steps)

@@ -19,7 +19,7 @@ from charrnn.nn.stack import LayerStates
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import count_teams, make_group
 from charrnn.randomness import Purpose, generator
-from charrnn.scoring.evaluation import MAX_VALIDATED, evaluate, evaluate_lines
+from charrnn.scoring.likelihood import MAX_VALIDATED, evaluate
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.optimizers import update_parameters
@@ -176,9 +176,8 @@ class Trainer:
 
     def evaluate(self, clock: Callable[[], float]) -> tuple[float, float]:
         """Return the mean loss on the held-out text, and the seconds of training so far."""
-        judge = evaluate_lines if self.config.data.lines else evaluate
-        group, model = self.group, Ensemble(self.state.networks)
-        total, count = judge(model, self.val_ids, group.rank, group.size)
+        group, model, lines = self.group, Ensemble(self.state.networks), self.config.data.lines
+        total, count = evaluate(model, self.val_ids, lines=lines, rank=group.rank, size=group.size)
         first = group.rank == 0
         nats, chars, seconds = group.sum(total, count, clock() if first else 0.0)
         return nats / chars, seconds

@@ -63,7 +63,7 @@ def test_lines_are_counted_each_for_itself_and_predicted_each_from_nothing(tmp_p
     expected = build_ngrams(lines, V, 7, line_break=newline)
     assert model.ngram is not None
     assert same(expected, model.ngram)
-    weights, _ = Mixture.fit(model.network(), [(expected, val_ids)], newline)
+    weights, _ = Mixture.fit(model.network(), [(expected, val_ids)], lines=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 
@@ -75,7 +75,7 @@ def test_where_nothing_is_held_out_parts_are_left_out(tmp_path: Path) -> None:
     assert model.ngram.val_loss is None
     V, newline = len(model.vocabulary), model.vocabulary.index["\n"]
     ids = as_lines(model.encode(path.read_text()), newline)
-    weights, _ = Mixture.fit(model.network(), leave_out(ids, V, 7, newline), newline, seen=True)
+    weights, _ = Mixture.fit(model.network(), leave_out(ids, V, 7, newline), lines=True, seen=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 

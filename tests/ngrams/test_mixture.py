@@ -17,8 +17,9 @@ from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.network import LanguageModel
-from charrnn.scoring.line_scoring import LineScorer
-from charrnn.text.split import streams
+from charrnn.scoring.likelihood import score_sequences
+from charrnn.scoring.line_scorer import LineScorer
+from charrnn.text.split import stream_bounds
 from charrnn.text.vocabulary import Vocabulary
 from tests.support import TEXT
 
@@ -69,7 +70,6 @@ def test_scoring_follows_the_equation(cell: str, layers: int) -> None:
     network = make_network(cell, layers)
     mixture, nats = Mixture(network, NGRAMS), -expected(NEW, network).sum()
     assert score(mixture, NEW).nats == pytest.approx(nats, rel=1e-5)
-    assert score(mixture, [NEW[:1], NEW[1:20], NEW[20:]]).nats == pytest.approx(nats, rel=1e-5)
 
 
 def test_forward_gives_all_log_probabilities_and_the_state_to_go_on() -> None:
@@ -179,16 +179,15 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
     monkeypatch.setattr(mixture_module, "BLOCK", 1)
     text = np.concatenate([IDS[:64], np.random.default_rng(0).integers(0, V, 65)])
     weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
-    (inputs, targets), mixture = streams(text), weighted(weights)
-    log_p, _ = mixture.log_probabilities(inputs, targets)
-    assert loss > -float(log_p.mean()) + 0.1
+    windows = score_sequences(weighted(weights), text, *stream_bounds(len(text)))
+    assert loss > np.mean([it.nats.mean() for it in windows]) + 0.1
 
 
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 40
     ngrams = build_ngrams(IDS, V, 5, line_break=NEWLINE)
     weights, loss = Mixture.fit(
-        NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], NEWLINE
+        NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], lines=True
     )
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
     each = LineScorer(mixture, VOCABULARY).score(lines)
@@ -210,8 +209,8 @@ def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
             np.testing.assert_array_equal(array, others[name])
     # Where every line is new, the n-grams predict worse than those that have counted it.
     counted = build_ngrams(flat, V, 3, line_break=NEWLINE)
-    fair = Mixture.fit(NETWORK, parts, NEWLINE)[0]
-    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], NEWLINE)[0].mean() + 0.1
+    fair = Mixture.fit(NETWORK, parts, lines=True)[0]
+    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], lines=True)[0].mean() + 0.1
 
 
 def test_one_part_of_a_long_text_is_enough() -> None:

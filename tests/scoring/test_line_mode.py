@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
-from charrnn.scoring.evaluation import evaluate_lines
+from charrnn.scoring.likelihood import evaluate
 from charrnn.text import lines as line_mode
 from charrnn.text import storage
 from charrnn.text.lines import (
@@ -114,7 +114,9 @@ def test_lines_are_validated_one_by_one(processes: int) -> None:
     ids, vocabulary = flat(NAMES * 3)
     model = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), len(vocabulary))
     model.init(np.random.default_rng(1))
-    parts = [evaluate_lines(model, ids, rank, processes) for rank in range(processes)]
+    parts = [
+        evaluate(model, ids, lines=True, rank=rank, size=processes) for rank in range(processes)
+    ]
     nats, chars = map(sum, zip(*parts, strict=True))
     assert chars == len(ids) - 1
     alone = 0.0

@@ -23,7 +23,7 @@ from charrnn import (
 from charrnn.nn.loss import log_softmax
 from charrnn.parallel.launch import can_fork, map_in_processes
 from charrnn.scoring import line_batches, line_scoring
-from charrnn.scoring.line_scoring import LineRules, LineScorer, in_blocks, score_blocks
+from charrnn.scoring.line_scorer import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"

@@ -12,7 +12,7 @@ import pytest
 from charrnn import Config, Model, TrainingError, Vocabulary, fit_config, score, split
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel
-from charrnn.scoring.evaluation import evaluate
+from charrnn.scoring.likelihood import evaluate
 from charrnn.training.loop import train_events
 from charrnn.training.state import Progress, Snapshot, TrainingState, initial_state
 from charrnn.training.step import StepResult, Trainer

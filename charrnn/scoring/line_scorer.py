@@ -2,9 +2,7 @@
 
 A line starts from a zero state. The model reads a line break and the line, and predicts the line
 and a line break: so the end of the line counts, and so does every character. A model whose
-vocabulary has no line break starts with ``sampling.start_ids`` instead and predicts no end.
-
-``line_batches`` does the arithmetic, many lines at once.
+vocabulary has no line break starts with ``start_ids`` instead and predicts no end.
 """
 
 import math
@@ -12,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import Normalization
-from charrnn.errors import TrainingError, VocabularyError
-from charrnn.ngrams.mixture import AnyLanguageModel
+from charrnn.errors import VocabularyError
+from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.launch import map_in_processes
-from charrnn.scoring.line_batches import LineBatches
-from charrnn.scoring.scoring import Score
+from charrnn.scoring.likelihood import Indices, score_sequences
+from charrnn.scoring.scores import Score
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, Vocabulary, encode_known, start_ids
 
@@ -96,35 +94,6 @@ class LineRules:
         return cls(unknown, math.log(max(sizes)), end, shared)
 
 
-class _Encoded(NamedTuple):
-    """Lines as one array of known ids, with a start id before each line and behind the last.
-
-    ids       (N,)
-    starts    index in ids of the start id of each line, (S,)
-    lengths   known characters of each line, (S,)
-    places    where the ids are in the lines with all their characters, (N,)
-    origins   where the start ids are there, (S,)
-    missing   where the unknown characters are there, (U,)
-    """
-
-    ids: Ids
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    places: NDArray[np.int64]
-    origins: NDArray[np.int64]
-    missing: NDArray[np.int64]
-
-
-class _Figures(NamedTuple):
-    """What a ``LineScore`` is made of, for S lines: (S,) each."""
-
-    nats: NDArray[np.float64]
-    chars: NDArray[np.int64]
-    unknown: NDArray[np.int64]
-    at: NDArray[np.int64]
-    worst: NDArray[np.float64]
-
-
 class LineScorer:
     """Scores lines under a language model.
 
@@ -147,88 +116,79 @@ class LineScorer:
         shared = self.rules.shared
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
-        self._batches = LineBatches(model)
 
-    def first_refused(self, lines: Sequence[str]) -> int | None:
-        """Return the index of the first line that has unknown characters, if that is an error."""
+    def count_accepted(self, lines: Sequence[str]) -> int:
+        """Return the number of lines before the first that is refused for unknown characters."""
         if self.rules.unknown != "error":
-            return None
+            return len(lines)
         fitted = [normalized(line, self.normalize) for line in lines]
         if not (missing := set(self.vocabulary.unknown("".join(fitted)))):
-            return None
+            return len(lines)
         return next(at for at, line in enumerate(fitted) if not missing.isdisjoint(line))
 
     def score(self, lines: Sequence[str]) -> list[LineScore]:
         """Return the score of each line, in order; see ``Model.score_lines``.
 
-        Does not refuse unknown characters. Raises TrainingError if the logits are not finite.
+        Does not refuse unknown characters. Raises TrainingError if the outputs of the model are not
+        finite.
         """
         distinct = list(dict.fromkeys(lines))  # logs say the same again and again
         scores = dict(zip(distinct, self._score(distinct), strict=True))
         return [scores[line] for line in lines]
 
     def _score(self, lines: list[str]) -> Iterator[LineScore]:
-        fitted = lines
-        if self.normalize != "none":
-            fitted = [normalized(line, self.normalize) for line in lines]
-        columns = (column.tolist() for column in self._figures(fitted))
-        for line, text, nats, chars, unknown, at, worst in zip(
+        fitted = [normalized(line, self.normalize) for line in lines]
+        # All lines as one text, with a start before each and behind the last: (N,)
+        ids = encode_known(
+            self._start + "".join(line + self._start for line in fitted), self.vocabulary
+        )
+        lengths = np.fromiter(map(len, fitted), np.int64, len(fitted))
+        begins = np.cumsum(lengths + 1) - lengths - 1
+        is_known = self._known[ids]
+        is_known[begins] = is_known[-1] = True
+        # Where the characters are that the model reads, and of these the starts.
+        known, missing = np.flatnonzero(is_known), np.flatnonzero(~is_known)
+        starts = np.searchsorted(known, begins)
+        steps = np.diff(starts, append=len(known) - 1) - 1 + self.rules.end
+        nats, worst, where = self._sum(ids[known], starts, steps)
+        at = np.where(steps > 0, known[starts + 1 + where] - begins - 1, 0)
+        first = np.searchsorted(missing, begins)
+        unknown = np.diff(first, append=len(missing))
+        if self.rules.unknown == "charge":
+            nats, steps = nats + unknown * self.rules.charge, steps + unknown
+            costly = (unknown > 0) & (worst < self.rules.charge)
+            worst[costly] = self.rules.charge
+            at[costly] = missing[first[costly]] - begins[costly] - 1
+        columns = (column.tolist() for column in (nats, steps, unknown, at, worst))
+        for line, text, *(total, chars, odd, index, most) in zip(
             lines, fitted, *columns, strict=True
         ):
-            char = text[at : at + 1] or "\n" if chars else ""
-            yield LineScore(nats, chars, line, unknown, char, at, worst)
+            char = text[index : index + 1] or "\n" if chars else ""
+            yield LineScore(total, chars, line, odd, char, index, most)
 
-    def _figures(self, lines: list[str]) -> _Figures:
-        encoded = self._encode(lines)
-        steps = encoded.lengths + self.rules.end
-        sums = self._batches.sums(encoded.ids, encoded.starts, steps)
-        if not np.isfinite(sums.nats).all():
-            raise TrainingError(
-                "the model's outputs are not finite numbers: its weights have exploded",
-                hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
-            )
-        targets = encoded.starts + 1 + sums.where
-        at = np.where(steps > 0, encoded.places[targets] - encoded.origins - 1, 0)
-        figures = _Figures(sums.nats, steps, np.zeros_like(steps), at, sums.worst)
-        return self._charged(figures, encoded) if len(encoded.missing) else figures
-
-    def _encode(self, lines: list[str]) -> _Encoded:
-        whole = self._start + self._start.join(lines) + self._start
-        ids = encode_known(whole, self.vocabulary)
-        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        origins = np.cumsum(lengths + 1) - lengths - 1
-        known = self._known[ids]
-        known[origins] = known[-1] = True
-        places, missing = np.flatnonzero(known), np.flatnonzero(~known)
-        if not len(missing):
-            return _Encoded(ids, origins, lengths, places, origins, missing)
-        starts = np.searchsorted(places, origins)
-        known_lengths = np.diff(starts, append=len(places) - 1) - 1
-        return _Encoded(ids[places], starts, known_lengths, places, origins, missing)
-
-    def _charged(self, figures: _Figures, encoded: _Encoded) -> _Figures:
-        """Return the figures with the unknown characters, which are charged for or only counted."""
-        line = np.searchsorted(encoded.origins, encoded.missing, side="right") - 1
-        unknown = np.bincount(line, minlength=len(figures.nats))
-        if self.rules.unknown != "charge":
-            return figures._replace(unknown=unknown)
-        lines, first = np.unique(line, return_index=True)
-        costly = self.rules.charge > figures.worst[lines]
-        lines, first = lines[costly], first[costly]
-        figures.worst[lines] = self.rules.charge
-        figures.at[lines] = encoded.missing[first] - encoded.origins[lines] - 1
-        nats = figures.nats + unknown * self.rules.charge
-        return figures._replace(nats=nats, chars=figures.chars + unknown, unknown=unknown)
+    def _sum(
+        self, ids: Ids, starts: Indices, steps: Indices
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Indices]:
+        """Return -log p of each sequence, of its least likely character, and the step of that."""
+        nats, worst, where = np.zeros(len(steps)), np.zeros(len(steps)), np.zeros_like(steps)
+        for it in score_sequences(self.model, ids, starts, steps):
+            nats[it.rows] += it.nats.sum(axis=0, dtype=np.float64)
+            most = it.nats.argmax(axis=0)
+            largest = it.nats[most, np.arange(len(most))]
+            worse = largest > worst[it.rows]
+            worst[it.rows[worse]] = largest[worse]
+            where[it.rows[worse]] = it.begin + most[worse]
+        return nats, worst, where
 
 
-def in_blocks(lines: Iterable[str], size: int = BLOCK_CHARS) -> Iterator[list[str]]:
-    """Yield the lines in blocks of about ``size`` characters, at least a line each."""
+def in_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the lines in blocks of about BLOCK_CHARS characters, at least a line each."""
     block: list[str] = []
     chars = 0
     for line in lines:
         block.append(line)
         chars += len(line) + 1
-        if chars >= size:
+        if chars >= BLOCK_CHARS:
             yield block
             block, chars = [], 0
     if block:
@@ -243,26 +203,24 @@ def score_blocks(
     workers   processes to score in, once the input has turned out to be long
 
     Raises VocabularyError that names the line, counted from 1, after the scores of the lines before
-    it. Raises TrainingError if the logits are not finite, WorkerLostError if a process dies.
+    it. Raises TrainingError if the outputs of a model are not finite, WorkerLostError if a process
+    dies.
     """
-    number, chars = 1, 0
+    number, chars, count = 1, 0, 1
 
     def score(lines: list[str]) -> list[tuple[LineScore, ...]]:
         return list(zip(*(scorer.score(lines) for scorer in scorers), strict=True))
 
     with ExitStack() as stack:
-        score_parts: Callable[[Iterable[list[str]]], Iterator[list[tuple[LineScore, ...]]]]
-        score_parts, count = partial(map, score), 1
+        score_parts: Callable[[Iterable[list[str]]], Iterable[list[tuple[LineScore, ...]]]]
+        score_parts = partial(map, score)
         for lines in (part for block in blocks for part in in_blocks(block)):
-            refusals = [(scorer.first_refused(lines), scorer) for scorer in scorers]
-            bad = min((at for at, _ in refusals if at is not None), default=len(lines))
-            if known := lines[:bad]:
-                parts = [known[at::count] for at in range(count) if known[at::count]]
-                scored = list(score_parts(parts))
-                yield [scored[at % count][at // count] for at in range(len(known))]
-            for at, scorer in refusals:
-                if at == bad:
-                    _refuse(scorer, lines[bad], number + bad)
+            accepted = lines[: min(scorer.count_accepted(lines) for scorer in scorers)]
+            if accepted:
+                parts = list(score_parts(accepted[at::count] for at in range(count)))
+                yield [parts[at % count][at // count] for at in range(len(accepted))]
+            if len(accepted) < len(lines):
+                _refuse(scorers, lines[len(accepted)], number + len(accepted))
             number += len(lines)
             chars += sum(map(len, lines))
             if chars >= WORKERS_AFTER and count < workers:
@@ -270,10 +228,11 @@ def score_blocks(
                 score_parts = stack.enter_context(map_in_processes(score, count))
 
 
-def _refuse(scorer: LineScorer, line: str, number: int) -> None:
+def _refuse(scorers: Sequence[LineScorer], line: str, number: int) -> None:
     """Raise VocabularyError for the unknown characters of a line."""
     try:
-        scorer.vocabulary.encode(normalized(line, scorer.normalize))
+        for scorer in scorers:
+            scorer.vocabulary.encode(normalized(line, scorer.normalize))
     except VocabularyError as error:
         raise VocabularyError(
             f"line {number}: {error}",

@@ -1,0 +1,121 @@
+"""-log p of each character of many sequences: the loop behind every score and loss on text.
+
+Sequences are read in batches of similar length, and a batch in windows that carry the state.
+Sequences that have ended leave the batch: neither padding nor memory grows with the longest.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import TrainingError
+from charrnn.nn.ensemble import AnyLanguageModel
+from charrnn.nn.kernels import Array
+from charrnn.text.lines import line_bounds
+from charrnn.text.split import stream_bounds
+from charrnn.text.vocabulary import Ids
+
+Indices = NDArray[np.int64]
+
+# The most held-out characters to validate on: their mean loss is accurate to about 0.003 nats, and
+# more would slow down the run.
+MAX_VALIDATED = 200_000
+
+# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``.
+MAX_BATCH, MIN_BATCH = 60, 15
+# Steps per window, and characters.
+MIN_WINDOW, MAX_WINDOW, WINDOW_CHARS = 8, 512, 2048
+# The most numbers in a window, so that a large network or vocabulary gets smaller batches.
+MAX_NUMBERS = 1 << 22
+
+
+class Window(NamedTuple):
+    """T steps of B sequences.
+
+    rows      which sequences, (B,)
+    begin     number of the first step
+    inputs    ids, (T, B)
+    targets   ids, (T, B); targets[t] follows inputs[t]
+    inside    which steps are not behind the end of their sequence, (T, B)
+    nats      -log p of each target, (T, B); 0 behind the end
+    """
+
+    rows: Indices
+    begin: int
+    inputs: Ids
+    targets: Ids
+    inside: NDArray[np.bool_]
+    nats: Array
+
+
+def score_sequences(
+    model: AnyLanguageModel, ids: Ids, starts: Indices, steps: Indices
+) -> Iterator[Window]:
+    """Yield -log p of the characters of S sequences, each from a zero state.
+
+    ids      those of all sequences, (N,)
+    starts   index of the first input of each, (S,); its first target is behind it
+    steps    number of inputs, and of targets, of each, (S,)
+
+    Raises TrainingError if the outputs of the model are not finite.
+    """
+    order, at_once = np.argsort(-steps, kind="stable"), _batch_size(model)
+    workspaces = model.workspaces()
+    for first in range(0, len(order), at_once):
+        rows, begin = order[first : first + at_once], 0
+        state = model.zero_state(len(rows))
+        while (active := int(np.count_nonzero(steps[rows] > begin))) > 0:
+            rows, state = rows[:active], [tuple(part[:active] for part in it) for it in state]
+            longest = min(max(WINDOW_CHARS // active, MIN_WINDOW), MAX_WINDOW)
+            # To the end of the shortest if that is neither near nor far: then nothing is padded.
+            end = begin + min(max(int(steps[rows[-1]]) - begin, MIN_WINDOW), longest)
+            at = np.arange(begin, min(end, int(steps[rows[0]])) + 1)[:, None]
+            texts = ids[np.minimum(starts[rows] + at, len(ids) - 1)]
+            inputs, targets, inside = texts[:-1], texts[1:], at[:-1] < steps[rows]
+            log_p, state = model.log_probabilities(inputs, targets, state, workspaces)
+            nats = np.where(inside, 0 - log_p, 0)
+            require_finite(nats)
+            yield Window(rows, begin, inputs, targets, inside, nats)
+            begin += len(inputs)
+
+
+def _batch_size(model: AnyLanguageModel) -> int:
+    config = model.config
+    per_step = 2 * config.layers * (model.cell.gates + 2) * config.hidden_size
+    per_step += 3 * model.vocab_size
+    return min(max(MAX_NUMBERS // (WINDOW_CHARS // MAX_BATCH * per_step), MIN_BATCH), MAX_BATCH)
+
+
+def require_finite(values: NDArray[Any]) -> None:
+    """Raise TrainingError if outputs of a model are not finite."""
+    if not np.isfinite(values).all():
+        raise TrainingError(
+            "the model's outputs are not finite numbers: its weights have exploded",
+            hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
+        )
+
+
+def held_out_sequences(ids: Ids, *, lines: bool) -> tuple[Indices, Indices]:
+    """Return the starts and steps of the sequences as which a held-out text is read.
+
+    lines   each of the flat lines with the line break at its end; else a few streams
+    """
+    if not lines:
+        return stream_bounds(len(ids))
+    starts, lengths = line_bounds(ids)
+    return starts, lengths + 1
+
+
+def evaluate(
+    model: AnyLanguageModel, ids: Ids, *, lines: bool = False, rank: int = 0, size: int = 1
+) -> tuple[float, int]:
+    """Return -log p of a held-out text in nats, and the number of characters predicted.
+
+    lines        as in ``held_out_sequences``
+    rank, size   of ``size`` processes, each reads every ``size``-th sequence
+    """
+    starts, steps = (part[rank::size] for part in held_out_sequences(ids, lines=lines))
+    windows = score_sequences(model, ids, starts, steps)
+    return sum(float(it.nats.sum(dtype=np.float64)) for it in windows), int(steps.sum())
