@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import LanguageModel, Model, ModelConfig, Vocabulary
-from charrnn.scoring.likelihood import evaluate
+from charrnn import Model, Vocabulary
 from charrnn.text import lines as line_mode
 from charrnn.text import storage
 from charrnn.text.lines import (
@@ -107,23 +106,6 @@ def test_every_epoch_has_another_order_of_lines() -> None:
     orders = [shuffle_lines(ids, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert orders[0].tobytes() == orders[1].tobytes() != orders[2].tobytes()
     assert all(len(order) == len(ids) for order in orders)
-
-
-@pytest.mark.parametrize("processes", [1, 3])
-def test_lines_are_validated_one_by_one(processes: int) -> None:
-    ids, vocabulary = flat(NAMES * 3)
-    model = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), len(vocabulary))
-    model.init(np.random.default_rng(1))
-    parts = [
-        evaluate(model, ids, lines=True, rank=rank, size=processes) for rank in range(processes)
-    ]
-    nats, chars = map(sum, zip(*parts, strict=True))
-    assert chars == len(ids) - 1
-    alone = 0.0
-    for name in NAMES * 3:
-        line = vocabulary.encode(f"\n{name}\n")[:, None]
-        alone -= model.log_probabilities(line[:-1], line[1:])[0].sum()
-    assert nats == pytest.approx(alone, rel=1e-9)
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from charrnn import (
     VocabularyError,
 )
 from charrnn.nn.loss import log_softmax
-from charrnn.parallel.launch import can_fork, map_in_processes
-from charrnn.scoring import line_batches, line_scoring
+from charrnn.parallel.launch import map_in_processes
+from charrnn.scoring import likelihood, line_scorer
 from charrnn.scoring.line_scorer import LineRules, LineScorer, in_blocks, score_blocks
 from charrnn.training.state import Progress
 
@@ -85,22 +85,6 @@ def test_every_line_scores_as_if_it_were_alone(cell: str) -> None:
     assert scores[-1] == scores[3]
 
 
-def test_a_line_is_the_text_between_two_line_breaks() -> None:
-    one = scorer()
-    (score,) = one.score(["abba"])
-    ids = one.vocabulary.encode("\nabba\n")[:, None]
-    log_p, _ = one.model.log_probabilities(ids[:-1], ids[1:])
-    assert score.nats == pytest.approx(-log_p.sum(), rel=TOLERANCE)
-    assert score.chars == 5
-
-
-def test_an_empty_line_is_its_end() -> None:
-    one = scorer()
-    (score,) = one.score([""])
-    check(score, "", slowly(one, ""))
-    assert (score.chars, score.surprise_char, score.surprise_index) == (1, "\n", 0)
-
-
 def test_a_model_without_line_breaks_starts_with_its_usual_start_and_scores_no_end() -> None:
     one = scorer(LETTERS + "ccc")
     for line, score in zip(lines := ["abba", "c", "hhhhh"], one.score(lines), strict=True):
@@ -158,6 +142,8 @@ def test_what_no_model_knows_decides_nothing_between_them() -> None:
     for one in scorers:
         plain, odd = one.score(["ab", "aßb"])
         assert odd.nats - plain.nats == pytest.approx(math.log(6000 + 6 + 1), rel=TOLERANCE)
+    imported = LineRules.of([Vocabulary("ab")], "charge")  # it does not say what it has read
+    assert imported.charge == pytest.approx(math.log(1_000_000 + 2 + 1))
 
 
 def test_what_is_skipped_is_skipped_by_all_models_and_an_end_is_scored_by_all_or_none() -> None:
@@ -172,48 +158,29 @@ def test_what_is_skipped_is_skipped_by_all_models_and_an_end_is_scored_by_all_or
         assert (score.chars, score.unknown) == (4, 1)
 
 
-def test_a_model_that_does_not_say_what_it_read_is_taken_to_have_read_much() -> None:
-    imported = LineRules.of([Vocabulary("ab")], "charge")
-    assert imported.charge == pytest.approx(math.log(1_000_000 + 2 + 1))
-
-
-@pytest.mark.parametrize("chars", [1, 50, 10_000])
-def test_blocks_change_nothing(chars: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = some_lines()
-    whole = scorer().score(lines)
-    monkeypatch.setattr(line_scoring, "BLOCK_CHARS", chars)
-    monkeypatch.setattr(line_batches, "MOST_AT_ONCE", 17)
-    monkeypatch.setattr(line_batches, "LONGEST_WINDOW", 16)
-    parts = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
-    assert [score.text for score in parts] == lines
-    for one, other in zip(whole, parts, strict=True):
-        assert one.nats == pytest.approx(other.nats, rel=TOLERANCE)
-
-
-@pytest.mark.skipif(not can_fork(), reason="needs fork")
-def test_several_processes_give_the_same_scores_once_the_input_is_long(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("chars", [1, 4000])
+def test_neither_blocks_nor_windows_nor_processes_change_a_score(
+    chars: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = [*some_lines(1500), "a" * 9000, *some_lines(200)]
+    lines = [*some_lines(300), "a" * 2000, *some_lines(50)]
     alone = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
-    monkeypatch.setattr(line_scoring, "BLOCK_CHARS", 4000)
-    few = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
     sizes: list[int] = []
 
     def start(function: Any, count: int) -> Any:
         sizes.append(count)
         return map_in_processes(function, count)
 
-    monkeypatch.setattr(line_scoring, "map_in_processes", start)
-    shared = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
-    assert sizes == []  # not long enough
-    monkeypatch.setattr(line_scoring, "WORKERS_AFTER", 0)
-    shared = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
-    assert set(sizes) == {3}
-    for one, other in zip(few, shared, strict=True):
-        assert one.nats == pytest.approx(other.nats, rel=1e-6)
-    for one, other in zip(alone, shared, strict=True):
-        assert one.nats == pytest.approx(other.nats, rel=TOLERANCE)
+    monkeypatch.setattr(line_scorer, "map_in_processes", start)
+    for name, value in (("MAX_BATCH", 17), ("MAX_WINDOW", 16)):
+        monkeypatch.setattr(likelihood, name, value)
+    for after in (1 << 20, 5000):
+        monkeypatch.setattr(line_scorer, "BLOCK_CHARS", chars)
+        monkeypatch.setattr(line_scorer, "WORKERS_AFTER", after)
+        found = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
+        assert sizes == ([] if after > 5000 else [3])
+        assert [score.text for score in found] == lines
+        nats = [score.nats for score in alone]
+        assert [score.nats for score in found] == pytest.approx(nats, rel=TOLERANCE)
 
 
 def test_blocks_hold_about_as_many_characters() -> None:

@@ -1,0 +1,103 @@
+"""Scores of texts, and validation, against sums done one step at a time."""
+
+import math
+import tracemalloc
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import (
+    CorpusError,
+    LanguageModel,
+    ModelConfig,
+    SamplingConfig,
+    Score,
+    VocabularyError,
+    sample_steps,
+    score,
+)
+from charrnn.nn.loss import log_softmax
+from charrnn.scoring import likelihood
+from charrnn.scoring.likelihood import evaluate
+from charrnn.text.lines import as_lines
+
+V = 6
+MODEL = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), V).init(np.random.default_rng(0))
+IDS: Any = np.random.default_rng(1).integers(V, size=50).astype(np.uint8)
+
+
+def by_hand(ids: Any) -> float:
+    """Return -log p of all ids but the first, one step at a time."""
+    state, total = MODEL.zero_state(1), 0.0
+    for this, following in pairwise(ids):
+        logits, state, _ = MODEL.forward(np.array([[this]]), state)
+        total -= log_softmax(logits[0, 0])[following]
+    return float(total)
+
+
+@pytest.mark.parametrize("longest", [7, 512])
+def test_the_state_is_carried_through_the_whole_text(
+    longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likelihood, "MAX_WINDOW", longest)
+    result = score(MODEL, IDS)
+    assert result.chars == 49
+    assert result.nats == pytest.approx(by_hand(IDS))
+
+
+def test_windows_are_scored_from_a_cold_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.scoring.scores.WINDOWS_AT_ONCE", 3)
+    done: list[int] = []
+    result = score(MODEL, IDS, window=10, on_progress=done.append)
+    expected = sum(by_hand(IDS[start : start + 11]) for start in (0, 10, 20, 30))
+    assert result.chars == sum(done) == 40
+    assert result.nats == pytest.approx(expected)
+
+
+def test_units_agree_with_each_other() -> None:
+    result = Score(nats=20.0, chars=10)
+    assert result.nats_per_char == 2
+    assert result.bits_per_char == pytest.approx(2 / math.log(2))
+    assert result.perplexity == pytest.approx(math.e**2)
+
+
+def test_too_short_a_text_cannot_be_scored() -> None:
+    with pytest.raises(CorpusError, match="takes two"):
+        score(MODEL, IDS[:1])
+    with pytest.raises(CorpusError, match="too few for a window of 10"):
+        score(MODEL, IDS[:10], window=10)
+
+
+def test_memory_does_not_grow_with_the_text() -> None:
+    peaks = []
+    for length in (20_000, 200_000):
+        ids = np.zeros(length, np.uint8)
+        tracemalloc.start()
+        assert score(MODEL, ids).chars == length - 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+@pytest.mark.parametrize("wrong", [-1, V])
+def test_ids_that_the_model_does_not_have_are_refused(wrong: int) -> None:
+    with pytest.raises(VocabularyError, match="from 0 to 5"):
+        score(MODEL, np.array([0, wrong, 1]))
+    with pytest.raises(VocabularyError, match="from 0 to 5"):
+        next(sample_steps(MODEL, np.array([0, wrong]), SamplingConfig(), random_seed=1))
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("lines", [False, True])
+def test_processes_validate_on_all_streams_or_lines_together(lines: bool, processes: int) -> None:
+    ids: Any = np.tile(IDS, 10)
+    if lines:
+        ids = as_lines(ids, 0)
+        parts = [np.append(it, 0) for it in np.split(ids, np.flatnonzero(ids == 0)[1:])[:-1]]
+    else:
+        parts = [ids[at : at + 72] for at in range(0, 7 * 71, 71)]  # 7 streams of 71 characters
+    counts = [evaluate(MODEL, ids, lines=lines, rank=it, size=processes) for it in range(processes)]
+    assert sum(chars for _, chars in counts) == sum(len(part) - 1 for part in parts)
+    assert sum(nats for nats, _ in counts) == pytest.approx(sum(map(by_hand, parts)), rel=1e-9)
