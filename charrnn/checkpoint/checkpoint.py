@@ -94,28 +94,26 @@ class Checkpoint:
 
         fields   sha256, origin, seen_lines, ngram
         """
-        networks = state.networks
         best: Arrays = {}
         resume: Arrays = {}
-        for member, network in enumerate(networks):
-            prefix = member_prefix(len(networks), member)
+        for member, prefix in enumerate(member_prefixes(len(state.networks))):
+            network, own = state.networks[member], f"resume.{prefix}"
             for name, values in view_parameters(state.weights[member], network.shapes).items():
                 best[prefix + name] = values
-            resume[f"resume.{prefix}weights"] = network.flat
-            for name, slot in state.slots[member].items():
-                resume[f"resume.{prefix}{name}"] = slot
+            resume[f"{own}weights"] = network.flat
+            resume |= {own + name: slot for name, slot in state.slots[member].items()}
             for depth, layer in enumerate(state.carried[member] if state.carried else []):
                 for name, part in zip(network.cell.state_names, layer, strict=True):
-                    resume[f"resume.{prefix}{name}_l{depth}"] = part
+                    resume[f"{own}{name}_l{depth}"] = part
         return cls(config, vocabulary, best, resume, state.progress, state.history, **fields)
 
     def ensemble(self) -> Ensemble:
         """Return the networks, with a copy of these weights."""
-        members, networks = self.config.model.members, []
-        for member in range(members):
+        networks = []
+        for prefix in member_prefixes(self.config.model.members):
             network = LanguageModel(self.config.model, len(self.vocabulary))
             for name, param in network.params.items():
-                param[...] = self.weights[member_prefix(members, member) + name]
+                param[...] = self.weights[prefix + name]
             networks.append(network)
         return Ensemble(networks)
 
@@ -133,27 +131,21 @@ class Checkpoint:
                 "the checkpoint holds weights only, no run to resume",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        members, model = self.config.model.members, self.config.model
+        model, copies = self.config.model, {name: part.copy() for name, part in self.resume.items()}
         networks, slots, carried = [], [], []
-        slot_names = OPTIMIZERS[self.config.optimizer.name].slot_names
-        for member in range(members):
-            own = f"resume.{member_prefix(members, member)}"
-            arrays = {
-                name.removeprefix(own): array.copy()
-                for name, array in self.resume.items()
-                if name.startswith(own)
-            }
-            network = LanguageModel(model, len(self.vocabulary), arrays["weights"])
+        for prefix in member_prefixes(model.members):
+            own = f"resume.{prefix}"
+            network = LanguageModel(model, len(self.vocabulary), copies[f"{own}weights"])
             networks.append(network)
-            slots.append({name: arrays[name] for name in slot_names})
-            if "h_l0" in arrays:
+            slot_names = OPTIMIZERS[self.config.optimizer.name].slot_names
+            slots.append({name: copies[own + name] for name in slot_names})
+            if f"{own}h_l0" in copies:
                 names, depths = network.cell.state_names, range(model.layers)
-                carried.append([tuple(arrays[f"{name}_l{at}"] for name in names) for at in depths])
-        state = TrainingState(networks, slots, self.progress, None, list(self.history))
-        state.carried = carried or None
-        if not math.isinf(self.progress.best_val_loss):
-            state.best_weights = [network.flat for network in self.ensemble().networks]
-        return state
+                carried.append([tuple(copies[f"{own}{n}_l{d}"] for n in names) for d in depths])
+        is_tested = not math.isinf(self.progress.best_val_loss)
+        best = [network.flat for network in self.ensemble().networks] if is_tested else None
+        history = list(self.history)
+        return TrainingState(networks, slots, self.progress, best, history, carried or None)
 
     def arrays(self) -> Arrays:
         """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
@@ -265,15 +257,14 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     return start.startswith(MAGIC) and start.endswith(b"header.npy")
 
 
-def member_prefix(members: int, member: int) -> str:
-    """Return what stands before the names of a network's arrays."""
-    return "" if members == 1 else f"m{member}."
+def member_prefixes(members: int) -> list[str]:
+    """Return what stands before the names of each network's arrays."""
+    return [""] if members == 1 else [f"m{member}." for member in range(members)]
 
 
 def _weight_shapes(config: Config, vocab_size: int) -> Shapes:
     """Return the name and shape of the weights of all networks."""
-    members, shapes = config.model.members, param_shapes(config.model, vocab_size)
-    prefixes = [member_prefix(members, member) for member in range(members)]
+    shapes, prefixes = param_shapes(config.model, vocab_size), member_prefixes(config.model.members)
     return {prefix + name: shape for prefix in prefixes for name, shape in shapes.items()}
 
 
@@ -283,13 +274,15 @@ def _resume_shapes(config: Config, weights: Shapes, resume: Arrays) -> Shapes:
     size = sum(map(math.prod, weights.values())) // model.members
     carried = any(name.endswith(".h_l0") for name in resume)
     state_names = make_cell(model.cell, model.nonlinearity).state_names
-    for member in range(model.members):
-        prefix = f"resume.{member_prefix(model.members, member)}"
+    for prefix in member_prefixes(model.members):
         for name in ("weights", *OPTIMIZERS[config.optimizer.name].slot_names):
-            expected[prefix + name] = (size,)
+            expected[f"resume.{prefix}{name}"] = (size,)
         for depth in range(model.layers if carried else 0):
             for name in state_names:
-                expected[f"{prefix}{name}_l{depth}"] = (config.data.batch_size, model.hidden_size)
+                expected[f"resume.{prefix}{name}_l{depth}"] = (
+                    config.data.batch_size,
+                    model.hidden_size,
+                )
     return expected
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.checkpoint.checkpoint import member_prefix, pop_extra
+from charrnn.checkpoint.checkpoint import member_prefixes, pop_extra
 from charrnn.checkpoint.header import Origin
 from charrnn.config import CellName, Config, ModelConfig, Nonlinearity
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
@@ -127,10 +127,8 @@ def _model(
         config = Config.from_dict(json.loads(described["config"]))
     order = np.argsort([ord(character) for character in characters])
     vocabulary = Vocabulary("".join(characters[at] for at in order), counts[order])
-    extra, members = pop_extra(arrays, len(vocabulary)), config.model.members
-    state = None
-    for member in range(members):
-        prefix = member_prefix(members, member)
+    extra, state = pop_extra(arrays, len(vocabulary)), None
+    for member, prefix in enumerate(member_prefixes(config.model.members)):
         own = {name: arrays[name] for name in arrays if name.startswith(prefix)}
         weights = _rename({name.removeprefix(prefix): own[name] for name in own}, order)
         if state is None:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import numpy as np
-
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
@@ -94,7 +92,7 @@ class Run:
             members = count_networks(config, fixed)
             config = replace(config, model=replace(config.model, members=members))
         else:
-            corpus = corpus.encoded_with(merge_vocabularies(source.vocabulary, corpus.vocabulary))
+            corpus = corpus.encoded_with(corpus.vocabulary.merge(source.vocabulary))
             fixed = fixed | {"hidden_size", "members"}
         train_ids, val_ids = split_corpus(config, corpus)
         wished = choose_batch(config, fixed, len(train_ids))
@@ -242,15 +240,6 @@ def flat_lines(corpus: Corpus) -> Ids:
     if line_break is None or not corpus.vocabulary.counts[line_break]:
         raise CorpusError("the text has no line break", hint="leave out --lines")
     return as_lines(corpus.ids, line_break)
-
-
-def merge_vocabularies(old: Vocabulary, new: Vocabulary) -> Vocabulary:
-    """Return the characters of both, with the counts of the new text."""
-    characters = "".join(sorted(set(old.characters) | set(new.characters)))
-    counts = np.zeros(len(characters), np.int64)
-    merged = Vocabulary(characters, counts)
-    counts[merged.encode(new.characters)] = new.counts
-    return merged
 
 
 def choose_workers(config: Config) -> Config:

@@ -82,6 +82,14 @@ class Vocabulary:
         points, counts = np.unique(code_points(text), return_counts=True)
         return cls("".join(map(chr, points.tolist())), counts.astype(np.int64))
 
+    def merge(self, other: "Vocabulary") -> "Vocabulary":
+        """Return the characters of both, with these counts."""
+        characters = "".join(sorted({*self.characters, *other.characters}))
+        counts = np.zeros(len(characters), np.int64)
+        merged = Vocabulary(characters, counts)
+        counts[merged.encode(self.characters)] = self.counts
+        return merged
+
     def __len__(self) -> int:
         return len(self.characters)
 

@@ -249,14 +249,6 @@ def test_a_sound_container_with_hostile_contents_is_refused(
     refuse(tmp_path / "m.npz")
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_compressed_archive_is_refused(method: int, good: bytes, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "m.npz", "w", method) as archive:
-        for name, data in contents(good).items():
-            archive.writestr(name, data)
-    refuse(tmp_path / "m.npz")
-
-
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_mutation_of_a_checkpoint_is_accepted(

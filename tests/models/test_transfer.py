@@ -3,7 +3,6 @@
 import numpy as np
 
 from charrnn import LanguageModel, ModelConfig, Vocabulary
-from charrnn.models.run import merge_vocabularies
 from charrnn.models.start import transfer_weights
 
 
@@ -38,9 +37,3 @@ def test_new_characters_get_fresh_rows_of_their_own() -> None:
         np.testing.assert_array_equal(
             new.params["weight_ih_l0"][:, index], fresh["weight_ih_l0"][:, index]
         )
-
-
-def test_merged_vocabularies_keep_every_character_and_the_new_counts() -> None:
-    merged = merge_vocabularies(Vocabulary.from_text("aab"), Vocabulary.from_text("bbbé"))
-    assert merged.characters == "abé"
-    assert merged.counts.tolist() == [0, 3, 1]

@@ -76,3 +76,9 @@ def test_ids_out_of_range_are_refused() -> None:
 def test_escaped_text_is_printable_and_distinct(text: str, other: str) -> None:
     assert escape(text).isprintable()
     assert (escape(text) == escape(other)) == (text == other)
+
+
+def test_merged_vocabularies_keep_every_character_and_the_new_counts() -> None:
+    merged = Vocabulary.from_text("bbbé").merge(Vocabulary.from_text("aab"))
+    assert merged.characters == "abé"
+    assert merged.counts.tolist() == [0, 3, 1]
