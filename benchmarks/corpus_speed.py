@@ -8,14 +8,13 @@ comprehension.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
-from measuring import alternate, arguments, heading, in_process, row
+from measuring import alternate, arguments, heading, in_process, peak_memory, row
 
 MEGABYTE = 10**6
 SIZES = [100, 1000]
@@ -39,22 +38,6 @@ def read_plainly(path: str) -> float:
     index = {char: i for i, char in enumerate(sorted(set(text)))}
     np.array([index[char] for char in text])
     return Path(path).stat().st_size / MEGABYTE / (time.perf_counter() - started)
-
-
-def training_memory(path: Path, output: Path) -> float:
-    """Return the peak memory in MB of a short training run with default options."""
-    command = [
-        sys.executable, "-m", "charrnn", "train", str(path), "--time", "10s", "--quiet",
-        "--overwrite", "-o", str(output),
-    ]  # fmt: skip
-    measure = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", measure, *command], check=True, stdout=subprocess.PIPE
-    )
-    return int(done.stdout) * 1024 / MEGABYTE
 
 
 def main() -> None:
@@ -88,7 +71,8 @@ def main() -> None:
         print()
         heading("training on", "peak memory of the largest process, MB")
         for size, path in paths.items():
-            row(f"{size} MB", f"{training_memory(path, Path(folder) / 'm.npz'):.0f}")
+            options = ("--time", "10s", "--quiet", "--overwrite", "-o", Path(folder) / "m.npz")
+            row(f"{size} MB", f"{peak_memory('train', path, *options)[1]:.0f}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,17 +30,31 @@ def arguments(description: str | None, *, corpus: bool = False) -> argparse.Argu
     return parser
 
 
-def in_process(python: str, script: Path, *args: object, threads: int | None = None) -> float:
-    """Return the number that a script prints last, run in a fresh process."""
+def in_process(*command: object, threads: int | None = None) -> float:
+    """Return the number that a command prints last, run in a fresh process."""
     limits = dict.fromkeys(ONE_THREAD, str(threads)) if threads else {}
     done = subprocess.run(
-        [python, str(script), *map(str, args)],
-        check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **limits},
+        list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, **limits},
     )  # fmt: skip
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-def alternate(runs: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def peak_memory(*command: object, stdin: Path | None = None) -> tuple[float, float]:
+    """Return the seconds that a command of charrnn takes, and its peak memory in MB."""
+    began = time.perf_counter()
+    with open(stdin or os.devnull, "rb") as text:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "charrnn", *map(str, command)],
+            stdin=text, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
+
+
+def alternate(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Return the median of each run, having taken turns: a machine drifts while it measures."""
     results: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):

@@ -62,45 +62,36 @@ def judged(judge: Path, model: Path) -> dict[str, float]:
             for name, way in ways.items()}  # fmt: skip
 
 
-def measure(
-    corpus: Path,
-    seconds: float,
-    seed: int,
-    *,
-    options: list[str],
-    sample: int,
-    lines: int | None,
-    alone: bool,
-) -> dict[str, Any]:
+def measure(args: argparse.Namespace, corpus: Path, seconds: float, seed: int) -> dict[str, Any]:
     """Train and score once."""
-    seen, unseen = divide(corpus.read_text(encoding="utf-8"), lines)
+    lines, seen_and_unseen = args.lines, divide(corpus.read_text(encoding="utf-8"), args.lines)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train, judge, model = (folder / file for file in ("train.txt", "judge.txt", "model.npz"))
-        train.write_text(seen, encoding="utf-8")
-        judge.write_text(unseen, encoding="utf-8")
+        for path, text in zip((train, judge), seen_and_unseen, strict=True):
+            path.write_text(text, encoding="utf-8")
         began = time.perf_counter()
         trained = json.loads(
             charrnn(
                 *("train", train, "-o", model, "--time", f"{seconds:g}s", "--random-seed", seed),
-                *("-q", "--json", *options),
+                *("-q", "--json", *args.options),
             )
         )
         wall = time.perf_counter() - began
         losses = judged(judge, model)
         written: dict[str, Any] = {}
-        if alone:
+        if args.alone:
             network = dataclasses.replace(Model.load(model), ngram=None)
             network.save(folder / "network.npz")
             written = {"alone": judged(judge, folder / "network.npz")}
-        if sample:
-            text = charrnn("sample", "-c", model, "-n", sample, "--random-seed", 1)
-            written["sample"] = text
+        if args.sample:
+            out = charrnn("sample", "-c", model, "-n", args.sample, "--random-seed", 1)
+            written["sample"] = out
     return {
         "text": corpus.name,
         "seconds": seconds,
         "seed": seed,
-        "options": shlex.join(options),
+        "options": shlex.join(args.options),
         "judged": "last tenth" if lines is None else f"{lines or 'a tenth of the'} lines",
         **losses,
         "wall": round(wall, 2),
@@ -127,16 +118,7 @@ def main() -> None:
     for corpus in args.corpus:
         for seconds in args.times:
             for seed in args.seeds:
-                measured = measure(
-                    corpus,
-                    seconds,
-                    seed,
-                    options=args.options,
-                    sample=args.sample,
-                    lines=args.lines,
-                    alone=args.alone,
-                )
-                print(json.dumps(measured), flush=True)
+                print(json.dumps(measure(args, corpus, seconds, seed)), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,25 +27,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_peer import Net
 
 JUDGED = 0.1
 WINDOW = 256
 LAPTOP_SECONDS = 65  # for its 2,000 steps on 2 cores
-
-
-class Recurrent(nn.Module):
-    """Stacked LSTM layers on one-hot characters."""
-
-    def __init__(self, vocab_size: int, hidden: int) -> None:
-        super().__init__()
-        self.vocab_size = vocab_size
-        self.recurrent = nn.LSTM(vocab_size, hidden, 2)
-        self.head = nn.Linear(hidden, vocab_size)
-
-    def forward(self, ids, state=None):  # ids (T, B)
-        """Return logits (T, B, V) and the final state."""
-        outputs, state = self.recurrent(functional.one_hot(ids, self.vocab_size).float(), state)
-        return self.head(outputs), state
 
 
 class Block(nn.Module):
@@ -96,7 +82,7 @@ def nats(logits, targets) -> float:
 
 
 @torch.no_grad()
-def judge_recurrent(net: Recurrent, ids: torch.Tensor) -> tuple[float, float]:
+def judge_recurrent(net: Net, ids: torch.Tensor) -> tuple[float, float]:
     """Return nats per character, carried and cold."""
     total, state, n = 0.0, None, len(ids) - 1
     for at in range(0, n, 1000):
@@ -153,7 +139,7 @@ def train_recurrent(name: str, ids: torch.Tensor, judged: torch.Tensor, V: int,
     """Train one of the two LSTMs, yielding a row at every mark."""
     original = name == "char-rnn"
     T, B, hidden = (50, 50, 128) if original else (64, 64, 256)
-    net = Recurrent(V, hidden)
+    net = Net("lstm", V, hidden, 2)
     optimizer: torch.optim.Optimizer = (
         torch.optim.RMSprop(net.parameters(), 2e-3, alpha=0.95)
         if original

@@ -35,24 +35,13 @@ MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 def weights(layers: int, hidden: int, vocab: int) -> int:
     """Return the number of parameters of an LSTM with one-hot input and a linear output."""
-    recurrent = sum(
-        4 * hidden * ((vocab if layer == 0 else hidden) + hidden + 2) for layer in range(layers)
-    )
+    recurrent = 4 * hidden * (vocab + (2 * layers - 1) * hidden + 2 * layers)
     return recurrent + vocab * (hidden + 1)
 
 
 def exchange(machines: int, size: float, alpha: float, beta: float) -> float:
-    """Return the seconds that a synchronization takes.
-
-    size          of the weights in bytes
-    alpha, beta   latency in seconds, bandwidth in bytes per second
-    """
+    """Return the seconds that a synchronization of so many bytes of weights takes."""
     return 4 * math.log2(machines) * alpha + 2 * (machines - 1) / machines * size / beta
-
-
-def speedup(machines: int, step: float, synchronization: float) -> float:
-    """Return how many times as much all machines read as one, in the same time."""
-    return machines * step / (step + synchronization)
 
 
 def main() -> None:
@@ -60,10 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--step", action="append", required=True, metavar="LAYERSxUNITS=SECONDS",
-        help="a network, and how long a step takes on one machine",
-    )  # fmt: skip
+    parser.add_argument("--step", action="append", required=True, metavar="LAYERSxUNITS=SECONDS")
     parser.add_argument("--vocab", type=int, default=65, help="number of characters")
     given = parser.parse_args()
     for text in given.step:
@@ -73,13 +59,8 @@ def main() -> None:
         print(f"\nlstm {name}: {size / 1e6:.1f} MB of weights, {1000 * step:.0f} ms a step\n")
         heading("machines", *LINKS)
         for machines in MACHINES:
-            row(
-                str(machines),
-                *(
-                    f"{speedup(machines, step, exchange(machines, size, *link)):,.1f}"
-                    for link in LINKS.values()
-                ),
-            )
+            times = [exchange(machines, size, *link) for link in LINKS.values()]
+            row(machines, *(f"{machines * step / (step + time):,.1f}" for time in times))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from measuring import heading, row
+from measuring import heading, peak_memory, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CORPORA = Path(__file__).parent.parent / "corpora"
 JUDGED, INJECTED = 20_000, 200
@@ -42,20 +45,6 @@ def charrnn(folder: Path, *args: object, stdin: Path | None = None) -> str:
     return done.stdout
 
 
-def measured(folder: Path, lines: Path) -> tuple[float, float]:
-    """Return the seconds that scoring a file takes and its peak memory in MB."""
-    began = time.perf_counter()
-    with lines.open("rb") as text:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "charrnn", "score", "--lines", "-c", "m.npz"],
-            cwd=folder, stdin=text, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
-
-
 def speed(folder: Path, count: int) -> None:
     """Print lines per second and peak memory."""
     size = ["--hidden-size", 128, "--layers", 1, "--steps", 1, "--workers", 1, "-q"]
@@ -68,7 +57,7 @@ def speed(folder: Path, count: int) -> None:
         at = rng.randrange(len(text) - 9)
         return text[at : at + 9]
 
-    kinds = {
+    kinds: dict[str, tuple[Callable[[], str], tuple[int, ...]]] = {
         "the same 9 characters": (lambda: "some text", (1, 10)),
         "9 characters out of a text": (cut, (1, 10)),
         "lines of prose, 44 characters": (lambda: rng.choice(prose) + rng.choice(LETTERS), (1,)),
@@ -79,7 +68,8 @@ def speed(folder: Path, count: int) -> None:
             path = folder / "lines.txt"
             with path.open("w", encoding="utf-8") as file:
                 file.writelines(make() + "\n" for _ in range(count * times))
-            seconds, peak = measured(folder, path)
+            score = ("score", "--lines", "-c", folder / "m.npz")
+            seconds, peak = peak_memory(*score, stdin=path)
             total = count * times
             chars = path.stat().st_size / seconds
             figures = (f"{seconds:.1f}", f"{total / seconds:,.0f}", f"{chars:,.0f}", f"{peak:.0f}")

@@ -23,14 +23,14 @@ def seconds(*command: object) -> float:
 def main() -> None:
     """Print the table."""
     args = arguments(__doc__).parse_args()
-    charrnn = [sys.executable, "-m", "charrnn"]
+    charrnn: list[object] = [sys.executable, "-m", "charrnn"]
     with tempfile.TemporaryDirectory() as folder:
         text, model, weights = (Path(folder) / name for name in ("t.txt", "m.npz", "m.pt"))
         text.write_text("".join(map(chr, range(32, 97))) * 200, encoding="utf-8")
         seconds(*charrnn, "train", text, "--steps", 1, "--quiet", "-o", model)
         seconds(args.torch_python, PEER, "save", "--weights", weights)
-        sample = ["sample", "-c", model, "-n", 200, "--seed", "A"]
-        rows = {
+        sample: list[object] = ["sample", "-c", model, "-n", 200, "--seed", "A"]
+        rows: dict[str, tuple[list[object], list[object]]] = {
             "sample -n 200, against PyTorch": (
                 [*charrnn, *sample],
                 [args.torch_python, PEER, "load", "--weights", weights, "--length", 200],

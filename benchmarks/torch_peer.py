@@ -93,7 +93,7 @@ def main() -> None:
     torch.manual_seed(0)
     if args.what == "save":
         net = Net(args.cell, VOCABULARY, args.hidden, args.layers)
-        torch.args.weights.save(net.state_dict())
+        torch.save(net.state_dict(), args.weights)
         return
     print(json.dumps(train(args) if args.what == "train" else sample(args)))
 

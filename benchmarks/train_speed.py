@@ -32,8 +32,9 @@ def train(corpus: str, cell: str, layers: int, hidden: int) -> float:
         Config,
         DataConfig,
         ModelConfig,
-        NextCharacter,
         RunConfig,
+        Trainer,
+        initial_state,
         read_corpus,
         train_events,
     )
@@ -44,8 +45,8 @@ def train(corpus: str, cell: str, layers: int, hidden: int) -> float:
     run = RunConfig(seconds=None, steps=steps + WARMUP, workers=default_workers(model, T, B))
     config = Config(model=model, data=DataConfig(seq_length=T, batch_size=B), run=run)
     read = read_corpus([corpus])
-    objective = NextCharacter(config, read.ids, read.ids[:0])
-    events = train_events(objective.initial_state(len(read.vocabulary)), objective, config)
+    state = initial_state(config, len(read.vocabulary))
+    events = train_events(Trainer(config, read.ids, read.ids[:0], state))
     list(islice(events, WARMUP))
     started = time.perf_counter()
     list(events)
