@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from charrnn.cli import sampling_options as options
-from charrnn.errors import ConfigError
+from charrnn.cli.console import console
+from charrnn.cli.options import OUTPUT, option
+from charrnn.config import ControlConfig
 
 if TYPE_CHECKING:
     from charrnn.generate.beam import Continuation
@@ -26,7 +28,7 @@ def complete(
     beam: options.Beam = 16,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="One JSON object, as for lines.", rich_help_panel="Output"),
+        option("One JSON object, as for lines.", OUTPUT, None, "--json"),
     ] = False,
 ) -> None:
     """Say how a text most likely goes on: the likeliest continuations, by beam search.
@@ -38,37 +40,32 @@ def complete(
     Each line of stdin is answered with one JSON object before the next is read. The probability of
     a continuation is that of all its characters and, if --stop ends it, of ending there.
     """
-    if stop and not all(stop):
-        raise ConfigError("a stop text must have at least one character")
-    from charrnn.cli.console import console
-    from charrnn.cli.prompts import Prompt, PromptReader, load_model, prepare_stops
+    rules = ControlConfig(stop=tuple(stop or ()))
+    from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
     from charrnn.generate.beam import find_likeliest
     from charrnn.generate.predictor import RememberingPredictor
     from charrnn.text.vocabulary import escape
 
     model = load_model(checkpoint)
     predictor = RememberingPredictor(model.predictor)
-    stops = prepare_stops(stop, model)
+    stops = prepare_stops(rules, model).stop
     reader = PromptReader(model, predictor, unknown, quiet=prompt is None)
-
-    def find(prompt: Prompt) -> list["Continuation"]:
-        characters = model.vocabulary.characters
-        return find_likeliest(
-            predictor, prompt.start, characters, count=count, length=length, width=beam, stops=stops
-        )
-
-    if prompt is not None and not as_json:
-        found = find(reader.read(prompt, "prompt"))
-        rows = [(f"{math.exp(it.log_p):.4g}", escape(it.text)) for it in found]
-        console.table(("probability", "continuation"), rows)
-        return
     prompts = reader.read_each("-") if prompt is None else [reader.read(prompt, "prompt")]
     for each in prompts:
-        answer = {"prompt": each.text, "continuations": [_record(it) for it in find(each)]}
-        console.write_json(answer)
+        found = find_likeliest(
+            predictor, each.start, model.vocabulary.characters,
+            count=count, length=length, width=beam, stops=stops,
+        )  # fmt: skip
+        if prompt is None or as_json:
+            records = [record(continuation) for continuation in found]
+            console.write_json({"prompt": each.text, "continuations": records})
+        else:
+            rows = [(f"{math.exp(it.log_p):.4g}", escape(it.text)) for it in found]
+            console.table(("probability", "continuation"), rows)
 
 
-def _record(found: "Continuation") -> dict[str, Any]:
+def record(found: "Continuation") -> dict[str, Any]:
+    """Return a continuation as an object for JSON."""
     return {
         "text": found.text,
         "probability": math.exp(found.log_p),

@@ -1,13 +1,12 @@
 """What several commands share."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
-from typer.models import OptionInfo
 
 from charrnn.cli.app import origin
 from charrnn.config import Normalization
@@ -21,31 +20,17 @@ UnknownPolicy = Literal["error", "skip", "replace"]
 
 
 def option(
-    text: str,
-    section: str | None = None,
-    default: object = None,
-    *names: str,
-    metavar: str | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    autocompletion: Callable[..., Any] | None = None,
-) -> OptionInfo:
+    text: str, section: str | None = None, default: object = None, *names: str, **settings: Any
+) -> Any:
     """Return an option of a command.
 
-    section   of the help
-    default   what holds if it is not given, as the help shows it; None: what the code says
-    names     where they are not those of the parameter
+    section    of the help
+    default    what holds if it is not given, as the help shows it; None: what the code says
+    names      where they are not those of the parameter
+    settings   of ``typer.Option``
     """
-    info: OptionInfo = typer.Option(
-        *names,
-        help=text if default is None else f"{text} [default: {default}]",
-        rich_help_panel=section,
-        metavar=metavar,
-        min=minimum,
-        max=maximum,
-        autocompletion=autocompletion,
-    )
-    return info
+    shown = text if default is None else f"{text} [default: {default}]"
+    return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
 
 
 STOP, DATA, MODEL = "When to stop", "Data", "Model"

@@ -3,10 +3,13 @@
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import UnknownPolicy, fit_text, newest_checkpoint
+from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ def unescape(text: str, option: str) -> str:
     Raises ConfigError, which names the option, for another letter after a backslash.
     """
 
-    def replace(found: re.Match[str]) -> str:
+    def convert(found: re.Match[str]) -> str:
         escape = found[0]
         if escape[1:2] in {*"abfnrtvxuU0"} - {"x", "u", "U"} or len(escape) > 2:
             return escape.encode().decode("unicode_escape")
@@ -38,20 +41,19 @@ def unescape(text: str, option: str) -> str:
             raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")
         return escape[1]
 
-    return re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", replace, text)
+    return re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", convert, text)
 
 
-def prepare_stops(stop: list[str] | None, model: "Model") -> tuple[str, ...]:
-    """Return the stop texts of a command line, and note which of them cannot occur."""
-    from charrnn.cli.console import console
+def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
+    """Return the controls with stop texts as the model has them, and note which cannot occur."""
     from charrnn.text.reading import normalized
 
     form = model.config.data.normalize
-    stops = tuple(normalized(unescape(text, "stop"), form) for text in stop or ())
+    stops = tuple(normalized(unescape(text, "stop"), form) for text in rules.stop)
     for text in stops:
         if unknown := model.vocabulary.unknown(text):
             console.note(f"a --stop never occurs: the model does not know {unknown}")
-    return stops
+    return replace(rules, stop=stops)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,6 @@ class PromptReader:
         """Read a prompt, and say what its errors name it."""
         import numpy as np
 
-        from charrnn.cli.console import console
         from charrnn.text.vocabulary import start_ids
 
         data, vocabulary = self.model.config.data, self.model.vocabulary
@@ -95,23 +96,17 @@ class PromptReader:
         except VocabularyError as error:
             raise ConfigError(f"{name}: {error}", hint=error.hint) from error
         if self.unknown != "error" and fitted != text and not self.quiet:
-            known = f"the prompt as the model reads it: {fitted}"
-            console.note(
-                known if fitted else "no character of the prompt is known: starting without it"
-            )
+            unread = "no character of the prompt is known: starting without it"
+            console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
         if not fitted or data.lines:
             ids = np.concatenate([start_ids(vocabulary), ids])
         return Prompt(fitted, self.predictor.read(ids))
 
     def read_each(self, source: str) -> Iterator[Prompt]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
-        from charrnn.cli.console import console, is_terminal
         from charrnn.text.reading import read_lines
 
         if source == "-" and is_terminal(sys.stdin):
             console.note("reading prompts from the terminal; Ctrl-D ends it")
-        number = 0
-        for lines in read_lines(source):
-            for line in lines:
-                number += 1
-                yield self.read(line, f"line {number}")
+        lines = chain.from_iterable(read_lines(source))
+        return (self.read(line, f"line {number}") for number, line in enumerate(lines, 1))

@@ -1,7 +1,7 @@
 """``charrnn sample``: write text."""
 
 import secrets
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,7 +10,9 @@ from charrnn.cli.options import exclusive, is_given
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
-_TEMPERATURE = options.SAMPLING.temperature
+if TYPE_CHECKING:
+    from charrnn.generate.novelty import LineFilter
+    from charrnn.models import Model
 
 
 def sample(
@@ -21,7 +23,7 @@ def sample(
     seed_file: options.SeedFile = None,
     seeds: options.Seeds = None,
     unknown: options.Unknown = "error",
-    temperature: options.Temperature = _TEMPERATURE,
+    temperature: options.Temperature = options.SAMPLING.temperature,
     greedy: options.Greedy = False,
     top_k: options.TopK = None,
     top_p: options.TopP = None,
@@ -51,12 +53,9 @@ def sample(
     end the text earlier. A model that was trained with --lines writes whole lines.
     """
     exclusive(context, "--seed", "--seed-file", "--seeds")
-    if greedy and temperature not in (_TEMPERATURE, 0):
-        raise ConfigError("--greedy and --temperature contradict each other", hint="give one")
-    if endless:
-        _require_no_end(count != 1 or seeds or jsonl, until_sentence or match is not None)
-    if max_length is not None and max_length < min_length:
-        raise ConfigError("--max-length is below --min-length: no line is both")
+    exclusive(context, "--greedy", "--temperature")
+    for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match"):
+        exclusive(context, "--endless", other)
     sampling = SamplingConfig(
         temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, min_p=min_p
     )
@@ -65,55 +64,51 @@ def sample(
     )
     from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
     from charrnn.cli.writing import Writer
-    from charrnn.generate.controls import Controls, default_length
-    from charrnn.generate.novelty import LineFilter
+    from charrnn.generate.controls import LONGEST_LINE, Controls, default_length
     from charrnn.text.reading import read_text
 
     model = load_model(checkpoint)
-    lines = model.config.data.lines
-    line_options = ("--new", "--unique", "--min-length", "--max-length")
-    given = [option for option in line_options if is_given(context, option)]
-    if given and not lines:
-        raise ConfigError(
-            f"{given[0]} goes with a model of lines",
-            hint="train one with 'charrnn train --lines'",
-        )
-    line_filter = None
-    if lines:
-        length = _limit_line(length, max_length)
-        seen = model.seen_lines if new else None
-        # Nothing was learned from empty lines.
-        line_filter = LineFilter(seen, unique, max(min_length, min(length, 1)), max_length)
+    if model.config.data.lines:
+        limit = LONGEST_LINE if length is None else length
+        # One character more shows that a line is too long.
+        length = limit if max_length is None else min(limit, max_length + 1)
         count = options.MOST if endless else count
     elif endless:
         length = None
     elif length is None:
         length = default_length(rules)
-    rules = replace(rules, stop=prepare_stops(stop, model))
-    writer = Writer(
-        model=model,
-        sampling=sampling,
-        random_seed=secrets.randbits(32) if random_seed is None else random_seed,
-        controls=Controls(rules, model.vocabulary, length, lines=lines),
-        lines=line_filter,
-        echo=not no_echo,
+    line_filter = filter_lines(context, model, length or 0)
+    controls = Controls(
+        prepare_stops(rules, model), model.vocabulary, length, lines=line_filter is not None
     )
+    number = secrets.randbits(32) if random_seed is None else random_seed
+    writer = Writer(model, sampling, number, controls, line_filter, echo=not no_echo)
     reader = PromptReader(model, model.predictor, unknown)
     text = read_text(seed_file) if seed_file is not None else seed or ""
     prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
     writer.write(prompts, count, jsonl=jsonl)
 
 
-def _require_no_end(several: object, ended: object) -> None:
-    if several:
-        raise ConfigError("--endless writes one sample, as plain text, without end")
-    if ended:
-        raise ConfigError("--endless contradicts what needs the end of a text", hint="--length N")
+def filter_lines(context: typer.Context, model: "Model", length: int) -> "LineFilter | None":
+    """Return which lines to keep of those of at most ``length`` characters.
 
+    None if the model does not write lines; then raises ConfigError for an option of lines.
+    """
+    from charrnn.generate.novelty import LineFilter
 
-def _limit_line(length: int | None, max_length: int | None) -> int:
-    from charrnn.generate.controls import LONGEST_LINE
-
-    limit = LONGEST_LINE if length is None else length
-    # One character more shows that a line is too long.
-    return limit if max_length is None else min(limit, max_length + 1)
+    new, unique, shortest, longest = (
+        context.params[name] for name in ("new", "unique", "min_length", "max_length")
+    )
+    if longest is not None and longest < shortest:
+        raise ConfigError("--max-length is below --min-length: no line is both")
+    if model.config.data.lines:
+        # Nothing was learned from empty lines.
+        shortest = max(shortest, min(length, 1))
+        return LineFilter(model.seen_lines if new else None, unique, shortest, longest)
+    for option in ("--new", "--unique", "--min-length", "--max-length"):
+        if is_given(context, option):
+            raise ConfigError(
+                f"{option} goes with a model of lines",
+                hint="train one with 'charrnn train --lines'",
+            )
+    return None

@@ -1,11 +1,9 @@
 """The options of commands that continue a text, in the sections of the help."""
 
-from typing import Annotated, Any
-
-import typer
+from typing import Annotated
 
 from charrnn.cli import completions
-from charrnn.cli.options import UnknownPolicy
+from charrnn.cli.options import OUTPUT, UnknownPolicy, option
 from charrnn.config import SamplingConfig
 
 # More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
@@ -13,131 +11,76 @@ MOST = 10**12
 
 SAMPLING = SamplingConfig()
 
-_PROMPT, _CHOICE, _CONTROL, _OUTPUT = "Prompt", "Choice of characters", "Control", "Output"
+_PROMPT, _CHOICE, _CONTROL = "Prompt", "Choice of characters", "Control"
 _LINES = "Whole lines (train --lines)"
-
-
-def _option(section: str, text: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=section, **settings)
-
+_SEED = "Prompt text; of a model of lines, how the lines begin."
+_SEEDS = "One prompt per line, each answered at once; - is stdin."
+_TEMPERATURE = "Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest."
+_TOP_P = "Draw among the likeliest that together have probability P."
+_MIN_P = "Draw among those at least P times as probable as the likeliest."
+_LENGTH = "New characters; with --stop or a model of lines, at most."
+_CHARSET = r"Only these characters, as inside the [...] of a regular expression: a-z\n."
+_MATCH = "A text that matches as a whole, of at most LENGTH characters."
 
 Checkpoint = Annotated[
     str | None,
-    _option(
-        _PROMPT,
-        "The checkpoint. [default: newest in ./checkpoints]",
-        "-c",
-        "--checkpoint",
-        metavar="PATH",
-        autocompletion=completions.models,
-    ),
-]
-Seed = Annotated[
-    str | None,
-    _option(
-        _PROMPT,
-        "Prompt text; of a model of lines, how the lines begin. [default: start of a line]",
-        "--seed",
-        "--prefix",
-    ),
-]
+    option("The checkpoint.", _PROMPT, "newest in ./checkpoints", "-c", "--checkpoint",
+           metavar="PATH", autocompletion=completions.models),
+]  # fmt: skip
+Seed = Annotated[str | None, option(_SEED, _PROMPT, "start of a line", "--seed", "--prefix")]
 SeedFile = Annotated[
-    str | None, _option(_PROMPT, "File with the prompt text; - is stdin.", metavar="FILE")
+    str | None, option("File with the prompt text; - is stdin.", _PROMPT, metavar="FILE")
 ]
-Seeds = Annotated[
-    str | None,
-    _option(_PROMPT, "One prompt per line, each answered at once; - is stdin.", metavar="FILE"),
-]
+Seeds = Annotated[str | None, option(_SEEDS, _PROMPT, metavar="FILE")]
 Unknown = Annotated[
-    UnknownPolicy, _option(_PROMPT, "What to do with unknown characters in the prompt.")
+    UnknownPolicy, option("What to do with unknown characters in the prompt.", _PROMPT)
 ]
 
-Temperature = Annotated[
-    float,
-    _option(
-        _CHOICE,
-        "Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest.",
-        "-t",
-        "--temperature",
-    ),
-]
-Greedy = Annotated[bool, _option(_CHOICE, "Always take the likeliest character.", "--greedy")]
-TopK = Annotated[int | None, _option(_CHOICE, "Draw among the K likeliest characters.")]
-TopP = Annotated[
-    float | None, _option(_CHOICE, "Draw among the likeliest that together have probability P.")
-]
-MinP = Annotated[
-    float | None,
-    _option(_CHOICE, "Draw among those at least P times as probable as the likeliest."),
-]
+Temperature = Annotated[float, option(_TEMPERATURE, _CHOICE, None, "-t", "--temperature")]
+Greedy = Annotated[bool, option("Always take the likeliest character.", _CHOICE, None, "--greedy")]
+TopK = Annotated[int | None, option("Draw among the K likeliest characters.", _CHOICE)]
+TopP = Annotated[float | None, option(_TOP_P, _CHOICE)]
+MinP = Annotated[float | None, option(_MIN_P, _CHOICE)]
 RandomSeed = Annotated[
-    int | None,
-    _option(_CHOICE, "The same number gives the same text. [default: a random one]", min=0),
+    int | None, option("The same number gives the same text.", _CHOICE, "a random one", min=0)
 ]
 
 Length = Annotated[
     int | None,
-    _option(
-        _CONTROL,
-        "New characters; with --stop or a model of lines, at most. [default: 200, or a line]",
-        "-n",
-        "--length",
-        min=0,
-        max=MOST,
-    ),
+    option(_LENGTH, _CONTROL, "200, or a line", "-n", "--length", min=0, max=MOST),
 ]
-Endless = Annotated[bool, _option(_CONTROL, "Never stop.", "--endless")]
+Endless = Annotated[bool, option("Never stop.", _CONTROL, None, "--endless")]
 UntilSentence = Annotated[
     bool,
-    _option(
-        _CONTROL,
-        "Go on after LENGTH until the end of the sentence.",
-        "--until-sentence",
-    ),
+    option("Go on after LENGTH until the end of the sentence.", _CONTROL, None, "--until-sentence"),
 ]
 Stop = Annotated[
     list[str] | None,
-    _option(_CONTROL, r"End before this text, like \n or END; repeatable.", metavar="TEXT"),
+    option(r"End before this text, like \n or END; repeatable.", _CONTROL, metavar="TEXT"),
 ]
-Charset = Annotated[
-    str | None,
-    _option(
-        _CONTROL,
-        r"Only these characters, as inside the [...] of a regular expression: a-z\n.",
-        metavar="CHARS",
-    ),
-]
-Match = Annotated[
-    str | None,
-    _option(
-        _CONTROL, "A text that matches as a whole, of at most LENGTH characters.", metavar="REGEX"
-    ),
-]
+Charset = Annotated[str | None, option(_CHARSET, _CONTROL, metavar="CHARS")]
+Match = Annotated[str | None, option(_MATCH, _CONTROL, metavar="REGEX")]
 
-New = Annotated[bool, _option(_LINES, "Only lines that are not in the training text.", "--new")]
-Unique = Annotated[bool, _option(_LINES, "No line twice.", "--unique")]
-MinLength = Annotated[int, _option(_LINES, "Only lines of at least N characters.", min=0)]
+New = Annotated[
+    bool, option("Only lines that are not in the training text.", _LINES, None, "--new")
+]
+Unique = Annotated[bool, option("No line twice.", _LINES, None, "--unique")]
+MinLength = Annotated[int, option("Only lines of at least N characters.", _LINES, min=0)]
 MaxLength = Annotated[
-    int | None, _option(_LINES, "Only lines of at most N characters.", min=1, max=MOST)
+    int | None, option("Only lines of at most N characters.", _LINES, min=1, max=MOST)
 ]
 
-Count = Annotated[int, _option(_OUTPUT, "Number of samples.", min=1, max=MOST)]
-NoEcho = Annotated[bool, _option(_OUTPUT, "Leave the prompt out.", "--no-echo")]
-JsonLines = Annotated[bool, _option(_OUTPUT, "One JSON object per sample.", "--jsonl")]
+Count = Annotated[int, option("Number of samples.", OUTPUT, min=1, max=MOST)]
+NoEcho = Annotated[bool, option("Leave the prompt out.", OUTPUT, None, "--no-echo")]
+JsonLines = Annotated[bool, option("One JSON object per sample.", OUTPUT, None, "--jsonl")]
 
 # Of complete.
 Continuations = Annotated[
-    int, _option(_CONTROL, "Number of continuations.", "--count", min=1, max=1000)
+    int, option("Number of continuations.", _CONTROL, None, "--count", min=1, max=1000)
 ]
 Reach = Annotated[
     int,
-    _option(
-        _CONTROL,
-        "Characters of each, if no --stop ends it before.",
-        "-n",
-        "--length",
-        min=1,
-        max=10_000,
-    ),
-]
-Beam = Annotated[int, _option(_CONTROL, "Texts that the search follows at once.", min=1, max=1000)]
+    option("Characters of each, if no --stop ends it before.", _CONTROL, None, "-n", "--length",
+           min=1, max=10_000),
+]  # fmt: skip
+Beam = Annotated[int, option("Texts that the search follows at once.", _CONTROL, min=1, max=1000)]

@@ -87,7 +87,7 @@ def train(
         ),
     ] = None,
     ngram: Annotated[
-        int | None, option("Maximum n-gram order; 0 disables.", MODEL, _DATA.ngram, minimum=0)
+        int | None, option("Maximum n-gram order; 0 disables.", MODEL, _DATA.ngram, min=0)
     ] = None,
     no_ngram: Annotated[
         bool | None, option("No n-grams beside the network.", MODEL, None, "--no-ngram")
@@ -169,7 +169,7 @@ def train(
         bool, option("Replace an existing checkpoint or log.", OUTPUT, None, "--overwrite")
     ] = False,
     sample_every: Annotated[
-        int | None, option("Show a sample every N steps, on stderr.", OUTPUT, minimum=1)
+        int | None, option("Show a sample every N steps, on stderr.", OUTPUT, min=1)
     ] = None,
     log: Annotated[
         Path | None, option("Write one JSON object per step to this file.", OUTPUT)

@@ -49,10 +49,10 @@ def xray(
     encoding: Annotated[str, option("Encoding of the file.", TEXT)] = "utf-8",
     unit: Annotated[
         int | None,
-        option("Show the activation of unit N, from 0, not the surprise.", UNIT, minimum=0),
+        option("Show the activation of unit N, from 0, not the surprise.", UNIT, min=0),
     ] = None,
     layer: Annotated[
-        int | None, option("Its layer, from 0.", UNIT, "0; all with --find", minimum=0)
+        int | None, option("Its layer, from 0.", UNIT, "0; all with --find", min=0)
     ] = None,
     part: Annotated[
         PartName | None, option("The part of the unit.", UNIT, "cell if it has one, else hidden")
@@ -63,7 +63,7 @@ def xray(
                metavar="FEATURE"),
     ] = None,
     top: Annotated[
-        int | None, option(_TOP, OUTPUT, "3; 5 in --html; 0 with --unit", minimum=0)
+        int | None, option(_TOP, OUTPUT, "3; 5 in --html; 0 with --unit", min=0)
     ] = None,
     html: Annotated[
         Path | None, option("Write a page to explore in a browser, or - for stdout.", OUTPUT)
