@@ -1,6 +1,5 @@
 """The base models are what tools/bases/ says, and its texts and mixtures are made as it says."""
 
-import hashlib
 import re
 import struct
 import sys
@@ -68,11 +67,6 @@ def test_every_text_says_where_it_is_from_and_why_it_is_free(text: Any) -> None:
     assert 0 < text.share <= 1
 
 
-def test_no_text_is_listed_twice_so_none_is_both_read_and_held_out() -> None:
-    for facts in ("name", "sha256"):
-        assert len({getattr(text, facts) for text in TEXTS}) == len(TEXTS)
-
-
 def test_the_page_on_the_bases_names_the_size_of_every_text() -> None:
     page = (ROOT / "docs" / "bases.md").read_text(encoding="utf-8")
     assert all(f"{text.characters:,}" in page for text in TEXTS)
@@ -120,16 +114,6 @@ def test_a_mixture_has_every_typography_and_the_shares_asked_for(
     assert mixed.count("‘sea’ —") / paragraphs == pytest.approx(0.25, abs=0.03)
     # Shuffled: the two take turns.
     assert len(re.findall(r"z\nI", mixed)) > 500
-
-
-def test_a_mixture_of_known_texts_is_the_known_one() -> None:
-    # Pinned, so that a change of the recipe shows before anyone downloads 25 MB of text.
-    text = "".join(
-        f"{n} \"is a number,\" she said -- 'a large one.' " * 9 + "\n" for n in range(900)
-    )
-    mixed = TOOLS.mixture.mix([(text, 1.0), (text.upper(), 0.5)])
-    digest = "cdcd06aaec4e35761255da1cc1801734de7124394d27b805579e6bd7eb9910d0"
-    assert hashlib.sha256(mixed.encode("utf-8")).hexdigest() == digest
 
 
 def test_typography_knows_where_a_quote_opens() -> None:
@@ -186,9 +170,8 @@ def test_training_takes_the_options_of_the_table_and_can_go_on(tmp_path: Path) -
     corpus, checkpoint = tmp_path / "corpus.txt", tmp_path / "whole.npz"
     corpus.write_text("the cat sat on the mat\n" * 100)
     small = {"hidden-size": 8, "batch-size": 4, "steps": 2, "workers": 1}
-    for base in SOURCES.bases.values():
-        options = {**base.options, **small}
-        assert TOOLS.train.train(corpus, checkpoint, options, "--overwrite", "--quiet") == 0
-        longer = {**options, "steps": 3}
-        assert TOOLS.train.train(corpus, checkpoint, longer, "--resume", "--quiet") == 0
-        assert made_with(Model.load(checkpoint), longer)
+    options = {**SOURCES.bases["english"].options, **small}
+    assert TOOLS.train.train(corpus, checkpoint, options, "--overwrite", "--quiet") == 0
+    longer = {**options, "steps": 3}
+    assert TOOLS.train.train(corpus, checkpoint, longer, "--resume", "--quiet") == 0
+    assert made_with(Model.load(checkpoint), longer)

@@ -15,7 +15,7 @@ import pytest
 from charrnn import CheckpointError, Model, score
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, suffix
-from charrnn.export.contents import metadata, torch_names
+from charrnn.export.contents import metadata
 from charrnn.export.import_ import import_weights, read_characters
 from charrnn.generate.novelty import seen_lines
 from tests.export.models import SHAPES, make_model
@@ -279,10 +279,3 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     many = {name: np.resize(a, (3_000_000, 2)) for name, a in model.weights.items()}
     with pytest.raises(ConfigError, match="MB of weights are too much"):
         export(replace(model, weights=many), "html")
-
-
-def test_names_are_those_of_a_state_dict() -> None:
-    assert [*torch_names(make_model("gru-2"))][:5] == [
-        "rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0",
-        "rnn.weight_ih_l1",
-    ]  # fmt: skip

@@ -95,18 +95,6 @@ def test_characters_are_drawn_with_their_probabilities(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, p / p.sum(), atol=4 * 0.5 / count**0.5)
 
 
-def test_a_text_ends_at_the_end_of_a_sentence(tmp_path: Path) -> None:
-    model = make_model(strong=0, ngram=True)  # its network knows nothing
-    with browser_page(page_of(model, tmp_path)) as page:
-        done(page)
-        page.get_by_label("Length").fill("60")
-        page.get_by_label("Temperature").fill("0.4")
-        texts = [write(page) for _ in range(8)]
-    ended = [text for text in texts if re.search(r"""[.!?]["'”]*$""", text)]
-    assert len(ended) >= 6
-    assert all(60 <= len(text) <= 461 for text in texts)
-
-
 def test_a_point_within_a_number_ends_no_sentence(tmp_path: Path) -> None:
     text = "abba has 3.14159 cabs and so on\n" * 50
     base, vocabulary = make_model(), Vocabulary.from_text(text)
@@ -287,15 +275,6 @@ def test_half_precision_is_half_the_size_and_the_page_itself_is_small(tmp_path: 
         np.testing.assert_allclose(
             found, log_p(replace(model, weights=rounded), ["cab"]), atol=2e-3
         )
-
-
-def test_of_an_ensemble_only_the_weights_within_members_are_stored() -> None:
-    model = make_model("gru-2-ensemble")
-    alone = replace(
-        model, config=replace(model.config, model=replace(model.config.model, members=1))
-    )
-    spared = 3 * 3 * 24 * 18  # three matrices of three gates, a quarter of each is kept
-    assert len(export(alone, "html")) - len(export(model, "html")) > spared * 4
 
 
 def test_openings_are_how_sentences_of_the_text_begin() -> None:

@@ -75,15 +75,6 @@ def test_a_beam_of_one_is_the_greedy_text(model: LanguageModel, length: int) -> 
     assert best.text == text
 
 
-def test_a_wider_beam_finds_nothing_less_likely() -> None:
-    best = [
-        found(model, count=1, length=9, width=width)[0].log_p
-        for model in MODELS for width in (1, 4, 64)
-    ]  # fmt: skip
-    assert best[0] <= best[1] <= best[2]
-    assert best[3] <= best[4] <= best[5]
-
-
 def test_outputs_that_are_not_finite_are_an_error() -> None:
     model = make_model("abcd")
     model.flat[...] = np.nan

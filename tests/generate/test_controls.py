@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn import ConfigError, SamplingConfig
 from charrnn.config import ControlConfig
+from charrnn.generate import sample
 from charrnn.generate.controls import Controls, Rule, default_length, end_before, end_of_sentence
 from charrnn.generate.sample import Sampler
 from charrnn.parallel.launch import can_fork
@@ -177,17 +178,18 @@ def test_controls_that_need_a_length_or_contradict_each_other_say_so() -> None:
 
 @pytest.mark.parametrize("rules", [{}, {"stop": ("a",)}, {"match": "[a-c ]*!"}, {"charset": "^a"}])
 def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
-    rules: dict[str, Any],
+    rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sample, "AT_ONCE", 5)
     controls, seed = Controls(ControlConfig(**rules), VOCABULARY, 30), np.array([0])
     sampler = Sampler.of(MODEL, seed, SamplingConfig(), 3, log_p=True)
     for workers in (1, 2) if can_fork() else (1,):
         written = sampler.write(controls, 9, first=2, workers=workers)
-        for index, sample in enumerate(written, 2):
+        for index, whole in enumerate(written, 2):
             *alone, ended = sampler.stream(controls, index)
-            assert [it.id for it in alone if not isinstance(it, str)] == sample.ids.tolist()
-            assert ended == sample.ended
-            fed = np.concatenate([seed, sample.ids])[:, None]
+            assert [it.id for it in alone if not isinstance(it, str)] == whole.ids.tolist()
+            assert ended == whole.ended
+            fed = np.concatenate([seed, whole.ids])[:, None]
             log_p, _ = MODEL.log_probabilities(fed[:-1], fed[1:])
-            assert sample.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
+            assert whole.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
         assert index == 10

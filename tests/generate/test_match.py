@@ -93,23 +93,6 @@ def test_a_sample_always_matches_as_a_whole(
     assert charset is None or re.fullmatch(f"[{charset}]*", text)
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [r"[A-C][a-c]{2,5}( [A-C][a-c]+)*\.", r"\d{4}", "(a|bc)*!", "(?i)abc+|9.?",
-     r"\Aab*\Z", "^a|b$", r"[a{]{2}\$?", "a{3}b{0,2}", "(?:a?){5}", r".*\?", "(?P<name>a)b"],
-)  # fmt: skip
-def test_samples_of_usual_expressions_match(pattern: str) -> None:
-    texts = {controlled(20, random_seed=seed, match=pattern) for seed in range(8)}
-    assert all(re.fullmatch(pattern, text) for text in texts), texts
-
-
-@pytest.mark.parametrize("length", range(1, 7))
-def test_a_match_is_never_longer_than_it_may_be(length: int) -> None:
-    texts = [controlled(length, random_seed=seed, match="[a-c ]*!") for seed in range(30)]
-    assert all(re.fullmatch("[a-c ]*!", text) for text in texts)
-    assert max(map(len, texts)) == length
-
-
 def test_a_match_ends_where_the_model_ends_the_line() -> None:
     texts = [controlled(200, random_seed=seed, match=".*") for seed in range(20)]
     free = [controlled(200, random_seed=seed, stop=("\n",)) for seed in range(20)]

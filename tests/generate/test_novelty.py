@@ -14,7 +14,7 @@ from charrnn.generate.novelty import LineFilter, is_seen, seen_lines
 from charrnn.generate.sample import Sample
 from charrnn.text.lines import as_lines
 from charrnn.text.vocabulary import Ids
-from tests.support import call, fails, ok
+from tests.support import call, fails_in, ok
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
 NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
@@ -79,7 +79,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
-    done = ok("sample", "-c", "m.npz", "--count", "30", cwd=home)
+    done = call("sample", "-c", "m.npz", "--count", "30", cwd=home)
     lines = done.out.splitlines()
     assert len(lines) == 30
     assert all(0 < len(line) < 20 for line in lines)
@@ -87,8 +87,8 @@ def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
 
 
 def test_new_lines_are_not_in_the_text(home: Path) -> None:
-    lines = ok("sample", "-c", "m.npz", "--count", "30", "--new", "--unique", "-t", "1.2", cwd=home)
-    written = lines.out.splitlines()
+    options = ("--count", "30", "--new", "--unique", "-t", "1.2")
+    written = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
     assert len(set(written)) == 30
     assert not set(written) & set(NAMES)
 
@@ -113,24 +113,24 @@ def test_what_no_line_can_be_is_refused_before_anything_is_drawn(
     home: Path, complaint: str, options: tuple[str, ...]
 ) -> None:
     for jsonl in ((), ("--jsonl",)):
-        done = fails(2, complaint, "sample", "-c", "m.npz", *options, *jsonl, cwd=home)
+        done = fails_in(2, complaint, "sample", "-c", "m.npz", *options, *jsonl, cwd=home)
         assert done.stdout == b""
 
 
 def test_a_line_ends_where_the_model_ends_it_and_says_so(home: Path) -> None:
     options = ("--jsonl", "--charset", "a-z", "--count", "9", "--random-seed", "2")
-    done = ok("sample", "-c", "m.npz", *options, cwd=home)
+    done = call("sample", "-c", "m.npz", *options, cwd=home)
     assert {json.loads(line)["ended"] for line in done.out.splitlines()} == {"line"}
     assert done.err == ""
-    done = ok("sample", "-c", "m.npz", *options, "-n", "2", cwd=home)
+    done = call("sample", "-c", "m.npz", *options, "-n", "2", cwd=home)
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert [(len(it["text"]), it["ended"]) for it in lines] == [(2, "length")] * 9
     assert "9 of 9 samples had 2 characters before the end of the line" in done.err
 
 
 def test_no_characters_are_written_where_none_are_asked_for(home: Path) -> None:
-    assert ok("sample", "-c", "m.npz", "--prefix", "cor", "-n", "0", cwd=home).out == "cor\n"
+    assert call("sample", "-c", "m.npz", "--prefix", "cor", "-n", "0", cwd=home).out == "cor\n"
 
 
 def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
-    fails(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)
+    fails_in(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)

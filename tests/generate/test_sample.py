@@ -17,14 +17,9 @@ from charrnn import (
     Vocabulary,
     sample_steps,
 )
-from charrnn.config import ControlConfig
 from charrnn.generate import predictor
-from charrnn.generate import sample as sample_module
 from charrnn.generate.choice import choose, weights
-from charrnn.generate.controls import Controls
-from charrnn.generate.sample import Sampler
 from charrnn.nn.loss import log_softmax
-from charrnn.parallel.launch import can_fork
 from charrnn.text.vocabulary import start_ids
 
 V = 9
@@ -51,7 +46,7 @@ def frequencies(logits: list[float], config: SamplingConfig) -> np.ndarray[Any, 
     return np.bincount(choose(rows, config, draws), minlength=len(logits)) / len(draws)
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1e9])
 def test_frequencies_follow_the_softmax_at_the_temperature(temperature: float) -> None:
     logits = [0.0, 1.0, -1.0, 3.0]
     expected = np.exp(np.array(logits) / temperature)
@@ -118,11 +113,6 @@ def test_temperature_zero_is_the_argmax_and_a_tiny_one_is_near_it() -> None:
         np.testing.assert_array_equal(chosen, rows.argmax(axis=1))
 
 
-def test_a_huge_temperature_is_nearly_uniform() -> None:
-    measured = frequencies([0.0, 5.0, -5.0], SamplingConfig(temperature=1e9))
-    np.testing.assert_allclose(measured, 1 / 3, atol=1e-4)
-
-
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_sample_i_is_the_same_in_any_company(cell: str) -> None:
     model = make_model(cell=cell)
@@ -136,21 +126,6 @@ def test_sample_i_is_the_same_in_any_company(cell: str) -> None:
     assert len({tuple(column) for column in together.T}) == 35
 
 
-def test_the_random_seed_decides_the_text() -> None:
-    model, config = make_model(), SamplingConfig(temperature=1.0)
-    first, again, other = (ids_of(model, 100, config, random_seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_generation_feeds_back_what_it_chose() -> None:
-    model = make_model(dtype="float64")
-    chosen = ids_of(model, 20, SamplingConfig(temperature=0.0), random_seed=0)[:, 0]
-    fed = np.concatenate([[1, 2, 3], chosen])[:, None]
-    logits, _, _ = model.forward(fed, model.zero_state(1))
-    np.testing.assert_array_equal(chosen, logits[2:-1, 0].argmax(axis=1))
-
-
 def test_log_p_is_the_models_own_whatever_the_filters() -> None:
     model = make_model(dtype="float64")
     config = SamplingConfig(temperature=0.5, top_k=3)
@@ -160,13 +135,6 @@ def test_log_p_is_the_models_own_whatever_the_filters() -> None:
     log_p = log_softmax(logits[:, 0])
     for t, step in enumerate(steps):
         assert step.log_p[0] == pytest.approx(log_p[t, step.ids[0]])
-
-
-def test_sampling_leaves_the_model_as_it_was() -> None:
-    model = make_model()
-    before = model.flat.copy()
-    ids_of(model, 10, SamplingConfig(), random_seed=0)
-    np.testing.assert_array_equal(model.flat, before)
 
 
 def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,25 +158,6 @@ def test_no_sample_and_no_seed_are_refused() -> None:
         next(sample_steps(model, np.array([1]), config, random_seed=0, count=0))
     with pytest.raises(ValueError, match="at least one id"):
         next(sample_steps(model, np.array([], np.uint8), config, random_seed=0))
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_whole_samples_are_those_of_generate_from_any_number_of_processes(
-    cell: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sample_module, "AT_ONCE", 5)
-    model, config, seed = make_model(cell=cell, layers=2), SamplingConfig(), np.array([1, 2])
-    steps = islice(sample_steps(model, seed, config, random_seed=3, count=17, log_p=True), 40)
-    ids, log_p = map(np.array, zip(*steps, strict=True))
-    for workers in (1, 2, 3) if can_fork() else (1,):
-        controls = Controls(ControlConfig(), Vocabulary("abcdefghi"), 40)
-        sampler = Sampler.of(model, seed, config, 3, log_p=True)
-        written = sampler.write(controls, 17, workers=workers)
-        for sample, (its_ids, nats, ended) in enumerate(written):
-            np.testing.assert_array_equal(its_ids, ids[:, sample])
-            assert nats == pytest.approx(log_p[:, sample].sum())
-            assert ended == "length"
-        assert sample == 16
 
 
 def test_weights_that_have_exploded_are_an_error_and_write_nothing() -> None:

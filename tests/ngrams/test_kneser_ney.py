@@ -96,16 +96,6 @@ def test_what_always_followed_leaves_something_for_the_rest() -> None:
     assert (all_p(ngrams, [0]) > 0).all()
 
 
-def test_a_text_worked_out_by_hand() -> None:
-    # abab: pairs ab 2, ba 1. Before a stands b; before b stands a: both unigrams count 1.
-    ngrams = build_ngrams(np.array([0, 1, 0, 1], np.uint8), 2, 2)
-    np.testing.assert_allclose(all_p(ngrams, []), [0.1 + 0.8 / 2] * 2, atol=1e-3)
-    # After a: b was there twice, less 0.8, of 2: alpha 0.6, and 0.4 is left for (0.5, 0.5).
-    np.testing.assert_allclose(all_p(ngrams, [0]), [0.2, 0.8], atol=1e-3)
-    # After b: a was there once, less 0.8: alpha 0.2.
-    np.testing.assert_allclose(all_p(ngrams, [1]), [0.6, 0.4], atol=1e-3)
-
-
 # Predictions are kept after no context but the empty one; after some; after as many as have room.
 @pytest.mark.parametrize("kept", [0, 2000 * V, 10**9])
 def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:

@@ -81,11 +81,6 @@ def test_forward_gives_all_log_probabilities_and_the_state_to_go_on() -> None:
     np.testing.assert_allclose(np.exp(together).sum(axis=1), 1, atol=1e-5)
 
 
-def test_score_in_windows_starts_each_from_nothing() -> None:
-    windows = [-expected(NEW[at : at + 11]).sum() for at in range(0, 50, 10)]
-    assert score(MIXTURE, NEW[:51], window=10).nats == pytest.approx(sum(windows), rel=1e-5)
-
-
 def test_sampling_sees_the_same_distribution_as_scoring() -> None:
     log_p = expected(NEW)
     first = PREDICTOR.read(NEW[:5])
@@ -132,14 +127,6 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
     for row in (0, 1, 63, 64, 69):
         alone = list(islice(sample_steps(MIXTURE, NEW[:3], config, random_seed=4, first=row), 80))
         np.testing.assert_array_equal([step.ids[0] for step in alone], together[row])
-
-
-def test_weights_of_0_and_1_leave_one_of_the_two() -> None:
-    steps = sample_steps(weighted(0.0), IDS[:1], SamplingConfig(temperature=0), random_seed=1)
-    text = VOCABULARY.decode(np.array([step.ids[0] for step in islice(steps, 60)]))
-    assert "The " in text
-    nats = score(NETWORK, NEW).nats_per_char
-    assert score(weighted(1.0), NEW).nats_per_char == pytest.approx(nats, rel=1e-5)
 
 
 def test_lines_are_scored_each_from_nothing() -> None:

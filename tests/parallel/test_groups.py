@@ -11,27 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Config, Model, ModelConfig, TrainingError
+from charrnn import Config, Model, ModelConfig
 from charrnn.checkpoint.files import reserved
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import can_fork, count_teams, default_workers
 from charrnn.parallel.processes import ProcessGroup
 from charrnn.training.state import TrainingState, initial_state
 from tests.support import (
-    CHARRNN,
     ENVIRONMENT,
     RUN,
     Ids,
     V,
-    fails,
+    fails_in,
     logged_steps,
     make_config,
     ok,
     process_children,
     run,
     running,
-    same_arrays,
     train_text,
+    trained,
     wait_for,
 )
 
@@ -57,9 +56,7 @@ def assert_close(one: TrainingState, other: TrainingState) -> None:
 @pytest.mark.parametrize(
     ("workers", "settings"),
     [
-        (2, {"cell": "gru", "layers": 2}),
-        (3, {"cell": "lstm"}),
-        (2, {"cell": "rnn", "stride": 5}),
+        (2, {"cell": "gru", "layers": 2, "stride": 5}),
         (2, {"optimizer": "sgd", "learning_rate": 1.0, "clip_norm": 0.05}),
         (2, {"optimizer": "sgd", "learning_rate": 1.0, "clip_norm": None, "clip_value": 0.001}),
         (3, {"members": 2, "hidden_size": 8}),  # one team
@@ -70,28 +67,25 @@ def assert_close(one: TrainingState, other: TrainingState) -> None:
 def test_several_workers_train_as_one_does(
     workers: int, settings: dict[str, Any], ids: Ids
 ) -> None:
-    alone, group = (run(config_of(number, steps=30, **settings), ids) for number in (1, workers))
+    alone, group = (run(config_of(number, steps=15, **settings), ids) for number in (1, workers))
     assert_close(group, alone)
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_networks_with_a_process_of_their_own_are_the_same_to_the_last_bit(
-    workers: int, ids: Ids
-) -> None:
-    settings = {"members": 4, "hidden_size": 8, "steps": 30, "dropout": 0.2, "weight_drop": 0.2}
-    alone, group = (run(make_config(workers=number, **settings), ids) for number in (1, workers))
+def test_networks_with_a_process_of_their_own_are_the_same_to_the_last_bit(ids: Ids) -> None:
+    settings = {"members": 4, "hidden_size": 8, "steps": 15, "dropout": 0.2, "weight_drop": 0.2}
+    alone, group = (run(make_config(workers=number, **settings), ids) for number in (1, 4))
     for member in range(4):
         for ours, theirs in zip(group.arrays(member), alone.arrays(member), strict=True):
             np.testing.assert_array_equal(ours, theirs)
         np.testing.assert_array_equal(group.weights[member], alone.weights[member])
 
 
-@pytest.mark.parametrize("settings", [{}, {"members": 2, "hidden_size": 8}], ids=str)
-def test_nobody_changes_the_state_between_two_steps(settings: dict[str, Any], ids: Ids) -> None:
-    config = make_config(workers=2, steps=20, **settings)
+@pytest.mark.parametrize("members", [1, 2])
+def test_nobody_changes_the_state_between_two_steps(members: int, ids: Ids) -> None:
+    config = make_config(workers=2, steps=20, members=members)
     state = initial_state(config, V)
     for event in train_text(state, config, ids, ids[:0]):
-        arrays = [array for member in range(config.model.members) for array in state.arrays(member)]
+        arrays = [array for member in range(members) for array in state.arrays(member)]
         before = [array.copy() for array in arrays]
         time.sleep(0.02)  # while another process might do its next step
         for array, copy in zip(arrays, before, strict=True):
@@ -157,20 +151,6 @@ def test_no_worker_is_left_when_a_run_is_left(ids: Ids) -> None:
     assert not children()
 
 
-def test_a_killed_worker_ends_training_at_the_last_good_state(ids: Ids) -> None:
-    config = make_config(steps=100_000, workers=2)
-    state = initial_state(config, V)
-    events = train_text(state, config, ids, ids[:0])
-    next(events)
-    os.kill(children().pop(), signal.SIGKILL)
-    with pytest.raises(TrainingError, match="a worker process died"):
-        for _ in events:
-            pass
-    assert state.progress.step == 0  # the last one taken: nothing was measured yet
-    np.testing.assert_array_equal(state.networks[0].flat, initial_state(config, V).networks[0].flat)
-    assert not children()
-
-
 COUNT_THREADS = """
 import pathlib, sys
 import charrnn
@@ -214,14 +194,13 @@ def wait_until_gone(workers: set[int]) -> None:
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_no_worker_outlives_its_run(stop: signal.Signals, text: Path) -> None:
+def test_no_worker_outlives_its_run(text: Path) -> None:
     with running("train", text, *RUN, "--workers", "3", "--time", "60s", "-o", "m.npz", "--log",
                  "log", cwd=text.parent) as run_:  # fmt: skip
         wait_for(lambda: logged_steps(text.parent / "log") > 5)
         workers = process_children(run_.pid)
         assert len(workers) == 2
-        run_.send_signal(stop)
+        run_.send_signal(signal.SIGTERM)
         run_.wait(30)
     wait_until_gone(workers)
 
@@ -229,7 +208,7 @@ def test_no_worker_outlives_its_run(stop: signal.Signals, text: Path) -> None:
 def test_a_killed_run_can_be_resumed_at_once_though_its_workers_are_in_a_long_step(
     text: Path,
 ) -> None:
-    options = ["-o", "m.npz", "--hidden-size", "1024", "--workers", "2", "--from", "none"]
+    options = ["-o", "m.npz", "--hidden-size", "512", "--workers", "2", "--from", "none"]
     ok("train", text, *options, "--steps", "1", cwd=text.parent)
     with running("train", text, "-o", "m.npz", "--resume", "--time", "60s", "--log", "log",
                  cwd=text.parent) as run_:  # fmt: skip
@@ -242,17 +221,6 @@ def test_a_killed_run_can_be_resumed_at_once_though_its_workers_are_in_a_long_st
             pass  # the lock ended with the run, not with the step of its worker
         ok("train", text, "-o", "m.npz", "--resume", "--steps", "2", cwd=text.parent)
     wait_until_gone(workers)
-
-
-def test_a_run_that_ignores_the_death_of_children_saves_and_cleans_up(text: Path) -> None:
-    deaf = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
-    options = ["train", "text.txt", *RUN, "--workers", "2", "--steps", "9", "-o", "m.npz"]
-    done = subprocess.run(
-        [sys.executable, "-c", f"{deaf}; os.execv(sys.argv[1], sys.argv[1:])", CHARRNN, *options],
-        cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False, timeout=100,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert Model.load(text.parent / "m.npz").progress.step == 9
 
 
 def test_a_program_that_ignores_the_death_of_children_can_train(ids: Ids) -> None:
@@ -281,19 +249,6 @@ def test_a_run_whose_worker_is_killed_ends_with_one_line_and_goes_on(text: Path)
     assert Model.load(folder / "m.npz").progress.step == step + 5
 
 
-@pytest.mark.parametrize("members", ["1", "2"])
-def test_a_run_of_several_workers_resumes_to_the_last_bit(members: str, text: Path) -> None:
-    folder = text.parent
-    options = [*RUN, "--workers", "2", "--steps", "600", "--members", members]
-    ok("train", text, *options, "-o", "whole.npz", cwd=folder)
-    with running("train", text, *options, "-o", "m.npz", "--log", "log", cwd=folder) as run_:
-        wait_for(lambda: logged_steps(folder / "log") > 200)
-        run_.send_signal(signal.SIGTERM)
-        run_.wait(30)
-    ok("train", text, *options, "-o", "m.npz", "--resume", cwd=folder)
-    same_arrays(folder / "whole.npz", folder / "m.npz")
-
-
 def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:
     cores = len(os.sched_getaffinity(0))
     assert default_workers(ModelConfig(hidden_size=16), 24, 32) == 1
@@ -303,20 +258,19 @@ def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:
 
 def test_more_workers_than_windows_are_refused(text: Path) -> None:
     complaint = "5 processes share a batch of 4 samples"
-    fails(2, complaint, "train", text, *RUN, "--batch-size", "4", "--workers", "5", "-o", "m.npz",
-          cwd=text.parent)  # fmt: skip
+    options = [*RUN, "--batch-size", "4", "--workers", "5", "-o", "m.npz"]
+    fails_in(2, complaint, "train", text, *options, cwd=text.parent)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_no_worker_outlives_its_sampling(stop: signal.Signals, text: Path) -> None:
+def test_no_worker_outlives_its_sampling(text: Path) -> None:
     folder = text.parent
-    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=folder)
+    trained().save(folder / "m.npz")
     with running(
         "sample", "-c", "m.npz", "--count", "100", "--length", "1000000", cwd=folder
     ) as run_:
         wait_for(lambda: bool(process_children(run_.pid)) or len(os.sched_getaffinity(0)) == 1)
         workers = process_children(run_.pid)
-        run_.send_signal(stop)
+        run_.kill()
         run_.wait(30)
     wait_until_gone(workers)
 
@@ -325,9 +279,9 @@ def test_no_worker_outlives_its_sampling(stop: signal.Signals, text: Path) -> No
 def test_no_worker_outlives_its_scoring_and_a_lost_one_ends_it(
     victim: int, code: int, text: Path
 ) -> None:
-    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    trained().save(text.parent / "m.npz")
     lines = text.parent / "lines.txt"
-    chars = np.random.default_rng(0).choice([*"The cat sat."], (60_000, 40))
+    chars = np.random.default_rng(0).choice([*"[bold] é"], (60_000, 40))
     lines.write_text("\n".join(map("".join, chars)))
     if len(os.sched_getaffinity(0)) == 1:
         pytest.skip("one core, one process")
@@ -342,8 +296,8 @@ def test_no_worker_outlives_its_scoring_and_a_lost_one_ends_it(
 
 
 def test_samples_too_large_for_memory_are_refused_in_one_line(text: Path) -> None:
-    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    trained().save(text.parent / "m.npz")
     for count in ("1", "40"):
-        done = fails(1, "out of memory", "sample", "-c", "m.npz", "--jsonl", "--count", count,
+        done = fails_in(1, "out of memory", "sample", "-c", "m.npz", "--jsonl", "--count", count,
                      "--length", "1000000000000", cwd=text.parent)  # fmt: skip
         assert "sample --help" in done.err

@@ -14,7 +14,7 @@ from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel
 from charrnn.scoring.likelihood import evaluate
 from charrnn.training.loop import train_events
-from charrnn.training.state import Progress, Snapshot, TrainingState, initial_state
+from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import StepResult, Trainer
 from tests.support import Ids, V, make_config, parts_of, run, train_text
 
@@ -57,13 +57,11 @@ def test_every_cell_learns_from_streams_windows_and_lines(
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "rnn": {"cell": "rnn", "optimizer": "rmsprop"},
+    "rnn in windows": {"cell": "rnn", "stride": 5, "optimizer": "rmsprop"},
     "lstm of two layers": {"layers": 2},
-    "gru in windows": {"cell": "gru", "stride": 5, "optimizer": "adagrad"},
     "lines": {"lines": True, "weight_drop": 0.3},
     "ensemble": {"members": 3, "hidden_size": 6},
     "two workers": {"workers": 2},
-    "ensemble by two workers": {"members": 2, "workers": 2, "hidden_size": 8},
     "ensemble shared by four": {"members": 2, "workers": 4, "hidden_size": 8},
 }
 
@@ -82,24 +80,13 @@ def test_a_run_that_was_stopped_saved_and_loaded_goes_on_as_if_it_had_not(
     assert_same_state(run(config, ids, resumed), uninterrupted)
 
 
-def test_another_random_seed_gives_other_weights(ids: Ids) -> None:
-    first, other = (run(make_config(steps=3, random_seed=seed), ids) for seed in (1, 2))
-    assert not np.array_equal(first.networks[0].flat, other.networks[0].flat)
-
-
-@pytest.mark.parametrize("limits", [("steps", 100, 400), ("seconds", 0.5, 2.0)])
-def test_a_longer_limit_trains_on_and_validates_on_the_way(
-    limits: tuple[str, Any, Any], ids: Ids
-) -> None:
-    name, first, longer = limits
-    state = run(make_config(**{name: first}), ids)
-    measured, seconds = len(state.history), state.progress.seconds
-    events = list(train_text(state, make_config(**{name: longer}), *split(ids, 0.1)))
+def test_a_longer_limit_trains_on_and_validates_on_the_way(ids: Ids) -> None:
+    state = run(make_config(steps=50), ids)
+    measured = len(state.history)
+    events = list(train_text(state, make_config(steps=200), *split(ids, 0.1)))
     assert len(state.history) - measured > 3
     assert events[0].done < 0.5
     assert events[-1].done == 1
-    if name == "seconds":
-        assert state.progress.seconds - seconds > 1.0
 
 
 def test_events_tell_what_happened(ids: Ids) -> None:
@@ -149,7 +136,7 @@ def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
-    config = make_config(seconds=2.0)
+    config = make_config(seconds=1.0)
     state, started = initial_state(config, V), time.perf_counter()
     events = list(train_text(state, config, *split(ids, 0.1)))
     # Generous: this is about stopping at all, whatever else the machine is doing.
@@ -237,23 +224,6 @@ def test_what_interrupts_an_update_leaves_the_state_of_the_last_validation(
     assert state.progress.step == state.progress.optimizer_steps == last
     for array, copy in zip(all_arrays(state), measured[last], strict=True):
         np.testing.assert_array_equal(array, copy)
-
-
-def test_going_back_restores_all_but_the_clock_and_the_rate(ids: Ids) -> None:
-    state = run(make_config(steps=9, members=2), ids)
-    copies, progress = [array.copy() for array in all_arrays(state)], state.progress
-    history, best = [*state.history], state.best_weights
-    snapshot = Snapshot(state, with_arrays=True)
-    for array in all_arrays(state):
-        array.fill(1)
-    state.history.append({})
-    state.best_weights = None
-    state.progress = Progress(step=7, seconds=99.0, rate_scale=0.25)
-    snapshot.restore(state)
-    for array, copy in zip(all_arrays(state), copies, strict=True):
-        np.testing.assert_array_equal(array, copy)
-    assert (state.history, state.best_weights) == (history, best)
-    assert state.progress == replace(progress, seconds=99.0, rate_scale=0.25)
 
 
 def test_a_gradient_is_clipped_by_value_and_then_by_norm(ids: Ids) -> None:
