@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn._public import *  # noqa: F403
-    from charrnn._public import __all__ as __all__
+    from charrnn._version import __version__ as __version__
 
 
 def __getattr__(name: str) -> Any:  # PEP 562
+    if name == "__all__":
+        return __dir__()
     missing = AttributeError(f"module 'charrnn' has no attribute {name!r}")
-    private = name.startswith("_") and name not in {"__all__", "__version__"}
     # Python asks here for a submodule too, before it imports it.
+    private = name.startswith("_") and name != "__version__"
     if private or find_spec(f"charrnn.{name}") is not None:
         raise missing
     from charrnn import _public
@@ -32,4 +34,4 @@ def __getattr__(name: str) -> Any:  # PEP 562
 def __dir__() -> list[str]:
     from charrnn import _public
 
-    return sorted(_public.__all__)
+    return ["__version__", *(name for name in vars(_public) if not name.startswith("_"))]

@@ -53,19 +53,7 @@ SEEN_LINES, NGRAM = "lines.seen", "ngram."
 
 @dataclass
 class Checkpoint:
-    """A trained model and the state to resume its training.
-
-    config       all settings of the run
-    vocabulary   the characters of the model
-    weights      weights with the lowest validation loss, by name in the file
-    resume       arrays of the training state, by name in the file; empty: weights only
-    progress     how far the run is
-    history      losses in the course of the run, in nats per character
-    sha256       hash of the text
-    origin       where the model comes from; None: not recorded
-    seen_lines   of a model of lines: filter of the lines of the text; see ``generate.novelty``
-    ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
-    """
+    """A trained model and the state to resume its training; ``Model`` says what the fields are."""
 
     config: Config
     vocabulary: Vocabulary

@@ -49,7 +49,9 @@ class Model(Checkpoint):
     sha256       of the text it was trained on
     seen_lines   of a model of lines: which lines the text has; see ``generate.novelty``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
-    resume, progress   what ``training_state`` is made of
+    resume       arrays of the training state, by name in the file; empty: weights only
+    progress     how far the run is
+    origin       where the model comes from; None: not recorded
     """
 
     def __repr__(self) -> str:
