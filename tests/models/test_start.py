@@ -1,9 +1,27 @@
-"""Old weights on a new alphabet: matched by character, never by index."""
+"""Where a run starts: which model, and its weights on a new alphabet."""
 
 import numpy as np
 
-from charrnn import LanguageModel, ModelConfig, Vocabulary
-from charrnn.models.start import transfer_weights
+from charrnn import Config, LanguageModel, ModelConfig, Vocabulary
+from charrnn.models.start import choose_start, transfer_weights
+from charrnn.text.corpus import corpus_of
+
+
+def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> None:
+    prose = "The old man walked down to the sea, and he said that it was a good day. " * 30
+    letters = np.random.default_rng(1).choice([*"qwzxkj \n"], 2000)
+    english, noise = corpus_of(prose), corpus_of("".join(letters))
+    found = choose_start(None, Config(), set(), english)
+    assert found.source is not None
+    assert "english" in found.notes[0]
+    assert choose_start("none", Config(), set(), english).source is None
+    assert choose_start(None, Config(), {"hidden_size"}, english).source is None
+    assert choose_start(None, Config(), {"steps"}, english).source is None
+    assert choose_start(None, Config(), set(), noise).source is None
+    told = choose_start("english", Config(), set(), noise)
+    assert told.source is None
+    assert "random weights, because english predicts this text at" in told.notes[0]
+    assert choose_start("english", Config(), set(), english).source is not None
 
 
 def make(characters: str, seed: int) -> tuple[LanguageModel, Vocabulary]:
