@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from charrnn.cli import completions
-from charrnn.cli.console import console, count
-from charrnn.cli.options import is_given, newest_checkpoint
+from charrnn.cli.console import console
+from charrnn.cli.options import is_given, newest_checkpoint, option
 from charrnn.errors import ConfigError
 from charrnn.export import FORMATS, suffix
 from charrnn.export import export as export_model
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Form = str
 else:
     Form = Literal[tuple(FORMATS)]
+
+# What an export may replace: else a file of weights.
+KINDS: "dict[str, FileKind]" = {"compact": "checkpoint", "html": "page"}
 
 
 def export(
@@ -32,82 +35,59 @@ def export(
         ),
     ] = None,
     *,
-    to: Annotated[
-        Form,
-        typer.Option("--to", help="; ".join(f"{name}: {use}" for name, use in FORMATS.items())),
-    ],
+    to: Annotated[Form, option("; ".join(f"{name}: {use}" for name, use in FORMATS.items()))],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The file to write, or - for stdout. [default: beside the checkpoint]",
-        ),
+        option("The file to write, or - for stdout.", None, "beside the checkpoint",
+               "-o", "--output"),
     ] = None,
     title: Annotated[
         str | None,
-        typer.Option(
-            "--title",
-            help="What the text is called, for html. [default: from the checkpoint's name]",
-        ),
+        option("What the text is called, for html.", None, "from the checkpoint's name"),
     ] = None,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Weights in half precision, for html: they take half as much."),
+        option("Weights in half precision, for html: they take half as much.", None, None,
+               "--half"),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file.")
+        bool, option("Replace an existing file.", None, None, "--overwrite")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a summary object to stdout.")
+        bool, option("Print a summary object to stdout.", None, None, "--json")
     ] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
     charrnn export --to html --title "Moby-Dick"
     charrnn export names.npz --to compact -o small.npz
     charrnn export names.npz --to safetensors -o names.safetensors
     """
-    from charrnn.checkpoint.files import replacing
-    from charrnn.cli.output_files import check_output
+    from charrnn.cli.output_files import check_output, write_output
     from charrnn.models import Model
 
     if as_json and str(output) == "-":
         raise ConfigError(
             "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
         )
-    for option in ("--title", "--half"):
-        if to != "html" and is_given(context, option):
-            raise ConfigError(f"{option} goes with --to html only, not with {to}")
+    for name in ("--title", "--half"):
+        if to != "html" and is_given(context, name):
+            raise ConfigError(f"{name} goes with --to html only, not with {to}")
     path = checkpoint or newest_checkpoint()
-    loaded = Model.load(path)
+    model = Model.load(path)
     target = output or path.with_suffix(suffix(to))
-    check_output(target, "-o", _file_kind(to), overwrite=overwrite, others=[path])
-    if str(target) == "-" and console.shows_text:
-        raise ConfigError("an export is not for a terminal", hint="-o FILE, or a pipe")
-    page = {"title": title or _title(path), "half": half}
-    data = export_model(loaded, to, **(page if to == "html" else {}))
-    if to != "html" and loaded.ngram is not None:
-        console.note(_without_ngrams(loaded, to))
-    if str(target) == "-":
-        console.write_bytes(data)
-        return
-    with replacing(target) as file:
-        file.write(data)
+    check_output(target, "-o", KINDS.get(to, "weights"), overwrite=overwrite, others=[path])
+    page = {"title": title or choose_title(path), "half": half}
+    data = export_model(model, to, **(page if to == "html" else {}))
+    if to != "html" and model.ngram is not None:
+        console.note(describe_loss(model, to))
+    write_output(target, data, f", from {path}")
     if as_json:
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
         console.write_json(written)
-    console.note(f"written: {target}, {count(len(data), 'byte')}, from {path}")
 
 
-def _file_kind(form: str) -> "FileKind":
-    """Return what an export may replace."""
-    if form == "compact":
-        return "checkpoint"
-    return "page" if form == "html" else "weights"
-
-
-def _without_ngrams(model: "Model", form: str) -> str:
+def describe_loss(model: "Model", form: str) -> str:
     """Return what an export that has only the network loses."""
     note = f"note: {form} has the network alone, not the n-grams that it is mixed with"
     if model.ngram is None or model.ngram.val_loss is None:
@@ -116,7 +96,7 @@ def _without_ngrams(model: "Model", form: str) -> str:
     return f"{note}: {lost:.3f} nats per character worse on the held-out text"
 
 
-def _title(path: Path) -> str:
+def choose_title(path: Path) -> str:
     """Return what a text is called, from the name of its checkpoint: tiny-moby -> Tiny moby."""
     words = path.name.removesuffix(".npz").removesuffix(".compact")
     words = words.replace("-", " ").replace("_", " ").strip() or path.stem

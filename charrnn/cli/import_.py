@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.console import console, program
-from charrnn.cli.options import CHECKPOINTS
+from charrnn.cli.options import CHECKPOINTS, option
 from charrnn.config import Nonlinearity
 from charrnn.errors import ConfigError
 
@@ -24,32 +24,27 @@ def import_(
     *,
     vocab: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="The text it was trained on, or a .json list of its characters, or of characters "
-            "and ids. [default: as charrnn stored them in the file]",
+        option(
+            "The text it was trained on, or a .json list of its characters, or of characters and "
+            "ids.", None, "as charrnn stored them in the file", metavar="FILE",
         ),
     ] = None,
     nonlinearity: Annotated[
         Nonlinearity | None,
-        typer.Option(
-            help="Activation, if it is an Elman RNN. [default: tanh, or as charrnn stored it in "
-            "the file]"
-        ),
+        option("Activation, if it is an Elman RNN.", None,
+               "tanh, or as charrnn stored it in the file"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", help="The checkpoint to write. [default: checkpoints/NAME.npz]"
-        ),
+        option("The checkpoint to write.", None, "checkpoints/NAME.npz", "-o", "--output"),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")
+        bool, option("Replace an existing checkpoint.", None, None, "--overwrite")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a summary object to stdout.")
+        bool, option("Print a summary object to stdout.", None, None, "--json")
     ] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Turn weights that were trained elsewhere into a checkpoint.
 
     charrnn import weights.safetensors --vocab corpus.txt
@@ -65,28 +60,27 @@ def import_(
     target = output or CHECKPOINTS / f"{weights.stem}.npz"
     check_output(target, "-o", "checkpoint", overwrite=overwrite, others=[weights, vocab])
     characters = None if vocab is None else read_characters(vocab)
-    checkpoint = import_weights(weights, characters=characters, nonlinearity=nonlinearity or "tanh")
-    found = checkpoint.config.model
-    if nonlinearity not in (None, found.nonlinearity):
+    model = import_weights(weights, characters=characters, nonlinearity=nonlinearity or "tanh")
+    config, size = model.config.model, len(model.vocabulary)
+    if nonlinearity not in (None, config.nonlinearity):
         raise ConfigError(
             f"{weights}: --nonlinearity {nonlinearity} does not fit: its weights are those of "
-            f"model {found.cell} with {found.nonlinearity}",
+            f"model {config.cell} with {config.nonlinearity}",
             hint="leave --nonlinearity out",
         )
     with reserved(target):
-        checkpoint.save(target)
-    model, path = checkpoint.config.model, shlex.quote(str(target))
-    shape = model.shape
+        model.save(target)
     if as_json:
         summary = {
             "checkpoint": str(target),
-            "model": model.cell,
-            "layers": model.layers,
-            "hidden_size": model.hidden_size,
-            "vocab_size": len(checkpoint.vocabulary),
-            "parameters": sum(array.size for array in checkpoint.weights.values()),
+            "model": config.cell,
+            "layers": config.layers,
+            "hidden_size": config.hidden_size,
+            "vocab_size": size,
+            "parameters": sum(array.size for array in model.weights.values()),
         }
         console.write_json(summary)
-    console.note(f"model:  {shape}, {len(checkpoint.vocabulary)} characters")
+    path = shlex.quote(str(target))
+    console.note(f"model:  {config.shape}, {size} characters")
     console.note(f"saved:  {path}")
     console.note(f"sample: {program()} sample -c {path}")

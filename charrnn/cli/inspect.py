@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli import completions
 from charrnn.cli.console import console, count, duration
-from charrnn.cli.options import newest_checkpoint, requires
+from charrnn.cli.options import newest_checkpoint, option, requires
 from charrnn.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def inspect(
     *,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the loss curves to an .svg, .pdf or .png file."),
+        option("Draw the loss curves to an .svg, .pdf or .png file.", metavar="FILE"),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing figure.")
+        bool, option("Replace an existing figure.", None, None, "--overwrite")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; of several checkpoints, one a line.")
+        bool, option("One JSON object; of several checkpoints, one a line.", None, None, "--json")
     ] = False,
 ) -> None:
     """Show what a checkpoint is: its size, its text, its settings, its losses, its loss curve.
@@ -50,8 +50,8 @@ def inspect(
     charrnn inspect checkpoints/corpus.npz english
     charrnn inspect checkpoints/corpus.npz --json
     """
-    from charrnn.cli.output_files import check_output
-    from charrnn.export.figure import figure_format
+    from charrnn.cli.output_files import check_output, write_output
+    from charrnn.export.figure import figure_format, loss_figure
 
     requires(context, "--plot", "--overwrite")
     form = "" if plot is None else figure_format(plot)
@@ -64,7 +64,7 @@ def inspect(
     else:
         show(described)
     if plot is not None:
-        write_figure(described, plot, form)
+        write_output(plot, loss_figure(described, form))
     if len(described) < len(paths):
         raise typer.Exit(1)
 
@@ -82,17 +82,6 @@ def describe_each(paths: Sequence[str]) -> "list[Description]":
                 raise
             console.note(f"left out: {error}")
     return described
-
-
-def write_figure(described: "Sequence[Description]", path: Path, form: str) -> None:
-    """Write the loss curves to a file."""
-    from charrnn.checkpoint.files import replacing
-    from charrnn.export.figure import loss_figure
-
-    data = loss_figure(described, form)
-    with replacing(path) as file:
-        file.write(data)
-    console.note(f"written: {path}, {count(len(data), 'byte')}")
 
 
 def show(described: "Sequence[Description]") -> None:
@@ -120,14 +109,12 @@ def show_curves(described: "Sequence[Description]") -> None:
     from charrnn.training.state import LOSS_UNIT
 
     if len(described) == 1:
-        trained, held_out = (described[0].curve(name) for name in ("train_loss", "val_loss"))
-        curves = plot.loss_curves(trained, held_out)
+        (each,) = described
+        curves = plot.loss_curves(each.curve("train_loss"), each.curve("val_loss"))
     else:
         curves = [
-            plot.Curve(
-                Path(each.checkpoint).stem, each.curve("val_loss") or each.curve("train_loss")
-            )
-            for each in described
+            plot.Curve(Path(it.checkpoint).stem, it.curve("val_loss") or it.curve("train_loss"))
+            for it in described
         ]
     if drawn := plot.chart(curves, console.width - 1, color=console.colors is not None):
         console.write(f"{LOSS_UNIT}\n{drawn}", styled=True)

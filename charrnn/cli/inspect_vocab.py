@@ -8,7 +8,7 @@ import typer
 from charrnn.cli import completions
 from charrnn.cli.console import console
 from charrnn.cli.console import count as count_of
-from charrnn.cli.options import exclusive, newest_checkpoint, requires
+from charrnn.cli.options import exclusive, newest_checkpoint, option, requires
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 # Unicode gives control characters no name of their own.
-_CONTROL_NAMES = {
+CONTROL_NAMES = {
     "\0": "NULL",
     "\t": "CHARACTER TABULATION",
     "\n": "LINE FEED",
@@ -38,31 +38,20 @@ def inspect_vocab(
             "./checkpoints]",
         ),
     ] = None,
-    sort: Annotated[Literal["id", "count"], typer.Option(help="Order of the table.")] = "id",
+    sort: Annotated[Literal["id", "count"], option("Order of the table.")] = "id",
     one_hot: Annotated[
-        bool, typer.Option("--one-hot", help="Show the one-hot vector of each character.")
+        bool, option("Show the one-hot vector of each character.", None, None, "--one-hot")
     ] = False,
     windows: Annotated[
-        int | None,
-        typer.Option(min=1, help="Show the first N training windows of a text."),
+        int | None, option("Show the first N training windows of a text.", min=1)
     ] = None,
     seq_length: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help=f"Characters per window. [default: {DataConfig().seq_length}]",
-        ),
+        int | None, option("Characters per window.", None, DataConfig().seq_length, min=1)
     ] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Distance between windows. [default: 1]",
-        ),
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of a text.")] = "utf-8",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    tsv: Annotated[bool, typer.Option("--tsv", help="Tab-separated, as in a pipe.")] = False,
+    stride: Annotated[int | None, option("Distance between windows.", None, 1, min=1)] = None,
+    encoding: Annotated[str, option("Encoding of a text.")] = "utf-8",
+    as_json: Annotated[bool, option("One JSON object.", None, None, "--json")] = False,
+    tsv: Annotated[bool, option("Tab-separated, as in a pipe.", None, None, "--tsv")] = False,
 ) -> None:
     """Show the vocabulary: id, character, code point, name, count and share of each.
 
@@ -74,22 +63,32 @@ def inspect_vocab(
     exclusive(context, "--windows", "--one-hot")
     exclusive(context, "--windows", "--sort")
     requires(context, "--windows", "--seq-length", "--stride")
-    vocabulary, ids, name = _read(source, encoding)
+    vocabulary, ids, name = read(source, encoding)
+    described: dict[str, Any] = {"source": name}
     if windows is not None:
-        records = _windows(
-            vocabulary, ids, windows, seq_length or DataConfig().seq_length, stride or 1
-        )
-        _print({"source": name, "windows": records}, "windows", as_json=as_json, tsv=tsv)
+        length = seq_length or DataConfig().seq_length
+        records = describe_windows(vocabulary, ids, windows, length, stride or 1)
+        described["windows"] = records
+    else:
+        records = describe_characters(vocabulary, one_hot=one_hot)
+        if sort == "count":
+            records.sort(key=lambda record: -record["count"])
+        total = int(vocabulary.counts.sum())
+        described |= {"size": len(vocabulary), "chars": total, "characters": records}
+    if as_json:
+        console.write_json(described)
         return
-    records = _characters(vocabulary, one_hot=one_hot)
-    if sort == "count":
-        records.sort(key=lambda record: -record["count"])
-    total = int(vocabulary.counts.sum())
-    described = {"source": name, "size": len(vocabulary), "chars": total, "characters": records}
-    _print(described, "characters", as_json=as_json, tsv=tsv)
+    rows = [[show(name, value) for name, value in record.items()] for record in records]
+    columns = [name.replace("_", " ") for name in records[0]] if records else []
+    if tsv:
+        console.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
+        return
+    size = count_of(len(rows), "character" if windows is None else "window")
+    console.table(columns, rows, title=f"{name}: {size}")
 
 
-def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
+def read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
+    """Return a vocabulary, the ids of its text if the source is one, and what it is called."""
     from charrnn.checkpoint.bases import resolve_path
     from charrnn.checkpoint.checkpoint import is_checkpoint
     from charrnn.models import load
@@ -103,19 +102,19 @@ def _read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, s
     return corpus.vocabulary, corpus.ids, name
 
 
-def _characters(vocabulary: "Vocabulary", *, one_hot: bool) -> list[dict[str, Any]]:
+def describe_characters(vocabulary: "Vocabulary", *, one_hot: bool) -> list[dict[str, Any]]:
+    """Return a record of each character."""
     import numpy as np
 
     total = max(int(vocabulary.counts.sum()), 1)
     records: list[dict[str, Any]] = []
-    for i, (char, count) in enumerate(
-        zip(vocabulary.characters, vocabulary.counts.tolist(), strict=True)
-    ):
+    counted = zip(vocabulary.characters, vocabulary.counts.tolist(), strict=True)
+    for i, (char, count) in enumerate(counted):
         record = {
             "id": i,
             "char": char,
             "code_point": f"U+{ord(char):04X}",
-            "name": unicodedata.name(char, _CONTROL_NAMES.get(char, "(no name)")),
+            "name": unicodedata.name(char, CONTROL_NAMES.get(char, "(no name)")),
             "count": count,
             "share": count / total,
         }
@@ -125,22 +124,23 @@ def _characters(vocabulary: "Vocabulary", *, one_hot: bool) -> list[dict[str, An
     return records
 
 
-def _windows(
+def describe_windows(
     vocabulary: "Vocabulary", ids: "Ids | None", count: int, seq_length: int, stride: int
 ) -> list[dict[str, Any]]:
+    """Return a record of each of the first windows of a text."""
     from charrnn.text.windows import sliding_windows
 
     if ids is None:
         raise ConfigError(
             "a checkpoint holds no text to cut into windows", hint="name the text instead"
         )
-    inputs, targets = sliding_windows(ids, seq_length, stride)
+    decode, (inputs, targets) = vocabulary.decode, sliding_windows(ids, seq_length, stride)
     return [
         {
             "window": number,
-            "input": vocabulary.decode(window),
-            "target": vocabulary.decode(following[-1:]),
-            "targets": vocabulary.decode(following),
+            "input": decode(window),
+            "target": decode(following[-1:]),
+            "targets": decode(following),
         }
         for number, (window, following) in enumerate(
             zip(inputs[:count], targets[:count], strict=True)
@@ -148,21 +148,8 @@ def _windows(
     ]
 
 
-def _print(described: dict[str, Any], key: str, *, as_json: bool, tsv: bool) -> None:
-    if as_json:
-        console.write_json(described)
-        return
-    records = described[key]
-    rows = [[_cell(name, value) for name, value in record.items()] for record in records]
-    columns = [name.replace("_", " ") for name in records[0]] if records else []
-    if tsv:
-        console.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
-        return
-    size = count_of(len(rows), "window" if key == "windows" else "character")
-    console.table(columns, rows, title=f"{described['source']}: {size}")
-
-
-def _cell(name: str, value: object) -> str:
+def show(name: str, value: object) -> str:
+    """Return a value of a record as a cell of the table."""
     from charrnn.text.vocabulary import escape
 
     if name == "share":

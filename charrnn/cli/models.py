@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from charrnn.cli.app import user_models
 from charrnn.cli.console import console
+from charrnn.cli.options import option
 from charrnn.errors import CheckpointError
 
 
 def models(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per model.")] = False,
+    as_json: Annotated[bool, option("One JSON object per model.", None, None, "--json")] = False,
 ) -> None:
     """List the models that have a name: those that come with charrnn, and your own.
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from charrnn.checkpoint.checkpoint import is_checkpoint
-from charrnn.checkpoint.files import file_exists
+from charrnn.checkpoint.files import file_exists, replacing
+from charrnn.cli.console import console, count
 from charrnn.errors import CheckpointError, ConfigError
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
@@ -27,21 +28,24 @@ def check_output(
     *,
     overwrite: bool,
     others: Iterable[str | Path | None] = (),
+    resume: str = "",
 ) -> None:
     """Raise unless an output option may write this file.
 
-    path        the file; None, stdout ("-") and devices: there is nothing to replace
+    path        the file; None and devices: there is nothing to replace; "-": stdout
     option      as the user writes it
     kind        what the option writes, and so what it may replace
     overwrite   an existing file of this kind may be replaced
     others      files that the command reads, and its other outputs
+    resume      what else can be done with an existing file of this kind
 
-    Raises ConfigError for a file that is one of the others, CheckpointError for one of another
-    kind, and for an existing one unless it may be replaced.
+    Raises ConfigError for a terminal and for a file that is one of the others, CheckpointError for
+    one of another kind, and for an existing one unless it may be replaced.
     """
+    if path is not None and str(path) == "-" and console.shows_text:
+        raise ConfigError(f"{NAMES[kind]} is not for a terminal", hint=f"{option} FILE, or a pipe")
     if path is None or str(path) == "-":
         return
-    hint = f"{option} writes elsewhere"
     if any(_is_same(path, other) for other in others if other is not None):
         raise ConfigError(
             f"{path}: {option} would replace what the same command uses",
@@ -49,10 +53,22 @@ def check_output(
         )
     if not file_exists(path):
         return
+    hint = f"{option} writes elsewhere"
     if not is_of_kind(path, kind):
         raise CheckpointError(f"{path}: exists and is not {NAMES[kind]}", hint=hint)
     if not overwrite:
-        raise CheckpointError(f"{path}: exists already", hint=f"--overwrite replaces it, {hint}")
+        hint = f"{resume}--overwrite replaces it, {hint}"
+        raise CheckpointError(f"{path}: exists already", hint=hint)
+
+
+def write_output(path: Path, data: bytes, about: str = "") -> None:
+    """Write a file or, for "-", stdout; of a file, say so, and what else there is to say."""
+    if str(path) == "-":
+        console.write_bytes(data)
+        return
+    with replacing(path) as file:
+        file.write(data)
+    console.note(f"written: {path}, {count(len(data), 'byte')}{about}")
 
 
 def is_of_kind(path: Path, kind: FileKind) -> bool:
@@ -62,21 +78,17 @@ def is_of_kind(path: Path, kind: FileKind) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    if not head:
-        return True
-    return {
-        "checkpoint": is_checkpoint(path),
-        "log": head.startswith(b'{"step": '),
-        "page": head.lower().startswith(b"<!doctype html"),
-        "figure": head.startswith((b"%PDF", b"\x89PNG")) or b"<svg" in head,
-        "weights": _has_weights(path, head),
-    }[kind]
-
-
-def _has_weights(path: Path, head: bytes) -> bool:
-    """Return True for .npz without a checkpoint, .onnx and .safetensors."""
     zipped = head.startswith(b"PK\x03\x04") and not is_checkpoint(path)
-    return zipped or head.startswith(b"\x08") or head[8:9] == b"{"
+    return (
+        not head
+        or {
+            "checkpoint": is_checkpoint(path),
+            "log": head.startswith(b'{"step": '),
+            "page": head.lower().startswith(b"<!doctype html"),
+            "figure": head.startswith((b"%PDF", b"\x89PNG")) or b"<svg" in head,
+            "weights": zipped or head.startswith(b"\x08") or head[8:9] == b"{",  # .npz, .onnx, ...
+        }[kind]
+    )
 
 
 def _is_same(path: Path, other: str | Path) -> bool:

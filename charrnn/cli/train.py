@@ -276,8 +276,9 @@ def _check_files(
             f"{path}: no such checkpoint: there is nothing to resume",
             hint="leave out --resume to start a new run",
         )
-    check_output(path, "-o", "checkpoint", overwrite=overwrite or resume, others=inputs)
-    check_output(log, "--log", "log", overwrite=overwrite or resume, others=[*inputs, path])
+    may_replace, resuming = overwrite or resume, "--resume continues its run, "
+    check_output(path, "-o", "checkpoint", overwrite=may_replace, others=inputs, resume=resuming)
+    check_output(log, "--log", "log", overwrite=may_replace, others=[*inputs, path])
 
 
 def _prepare(

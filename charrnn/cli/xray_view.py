@@ -209,24 +209,16 @@ def print_units(request: Request, *, as_json: bool) -> None:
 
 def write_page(request: Request, target: Path, *, name: str) -> None:
     """Write a page that shows a text as the model sees it; ``name`` is that of the model."""
-    from charrnn.checkpoint.files import replacing
+    from charrnn.cli.output_files import write_output
     from charrnn.export.xray_page import Opening, xray_page
 
-    to_stdout = str(target) == "-"
-    if to_stdout and console.shows_text:
-        raise ConfigError("a page is not for a terminal", hint="--html FILE, or a pipe")
     shape, part = request.model.config.model, request.place.part
     xray = request.xray(PAGE_TOP, [Place(layer, part) for layer in range(shape.layers)], MAX_CHARS)
     found = xray.find(part=part, top=TOP)
     place, unit = choose_unit(request, found)
     about = f"{name}: {shape.cell} {shape.layers} × {shape.hidden_size}"
     data = xray_page(xray, found, Opening(request.name, about, place, unit))
-    if to_stdout:
-        console.write_bytes(data)
-        return
-    with replacing(target) as file:
-        file.write(data)
-    console.note(f"written: {target}, {len(data):,} bytes, {len(xray.trace):,} characters")
+    write_output(target, data, f", {len(xray.trace):,} characters")
 
 
 def choose_unit(request: Request, found: list[Found]) -> tuple[Place, int | None]:
