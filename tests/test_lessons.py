@@ -20,34 +20,6 @@ def test_every_block_of_a_lesson_prints_what_stands_below_it(lesson: str, tmp_pa
         assert not differences(output, found), code
 
 
-PAGE = """
-```python
-n = 2
-```
-
-```python
-print("loss", n / 3, "of 12")
-```
-
-```text
-loss 0.667 of 12
-```
-
-```sh
-echo done
-```
-
-```text
-done
-```
-"""
-
-
-def test_a_page_is_compared_block_by_block(tmp_path: Path) -> None:
-    assert [language for language, _, _ in blocks(PAGE)] == ["python", "python", "sh"]
-    assert printed(PAGE, tmp_path) == ["", "loss 0.6666666666666666 of 12\n", "done\n"]
-
-
 @pytest.mark.parametrize(
     ("stated", "found", "same"),
     [
@@ -55,11 +27,7 @@ def test_a_page_is_compared_block_by_block(tmp_path: Path) -> None:
         ("loss 0.67", "loss 0.65", False),
         ("loss -0.67", "loss 0.67", False),
         ("12 units", "13 units", False),
-        ("5e-01", "6e-01", False),
-        ("a b", "a c", False),
         ("a", "a\nb", False),
-        ("a\nb", "a", False),
-        ("", "a", False),
         ("she  sells", "she sells", False),
     ],
 )

@@ -75,10 +75,10 @@ RECORDED = [
 LIVE = [
     Case(kind, layers, bias, bidirectional, steps, samples, batch_first, dtype)
     for kind in KINDS
-    for layers in (1, 2, 3)
+    for layers in (1, 3)
     for bias in (False, True)
     for bidirectional in (False, True)
-    for steps, samples in ((1, 1), (1, 3), (6, 1), (7, 5))
+    for steps, samples in ((1, 1), (7, 5))
     for batch_first in (False, True)
     for dtype in ("float32", "float64")
 ]

@@ -123,11 +123,15 @@ def test_a_caller_may_change_what_it_gave_and_got_and_copy_a_layer(name: str) ->
     layer = LAYERS[name](I, H, dtype="float64")
     twin = copy.deepcopy(layer)
     inputs = np.random.default_rng(0).standard_normal((T, B, I))
-    output, _, cache = layer.forward(inputs)
-    expected, _, _ = layer.backward(layer.forward(inputs)[2], np.ones_like(output))
+    output, final, cache = layer.forward(inputs)
+    given = [inputs, d_output := np.ones_like(output), *pair(final)]
+    copies = [array.copy() for array in given]
+    expected, _, _ = layer.backward(layer.forward(inputs)[2], d_output, final)
+    for array, kept in zip(given, copies, strict=True):
+        np.testing.assert_array_equal(array, kept)
     output *= 0
     inputs *= 0
-    grads, _, _ = layer.backward(cache, np.ones_like(output))
+    grads, _, _ = layer.backward(cache, d_output, final)
     for key, grad in grads.items():
         np.testing.assert_array_equal(grad, expected[key])
     twin.flat[...] = 0
@@ -165,9 +169,9 @@ def test_the_peephole_sees_the_new_cell_state() -> None:
 
 
 def test_dropout_between_layers_reaches_the_gradients() -> None:
-    layer = GRU(I, H, 3, dropout=0.5, bidirectional=True, dtype="float64")
+    layer = GRU(I, 3, 2, dropout=0.5, bidirectional=True, dtype="float64")
     inputs = np.random.default_rng(0).standard_normal((T, B, I))
-    d_output = np.random.default_rng(1).standard_normal((T, B, 2 * H))
+    d_output = np.random.default_rng(1).standard_normal((T, B, 6))
 
     def objective() -> float:
         output, _, _ = layer.forward(inputs, rng=np.random.default_rng(2))

@@ -129,10 +129,10 @@ def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
 
 
 def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
-    config = make_config(steps=3000, schedule="constant", learning_rate=0.05, patience=2)
+    config = make_config(steps=3000, schedule="constant", learning_rate=0.2, patience=1)
     state = run(config, ids)
     assert state.progress.step < 3000
-    assert state.progress.evaluations_since_best == 2
+    assert state.progress.evaluations_since_best == 1
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
