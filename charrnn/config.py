@@ -212,9 +212,7 @@ class OptimizerConfig(Settings):
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate given, or the optimizer's default."""
-        if self.learning_rate is None:
-            return DEFAULT_LEARNING_RATES[self.name]
-        return self.learning_rate
+        return self.learning_rate or DEFAULT_LEARNING_RATES[self.name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,11 +295,8 @@ class ControlConfig(Settings):
     def __post_init__(self) -> None:
         require(not isinstance(self.stop, str), "stop must be a tuple of texts")
         require(all(self.stop), "a stop text must have at least one character")
+        end = "until-sentence" if self.until_sentence else "stop" if self.stop else None
         require(
-            self.match is None or not self.until_sentence,
-            "match and until-sentence contradict each other: both say where the text ends",
-        )
-        require(
-            self.match is None or not self.stop,
-            "match and stop contradict each other: both say where the text ends",
+            self.match is None or end is None,
+            f"match and {end} contradict each other: both say where the text ends",
         )

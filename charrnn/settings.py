@@ -54,8 +54,6 @@ def _change(base: Config, given: Given) -> Config:
     changes = dict(given)
     if changes.get("stride") == changes.get("seq_length", base.data.seq_length):
         changes["stride"] = None  # contiguous windows are streams
-    if changes.get("name", base.optimizer.name) != base.optimizer.name:
-        changes.setdefault("learning_rate", None)  # that of the other one
     if "clip_value" in changes:
         changes.setdefault("clip_norm", None)
     for name in ("clip_norm", "clip_value"):

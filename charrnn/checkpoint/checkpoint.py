@@ -234,13 +234,12 @@ def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Return True if a file starts like a checkpoint."""
+    if not Path(path).is_file():  # opening a pipe would wait for its writer
+        return False
     try:
-        # Opening a pipe would wait for its writer.
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            return False
         with Path(path).open("rb") as file:
             start = file.read(npz.LOCAL.size + len(b"header.npy"))
-    except (OSError, ValueError):
+    except OSError:
         return False
     return start.startswith(MAGIC) and start.endswith(b"header.npy")
 
@@ -261,16 +260,14 @@ def _resume_shapes(config: Config, weights: Shapes, resume: Arrays) -> Shapes:
     model, expected = config.model, Shapes()
     size = sum(map(math.prod, weights.values())) // model.members
     carried = any(name.endswith(".h_l0") for name in resume)
+    state_shape = (config.data.batch_size, model.hidden_size)
     state_names = make_cell(model.cell, model.nonlinearity).state_names
     for prefix in member_prefixes(model.members):
         for name in ("weights", *OPTIMIZERS[config.optimizer.name].slot_names):
             expected[f"resume.{prefix}{name}"] = (size,)
         for depth in range(model.layers if carried else 0):
             for name in state_names:
-                expected[f"resume.{prefix}{name}_l{depth}"] = (
-                    config.data.batch_size,
-                    model.hidden_size,
-                )
+                expected[f"resume.{prefix}{name}_l{depth}"] = state_shape
     return expected
 
 
