@@ -16,6 +16,7 @@ from charrnn import (
     RunConfig,
     SamplingConfig,
 )
+from charrnn.settings import new_config, resumed_config, sort_settings
 
 Settings = type[
     ModelConfig | DataConfig | OptimizerConfig | RunConfig | SamplingConfig | ControlConfig
@@ -78,6 +79,32 @@ def test_a_wrong_setting_is_refused(
     with pytest.raises(ConfigError) as caught:
         settings(**wrong)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "part", "follows"),
+    [
+        ({}, "run", {"seconds": 300.0}),
+        ({"steps": 3}, "run", {"seconds": None}),
+        ({"steps": 3, "time": "1h30m"}, "run", {"seconds": 5400.0}),
+        ({"stride": 9, "seq_length": 9}, "data", {"stride": None}),
+        ({"clip_norm": 0}, "optimizer", {"clip_norm": None}),
+        ({"clip_value": 5.0}, "optimizer", {"clip_norm": None}),
+        ({"clip_value": 5.0, "clip_norm": 2.0}, "optimizer", {"clip_norm": 2.0}),
+    ],
+)
+def test_what_is_given_decides_what_else_holds(
+    given: dict[str, Any], part: str, follows: dict[str, Any]
+) -> None:
+    settings, rest = sort_settings(given)
+    assert not rest
+    found = asdict(new_config(settings))[part]
+    assert {name: found[name] for name in follows} == follows
+
+
+def test_a_new_limit_of_a_resumed_run_replaces_the_old_one() -> None:
+    resumed = resumed_config({"epochs": 2}, new_config({"steps": 3}))
+    assert (resumed.run.steps, resumed.run.epochs, resumed.run.seconds) == (None, 2, None)
 
 
 def test_a_config_survives_the_way_through_plain_dicts() -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from charrnn import CheckpointError, Model
 from charrnn.export import export
-from tests.support import MIXED_TEXT, fails, ok, trained
-from tests.support import charrnn as run_charrnn
+from tests.support import MIXED_TEXT, fails, trained
 
 
 @pytest.fixture(params=[1, 2], ids="{} network(s)".format)
@@ -59,15 +58,3 @@ def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path) -> Non
     model.save(tmp_path / "m.npz")
     fails(2, "half precision", "export", tmp_path / "m.npz", "--to", "compact")
     assert not (tmp_path / "m.compact.npz").exists()
-
-
-def test_an_export_replaces_another_compact_checkpoint_but_never_its_own_source(
-    tmp_path: Path,
-) -> None:
-    trained().save(tmp_path / "m.npz")
-    ok("export", "m.npz", "--to", "compact", cwd=tmp_path)
-    assert "exists already" in run_charrnn("export", "m.npz", "--to", "compact", cwd=tmp_path).err
-    ok("export", "m.npz", "--to", "compact", "--overwrite", cwd=tmp_path)
-    fails(2, "would replace what", "export", "m.npz", "--to", "compact", "-o", "m.npz",
-          "--overwrite", cwd=tmp_path)  # fmt: skip
-    assert Model.load(tmp_path / "m.npz").resume
