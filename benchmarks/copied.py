@@ -6,10 +6,11 @@ Samples 10,000 characters at temperature 0.8 and prints the share of their spans
 that stand, letter for letter, in one of the texts; line breaks and spaces count as the same.
 """
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
+
+from measuring import make_parser
 
 CHARACTERS, SPAN = 10_000, 30
 
@@ -22,9 +23,7 @@ def spans(text: str) -> list[str]:
 
 def main() -> None:
     """Print the share for each text and for all of them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("model")
     parser.add_argument("text", type=Path, nargs="+")
     args = parser.parse_args()
@@ -34,8 +33,7 @@ def main() -> None:
     )
     written, found = spans(done.stdout), set[str]()
     for path in args.text:
-        read = set(spans(path.read_text(encoding="utf-8")))
-        copied = [span for span in written if span in read]
+        copied = [*filter(set(spans(path.read_text(encoding="utf-8"))).__contains__, written)]
         found.update(copied)
         print(f"{path}: {len(copied) / len(written):.1%}")
     print(f"all: {sum(span in found for span in written) / len(written):.1%}")

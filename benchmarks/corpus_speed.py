@@ -42,11 +42,8 @@ def read_plainly(path: str) -> float:
 
 def main() -> None:
     """Print the tables."""
-    if sys.argv[1:2] == ["--read"]:
-        print(json.dumps(read(sys.argv[2])))
-        return
-    if sys.argv[1:2] == ["--plain"]:
-        print(json.dumps(read_plainly(sys.argv[2])))
+    if sys.argv[1] in {"--read", "--plain"}:
+        print(json.dumps((read if sys.argv[1] == "--read" else read_plainly)(sys.argv[2])))
         return
     args = arguments(__doc__, corpus=True).parse_args()
     text, script = args.corpus.read_bytes(), Path(__file__)
@@ -55,8 +52,7 @@ def main() -> None:
         for size in SIZES:
             paths[size] = Path(folder) / f"{size}.txt"
             with paths[size].open("wb") as file:
-                for _ in range(size * MEGABYTE // len(text)):
-                    file.write(text)
+                file.writelines(text for _ in range(size * MEGABYTE // len(text)))
         small = paths[SIZES[0]]
         median = alternate(
             {

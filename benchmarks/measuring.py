@@ -16,11 +16,16 @@ PEER = HERE / "torch_peer.py"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def arguments(description: str | None, *, corpus: bool = False) -> argparse.ArgumentParser:
-    """Return a parser with what every script takes."""
-    parser = argparse.ArgumentParser(
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows a module's docstring as it is."""
+    return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def arguments(description: str | None, *, corpus: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with what the scripts that compare with PyTorch take."""
+    parser = make_parser(description)
     if corpus:
         parser.add_argument("corpus", type=Path)
     parser.add_argument("--rounds", type=int, default=5)

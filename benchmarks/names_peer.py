@@ -7,12 +7,12 @@ parameters, AdamW at 5e-4, 32 names a step, no schedule. Judged like quality.py 
 same lines, in nats per character, the end of each line counted.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
 
 import torch
+from measuring import make_parser
 from quality import divide
 from torch import nn
 
@@ -49,15 +49,11 @@ class Transformer(nn.Module):
 
 def encode(names: list[str], index: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return inputs and targets, (N, T): 0 stands for the start and the end of a name."""
-    longest = max(map(len, names)) + 1
-    inputs = torch.zeros(len(names), longest, dtype=torch.long)
-    targets = torch.full((len(names), longest), IGNORED)
-    for row, name in enumerate(names):
-        ids = torch.tensor([index[char] for char in name])
-        inputs[row, 1 : len(name) + 1] = ids
-        targets[row, : len(name)] = ids
-        targets[row, len(name)] = 0
-    return inputs, targets
+    rows = [torch.tensor([index[char] for char in name]) for name in names]
+    end, pad = torch.zeros(1, dtype=torch.long), nn.utils.rnn.pad_sequence
+    inputs = pad([torch.cat([end, row]) for row in rows], batch_first=True)
+    targets = [torch.cat([row, end]) for row in rows]
+    return inputs, pad(targets, batch_first=True, padding_value=IGNORED)
 
 
 def loss_of(
@@ -74,7 +70,7 @@ def measure(corpus: Path, seconds: float, seed: int) -> dict[str, object]:
     """Train for this long, and judge."""
     torch.manual_seed(seed)
     seen, unseen = (part.split() for part in divide(corpus.read_text("utf-8"), JUDGED_LINES))
-    index = {char: number for number, char in enumerate(sorted(set("".join(seen))), 1)}
+    index = {char: number for number, char in enumerate(sorted(set("".join(seen + unseen))), 1)}
     longest = max(map(len, seen + unseen)) + 1
     model = Transformer(len(index) + 1, longest)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY, betas=BETAS)
@@ -97,9 +93,7 @@ def measure(corpus: Path, seconds: float, seed: int) -> dict[str, object]:
 
 def main() -> None:
     """Print one JSON object per run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--times", type=float, nargs="+", default=[60])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])

@@ -25,6 +25,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from measuring import make_parser
+
 from charrnn.models.model import Model
 
 JUDGED = 0.1
@@ -102,9 +104,7 @@ def measure(args: argparse.Namespace, corpus: Path, seconds: float, seed: int) -
 
 def main() -> None:
     """Measure all combinations."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--times", type=float, nargs="+", default=[20, 60])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

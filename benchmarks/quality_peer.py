@@ -16,7 +16,6 @@ Requires PyTorch. Trains on the first 90 % of the corpus, evaluates on the last 
                   per mark
 """
 
-import argparse
 import json
 import math
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import make_parser
 from torch import nn
 from torch.nn import functional
 from torch_peer import Net
@@ -119,21 +119,6 @@ def judge_transformer(net: Transformer, ids: torch.Tensor) -> tuple[float, float
     return total / size, cold / (cold_windows * WINDOW)
 
 
-class Clock:
-    """Seconds of training; judging does not count."""
-
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
-
-    def __call__(self) -> float:
-        """Return the seconds so far."""
-        return time.perf_counter() - self.started
-
-    def skip(self, since: float) -> None:
-        """Forget the time since then."""
-        self.started += self() - since
-
-
 def train_recurrent(name: str, ids: torch.Tensor, judged: torch.Tensor, V: int,
                     marks: list[float]) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Train one of the two LSTMs, yielding a row at every mark."""
@@ -147,9 +132,9 @@ def train_recurrent(name: str, ids: torch.Tensor, judged: torch.Tensor, V: int,
     )
     streams = ids[: len(ids) // B * B].view(B, -1).T
     per_epoch = (len(streams) - 1) // T
-    state, step, clock = None, 0, Clock()
+    state, step, began = None, 0, time.perf_counter()
     for mark in marks:
-        while clock() < mark:
+        while time.perf_counter() - began < mark:
             epoch, position = divmod(step, per_epoch)
             if not position:
                 state = None
@@ -168,10 +153,10 @@ def train_recurrent(name: str, ids: torch.Tensor, judged: torch.Tensor, V: int,
                 nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
             step += 1
-        since = clock()
+        since = time.perf_counter()
         carried, cold = judge_recurrent(net, judged)
         yield row(name, mark, (carried, cold), step, net)
-        clock.skip(since)
+        began += time.perf_counter() - since  # judging does not count
 
 
 def train_transformer(ids: torch.Tensor, judged: torch.Tensor, V: int,
@@ -183,10 +168,9 @@ def train_transformer(ids: torch.Tensor, judged: torch.Tensor, V: int,
     others = [p for p in net.parameters() if p.ndim == 1]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, 1e-3, betas=(0.9, 0.99), fused=True)
-    step, clock = 0, Clock()
+    step, began = 0, time.perf_counter()
     warmup = 100 * seconds / LAPTOP_SECONDS
-    while clock() < seconds:
-        progress = clock() / seconds
+    while (progress := (time.perf_counter() - began) / seconds) < 1:
         rate = 1e-4 + 0.5 * (1 + math.cos(math.pi * progress)) * 9e-4
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / warmup)
@@ -218,9 +202,7 @@ def row(
 
 def main() -> None:
     """Measure all peers on all corpora."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--marks", type=float, nargs="+", default=[20, 60])
     parser.add_argument(

@@ -17,10 +17,9 @@ beta the bandwidth in bytes per second. With S bytes of weights, a step exchange
     speedup(M) = M T / (T + 4 log2(M) alpha + 2 (M - 1) / M  S / beta)
 """
 
-import argparse
 import math
 
-from measuring import heading, row
+from measuring import heading, make_parser, row
 
 FLOAT = 4  # bytes of a weight
 
@@ -46,9 +45,7 @@ def exchange(machines: int, size: float, alpha: float, beta: float) -> float:
 
 def main() -> None:
     """Print a table for each network."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--step", action="append", required=True, metavar="LAYERSxUNITS=SECONDS")
     parser.add_argument("--vocab", type=int, default=65, help="number of characters")
     given = parser.parse_args()

@@ -13,7 +13,6 @@ languages   models of corpora/harbour.txt and corpora/moulin.txt tell lines of o
             2,000 of each language, of about 60 characters
 """
 
-import argparse
 import json
 import os
 import random
@@ -24,7 +23,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measuring import heading, peak_memory, row
+from measuring import heading, make_parser, peak_memory, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,9 +132,7 @@ def languages(folder: Path, texts: dict[str, list[Path]], limit: str) -> None:
 
 def main() -> None:
     """Run one of the three."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("what", choices=["speed", "odd", "languages"])
     parser.add_argument("names", type=Path, nargs="?")
     parser.add_argument("--lines", type=int, default=100_000)

@@ -16,7 +16,6 @@ search.jsonl has the runs on tiny Shakespeare. Some have settings of experiments
 charrnn any more: variational dropout, orthogonal weights, scales, other schedules and Adams.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+from measuring import make_parser
 
 from charrnn import Config, RunConfig, Trainer, initial_state, read_corpus, train_events
 from charrnn.nn.ensemble import Ensemble
@@ -75,9 +76,7 @@ def run(work: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Read settings, write results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
