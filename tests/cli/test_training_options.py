@@ -60,7 +60,7 @@ _SHARED_ROWS = {
         beside="--steps 200 --log log",
     ),
     "--time": Row(
-        "--time 0.02s", lambda ran: ran.trained.progress.step < 500, beside="--steps 500"
+        "--time 0.1s", lambda ran: ran.trained.progress.step < 2000, beside="--steps 2000"
     ),
     # A rate that changes nothing: no validation is better than the first.
     "--patience": Row(
