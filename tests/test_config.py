@@ -70,6 +70,7 @@ Settings = type[
         (SamplingConfig, {"top_p": 1.1}, "top-p must be 1 or less, not 1.1"),
         (SamplingConfig, {"min_p": 1.1}, "min-p must be 1 or less"),
         (ControlConfig, {"stop": ("",)}, "a stop text must have at least one character"),
+        (ControlConfig, {"stop": "abc"}, "tuple"),
         (ControlConfig, {"stop": ("a",), "match": "a"}, "match and stop contradict each other"),
     ],
 )

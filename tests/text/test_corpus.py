@@ -109,11 +109,6 @@ def test_a_bad_byte_is_located(
     assert caught.value.hint
 
 
-def test_standard_input_is_read_once_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("été".encode())))
-    assert read_text("-") == "été"
-
-
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [("missing.txt", "no such file"), ("", "no such file"), ("a\0b", "not a valid path")],

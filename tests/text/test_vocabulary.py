@@ -34,16 +34,6 @@ def test_encode_refuses_exactly_the_unknown_characters(known: str, text: str) ->
         assert (f"and {len(unknown) - LISTED} more" in message) == (len(unknown) > LISTED)
 
 
-@given(texts)
-def test_one_hot_has_a_single_one_at_the_id(text: str) -> None:
-    vocabulary = Vocabulary.from_text(text)
-    ids = vocabulary.encode(text)
-    vectors = vocabulary.one_hot(ids)
-    assert vectors.shape == (len(text), len(vocabulary))
-    np.testing.assert_array_equal(vectors.argmax(axis=1), ids)
-    np.testing.assert_array_equal(vectors.sum(axis=1), 1)
-
-
 @pytest.mark.parametrize(
     ("size", "dtype"),
     [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],

@@ -43,7 +43,7 @@ def assert_same_state(one: TrainingState, other: TrainingState) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"cell": "rnn"}, {"cell": "lstm", "stride": 5}, {"cell": "gru"}, {"lines": True}],
+    [{"cell": "rnn"}, {"cell": "lstm", "stride": 5}, {"cell": "gru", "lines": True}],
     ids=str,
 )
 def test_every_cell_learns_from_streams_windows_and_lines(

@@ -50,18 +50,6 @@ def test_the_seeds_task_is_learned_in_ten_epochs(settings: dict[str, Any]) -> No
     assert model.score(*sums(1000, 1)) >= 0.98
 
 
-def words(seed: int) -> tuple[list[Any], list[bool]]:
-    """Return ids of many lengths, told apart by whether the last equals the first."""
-    rng = RNG(seed)
-    texts = [rng.integers(3, size=rng.integers(1, 9)) for _ in range(300)]
-    return texts, [bool(text[0] == text[-1]) for text in texts]
-
-
-def test_sequences_of_many_lengths_are_learned() -> None:
-    model = SequenceClassifier("lstm", hidden_size=24, epochs=30, batch_size=16, random_state=0)
-    assert model.fit(*words(0)).score(*words(1)) > 0.95
-
-
 def test_a_sequence_gets_the_same_probability_in_any_company() -> None:
     X = [RNG(n).standard_normal((1 + n % 7 * 9, 2)) for n in range(600)]
     model = SequenceClassifier(epochs=1, random_state=0).fit(X, np.arange(600) % 3)
