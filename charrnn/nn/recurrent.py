@@ -33,16 +33,16 @@ class Cache(NamedTuple):
     """What ``backpropagate`` needs from ``unroll``.
 
     inputs      as passed to ``unroll``
-    steps       the arrays of each time step
     gates       gate activations, (G, T, B, H)
+    saved       what the cell saves besides, (T, B, H)
     states      states from the initial one on, (T+1, B, H) each
     starts      as passed to ``unroll``
     workspace   scratch memory that holds these arrays
     """
 
     inputs: NDArray[Any]
-    steps: list[TimeStep]
     gates: Array
+    saved: Array
     states: State
     starts: Mask | None
     workspace: Workspace
@@ -77,13 +77,12 @@ def unroll(
     buffer = workspace.array("blocks", params["weight_hh"].shape, dtype)
     weights = Blocks(weight, buffer, cell.scale(dtype))
     recurrent = workspace.array("recurrent", (cell.gates, B, H), dtype)
-    product, cache = weights.columns(recurrent), Cache(inputs, [], gates, states, starts, workspace)
+    product = weights.columns(recurrent)
+    cache = Cache(inputs, gates, saved, states, starts, workspace)
     for t in range(T):
-        before = _state_before(states, t, starts)
-        at = TimeStep(gates[:, t], recurrent, before, [part[t + 1] for part in states], saved[t])
-        np.matmul(weights.rows(before[0]), weights.blocks, out=product)
+        at = _time_step(cache, recurrent, t)
+        np.matmul(weights.rows(at.before[0]), weights.blocks, out=product)
         cell.forward(params, at)
-        cache.steps.append(at)
     return states[0][1:], tuple(part[T].copy() for part in states), cache
 
 
@@ -112,6 +111,7 @@ def backpropagate(
     if cell.gradients > G:
         d_gates = workspace.array("d_gates", (cell.gradients, T, B, H), gates.dtype)
     scratch = workspace.array("scratch", (G + 1, B, H), gates.dtype)
+    recurrent = workspace.array("recurrent", (G, B, H), gates.dtype)
     d_states = [part.copy() for part in d_state]
     d_hidden = d_states[0]
     # dh_(t-1) is the sum over the gates, and of what skips W_hh.
@@ -125,7 +125,8 @@ def backpropagate(
         if d_outputs is not None:
             d_hidden += d_outputs[t]
         d_step = d_gates[:, t]
-        cell.backward(params, cache.steps[t], Gradients(d_states, d_step, scratch))
+        at = _time_step(cache, recurrent, t)
+        cell.backward(params, at, Gradients(d_states, d_step, scratch))
         np.matmul(weights.rows(d_step[:G]), weights.blocks, out=product)
         if cell.skips:
             parts[G] = d_hidden
@@ -214,13 +215,15 @@ def _project(cell: Cell, params: Params, inputs: NDArray[Any], gates: Array) -> 
     gates += (cell.input_bias(params).reshape(G, 1, H) * scale)[:, None]
 
 
-def _state_before(states: Sequence[Array], t: int, starts: Mask | None) -> list[Array]:
-    """Return the state that time step t reads, zero for the samples that start there."""
+def _time_step(cache: Cache, recurrent: Array, t: int) -> TimeStep:
+    """Return the arrays of time step t; the state before is zero for the samples that start."""
+    states = cache.states
     before = [part[t] for part in states]
-    if starts is not None:
+    if cache.starts is not None:
         before = [part.copy() for part in before]
-        _reset(before, starts[t])
-    return before
+        _reset(before, cache.starts[t])
+    after = [part[t + 1] for part in states]
+    return TimeStep(cache.gates[:, t], recurrent, before, after, cache.saved[t])
 
 
 def _reset(parts: Sequence[Array], starts: Mask) -> None:
