@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.export.html import embed, fill, read_file
 from charrnn.export.language import text_direction
-from charrnn.scoring.xray import Found, Place, Xray
+from charrnn.scoring.xray import Found, Place, Xray, bounds
 
 # Bytes of activations.
 MAX_BYTES = 250_000
@@ -76,7 +76,7 @@ def page_data(xray: Xray, found: Sequence[Found], opening: Opening) -> dict[str,
     trace, part = xray.trace, opening.place.part
     N, layers = len(trace), sorted(place.layer for place in trace.activations)
     activations = {layer: xray.activations(part, layer) for layer in layers}
-    low, high = xray.bounds(part)
+    low, high = bounds(xray.cell, part)
     if math.isinf(high):
         high = max(1e-6, *(float(values.max(initial=0)) for values in activations.values()))
     units = _choose_units(activations, found, opening)[: max(MAX_BYTES // max(N, 1), 1)]

@@ -21,7 +21,7 @@ The parts of a recurrent layer; the module of each cell has the equations:
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,13 +79,10 @@ def bounds(cell: Cell, part: str) -> tuple[float, float]:
 
 def _activations(cell: Cell, cache: Cache, part: str) -> Array:
     """Return the activations (T, H) of a part of the only sample of a forward pass."""
-    if part == HIDDEN:
-        found = cache.states[0][1:, 0]
-    elif part == CELL_STATE:
-        found = np.tanh(cache.states[cell.state_names.index("c")][1:, 0])
-    else:
-        found = cache.gates[cell.gate_names.index(part)][:, 0]
-    return np.array(found)
+    if part in cell.gate_names:
+        return np.array(cache.gates[cell.gate_names.index(part)][:, 0])
+    values = cache.states[cell.state_names.index(part[0])][1:, 0]
+    return np.array(np.tanh(values) if part == CELL_STATE else values)
 
 
 @dataclass(frozen=True)
@@ -140,21 +137,20 @@ def trace_text(
         log_p = log_softmax(np.concatenate([expected[None], logits[:-1, 0]]))
         expected = logits[-1, 0].copy()
         top_ids = np.argsort(-log_p, axis=1, kind="stable")[:, :top]
+        networks = caches if isinstance(caches, list) else [caches]
+        activations = {
+            place: np.concatenate(
+                [_activations(model.cell, it.stack.passes[place.layer], place.part)
+                 for it in networks], axis=1,
+            )
+            for place in places
+        }  # fmt: skip
         yield Trace(
             ids=ids,
             nats=-log_p[np.arange(len(ids)), ids] + 0,  # no minus zero
             top_ids=top_ids,
             top_p=np.exp(np.take_along_axis(log_p, top_ids, 1)),
-            activations={
-                place: np.concatenate(
-                    [
-                        _activations(model.cell, cache.stack.passes[place.layer], place.part)
-                        for cache in (caches if isinstance(caches, list) else [caches])
-                    ],
-                    axis=1,
-                )
-                for place in places
-            },
+            activations=activations,
         )
 
 
@@ -181,17 +177,16 @@ def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:
     if not parts:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
 
-    def whole(arrays: list[NDArray[np.generic]]) -> NDArray[np.generic]:
-        return np.concatenate(arrays)[:limit]
+    def together(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])[:limit]
 
-    ids, nats, top_ids, top_p = (
-        whole([getattr(part, name) for part in parts])
-        for name in ("ids", "nats", "top_ids", "top_p")
-    )
     activations = {
-        place: whole([part.activations[place] for part in parts]) for place in parts[0].activations
+        place: np.concatenate([part.activations[place] for part in parts])[:limit]
+        for place in parts[0].activations
     }
-    return Trace(ids, nats, top_ids, top_p, activations)  # type: ignore[arg-type]
+    return Trace(
+        together("ids"), together("nats"), together("top_ids"), together("top_p"), activations
+    )
 
 
 @dataclass(frozen=True)
@@ -229,14 +224,18 @@ def find_units(
 
     Raises ConfigError for an unknown feature.
     """
-    found: list[list[Found]] = []
-    units = [(place, unit) for place, it in activations.items() for unit in range(it.shape[1])]
+    groups: list[list[Found]] = []
+    units = [
+        (place.layer, place.part, unit)
+        for place, it in activations.items()
+        for unit in range(it.shape[1])
+    ]
     scaled = _standardize(np.concatenate(list(activations.values()), axis=1))
     for name in FEATURES if features is None else features:
         if name not in FEATURES:
             raise ConfigError(f"unknown feature {name!r}", hint=f"known: {', '.join(FEATURES)}")
         numbers = FEATURES[name](text).astype(scaled.dtype)
-        if len(set(numbers.tolist())) < 2:
+        if not np.ptp(numbers):
             continue
         numbers = _standardize(numbers[:, None])[:, 0] / len(text)
         # Both change slowly: what goes together by chance is seen where the text is shifted.
@@ -244,15 +243,11 @@ def find_units(
         chance = float(np.mean([np.max(shift**2) for shift in shifts]))
         shares = (numbers @ scaled) ** 2
         best = np.argsort(-shares, kind="stable")[:top].tolist()
-        found.append(
-            [
-                Found(name, place.layer, place.part, unit, float(shares[at]), chance)
-                for at in best
-                for place, unit in [units[at]]
-            ]
+        groups.append(
+            [Found(name, *units[at], share=float(shares[at]), chance=chance) for at in best]
         )
-    found.sort(key=lambda units: -units[0].share if units else 0)
-    return [unit for units in found for unit in units]
+    groups.sort(key=lambda found: -found[0].share if found else 0)
+    return [it for found in groups for it in found]
 
 
 def _standardize(values: Array) -> Array:
@@ -323,10 +318,6 @@ class Xray:
                 hint="model.xray(text, parts=...) says which are; layers are counted from 0",
             )
         return self.trace.activations[place]
-
-    def bounds(self, part: str) -> tuple[float, float]:
-        """Return the least and greatest possible activation of a part; inf if there is none."""
-        return bounds(self.cell, part)
 
     def find(
         self, features: str | Iterable[str] | None = None, *, part: str | None = None, top: int = 3
