@@ -242,10 +242,8 @@ def find_units(
         shifts = [np.roll(numbers, len(text) * quarter // 4) @ scaled for quarter in (1, 2, 3)]
         chance = float(np.mean([np.max(shift**2) for shift in shifts]))
         shares = (numbers @ scaled) ** 2
-        best = np.argsort(-shares, kind="stable")[:top].tolist()
-        groups.append(
-            [Found(name, *units[at], share=float(shares[at]), chance=chance) for at in best]
-        )
+        best: list[int] = np.argsort(-shares, kind="stable")[:top].tolist()
+        groups.append([Found(name, *units[at], float(shares[at]), chance) for at in best])
     groups.sort(key=lambda found: -found[0].share if found else 0)
     return [it for found in groups for it in found]
 

@@ -159,6 +159,17 @@ def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
     assert Mixture.fit(NETWORK, [(poor, text)])[0].mean() > 0.9
 
 
+def test_weights_do_not_depend_on_the_windows_in_which_a_text_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = np.tile(NEW, 10)
+    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    monkeypatch.setattr("charrnn.scoring.likelihood.MAX_WINDOW", 3)
+    again, same = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    np.testing.assert_allclose(again, weights, rtol=1e-5)
+    assert same == pytest.approx(loss, rel=1e-5)
+
+
 def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

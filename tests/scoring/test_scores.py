@@ -25,6 +25,7 @@ from charrnn.text.lines import as_lines
 
 V = 6
 MODEL = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), V).init(np.random.default_rng(0))
+MODEL.flat *= 3  # opinions strong enough for a difference to show
 IDS: Any = np.random.default_rng(1).integers(V, size=50).astype(np.uint8)
 
 
