@@ -35,7 +35,7 @@ def describe_run(run: Run) -> list[str]:
         lines.append(f"       {size} characters are very little to learn from")
     lines.append(
         f"model: {config.model.shape}, {_count_parameters(run):,} parameters, "
-        f"random seed {config.run.random_seed}, {config.run.workers} worker(s)"
+        f"random seed {config.run.random_seed}, workers {config.run.workers}"
     )
     if run.recommendation is not None:
         lines.append(f"       {_explain(run.recommendation)}")

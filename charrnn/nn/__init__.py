@@ -13,9 +13,9 @@ matrix (T*B, H) without a copy, and one gate of one time step is contiguous in m
 
     rnn, lstm, gru    the equations of one time step, forward and backward
     recurrent         the loop over time
-    network           stacked layers, the output layer, the language model
+    stack             recurrent layers on top of each other
+    network           the language model: a stack, the output layer, the loss
     ensemble          several language models whose logits are averaged
     decoder           the language model one character at a time, for sampling
     layers            the same layers behind the interface of torch.nn
-    classifier        a classifier of sequences in the manner of scikit-learn
 """

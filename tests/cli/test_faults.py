@@ -361,18 +361,6 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
         assert time.process_time() - started < 1
 
 
-def test_the_checkpoint_of_format_1_is_read_for_ever() -> None:
-    golden = ROOT / "tests" / "golden"
-    expected = json.loads((golden / "format1.json").read_text(encoding="utf-8"))
-    done = ok("sample", "-c", golden / "format1.npz", "--greedy", "--seed", "The", "-n", "40")
-    assert done.out == expected["greedy"] + "\n"
-    score = json.loads(ok("score", "-c", golden / "format1.npz", "--json", stdin=TEXT.encode()).out)
-    assert score["nats_per_char"] == pytest.approx(expected["nats_per_char"], rel=1e-4)
-    checkpoint = Model.load(golden / "format1.npz")
-    assert checkpoint.config.model.cell == "lstm"
-    assert checkpoint.progress.step == expected["step"]
-
-
 # Pipes, terminals and descriptors
 
 
