@@ -68,6 +68,15 @@ def charrnn(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> D
     return Done(done.args, done.returncode, done.stdout, done.stderr)
 
 
+def shell(command: str, cwd: Path | None = None) -> Done:
+    """Run a line of bash, which fails if any part of a pipe does."""
+    done = subprocess.run(
+        [BASH, "-o", "pipefail", "-c", command],
+        capture_output=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    return Done(done.args, done.returncode, done.stdout, done.stderr)
+
+
 class Stream(io.TextIOWrapper):
     """A standard stream in memory, which may pass for a terminal."""
 

@@ -5,7 +5,7 @@ import time as clock
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -24,13 +24,12 @@ from charrnn.config import (
     OptimizerName,
     ScheduleName,
 )
-from charrnn.errors import ConfigError
+from charrnn.errors import CheckpointError, ConfigError, TrainingError
 
 if TYPE_CHECKING:
-    from charrnn.cli.signals import StopSignals
-    from charrnn.cli.training_display import TrainingDisplay
     from charrnn.models.run import Run
     from charrnn.settings import Given
+    from charrnn.training.loop import Event
 
 _MODEL, _DATA, _OPTIMIZER = ModelConfig(), DataConfig(), OptimizerConfig()
 _CHOSEN = "chosen from text and time"
@@ -196,17 +195,13 @@ def train(
     Settings that you do not give are chosen from the text and the time, and printed in one line.
     The first Ctrl-C saves and ends the run.
     """
-    shared.exclusive(context, "--resume", "--overwrite")
-    shared.exclusive(context, "--resume", "--from")
-    shared.exclusive(context, "--ngram", "--no-ngram")
-    shared.exclusive(context, "--quiet", "--verbose")
-    shared.exclusive(context, "--quiet", "--plot")
+    path = output or shared.default_output(corpus[0])
+    check_options(context)
     # What stands in the user's file or environment is for new runs.
     names = [name for name in context.params if not resume or shared.is_typed(context, name)]
     given = {name: context.params[name] for name in names}
-    if no_ngram and "no_ngram" in names:
+    if given.get("no_ngram"):
         given["ngram"] = 0
-    path = output or shared.default_output(corpus[0])
 
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.signals import StopSignals
@@ -227,61 +222,75 @@ def train(
             f"{mpi.launched_processes()}",
             hint="leave it out",
         )
-    _check_files(path, log, corpus, from_, resume=resume, overwrite=overwrite)
-    replaces = path.exists() and not resume
+    check_files(context, path)
+    keep_old = path.exists() and not resume
+
     with reserved(path), shared.naming_sources(corpus):
-        run = _prepare(corpus, encoding, settings, from_, path if resume else None)
+        run = prepare(corpus, encoding, settings, from_, path if resume else None)
         display = TrainingDisplay(
             quiet=quiet, verbose=verbose, log=log, plot=plot, sample_every=sample_every
         )
-        for line in describe_run(run):
-            display.note(line)
+        display.note(*describe_run(run))
         if verbose:
             display.note(json.dumps(asdict(run.config)))
-        with display.start(run), StopSignals() as signals:
-            last_step, is_saved = _train(run, path, display, signals, replaces=replaces)
+        with (
+            display.start(run),
+            StopSignals() as signals,
+            closing(run.events(lambda: signals.received is not None)) as events,
+            Saver(run, path, keep_old=keep_old) as saver,
+        ):
+            for event in events:
+                saver.save_after(event)
+                display.show(event)
+                if signals.received is not None:
+                    display.note("stopping; once more to quit without saving")
+            run.finish()
+
+    if as_json:
+        console.write_json(summarize(run, path, interrupted=signals.received is not None))
     resumable = [*corpus, "-o", str(path)]
     resumable += ["--encoding", encoding] * (encoding != "utf-8")
     resumable += ["--log", str(log)] * (log is not None)
-    if as_json:
-        console.write_json(summarize(run, path, interrupted=signals.received is not None))
-    if last_step is not None and not is_saved:
+    if saver.last_step is not None and not saver.is_saved:
         display.note(f"stopped before the first validation: {path} still has the model of before")
     else:
-        for line in report_run(run, path, last_step, signals.received, resumable):
-            display.note(line)
+        display.note(*report_run(run, path, saver.last_step, signals.received, resumable))
     if signals.received is not None:
         raise typer.Exit(128 + signals.received)
 
 
-def _check_files(
-    path: Path,
-    log: Path | None,
-    corpus: list[str],
-    source: str | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> None:
-    """Raise unless the command may write its files."""
+def check_options(context: typer.Context) -> None:
+    """Raise ConfigError for options that contradict each other."""
+    for one, other in (
+        ("--resume", "--overwrite"),
+        ("--resume", "--from"),
+        ("--ngram", "--no-ngram"),
+        ("--quiet", "--verbose"),
+        ("--quiet", "--plot"),
+    ):
+        shared.exclusive(context, one, other)
+
+
+def check_files(context: typer.Context, path: Path) -> None:
+    """Raise unless the command may write its files, of which ``path`` is the checkpoint."""
     from charrnn.checkpoint.files import file_exists
     from charrnn.cli.output_files import check_output
-    from charrnn.errors import CheckpointError
 
     if str(path) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
-    inputs = [*corpus, source]
+    resume, log = context.params["resume"], context.params["log"]
     if resume and not file_exists(path):
         raise CheckpointError(
             f"{path}: no such checkpoint: there is nothing to resume",
             hint="leave out --resume to start a new run",
         )
-    may_replace, resuming = overwrite or resume, "--resume continues its run, "
+    inputs = [*context.params["corpus"], context.params["from_"]]
+    may_replace, resuming = context.params["overwrite"] or resume, "--resume continues its run, "
     check_output(path, "-o", "checkpoint", overwrite=may_replace, others=inputs, resume=resuming)
     check_output(log, "--log", "log", overwrite=may_replace, others=[*inputs, path])
 
 
-def _prepare(
+def prepare(
     corpus: list[str], encoding: str, given: "Given", source: str | None, resumed: Path | None
 ) -> "Run":
     """Read the text and make a run ready: a new one, or that of a checkpoint.
@@ -306,39 +315,42 @@ def _prepare(
     return Run.new(choose_start(source, config, fixed, text), text, fixed)
 
 
-def _train(
-    run: "Run", path: Path, display: "TrainingDisplay", signals: "StopSignals", *, replaces: bool
-) -> tuple[int | None, bool]:
-    """Train, save and show. Returns the last step, None without one, and whether it was saved.
+class Saver:
+    """Saves a run at its best, now and then, at its end, and when an error ends it.
 
-    replaces   there is a model of before, which stays until this one is validated
+    keep_old    there is a model of before, which stays until this one is validated
+    last_step   None without one
+    is_saved    whether what was reached in the end is saved
     """
-    from charrnn.errors import TrainingError
 
-    last_step, saved_at = None, clock.monotonic()
+    def __init__(self, run: "Run", path: Path, *, keep_old: bool) -> None:
+        self.run, self.path, self.keep_old = run, path, keep_old
+        self.last_step: int | None = None
+        self.is_saved = False
+        self._saved_at = clock.monotonic()
 
-    def save() -> bool:
-        if replaces and not run.state.history:
-            return False
-        run.model().save(path)
-        return True
+    def __enter__(self) -> Self:
+        return self
 
-    with closing(run.events(lambda: signals.received is not None)) as events:
-        try:
-            for event in events:
-                last_step = event.step
-                waited = clock.monotonic() - saved_at
-                if event.is_best or (event.is_complete and waited > SAVE_EVERY_SECONDS):
-                    save()
-                    saved_at = clock.monotonic()
-                display.show(event)
-                if signals.received is not None:
-                    display.note("stopping; once more to quit without saving")
-            run.finish()
-        except Exception as error:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self.save()
+        elif isinstance(error, Exception):
             # Between two steps the state is good; in a step, ``train_events`` has restored it.
-            trained = last_step is not None or isinstance(error, TrainingError)
-            if trained and run.state.progress.step:
-                save()
-            raise
-    return last_step, save()
+            is_good = self.last_step is not None or isinstance(error, TrainingError)
+            if is_good and self.run.state.progress.step:
+                self.save()
+
+    def save_after(self, event: "Event") -> None:
+        """Save after a step, if it is time."""
+        self.last_step = event.step
+        waited = clock.monotonic() - self._saved_at
+        if event.is_best or (event.is_complete and waited > SAVE_EVERY_SECONDS):
+            self.save()
+            self._saved_at = clock.monotonic()
+
+    def save(self) -> None:
+        """Save, unless the model of before is to stay."""
+        self.is_saved = bool(self.run.state.history) or not self.keep_old
+        if self.is_saved:
+            self.run.model().save(self.path)

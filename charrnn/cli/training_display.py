@@ -54,10 +54,11 @@ class TrainingDisplay:
         self._val_loss: float | None = None
         self._shown_at = time.monotonic()
 
-    def note(self, message: str) -> None:
+    def note(self, *messages: str) -> None:
         """Tell the user; only warnings if it is to be quiet."""
-        if not self.quiet or message.startswith("warning"):
-            console.note(message)
+        for message in messages:
+            if not self.quiet or message.startswith("warning"):
+                console.note(message)
 
     @contextmanager
     def start(self, run: Run) -> Iterator[None]:

@@ -5,13 +5,13 @@ import fcntl
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import termios
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,11 @@ from tests.support import (
     ok,
     running,
     same_arrays,
+    shell,
     wait_for,
-)
+)  # fmt: skip
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals, limits and pipes")
-
-BASH = shutil.which("bash") or "bash"
 
 
 @pytest.fixture
@@ -72,9 +71,7 @@ def test_a_full_disk_ends_a_run_with_one_line_and_the_old_file(text: Path) -> No
     command = (
         f"ulimit -f 8; trap '' XFSZ; '{CHARRNN}' train text.txt -o m.npz --overwrite --steps 5 -q"
     )
-    done = subprocess.run(
-        [BASH, "-c", command], cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False
-    )
+    done = shell(command, text.parent)
     assert done.returncode == 1
     assert b"m.npz: cannot be written: File too large" in done.stderr
     assert (text.parent / "m.npz").read_bytes() == before
@@ -86,10 +83,7 @@ def test_a_full_disk_ends_a_run_with_one_line_and_the_old_file(text: Path) -> No
 )
 def test_progress_that_nobody_can_read_does_not_end_a_run(ending: str, text: Path) -> None:
     command = f"'{CHARRNN}' train text.txt --hidden-size 8 --time 1s -o m.npz {ending}"
-    done = subprocess.run(
-        [BASH, "-c", f"set -o pipefail; {command}"],
-        cwd=text.parent, env=ENVIRONMENT, capture_output=True, check=False,
-    )  # fmt: skip
+    done = shell(command, text.parent)
     assert done.returncode == 0, done.stderr
     assert Model.load(text.parent / "m.npz").progress.step > 1
 
@@ -108,18 +102,9 @@ def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
     assert Model.load(text.parent / "m.npz").progress.step > 20
 
 
-def test_a_killed_run_has_saved_its_best_weights(text: Path) -> None:
-    log = text.parent / "log"
-    with running("train", text, *RUN, "--val-fraction", "0.1", "--time", "30s", "-o", "m.npz",
-                 "--log", "log", cwd=text.parent) as run:  # fmt: skip
-        wait_for(lambda: log.exists() and log.read_text().count("val_loss") > 1)
-        run.kill()
-    assert Model.load(text.parent / "m.npz").progress.best_val_loss < 10
-
-
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The package has a function of the same name as the module.
-    monkeypatch.setattr(sys.modules["charrnn.cli.train"], "SAVE_EVERY_SECONDS", -1)
+    monkeypatch.setattr(import_module("charrnn.cli.train"), "SAVE_EVERY_SECONDS", -1)
     saved = []
     monkeypatch.setattr(Model, "save", lambda self, _: saved.append(self.progress.step))
     args = ["--hidden-size", "4", "--steps", "5", "-q", "-o", "m.npz"]
@@ -187,8 +172,44 @@ def test_an_unexpected_exception_between_two_steps_loses_none(
 
 def test_a_caller_that_ignores_its_children_does_not_lose_the_run(text: Path) -> None:
     command = f"trap '' CHLD; exec '{CHARRNN}' train text.txt -o m.npz --workers 2 --steps 5 -q"
-    subprocess.run([BASH, "-c", command], cwd=text.parent, env=ENVIRONMENT, check=True)
+    assert shell(command, text.parent).returncode == 0
     assert Model.load(text.parent / "m.npz").progress.step == 5
+
+
+# Keeping the model of before
+
+
+def test_a_run_without_time_for_a_step_says_so_and_saves_nothing(text: Path) -> None:
+    run = ("train", "text.txt", "--time", "0.001s", "-o", "m.npz")
+    fails(1, "the time was over before the first training step", *run, cwd=text.parent)
+    assert not (text.parent / "m.npz").exists()
+    ok("train", "text.txt", *RUN, "--steps", "5", "-o", "m.npz", cwd=text.parent)
+    before = (text.parent / "m.npz").read_bytes()
+    fails(1, "before the first training step", *run, "--overwrite", cwd=text.parent)
+    assert (text.parent / "m.npz").read_bytes() == before
+
+
+def test_the_old_model_stays_until_the_new_run_has_validated_once(text: Path) -> None:
+    ok("train", "text.txt", *RUN, "--steps", "5", "-o", "m.npz", cwd=text.parent)
+    before, run = (text.parent / "m.npz").read_bytes(), ("train", "text.txt", *RUN, "-o", "m.npz")
+    with running(
+        *run, "--overwrite", "--steps", "10000000", "--log", "log", cwd=text.parent
+    ) as run_:
+        wait_for(lambda: logged_steps(text.parent / "log") > 5)
+        run_.send_signal(signal.SIGINT)
+        _, err = run_.communicate(timeout=30)
+    assert run_.returncode == 128 + signal.SIGINT
+    assert b"m.npz still has the model of before" in err
+    assert (text.parent / "m.npz").read_bytes() == before
+    ok(*run, "--overwrite", "--steps", "40", cwd=text.parent)
+    assert Model.load(text.parent / "m.npz").progress.step == 40
+    # There is nothing to keep where there was no file.
+    new = ("train", "text.txt", *RUN, "--steps", "10000000", "-o", "new.npz", "--log", "newlog")
+    with running(*new, cwd=text.parent) as run_:
+        wait_for(lambda: logged_steps(text.parent / "newlog") > 5)
+        run_.send_signal(signal.SIGINT)
+        run_.communicate(timeout=30)
+    assert Model.load(text.parent / "new.npz").progress.step > 5
 
 
 # Resuming
@@ -281,18 +302,8 @@ def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
 @pytest.mark.parametrize("members", [1, 2])
 def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: int) -> None:
     folder = text.parent
-    ok(
-        "train",
-        text,
-        *RUN,
-        "--members",
-        str(members),
-        "--steps",
-        "300",
-        "-o",
-        "old.npz",
-        cwd=folder,
-    )
+    ensemble = ["--members", str(members)]
+    ok("train", text, *RUN, *ensemble, "--steps", "300", "-o", "old.npz", cwd=folder)
     (folder / "new.txt").write_text(TEXT.replace("cat", "çat") + "!" * 9)
     done = ok("train", "new.txt", "--from", "old.npz", "--steps", "1", "-o", "new.npz", cwd=folder)
     assert "2 new ones" in done.err
@@ -321,13 +332,10 @@ def test_a_run_that_diverges_ends_with_a_usable_checkpoint(text: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
 def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -> None:
     command = f"ulimit -v 4000000; '{CHARRNN}' train text.txt --hidden-size 20000 -o m.npz"
-    done = subprocess.run(
-        [BASH, "-c", command], cwd=text.parent, capture_output=True, text=True, check=False,
-        env=ENVIRONMENT,
-    )  # fmt: skip
+    done = shell(command, text.parent)
     assert done.returncode == 1
-    assert "MiB of memory to train" in done.stderr
-    assert "hint: try a smaller --hidden-size" in done.stderr
+    assert "MiB of memory to train" in done.err
+    assert "hint: try a smaller --hidden-size" in done.err
 
 
 # Hostile files
@@ -348,13 +356,10 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
     for name, data in lies.items():
         (folder / name).write_bytes(data)
         command = f"ulimit -v 1500000; '{CHARRNN}' sample -c {name}"
-        done = subprocess.run(
-            [BASH, "-c", command], cwd=folder, capture_output=True, text=True, check=False,
-            env=ENVIRONMENT,
-        )  # fmt: skip
+        done = shell(command, folder)
         assert done.returncode == 1, name
-        assert "not a charrnn checkpoint, or damaged" in done.stderr
-        assert done.stderr.count("\n") == 2
+        assert "not a charrnn checkpoint, or damaged" in done.err
+        assert done.err.count("\n") == 2
         started = time.process_time()  # of this process alone, whatever else the machine does
         with pytest.raises(CheckpointError):
             Model.load(folder / name)

@@ -307,7 +307,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "train": {"--workers": _WORKERS, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
-    "sample": {"--endless": "test_commands.py::test_a_reader_that_leaves_early_ends_it_quietly"},
+    "sample": {"--endless": "test_writing.py::test_head_ends_endless_text_quietly"},
     "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }

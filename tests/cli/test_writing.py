@@ -3,11 +3,9 @@
 import contextlib
 import io
 import json
-import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from charrnn import Model
 from charrnn.cli import main
 from charrnn.cli.console import BLOCK_CHARS, BLOCK_SECONDS, console
 from tests.support import (
-    BASH,
     CHARRNN,
     ENVIRONMENT,
     TEXT,
@@ -28,7 +25,8 @@ from tests.support import (
     fails,
     ok,
     posix,
-)
+    shell,
+)  # fmt: skip
 
 JAPANESE = "春の海。ひねもす「のたり」のたりかな！👩‍👩‍👧\n"
 
@@ -52,19 +50,6 @@ def sample(home: Path, *args: str, name: str = "text") -> str:
 
 
 # Controls
-
-
-def test_text_obeys_from_end_to_end(home: Path) -> None:
-    for seed in "123":
-        drawn = ["--random-seed", seed, "--no-echo", "--seed", "The"]
-        assert ". T" not in sample(home, *drawn, "--stop", ". T", "--stop", "dog")
-        assert "dog" not in sample(home, *drawn, "--stop", ". T", "--stop", "dog")
-        assert re.fullmatch(r"[a-d ]{40}\n", sample(home, *drawn, "--charset", "a-d ", "-n", "40"))
-        matched = sample(home, *drawn, "--match", r"( [a-z]{3}){2,4}\.", "-n", "20")
-        assert re.fullmatch(r"( [a-z]{3}){2,4}\.\n", matched)
-        sentence = sample(home, *drawn, "--until-sentence", "-n", "30")
-        assert len(sentence) > 30
-        assert sentence.endswith(".\n")
 
 
 def test_controls_hold_for_many_samples_and_json_lines(home: Path) -> None:
@@ -282,39 +267,9 @@ def test_a_block_waits_for_a_fraction_of_a_second_at_most(
         assert len(out.taken().decode()) == 11 + BLOCK_CHARS
 
 
-def read_for(descriptor: int, seconds: float) -> Iterator[bytes]:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield os.read(descriptor, 1 << 16)
-
-
-@posix
-def test_text_appears_on_a_terminal_while_it_is_made(home: Path) -> None:
-    leader, follower = os.openpty()
-    args = [CHARRNN, "sample", "-c", "checkpoints/other.npz", "--endless", "--seed", "春"]
-    with subprocess.Popen(
-        args, cwd=home, stdin=subprocess.DEVNULL, stdout=follower, stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-    ) as process:  # fmt: skip
-        os.close(follower)
-        shown, pieces = b"", 0
-        for data in read_for(leader, 60):
-            shown, pieces = shown + data, pieces + 1
-            if len(shown) > 20_000:
-                break
-        assert process.poll() is None  # it has not ended, and yet the text is here
-        process.kill()
-    os.close(leader)
-    assert shown.startswith("春".encode())
-    assert pieces > 20, "it came in blocks"  # which would have 4,000 bytes each
-
-
 @posix
 @pytest.mark.parametrize("options", ["", "--charset '^x'", "--stop tttt"])
 def test_head_ends_endless_text_quietly(home: Path, options: str) -> None:
     line = f"'{CHARRNN}' sample -c checkpoints/text.npz --endless {options} | head -c 3000"
-    command = [BASH, "-c", f"set -o pipefail; {line}; exit ${{PIPESTATUS[0]}}"]
-    done = subprocess.run(
-        command, capture_output=True, timeout=60, check=False, env=ENVIRONMENT, cwd=home
-    )
+    done = shell(f"{line}; exit ${{PIPESTATUS[0]}}", home)
     assert (len(done.stdout), done.stderr, done.returncode) == (3000, b"", 0)
