@@ -153,7 +153,7 @@ def test_a_signal_that_interrupts_a_write_does_not_lose_the_run(
         time.sleep(0.2)
         _, err = run.communicate(timeout=30)
     assert run.returncode == 143, err[-500:]
-    assert Model.load(text.parent / "m.npz").progress.step == before
+    assert Model.load(text.parent / "m.npz").progress.step == logged_steps(log) >= before
 
 
 def test_an_unexpected_exception_between_two_steps_loses_none(
@@ -322,11 +322,15 @@ def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: in
 
 
 def test_a_run_that_diverges_ends_with_a_usable_checkpoint(text: Path) -> None:
-    done = fails(1, "lower learning rates did not help", "train", text, *RUN, "--optimizer", "sgd",
-                 "--learning-rate", "1e300", "--clip-norm", "0", "--steps", "50", "-o", "m.npz",
-                 cwd=text.parent)  # fmt: skip
+    run, folder = [text, *RUN, "--optimizer", "sgd", "--clip-norm", "0", "-o", "m.npz"], text.parent
+    diverging = ["--learning-rate", "1e300", "--steps", "50"]
+    done = fails(1, "lower learning rates did not help", "train", *run, *diverging, cwd=folder)
     assert "RuntimeWarning" not in done.err
-    ok("sample", "-c", "m.npz", "--seed", "T", cwd=text.parent)
+    assert not (folder / "m.npz").exists()  # nothing was learned
+    ok("train", *run, "--steps", "9", cwd=folder)
+    fails(1, "did not help", "train", text, "-o", "m.npz", "--resume", *diverging, cwd=folder)
+    assert Model.load(folder / "m.npz").progress.step == 9
+    ok("sample", "-c", "m.npz", "--seed", "T", cwd=folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
