@@ -322,7 +322,8 @@ def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: in
 
 
 def test_a_run_that_diverges_ends_with_a_usable_checkpoint(text: Path) -> None:
-    run, folder = [text, *RUN, "--optimizer", "sgd", "--clip-norm", "0", "-o", "m.npz"], text.parent
+    run = [str(text), *RUN, "--optimizer", "sgd", "--clip-norm", "0"]
+    run, folder = [*run, "-o", "m.npz"], text.parent
     diverging = ["--learning-rate", "1e300", "--steps", "50"]
     done = fails(1, "lower learning rates did not help", "train", *run, *diverging, cwd=folder)
     assert "RuntimeWarning" not in done.err
