@@ -14,7 +14,7 @@ from charrnn.errors import TrainingError
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.kernels import Array
 from charrnn.text.lines import line_bounds
-from charrnn.text.split import stream_bounds
+from charrnn.text.split import STREAMS, stream_bounds
 from charrnn.text.vocabulary import Ids
 
 Indices = NDArray[np.int64]
@@ -23,8 +23,9 @@ Indices = NDArray[np.int64]
 # more would slow down the run.
 MAX_VALIDATED = 200_000
 
-# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``.
-MAX_BATCH, MIN_BATCH = 60, 15
+# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``. The
+# streams of a held-out text are one batch, whatever the size of the network.
+MAX_BATCH, MIN_BATCH = 60, STREAMS
 # Steps per window, and characters.
 MIN_WINDOW, MAX_WINDOW, WINDOW_CHARS = 8, 512, 2048
 # The most numbers in a window, so that a large network or vocabulary gets smaller batches.
