@@ -285,18 +285,29 @@ class ControlConfig(Settings):
     until_sentence   the text goes on after its length until the end of the sentence
     charset          the only characters of the text, as inside the [...] of a regular expression
     match            a regular expression that the whole text matches
+    max_copied       characters of the longest passage that the text may share with the training
+                     text
+    no_repeat        no passage of so many characters occurs twice within 1,000 characters
     """
 
     stop: tuple[str, ...] = ()
     until_sentence: bool = False
     charset: str | None = None
     match: str | None = None
+    max_copied: int | None = setting(None, low=22)
+    no_repeat: int | None = setting(None, low=2)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(not isinstance(self.stop, str), "stop must be a tuple of texts")
         require(all(self.stop), "a stop text must have at least one character")
         end = "until-sentence" if self.until_sentence else "stop" if self.stop else None
         require(
             self.match is None or end is None,
             f"match and {end} contradict each other: both say where the text ends",
+        )
+        original = "max-copied" if self.max_copied else "no-repeat" if self.no_repeat else None
+        require(
+            self.match is None or original is None,
+            f"match and {original} contradict each other: a match cannot be drawn word by word",
         )

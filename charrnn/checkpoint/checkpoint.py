@@ -4,6 +4,7 @@ Members, all stored uncompressed:
 
     header              see ``header``
     lines.seen          of a model of lines: filter of its lines; see ``generate.novelty``
+    spans.seen          filter of the spans of the text; see ``generate.spans``
     ngram.*             n-grams of the text; see ``ngrams``
     weight_ih_l0 ...    the weights with the lowest validation loss, named as in torch.nn
     resume.weights      the latest weights, flat; this and the following are for resuming
@@ -48,7 +49,8 @@ Arrays = dict[str, NDArray[Any]]
 
 MAGIC = npz.LOCAL_MAGIC
 COMPACT_DTYPE = "float16"
-SEEN_LINES, NGRAM = "lines.seen", "ngram."
+SEEN = {"seen_lines": "lines.seen", "seen_spans": "spans.seen"}
+NGRAM = "ngram."
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Checkpoint:
     sha256: str = ""
     origin: Origin | None = None
     seen_lines: NDArray[np.uint8] | None = None
+    seen_spans: NDArray[np.uint8] | None = None
     ngram: NGrams | None = None
 
     def __post_init__(self) -> None:
@@ -80,7 +83,7 @@ class Checkpoint:
     ) -> Self:
         """Return a checkpoint of a run in its current state, whose arrays are shared, not copied.
 
-        fields   sha256, origin, seen_lines, ngram
+        fields   sha256, origin, seen_lines, seen_spans, ngram
         """
         best: Arrays = {}
         resume: Arrays = {}
@@ -159,7 +162,8 @@ class Checkpoint:
 
     def extra_arrays(self) -> Arrays:
         """Return the arrays of the file that are neither weights nor training state."""
-        arrays: Arrays = {} if self.seen_lines is None else {SEEN_LINES: self.seen_lines}
+        filters = {name: getattr(self, field) for field, name in SEEN.items()}
+        arrays: Arrays = {name: bits for name, bits in filters.items() if bits is not None}
         if self.ngram is not None:
             arrays |= {NGRAM + name: array for name, array in self.ngram.to_arrays().items()}
         return arrays
@@ -221,15 +225,15 @@ class Checkpoint:
 
 
 def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
-    """Take ``seen_lines`` and ``ngram`` of a ``Checkpoint`` out of the arrays of a file."""
-    seen = arrays.pop(SEEN_LINES, None)
-    if seen is not None:
-        valid = seen.dtype == np.uint8 and seen.ndim == 1 and seen.size
-        require(valid, "the filter of lines is not an array of bytes")
+    """Take the filters and ``ngram`` of a ``Checkpoint`` out of the arrays of a file."""
+    filters = {field: arrays.pop(name, None) for field, name in SEEN.items()}
+    for bits in filters.values():
+        valid = bits is None or (bits.dtype == np.uint8 and bits.ndim == 1 and bits.size)
+        require(valid, "a filter is not an array of bytes")
     names = [name for name in arrays if name.startswith(NGRAM)]
     tables = {name.removeprefix(NGRAM): arrays.pop(name) for name in names}
     ngram = NGrams.from_arrays(tables, vocab_size) if tables else None
-    return {"seen_lines": seen, "ngram": ngram}
+    return {**filters, "ngram": ngram}
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:

@@ -35,6 +35,8 @@ def sample(
     stop: options.Stop = None,
     charset: options.Charset = None,
     match: options.Match = None,
+    max_copied: options.MaxCopied = None,
+    no_repeat: options.NoRepeat = None,
     new: options.New = False,
     unique: options.Unique = False,
     min_length: options.MinLength = 0,
@@ -60,7 +62,12 @@ def sample(
         temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, min_p=min_p
     )
     rules = ControlConfig(
-        stop=tuple(stop or ()), until_sentence=until_sentence, charset=charset, match=match
+        stop=tuple(stop or ()),
+        until_sentence=until_sentence,
+        charset=charset,
+        match=match,
+        max_copied=max_copied,
+        no_repeat=no_repeat,
     )
     from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
     from charrnn.cli.writing import Writer
@@ -79,7 +86,11 @@ def sample(
         length = default_length(rules)
     line_filter = filter_lines(context, model, length or 0)
     controls = Controls(
-        prepare_stops(rules, model), model.vocabulary, length, lines=line_filter is not None
+        prepare_stops(rules, model),
+        model.vocabulary,
+        length,
+        lines=line_filter is not None,
+        seen_spans=model.seen_spans,
     )
     number = secrets.randbits(32) if random_seed is None else random_seed
     writer = Writer(model, sampling, number, controls, line_filter, echo=not no_echo)

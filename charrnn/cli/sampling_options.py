@@ -60,6 +60,14 @@ Stop = Annotated[
 ]
 Charset = Annotated[str | None, option(_CHARSET, _CONTROL, metavar="CHARS")]
 Match = Annotated[str | None, option(_MATCH, _CONTROL, metavar="REGEX")]
+MaxCopied = Annotated[
+    int | None,
+    option("Copy no passage of over N characters from the training text.", _CONTROL, metavar="N"),
+]
+NoRepeat = Annotated[
+    int | None,
+    option("Repeat no passage of N characters within 1,000.", _CONTROL, metavar="N"),
+]
 
 New = Annotated[
     bool, option("Only lines that are not in the training text.", _LINES, None, "--new")

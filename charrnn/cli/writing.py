@@ -11,6 +11,7 @@ from charrnn.errors import ConfigError
 from charrnn.generate.controls import Controls, Ended
 from charrnn.generate.novelty import LineFilter
 from charrnn.generate.sample import Sample, Sampler
+from charrnn.generate.spans import longest_copy
 from charrnn.models import Model
 from charrnn.parallel.launch import sampling_workers
 
@@ -89,12 +90,15 @@ class Writer:
 
     def record(self, index: int, seed: str, text: str, sample: Sample) -> dict[str, object]:
         """Return a sample as an object for JSON."""
+        spans = self.model.seen_spans
+        copied = {} if spans is None else {"copied": longest_copy(spans, text)}
         return {
             "index": index,
             "seed": seed,
             "text": text,
             "ended": sample.ended,
             "log_probability": sample.log_p,
+            **copied,
             "random_seed": self.random_seed,
         }
 

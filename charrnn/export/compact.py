@@ -14,8 +14,8 @@ def export(model: Model) -> bytes:
     """Return a compact checkpoint. Raises ConfigError for weights too large for half precision."""
     file = io.BytesIO()
     try:
-        # The n-grams would take several times as much as the weights.
-        npz.write(file, replace(model, resume={}, ngram=None).arrays())
+        # The n-grams would take several times as much as the weights, and the spans as much again.
+        npz.write(file, replace(model, resume={}, ngram=None, seen_spans=None).arrays())
     except CheckpointError as error:
         raise ConfigError(f"the model {error}") from error
     return file.getvalue()

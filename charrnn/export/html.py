@@ -128,7 +128,7 @@ def _arrays(model: Model, *, half: bool) -> Arrays:
             f"{size / 1e6:.0f} MB of weights are too much, a page takes {MAX_BYTES / 1e6:.0f}",
             hint=smaller if half else f"--half halves them, or {smaller}",
         )
-    return stored | model.extra_arrays()
+    return stored | replace(model, seen_spans=None).extra_arrays()  # the page has no use for it
 
 
 def _encode(array: NDArray[Any]) -> dict[str, Any]:

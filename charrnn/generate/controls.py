@@ -14,7 +14,10 @@ import numpy as np
 
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
+from charrnn.generate.bloom import Bits
 from charrnn.generate.match import Automaton, select_characters
+from charrnn.generate.originality import Drafts
+from charrnn.generate.spans import require_spans
 from charrnn.nn.kernels import Array
 from charrnn.text.vocabulary import Vocabulary
 
@@ -164,6 +167,7 @@ class Controls:
     length       new characters; with ``match`` or ``stop`` the largest number, with
                  ``until_sentence`` the smallest. None: no end
     lines        a line break ends the text
+    seen_spans   filter of the spans of the training text, for ``max_copied``
 
     Attributes: ``limit``, the largest number of new characters, or None; ``is_free``, True if there
     is nothing but the length.
@@ -179,9 +183,13 @@ class Controls:
         length: int | None,
         *,
         lines: bool = False,
+        seen_spans: Bits | None = None,
     ) -> None:
+        if config.max_copied is not None:
+            require_spans(seen_spans)
+        self._seen_spans = seen_spans
         self.config, self.lines, self.length = config, lines, length
-        self._characters = characters = vocabulary.characters
+        self._vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
         if length is None and (config.match is not None or config.until_sentence):
             raise ConfigError("match and until-sentence need a length")
@@ -201,8 +209,9 @@ class Controls:
     def begin(self) -> Text:
         """Return a new sample."""
         rules: list[Rule] = []
+        characters = self._vocabulary.characters
         if self._automaton is not None:
-            return Text([end_of_match(self._automaton, self.length or 0)], self._characters)
+            return Text([end_of_match(self._automaton, self.length or 0)], characters)
         if self._stops:
             rules.append(end_before(self._stops, "stop"))
         if self.lines:
@@ -211,4 +220,10 @@ class Controls:
             rules.append(end_of_sentence(self.length or 0, self.limit or 0))
         else:
             rules.append(end_at(sys.maxsize if self.length is None else self.length))
-        return Text(rules, self._characters, self._bias)
+        return Text(rules, characters, self._bias)
+
+    def drafts(self, count: int) -> Drafts | None:
+        """Return the drafts of this many samples, or None if nothing is drawn anew."""
+        if self.config.max_copied is None and self.config.no_repeat is None:
+            return None
+        return Drafts(self.config, self._seen_spans, self._vocabulary, count)

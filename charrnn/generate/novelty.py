@@ -3,9 +3,7 @@
 A line is drawn as the model has it and kept or dropped as a whole. So what is kept has the
 distribution of the model, given that it is new, or short.
 
-The lines of a text are a Bloom filter (Bloom 1970) of two bytes a line. A line of the text is
-always found. Another one is found by mistake once in about 1,700 times: with 16 bits a line and 8
-probes, (1 - exp(-8/16))^8 = 0.06 %.
+The lines of a text are a Bloom filter of two bytes a line; see ``bloom``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import TrainingError
+from charrnn.generate.bloom import Bits, add_hashes, empty_filter, has_hashes, mix
 from charrnn.generate.sample import Sample
 from charrnn.text.lines import find_line_breaks
 from charrnn.text.storage import release
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points
-
-BITS_PER_LINE = 16
-PROBES = 8
 
 # Lines dropped in a row before the search for another one ends.
 MAX_DROPPED = 20_000
@@ -31,19 +27,16 @@ LINES_AT_ONCE = 1 << 12
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
-Bits = NDArray[np.uint8]
-
 
 def seen_lines(ids: Ids, vocabulary: Vocabulary) -> Bits:
     """Return the filter of flat lines; see ``lines``."""
     breaks = find_line_breaks(ids)
-    bits = np.zeros(max((len(breaks) - 1) * BITS_PER_LINE // 8, 8), np.uint8)
+    bits = empty_filter(len(breaks) - 1)
     points = code_points(vocabulary.characters)
     for at in range(0, len(breaks) - 1, LINES_AT_ONCE):
         bounds = breaks[at : at + LINES_AT_ONCE + 1]
         text = points[ids[bounds[0] : bounds[-1]]]
-        places = _probe(_hash(text, bounds - bounds[0]), len(bits) * 8)
-        np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+        add_hashes(bits, _hash(text, bounds - bounds[0]))
         release(ids)
     return bits
 
@@ -51,8 +44,7 @@ def seen_lines(ids: Ids, vocabulary: Vocabulary) -> Bits:
 def is_seen(bits: Bits, line: str) -> bool:
     """Return True if a line is in the text, and rarely if it is not."""
     points = code_points("\n" + line)
-    places = _probe(_hash(points, np.array([0, len(points)])), len(bits) * 8)
-    return bool(((bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1).all())
+    return bool(has_hashes(bits, _hash(points, np.array([0, len(points)])))[0])
 
 
 def _hash(points: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -69,17 +61,7 @@ def _hash(points: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.u
     terms = (points + np.uint64(1)) * powers[places]
     hashes: NDArray[np.uint64] = np.add.reduceat(terms, bounds[:-1])
     hashes += (lengths - 1).astype(np.uint64)
-    for shift in (30, 27, 31):  # the mixer of splitmix64 (Steele, Lea & Flood 2014)
-        hashes ^= hashes >> np.uint64(shift)
-        hashes *= np.uint64(0xBF58476D1CE4E5B9)
-    return hashes
-
-
-def _probe(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
-    """Return the bits that stand for each hash, all in one array (Kirsch & Mitzenmacher 2006)."""
-    low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
-    steps = np.arange(PROBES, dtype=np.uint64)[:, None]
-    return ((low + steps * high) % np.uint64(size)).astype(np.int64).ravel()
+    return mix(hashes)
 
 
 @dataclass(frozen=True)

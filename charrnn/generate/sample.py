@@ -13,6 +13,7 @@ from charrnn.config import SamplingConfig
 from charrnn.errors import TrainingError
 from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
+from charrnn.generate.originality import Drafts
 from charrnn.generate.predictor import Prediction, Predictor, as_predictor
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.kernels import Array
@@ -113,16 +114,25 @@ class Sampler:
         predictor = as_predictor(model)
         return cls(predictor, predictor.read(seed_ids), config, random_seed, log_p)
 
-    def steps(self, samples: range, texts: list[Text] | None = None) -> Iterator[Step]:
-        """Yield the steps of these samples without end, under the controls of ``texts``."""
+    def steps(
+        self, samples: range, texts: list[Text] | None = None, drafts: Drafts | None = None
+    ) -> Iterator[Step]:
+        """Yield the steps of these samples without end, under the controls of ``texts``.
+
+        drafts   the words of the samples, which are drawn anew where they are refused
+        """
         decoder = self.predictor.decoder(len(samples))
         decoder.start(self.start.state)
         logits = np.tile(self.start.logits, (len(samples), 1))
         sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]
         rows, nothing = np.arange(len(samples)), np.empty(0)
+        if drafts is not None:
+            drafts.begin(decoder)
         while True:
             for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
                 allowed = logits if texts is None else _mask(logits, texts)
+                if drafts is not None:
+                    allowed = drafts.mask(allowed)
                 ids = choose(allowed, self.config, draws)
                 if not np.isfinite(allowed[rows, ids]).all():
                     raise TrainingError(
@@ -134,11 +144,14 @@ class Sampler:
                 log_p = nothing if wide is None else log_softmax(wide)[rows, ids]
                 yield Step(ids, log_p)
                 logits = decoder.feed(ids)
+                if drafts is not None:
+                    logits = drafts.settle(decoder, logits)
 
     def stream(self, controls: Controls, sample: int = 0) -> Iterator[Released | Ended]:
         """Yield the characters of one sample as soon as they are certain, then why it ended."""
         (text,) = texts = [controls.begin()]
-        for _, character in self.write_texts(range(sample, sample + 1), texts):
+        samples = range(sample, sample + 1)
+        for _, character in self.write_texts(samples, texts, controls.drafts(1)):
             yield character
         assert text.ended is not None  # else there is another character
         yield text.ended
@@ -168,7 +181,8 @@ class Sampler:
         texts = [controls.begin() for _ in samples]
         ids, log_p = np.empty((len(samples), controls.limit or 0), np.uint32), [0.0] * len(samples)
         sizes = [0] * len(samples)
-        for row, character in self.write_texts(samples, texts):
+        drafts = controls.drafts(len(samples))
+        for row, character in self.write_texts(samples, texts, drafts):
             ids[row, sizes[row]] = character.id
             sizes[row] += 1
             log_p[row] += character.log_p
@@ -187,16 +201,21 @@ class Sampler:
                 log_p += step.log_p
         return [Sample(it, total, "length") for it, total in zip(ids, log_p.tolist(), strict=True)]
 
-    def write_texts(self, samples: range, texts: list[Text]) -> Iterator[tuple[int, Released]]:
+    def write_texts(
+        self, samples: range, texts: list[Text], drafts: Drafts | None = None
+    ) -> Iterator[tuple[int, Released]]:
         """Yield the characters of these samples, each with the number of its text."""
-        steps = self.steps(samples, texts)
+        steps = self.steps(samples, texts, drafts)
         while not all(text.ended for text in texts):
             ids, log_p = next(steps)
             nats = log_p.tolist() if len(log_p) else [0.0] * len(ids)
+            if drafts is not None:
+                drafts.add(ids, nats)
             for row, (text, chosen) in enumerate(zip(texts, ids.tolist(), strict=True)):
-                if not text.ended:
-                    for character in text.add(chosen, nats[row]):
-                        yield row, character
+                for drawn in [(chosen, nats[row])] if drafts is None else drafts.take(row):
+                    if not text.ended:
+                        for character in text.add(*drawn):
+                            yield row, character
 
 
 def _mask(logits: Array, texts: list[Text]) -> Array:

@@ -16,6 +16,7 @@ from charrnn.generate.beam import WIDTH, find_likeliest
 from charrnn.generate.controls import Controls, default_length
 from charrnn.generate.predictor import Predictor, as_predictor
 from charrnn.generate.sample import Sampler
+from charrnn.generate.spans import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.scoring.line_scorer import (
@@ -48,6 +49,7 @@ class Model(Checkpoint):
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
     seen_lines   of a model of lines: which lines the text has; see ``generate.novelty``
+    seen_spans   which spans the text has; see ``generate.spans``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume       arrays of the training state, by name in the file; empty: weights only
     progress     how far the run is
@@ -73,6 +75,8 @@ class Model(Checkpoint):
         until_sentence: bool = False,
         charset: str | None = None,
         match: str | None = None,
+        max_copied: int | None = None,
+        no_repeat: int | None = None,
         greedy: bool = False,
         random_seed: int | None = None,
     ) -> str:
@@ -89,6 +93,9 @@ class Model(Checkpoint):
         charset               the only new characters, as inside the [...] of a regular expression
         match                 a regular expression that the new text matches as a whole; the text
                               has ``length`` characters at most
+        max_copied            characters of the longest passage that the new text may share with the
+                              training text, 22 or more
+        no_repeat             no passage of so many characters occurs twice within 1,000 characters
         random_seed           the same number gives the same text; None: a fresh one
 
         Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
@@ -101,6 +108,8 @@ class Model(Checkpoint):
             until_sentence=until_sentence,
             charset=charset,
             match=match,
+            max_copied=max_copied,
+            no_repeat=no_repeat,
         )
         characters = self.stream(
             prompt,
@@ -132,11 +141,21 @@ class Model(Checkpoint):
         """
         seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
         number = secrets.randbits(32) if random_seed is None else random_seed
-        prepared = Controls(controls or ControlConfig(), self.vocabulary, length)
+        prepared = Controls(
+            controls or ControlConfig(), self.vocabulary, length, seen_spans=self.seen_spans
+        )
         sampler = Sampler.of(self.predictor, seed, sampling or SamplingConfig(), number)
         for character in sampler.stream(prepared):
             if not isinstance(character, str):
                 yield self.vocabulary.characters[character.id]
+
+    def longest_copy(self, text: str) -> int:
+        """Return the length of the longest passage that a text shares with the training text.
+
+        It is rounded down by up to 14 characters; passages below 23 characters may count as 0.
+        Raises ConfigError for a model without a filter: a base model, or one of more than 64 MB.
+        """
+        return longest_copy(require_spans(self.seen_spans), text)
 
     def complete(
         self,

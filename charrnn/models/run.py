@@ -17,7 +17,9 @@ from typing import Self
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.generate.novelty import Bits, seen_lines
+from charrnn.generate.bloom import Bits
+from charrnn.generate.novelty import seen_lines
+from charrnn.generate.spans import seen_spans
 from charrnn.models.model import Model
 from charrnn.models.start import RANDOM, Start, transfer_weights
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
@@ -54,6 +56,7 @@ class Run:
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
     seen_lines       in line mode, which lines the text has; see ``generate.novelty``
+    seen_spans       which spans the text has; see ``generate.spans``
     ngram            the n-grams of what is trained on; None: none are wanted
     """
 
@@ -66,6 +69,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
     seen_lines: Bits | None = None
+    seen_spans: Bits | None = None
     ngram: NGrams | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +77,7 @@ class Run:
         self.notes = [*(f"warning: {text}" for text in corpus.warnings), *self.notes]
         if config.data.lines:
             self.seen_lines = seen_lines(flat_lines(corpus), corpus.vocabulary)
+        self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary)
         if config.data.ngram:
             order, size = config.data.ngram, len(corpus.vocabulary)
             self.ngram = build_ngrams(self.train_ids, size, order, line_break=self._line_break)
@@ -200,6 +205,7 @@ class Run:
             sha256=corpus.sha256,
             origin=Origin.of(corpus.sources, len(self.val_ids), steps, self.start),
             seen_lines=self.seen_lines,
+            seen_spans=self.seen_spans,
             ngram=self.ngram,
         )
 
