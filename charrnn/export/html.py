@@ -8,7 +8,7 @@ import base64
 import html
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
 

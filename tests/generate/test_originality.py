@@ -46,7 +46,7 @@ SOURCE = " ".join(WORDS)
 
 @pytest.fixture(scope="module")
 def model() -> charrnn.Model:
-    """A model that knows its text by heart."""
+    """Return a model that knows its text by heart."""
     return charrnn.train(
         text=SOURCE,
         hidden_size=64,
@@ -63,7 +63,7 @@ FEW = [first + second for first in ("bar", "col", "den") for second in ("at", "e
 
 @pytest.fixture(scope="module")
 def looping() -> charrnn.Model:
-    """A model that repeats itself when it always takes the likeliest character."""
+    """Return a model that repeats itself when it always takes the likeliest character."""
     text = " ".join(np.random.default_rng(1).choice(FEW, 400))
     return charrnn.train(text=text, hidden_size=32, steps=100, base="none", random_seed=1)
 
@@ -101,9 +101,9 @@ def test_no_passage_that_is_longer_than_asked_for_is_copied(
 
 
 def test_no_passage_is_repeated_and_no_word_is_torn(looping: charrnn.Model) -> None:
-    assert longest_repeat(looping.sample("", 800, greedy=True)) > 12
-    text = looping.sample("", 800, greedy=True, no_repeat=12)
-    assert longest_repeat(text) < 12
+    assert longest_repeat(looping.sample("", 800, greedy=True)) > 20
+    text = looping.sample("", 800, greedy=True, no_repeat=20)
+    assert longest_repeat(text) < 20
     assert np.mean([word in FEW for word in text.split()[1:-1]]) > 0.9
 
 
