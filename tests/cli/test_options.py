@@ -138,6 +138,7 @@ ROWS: dict[str, dict[str, Row]] = {
         "--until-sentence": Row("--until-sentence", writes(until_sentence=True)),
         "--stop": Row("--stop a --stop Th", writes(stop=("a", "Th"))),
         "--charset": Row("--charset a-c", writes(charset="a-c")),
+        "--no-repeat": Row("--no-repeat 2", writes(no_repeat=2)),
         "--match": Row("--match '[a-d]+ [e-z]*'", writes(match="[a-d]+ [e-z]*")),
         "--seeds": Row(
             "--seeds prompt.txt",
@@ -307,7 +308,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "train": {"--workers": _WORKERS, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
-    "sample": {"--endless": "test_writing.py::test_head_ends_endless_text_quietly"},
+    "sample": {
+        "--endless": "test_writing.py::test_head_ends_endless_text_quietly",
+        "--max-copied": "../generate/test_originality.py::test_each_json_line_says_what_it_copied",
+    },
     "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
     "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
 }

@@ -1,6 +1,7 @@
 """Text that copies no long passage of the training text, and repeats none of its own."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +102,9 @@ def test_no_passage_that_is_longer_than_asked_for_is_copied(
 
 
 def test_no_passage_is_repeated_and_no_word_is_torn(looping: charrnn.Model) -> None:
-    choice = {"temperature": 0.3, "random_seed": 1}
-    assert longest_repeat(looping.sample("", 800, **choice)) > 20
-    text = looping.sample("", 800, no_repeat=20, **choice)
+    write = partial(looping.sample, "", 800, temperature=0.3, random_seed=1)
+    assert longest_repeat(write()) > 20
+    text = write(no_repeat=20)
     assert longest_repeat(text) < 20
     assert np.mean([word in FEW for word in text.split()[1:-1]]) > 0.9
 
