@@ -1,5 +1,6 @@
 """``charrnn doctor``: what may be wrong with a text before it is trained on."""
 
+import os
 import shlex
 import shutil
 import textwrap
@@ -10,21 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.console import console, program, visible
+from charrnn.cli.console import console, count, program, visible
 from charrnn.cli.options import DATA, OUTPUT, exclusive, option, requires
-from charrnn.errors import DecodingError
-from charrnn.text.repair import OPTIONAL, SAFE, repair
+from charrnn.errors import ConfigError, DecodingError
+from charrnn.text.faults import OPTIONAL, SAFE, repair
+from charrnn.text.reading import STDIN, Reader, list_texts, read_text
 
 if TYPE_CHECKING:
-    from charrnn.text.check import Finding, Text
+    from charrnn.text.check import Finding
 
 MAX_PIECES = 64  # 32 MiB of each file are judged
+Figures = dict[str, int | str]
 
 
 def doctor(
     context: typer.Context,
     corpus: Annotated[
-        list[str], typer.Argument(metavar="CORPUS", help="Text files, or - for stdin.")
+        list[str],
+        typer.Argument(metavar="CORPUS", help="Text files, folders of them, or - for stdin."),
     ],
     *,
     encoding: Annotated[str, option("Encoding of the files.", DATA)] = "utf-8",
@@ -38,6 +42,11 @@ def doctor(
         option(f"With --fix: repair this too, which readers see. One of {', '.join(OPTIONAL)}; "
                "repeatable.", OUTPUT, metavar="NAME"),
     ] = None,
+    output: Annotated[
+        Path | None,
+        option("With --fix: a new folder for the repaired files. Needed for more than one.",
+               OUTPUT, None, "-o", "--output", metavar="FOLDER"),
+    ] = None,
     as_json: Annotated[bool, option("Print one object.", OUTPUT, None, "--json")] = False,
 ) -> None:  # fmt: skip
     """Say what may be wrong with a text, and how to train on it.
@@ -48,100 +57,124 @@ def doctor(
 
     cat corpus.txt | charrnn doctor - --json
     """
-    requires(context, "--fix", "--also")
+    requires(context, "--fix", "--also", "--output")
     exclusive(context, "--fix", "--json")
+    files, others = list_texts(corpus)
     if fix:
-        from charrnn.text.reading import read_text
-
-        texts = [repair(read_text(source, encoding=encoding), also or ()) for source in corpus]
-        console.write_bytes("".join(fixed for fixed, _ in texts).encode())
-        names = dict.fromkeys(name for _, repaired in texts for name in repaired)
-        console.note(f"repaired: {', '.join(names)}" if names else "nothing to repair")
+        _repair(files, encoding, also or [], output)
         return
-    text, found, encoding = _examine(corpus, encoding)
-    mend, train, source = _commands(corpus, encoding, found, text)
+    figures, found, encoding = _examine(files, encoding)
+    fixed, train = _commands(corpus, files, encoding, found, figures)
+    if others:
+        left_out = count(len(others), "file")
+        console.note(f"{left_out} left out, not a text: {others[0]}")
     if as_json:
-        figures = text.describe() if text else {}
-        report = {"files": corpus, "encoding": encoding, **figures, "fix": mend, "train": train,
+        report = {"files": files, "encoding": encoding, **figures, "fix": fixed, "train": train,
                   "findings": [asdict(finding) for finding in found]}  # fmt: skip
         console.write_json(report)
     else:
-        _show(corpus, text, found, shlex.join(source))
-        for label, command in (("mend", mend), ("train", train)):
+        _show(files, figures, found)
+        for label, command in (("repair", fixed), ("train", train)):
             if command:
                 _write(f"{label:<7}", command, wrap=False)
-    if text is None:
+    if not figures:
         raise typer.Exit(1)
 
 
-def _examine(corpus: list[str], encoding: str) -> "tuple[Text | None, list[Finding], str]":
-    """Return the text, None if it cannot be decoded; what is wrong with it; and its encoding."""
-    from charrnn.text.check import Finding, Text, check
+def _repair(files: list[str], encoding: str, also: list[str], folder: Path | None) -> None:
+    """Write repaired files: one to stdout, or all into a folder, as they are in theirs."""
+    from charrnn.checkpoint.files import replacing
+
+    if folder is None and len(files) > 1:
+        raise ConfigError(
+            f"--fix writes one text, and these are {len(files)} files",
+            hint="to write each into a new folder: -o FOLDER",
+        )
+    if folder is not None and (folder.exists() or STDIN in files):
+        raise ConfigError(f"-o {folder}: files go into a new folder, stdin to stdout")
+    repaired = [repair(read_text(file, encoding=encoding), also) for file in files]
+    places = [Path(file).parent.resolve() / Path(file).name for file in files]
+    above = os.path.commonpath([place.parent for place in places])
+    for place, (text, _) in zip(places, repaired, strict=True):
+        if folder is None:
+            console.write_bytes(text.encode())
+            continue
+        path = folder / place.relative_to(above)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unpacked = f"{path.name}{'.txt' * (path.suffix in {'.gz', '.xz'})}"
+        with replacing(path.with_name(unpacked)) as stream:
+            stream.write(text.encode())
+    names = ", ".join(dict.fromkeys(name for _, done in repaired for name in done))
+    written = "" if folder is None else f"written: {folder}, {count(len(files), 'file')}; "
+    console.note(f"{written}repaired: {names}" if names else f"{written}nothing to repair")
+
+
+def _examine(files: list[str], encoding: str) -> "tuple[Figures, list[Finding], str]":
+    """Return the text in figures, {} if it cannot be decoded; what is wrong; and its encoding."""
+    from charrnn.text.check import Finding, check
 
     found: list[Finding] = []
-    files: list[tuple[str, str]] = []
-    for source in corpus:
+    texts: list[tuple[str, str]] = []
+    for file in files:
         try:
-            files.append((source, _read(source, encoding)))
+            texts.append((file, _read(file, encoding)))
         except DecodingError as error:
-            hint = error.hint or ""
-            if error.guess and len(corpus) > 1:
-                hint = f"iconv -f {error.guess} -t {encoding} {shlex.quote(source)} > converted.txt"
-            found.append(Finding("encoding", "fault", str(error), file=source, hint=hint))
-            if error.guess and Path(source).is_file():
-                files.append((source, _read(source, error.guess)))
-                encoding = error.guess if len(corpus) == 1 else encoding
-    if len(files) < len(corpus):
-        return None, found, encoding
-    text = Text(files)
-    return text, found + check(text), encoding
+            found.append(Finding("encoding", "fault", str(error), file=file, hint=error.hint or ""))
+            if error.guess and len(files) == 1 and Path(file).is_file():
+                encoding = error.guess
+                texts.append((file, _read(file, encoding)))
+    if len(texts) < len(files):
+        return {}, found, encoding
+    figures, others = check(texts)
+    return figures, found + others, encoding
 
 
-def _read(source: str, encoding: str) -> str:
-    from charrnn.text.reading import Reader
-
-    return "".join(islice(Reader(encoding).pieces(source), MAX_PIECES))
+def _read(file: str, encoding: str) -> str:
+    return "".join(islice(Reader(encoding).pieces(file), MAX_PIECES))
 
 
 def _commands(
-    corpus: list[str], encoding: str, found: "list[Finding]", text: "Text | None"
-) -> tuple[str | None, str | None, list[str]]:
-    """Return commands that repair a text and train on it, or None; and the files to train on."""
-    if text is None:
-        return None, None, corpus
-    repairs = {finding.repair for finding in found if finding.repair}
-    given = [] if encoding == "utf-8" else ["--encoding", encoding]
-    mend, source = None, corpus
-    if repairs or given or Path(corpus[0]).suffix in {".gz", ".xz"}:
-        also = [word for name in OPTIONAL if name in repairs for word in ("--also", name)]
-        source = ["stdin-fixed.txt" if corpus[0] == "-" else f"{Path(corpus[0]).stem}-fixed.txt"]
-        words = shlex.join(["doctor", *corpus, "--fix", *also, *given])
-        mend = f"{program()} {words} > {shlex.quote(source[0])}"
+    corpus: list[str], files: list[str], encoding: str, found: "list[Finding]", figures: Figures
+) -> tuple[str | None, str | None]:
+    """Return the commands that repair a text and train on it; None if there is nothing to do."""
     from charrnn.text.form import OF_LINES
 
-    lines = ["--lines"] if text.form in OF_LINES else []
-    return mend, f"{program()} {shlex.join(['train', *source, *lines])}", source
+    if not figures:
+        return None, None
+    repairs = {it.name for it in found if it.repair and it.level == "fault"}
+    given = [] if encoding == "utf-8" else ["--encoding", encoding]
+    fixed = None
+    if repairs or given:
+        also = [word for name in OPTIONAL if name in repairs for word in ("--also", name)]
+        words = ["doctor", *corpus, "--fix", *also, *given]
+        name = f"{'stdin' if corpus[0] == STDIN else Path(corpus[0]).resolve().stem}-fixed"
+        if len(files) > 1:
+            fixed = f"{program()} {shlex.join([*words, '-o', name])}"
+        else:
+            name += ".txt"
+            fixed = f"{program()} {shlex.join(words)} > {shlex.quote(name)}"
+        corpus = [name]
+    lines = ["--lines"] if figures["form"] in OF_LINES else []
+    return fixed, f"{program()} {shlex.join(['train', *corpus, *lines])}"
 
 
-def _show(corpus: list[str], text: "Text | None", found: "list[Finding]", source: str) -> None:
+def _show(files: list[str], figures: Figures, found: "list[Finding]") -> None:
     """Write the report, but for the commands that repair and train."""
     from charrnn.text.vocabulary import escape
 
     size = "{chars:,} characters, {distinct:,} distinct, {lines:,} lines, {form}"
-    size = size.format(**text.describe()) if text else "cannot be decoded"
-    _write("", f"{', '.join(corpus)}: {size}")
+    size = size.format(**figures) if figures else "cannot be decoded"
+    name = files[0] if len(files) == 1 else f"{len(files)} files"
+    _write("", f"{name}: {size}")
     if all(finding.level == "note" for finding in found):
         _write("", "no fault found")
     for it in found:
-        file = f"{it.file} " if len(corpus) > 1 else ""
+        file = f"{it.file} " if len(files) > 1 else ""
         place = f"{'first in ' * (it.count > 1)}{file}line {it.line:,}" if it.line else ""
         where = ": ".join(filter(None, (place, escape(it.example))))
         _write(f"{it.level:<7}", f"{it.message} ({where})" if where else it.message)
-        step = f"{it.hint}: {it.command} {source}" if it.command else it.hint
-        if it.repair:
-            step = f"--fix{f' --also {it.repair}' * (it.repair in OPTIONAL)} repairs it"
-        if step:
-            _write(" " * 7, f"→ {step}")
+        if it.repair or it.hint:
+            _write(" " * 7, f"→ {it.hint or f'{it.repair} repairs it'}")
 
 
 def _write(label: str, text: str, *, wrap: bool = True) -> None:

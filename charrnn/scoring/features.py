@@ -51,7 +51,7 @@ def _inside(pattern: re.Pattern[str]) -> Callable[[str], Array]:
 
 def _indent(text: str) -> Array:
     widths = [np.zeros(0)]
-    for line in text.splitlines(keepends=True):
+    for line in re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+", text):
         spaces = line[: len(line) - len(line.lstrip(" \t"))]
         widths.append(np.full(len(line), len(spaces.expandtabs(TAB))))
     return np.concatenate(widths)

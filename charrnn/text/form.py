@@ -1,49 +1,50 @@
-"""What sort of text it is: a log, a table, a list, code, verse or prose."""
+"""What sort of text it is: a log, a table, a list, code or prose."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Literal
 
-Form = Literal["log", "table", "list", "code", "verse", "prose"]
+# A place in a text: its offset, and what is there.
+Place = tuple[int, str]
+Find = Callable[[str], Iterable[Place]]
+Form = Literal["log", "table", "list", "code", "prose"]
 # Forms of which each line can be an example of its own.
 OF_LINES = ("log", "table", "list")
-SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»)-—。，！？{}[]")
+SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」")
 
-# Characters looked at; lines of any of the forms; the share of lines that decides.
+# Characters looked at, lines of a form at least, and the share of them that decides.
 LOOKED_AT, _MIN_LINES, _MOSTLY = 100_000, 20, 0.95
 _LOG_LINE = re.compile(
-    r"[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d|\d\d?:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
-    r"|\d{9,}\.\d|\d+\.\d+\.\d+\.\d+ |(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\w*\b)"
+    r"[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
+    r"| *\d+\.\d{6}|\d{6} \d{6})"
+    r"|.{0,40}?(?:\d\d?:\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\w*\b)"
 )
-# An entry of a list is shorter.
-_LIST_LINE = 200
-# What separates the columns of a table, and how often at least.
-_SEPARATORS = ((re.compile(r"\t"), 1), (re.compile(r"\|"), 2), (re.compile(r"[;,](?! )"), 2))
-_CODE, _MUCH_CODE = re.compile(r"[{}()\[\]=;_<>\\]"), 0.025
+# What separates the columns of a table, and how often at least; a tab may be missing here or there.
+_SEPARATORS = ((r"\|", 2), (r"[;,](?! )", 2), (r"\t", 1))
+_INNER_TAB = re.compile(r"\S.*\t")
+# An entry of a list is at most so long, unless it has no spaces or is no prose.
+_MAX_ENTRY = 120
+_SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
+_CODE, _MUCH_CODE = re.compile(r"[{}\[\]=;_<>\\]"), 0.012
 
 
 def form_of(text: str) -> Form:
     """Return what sort of text it is, from its beginning."""
     text = text[:LOOKED_AT]
-    every = text.rstrip("\n").split("\n")
+    every = text.strip("\n").split("\n")
     lines = [line.rstrip() for line in every if line.strip()]
     if len(lines) >= _MIN_LINES and len(lines) >= _MOSTLY * len(every):
-        if _share(_LOG_LINE.match(line) is not None for line in lines) > _MOSTLY - 0.15:
-            return "log"
-        columns = [
-            _one_count([len(mark.findall(line)) for line in lines], least)
-            for mark, least in _SEPARATORS
-        ]
-        if any(columns):
+        if any(_have_one_count(lines, mark, least) for mark, least in _SEPARATORS) or _most(
+            lines, _INNER_TAB.match
+        ):
             return "table"
+        if _most(lines, _LOG_LINE.match, 0.8):
+            return "log"
         if _is_list(lines):
             return "list"
-    if len(_CODE.findall(text)) > _MUCH_CODE * len(text):
-        return "code"
-    short = _share(len(line) <= 75 for line in lines) >= _MOSTLY
-    capitals = _share(line.lstrip(" '\"“‘«(—-")[:1].isupper() for line in lines)
-    return "verse" if len(lines) >= 8 and short and capitals >= 0.75 else "prose"
+    return "code" if len(_CODE.findall(text)) > max(_MUCH_CODE * len(text), 9) else "prose"
 
 
 def has_mostly_copies(text: str) -> bool:
@@ -52,25 +53,43 @@ def has_mostly_copies(text: str) -> bool:
     return len(lines) >= 100 and len(set(lines)) <= len(lines) / 2 and form_of(text) != "code"
 
 
-def _share(tests: Iterable[bool]) -> float:
-    results = list(tests)
-    return sum(results) / max(len(results), 1)
+def find_wraps(text: str) -> list[Place]:
+    """Return where prose is broken because the next word would not fit into the line."""
+    lines = text.split("\n")
+    width = sorted(map(len, lines[:2000]))[int(0.98 * (min(len(lines), 2000) - 1))]
+    if not 40 <= width <= 120:
+        return []
+    found, at, inside, pairs = [], -1, 0, 0
+    for line, following in pairwise(lines):
+        at += len(line) + 1
+        if line and following[:1].strip():
+            pairs += 1
+            if len(line) + len(following.split(None, 1)[0]) > 0.9 * width:
+                found.append((at, "\n"))
+                inside += line[-1] not in SENTENCE_ENDS and following[0].islower()
+    return found if inside > max(0.4 * pairs, 5) else []
 
 
-def _one_count(counts: Sequence[int], least: int) -> bool:
-    """Return whether nearly all counts are the same, and large enough."""
-    most, times = Counter(counts).most_common(1)[0]
-    return most >= least and times >= _MOSTLY * len(counts)
+def _most(lines: Sequence[str], test: Callable[[str], object], share: float = _MOSTLY) -> bool:
+    return sum(map(bool, map(test, lines))) >= share * len(lines)
+
+
+def _have_one_count(lines: Sequence[str], pattern: str, least: int) -> bool:
+    """Return whether a pattern occurs equally often, and often enough, in most lines."""
+    counts = Counter(len(re.findall(pattern, line)) for line in lines)
+    count, times = counts.most_common(1)[0]
+    return count >= least and times >= _MOSTLY * len(lines)
 
 
 def _is_list(lines: Sequence[str]) -> bool:
-    """Return whether lines are entries: words, of one shape, or short and no sentences."""
-    if _share(len(line) <= _LIST_LINE for line in lines) < _MOSTLY:
-        return False
-    entries = [line for line in lines if " " not in line.strip()]
-    alphabetic = _share(line.isascii() or line[-1] not in SENTENCE_ENDS for line in entries)
-    if len(entries) >= 0.9 * len(lines) and alphabetic >= 0.9:
+    """Return whether lines are entries: without spaces, of one shape, or no sentences."""
+    if _most(lines, re.compile(r"[^\s。，、！？」]+$").match, 0.8):
         return True
-    ends = _share(line[-1] in SENTENCE_ENDS for line in lines)
-    short = _share(len(line) <= 50 for line in lines) >= _MOSTLY
-    return ends <= 1 - _MOSTLY and (short or _one_count([len(line.split()) for line in lines], 2))
+    if _most(lines, _SPOKEN.match, 0.8) or not _most(lines, re.compile(r"\S").match):
+        return False
+    words = " ".join(lines).split()
+    if sum(word.strip("\"'“”‘’«».,;:!?…()-").isalpha() for word in words) < 0.5 * len(words):
+        return True
+    sentences = sum(line[-1] in SENTENCE_ENDS for line in lines)
+    is_short = _most(lines, lambda line: len(line) <= _MAX_ENTRY)
+    return is_short and sentences <= 0.1 * len(lines) and not find_wraps("\n".join(lines))

@@ -1,5 +1,6 @@
 """``charrnn doctor``: the report, the object, the repaired text, and how it ends."""
 
+import gzip
 import json
 import shlex
 from pathlib import Path
@@ -27,14 +28,14 @@ def test_the_report_names_faults_and_the_commands_do_what_it_says(folder: Path) 
     message = "characters decoded wrongly before the file was written: 1 (line 138: Ã©)"
     assert f"fault  {message}" in lines
     assert "       → --fix --also quotes repairs it" in lines
-    assert "       → to make each paragraph a line: fmt -w 2500 notes-fixed.txt" in lines
-    mend, train = (shlex.split(line)[1:] for line in lines[-2:])
-    at = mend.index("doctor")
-    assert mend[at:] == shlex.split("doctor notes.txt --fix --also quotes > notes-fixed.txt")
-    mended = call(*mend[at:-2], cwd=folder)
-    assert mended.err == "repaired: mojibake, trailing-space, quotes\n"
-    (folder / mend[-1]).write_bytes(mended.stdout)
-    assert "no fault found" in call("doctor", mend[-1], cwd=folder).out
+    assert lines[-2].startswith("repair ")
+    fix, train = (shlex.split(line)[1:] for line in lines[-2:])
+    at = fix.index("doctor")
+    assert fix[at:] == shlex.split("doctor notes.txt --fix --also quotes > notes-fixed.txt")
+    fixed = call(*fix[at:-2], cwd=folder)
+    assert fixed.err == "repaired: mojibake, trailing-space, quotes\n"
+    (folder / fix[-1]).write_bytes(fixed.stdout)
+    assert "no fault found" in call("doctor", fix[-1], cwd=folder).out
     command = train[train.index("train") :]
     assert call(*command, "--steps", "2", "-o", "m.npz", cwd=folder).returncode == 0
 
@@ -53,15 +54,64 @@ def test_an_encoding_that_is_sure_is_named_in_the_commands(folder: Path) -> None
     assert found["fix"].endswith(" doctor old.txt --fix --encoding cp1252 > old-fixed.txt")
     refused = call("doctor", "old.txt", "--fix", cwd=folder)
     assert (refused.returncode, refused.stdout) == (1, b"")
-    two = json.loads(call("doctor", "clean.txt", "old.txt", "--json", cwd=folder).out)
-    assert two["findings"][0]["file"] == "old.txt"
-    assert two["findings"][0]["hint"] == "iconv -f cp1252 -t utf-8 old.txt > converted.txt"
+    two = call("doctor", "clean.txt", "old.txt", "--json", cwd=folder)
+    assert (two.returncode, json.loads(two.out)["train"]) == (1, None)
+    assert [it["file"] for it in json.loads(two.out)["findings"]] == ["old.txt"]
     doubtful = call("doctor", "short.txt", cwd=folder)
     assert doubtful.returncode == 1
     assert "train" not in doubtful.out
 
 
-@pytest.mark.parametrize("line", ["--json --fix", "--also quotes", "--fix --also beauty"])
+def test_a_folder_is_one_text_and_is_repaired_file_by_file_into_a_new_folder(folder: Path) -> None:
+    pytest.importorskip("ftfy")
+    letters = folder / "letters"
+    (letters / "old").mkdir(parents=True)
+    (letters / "a.txt").write_text("“Oui,” he said. A cafÃ©.")
+    (letters / "old" / "b.txt.gz").write_bytes(gzip.compress(b'"No," he said.\r\n'))
+    (letters / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0")
+    shown = call("doctor", "letters", "--json", cwd=folder)
+    assert shown.err == "1 file left out, not a text: letters/c.png\n"
+    report = json.loads(shown.out)
+    assert report["files"] == ["letters/a.txt", "letters/old/b.txt.gz"]
+    places = {it["name"]: (it["file"], it["line"]) for it in report["findings"]}
+    assert places["line-ends"] == ("letters/old/b.txt.gz", 1)
+    assert places["quotes"] == ("letters/a.txt", 1)
+    assert report["train"].endswith(" train letters-fixed")
+    command = shlex.split(report["fix"])
+    command = command[command.index("doctor") :]
+    assert command == ["doctor", "letters", "--fix", "--also", "quotes", "-o", "letters-fixed"]
+    glued = call("doctor", "letters", "--fix", cwd=folder)
+    assert (glued.returncode, glued.stdout) == (2, b"")
+    assert "-o FOLDER" in glued.err
+    done = call(*command, cwd=folder)
+    assert done.err == "written: letters-fixed, 2 files; repaired: mojibake, quotes, line-ends\n"
+    fixed = folder / "letters-fixed"
+    assert (fixed / "a.txt").read_text() == '"Oui," he said. A café.'
+    assert (fixed / "old" / "b.txt.gz.txt").read_text() == '"No," he said.\n'
+    again = call(*command, cwd=folder)
+    assert (again.returncode, again.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (faulty.PASSWORDS, "looks like a list: with --lines each line is learned on its own"),
+        (faulty.TSV, "looks like a table"),
+        (faulty.SERVER, "looks like a log"),
+        ("The sea is calm.\nThe bell.\nNobody came.\n" * 300, "most lines are copies"),
+        (faulty.ENGLISH, None),
+    ],
+)
+def test_train_says_in_a_line_what_sort_of_text_it_is(
+    text: str, said: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text(text)
+    done = call("train", "text.txt", "--steps", "1", "--hidden-size", "4", cwd=tmp_path)
+    assert [said for line in done.err.splitlines() if said and said in line] == [said] * bool(said)
+    assert said or not ("looks like" in done.err or "copies" in done.err)
+
+
+@pytest.mark.parametrize("line", ["--json --fix", "--also quotes", "--fix --also beauty", "-o x"])
 def test_what_contradicts_itself_ends_with_2(line: str, folder: Path) -> None:
     done = call("doctor", "clean.txt", *line.split(), cwd=folder)
     assert (done.returncode, done.stdout) == (2, b"")
@@ -80,4 +130,4 @@ def test_a_report_is_colored_and_wrapped_for_terminals_and_escapes_the_text(
     monkeypatch.setenv("NO_COLOR", "1")
     plain = call("doctor", "notes.txt", cwd=folder, terminal=True).out.splitlines()
     assert "\x1b" not in "".join(plain)
-    assert all(len(line) < 60 or line.startswith(("mend", "train")) for line in plain)
+    assert all(len(line) < 60 or line.startswith(("repair", "train")) for line in plain)

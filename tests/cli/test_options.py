@@ -174,6 +174,12 @@ ROWS: dict[str, dict[str, Row]] = {
             beside="--fix",
             file="faulty.txt",
         ),
+        "--output": Row(
+            "-o new",
+            lambda ran: (ran.folder / "new" / "faulty.txt").read_text() == "“The cat”\n",
+            beside="--fix",
+            file="faulty.txt",
+        ),
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT)]),
     },
     "score": {

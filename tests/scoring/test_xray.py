@@ -235,6 +235,7 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
         ("bracket-depth", "a(b[c])d)", "011221000"),
         ("line-position", "abc\nde", "123012"),
         ("indentation", "a\n  b\n\tc", "00222244"),
+        ("indentation", "\ta\f b\u2028c\r d\r\n", "444444441111"),
         ("comments", "x # y\nz", "0011100"),
         ("comments", "a /* b */ c", "00111111000"),
         ("digits", "a1b2", "0101"),

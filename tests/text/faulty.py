@@ -20,9 +20,14 @@ JAPANESE = """\
 朝、祖父は山の道をゆっくり歩いていた。霧が谷から上がってくるのを見て、「今日は雨だ」と言った。
 わたしは空を見上げたが、雲はひとつもなかった。それでも祖父は傘を持って出かけた。
 """
+KOREAN = "아침에 노인은 언덕에 올라 바다를 바라보았다. “오늘은 비가 올 거야.” 바다는 조용했다.\n"
+THAI = "ตอนเช้าชายชราเดินขึ้นเนินเขา\u200bและมองทะเล ทะเลเงียบสงบ\n"
+VIETNAMESE = "Buổi sáng, ông lão lên đồi nhìn ra biển. Biển lặng, thuyền đã về hết.\n"
+ARABIC = "كَانَ الشَّيْخُ يَصْعَدُ التَّلَّ كُلَّ صَبَاحٍ، وَيَنْظُرُ إِلَى الْبَحْرِ. \u200f(1) هل رأيتَه؟\n"
+GERMAN = "„Kommst du?“, fragte sie. – „Noch nicht“, sagte er; das Wasser war zu kalt. 5\xa0°C!\n"
 GREEK = "Το πρωί ο γέρος ανέβηκε στον λόφο και κοίταξε τη θάλασσα. Η θάλασσα ήταν ήσυχη.\n"
 POLISH = "Rano staruszek wszedł na wzgórze i długo patrzył na morze. Łodzie już wróciły, cisza.\n"
-HEBREW = "בבוקר עלה הזקן על הגבעה והביט בים. הים היה שקט, והסירות חזרו.\n"
+HEBREW = "בבוקר עלה הזקן על הגבעה (\u200fYafo\u200f) והביט בים. הים היה שקט, והסירות חזרו.\n"
 CHAT = """ana: good morning!! 😀😀 did you sleep? 💤
 ben: no 😭 the cat 🐈‍⬛ walked on my face all night
 ana: 😂😂😂 poor you 👩🏽‍🚀🚀 🏴󠁧󠁢󠁳󠁣󠁴󠁿 ©️
@@ -56,6 +61,23 @@ Some *words* and a `name`, then a list:
 
 It's plain, isn't it? "Yes," she said.
 """  # noqa: W291  # a line break of Markdown
+DIALOGUE = "".join(f"{'ana' if n % 2 else 'ben'}: and then number {n} came\n" for n in range(60))
+JSON = "".join(f'  {{"name": "x{n}", "tags": ["a", "b"], "url": "/a/{n}"}},\n' for n in range(40))
+LATEX = """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
+``It's late,'' he said; see \\cite{smith--jones} --- and section~2.
+"""
+BRAILLE = "⣿⣿⠀⠀⣿⣿\n⣿⠀⣿⣿⠀⣿\n"
+PASSWORDS = "".join(f"{w}{n}{'!' * (n % 4 == 0)}\n" for n in range(90) for w in ("tiger", "Blue"))
+MOLECULES = "".join(f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1.\n" for n in range(1, 60))
+POSITIONS = "".join(f"rnbqkbnr/8/8/{n}/4P3/PPPP/RNBQ w KQkq - 0 {n}\n" for n in range(60))
+MOVES = "".join(f"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba{n} d{n} 5. O-O Be7 1-0\n" for n in range(60))
+COMMITS = "".join(f"{do} the {n}th harbour {'again ' * (n % 5)}bell\n"
+                  for n in range(30) for do in ("Fix", "Paint"))  # fmt: skip
+SERVER = "".join(f'10.0.0.{n} - - [10/Oct/2000:13:55:3{n % 9}] "GET /a{n}"\n' for n in range(60))
+SYSLOG = "".join(f"Jan  {n % 9} 08:11:0{n % 9} host sshd[{n}]: closed.\n" for n in range(60))
+RECORDS = "".join(f'{{"at": "2026-01-01T10:00:{n:02}Z", "message": "m{n}"}}\n' for n in range(60))
+TSV = "".join(f"{n}\tA sentence, and one more. It says so.{chr(9) * (n % 3)}b\n" for n in range(60))
+CSV = "".join(f'{n},"Smith, John",{n * n}\n' for n in range(60))
 COMPOUNDS = """
 The sea-wall was old. She walked on the sea-
 wall with her well-worn boots, and her well-
@@ -84,12 +106,31 @@ CLEAN = {
     "Polish": POLISH,
     "Hebrew": HEBREW,
     "Persian": PERSIAN,
+    "Arabic": ARABIC,
+    "Korean": KOREAN,
+    "Thai": THAI,
+    "Vietnamese": VIETNAMESE,
+    "German": GERMAN,
     "Hindi": HINDI,
     "Python": (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8"),
     "names": NAMES,
     "towns": (CORPORA / "towns.txt").read_text(encoding="utf-8"),
     "chat": CHAT,
+    "dialogue": DIALOGUE,
     "verse": VERSE,
+    "JSON": JSON,
+    "LaTeX": LATEX,
+    "Braille": BRAILLE,
+    "passwords": PASSWORDS,
+    "molecules": MOLECULES,
+    "positions": POSITIONS,
+    "moves": MOVES,
+    "commits": COMMITS,
+    "server": SERVER,
+    "syslog": SYSLOG,
+    "records": RECORDS,
+    "TSV": TSV,
+    "CSV": CSV,
     "Markdown": MARKDOWN,
     "chapters": "\n\n".join(f"{n}\n\n{part}" for n, part in enumerate(ENGLISH.split("\n\n"), 1)),
     "compounds at line ends": ENGLISH + COMPOUNDS,
@@ -153,20 +194,21 @@ _LINES = {
     "UTF-8 as cp1252": ("mojibake", "Nobody knew â€” or said."),
     "twice": ("mojibake", "A cafÃƒÂ© by the sea."),
     "Cyrillic as cp1252": ("mojibake", "Ð¼Ð¾Ñ€Ðµ"),
-    "cp1252 as Latin-1": ("mojibake", "He didn\x92t say why."),
+    "UTF-8 as Mac Roman": ("mojibake", "Nobody knew ‚Äî or said."),
+    "UTF-8 as cp1251": ("mojibake", "РќРёРєС‚Рѕ РЅРµ Р·РЅР°Р» РјРѕСЂСЏ"),
+    "cp1252 as Latin-1": ("mojibake", "A caf\xe9 by the sea\x85"),
     "cp1252 as Mac Roman": ("swapped-quotes", "ìGood,î she said. He canít."),
     "Mac Roman as cp1252": ("swapped-quotes", "ÒGood,Ó she said. ItÕs late."),
     "lost characters": ("lost-characters", "A caf\ufffd by the sea."),
     "private use": ("private-characters", "\ue000 A bullet."),
-    "license": ("license", "Licensed under the Apache License, Version 2."),
-    "copyright": ("license", "Copyright (c) 1998 by the author"),
     "tags": ("html-tags", '<p class="x">He waited.</p>'),
     "entities": ("html-entities", "Rudge &amp; Sons, &#8212; closed."),
     "address": ("urls", "See https://example.org/harbour for more."),
     "space at line ends": ("trailing-space", "One line, \nand\t\nanother."),
 }
 INVISIBLE = (
-    "\u200b\xad\u202e\ufe0f\u034f\u061c\u115f\u3164\uffa0\u2800\ufffc\ufff9\U000e0001\U000e0041"
+    "\u200b\xad\u202e\u200e\u2066\ufe0f\u034f\u061c\u115f\u3164\uffa0\u2800\ufffc\ufff9"
+    "\U000e0001\U000e0041"
 )
 LONGEST = max(ENGLISH.split("\n\n"), key=len)
 FAULTY: dict[str, tuple[str, str]] = {
@@ -200,6 +242,7 @@ ENCODED = [
     ("cp1252", FRENCH.encode("cp1252", "replace")),
     ("cp1252", ENGLISH.replace("'", "’").encode("cp1252")),
     ("cp1252", b"Character set encoding: ISO-8859-1\nIt\x92s late.\n"),
+    ("iso8859-2", (POLISH + "Źle się dzieje, ślady są świeże.\n").encode("iso8859-2")),
     ("iso8859-15", _PLAIN.encode("iso8859-15", "replace")),
     ("mac-roman", FRENCH.encode("mac_roman", "replace")),
     ("koi8-r", RUSSIAN.encode("koi8-r", "replace")),
@@ -207,6 +250,9 @@ ENCODED = [
     ("cp932", JAPANESE.encode("cp932")),
     ("gb18030", CHINESE.encode("gb18030")),
     ("utf-16-le", ENGLISH.encode("utf-16-le")),
+    ("utf-16-le", RUSSIAN.encode("utf-16-le")),
+    ("utf-32-be", FRENCH.encode("utf-32-be")),
+    ("iso2022_jp_2", JAPANESE.encode("iso2022_jp")),
 ]
 
 
