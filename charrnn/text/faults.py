@@ -158,7 +158,7 @@ def _find_copies(text: str) -> list[Place]:
     any_line = has_mostly_copies(text) or form_of(text) == "list"
     seen: set[str] = set()
     copies = []
-    for at, line in _all(r"^[^\S\n]*\S.*\n?", re.MULTILINE)(text):
+    for at, line in _all(r"^[^\w\n]*\w.*\n?", re.MULTILINE)(text):
         entry = line.strip()
         if any_line or len(entry) >= _LONG_LINE:
             copies += [(at, line)] if entry in seen else []
@@ -166,6 +166,8 @@ def _find_copies(text: str) -> list[Place]:
     return copies if any_line or sum(len(line) for _, line in copies) >= 0.02 * len(text) else []
 
 
+# Not part of a line, and no option of a command.
+_TWO_HYPHENS = r"(?<![-\n])(?!(?<=[\s`(\[])--\w)--(?![-\n])"
 _TYPESET = "\xa0\u2009\u202f"  # before punctuation, or after a number
 _PRONOUN = "[Ii]t|[Hh]e|[Ss]he|[Tt]hat|[Ww]hat|I|[Ww]e|[Yy]ou|[Tt]hey|[Ll]et|[Tt]here"
 # Cyrillic letters that look like Latin ones, and the other way round.
@@ -198,8 +200,8 @@ FAULTS = (
           _all("[“”„‟]")),
     Fault("apostrophes", "curly and straight apostrophes mixed",
           _fewer(r"(?<=[^\W\d_])’(?=[^\W\d_])", r"(?<=[^\W\d_])'(?=[^\W\d_])"), "'", _all("[‘’‛]")),
-    Fault("long-dashes", "long dashes written as — and --", _fewer("—", r"(?<![-\n])--(?![-\n])"),
-          "—", _all(r"(?<![-\n])--(?![-\n])")),
+    Fault("long-dashes", "long dashes written as — and --", _fewer("—", _TWO_HYPHENS), "—",
+          _all(_TWO_HYPHENS)),
     Fault("dashes", "dashes easily taken for another", _all("[‐‑‒―﹘]"),
           lambda old: {"‒": "–", "―": "—"}.get(old, "-")),
     Fault("spaces", "spaces that are not the usual one",
@@ -209,7 +211,7 @@ FAULTS = (
     Fault("html-tags", "HTML tags", _all(_TAG, re.IGNORECASE), ""),
     Fault("html-entities", "HTML entities",
           _all(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24}\d{0,2});"), html.unescape),
-    Fault("urls", "URLs", _all(r"https?://[^\s<>\"]+|\bwww\.[\w-]+\.[^\s<>\"]+"), ""),
+    Fault("urls", "URLs", _all(r"https?://[^\s<>\"]+|\bwww\.[\w-]+\.[^\s<>\"]+"), "", level="note"),
     Fault("page-numbers", "page numbers", _find_page_numbers, ""),
     Fault("hyphenation", "words divided at line ends", _find_divided_words, ""),
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",

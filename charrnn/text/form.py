@@ -27,7 +27,7 @@ _INNER_TAB = re.compile(r"\S.*\t")
 # An entry of a list is at most so long, unless it has no spaces or is no prose.
 _MAX_ENTRY = 120
 _SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
-_CODE, _MUCH_CODE = re.compile(r"[{}\[\]=;_<>\\]"), 0.012
+_CODE, _MUCH_CODE = re.compile(r"=+|_+|[{}\[\];<>\\]"), 0.012
 
 
 def form_of(text: str) -> Form:

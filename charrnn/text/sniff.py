@@ -16,11 +16,6 @@ _GUESS_BYTES = 1 << 16
 # Confidence of chardet below which its answer is only mentioned, never put into a command.
 _SURE = 0.2
 
-_BYTE_ORDER_MARKS = {
-    b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
-}  # fmt: skip
-
 _ZIP, _TO_TEXT = rb"PK\x03\x04.{26}", "convert it to text: pandoc -t plain -o text.txt {}"
 # First bytes of formats that are not text: what it is, what to do. The first match counts.
 _FORMATS = {
@@ -39,14 +34,17 @@ _FORMATS = {
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROLS, _MIN_BYTES = 0.05, 8
 
-_DECLARED = re.compile(rb"(?:charset|encoding)[\"'=: ]{1,4}([\w.-]{3,20})", re.IGNORECASE)
-_LATIN_1 = {"iso-8859-1", "iso8859-1", "latin-1", "latin1"}
+# Quotation marks, dashes and dots, often all that is not ASCII in English: chardet needs words.
+_MARKS = {"cp1252": b"\x85\x91\x92\x93\x94\x96\x97", "mac-roman": b"\xc9\xd0\xd1\xd2\xd3\xd4\xd5"}
+# What is meant by what chardet finds.
+_MEANT = {"iso8859-1": "cp1252", "shift_jis_2004": "cp932"}
 
 
 def marked_encoding(head: bytes) -> str | None:
     """Return UTF-16 or UTF-32 if a byte-order mark says so."""
-    marks = _BYTE_ORDER_MARKS.items()
-    return next((name for mark, name in marks if head.startswith(mark)), None)
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
 
 
 def check_head(head: bytes, source: str, encoding: str) -> None:
@@ -96,23 +94,17 @@ def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
 
 
 def _guess_encoding(data: bytes) -> tuple[str | None, bool]:
-    """Return the encoding that a text names, or that chardet finds, and whether it is sure.
-
-    Raises ImportError if chardet is needed and not installed.
-    """
-    if len(data) > _GUESS_BYTES:
-        lines = data.split(b"\n")
-        data = b"\n".join(line for line in lines if not line.isascii())[:_GUESS_BYTES]
-    if declared := _DECLARED.search(data[:HEAD_BYTES]):
-        name = declared[1].decode("ascii").lower()
-        name = "cp1252" if name in _LATIN_1 else name
-        if not name.startswith("utf") and _decodes(data, name):
+    """Return an encoding, and whether it is sure. Raises ImportError without chardet."""
+    if b"\0" not in data:  # lines in ASCII lower the confidence
+        data = b"\n".join(line for line in data.split(b"\n") if not line.isascii()) or data
+    for name, marks in _MARKS.items():
+        if not data.isascii() and data.translate(None, marks).isascii():
             return name, True
     chardet = import_module("chardet")
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
-    found = chardet.detect(data, encoding_era=eras, compat_names=False)
+    found = chardet.detect(data[:_GUESS_BYTES], encoding_era=eras, compat_names=False)
     name = found["encoding"]
-    return "cp1252" if name in _LATIN_1 else name, found["confidence"] >= _SURE
+    return _MEANT.get(name, name), found["confidence"] >= _SURE
 
 
 def _decodes(data: bytes, encoding: str, *, final: bool = False) -> bool:

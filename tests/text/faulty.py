@@ -56,10 +56,11 @@ MARKDOWN = """# A title
 Some *words* and a `name`, then a list:
 
 - first thing: two spaces at the end break the line,  
-- second thing -- with a dash
+- second thing — with a dash
 - third thing: 3 < 4 and 5 > 2
 
 It's plain, isn't it? "Yes," she said.
+Type `fix --all` or (--none), see https://example.org.
 """  # noqa: W291  # a line break of Markdown
 DIALOGUE = "".join(f"{'ana' if n % 2 else 'ben'}: and then number {n} came\n" for n in range(60))
 JSON = "".join(f'  {{"name": "x{n}", "tags": ["a", "b"], "url": "/a/{n}"}},\n' for n in range(40))
@@ -241,7 +242,8 @@ _PLAIN = FRENCH.replace("’", "'").replace("…", "...").replace("—", "-")
 ENCODED = [
     ("cp1252", FRENCH.encode("cp1252", "replace")),
     ("cp1252", ENGLISH.replace("'", "’").encode("cp1252")),
-    ("cp1252", b"Character set encoding: ISO-8859-1\nIt\x92s late.\n"),
+    ("cp1252", b"It\x92s late, he said. \x93Oh!\x94\n"),
+    ("mac-roman", b"It\xd5s late, he said. \xd2Oh!\xd3\n"),
     ("iso8859-2", (POLISH + "Źle się dzieje, ślady są świeże.\n").encode("iso8859-2")),
     ("iso8859-15", _PLAIN.encode("iso8859-15", "replace")),
     ("mac-roman", FRENCH.encode("mac_roman", "replace")),
