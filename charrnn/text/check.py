@@ -59,10 +59,12 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
         if places := list(fault.find(text)):
             at, old = places[0]
             file = bisect(starts, at) - 1
-            place, level = (at - starts[file], old), "note" if form == "code" else fault.level
+            place, level = (at - starts[file], old), fault.level
+            level = "note" if form == "code" else level
             found.append(_finding(fault, len(places), names[file], texts[file], place, level))
-    lines, distinct = text.count("\n"), len(set(text))
-    figures = {"chars": len(text), "distinct": distinct, "lines": lines, "form": form}
+    figures: dict[str, int | str] = {
+        "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"), "form": form,
+    }  # fmt: skip
     return figures, sorted(found, key=lambda finding: finding.level != "fault")
 
 

@@ -46,7 +46,8 @@ class Fault:
 
     def repair(self, text: str) -> str:
         """Return a text without this fault. Raises ConfigError if ftfy is needed and missing."""
-        parts, end = [], 0
+        parts: list[str] = []
+        end = 0
         for at, old in (self.where or self.find)(text):
             new = self.fix(old) if callable(self.fix) else self.fix or ""
             parts += [text[end:at], new]

@@ -59,7 +59,8 @@ def find_wraps(text: str) -> list[Place]:
     width = sorted(map(len, lines[:2000]))[int(0.98 * (min(len(lines), 2000) - 1))]
     if not 40 <= width <= 120:
         return []
-    found, at, inside, pairs = [], -1, 0, 0
+    found: list[Place] = []
+    at, inside, pairs = -1, 0, 0
     for line, following in pairwise(lines):
         at += len(line) + 1
         if line and following[:1].strip():
