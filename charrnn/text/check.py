@@ -56,12 +56,12 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
     form = form_of(text)
     found += _judge_size_and_form(text, form)
     for fault in (fault for fault in FAULTS if not fault.safe):
-        if places := list(fault.find(text)):
-            at, old = places[0]
+        if spots := list(fault.find(text)):
+            at, old = spots[0]
             file = bisect(starts, at) - 1
             place, level = (at - starts[file], old), fault.level
             level = "note" if form == "code" else level
-            found.append(_finding(fault, len(places), names[file], texts[file], place, level))
+            found.append(_finding(fault, len(spots), names[file], texts[file], place, level))
     figures: dict[str, int | str] = {
         "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"), "form": form,
     }  # fmt: skip
