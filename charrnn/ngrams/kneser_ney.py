@@ -22,7 +22,7 @@ The alphas of n-grams that are not in the table are left to the shorter contexts
 
 from bisect import bisect_left
 from copy import copy
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from charrnn.config import MAX_NGRAM
 from charrnn.ngrams.count import KEY_BITS, MAX_ENTRIES, Keys, count_ngrams, digit_bits, low_digits
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Halves = NDArray[np.float16]
 Indices = NDArray[np.intp]
 AnyIds = NDArray[np.integer[Any]]
@@ -78,7 +78,7 @@ class NGrams:
         keys: Keys,
         alphas: Halves,
         vocab_size: int,
-        weights: NDArray[np.float64] | None = None,
+        weights: Floats | None = None,
         val_loss: float | None = None,
     ) -> None:
         self.vocab_size, self.entries = vocab_size, len(keys) - 1
@@ -94,11 +94,12 @@ class NGrams:
         self._gammas = np.append(1 - sums, 1).astype(np.float32)
         self._characters = (self._keys & self._last).astype(np.intp) - 1
         # Entries begins[i] to begins[i + 1] have entry i as their context.
-        begins = parents.searchsorted(np.arange(len(keys) + 2)) + 1
-        self._begins = begins.astype(np.int32)
+        self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
         masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
-        self._masks = np.array(masks, np.uint64)
-        self._mask_list = self._masks.tolist()
+        self._masks, self._digits = (
+            np.array(masks, np.uint64),
+            np.arange(1, vocab_size + 2, dtype=np.uint64),
+        )
 
     def start(self, count: int) -> Keys:
         """Return the contexts of texts that have not begun, (count,)."""
@@ -109,82 +110,89 @@ class NGrams:
 
     def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
-        after: Keys = (contexts << self._bits | ids.astype(np.uint64) + 1) & self._masks[-2]
+        after: Keys = contexts << self._bits
+        after |= self._digits.take(ids)
+        after &= self._masks[-2]
         return after
 
     def predict(self, contexts: Keys) -> Floats:
-        """Return p of all characters after contexts (B,), and a gamma: (B, V + 1).
+        """Return p of all characters after contexts (B,), and the network's weight: (B, V + 1).
 
-        gamma is that of the longest suffix of each context that is a context in the table.
+        The weight is that of the longest suffix of each context that is a context in the table.
         """
         if len(contexts) == 1:
             return self._predict_one(int(contexts[0]))
         length, rows, kept = self._short
-        short = rows.take((contexts & self._masks[length]).astype(np.intp))
-        p: Floats = kept.take(short, axis=0)
-        at = self._find(contexts[:, None] & self._masks[-2:length:-1])  # the longest first
-        B, K = at.shape
-        gammas = np.append(self._gammas[at], p[:, -1:], axis=1)
-        nearest = gammas[np.arange(B), (gammas < 1).argmax(axis=1)]
-        left = np.ones((B, K + 1), np.float32)  # to each suffix by the longer ones
-        np.multiply.accumulate(gammas[:, :K], axis=1, out=left[:, 1:])
-        p *= left[:, K:]
-        begins, ends = self._begins[at].ravel(), self._begins[at + 1].ravel()
-        sizes = ends - begins
-        entries = (ends - sizes.cumsum()).repeat(sizes)
-        entries += np.arange(len(entries))
-        places = np.arange(0, p.size, p.shape[1]).repeat(K).repeat(sizes)
-        places += self._characters.take(entries)
-        alphas = self._alphas.take(entries)
-        alphas *= left[:, :K].ravel().repeat(sizes)
-        np.add.at(p.ravel(), places, alphas)
-        p[:, -1] = nearest
+        keys, numbers, entries = self._long
+        short = kept.take(rows.take((contexts & self._masks[length]).astype(np.intp)), axis=0)
+        wanted = contexts & self._masks[-2:length:-1, None]  # (K, B), the longest first
+        at = keys.searchsorted(wanted)
+        at[keys.take(at) != wanted] = len(keys) - 1
+        (K, B), found = at.shape, numbers.take(at.ravel(), axis=0)
+        shares = found.view(np.float32).reshape(K, B, 4)
+        left = np.empty((K + 1, B))  # to each suffix by the longer ones
+        left[0], left[1:] = 1, shares[:, :, 2]
+        np.multiply.accumulate(left, axis=0, out=left)
+        p: Floats = np.multiply(short, left[K, :, None], dtype=np.float64)
+        p[:, -1] = short[:, -1]
+        for share in shares[::-1, :, 3]:
+            np.copyto(p[:, -1], share, where=share >= 0)
+        sizes, ends = found[:, 0], found[:, 1]
+        which = np.arange(K * B).repeat(sizes)  # suffix of the entries, (N,)
+        behind = np.arange(len(which))
+        behind += (ends - sizes.cumsum()).take(which)
+        after = entries.take(behind, axis=0)
+        places = _row_starts(K, *p.shape).take(which)
+        places += after[:, 0]
+        np.add.at(p.reshape(-1), places, after.view(np.float32)[:, 1] * left.take(which))
         return p
 
     def _predict_one(self, context: int) -> Floats:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
-        keys, begins, masks = self._keys.data, self._begins.data, self._mask_list
-        p: Floats = kept[rows.item(context & masks[length]), None]
-        left, nearest = np.float32(1), p[0, -1]
-        found: list[tuple[int, int, np.float32]] = []
+        keys, sizes, ends, gammas, shares, characters, alphas, masks = self._views
+        left, share, found = 1.0, None, []
         for mask in masks[-2:length:-1]:
             key = context & mask
             at = bisect_left(keys, key)
-            begin, end = begins[at], begins[at + 1]
-            if begin < end and keys[at] == key:
-                gamma = self._gammas[at]
-                nearest = nearest if found else gamma
-                found.append((begin, end, left))
-                left = left * gamma
-        p = p * left
-        row = p[0]
-        for begin, end, share in found:
-            row[self._characters[begin:end]] += self._alphas[begin:end] * share
-        row[-1] = nearest
-        return p
+            if keys[at] == key:
+                share = shares[at] if share is None else share
+                found.append((ends[at] - sizes[at], ends[at], left))
+                left *= gammas[at]
+        short = kept[rows[context & masks[length]]]
+        p: Floats = np.multiply(short, left, dtype=np.float64)
+        p[-1] = short[-1] if share is None else share
+        entry = p.data
+        for begin, end, part in found:
+            for at in range(begin, end):
+                entry[characters[at]] += alphas[at] * part
+        return p[None]
 
-    def score(self, contexts: Keys, inputs: AnyIds, targets: AnyIds) -> tuple[Floats, Floats, Keys]:
-        """Return p of each target (T, B), the gammas of ``predict`` (T, B) and the contexts after.
+    def score(
+        self, contexts: Keys, inputs: AnyIds, targets: AnyIds
+    ) -> tuple[Floats, Indices, Keys]:
+        """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
         contexts   before the first input, (B,)
         inputs     (T, B)
         targets    (T, B); targets[t] follows inputs[t] and is inputs[t + 1]
         """
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
-        p = np.full(inputs.shape, 1 / self.vocab_size, np.float32)
+        p = np.full(inputs.shape, 1 / self.vocab_size)
         at, nearest = np.zeros(packed.shape, np.intp), np.ones_like(p)
         for mask in self._masks[1:]:
             gammas = self._gammas[at[:-1]]
             nearest = np.where(gammas < 1, gammas, nearest)
             at = self._find(packed & mask)
             p = self._alphas[at[1:]] + gammas * p
-        return p, nearest, packed[-2] & self._masks[-2]
+        return p, _group(nearest), packed[-2] & self._masks[-2]
 
     def with_weights(self, weights: NDArray[np.float64], val_loss: float | None) -> "NGrams":
         """Return the same n-grams with other weights."""
         other = copy(self)
         other.weights, other.val_loss = weights, val_loss
+        for cached in ("_shares", "_short", "_long", "_views"):
+            vars(other).pop(cached, None)
         return other
 
     def to_arrays(self) -> Arrays:
@@ -241,7 +249,12 @@ class NGrams:
         return ngrams
 
     @cached_property
-    def _short(self) -> tuple[int, NDArray[np.int32], Floats]:
+    def _shares(self) -> Floats:
+        """The network's weight beside each entry as a context, (E + 2,)."""
+        return self.weights.take(_group(self._gammas))
+
+    @cached_property
+    def _short(self) -> tuple[int, NDArray[np.int32], NDArray[np.float32]]:
         """Predictions after short contexts, which come again and again.
 
         Returns their length, the longest suffix in the table of each, and what ``predict`` returns
@@ -249,15 +262,15 @@ class NGrams:
         """
         V, shift = self.vocab_size, int(self._bits)
         rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0
-        before = np.append(np.full(V, 1 / V, np.float32), np.float32(1))[None]
+        before = np.append(np.full(V, 1 / V), self._shares[-1])[None]
         for level in _levels(self._keys[:-1], V):
-            gammas = self._gammas[level]
-            kept = np.concatenate([kept, before * gammas[:, None]])
-            kept[level, V] = np.where(gammas < 1, gammas, before[:, V])
             begins = self._begins[level.start : level.stop + 1]
-            entries = slice(begins[0], begins[-1])
-            contexts = np.arange(level.start, level.stop).repeat(np.diff(begins))
-            kept[contexts, self._characters[entries]] += self._alphas[entries]
+            sizes, entries = np.diff(begins), slice(begins[0], begins[-1])
+            own = before * self._gammas[level, None]
+            own[:, V] = np.where(sizes > 0, self._shares[level], before[:, V])
+            contexts = np.arange(len(own)).repeat(sizes)
+            own[contexts, self._characters[entries]] += self._alphas[entries]
+            kept = np.concatenate([kept, own.astype(np.float32)])
             fits = len(rows) << shift <= MAX_CONTEXTS and entries.stop * (V + 1) <= MAX_KEPT
             if length == self.order - 1 or not fits:
                 break
@@ -266,6 +279,32 @@ class NGrams:
             rows, length = np.tile(rows, 1 << shift), length + 1
             rows[keys] = np.arange(entries.start, entries.stop)
         return length, rows, kept
+
+    @cached_property
+    def _long(self) -> tuple[Keys, NDArray[np.int32], NDArray[np.int32]]:
+        """The longer contexts: what ``predict`` reads of each is in one place of the memory.
+
+        Returns their keys (C + 1,), of which the last is that of none; of each the number of
+        entries that have it, the end of these, gamma and weight, (C + 1, 4); and of all entries
+        character and alpha, (E + 1, 2). Numbers with a fraction are the bits of float32.
+        """
+        sizes = np.diff(self._begins)
+        own = np.flatnonzero(sizes)
+        own = own[own >= len(self._short[2])]
+        numbers = np.zeros((len(own) + 1, 4), np.int32)
+        numbers[:-1, :2] = np.stack([sizes[own], self._begins[own + 1]], axis=1)
+        shares = numbers.view(np.float32)[:, 2:]
+        shares[:-1], shares[-1] = np.stack([self._gammas[own], self._shares[own]], axis=1), (1, -1)
+        entries = np.stack([self._characters, self._alphas.view(np.int32)], axis=1, dtype=np.int32)
+        return np.append(self._keys[own], self._keys[-1]), numbers, entries
+
+    @cached_property
+    def _views(self) -> tuple[Any, ...]:
+        """The columns of ``_long``, and the masks, as what Python indexes faster."""
+        keys, numbers, entries = self._long
+        shares, alphas = numbers.view(np.float32)[:, 2:].T, entries.view(np.float32)[:, 1]
+        columns = keys, *numbers[:, :2].T, *shares, entries[:, 0], alphas
+        return *(column.data for column in columns), self._masks.tolist()
 
     def _find(self, keys: Keys) -> Indices:
         """Return the entry of each n-gram; the last one for those that are not in the table."""
@@ -298,6 +337,16 @@ def build_ngrams(
     half = alphas.astype(np.float16)
     half = np.where(half > alphas, np.nextafter(half, np.float16(0)), half)
     return NGrams(counts.keys, half, vocab_size)
+
+
+@cache
+def _row_starts(count: int, rows: int, width: int) -> Indices:
+    """Return where each row of an array (rows, width) begins, ``count`` times one after another."""
+    return np.tile(np.arange(0, rows * width, width), count)
+
+
+def _group(gammas: Floats) -> Indices:
+    return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
 
 
 def _levels(keys: Keys, vocab_size: int) -> list[slice]:

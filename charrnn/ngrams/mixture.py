@@ -57,8 +57,6 @@ PARTS, ADVANTAGE = 5, 0.2
 
 TINY = np.float32(np.finfo(np.float32).tiny)
 
-Weights = NDArray[np.float64]
-
 
 class Mixture(Ensemble):
     """The networks of an ensemble and n-grams, as one language model of V characters.
@@ -73,7 +71,6 @@ class Mixture(Ensemble):
     def __init__(self, network: AnyLanguageModel, ngrams: NGrams) -> None:
         super().__init__(network.networks)
         self.ngrams = ngrams
-        self._weights = ngrams.weights.astype(np.float32)
 
     def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
@@ -84,10 +81,10 @@ class Mixture(Ensemble):
         p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
         np.exp(p, out=p)
         others = self.ngrams.predict(contexts)
-        share = self._weights.take(_group(others[:, -1]))
-        p *= (share / np.add.reduce(p, axis=1))[:, None]
-        others *= (1 - share)[:, None]
-        p += others[:, :-1]
+        share, others = others[:, -1:], others[:, :-1]
+        p *= (share / np.add.reduce(p, axis=1, keepdims=True)).astype(p.dtype)
+        others *= 1 - share
+        p += others.astype(p.dtype)
         np.maximum(p, TINY, out=p)
         return np.log(p, out=p)
 
@@ -113,8 +110,8 @@ class Mixture(Ensemble):
         state = state or self.zero_state(inputs.shape[1])
         logits, after, _ = super().forward(inputs, state[:-1], workspaces=workspaces)
         log_p = target_log_probabilities(logits, targets)
-        others, gammas, contexts = self.ngrams.score(_contexts(state), inputs, targets)
-        share = self._weights.take(_group(gammas))
+        others, groups, contexts = self.ngrams.score(_contexts(state), inputs, targets)
+        share = self.ngrams.weights.take(groups)
         p = share * np.exp(log_p) + (1 - share) * others
         return np.log(np.maximum(p, TINY)), [*after, _layer(contexts)]
 
@@ -125,7 +122,7 @@ class Mixture(Ensemble):
         *,
         lines: bool = False,
         seen: bool = False,
-    ) -> tuple[Weights, float]:
+    ) -> tuple[Floats, float]:
         """Return the weights that predict texts best, and the nats per character.
 
         parts   the texts, each (N,) with two characters at least, and the n-grams beside the
@@ -199,19 +196,19 @@ def leave_out(
 
 def _predict_both(
     network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, lines: bool
-) -> tuple[Weights, Weights, Indices]:
+) -> tuple[Floats, Floats, Indices]:
     """Return p of each character under both, and the group of its context, (N,) each."""
     ids, found = ids[:MAX_FITTED], []
     starts, steps = held_out_sequences(ids, lines=lines)
     contexts = ngrams.start(len(starts))
     for it in score_sequences(network, ids, starts, steps):
-        p, gammas, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
-        found.append([array[it.inside].astype(float) for array in (it.nats, p, gammas)])
-    nats, others, gammas = map(np.concatenate, zip(*found, strict=True))
-    return np.exp(-nats), np.maximum(others, TINY), _group(gammas)
+        p, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
+        found.append([array[it.inside] for array in (it.nats, p, groups)])
+    nats, others, groups = map(np.concatenate, zip(*found, strict=True))
+    return np.exp(-nats.astype(float)), np.maximum(others, TINY), groups
 
 
-def _fit_weights(own: Weights, others: Weights, groups: Indices) -> Weights:
+def _fit_weights(own: Floats, others: Floats, groups: Indices) -> Floats:
     """Return the weights of all groups by expectation maximization."""
     weights = np.full(GROUPS, DEFAULT_WEIGHT)
     for grouped in (np.zeros_like(groups), groups):
@@ -223,10 +220,6 @@ def _fit_weights(own: Weights, others: Weights, groups: Indices) -> Weights:
             weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
         weights = weights if grouped is groups else np.full(GROUPS, weights[0])
     return weights
-
-
-def _group(gammas: Floats) -> Indices:
-    return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
 
 
 def _layer(contexts: Keys) -> tuple[NDArray[Any]]:

@@ -17,10 +17,18 @@ from charrnn.nn.network import LanguageModel
 from charrnn.nn.recurrent import project_ids
 from charrnn.nn.stack import LayerStates
 
+
+def _choose_rows() -> int:
+    config: Any = np.show_config(mode="dicts")
+    found = config.get("SIMD Extensions", {}).get("found", [])
+    return 4 if any(name.startswith(("AVX512", "X86_V4")) for name in found) else 1
+
+
 # Samples are multiplied in groups of exactly this many rows; the last group is padded. BLAS rounds
 # differently for different matrix sizes, and a recurrent network can amplify a difference in the
-# last bit into a different text. With a fixed size, a sample does not depend on its batch.
-ROWS = 4
+# last bit into a different text. With a fixed size, a sample does not depend on its batch. Without
+# AVX-512, OpenBLAS packs (copies) the weights for each product, unless it has a single row.
+ROWS = _choose_rows()
 VOCAB_MULTIPLE = 64
 
 
@@ -103,20 +111,17 @@ class _Product:
     def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
         (G, M, K, N), R = weights.shape, x.shape[1]
         blocks = Blocks(weights, scale=None if scale is None else scale[:, None])
-        # All gates of a sample next to each other: contiguous if it is alone.
-        memory = np.empty((R // ROWS, ROWS, G, M, N), weights.dtype)
-        groups = memory.transpose(0, 2, 3, 1, 4)  # (R/ROWS, G, M, ROWS, N)
-        if R > ROWS:
-            memory = np.empty((G, M, R, N), weights.dtype)
-            groups = memory.reshape(G, M, R // ROWS, ROWS, N).transpose(2, 0, 1, 3, 4)
-            self.out = memory
+        if R == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
+            self.out = np.empty((R, G, M, N), weights.dtype).transpose(1, 2, 0, 3)
         else:
-            self.out = groups[0]
-        rows = x.reshape(M, R // ROWS, ROWS, K).swapaxes(0, 1)[:, None]
-        self._operands = blocks.rows(rows), blocks.blocks, blocks.columns(groups)
+            self.out = np.empty((G, M, R, N), weights.dtype)
+        cut = self.out.reshape(G, M, R // ROWS, ROWS, -1, blocks.width)
+        rows = x.reshape(M, 1, R // ROWS, ROWS, K)
+        self._operands = rows, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
 
     def __call__(self) -> None:
-        np.matmul(*self._operands)
+        # In this order, a block of weights stays in the cache for all samples.
+        np.matmul(*self._operands, order="C")
 
 
 class _Layer:
