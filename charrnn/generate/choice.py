@@ -1,13 +1,16 @@
 """The choice of a character from a distribution: temperature, filters, inverse transform."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
 from charrnn.nn.kernels import Array
+from charrnn.scoring.likelihood import require_finite
 
-# The largest factor on logits: they stay finite, and exp maps all but the maximum to 0.
-MAX_SCALE = 1e290
+# The largest factor on logits: exp maps all but the maximum to 0.
+MAX_SCALE = 1e30
 
 
 def weights(logits: Array, config: SamplingConfig) -> Array:
@@ -17,7 +20,7 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     """
     # After the shift the maximum is 0, so that no temperature, however small, can produce NaN.
     top = np.maximum.reduce(logits, axis=1, keepdims=True)
-    p: Array = np.subtract(logits, top, dtype=np.float64)
+    p: Array = logits - top
     p *= min(1 / config.temperature, MAX_SCALE)
     np.exp(p, out=p)
     if config.top_k is not None or config.top_p is not None:
@@ -42,15 +45,25 @@ def _keep_top(p: Array, config: SamplingConfig) -> None:
 
 
 def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
-    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] per row."""
+    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] per row.
+
+    Raises TrainingError if the logits are not finite. They may be -inf for some characters.
+    """
     ids: NDArray[np.int64]
     if config.temperature == 0:
         ids = logits.argmax(axis=1)
+        require_finite(logits[np.arange(len(ids)), ids])
         return ids
     p = weights(logits, config)
     cumulative = np.add.accumulate(p, axis=1, out=p)
-    target = cumulative[:, -1] * draws
-    # Inverse transform sampling: argmax finds the first id whose cumulative probability reaches the
-    # target. Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
-    ids = (cumulative >= target[:, None]).argmax(axis=1)
+    total = cumulative[:, -1]
+    if not math.isfinite(np.add.reduce(total)):
+        require_finite(total)
+    # Inverse transform sampling: the first id whose cumulative probability reaches the target.
+    # Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
+    targets = (total * draws).astype(p.dtype)
+    if len(p) == 1:
+        ids = p[0].searchsorted(targets)
+        return ids
+    ids = (cumulative >= targets[:, None]).argmax(axis=1)
     return ids

@@ -1,6 +1,6 @@
 """Sampling: text is generated one character at a time, drawn from the model's distribution."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.errors import TrainingError
 from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.originality import Drafts
@@ -134,27 +133,24 @@ class Sampler:
                 if drafts is not None:
                     allowed = drafts.mask(allowed)
                 ids = choose(allowed, self.config, draws)
-                if not np.isfinite(allowed[rows, ids]).all():
-                    raise TrainingError(
-                        "the model's outputs are not finite numbers: its weights have exploded",
-                        hint="train again with a lower --learning-rate, or with --nonlinearity "
-                        "tanh",
-                    )
-                wide = logits.astype(np.float64) if self.log_p else None
-                log_p = nothing if wide is None else log_softmax(wide)[rows, ids]
+                log_p = log_softmax(logits.astype(np.float64))[rows, ids] if self.log_p else nothing
                 yield Step(ids, log_p)
                 logits = decoder.feed(ids)
                 if drafts is not None:
                     logits = drafts.settle(decoder, logits)
 
-    def stream(self, controls: Controls, sample: int = 0) -> Iterator[Released | Ended]:
-        """Yield the characters of one sample as soon as they are certain, then why it ended."""
-        (text,) = texts = [controls.begin()]
+    def stream(self, controls: Controls, sample: int = 0) -> Generator[int, None, Ended]:
+        """Yield the ids of one sample as soon as they are certain, and return why it ended."""
         samples = range(sample, sample + 1)
+        if controls.is_free:
+            for step in islice(self.steps(samples), controls.limit):
+                yield step.ids.item()
+            return "length"
+        (text,) = texts = [controls.begin()]
         for _, character in self.write_texts(samples, texts, controls.drafts(1)):
-            yield character
+            yield character.id
         assert text.ended is not None  # else there is another character
-        yield text.ended
+        return text.ended
 
     def write(
         self, controls: Controls, count: int, *, first: int = 0, workers: int = 1

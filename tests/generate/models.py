@@ -40,10 +40,18 @@ def write(
     """Return a text that obeys these rules, and why it ended."""
     controls = Controls(ControlConfig(**rules), vocabulary, length, lines=lines)
     sampler = Sampler.of(model, np.array([0]), sampling or SamplingConfig(), random_seed)
-    *characters, ended = sampler.stream(controls)
-    text = "".join(vocabulary.characters[it.id] for it in characters if not isinstance(it, str))
-    assert isinstance(ended, str)
-    return text, ended
+    ids, ended = read_stream(sampler, controls)
+    return "".join(vocabulary.characters[it] for it in ids), ended
+
+
+def read_stream(sampler: Sampler, controls: Controls, sample: int = 0) -> tuple[list[int], str]:
+    """Return the ids of a sample, and why it ended."""
+    stream, ids = sampler.stream(controls, sample), []
+    while True:
+        try:
+            ids.append(next(stream))
+        except StopIteration as end:
+            return ids, end.value
 
 
 def controlled(length: int | None = 40, **settings: Any) -> str:

@@ -14,7 +14,14 @@ from charrnn.generate import sample
 from charrnn.generate.controls import Controls, Rule, default_length, end_before, end_of_sentence
 from charrnn.generate.sample import Sampler
 from charrnn.parallel.launch import can_fork
-from tests.generate.models import CHARACTERS, MODEL, VOCABULARY, controlled, write
+from tests.generate.models import (
+    CHARACTERS,
+    MODEL,
+    VOCABULARY,
+    controlled,
+    read_stream,
+    write,
+)
 
 SEEDS = st.integers(0, 10_000)
 TEXTS = st.text(st.sampled_from("ab."), min_size=1, max_size=3)
@@ -179,9 +186,7 @@ def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
     for workers in (1, 2) if can_fork() else (1,):
         written = sampler.write(controls, 9, first=2, workers=workers)
         for index, whole in enumerate(written, 2):
-            *alone, ended = sampler.stream(controls, index)
-            assert [it.id for it in alone if not isinstance(it, str)] == whole.ids.tolist()
-            assert ended == whole.ended
+            assert read_stream(sampler, controls, index) == (whole.ids.tolist(), whole.ended)
             fed = np.concatenate([seed, whole.ids])[:, None]
             log_p, _ = MODEL.log_probabilities(fed[:-1], fed[1:])
             assert whole.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
