@@ -8,12 +8,15 @@ class CharRNNError(Exception):
     """Base class of all errors raised by charrnn.
 
     message   one line that says what is wrong
-    hint      the next step to take, or None; also the attribute ``hint``
+    hint      the next step to take, or None; also the attribute ``hint`` and the last line of a
+              traceback
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(hint)
 
 
 class ConfigError(CharRNNError):

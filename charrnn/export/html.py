@@ -8,6 +8,7 @@ import base64
 import html
 import json
 import re
+import unicodedata
 from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.export.contents import Arrays, Contents, metadata
-from charrnn.export.language import text_direction, text_language
 from charrnn.export.openings import choose_start, draw_texts, openings
 from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
+from charrnn.text.vocabulary import Vocabulary
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
@@ -56,7 +57,6 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         "page.html",
         {
             "title": html.escape(title),
-            "lang": "" if code else text_language(vocabulary, texts),
             "dir": text_direction(vocabulary),
             "lede": html.escape(lede(model, title)),
             "about": ABOUT,
@@ -98,6 +98,17 @@ def read(data: bytes) -> Contents:
 def read_file(name: str) -> str:
     """Return a file of the pages."""
     return resources.files("charrnn.export").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def text_direction(vocabulary: Vocabulary) -> str:
+    """Return "rtl" if most letters are written from right to left, else "ltr"."""
+    # A vocabulary that was imported may have no counts.
+    counts = vocabulary.counts.tolist() if vocabulary.counts.any() else [1] * len(vocabulary)
+    leftward = 0
+    for char, count in zip(vocabulary.characters, counts, strict=True):
+        if char.isalpha():
+            leftward += count if unicodedata.bidirectional(char) != "L" else -count
+    return "rtl" if leftward > 0 else "ltr"
 
 
 def embed(value: object) -> str:

@@ -23,7 +23,6 @@ from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.export import html, onnx, safetensors
 from charrnn.export.contents import Arrays, Contents
 from charrnn.models import Model
-from charrnn.nn.cell import Params
 from charrnn.nn.stack import CELLS
 from charrnn.text.corpus import read_corpus
 from charrnn.text.vocabulary import Vocabulary
@@ -134,20 +133,16 @@ def _model(
         if state is None:
             config = replace(config, model=_shape(weights, config.model))
             state = initial_state(config, len(vocabulary))
-        _set_weights(state.networks[member].params, weights)
+        for name, param in state.networks[member].params.items():
+            array = weights[name]
+            if array.shape != param.shape:
+                raise CheckpointError(f"{name} has the shape {array.shape}, not {param.shape}")
+            with np.errstate(over="ignore", invalid="ignore"):
+                param[...] = array
+            if not np.isfinite(param).all():
+                raise CheckpointError(f"{name} holds numbers that are not finite")
     assert state is not None  # there is a network
     return Model.of(config, vocabulary, state, **extra)
-
-
-def _set_weights(params: Params, weights: Arrays) -> None:
-    for name, param in params.items():
-        array = weights[name]
-        if array.shape != param.shape:
-            raise CheckpointError(f"{name} has the shape {array.shape}, not {param.shape}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            param[...] = array
-        if not np.isfinite(param).all():
-            raise CheckpointError(f"{name} holds numbers that are not finite")
 
 
 def _rename(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:
@@ -182,9 +177,9 @@ def _pop_layers(left: Arrays) -> Arrays:
         raise CheckpointError("reads in both directions, which a text generator cannot")
     weights: Arrays = {}
     for layer in range(len(found)):
+        zeros = np.zeros(len(left[f"{found[0][1]}weight_hh_l{layer}"]))
         for name in ("weight_ih", "weight_hh"):
             weights[f"{name}_l{layer}"] = left.pop(f"{found[0][1]}{name}_l{layer}")
-        zeros = np.zeros(len(weights[f"weight_hh_l{layer}"]))
         for name in ("bias_ih", "bias_hh"):
             weights[f"{name}_l{layer}"] = left.pop(f"{found[0][1]}{name}_l{layer}", zeros)
     return weights

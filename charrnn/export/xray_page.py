@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.export.html import embed, fill, read_file
-from charrnn.export.language import text_direction
+from charrnn.export.html import embed, fill, read_file, text_direction
 from charrnn.scoring.xray import Found, Place, Xray, bounds
 
 # Bytes of activations.

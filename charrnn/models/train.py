@@ -1,13 +1,14 @@
 """Training a text generator in one call."""
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from os import PathLike, fspath
 
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import choose_start
-from charrnn.settings import new_config, sort_settings
+from charrnn.settings import SETTINGS, new_config, sort_settings
 from charrnn.text.corpus import corpus_of, read_corpus
 from charrnn.training.loop import Event
 
@@ -45,8 +46,10 @@ def train(
     training cannot go on.
     """
     given, unknown = sort_settings({"time": time, **settings})
-    if unknown:
-        raise ConfigError(f"there is no setting {', '.join(sorted(unknown))}")
+    for name in sorted(unknown):
+        near = " or ".join(get_close_matches(name, SETTINGS))
+        hint = f"did you mean {near}?" if near else "help(charrnn.Config) lists the settings"
+        raise ConfigError(f"there is no setting {name}", hint=hint)
     given.setdefault("workers", 1)
     fixed = set(given)
     paths = [corpus] if isinstance(corpus, str | PathLike) else corpus

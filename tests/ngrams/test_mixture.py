@@ -59,8 +59,8 @@ def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS
     log_p, contexts = [], ngrams.start(1)
     for p_network, before, after in zip(own, ids[:-1], ids[1:], strict=True):
         contexts = ngrams.feed(contexts, np.array([before]))
-        p = ngrams.predict(contexts)[0].astype(float)
-        w = ngrams.weights[min(int(p[-1] * GROUPS), GROUPS - 1)]
+        p = ngrams.predict(contexts)[0]
+        w = p[-1]
         log_p.append(np.log(w * p_network + (1 - w) * p[after]))
     return np.array(log_p)
 
@@ -157,17 +157,6 @@ def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
         assert loss < score(weighted(other), text).nats_per_char + 0.01
     poor = build_ngrams(np.zeros(5, np.int64), V, 5)
     assert Mixture.fit(NETWORK, [(poor, text)])[0].mean() > 0.9
-
-
-def test_weights_do_not_depend_on_the_windows_in_which_a_text_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    text = np.tile(NEW, 10)
-    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
-    monkeypatch.setattr("charrnn.scoring.likelihood.MAX_WINDOW", 3)
-    again, same = Mixture.fit(NETWORK, [(NGRAMS, text)])
-    np.testing.assert_allclose(again, weights, rtol=1e-5)
-    assert same == pytest.approx(loss, rel=1e-5)
 
 
 def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
