@@ -61,14 +61,15 @@ class Writer:
     def stream(self, sampler: Sampler, prompt: Prompt, sample: int) -> None:
         """Write one sample, each character as soon as it is certain."""
         characters = self.model.vocabulary.characters
+
+        def ids() -> Iterator[int]:
+            self.count((yield from sampler.stream(self.controls, sample)))
+
         with console.blocks() as write:
             if self.echo:
                 write(prompt.text)
-            for found in sampler.stream(self.controls, sample):
-                if isinstance(found, str):
-                    self.count(found)
-                else:
-                    write(characters[found.id])
+            for chosen in ids():
+                write(characters[chosen])
             write("\n")
 
     def draw(self, sampler: Sampler, prompt: Prompt, first: int, size: int) -> Iterator[Sample]:
