@@ -21,7 +21,8 @@ The parts of a recurrent layer; the module of each cell has the equations:
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,16 +178,15 @@ def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:
     if not parts:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
 
-    def together(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(part, name) for part in parts])[:limit]
-
+    arrays = [
+        np.concatenate([getattr(part, name) for part in parts])[:limit]
+        for name in ("ids", "nats", "top_ids", "top_p")
+    ]
     activations = {
         place: np.concatenate([part.activations[place] for part in parts])[:limit]
         for place in parts[0].activations
     }
-    return Trace(
-        together("ids"), together("nats"), together("top_ids"), together("top_p"), activations
-    )
+    return Trace(*arrays, activations)
 
 
 @dataclass(frozen=True)
@@ -224,28 +224,27 @@ def find_units(
 
     Raises ConfigError for an unknown feature.
     """
-    groups: list[list[Found]] = []
     units = [
         (place.layer, place.part, unit)
         for place, it in activations.items()
         for unit in range(it.shape[1])
     ]
     scaled = _standardize(np.concatenate(list(activations.values()), axis=1))
+    found: list[list[Found]] = []
     for name in FEATURES if features is None else features:
         if name not in FEATURES:
             raise ConfigError(f"unknown feature {name!r}", hint=f"known: {', '.join(FEATURES)}")
         numbers = FEATURES[name](text).astype(scaled.dtype)
-        if not np.ptp(numbers):
-            continue
-        numbers = _standardize(numbers[:, None])[:, 0] / len(text)
-        # Both change slowly: what goes together by chance is seen where the text is shifted.
-        shifts = [np.roll(numbers, len(text) * quarter // 4) @ scaled for quarter in (1, 2, 3)]
-        chance = float(np.mean([np.max(shift**2) for shift in shifts]))
-        shares = (numbers @ scaled) ** 2
-        best: list[int] = np.argsort(-shares, kind="stable")[:top].tolist()
-        groups.append([Found(name, *units[at], float(shares[at]), chance) for at in best])
-    groups.sort(key=lambda found: -found[0].share if found else 0)
-    return [it for found in groups for it in found]
+        if np.ptp(numbers):
+            numbers = _standardize(numbers[:, None])[:, 0] / len(text)
+            # Both change slowly: what goes together by chance is seen where the text is shifted.
+            shifted = [np.roll(numbers, len(text) * quarter // 4) for quarter in range(4)]
+            shares = (np.array(shifted) @ scaled) ** 2
+            chance = float(shares[1:].max(axis=1).mean())
+            best = np.argsort(-shares[0], kind="stable")[:top].tolist()
+            found.append([Found(name, *units[at], float(shares[0, at]), chance) for at in best])
+    found.sort(key=lambda group: [-it.share for it in group[:1]])
+    return list(chain.from_iterable(found))
 
 
 def _standardize(values: Array) -> Array:
