@@ -41,7 +41,6 @@ class Writer:
 
     def write(self, prompts: Iterable[Prompt], size: int, *, jsonl: bool) -> None:
         """Write ``size`` samples for each prompt, and say how many were cut at the limit."""
-        decode = self.model.vocabulary.decode
         for number, prompt in enumerate(prompts):
             sampler = Sampler(
                 self.model.predictor, prompt.start, self.sampling, self.random_seed, log_p=jsonl
@@ -51,25 +50,23 @@ class Writer:
                 continue
             samples = self.draw(sampler, prompt, number * size, size)
             for index, sample in enumerate(samples, number * size):
-                text = decode(sample.ids)
                 if jsonl:
-                    console.write_json(self.record(index, prompt.text, text, sample))
+                    console.write_json(self.record(index, prompt.text, sample))
                 else:
-                    console.write(f"{prompt.text if self.echo else ''}{text}\n")
+                    console.write(f"{prompt.text if self.echo else ''}{sample.text}\n")
         self.note_limit()
 
     def stream(self, sampler: Sampler, prompt: Prompt, sample: int) -> None:
         """Write one sample, each character as soon as it is certain."""
-        characters = self.model.vocabulary.characters
 
-        def ids() -> Iterator[int]:
+        def characters() -> Iterator[str]:
             self.count((yield from sampler.stream(self.controls, sample)))
 
         with console.blocks() as write:
             if self.echo:
                 write(prompt.text)
-            for chosen in ids():
-                write(characters[chosen])
+            for character in characters():
+                write(character)
             write("\n")
 
     def draw(self, sampler: Sampler, prompt: Prompt, first: int, size: int) -> Iterator[Sample]:
@@ -82,21 +79,20 @@ class Writer:
         samples = write(first)
         if self.lines is not None:
             self.require_room(self.lines, prompt.text)
-            decode = self.model.vocabulary.decode
             drawn = chain.from_iterable(map(write, count(first, size)))
-            samples = islice(self.lines.keep(drawn, lambda ids: prompt.text + decode(ids)), size)
+            samples = islice(self.lines.keep(drawn, prompt.text), size)
         for sample in samples:
             self.count(sample.ended)
             yield sample
 
-    def record(self, index: int, seed: str, text: str, sample: Sample) -> dict[str, object]:
+    def record(self, index: int, seed: str, sample: Sample) -> dict[str, object]:
         """Return a sample as an object for JSON."""
         spans = self.model.seen_spans
-        copied = {} if spans is None else {"copied": longest_copy(spans, text)}
+        copied = {} if spans is None else {"copied": longest_copy(spans, sample.text)}
         return {
             "index": index,
             "seed": seed,
-            "text": text,
+            "text": sample.text,
             "ended": sample.ended,
             "log_probability": sample.log_p,
             **copied,

@@ -169,8 +169,8 @@ class Controls:
     lines        a line break ends the text
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
-    Attributes: ``limit``, the largest number of new characters, or None; ``is_free``, True if there
-    is nothing but the length.
+    Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
+    ``is_free``, True if there is nothing but the length.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
     no text can obey.
@@ -189,7 +189,7 @@ class Controls:
             require_spans(seen_spans)
         self._seen_spans = seen_spans
         self.config, self.lines, self.length = config, lines, length
-        self._vocabulary, characters = vocabulary, vocabulary.characters
+        self.vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
         if length is None and (config.match is not None or config.until_sentence):
             raise ConfigError("match and until-sentence need a length")
@@ -209,7 +209,7 @@ class Controls:
     def begin(self) -> Text:
         """Return a new sample."""
         rules: list[Rule] = []
-        characters = self._vocabulary.characters
+        characters = self.vocabulary.characters
         if self._automaton is not None:
             return Text([end_of_match(self._automaton, self.length or 0)], characters)
         if self._stops:
@@ -226,4 +226,4 @@ class Controls:
         """Return the drafts of this many samples, or None if nothing is drawn anew."""
         if self.config.max_copied is None and self.config.no_repeat is None:
             return None
-        return Drafts(self.config, self._seen_spans, self._vocabulary, count)
+        return Drafts(self.config, self._seen_spans, self.vocabulary, count)

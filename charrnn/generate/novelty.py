@@ -6,7 +6,7 @@ distribution of the model, given that it is new, or short.
 The lines of a text are a Bloom filter of two bytes a line; see ``bloom``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,15 +86,15 @@ class LineFilter:
             return False
         return self.seen is None or not is_seen(self.seen, line)
 
-    def keep(self, samples: Iterable[Sample], decode: Callable[[Ids], str]) -> Iterator[Sample]:
-        """Yield the samples whose lines are kept; ``decode`` returns the line of a sample.
+    def keep(self, samples: Iterable[Sample], prefix: str = "") -> Iterator[Sample]:
+        """Yield the samples whose lines are kept; a line is the prefix and the text of a sample.
 
         Raises TrainingError after MAX_DROPPED in a row that are not.
         """
         before: set[str] = set()
         dropped = 0
         for sample in samples:
-            line = decode(sample.ids)
+            line = prefix + sample.text
             if self.keeps(line) and line not in before:
                 dropped = 0
                 if self.unique:

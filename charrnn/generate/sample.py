@@ -42,12 +42,12 @@ class Step(NamedTuple):
 class Sample(NamedTuple):
     """A complete sample.
 
-    ids     of its characters, (N,)
+    text    its characters, without the prompt
     log_p   of them all under the model, in nats; 0 unless requested
     ended   why it is complete
     """
 
-    ids: Ids
+    text: str
     log_p: float
     ended: Ended
 
@@ -139,16 +139,16 @@ class Sampler:
                 if drafts is not None:
                     logits = drafts.settle(decoder, logits)
 
-    def stream(self, controls: Controls, sample: int = 0) -> Generator[int, None, Ended]:
-        """Yield the ids of one sample as soon as they are certain, and return why it ended."""
-        samples = range(sample, sample + 1)
+    def stream(self, controls: Controls, sample: int = 0) -> Generator[str, None, Ended]:
+        """Yield the characters of a sample as soon as they are certain; return why it ended."""
+        samples, characters = range(sample, sample + 1), controls.vocabulary.characters
         if controls.is_free:
             for step in islice(self.steps(samples), controls.limit):
-                yield step.ids.item()
+                yield characters[step.ids.item()]
             return "length"
         (text,) = texts = [controls.begin()]
         for _, character in self.write_texts(samples, texts, controls.drafts(1)):
-            yield character.id
+            yield characters[character.id]
         assert text.ended is not None  # else there is another character
         return text.ended
 
@@ -174,28 +174,31 @@ class Sampler:
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""
-        texts = [controls.begin() for _ in samples]
-        ids, log_p = np.empty((len(samples), controls.limit or 0), np.uint32), [0.0] * len(samples)
-        sizes = [0] * len(samples)
-        drafts = controls.drafts(len(samples))
+        texts, drafts = [controls.begin() for _ in samples], controls.drafts(len(samples))
+        written: list[list[Released]] = [[] for _ in samples]
         for row, character in self.write_texts(samples, texts, drafts):
-            ids[row, sizes[row]] = character.id
-            sizes[row] += 1
-            log_p[row] += character.log_p
-        rows = zip(ids, sizes, log_p, texts, strict=True)
-        return [Sample(it[:size], total, text.ended or "length") for it, size, total, text in rows]
+            written[row].append(character)
+        characters = controls.vocabulary.characters
+        return [
+            Sample(
+                "".join(characters[it.id] for it in own),
+                sum(it.log_p for it in own),
+                text.ended or "length",
+            )
+            for own, text in zip(written, texts, strict=True)
+        ]
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
         """Do what ``_fill`` does, faster, for texts that only a length ends."""
-        ids, log_p = (
-            np.empty((len(samples), controls.limit or 0), np.uint32),
-            np.zeros(len(samples)),
-        )
+        count, decode = len(samples), controls.vocabulary.decode
+        ids, log_p = np.empty((count, controls.limit or 0), np.uint32), np.zeros(count)
         for at, step in enumerate(islice(self.steps(samples), ids.shape[1])):
             ids[:, at] = step.ids
-            if len(step.log_p):
+            if self.log_p:
                 log_p += step.log_p
-        return [Sample(it, total, "length") for it, total in zip(ids, log_p.tolist(), strict=True)]
+        return [
+            Sample(decode(it), nats, "length") for it, nats in zip(ids, log_p.tolist(), strict=True)
+        ]
 
     def write_texts(
         self, samples: range, texts: list[Text], drafts: Drafts | None = None

@@ -145,7 +145,7 @@ class Model(Checkpoint):
             controls or ControlConfig(), self.vocabulary, length, seen_spans=self.seen_spans
         )
         sampler = Sampler.of(self.predictor, seed, sampling or SamplingConfig(), number)
-        yield from map(self.vocabulary.characters.__getitem__, sampler.stream(prepared))
+        yield from sampler.stream(prepared)
 
     def longest_copy(self, text: str) -> int:
         """Return the length of the longest passage that a text shares with the training text.

@@ -40,18 +40,17 @@ def write(
     """Return a text that obeys these rules, and why it ended."""
     controls = Controls(ControlConfig(**rules), vocabulary, length, lines=lines)
     sampler = Sampler.of(model, np.array([0]), sampling or SamplingConfig(), random_seed)
-    ids, ended = read_stream(sampler, controls)
-    return "".join(vocabulary.characters[it] for it in ids), ended
+    return read_stream(sampler, controls)
 
 
-def read_stream(sampler: Sampler, controls: Controls, sample: int = 0) -> tuple[list[int], str]:
-    """Return the ids of a sample, and why it ended."""
-    stream, ids = sampler.stream(controls, sample), []
+def read_stream(sampler: Sampler, controls: Controls, sample: int = 0) -> tuple[str, str]:
+    """Return the text of a sample, and why it ended."""
+    stream, text = sampler.stream(controls, sample), ""
     while True:
         try:
-            ids.append(next(stream))
+            text += next(stream)
         except StopIteration as end:
-            return ids, end.value
+            return text, end.value
 
 
 def controlled(length: int | None = 40, **settings: Any) -> str:

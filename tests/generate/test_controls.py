@@ -186,8 +186,8 @@ def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
     for workers in (1, 2) if can_fork() else (1,):
         written = sampler.write(controls, 9, first=2, workers=workers)
         for index, whole in enumerate(written, 2):
-            assert read_stream(sampler, controls, index) == (whole.ids.tolist(), whole.ended)
-            fed = np.concatenate([seed, whole.ids])[:, None]
+            assert read_stream(sampler, controls, index) == (whole.text, whole.ended)
+            fed = np.concatenate([seed, VOCABULARY.encode(whole.text)])[:, None]
             log_p, _ = MODEL.log_probabilities(fed[:-1], fed[1:])
             assert whole.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
         assert index == 10
