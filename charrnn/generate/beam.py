@@ -27,6 +27,11 @@ class Continuation(NamedTuple):
     log_p: float
     ended: Literal["stop", "length"]
 
+    @property
+    def probability(self) -> float:
+        """Probability that the text goes on so."""
+        return math.exp(self.log_p)
+
 
 def find_likeliest(
     predictor: Predictor,

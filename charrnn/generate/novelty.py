@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import TrainingError
+from charrnn.errors import ConfigError, TrainingError
 from charrnn.generate.bloom import Bits, add_hashes, empty_filter, has_hashes, mix
 from charrnn.generate.sample import Sample
 from charrnn.text.lines import find_line_breaks
@@ -85,6 +85,13 @@ class LineFilter:
         if len(line) < self.min_length or too_long:
             return False
         return self.seen is None or not is_seen(self.seen, line)
+
+    def require_room(self, prefix: str, limit: int) -> None:
+        """Raise ConfigError if no line of a prefix and so many characters at most can be kept."""
+        if self.max_length is not None and len(prefix) > self.max_length:
+            raise ConfigError(f"the prefix is longer than --max-length {self.max_length}")
+        if len(prefix) + limit < self.min_length:
+            raise ConfigError(f"--length {limit} is below --min-length {self.min_length}")
 
     def keep(self, samples: Iterable[Sample], prefix: str = "") -> Iterator[Sample]:
         """Yield the samples whose lines are kept; a line is the prefix and the text of a sample.

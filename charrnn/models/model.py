@@ -1,24 +1,27 @@
 """A trained text generator."""
 
 import hashlib
+import itertools
 import json
-import math
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import chain, islice
 
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.config import ControlConfig, SamplingConfig
-from charrnn.generate.beam import WIDTH, find_likeliest
-from charrnn.generate.controls import Controls, default_length
-from charrnn.generate.predictor import Predictor, as_predictor
-from charrnn.generate.sample import Sampler
+from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
+from charrnn.generate.controls import Controls, Ended, default_length
+from charrnn.generate.novelty import LineFilter
+from charrnn.generate.predictor import Predictor, RememberingPredictor, as_predictor
+from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.spans import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
+from charrnn.parallel.launch import sampling_workers
 from charrnn.scoring.line_scorer import (
     LineRules,
     LineScore,
@@ -125,27 +128,86 @@ class Model(Checkpoint):
         prompt: str = "",
         *,
         sampling: SamplingConfig | None = None,
-        controls: ControlConfig | None = None,
+        controls: ControlConfig | Controls | None = None,
         length: int | None = None,
         random_seed: int | None = None,
-    ) -> Iterator[str]:
-        """Yield the characters that continue a prompt text.
+        first: int = 0,
+    ) -> Generator[str, None, Ended]:
+        """Yield the characters that continue a prompt text, and return why it ended.
 
         sampling      how each is drawn: temperature, top-k, top-p, min-p; None: the defaults
-        controls      what the text must obey; None: nothing
+        controls      what the text must obey, as it is or prepared by ``prepare``; None: nothing
         length        how many; None: without end
         random_seed   the same number gives the same text; None: a fresh one
+        first         which of the texts that the number gives
 
         Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
         no text can obey or that need a length.
         """
-        seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
+        sampler = self._sampler(prompt, sampling, random_seed)
+        return (yield from sampler.stream(self.prepare(controls, length), first))
+
+    def samples(  # noqa: PLR0913  # as for ``sample``
+        self,
+        prompt: str = "",
+        count: int = 10,
+        *,
+        sampling: SamplingConfig | None = None,
+        controls: ControlConfig | Controls | None = None,
+        length: int | None = None,
+        random_seed: int | None = None,
+        first: int = 0,
+        log_p: bool = False,
+        lines: LineFilter | None = None,
+    ) -> Iterator[Sample]:
+        """Yield texts that continue a prompt text, many at once: ``text``, ``ended``, ``log_p``.
+
+            for sample in model.samples("Ty", 20, random_seed=1):
+                print(sample.text)
+
+        count   how many
+        first   index of the first of them: text i depends on random_seed and i alone
+        log_p   whether each has its log probability under the model, in nats; else it is 0
+        lines   which lines are kept, the prompt included; None: all
+
+        The other arguments, and the errors, are those of ``stream``, but ``length`` None stands
+        for 200, or 10,000 with a stop text. Also raises TrainingError if too few lines are kept.
+        """
+        if length is None and not isinstance(controls, Controls):
+            length = default_length(controls or ControlConfig())
+        prepared = self.prepare(controls, length)
+        sampler = self._sampler(prompt, sampling, random_seed, log_p=log_p)
+        workers = sampling_workers(count)
+
+        def write(first: int) -> Iterator[Sample]:
+            return sampler.write(prepared, count, first=first, workers=workers)
+
+        if lines is None:
+            return write(first)
+        lines.require_room(prompt, prepared.limit or 0)
+        drawn = chain.from_iterable(map(write, itertools.count(first, count)))
+        return islice(lines.keep(drawn, prompt), count)
+
+    def prepare(
+        self, controls: ControlConfig | Controls | None = None, length: int | None = None
+    ) -> Controls:
+        """Return controls prepared for this model, once for many texts."""
+        if isinstance(controls, Controls):
+            return controls
+        config = controls or ControlConfig()
+        return Controls(config, self.vocabulary, length, seen_spans=self.seen_spans)
+
+    def _sampler(
+        self,
+        prompt: str,
+        sampling: SamplingConfig | None,
+        random_seed: int | None,
+        *,
+        log_p: bool = False,
+    ) -> Sampler:
         number = secrets.randbits(32) if random_seed is None else random_seed
-        prepared = Controls(
-            controls or ControlConfig(), self.vocabulary, length, seen_spans=self.seen_spans
-        )
-        sampler = Sampler.of(self.predictor, seed, sampling or SamplingConfig(), number)
-        yield from sampler.stream(prepared)
+        seed, config = self.encode_prompt(prompt), sampling or SamplingConfig()
+        return Sampler.of(self.predictor, seed, config, number, log_p=log_p)
 
     def longest_copy(self, text: str) -> int:
         """Return the length of the longest passage that a text shares with the training text.
@@ -162,8 +224,8 @@ class Model(Checkpoint):
         count: int = 5,
         length: int = 20,
         beam: int = WIDTH,
-        stop: str | tuple[str, ...] = (),
-    ) -> list[tuple[str, float]]:
+        stop: str | Sequence[str] = (),
+    ) -> list[Continuation]:
         """Return the likeliest continuations of a prompt, found by beam search, likeliest first.
 
         count    how many
@@ -172,19 +234,18 @@ class Model(Checkpoint):
         stop     each continuation ends before this text, or any of these
 
         Each comes with its probability: that the model goes on so and, if a stop text ended it,
-        ends it there. Raises VocabularyError for unknown characters in the prompt.
+        ends it there. Of a prompt that continues the one before, only what is new is read. Raises
+        VocabularyError for unknown characters in the prompt.
         """
-        seed = self.encode(prompt) if prompt else start_ids(self.vocabulary)
-        found = find_likeliest(
-            self.predictor,
-            self.predictor.read(seed),
+        return find_likeliest(
+            self._remembering,
+            self._remembering.read(self.encode_prompt(prompt)),
             self.vocabulary.characters,
             count=count,
             length=length,
             width=beam,
             stops=(stop,) if isinstance(stop, str) else stop,
         )
-        return [(it.text, math.exp(it.log_p)) for it in found]
 
     def score(self, text: str, *, window: int | None = None) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
@@ -259,6 +320,14 @@ class Model(Checkpoint):
         """
         return self.vocabulary.encode(normalized(text, self.config.data.normalize))
 
+    def encode_prompt(self, prompt: str) -> Ids:
+        """Return a prompt as the model reads it: of a model of lines, after a line break.
+
+        Raises VocabularyError for unknown characters.
+        """
+        ids, start = self.encode(prompt), start_ids(self.vocabulary)
+        return ids if prompt and not self.config.data.lines else np.concatenate([start, ids])
+
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions: weights, characters, cell."""
         model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
@@ -287,6 +356,10 @@ class Model(Checkpoint):
     def predictor(self) -> Predictor:
         """What predicts the next character, for sampling and beam search."""
         return as_predictor(self._distribution)
+
+    @cached_property
+    def _remembering(self) -> RememberingPredictor:
+        return RememberingPredictor(self.predictor)
 
     def merged(self) -> "Model":
         """Return the model with its networks merged into one, for formats that know only one."""

@@ -28,6 +28,13 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
     assert sample == model.sample("the", 30, random_seed=7)
     assert sample.startswith("the")
     assert len(sample) == 33
+    samples = [it.text for it in loaded.samples("the", 3, length=30, random_seed=7)]
+    assert f"the{samples[0]}" == sample
+    later = loaded.samples("the", 2, length=30, random_seed=7, first=1, log_p=True)
+    for text, other in zip(samples[1:], later, strict=True):
+        assert other.text == text
+        expected = loaded.score(f"the{text}").nats - loaded.score("the").nats
+        assert other.log_p == pytest.approx(-expected, rel=1e-3)
     greedy = loaded.sample("the", 10, greedy=True)
     assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
     assert repr(loaded) == "Model(lstm 1 x 24, 11 characters, n-grams up to 7, 80 steps)"
