@@ -2,9 +2,11 @@
 
 Sequences are read in batches of similar length, and a batch in windows that carry the state.
 Sequences that have ended leave the batch: neither padding nor memory grows with the longest.
+Before, as long as most sequences begin like others, as the lines of a list do, each different
+beginning is read once, a character at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from charrnn.errors import TrainingError
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.kernels import Array
+from charrnn.nn.loss import log_softmax
+from charrnn.nn.stack import LayerStates
 from charrnn.text.lines import line_bounds
 from charrnn.text.split import STREAMS, stream_bounds
 from charrnn.text.vocabulary import Ids
@@ -28,6 +32,8 @@ MAX_VALIDATED = 200_000
 MAX_BATCH, MIN_BATCH = 60, STREAMS
 # Steps per window, and characters.
 MIN_WINDOW, MAX_WINDOW, WINDOW_CHARS = 8, 512, 2048
+# Sequences whose beginnings are compared; they are read apart where so few share theirs.
+MAX_SHARING, SHARED = 4096, 2
 # The most numbers in a window, so that a large network or vocabulary gets smaller batches.
 MAX_NUMBERS = 1 << 22
 
@@ -62,24 +68,73 @@ def score_sequences(
 
     Raises TrainingError if the outputs of the model are not finite.
     """
-    order, at_once = np.argsort(-steps, kind="stable"), _batch_size(model)
-    workspaces = model.workspaces()
-    for first in range(0, len(order), at_once):
-        rows, begin = order[first : first + at_once], 0
-        state = model.zero_state(len(rows))
-        while (active := int(np.count_nonzero(steps[rows] > begin))) > 0:
-            rows, state = rows[:active], [tuple(part[:active] for part in it) for it in state]
-            longest = min(max(WINDOW_CHARS // active, MIN_WINDOW), MAX_WINDOW)
-            # To the end of the shortest if that is neither near nor far: then nothing is padded.
-            end = begin + min(max(int(steps[rows[-1]]) - begin, MIN_WINDOW), longest)
-            at = np.arange(begin, min(end, int(steps[rows[0]])) + 1)[:, None]
-            texts = ids[np.minimum(starts[rows] + at, len(ids) - 1)]
-            inputs, targets, inside = texts[:-1], texts[1:], at[:-1] < steps[rows]
-            log_p, state = model.log_probabilities(inputs, targets, state, workspaces)
-            nats = np.where(inside, 0 - log_p, 0)
-            require_finite(nats)
-            yield Window(rows, begin, inputs, targets, inside, nats)
-            begin += len(inputs)
+    workspaces, at_once = model.workspaces(), _batch_size(model)
+    for first in range(0, len(steps), MAX_SHARING):
+        rows = np.arange(first, min(first + MAX_SHARING, len(steps)))
+        read, node, states = yield from _score_beginnings(model, ids, starts, steps, rows)
+        order = np.argsort(-steps[rows], kind="stable")
+        order = order[steps[rows[order]] > read]
+        for at in range(0, len(order), at_once):
+            batch = order[at : at + at_once]
+            state, begin = _select(states, node[batch]), read
+            batch = rows[batch]
+            while (active := int(np.count_nonzero(steps[batch] > begin))) > 0:
+                batch, state = batch[:active], _select(state, slice(active))
+                longest = min(max(WINDOW_CHARS // active, MIN_WINDOW), MAX_WINDOW)
+                # To the end of the shortest if that is neither near nor far: nothing is padded.
+                end = begin + min(max(int(steps[batch[-1]]) - begin, MIN_WINDOW), longest)
+                places = np.arange(begin, min(end, int(steps[batch[0]])) + 1)[:, None]
+                texts = ids[np.minimum(starts[batch] + places, len(ids) - 1)]
+                inputs, targets, inside = texts[:-1], texts[1:], places[:-1] < steps[batch]
+                log_p, state = model.log_probabilities(inputs, targets, state, workspaces)
+                nats = np.where(inside, 0 - log_p, 0)
+                require_finite(nats)
+                yield Window(batch, begin, inputs, targets, inside, nats)
+                begin += len(inputs)
+
+
+def _score_beginnings(
+    model: AnyLanguageModel, ids: Ids, starts: Indices, steps: Indices, rows: Indices
+) -> Generator[Window, None, tuple[int, Indices, LayerStates]]:
+    """Score how sequences begin, each different beginning once, while most share theirs.
+
+    rows   which sequences, (S,)
+
+    Returns how many steps of each were read, and the state in which each is: a number (S,), and
+    the states, arrays (N, H).
+    """
+    read, node, state = 0, np.zeros(len(rows), np.int64), model.zero_state(1)
+    workspaces, at_once = model.workspaces(), _batch_size(model)
+    while True:
+        active = np.flatnonzero(steps[rows] > read)
+        inputs, targets = (ids[starts[rows[active]] + read + ahead] for ahead in (0, 1))
+        different, node_of = np.unique(
+            node[active] * model.vocab_size + inputs, return_inverse=True
+        )
+        if len(different) * SHARED >= len(active):
+            return read, node, state
+        parents, characters = np.divmod(different, model.vocab_size)
+        log_p, after = [], []
+        for at in range(0, len(parents), at_once):
+            before = _select(state, parents[at : at + at_once])
+            logits, states, _ = model.forward(
+                characters[None, at : at + at_once], before, workspaces=workspaces
+            )
+            log_p.append(log_softmax(logits[0]))
+            after.append(states)
+        state = [
+            tuple(map(np.concatenate, zip(*parts, strict=True)))
+            for parts in zip(*after, strict=True)
+        ]
+        nats = 0 - np.concatenate(log_p)[node_of, targets]
+        require_finite(nats)
+        inside = np.ones((1, len(active)), bool)
+        yield Window(rows[active], read, inputs[None], targets[None], inside, nats[None])
+        node[active], read = node_of, read + 1
+
+
+def _select(state: LayerStates, which: Indices | slice) -> LayerStates:
+    return [tuple(part[which] for part in layer) for layer in state]
 
 
 def _batch_size(model: AnyLanguageModel) -> int:
