@@ -124,13 +124,6 @@ class RememberingPredictor:
         return self._decoders[count]
 
 
-def prediction_of(predictor: Predictor, state: LayerStates) -> Prediction:
-    """Return the prediction that belongs to the state of one sample, arrays (1, H)."""
-    decoder = predictor.decoder(1)
-    decoder.start(state)
-    return Prediction(decoder.logits()[0].copy(), state)
-
-
 def as_predictor(model: AnyLanguageModel | Predictor) -> Predictor:
     """Return a language model as a predictor; a predictor is returned as it is."""
     if isinstance(model, LanguageModel | Ensemble):

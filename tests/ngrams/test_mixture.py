@@ -10,7 +10,7 @@ from charrnn import ModelConfig, SamplingConfig, sample_steps, score
 from charrnn.config import ControlConfig
 from charrnn.generate.beam import find_likeliest
 from charrnn.generate.controls import Controls
-from charrnn.generate.predictor import RememberingPredictor, as_predictor, prediction_of
+from charrnn.generate.predictor import RememberingPredictor, as_predictor
 from charrnn.generate.sample import Sampler
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
@@ -93,8 +93,8 @@ def test_sampling_sees_the_same_distribution_as_scoring() -> None:
         logits = decoder.feed(NEW[at : at + 1].repeat(3))
     again = PREDICTOR.read(NEW[20:], PREDICTOR.read(NEW[:20]).state)
     np.testing.assert_allclose(again.logits, logits[0], atol=1e-4)
-    state = [tuple(part[:1] for part in layer) for layer in decoder.state()]
-    np.testing.assert_array_equal(prediction_of(PREDICTOR, state).logits, logits[0])
+    decoder.start([tuple(part[:1] for part in layer) for layer in decoder.state()])
+    np.testing.assert_array_equal(decoder.logits(), logits)
 
 
 def test_samples_that_are_selected_go_on_where_they_were() -> None:
