@@ -55,6 +55,8 @@ TYPES: dict[str, tuple[str, ...]] = {
 
 # Bounds of the predictions that are kept after short contexts: contexts, and probabilities.
 MAX_CONTEXTS, MAX_KEPT = 1 << 21, 1 << 20
+# Of one context, so few entries are added faster without NumPy.
+FEW = 16
 
 
 class NGrams:
@@ -96,10 +98,8 @@ class NGrams:
         # Entries begins[i] to begins[i + 1] have entry i as their context.
         self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
         masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
-        self._masks, self._digits = (
-            np.array(masks, np.uint64),
-            np.arange(1, vocab_size + 2, dtype=np.uint64),
-        )
+        self._masks = np.array(masks, np.uint64)
+        self._digits = np.arange(1, vocab_size + 2, dtype=np.uint64)
 
     def start(self, count: int) -> Keys:
         """Return the contexts of texts that have not begun, (count,)."""
@@ -150,13 +150,13 @@ class NGrams:
     def _predict_one(self, context: int) -> Floats:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
-        keys, sizes, ends, gammas, shares, characters, alphas, masks = self._views
+        keys, sizes, ends, gammas, weights, characters, alphas, masks = self._views
         left, share, found = 1.0, None, []
         for mask in masks[-2:length:-1]:
             key = context & mask
             at = bisect_left(keys, key)
             if keys[at] == key:
-                share = shares[at] if share is None else share
+                share = weights[at] if share is None else share
                 found.append((ends[at] - sizes[at], ends[at], left))
                 left *= gammas[at]
         short = kept[rows[context & masks[length]]]
@@ -164,6 +164,10 @@ class NGrams:
         p[-1] = short[-1] if share is None else share
         entry = p.data
         for begin, end, part in found:
+            if end - begin > FEW:
+                shares = np.multiply(self._alphas[begin:end], part, dtype=np.float64)
+                p[self._characters[begin:end]] += shares
+                continue
             for at in range(begin, end):
                 entry[characters[at]] += alphas[at] * part
         return p[None]
