@@ -8,9 +8,8 @@ import pytest
 
 from charrnn import ModelConfig, SamplingConfig, sample_steps, score
 from charrnn.config import ControlConfig
-from charrnn.generate.beam import find_likeliest
 from charrnn.generate.controls import Controls
-from charrnn.generate.predictor import RememberingPredictor, as_predictor
+from charrnn.generate.predictor import as_predictor
 from charrnn.generate.sample import Sampler
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
@@ -134,17 +133,6 @@ def test_lines_are_scored_each_from_nothing() -> None:
     for found in LineScorer(MIXTURE, VOCABULARY).score(["The cat", "", "The dog sat on.", "a mat"]):
         log_p = expected(encode(f"\n{found.text}\n"))
         assert found.nats == pytest.approx(-log_p.sum(), rel=1e-5)
-
-
-def test_beams_and_memory_take_it_as_any_other_model() -> None:
-    start = PREDICTOR.read(NEW[:4])
-    characters = VOCABULARY.characters
-    found = find_likeliest(PREDICTOR, start, characters, count=2, length=3, width=8)
-    best = NEW[:4].tolist() + encode(found[0].text).tolist()
-    assert found[0].log_p == pytest.approx(expected(np.array(best))[3:].sum(), abs=1e-3)
-    remembering = RememberingPredictor(PREDICTOR)
-    remembering.read(NEW[:9])
-    np.testing.assert_allclose(remembering.read(NEW).logits, PREDICTOR.read(NEW).logits, atol=1e-4)
 
 
 def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:

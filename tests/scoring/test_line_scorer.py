@@ -3,7 +3,7 @@
 import math
 import tracemalloc
 from collections.abc import Iterator
-from itertools import chain, repeat
+from itertools import chain, product, repeat
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,22 @@ def test_every_line_scores_as_if_it_were_alone(cell: str) -> None:
     for line, score in zip(lines, scores, strict=True):
         check(score, line, slowly(together, line))
     assert scores[-1] == scores[3]
+
+
+def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, read = scorer(), [0]
+    forward = one.model.forward
+
+    def count(ids: Any, *rest: Any, **settings: Any) -> Any:
+        read[0] += ids.size
+        return forward(ids, *rest, **settings)
+
+    monkeypatch.setattr(one.model, "forward", count)
+    lines = ["".join(letters) for letters in product(LETTERS, repeat=4)]
+    for line, score in zip(lines[::99], one.score(lines)[::99], strict=True):
+        check(score, line, slowly(one, line))
+    slow = sum(len(line) + 1 for line in lines[::99])
+    assert read == [1 + 8 + 8**2 + 8**3 + 8**4 + slow]
 
 
 def test_a_model_without_line_breaks_starts_with_its_usual_start_and_scores_no_end() -> None:
