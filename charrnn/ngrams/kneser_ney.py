@@ -17,7 +17,7 @@ The alphas of n-grams that are not in the table are left to the shorter contexts
     ngrams = build_ngrams(ids, vocab_size, order=7)
     contexts = ngrams.start(B)                        # of B texts: the last n - 1 ids of each
     contexts = ngrams.feed(contexts, ids)             # after one more character of each, (B,)
-    p = ngrams.predict(contexts)[:, :vocab_size]      # (B, V)
+    others, w = ngrams.predict(contexts)              # (1 - w) p, (B, V), beside a network
 """
 
 from bisect import bisect_left
@@ -32,7 +32,7 @@ from charrnn.config import MAX_NGRAM
 from charrnn.ngrams.count import KEY_BITS, MAX_ENTRIES, Keys, count_ngrams, digit_bits, low_digits
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.float64]
+Floats, Singles = NDArray[np.float64], NDArray[np.float32]
 Halves = NDArray[np.float16]
 Indices = NDArray[np.intp]
 AnyIds = NDArray[np.integer[Any]]
@@ -99,7 +99,6 @@ class NGrams:
         self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
         masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
         self._masks = np.array(masks, np.uint64)
-        self._digits = np.arange(1, vocab_size + 2, dtype=np.uint64)
 
     def start(self, count: int) -> Keys:
         """Return the contexts of texts that have not begun, (count,)."""
@@ -110,15 +109,18 @@ class NGrams:
 
     def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
-        after: Keys = contexts << self._bits
-        after |= self._digits.take(ids)
+        if len(contexts) == 1:  # faster without NumPy
+            key = int(contexts[0]) << int(self._bits) | int(ids[0]) + 1
+            return np.array([key & int(self._masks[-2])], np.uint64)
+        after: Keys = contexts << self._bits | ids.astype(np.uint64) + 1
         after &= self._masks[-2]
         return after
 
-    def predict(self, contexts: Keys) -> Floats:
-        """Return p of all characters after contexts (B,), and the network's weight: (B, V + 1).
+    def predict(self, contexts: Keys) -> tuple[Singles, Singles]:
+        """Return (1 - w) p of all characters after contexts (B,), (B, V), and w, (B, 1).
 
-        The weight is that of the longest suffix of each context that is a context in the table.
+        w is the weight of the network for the longest suffix of each context that is a context in
+        the table.
         """
         if len(contexts) == 1:
             return self._predict_one(int(contexts[0]))
@@ -129,14 +131,16 @@ class NGrams:
         at = keys.searchsorted(wanted)
         at[keys.take(at) != wanted] = len(keys) - 1
         (K, B), found = at.shape, numbers.take(at.ravel(), axis=0)
-        shares = found.view(np.float32).reshape(K, B, 4)
-        left = np.empty((K + 1, B))  # to each suffix by the longer ones
-        left[0], left[1:] = 1, shares[:, :, 2]
+        gammas, weights = found.view(np.float32).reshape(K, B, 4)[:, :, 2:].transpose(2, 0, 1)
+        share = short[:, -1].copy()
+        for weight in weights[::-1]:
+            np.copyto(share, weight, where=weight >= 0)
+        left = np.empty((K + 1, B))  # to each suffix by the network and the longer ones
+        left[1:] = gammas
+        np.subtract(1, share, out=left[0], dtype=np.float64)
         np.multiply.accumulate(left, axis=0, out=left)
-        p: Floats = np.multiply(short, left[K, :, None], dtype=np.float64)
-        p[:, -1] = short[:, -1]
-        for share in shares[::-1, :, 3]:
-            np.copyto(p[:, -1], share, where=share >= 0)
+        p = short[:, :-1].astype(np.float64)
+        p *= left[K, :, None]
         sizes, ends = found[:, 0], found[:, 1]
         which = np.arange(K * B).repeat(sizes)  # suffix of the entries, (N,)
         behind = np.arange(len(which))
@@ -145,32 +149,34 @@ class NGrams:
         places = _row_starts(K, *p.shape).take(which)
         places += after[:, 0]
         np.add.at(p.reshape(-1), places, after.view(np.float32)[:, 1] * left.take(which))
-        return p
+        return p.astype(np.float32), share[:, None]
 
-    def _predict_one(self, context: int) -> Floats:
+    def _predict_one(self, context: int) -> tuple[Singles, Singles]:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
         keys, sizes, ends, gammas, weights, characters, alphas, masks = self._views
-        left, share, found = 1.0, None, []
+        found = []
         for mask in masks[-2:length:-1]:
             key = context & mask
             at = bisect_left(keys, key)
             if keys[at] == key:
-                share = weights[at] if share is None else share
-                found.append((ends[at] - sizes[at], ends[at], left))
-                left *= gammas[at]
+                found.append(at)
         short = kept[rows[context & masks[length]]]
-        p: Floats = np.multiply(short, left, dtype=np.float64)
-        p[-1] = short[-1] if share is None else share
+        share: float = weights[found[0]] if found else short.item(-1)
+        left, parts = 1 - share, []
+        for at in found:
+            parts.append((ends[at] - sizes[at], ends[at], left))
+            left *= gammas[at]
+        p: Floats = np.multiply(short[:-1], left, dtype=np.float64)
         entry = p.data
-        for begin, end, part in found:
+        for begin, end, part in parts:
             if end - begin > FEW:
                 shares = np.multiply(self._alphas[begin:end], part, dtype=np.float64)
                 p[self._characters[begin:end]] += shares
                 continue
             for at in range(begin, end):
                 entry[characters[at]] += alphas[at] * part
-        return p[None]
+        return p.astype(np.float32)[None], np.array([[share]], np.float32)
 
     def score(
         self, contexts: Keys, inputs: AnyIds, targets: AnyIds
@@ -258,11 +264,11 @@ class NGrams:
         return self.weights.take(_group(self._gammas))
 
     @cached_property
-    def _short(self) -> tuple[int, NDArray[np.int32], NDArray[np.float32]]:
+    def _short(self) -> tuple[int, NDArray[np.int32], Singles]:
         """Predictions after short contexts, which come again and again.
 
-        Returns their length, the longest suffix in the table of each, and what ``predict`` returns
-        after each of these, which are the first entries.
+        Returns their length, the longest suffix in the table of each, and p and w after each of
+        these, which are the first entries, (S, V + 1).
         """
         V, shift = self.vocab_size, int(self._bits)
         rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0

@@ -80,11 +80,9 @@ class Mixture(Ensemble):
         """Return log p of all characters, (B, V), from logits of the network (B, V)."""
         p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
         np.exp(p, out=p)
-        others = self.ngrams.predict(contexts)
-        share, others = others[:, -1:], others[:, :-1]
-        p *= (share / np.add.reduce(p, axis=1, keepdims=True)).astype(p.dtype)
-        others *= 1 - share
-        p += others.astype(p.dtype)
+        others, share = self.ngrams.predict(contexts)
+        p *= share / np.add.reduce(p, axis=1, keepdims=True)
+        p += others
         np.maximum(p, TINY, out=p)
         return np.log(p, out=p)
 

@@ -29,7 +29,7 @@ def _choose_rows() -> int:
 # last bit into a different text. With a fixed size, a sample does not depend on its batch. Without
 # AVX-512, OpenBLAS packs (copies) the weights for each product, unless it has a single row.
 ROWS = _choose_rows()
-VOCAB_MULTIPLE = 64
+VOCAB_MULTIPLE = 64 if ROWS > 1 else 16
 CACHE_LINE = 64
 
 
@@ -56,7 +56,7 @@ class Decoder:
             weight[0, number, :, :V] = network.params["output.weight"].T / M
         self._bias = np.mean([net.params["output.bias"] for net in networks], axis=0)
         self._output = _Product(weight, inputs)
-        self._parts = self._output.out[0, :, :count, :V]
+        self._parts = list(self._output.out[0, :, :count, :V])
         self._logits = np.empty((count, V), inputs.dtype)
 
     def start(self, state: LayerStates) -> None:
@@ -93,9 +93,8 @@ class Decoder:
     def logits(self) -> Array:
         """Return the logits (B, V) that belong to the state, as ``feed`` does."""
         self._output()
-        first, *others = self._parts
-        np.add(first, self._bias, out=self._logits)
-        for part in others:
+        np.add(self._parts[0], self._bias, out=self._logits)
+        for part in self._parts[1:]:
             self._logits += part
         return self._logits
 

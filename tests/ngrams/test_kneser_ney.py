@@ -35,7 +35,13 @@ def read(ngrams: NGrams, texts: Any) -> Any:
 def all_p(ngrams: NGrams, context: Any) -> Any:
     """Return p of all characters after a context."""
     ids = np.array(context, np.int64).reshape(-1, 1)
-    return ngrams.predict(read(ngrams, ids))[0, :-1]
+    return split(ngrams.predict(read(ngrams, ids)))[0][0]
+
+
+def split(predicted: Any) -> Any:
+    """Return p (B, V) and the weights of the network (B,)."""
+    others, weights = predicted
+    return others / (1 - weights), weights[:, 0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,7 +64,7 @@ def test_the_table_says_what_the_equations_say(
     h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
     while oracle.gamma(h) == 1:
         h = h[1:]
-    weight = ngrams.predict(read(ngrams, np.array(context, int).reshape(-1, 1)))[0, -1]
+    _, (weight,) = split(ngrams.predict(read(ngrams, np.array(context, int).reshape(-1, 1))))
     near = (oracle.gamma(h) + np.array([-2e-3, 2e-3])) * GROUPS
     assert weight in WEIGHTS[near.astype(int).clip(0, GROUPS - 1)]
 
@@ -110,11 +116,13 @@ def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, k
     contexts, columns = ngrams.start(6), np.arange(6)
     for step, (ids, following) in enumerate(zip(inputs, targets, strict=True)):
         contexts = ngrams.feed(contexts, ids)
-        together = ngrams.predict(contexts)
-        alone = [ngrams.predict(contexts[at : at + 1])[0] for at in range(6)]
-        np.testing.assert_array_equal(together, alone)
-        np.testing.assert_allclose(together[columns, following], p[step], rtol=1e-5)
-        np.testing.assert_array_equal(together[:, -1], WEIGHTS[groups[step]])
+        together, weights = ngrams.predict(contexts)
+        alone = [ngrams.predict(contexts[at : at + 1]) for at in range(6)]
+        np.testing.assert_array_equal(together, [own[0] for own, _ in alone])
+        np.testing.assert_array_equal(weights, [weight[0] for _, weight in alone])
+        np.testing.assert_array_equal(weights[:, 0], WEIGHTS[groups[step]])
+        found, _ = split((together, weights))
+        np.testing.assert_allclose(found[columns, following], p[step], rtol=1e-5)
     np.testing.assert_array_equal(after, contexts)
     first, _, state = ngrams.score(ngrams.start(6), inputs[:37], targets[:37])
     rest, _, _ = ngrams.score(state, inputs[37:], targets[37:])

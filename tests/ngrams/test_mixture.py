@@ -58,9 +58,8 @@ def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS
     log_p, contexts = [], ngrams.start(1)
     for p_network, before, after in zip(own, ids[:-1], ids[1:], strict=True):
         contexts = ngrams.feed(contexts, np.array([before]))
-        p = ngrams.predict(contexts)[0]
-        w = p[-1]
-        log_p.append(np.log(w * p_network + (1 - w) * p[after]))
+        others, w = ngrams.predict(contexts)
+        log_p.append(np.log(w[0, 0] * p_network + others[0, after]))
     return np.array(log_p)
 
 
