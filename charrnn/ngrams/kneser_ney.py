@@ -32,7 +32,8 @@ from charrnn.config import MAX_NGRAM
 from charrnn.ngrams.count import KEY_BITS, MAX_ENTRIES, Keys, count_ngrams, digit_bits, low_digits
 from charrnn.text.vocabulary import Ids
 
-Floats, Singles = NDArray[np.float64], NDArray[np.float32]
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Halves = NDArray[np.float16]
 Indices = NDArray[np.intp]
 AnyIds = NDArray[np.integer[Any]]
@@ -355,7 +356,7 @@ def _row_starts(count: int, rows: int, width: int) -> Indices:
     return np.tile(np.arange(0, rows * width, width), count)
 
 
-def _group(gammas: Floats) -> Indices:
+def _group(gammas: Floats | Singles) -> Indices:
     return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
 
 

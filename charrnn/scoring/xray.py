@@ -178,15 +178,15 @@ def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:
     if not parts:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
 
-    arrays = [
-        np.concatenate([getattr(part, name) for part in parts])[:limit]
-        for name in ("ids", "nats", "top_ids", "top_p")
-    ]
+    columns = ([part.ids, part.nats, part.top_ids, part.top_p] for part in parts)
+    ids, nats, top_ids, top_p = (
+        np.concatenate(column)[:limit] for column in zip(*columns, strict=True)
+    )
     activations = {
         place: np.concatenate([part.activations[place] for part in parts])[:limit]
         for place in parts[0].activations
     }
-    return Trace(*arrays, activations)
+    return Trace(ids, nats, top_ids, top_p, activations)
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def find_units(
             shifted = [np.roll(numbers, len(text) * quarter // 4) for quarter in range(4)]
             shares = (np.array(shifted) @ scaled) ** 2
             chance = float(shares[1:].max(axis=1).mean())
-            best = np.argsort(-shares[0], kind="stable")[:top].tolist()
+            best: list[int] = np.argsort(-shares[0], kind="stable")[:top].tolist()
             found.append([Found(name, *units[at], float(shares[0, at]), chance) for at in best])
     found.sort(key=lambda group: [-it.share for it in group[:1]])
     return list(chain.from_iterable(found))

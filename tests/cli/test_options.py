@@ -49,7 +49,7 @@ def completes(*prompts: str, name: str = "checkpoints/newest.npz", **settings: A
         model = ran.model(name)
         return [it["prompt"] for it in ran.objects] == [*(prompts or KNOWN)] and all(
             [(it["text"], it["probability"]) for it in answer["continuations"]]
-            == model.complete(answer["prompt"], **settings)
+            == [(it.text, it.probability) for it in model.complete(answer["prompt"], **settings)]
             for answer in ran.objects
         )
 

@@ -189,11 +189,10 @@ def test_complete_shows_a_table_for_a_prompt(home: Path) -> None:
     header, best, _ = ok(*args, "The cat", cwd=home).out.splitlines()
     assert header == "probability\tcontinuation"
     assert best.endswith("\t sat")
-    (likeliest, p), _ = Model.load(home / "checkpoints/text.npz").complete(
-        "The cat", count=2, length=4
-    )
-    assert likeliest == " sat"
-    assert float(best.split("\t")[0]) == pytest.approx(p, rel=1e-3)
+    model = Model.load(home / "checkpoints/text.npz")
+    likeliest, _ = model.complete("The cat", count=2, length=4)
+    assert likeliest.text == " sat"
+    assert float(best.split("\t")[0]) == pytest.approx(likeliest.probability, rel=1e-3)
     fails(2, "at least one character", *args, "--stop", "", cwd=home)
 
 
