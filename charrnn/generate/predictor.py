@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import VocabularyError
-from charrnn.ngrams.mixture import Mixture, MixtureDecoder
+from charrnn.ngrams.contexts import ContextDecoder
+from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.kernels import Array
@@ -84,11 +85,12 @@ class NetworkPredictor:
             logits, state, _ = self.model.forward(seed[at : at + _SEED_PIECE], state)
         return Prediction(logits[-1, 0], state)
 
-    def decoder(self, count: int) -> StepDecoder:
+    def decoder(self, count: int) -> Decoder | ContextDecoder:
         """See ``Predictor.decoder``."""
+        decoder = Decoder(self.model, count)
         if isinstance(self.model, Mixture):
-            return MixtureDecoder(self.model, count)
-        return Decoder(self.model, count)
+            return ContextDecoder(decoder, self.model, count)
+        return decoder
 
 
 class RememberingPredictor:

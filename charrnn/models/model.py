@@ -13,10 +13,12 @@ import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.config import ControlConfig, SamplingConfig
+from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.controls import Controls, Ended, default_length
 from charrnn.generate.novelty import LineFilter
 from charrnn.generate.predictor import Predictor, RememberingPredictor, as_predictor
+from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.spans import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
@@ -81,11 +83,13 @@ class Model(Checkpoint):
         max_copied: int | None = None,
         no_repeat: int | None = None,
         greedy: bool = False,
+        like: str | None = None,
         random_seed: int | None = None,
     ) -> str:
         r"""Return a prompt text and the new characters that continue it.
 
             model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
+            model.sample(length=500, like=Path("tempest.txt").read_text())
 
         length                number of new characters; None: 200, or 10,000 with ``stop``
         temperature           divides the logits: below 1 safer, above 1 wilder
@@ -99,10 +103,11 @@ class Model(Checkpoint):
         max_copied            characters of the longest passage that the new text may share with the
                               training text, 22 or more
         no_repeat             no passage of so many characters occurs twice within 1,000 characters
+        like                  a text to read and remember first, see ``with_memory``
         random_seed           the same number gives the same text; None: a fresh one
 
-        Raises VocabularyError for unknown characters in the prompt, ConfigError for a setting out
-        of range or controls that no text can obey.
+        Raises VocabularyError for unknown characters in the prompt or in ``like``, ConfigError for
+        a setting out of range or controls that no text can obey.
         """
         temperature = 0.0 if greedy else temperature
         sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
@@ -114,7 +119,8 @@ class Model(Checkpoint):
             max_copied=max_copied,
             no_repeat=no_repeat,
         )
-        characters = self.stream(
+        model = self if like is None else self.with_memory(like)
+        characters = model.stream(
             prompt,
             sampling=sampling,
             controls=controls,
@@ -247,17 +253,49 @@ class Model(Checkpoint):
             stops=(stop,) if isinstance(stop, str) else stop,
         )
 
-    def score(self, text: str, *, window: int | None = None) -> Score:
+    def score(self, text: str, *, window: int | None = None, memory: bool = False) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
 
         window   None: the state is carried through the text, but a model of lines reads each line
                  on its own. N: independent windows of N characters
+        memory   whether what was read helps to predict the rest; see ``ngrams.memory``
 
-        Raises VocabularyError for unknown characters, CorpusError for fewer than two characters.
+        Raises VocabularyError for unknown characters, CorpusError for fewer than two characters,
+        ConfigError for windows with a memory.
         """
+        if memory and window is not None:
+            raise ConfigError("a memory reads a text as a whole, not in windows")
+        if memory:
+            ids, line_break = self._encode_text(text)
+            return score_with_memory(self._distribution, ids, line_break=line_break)
         if self.config.data.lines and window is None:
             return total(self.score_lines(line for line in cut_lines(text) if line))
         return score(self._distribution, np.asarray(self.encode(text)), window=window)
+
+    def with_memory(self, like: str = "") -> "Model":
+        """Return the model with a memory of what it reads: its samples are in the world of a text.
+
+            model.with_memory(chapter).complete("Then Ros")
+
+        like   a text to read before each prompt, which begins on a new line
+
+        It remembers this text and the prompt, but not what it writes; see ``ngrams.memory``. Raises
+        VocabularyError for unknown characters.
+        """
+        if like and "\n" in self.vocabulary and not like.endswith("\n"):
+            like += "\n"
+        ids, line_break = self._encode_text(like)
+        model = replace(self)
+        model.predictor = MemoryPredictor(self._distribution, ids, line_break)
+        return model
+
+    def _encode_text(self, text: str) -> tuple[Ids, int | None]:
+        """Return a text as ids, and the id of the line break if it is a text of flat lines."""
+        if not self.config.data.lines:
+            return self.encode(text), None
+        lines = [line for line in cut_lines(text) if line]
+        flat = "\n".join(["", *lines, ""]) if lines else ""
+        return self.encode(flat), self.vocabulary.index["\n"]
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"

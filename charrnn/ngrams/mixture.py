@@ -20,11 +20,10 @@ that leaves it no more than ADVANTAGE nats per character better than the n-grams
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from charrnn.ngrams.contexts import context_layer, contexts_of
 from charrnn.ngrams.count import Keys
 from charrnn.ngrams.kneser_ney import (
     DEFAULT_WEIGHT,
@@ -35,7 +34,6 @@ from charrnn.ngrams.kneser_ney import (
     NGrams,
     build_ngrams,
 )
-from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.kernels import Array, Workspace
 from charrnn.nn.loss import target_log_probabilities
@@ -74,7 +72,11 @@ class Mixture(Ensemble):
 
     def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
-        return [*super().zero_state(batch_size), _layer(self.ngrams.start(batch_size))]
+        return [*super().zero_state(batch_size), context_layer(self.ngrams.start(batch_size))]
+
+    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
+        """Return the contexts after one more character of each text, ids (B,)."""
+        return self.ngrams.feed(contexts, ids)
 
     def combine(self, logits: Array, contexts: Keys) -> Array:
         """Return log p of all characters, (B, V), from logits of the network (B, V)."""
@@ -91,11 +93,11 @@ class Mixture(Ensemble):
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
         logits, after, cache = super().forward(ids, state[:-1], workspaces=workspaces)
-        contexts = [_contexts(state)]
+        contexts = [contexts_of(state)]
         for row in ids:
             contexts.append(self.ngrams.feed(contexts[-1], row))
         log_p = self.combine(logits.reshape(ids.size, -1), np.concatenate(contexts[1:]))
-        return log_p.reshape(logits.shape), [*after, _layer(contexts[-1])], cache
+        return log_p.reshape(logits.shape), [*after, context_layer(contexts[-1])], cache
 
     def log_probabilities(
         self,
@@ -108,10 +110,10 @@ class Mixture(Ensemble):
         state = state or self.zero_state(inputs.shape[1])
         logits, after, _ = super().forward(inputs, state[:-1], workspaces=workspaces)
         log_p = target_log_probabilities(logits, targets)
-        others, groups, contexts = self.ngrams.score(_contexts(state), inputs, targets)
+        others, groups, contexts = self.ngrams.score(contexts_of(state), inputs, targets)
         share = self.ngrams.weights.take(groups)
         p = share * np.exp(log_p) + (1 - share) * others
-        return np.log(np.maximum(p, TINY)), [*after, _layer(contexts)]
+        return np.log(np.maximum(p, TINY)), [*after, context_layer(contexts)]
 
     @staticmethod
     def fit(
@@ -139,37 +141,6 @@ class Mixture(Ensemble):
             share = _fit_weights(own[fitted], others[fitted], groups[fitted])[groups[judged]]
             nats -= float(np.log(share * own[judged] + (1 - share) * others[judged]).sum())
         return _fit_weights(own, others, groups), nats / len(own)
-
-
-class MixtureDecoder:
-    """A batch of samples of a mixture; it does what ``Decoder`` does."""
-
-    def __init__(self, mixture: Mixture, count: int) -> None:
-        self._mixture, self._decoder = mixture, Decoder(mixture, count)
-        self._contexts = mixture.ngrams.start(count)
-
-    def start(self, state: LayerStates) -> None:
-        """Start from a state of all samples, or from that of one."""
-        self._decoder.start(state[:-1])
-        self._contexts = np.resize(_contexts(state), len(self._contexts))
-
-    def feed(self, ids: AnyIds) -> Array:
-        """Feed the next character of each sample, (B,), and return log p, (B, V)."""
-        self._contexts = self._mixture.ngrams.feed(self._contexts, ids)
-        return self._mixture.combine(self._decoder.feed(ids), self._contexts)
-
-    def logits(self) -> Array:
-        """Return log p in the present state, (B, V)."""
-        return self._mixture.combine(self._decoder.logits(), self._contexts)
-
-    def select(self, rows: AnyIds) -> None:
-        """Give sample i the state of sample ``rows[i]``."""
-        self._decoder.select(rows)
-        self._contexts = self._contexts[rows]
-
-    def state(self) -> LayerStates:
-        """Return a copy of the state of all samples."""
-        return [*self._decoder.state(), _layer(self._contexts)]
 
 
 def leave_out(
@@ -218,13 +189,3 @@ def _fit_weights(own: Floats, others: Floats, groups: Indices) -> Floats:
             weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
         weights = weights if grouped is groups else np.full(GROUPS, weights[0])
     return weights
-
-
-def _layer(contexts: Keys) -> tuple[NDArray[Any]]:
-    """Return contexts (B,) as the state of a layer."""
-    return (contexts[:, None].copy(),)
-
-
-def _contexts(state: LayerStates) -> Keys:
-    contexts: NDArray[Any] = state[-1][0]
-    return contexts[:, 0]

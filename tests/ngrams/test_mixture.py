@@ -13,7 +13,7 @@ from charrnn.generate.predictor import as_predictor
 from charrnn.generate.sample import Sampler
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
-from charrnn.ngrams.mixture import Mixture, MixtureDecoder, leave_out
+from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.network import LanguageModel
 from charrnn.scoring.likelihood import score_sequences
@@ -82,7 +82,7 @@ def test_forward_gives_all_log_probabilities_and_the_state_to_go_on() -> None:
 def test_sampling_sees_the_same_distribution_as_scoring() -> None:
     log_p = expected(NEW)
     first = PREDICTOR.read(NEW[:5])
-    decoder = MixtureDecoder(MIXTURE, 3)
+    decoder = PREDICTOR.decoder(3)
     decoder.start(first.state)
     logits = np.tile(first.logits, (3, 1))
     for at in range(5, len(NEW)):
@@ -97,7 +97,7 @@ def test_sampling_sees_the_same_distribution_as_scoring() -> None:
 
 def test_samples_that_are_selected_go_on_where_they_were() -> None:
     texts = IDS[: 3 * 40].reshape(3, 40)
-    decoder, rows = MixtureDecoder(MIXTURE, 3), np.array([2, 2, 0])
+    decoder, rows = PREDICTOR.decoder(3), np.array([2, 2, 0])
     decoder.start(MIXTURE.zero_state(1))
     for ids in texts.T[:-1]:
         decoder.feed(ids)
@@ -113,7 +113,9 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
     sure = make_network()
     sure.flat *= 1000
     mixture = Mixture(sure, NGRAMS.with_weights(np.ones(GROUPS), None))
-    logits = MixtureDecoder(mixture, count).feed(np.zeros(count, np.int64))
+    decoder = as_predictor(mixture).decoder(count)
+    decoder.start(mixture.zero_state(1))
+    logits = decoder.feed(np.zeros(count, np.int64))
     assert logits.min() < -80
     assert np.isfinite(logits).all()
 
