@@ -27,7 +27,7 @@ SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
 # The most weights, in bytes, that a browser can load quickly.
 MAX_BYTES = 20_000_000
-SCRIPTS = ("engine.js", "ngrams.js", "write.js", "letters.js", "page.js")
+SCRIPTS = ("engine.js", "ngrams.js", "memory.js", "write.js", "letters.js", "page.js")
 # A text with more brackets and the like than this is code: letters of one width, ends at lines.
 CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
 

@@ -133,6 +133,30 @@ def test_a_link_brings_the_same_text_again(tmp_path: Path) -> None:
         assert page.locator("img").count() == 0
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_text_to_write_like_is_remembered_as_by_the_model(lines: bool, tmp_path: Path) -> None:
+    model = make_model(lines=lines, ngram=True, strong=2)
+    like = "the bach and a cab\nthen the cabin and the bat\n" * 9
+    start = model.remember(like).read(model.encode("\nthe c" if lines else "the c"))
+    with browser_page(page_of(model, tmp_path)) as page:
+        done(page)
+        likely = page.evaluate(
+            """like => {
+          [...charrnn.writer.remember(like)];
+          return charrnn.writer.continued("the c", 0, () => 0).next().value.likely; }""",
+            like,
+        )
+        for char, p in likely:
+            assert p == pytest.approx(np.exp(start.logits[model.vocabulary.index[char]]), abs=0.01)
+        page.get_by_label("In the manner of").fill(like)
+        page.get_by_label("Temperature").fill("0.3")
+        text, link = write(page), page.url
+        assert "cab" in text
+        page.goto("about:blank")
+        page.goto(link)
+        assert done(page).text_content() == text
+
+
 def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(tmp_path: Path) -> None:
     with browser_page(page_of(make_model("lstm-3"), tmp_path)) as page:
         done(page)

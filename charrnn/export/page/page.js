@@ -86,19 +86,25 @@ const show = () => {
 };
 
 // The settings are in the address, after the "#": whoever opens the link gets the same text.
-const FIELDS = ["prompt", "temperature", "amount"];
+const FIELDS = ["prompt", "temperature", "amount", "like"];
+let remembered = ""; // the text to write like; null while it is read
 const write = async seed => {
   const amount = Math.min(Math.max(Math.floor(Number($("amount").value)), 1), $("amount").max);
   begun = { prompt: $("prompt").value, temperature: Number($("temperature").value),
-            amount: amount || 1, seed, onlyNew: $("only-new").checked };
+            amount: amount || 1, like: $("like").value, seed, onlyNew: $("only-new").checked };
   if (MODEL.lines) begun.prompt = begun.prompt.replaceAll("\n", "");
   const { onlyNew, ...settings } = begun;
   history.replaceState(null, "", `#${new URLSearchParams({ ...settings, new: Number(onlyNew) })}`);
-  $("note").textContent = noteUnknown(begun.prompt);
+  $("note").textContent = noteUnknown(begun.prompt + begun.like);
   found = [];
   writing = true;
   show();
   try {
+    if (begun.like !== remembered) {
+      remembered = null;
+      if (!await task.run(writer.remember(begun.like), () => {})) return;
+      remembered = begun.like;
+    }
     const steps = MODEL.lines ? writer.lines(begun) : writer.text(begun);
     const add = more => {
       found.push(...more);

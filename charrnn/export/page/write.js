@@ -66,19 +66,29 @@ const makeWriter = model => {
     const likely = best.map(other => [characters[other], Math.exp(logits[other] - total)]);
     return { character: characters[id], nats: total - logits[id], likely };
   };
+  // What writes: the model or, after a text to write like, the model with a memory of it.
+  let writing = network;
+  function* remember(text) {
+    writing = network;
+    const end = text.endsWith("\n") ? text : `${text}\n`;
+    const ids = known(model.lines ? `\n${end}`.replace(/\n+/g, "\n") : end).map(c => index.get(c));
+    const memory = makeMemory(model, network, index.get("\n"));
+    yield* memory.read(ids);
+    if (text) writing = memory;
+  }
   const given = character => ({ character, nats: null, likely: [], given: true });
 
   // Yields the characters that continue a prompt, without end.
   function* continued(prompt, temperature, random) {
-    const state = network.zero(), ids = known(prompt).map(character => index.get(character));
+    const state = writing.zero(), ids = known(prompt).map(character => index.get(character));
     if (model.lines || !ids.length) ids.unshift(...model.start);
     let logits = null;
-    for (const id of ids) logits = network.step(state, id);
+    for (const id of ids) logits = writing.step(state, id);
     for (;;) {
       const id = choose(logits, temperature, random);
       if (!Number.isFinite(logits[id])) throw new Error("The weights have exploded.");
       yield letter(logits, id);
-      logits = network.step(state, id);
+      logits = writing.step(state, id);
     }
   }
 
@@ -133,5 +143,5 @@ const makeWriter = model => {
     }
   }
 
-  return { network, index, isSeen, normalized, text, lines, read, continued };
+  return { network, index, isSeen, normalized, remember, text, lines, read, continued };
 };
