@@ -19,8 +19,7 @@ from pathlib import Path
 from measuring import alternate, heading, make_parser, row
 
 from charrnn import Model, SamplingConfig, sample_steps
-from charrnn.generate.beam import find_likeliest
-from charrnn.generate.predictor import Predictor, RememberingPredictor
+from charrnn.generate.predictor import Predictor
 from charrnn.text.vocabulary import Ids, start_ids
 
 SIZE, ROUNDS, WORDS = 20_000, 5, 200
@@ -58,11 +57,14 @@ def compare_samples(path: Path, models: list[str]) -> None:
     heading("model", "samples at once", "without, chars/s", "with memory, chars/s", "share")
     for name in models:
         model = Model.load(name)
-        seed, like = start_ids(model.vocabulary), model.remember(read(path, model)[:SIZE])
+        seed, like = (
+            start_ids(model.vocabulary),
+            model.with_memory(read(path, model)[:SIZE]).predictor,
+        )
         for count, steps in {1: 1000, 16: 200, 64: 50}.items():
             runs = {
-                str(number): partial(seconds, predictor, seed, count, steps)
-                for number, predictor in enumerate((model.predictor, like))
+                str(number): partial(seconds, each.predictor, seed, count, steps)
+                for number, each in enumerate((model, other))
             }
             speed = [count * steps / median for median in alternate(runs, ROUNDS).values()]
             row(name, count, *(f"{it:,.0f}" for it in speed), f"{speed[1] / speed[0]:.2f}")
@@ -76,9 +78,7 @@ def compare_completions(path: Path, models: list[str]) -> None:
         text, characters = read(path, model), model.vocabulary.characters
         breaks = [char for char in characters if not (char.isalnum() or char == "_")]
         for memory in (False, True):
-            predictor = RememberingPredictor(
-                model.remember(text[:SIZE]) if memory else model.predictor
-            )
+            asked = model.with_memory(text[:SIZE]) if memory else model
             ranks: list[int] = []
             times: list[float] = []
             for line in text[SIZE:].splitlines():
@@ -87,10 +87,7 @@ def compare_completions(path: Path, models: list[str]) -> None:
                         continue
                     word = line[at:].split(next((c for c in line[at:] if c in breaks), None))[0]
                     began = time.perf_counter()
-                    found = find_likeliest(
-                        predictor, predictor.read(model.encode(line[:at])), characters,
-                        count=5, length=20, stops=breaks,
-                    )  # fmt: skip
+                    found = asked.complete(line[:at], count=5, stop=breaks)
                     times.append(1000 * (time.perf_counter() - began))
                     texts = [it.text for it in found]
                     ranks.append(texts.index(word) if word in texts else 5)

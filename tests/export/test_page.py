@@ -137,7 +137,7 @@ def test_a_link_brings_the_same_text_again(tmp_path: Path) -> None:
 def test_a_text_to_write_like_is_remembered_as_by_the_model(lines: bool, tmp_path: Path) -> None:
     model = make_model(lines=lines, ngram=True, strong=2)
     like = "the bach and a cab\nthen the cabin and the bat\n" * 9
-    start = model.remember(like).read(model.encode("\nthe c" if lines else "the c"))
+    start = model.with_memory(like).predictor.read(model.encode("\nthe c" if lines else "the c"))
     with browser_page(page_of(model, tmp_path)) as page:
         done(page)
         likely = page.evaluate(
