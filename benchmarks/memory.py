@@ -57,10 +57,7 @@ def compare_samples(path: Path, models: list[str]) -> None:
     heading("model", "samples at once", "without, chars/s", "with memory, chars/s", "share")
     for name in models:
         model = Model.load(name)
-        seed, like = (
-            start_ids(model.vocabulary),
-            model.with_memory(read(path, model)[:SIZE]).predictor,
-        )
+        other, seed = model.with_memory(read(path, model)[:SIZE]), start_ids(model.vocabulary)
         for count, steps in {1: 1000, 16: 200, 64: 50}.items():
             runs = {
                 str(number): partial(seconds, each.predictor, seed, count, steps)
