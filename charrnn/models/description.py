@@ -70,31 +70,19 @@ class Description:
     def record(self) -> dict[str, Any]:
         """Return all of it as an object for JSON."""
         origin, model = self.origin, self.config.model
-        return {
-            "checkpoint": self.checkpoint,
-            "bytes": self.bytes,
-            "resumable": self.resumable,
+        own = {name: value for name, value in vars(self).items() if name != "origin"}
+        return own | {
             "model": model.cell,
             "layers": model.layers,
             "hidden_size": model.hidden_size,
             "members": model.members,
-            "parameters": self.parameters,
-            "vocab_size": self.vocab_size,
             "sources": None if origin is None else list(origin.sources),
-            "chars": self.chars,
             "held_out": None if origin is None else origin.held_out,
-            "sha256": self.sha256,
             "start": None if origin is None else origin.start,
-            "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "passes": self.passes and round(self.passes, 3),
-            "train_loss": self.train_loss,
-            "val_loss": self.val_loss,
             "bits_per_char": self.bits_per_char,
-            "ngrams": self.ngrams,
-            "best_step": self.best_step,
             "config": asdict(self.config),
-            "history": self.history,
         }
 
 
@@ -115,7 +103,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         entry["step"] for entry in history if val_loss is not None and entry["val_loss"] == val_loss
     ]
     per_pass = loaded.origin.steps_per_pass if loaded.origin else 0
-    train_losses = [loss for entry in history if (loss := entry["train_loss"]) is not None]
+    train_losses = [entry["train_loss"] for entry in history if entry["train_loss"] is not None]
     return Description(
         checkpoint=os.fspath(path),
         bytes=resolve_path(path).stat().st_size,
