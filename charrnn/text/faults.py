@@ -217,8 +217,8 @@ FAULTS = (
     Fault("hyphenation", "words divided at line ends", _find_divided_words, ""),
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",
           _find_copies, ""),
-    Fault("wrapped", "line breaks inside sentences, as the model will write them", find_wraps, " ",
-          level="note"),
+    Fault("wrapped", "line breaks inside sentences, as the model will write them",
+          lambda text: find_wraps(text) if form_of(text) == "prose" else (), " ", level="note"),
 
     Fault("swapped-quotes", "letters such as ì í î where quotation marks belong",
           _all(rf"n[íÕ]t\b|\b(?:{_PRONOUN})[íÕ](?:s|t|m|d|re|ve|ll)\b"

@@ -1,5 +1,7 @@
 """Texts with one fault each, and clean ones in several languages, to try the doctor on."""
 
+import re
+import textwrap
 import unicodedata
 from pathlib import Path
 
@@ -24,6 +26,13 @@ KOREAN = "아침에 노인은 언덕에 올라 바다를 바라보았다. “오
 THAI = "ตอนเช้าชายชราเดินขึ้นเนินเขา\u200bและมองทะเล ทะเลเงียบสงบ\n"
 VIETNAMESE = "Buổi sáng, ông lão lên đồi nhìn ra biển. Biển lặng, thuyền đã về hết.\n"
 ARABIC = "كَانَ الشَّيْخُ يَصْعَدُ التَّلَّ كُلَّ صَبَاحٍ، وَيَنْظُرُ إِلَى الْبَحْرِ. \u200f(1) هل رأيتَه؟\n"
+REFRAIN = "".join(f"I saw the {n}th ship,\nand the sea came in again.\n" for n in range(40))
+RULED = "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10))
+PROVERBS = "".join(
+    f"Ring bell {n} when the tide is late and the ships are near.\n" for n in range(50)
+)
+# Numbers that interrupt, but fewer than those that do not.
+COUNTED = "We counted\n1\nand\n2\nand\n3\nships.\n" + "Next.\n\n4\n\nMore ships.\n" * 4
 GERMAN = "„Kommst du?“, fragte sie. – „Noch nicht“, sagte er; das Wasser war zu kalt. 5\xa0°C!\n"
 GREEK = "Το πρωί ο γέρος ανέβηκε στον λόφο και κοίταξε τη θάλασσα. Η θάλασσα ήταν ήσυχη.\n"
 POLISH = "Rano staruszek wszedł na wzgórze i długo patrzył na morze. Łodzie już wróciły, cisza.\n"
@@ -93,6 +102,7 @@ def _beginning(name: str, chars: int = 6000) -> str:
 
 
 ENGLISH, FRENCH = _beginning("harbour.txt"), _beginning("moulin.txt")
+UNPUNCTUATED = textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n"
 NAMES = (CORPORA / "dinosaurs.txt").read_text(encoding="utf-8")
 
 CLEAN = {
@@ -119,6 +129,11 @@ CLEAN = {
     "chat": CHAT,
     "dialogue": DIALOGUE,
     "verse": VERSE,
+    "no punctuation": UNPUNCTUATED,
+    "proverbs": PROVERBS,
+    "refrain": REFRAIN,
+    "rules": RULED,
+    "numbers": COUNTED,
     "JSON": JSON,
     "LaTeX": LATEX,
     "Braille": BRAILLE,

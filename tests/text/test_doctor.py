@@ -30,6 +30,10 @@ FORMS = {
     **dict.fromkeys(("Python", "JSON", "LaTeX"), "code"),
 }
 OF_LINES = {"list", "log", "table"}
+WRAPPED = {
+    "English prose", "a whole book", "French prose", "no punctuation", "chapters",
+    "compounds at line ends",
+}  # fmt: skip
 
 
 def findings(text: str) -> dict[str, Finding]:
@@ -52,6 +56,7 @@ def test_each_fault_is_named_and_nothing_else(what: str) -> None:
 def test_a_clean_text_has_no_fault_stays_as_it_is_and_has_the_right_form(what: str) -> None:
     text, form = faulty.CLEAN[what], FORMS.get(what, "prose")
     assert faults(text) <= {"too-small"}
+    assert ("wrapped" in findings(text)) == (what in WRAPPED)
     assert repair(text) == (text, [])
     for ends in (text, text.replace("\n", "\r"), faulty.HEADER + text + faulty.FOOTER):
         assert check([("text.txt", ends)])[0]["form"] == form
@@ -118,6 +123,10 @@ def test_the_repair_of_a_finding_mends_it_and_destroys_nothing(what: str) -> Non
 def test_a_repaired_paragraph_is_one_line() -> None:
     pages = "the\n\n12\n\nsea, and\n13\nthe\n\n- 14 -\nsea of\n15\nit.\n\n1984\n\nThe end.\n"
     assert repair(pages, ["page-numbers"])[0] == "the\nsea, and\nthe\n\nsea of\nit.\n\n\nThe end.\n"
+    indented = faulty.ENGLISH.replace("\n\n", "\n    ")
+    lines = repair(indented, ["wrapped"])[0].split("\n")
+    assert sum(line.startswith("    ") for line in lines) == indented.count("\n    ")
+    assert len(lines) < len(faulty.ENGLISH.split("\n\n")) + 9
     once = faulty.ENGLISH.split("\n\n")[2]
     assert repair(faulty.ENGLISH, ["wrapped"])[0].split("\n\n")[2] == once.replace("\n", " ")
 
@@ -154,6 +163,9 @@ def test_the_book_itself_is_left() -> None:
     book, cover = faulty.ENGLISH, (faulty.HEADER, faulty.FOOTER)
     two = cover[0] + book + cover[1] + cover[0] + "Second.\n" + cover[1]
     assert repair(two) == (book + "\n\nSecond.\n", ["gutenberg"])
+    assert repair(book + "\nEnd of the Project Gutenberg EBook\n" + cover[1])[0] == book
+    late = "It was late.\n" * 2000 + cover[0]
+    assert repair(late) == (late, [])
     letter = "A book.\n" + cover[1] + "And a letter.\n" * 2000
     assert repair(letter) == (letter, [])
     assert faults(letter) >= {"gutenberg-inside"}
