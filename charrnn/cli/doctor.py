@@ -139,7 +139,7 @@ def _commands(
     """Return the commands that repair a text and train on it; None if there is nothing to do."""
     from charrnn.text.form import OF_LINES
 
-    if not figures:
+    if not figures or not figures["chars"]:
         return None, None
     repairs = {it.name for it in found if it.repair and it.level == "fault"}
     given = [] if encoding == "utf-8" else ["--encoding", encoding]

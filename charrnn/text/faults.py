@@ -190,7 +190,8 @@ FAULTS = (
     Fault("controls", "control characters",
           _all(r"\x1b\[[0-?]*[ -/]*[@-~]|[ -~]\x08"
                r"|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"), "", safe=True),
-    Fault("zero-width", "invisible characters", _find_zero_width, "", safe=True),
+    Fault("zero-width", "invisible characters", _find_zero_width,
+          lambda old: " " * bool({*old} & {*"\u2800\u3164\uffa0"}), safe=True),  # wide ones
     Fault("normal-form", "lines with decomposed characters (é as e and an accent)",
           _find_decomposed, lambda old: unicodedata.normalize("NFC", old), safe=True),
     # But for the two spaces that are a line break in Markdown.

@@ -48,7 +48,8 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
             if path.is_file() and not hidden:
                 (texts if _is_text(str(path)) else others).append(str(path))
         if len(texts) == before:
-            raise CorpusError(f"{source}: there is no text in this folder")
+            found = f"none of its {len(others)} files is one" if others else "it has no files"
+            raise CorpusError(f"{source}: there is no text in this folder", hint=found)
     return texts, others
 
 

@@ -111,6 +111,16 @@ def test_train_says_in_a_line_what_sort_of_text_it_is(
     assert said or not ("looks like" in done.err or "copies" in done.err)
 
 
+def test_what_is_empty_is_not_to_be_trained_on(folder: Path) -> None:
+    (folder / "empty.txt").touch()
+    assert "train" not in call("doctor", "empty.txt", cwd=folder).out
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a").write_bytes(bytes(range(256)))
+    refused = call("doctor", "pictures", cwd=folder)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert "none of its 1 files is one" in refused.err
+
+
 @pytest.mark.parametrize("line", ["--json --fix", "--also quotes", "--fix --also beauty", "-o x"])
 def test_what_contradicts_itself_ends_with_2(line: str, folder: Path) -> None:
     done = call("doctor", "clean.txt", *line.split(), cwd=folder)

@@ -140,6 +140,7 @@ def test_a_repaired_paragraph_is_one_line() -> None:
         ("don\x92t \x93a\x94", "don’t “a”", None),
         ("\x1b[1;31mred\x1b[0m a\0b _\bx", "red ab x", None),
         ("zero\u200bwidth\xad e\u0301", "zerowidth é", None),
+        ("good\u3164day", "good day", None),
         ("a \t\n b  \nc   \n", "a\n b  \nc\n", None),
         ("“don’t” &amp;", '"don’t" &amp;', "quotes"),
         ("“don’t” ‘so’", "“don't” 'so'", "apostrophes"),
