@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from charrnn.nn.cell import Cell
-from charrnn.nn.kernels import activate
+from charrnn.nn.cell import activate
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ def test_a_new_optimizer_is_a_function_and_a_line_in_two_tables(tmp_path: Path) 
 
 
 def test_a_new_cell_is_a_file_and_its_name_and_passes_the_gradient_checks(tmp_path: Path) -> None:
-    stack = "nn/stack.py"
+    network = "nn/network.py"
     run_in_a_copy(
         tmp_path,
         [
             ("nn/coupled.py", "", CIFG),
             ("config.py", 'CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
-            (stack, "", "\nfrom charrnn.nn.coupled import CoupledCell\n"),
-            (stack, "", "CELLS['coupled'] = CoupledCell\n"),
+            (network, "", "\nfrom charrnn.nn.coupled import CoupledCell\n"),
+            (network, "", "CELLS['coupled'] = CoupledCell\n"),
         ],
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
         "--rootdir", str(tmp_path), "-n", "0", "-k", "coupled", "tests/nn/test_cells.py",

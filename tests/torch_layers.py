@@ -21,17 +21,11 @@ class Case(NamedTuple):
     bidirectional: bool
     steps: int
     samples: int
-    batch_first: bool = False
-    dtype: str = "float64"
 
     @property
     def options(self) -> dict[str, Any]:
         """The keyword arguments that torch.nn and charrnn have in common."""
-        options: dict[str, Any] = {
-            "bias": self.bias,
-            "bidirectional": self.bidirectional,
-            "batch_first": self.batch_first,
-        }
+        options: dict[str, Any] = {"bias": self.bias, "bidirectional": self.bidirectional}
         if self.kind.startswith("rnn"):
             options["nonlinearity"] = self.kind.removeprefix("rnn-")
         return options
@@ -40,12 +34,11 @@ class Case(NamedTuple):
         """Return numbers between -1 and 1 that depend on the name alone."""
         start = zlib.crc32(name.encode()) % 1000
         numbers: NDArray[Any] = np.sin(1.7 * np.arange(np.prod(shape)) + start)
-        return numbers.reshape(shape).astype(self.dtype)
+        return numbers.reshape(shape)
 
     def steps_of(self, name: str, features: int) -> NDArray[Any]:
         """Return numbers in the shape of inputs or output."""
-        steps = self.numbers(name, self.steps, self.samples, features)
-        return steps.swapaxes(0, 1).copy() if self.batch_first else steps
+        return self.numbers(name, self.steps, self.samples, features)
 
     @property
     def directions(self) -> int:
@@ -72,22 +65,12 @@ RECORDED = [
     for bidirectional in (False, True)
     for steps, samples in ((4, 3), (1, 1))
 ]
-LIVE = [
-    Case(kind, layers, bias, bidirectional, steps, samples, batch_first, dtype)
-    for kind in KINDS
-    for layers in (1, 3)
-    for bias in (False, True)
-    for bidirectional in (False, True)
-    for steps, samples in ((1, 1), (7, 5))
-    for batch_first in (False, True)
-    for dtype in ("float32", "float64")
-]
 
 
 def by_charrnn(case: Case) -> Results:
     """Return outputs, final state and all gradients as charrnn computes them."""
     kinds: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-    layer = kinds[case.kind[:4].rstrip("-")](I, H, case.layers, dtype=case.dtype, **case.options)
+    layer = kinds[case.kind[:4].rstrip("-")](I, H, case.layers, dtype="float64", **case.options)
     layer.load({name: case.numbers(name, *p.shape) for name, p in layer.params.items()})
     paired = case.kind == "lstm"
     state, d_state = tuple(case.states("state")), tuple(case.states("d_state"))
@@ -109,7 +92,7 @@ def by_torch(case: Case) -> Results:
 
     kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
     net = kinds[case.kind[:4].rstrip("-")](I, H, case.layers, **case.options)
-    net = net.to(getattr(torch, case.dtype))
+    net = net.to(torch.float64)
     with torch.no_grad():
         for name, param in net.named_parameters():
             param.copy_(torch.from_numpy(case.numbers(name, *param.shape)))

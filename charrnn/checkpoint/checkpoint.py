@@ -22,7 +22,7 @@ import contextlib
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,11 +38,10 @@ from charrnn.checkpoint.header import Header, NewerFormatError, Origin, require
 from charrnn.config import Config
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.ngrams.kneser_ney import NGrams
+from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import Ensemble
-from charrnn.nn.network import LanguageModel, param_shapes, view_parameters
-from charrnn.nn.stack import Shapes, make_cell
+from charrnn.nn.network import LanguageModel, Shapes, param_shapes, view_parameters
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import History, Progress, TrainingState
 
 Arrays = dict[str, NDArray[Any]]
@@ -51,6 +50,9 @@ MAGIC = npz.LOCAL_MAGIC
 COMPACT_DTYPE = "float16"
 SEEN = {"seen_lines": "lines.seen", "seen_spans": "spans.seen"}
 NGRAM = "ngram."
+
+# Fields that a checkpoint and its header have in common.
+IN_HEADER = ("config", "progress", "history", "sha256", "origin")
 
 
 @dataclass
@@ -75,37 +77,21 @@ class Checkpoint:
 
     @classmethod
     def of(
-        cls,
-        config: Config,
-        vocabulary: Vocabulary,
-        state: TrainingState,
-        **fields: Any,
+        cls, config: Config, vocabulary: Vocabulary, state: TrainingState, **fields: Any
     ) -> Self:
         """Return a checkpoint of a run in its current state, whose arrays are shared, not copied.
 
         fields   sha256, origin, seen_lines, seen_spans, ngram
         """
-        best: Arrays = {}
-        resume: Arrays = {}
-        for member, prefix in enumerate(member_prefixes(len(state.networks))):
-            network, own = state.networks[member], f"resume.{prefix}"
-            for name, values in view_parameters(state.weights[member], network.shapes).items():
-                best[prefix + name] = values
-            resume[f"{own}weights"] = network.flat
-            resume |= {own + name: slot for name, slot in state.slots[member].items()}
-            for depth, layer in enumerate(state.carried[member] if state.carried else []):
-                for name, part in zip(network.cell.state_names, layer, strict=True):
-                    resume[f"{own}{name}_l{depth}"] = part
-        return cls(config, vocabulary, best, resume, state.progress, state.history, **fields)
+        weights = _name_weights(state.weights, state.networks[0].shapes)
+        resume = _name_state(state)
+        return cls(config, vocabulary, weights, resume, state.progress, state.history, **fields)
 
     def ensemble(self) -> Ensemble:
         """Return the networks, with a copy of these weights."""
-        networks = []
-        for prefix in member_prefixes(self.config.model.members):
-            network = LanguageModel(self.config.model, len(self.vocabulary))
-            for name, param in network.params.items():
-                param[...] = self.weights[prefix + name]
-            networks.append(network)
+        networks = _empty_networks(self.config, len(self.vocabulary))
+        for name, values in _name_weights([it.flat for it in networks], networks[0].shapes).items():
+            values[...] = self.weights[name]
         return Ensemble(networks)
 
     def network(self) -> LanguageModel:
@@ -122,32 +108,20 @@ class Checkpoint:
                 "the checkpoint holds weights only, no run to resume",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        model, copies = self.config.model, {name: part.copy() for name, part in self.resume.items()}
-        networks, slots, carried = [], [], []
-        for prefix in member_prefixes(model.members):
-            own = f"resume.{prefix}"
-            network = LanguageModel(model, len(self.vocabulary), copies[f"{own}weights"])
-            networks.append(network)
-            slot_names = OPTIMIZERS[self.config.optimizer.name].slot_names
-            slots.append({name: copies[own + name] for name in slot_names})
-            if f"{own}h_l0" in copies:
-                names, depths = network.cell.state_names, range(model.layers)
-                carried.append([tuple(copies[f"{own}{n}_l{d}"] for n in names) for d in depths])
-        is_tested = not math.isinf(self.progress.best_val_loss)
-        best = [network.flat for network in self.ensemble().networks] if is_tested else None
-        history = list(self.history)
-        return TrainingState(networks, slots, self.progress, best, history, carried or None)
+        state = _empty_state(self.config, len(self.vocabulary), self.resume)
+        for name, array in _name_state(state).items():
+            array[...] = self.resume[name]
+        state.progress, state.history = self.progress, list(self.history)
+        if not math.isinf(self.progress.best_val_loss):
+            state.best_weights = [network.flat for network in self.ensemble().networks]
+        return state
 
     def arrays(self) -> Arrays:
-        """Return the named arrays of the file. Raises CheckpointError if they cannot be stored."""
+        """Return the arrays of the file. Raises CheckpointError if they cannot be stored."""
         header = Header(
-            self.config,
-            self.vocabulary.characters,
-            self.vocabulary.counts.tolist(),
-            self.progress,
-            self.history,
-            self.sha256,
-            self.origin,
+            characters=self.vocabulary.characters,
+            counts=self.vocabulary.counts.tolist(),
+            **{name: getattr(self, name) for name in IN_HEADER},
         )
         arrays: Arrays = {"header": header.encode(), **self.extra_arrays()}
         weights = self.weights
@@ -204,24 +178,20 @@ class Checkpoint:
         vocabulary = Vocabulary(header.characters, counts)
         extra = pop_extra(arrays, len(vocabulary))
         resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
-        weights = _weight_shapes(config, len(vocabulary))
-        expected = weights | (_resume_shapes(config, weights, resume) if resume else {})
+        weights = {name: array for name, array in arrays.items() if name not in resume}
         dtype: str = config.model.dtype if resume else COMPACT_DTYPE
-        require([*arrays] == [*expected], "arrays are missing or unexpected")
-        for name, shape in expected.items():
-            matches = arrays[name].shape == shape and arrays[name].dtype == dtype
-            require(matches, f"{name} does not have the shape and type that the config asks for")
-        return cls(
-            config,
-            vocabulary,
-            {name: arrays[name].astype(config.model.dtype, copy=False) for name in weights},
-            resume,
-            header.progress,
-            header.history,
-            header.sha256,
-            header.origin,
-            **extra,
-        )
+        shapes = param_shapes(config.model, len(vocabulary))
+        prefixes = member_prefixes(config.model.members)
+        shapes = {prefix + name: shapes[name] for prefix in prefixes for name in shapes}
+        _require_shapes(weights, shapes, dtype)
+        if resume:  # only now, because memory holds a state for these weights
+            state = _empty_state(config, len(vocabulary), resume)
+            expected = {name: array.shape for name, array in _name_state(state).items()}
+            _require_shapes(resume, expected, dtype)
+        require([*arrays] == [*weights, *resume], "arrays are not in their order")
+        weights = {name: it.astype(config.model.dtype, copy=False) for name, it in weights.items()}
+        fields = {name: getattr(header, name) for name in IN_HEADER}
+        return cls(vocabulary=vocabulary, weights=weights, resume=resume, **fields, **extra)
 
 
 def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
@@ -253,26 +223,49 @@ def member_prefixes(members: int) -> list[str]:
     return [""] if members == 1 else [f"m{member}." for member in range(members)]
 
 
-def _weight_shapes(config: Config, vocab_size: int) -> Shapes:
-    """Return the name and shape of the weights of all networks."""
-    shapes, prefixes = param_shapes(config.model, vocab_size), member_prefixes(config.model.members)
-    return {prefix + name: shape for prefix in prefixes for name, shape in shapes.items()}
+def _name_weights(flats: Sequence[Array], shapes: Shapes) -> Arrays:
+    """Return views of the flat weights of each network, by their names in the file."""
+    return {
+        prefix + name: values
+        for prefix, flat in zip(member_prefixes(len(flats)), flats, strict=True)
+        for name, values in view_parameters(flat, shapes).items()
+    }
 
 
-def _resume_shapes(config: Config, weights: Shapes, resume: Arrays) -> Shapes:
-    """Return the name and shape of every array of the training state."""
-    model, expected = config.model, Shapes()
-    size = sum(map(math.prod, weights.values())) // model.members
-    carried = any(name.endswith(".h_l0") for name in resume)
-    state_shape = (config.data.batch_size, model.hidden_size)
-    state_names = make_cell(model.cell, model.nonlinearity).state_names
-    for prefix in member_prefixes(model.members):
-        for name in ("weights", *OPTIMIZERS[config.optimizer.name].slot_names):
-            expected[f"resume.{prefix}{name}"] = (size,)
-        for depth in range(model.layers if carried else 0):
-            for name in state_names:
-                expected[f"resume.{prefix}{name}_l{depth}"] = state_shape
-    return expected
+def _name_state(state: TrainingState) -> Arrays:
+    """Return all arrays of a training state but its best weights, by their names in the file."""
+    arrays: Arrays = {}
+    for member, prefix in enumerate(member_prefixes(len(state.networks))):
+        network = state.networks[member]
+        own = {"weights": network.flat, **state.slots[member]}
+        for depth, layer in enumerate(state.carried[member] if state.carried else []):
+            names = [f"{name}_l{depth}" for name in network.cell.state_names]
+            own |= dict(zip(names, layer, strict=True))
+        arrays |= {f"resume.{prefix}{name}": array for name, array in own.items()}
+    return arrays
+
+
+def _empty_networks(config: Config, vocab_size: int) -> list[LanguageModel]:
+    return [LanguageModel(config.model, vocab_size) for _ in range(config.model.members)]
+
+
+def _empty_state(config: Config, vocab_size: int, resume: Arrays) -> TrainingState:
+    """Return a training state of zeros with arrays for those of a file."""
+    networks = _empty_networks(config, vocab_size)
+    state = TrainingState.start(networks, config.optimizer.name)
+    if carried := [array for name, array in resume.items() if name.endswith(".h_l0")]:
+        fits = len(carried[0]) == config.data.batch_size
+        require(fits, "the carried state does not have the size of a batch")
+        state.carried = [network.zero_state(config.data.batch_size) for network in networks]
+    return state
+
+
+def _require_shapes(arrays: Arrays, shapes: Shapes, dtype: str) -> None:
+    """Raise DamagedError unless the arrays have these names, in this order, and shapes."""
+    require([*arrays] == [*shapes], "arrays are missing or unexpected")
+    for name, shape in shapes.items():
+        matches = arrays[name].shape == shape and arrays[name].dtype == dtype
+        require(matches, f"{name} does not have the shape and type that the config asks for")
 
 
 def _read_bytes(path: Path) -> bytes:

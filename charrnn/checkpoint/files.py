@@ -64,7 +64,7 @@ def reserved(path: Path) -> Iterator[None]:
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
     with _write_errors(path):
-        made = _missing_folders(path.resolve())
+        made = [folder for folder in path.resolve().parents if not folder.exists()]
     try:
         with _write_errors(path):
             target = _make_writable(path)
@@ -103,11 +103,6 @@ def _make_writable(path: Path) -> Path:
     target = path.resolve()
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_temp_prefix(target)):
         return target
-
-
-def _missing_folders(path: Path) -> list[Path]:
-    """Return the folders above a file that do not exist, innermost first."""
-    return [folder for folder in path.parents if not folder.exists()]
 
 
 def _lock(path: Path, lock: Path) -> int:

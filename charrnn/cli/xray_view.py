@@ -18,7 +18,7 @@ from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import UnknownPolicy, fit_text
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.models import Model
-from charrnn.nn.stack import make_cell
+from charrnn.nn.network import make_cell
 from charrnn.scoring.xray import (
     Found,
     Place,

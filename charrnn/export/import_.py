@@ -23,7 +23,7 @@ from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.export import html, onnx, safetensors
 from charrnn.export.contents import Arrays, Contents
 from charrnn.models import Model
-from charrnn.nn.stack import CELLS
+from charrnn.nn.network import CELLS
 from charrnn.text.corpus import read_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import initial_state

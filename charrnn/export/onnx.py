@@ -10,7 +10,7 @@ from charrnn.config import ModelConfig
 from charrnn.export.contents import Arrays, Contents, metadata
 from charrnn.extras import require_extra
 from charrnn.models import Model
-from charrnn.nn.stack import make_cell
+from charrnn.nn.network import make_cell
 
 SUFFIX = ".onnx"
 # The order of the gates in ONNX: i, o, f, g (LSTM) and z, r, n (GRU).

@@ -8,8 +8,8 @@ import numpy as np
 
 from charrnn.errors import TrainingError
 from charrnn.generate.predictor import Prediction, Predictor
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.cell import Array
+from charrnn.nn.network import log_softmax
 
 # Texts that are followed at once, by default.
 WIDTH = 16

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array
 from charrnn.scoring.likelihood import require_finite
 
 # The largest factor on logits: exp maps all but the maximum to 0.

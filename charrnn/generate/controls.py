@@ -18,7 +18,7 @@ from charrnn.generate.bloom import Bits
 from charrnn.generate.match import Automaton, select_characters
 from charrnn.generate.originality import Drafts
 from charrnn.generate.spans import require_spans
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Vocabulary
 
 Ended = Literal["stop", "sentence", "match", "line", "length"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array
 
 # More characters than any text has.
 UNREACHABLE = 1 << 40

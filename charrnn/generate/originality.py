@@ -16,11 +16,11 @@ from charrnn.errors import TrainingError
 from charrnn.generate.bloom import Bits, has_hashes
 from charrnn.generate.predictor import StepDecoder
 from charrnn.generate.spans import SPAN, STRIDE, allowed_run, hash_spans, require_spans
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Vocabulary, code_points
 
 if TYPE_CHECKING:
-    from charrnn.nn.stack import LayerStates
+    from charrnn.nn.network import LayerStates
 
 # Within so many characters no passage occurs twice.
 REACH = 1000

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from charrnn.errors import VocabularyError
 from charrnn.ngrams.contexts import ContextDecoder
 from charrnn.ngrams.mixture import Mixture
+from charrnn.nn.cell import Array
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
-from charrnn.nn.kernels import Array
-from charrnn.nn.network import LanguageModel
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.network import LanguageModel, LayerStates
 from charrnn.text.vocabulary import Ids
 
 _SEED_PIECE = 256

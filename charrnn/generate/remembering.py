@@ -13,10 +13,10 @@ from charrnn.ngrams.contexts import ContextDecoder, context_layer
 from charrnn.ngrams.count import Keys
 from charrnn.ngrams.memory import CHUNK, Memory
 from charrnn.ngrams.mixture import Mixture
-from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
+from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.nn.recurrent import Workspace
 from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, score_sequences
 from charrnn.scoring.scores import Score
 from charrnn.text.lines import line_bounds
@@ -41,8 +41,9 @@ class MemoryPredictor:
     def __init__(
         self, model: AnyLanguageModel, like: Ids | None = None, line_break: int | None = None
     ) -> None:
-        self._model, self.vocab_size, self._line_break = model, model.vocab_size, line_break
-        self._plain, self._workspaces = NetworkPredictor(model), model.workspaces()
+        self._model, self.vocab_size = as_ensemble(model), model.vocab_size
+        self._line_break = line_break
+        self._plain, self._workspace = NetworkPredictor(model), Workspace()
         self._memory = Memory(model.vocab_size)
         self._last: Prediction | None = None
         if like is not None and len(like):
@@ -91,7 +92,7 @@ class MemoryPredictor:
             text = ids[begin : end + 1, None]
             if len(text) > 1:
                 found, state = self._model.log_probabilities(
-                    text[:-1], text[1:], state, self._workspaces
+                    text[:-1], text[1:], state, self._workspace
                 )
                 log_p[begin + 1 : end + 1] = found[:, 0]
         require_finite(log_p)

@@ -14,9 +14,9 @@ from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.originality import Drafts
 from charrnn.generate.predictor import Prediction, Predictor, as_predictor
+from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import log_softmax
 from charrnn.parallel.launch import map_in_processes
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids

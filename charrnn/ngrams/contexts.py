@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.ngrams.count import Keys
-from charrnn.nn.kernels import Array
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.network import LayerStates
 
 if TYPE_CHECKING:
     from charrnn.nn.decoder import Decoder

@@ -19,7 +19,7 @@ that leaves it no more than ADVANTAGE nats per character better than the n-grams
     log_p = mixture.combine(logits, contexts)      # (B, V), from logits of the network
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -34,11 +34,10 @@ from charrnn.ngrams.kneser_ney import (
     NGrams,
     build_ngrams,
 )
+from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
-from charrnn.nn.kernels import Array, Workspace
-from charrnn.nn.loss import target_log_probabilities
-from charrnn.nn.network import NetworkCache
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.network import LayerStates, NetworkCache, target_log_probabilities
+from charrnn.nn.recurrent import Workspace
 from charrnn.scoring.likelihood import held_out_sequences, score_sequences
 from charrnn.text.vocabulary import Ids
 
@@ -89,10 +88,10 @@ class Mixture(Ensemble):
         return np.log(p, out=p)
 
     def forward(
-        self, ids: AnyIds, state: LayerStates, *, workspaces: Sequence[Workspace] | None = None
+        self, ids: AnyIds, state: LayerStates, *, workspace: Workspace | None = None
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
-        logits, after, cache = super().forward(ids, state[:-1], workspaces=workspaces)
+        logits, after, cache = super().forward(ids, state[:-1], workspace=workspace)
         contexts = [contexts_of(state)]
         for row in ids:
             contexts.append(self.ngrams.feed(contexts[-1], row))
@@ -104,11 +103,11 @@ class Mixture(Ensemble):
         inputs: AnyIds,
         targets: AnyIds,
         state: LayerStates | None = None,
-        workspaces: Sequence[Workspace] | None = None,
+        workspace: Workspace | None = None,
     ) -> tuple[Array, LayerStates]:
         """Return log p of targets (T, B), and the state; as ``Ensemble.log_probabilities``."""
         state = state or self.zero_state(inputs.shape[1])
-        logits, after, _ = super().forward(inputs, state[:-1], workspaces=workspaces)
+        logits, after, _ = super().forward(inputs, state[:-1], workspace=workspace)
         log_p = target_log_probabilities(logits, targets)
         others, groups, contexts = self.ngrams.score(contexts_of(state), inputs, targets)
         share = self.ngrams.weights.take(groups)

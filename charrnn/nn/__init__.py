@@ -11,10 +11,21 @@ Weights have PyTorch's shapes and names: weight_ih (G*H, I), weight_hh (G*H, H),
 (G*H,). In activations the gate axis comes first, (G, T, B, H): one gate of all time steps is a
 matrix (T*B, H) without a copy, and one gate of one time step is contiguous in memory.
 
+Arguments with the same meaning everywhere:
+
+    ids         (T, B), each from 0 to V - 1; as inputs they stand for one-hot vectors
+    inputs      ids, or features (T, B, I)
+    state       hidden state before the first time step, (B, H) arrays, of each layer in turn
+    starts      (T, B), True where a sample begins: the state before that time step is zero
+    rng         source of the dropout masks; None: no dropout
+    workspace   where outputs and cache live until the next call with it; None: new memory
+    cache       what a forward pass saves for the backward pass, which consumes it
+    d_x         gradient of the loss with respect to x, in the shape of x
+
     rnn, lstm, gru    the equations of one time step, forward and backward
-    recurrent         the loop over time
-    stack             recurrent layers on top of each other
-    network           the language model: a stack, the output layer, the loss
+    cell              what a cell is: one time step, and the shapes of its parameters
+    recurrent         the loop over time, and all products with weights
+    network           the language model: layers, dropout, the output layer, the loss
     ensemble          several language models whose logits are averaged
     decoder           the language model one character at a time, for sampling
     layers            the same layers behind the interface of torch.nn

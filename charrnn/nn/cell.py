@@ -1,4 +1,4 @@
-"""What the recurrent cells have in common: names, shapes and initial values of their parameters.
+"""What a recurrent cell is: one time step forward and backward, and the shapes of its parameters.
 
 A cell holds neither weights nor state: both are arguments of its two methods, so that training,
 sampling and gradient checks run the same code.
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from charrnn.nn.kernels import Array
-
+Array = NDArray[np.floating[Any]]
 Params = dict[str, Array]
 State = tuple[Array, ...]
 
@@ -113,6 +113,30 @@ class Cell:
         bound = 1 / math.sqrt(hidden_size)
         shapes = self.param_shapes(input_size, hidden_size)
         return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
+    """Apply tanh to all gates in place, then turn those in ``sigmoids`` into sigmoids.
+
+    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2 cannot overflow, and one call of tanh covers all gates.
+    The input is not halved here: the factor 1/2 is folded into the weights by ``Cell.scale``.
+    """
+    np.tanh(gates, out=gates)
+    half = _half(gates.dtype)
+    for gate in sigmoids:
+        np.multiply(gate, half, out=gate)
+        np.add(gate, half, out=gate)
+
+
+def split_gates(weight: Array, gates: int) -> Array:
+    """Return a view (..., G, H, I) of weights (..., G*H, I)."""
+    return weight.reshape(*weight.shape[:-2], gates, -1, weight.shape[-1])
+
+
+@functools.cache
+def _half(dtype: np.dtype[Any]) -> Array:
+    # A Python float would take NumPy twice as long, which matters for a single sample.
+    return np.array(0.5, dtype)
 
 
 @functools.cache

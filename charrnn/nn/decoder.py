@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.cell import Cell, Params, TimeStep
+from charrnn.nn.cell import Array, Cell, Params, TimeStep, split_gates
 from charrnn.nn.ensemble import Ensemble
-from charrnn.nn.kernels import Array, Blocks, split_gates
-from charrnn.nn.network import LanguageModel
-from charrnn.nn.recurrent import project_ids
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.network import LanguageModel, LayerStates
+from charrnn.nn.recurrent import Blocks, project_ids
 
 
 def _choose_rows() -> int:

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.kernels import Array, Workspace
-from charrnn.nn.loss import target_log_probabilities
-from charrnn.nn.network import LanguageModel, NetworkCache
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.network import LanguageModel, LayerStates, NetworkCache, target_log_probabilities
+from charrnn.nn.recurrent import Workspace
 
 
 class Ensemble:
@@ -37,36 +36,31 @@ class Ensemble:
         """Return a zero state, (B, H) arrays: the layers of the first network, of the next ..."""
         return [layer for network in self.networks for layer in network.zero_state(batch_size)]
 
-    def workspaces(self) -> list[Workspace]:
-        """Return new scratch memory for ``forward``."""
-        return [space for network in self.networks for space in network.workspaces()]
-
     def forward(
         self,
         ids: NDArray[np.integer[Any]],
         state: LayerStates,
         *,
-        workspaces: Sequence[Workspace] | None = None,
+        workspace: Workspace | None = None,
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return the mean logits (T, B, V) for ids (T, B), the final state, and what each saved.
 
-        state        as from ``zero_state`` or an earlier call
-        workspaces   scratch memory from ``workspaces``, where the logits live; None: new
+        state       as from ``zero_state`` or an earlier call
+        workspace   where the logits live; None: a new one
         """
-        workspaces = workspaces or self.workspaces()
-        L, mean, final, caches = self.config.layers, None, [], []
+        workspace, L = workspace or Workspace(), self.config.layers
+        logits, final, caches = list[Array](), LayerStates(), []
         for number, network in enumerate(self.networks):
-            logits, after, cache = network.forward(
-                ids,
-                state[number * L : (number + 1) * L],
-                workspaces=workspaces[number * (L + 1) : (number + 1) * (L + 1)],
-            )
+            before, space = state[number * L : (number + 1) * L], workspace.part(number)
+            one, after, cache = network.forward(ids, before, workspace=space)
+            logits.append(one)
             final += after
             caches.append(cache)
-            mean = logits if mean is None else np.add(mean, logits, out=mean)
-        assert mean is not None  # an ensemble has a network
-        if len(self.networks) > 1:
-            mean /= len(self.networks)
+        mean, *others = logits
+        for other in others:
+            mean += other
+        if others:
+            mean /= len(logits)
         return mean, final, caches
 
     def log_probabilities(
@@ -74,7 +68,7 @@ class Ensemble:
         inputs: NDArray[np.integer[Any]],
         targets: NDArray[np.integer[Any]],
         state: LayerStates | None = None,
-        workspaces: Sequence[Workspace] | None = None,
+        workspace: Workspace | None = None,
     ) -> tuple[Array, LayerStates]:
         """Return log p of each target (T, B) in nats, and the final state.
 
@@ -82,11 +76,11 @@ class Ensemble:
         state             initial state; None: zeros
         """
         state = state or self.zero_state(inputs.shape[1])
-        logits, final_state, _ = self.forward(inputs, state, workspaces=workspaces)
+        logits, final_state, _ = self.forward(inputs, state, workspace=workspace)
         return target_log_probabilities(logits, targets), final_state
 
     def merge(self) -> LanguageModel:
-        """Return one network of M*H units with the same predictions, for those who want one.
+        """Return one network of M*H units with the same predictions.
 
         Weights between units are block-diagonal; output weights are divided by M.
         """
@@ -108,3 +102,8 @@ class Ensemble:
 
 
 AnyLanguageModel = LanguageModel | Ensemble
+
+
+def as_ensemble(model: AnyLanguageModel) -> Ensemble:
+    """Return a network as an ensemble of one; an ensemble is returned as it is."""
+    return model if isinstance(model, Ensemble) else Ensemble([model])

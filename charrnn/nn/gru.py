@@ -22,8 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cell import Cell, Gradients, Params, TimeStep
-from charrnn.nn.kernels import Array, activate
+from charrnn.nn.cell import Array, Cell, Gradients, Params, TimeStep, activate
 
 
 @dataclass(frozen=True)

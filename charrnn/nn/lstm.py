@@ -29,8 +29,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cell import Cell, Gradients, Params, State, TimeStep
-from charrnn.nn.kernels import Array, activate
+from charrnn.nn.cell import Array, Cell, Gradients, Params, State, TimeStep, activate
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The loop over time: a cell over a sequence, forward and backward.
+"""The loop over time: a cell over a sequence, forward and backward, with all matrix products.
 
 Everything that does not depend on the previous time step is one product over all time steps: the
 input projection of the gates and, backward, the gradients of the weights. The loop only multiplies
@@ -9,24 +9,78 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from charrnn.nn.cell import Cell, Gradients, Params, State, TimeStep
-from charrnn.nn.kernels import (
-    Array,
-    Blocks,
-    Workspace,
-    input_gradients,
-    one_hot_gradients,
-    split_gates,
-    weight_gradients,
-)
+from charrnn.nn.cell import Array, Cell, Gradients, Params, State, TimeStep, split_gates
 
 Mask = NDArray[np.bool_]
+
+# OpenBLAS skips packing (copying) both operands if M*N*K is at most a million. With blocks of this
+# many weights, that is the case for up to 61 samples.
+BLOCK_WEIGHTS = 1 << 14
+MIN_BLOCK_WIDTH = 16
 
 # Input weights with up to this many elements are multiplied time step by time step; larger ones for
 # all time steps at once, which is faster.
 STEPWISE_WEIGHTS = 1 << 15
+
+
+class Workspace:
+    """Scratch arrays, allocated once for each name and shape and then reused.
+
+    Outputs and cache of a forward pass live in its workspace and are valid until the next forward
+    pass with the same workspace.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._parts: dict[int, Workspace] = {}
+
+    def part(self, number: int) -> "Workspace":
+        """Return the workspace of a layer, or of a network."""
+        return self._parts.setdefault(number, Workspace())
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an uninitialized array of this shape."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[name] = np.empty(shape, dtype)
+        return array
+
+
+class Blocks:
+    """Weights rearranged into blocks for the many small products of a loop over time.
+
+    BLAS spends up to a third of the time of such a product packing the weights. Here they are
+    rearranged once for all time steps:
+
+        np.matmul(weights.rows(x), weights.blocks, out=weights.columns(out))       # out = x W
+
+    weights   (..., K, N)
+    buffer    where the blocks go, same size as the weights; None: new memory
+    scale     factor on the weights, broadcast against them
+    """
+
+    def __init__(
+        self, weights: Array, buffer: Array | None = None, scale: Array | None = None
+    ) -> None:
+        *outer, K, N = weights.shape
+        # The widest blocks that divide N, or all of it if none does.
+        widths = range(min(BLOCK_WEIGHTS // K, N), MIN_BLOCK_WIDTH - 1, -1)
+        self.width = next((width for width in widths if N % width == 0), N)
+        cut = weights.reshape(*outer, K, N // self.width, self.width).swapaxes(-2, -3)
+        self.blocks = np.empty(cut.shape, weights.dtype) if buffer is None else buffer
+        self.blocks = self.blocks.reshape(cut.shape)
+        np.multiply(cut, 1 if scale is None else scale[..., None], out=self.blocks)
+
+    @staticmethod
+    def rows(x: Array) -> Array:
+        """Return a view of ``x`` (..., B, K) to multiply the blocks with."""
+        return x[..., None, :, :]
+
+    def columns(self, out: Array) -> Array:
+        """Return a view of ``out`` (..., B, N) to receive the product."""
+        return out.reshape(*out.shape[:-1], -1, self.width).swapaxes(-2, -3)
 
 
 class Cache(NamedTuple):
@@ -47,6 +101,15 @@ class Cache(NamedTuple):
     starts: Mask | None
     workspace: Workspace
 
+    def time_step(self, recurrent: Array, t: int) -> TimeStep:
+        """Return the arrays of time step t; the state before is zero for samples that start."""
+        before = [part[t] for part in self.states]
+        if self.starts is not None:
+            before = [part.copy() for part in before]
+            _reset(before, self.starts[t])
+        after = [part[t + 1] for part in self.states]
+        return TimeStep(self.gates[:, t], recurrent, before, after, self.saved[t])
+
 
 def unroll(
     cell: Cell,
@@ -56,14 +119,9 @@ def unroll(
     workspace: Workspace | None = None,
     starts: Mask | None = None,
 ) -> tuple[Array, State, Cache]:
-    """Run a cell over a sequence.
+    """Run a cell over a sequence. Returns outputs (T, B, H), the final state, a copy, and a cache.
 
-    inputs   ids (T, B), standing for one-hot vectors, or features (T, B, I)
-    state    initial state, (B, H) for each of ``cell.state_names``
-    starts   (T, B), True where a sample begins: the state before that time step is zero
-
-    Returns outputs (T, B, H), the final state, and a cache for ``backpropagate``. The final state
-    is a copy; outputs and cache live in the workspace.
+    state   an array for each of ``cell.state_names``
     """
     workspace = workspace or Workspace()
     T, (B, H), dtype = len(inputs), state[0].shape, params["weight_hh"].dtype
@@ -80,7 +138,7 @@ def unroll(
     product = weights.columns(recurrent)
     cache = Cache(inputs, gates, saved, states, starts, workspace)
     for t in range(T):
-        at = _time_step(cache, recurrent, t)
+        at = cache.time_step(recurrent, t)
         np.matmul(weights.rows(at.before[0]), weights.blocks, out=product)
         cell.forward(params, at)
     return states[0][1:], tuple(part[T].copy() for part in states), cache
@@ -90,19 +148,16 @@ def backpropagate(
     cell: Cell,
     params: Params,
     cache: Cache,
-    d_outputs: Array | None,
+    d_outputs: Array,
     d_state: State,
     grads: Params | None = None,
 ) -> tuple[Params, Array | None, State]:
-    """Backpropagate through time (Werbos 1990).
+    """Backpropagate through ``unroll`` (Werbos 1990), from the gradient of its final state.
 
-    cache       from ``unroll``; consumed, because gradients overwrite the gates
-    d_outputs   gradient of the loss with respect to the outputs, (T, B, H); None: zeros
-    d_state     gradient with respect to the final state, (B, H) each
-    grads       arrays for the gradients of the parameters; new ones if None
+    grads   arrays for the gradients of the parameters; new ones if None
 
-    Returns the gradients of the parameters (same keys), of the inputs, (T, B, I) or None for ids,
-    and of the initial state.
+    Returns the gradients of the parameters (same keys), of the inputs, None for ids, and of the
+    initial state.
     """
     gates, workspace = cache.gates, cache.workspace
     G, T, B, H = gates.shape
@@ -113,24 +168,21 @@ def backpropagate(
     scratch = workspace.array("scratch", (G + 1, B, H), gates.dtype)
     recurrent = workspace.array("recurrent", (G, B, H), gates.dtype)
     d_states = [part.copy() for part in d_state]
-    d_hidden = d_states[0]
+    d_hidden, count = d_states[0], G + cell.skips
     # dh_(t-1) is the sum over the gates, and of what skips W_hh.
-    parts = d_hidden[None]
-    if G + cell.skips > 1:
-        parts = workspace.array("parts", (G + cell.skips, B, H), gates.dtype)
+    parts = d_hidden[None] if count == 1 else workspace.array("parts", (count, B, H), gates.dtype)
     buffer = workspace.array("backward blocks", params["weight_hh"].shape, gates.dtype)
     weights = Blocks(split_gates(params["weight_hh"], G), buffer)
     product = weights.columns(parts[:G])
     for t in reversed(range(T)):
-        if d_outputs is not None:
-            d_hidden += d_outputs[t]
+        d_hidden += d_outputs[t]
         d_step = d_gates[:, t]
-        at = _time_step(cache, recurrent, t)
+        at = cache.time_step(recurrent, t)
         cell.backward(params, at, Gradients(d_states, d_step, scratch))
         np.matmul(weights.rows(d_step[:G]), weights.blocks, out=product)
         if cell.skips:
             parts[G] = d_hidden
-        if len(parts) > 1:
+        if count > 1:
             np.add.reduce(parts, axis=0, out=d_hidden)
         if cache.starts is not None:
             _reset(d_states, cache.starts[t])
@@ -138,37 +190,10 @@ def backpropagate(
     return grads, _backpropagate_products(cell, params, cache, d_gates, grads), tuple(d_states)
 
 
-def _backpropagate_products(
-    cell: Cell, params: Params, cache: Cache, d_gates: Array, grads: Params
-) -> Array | None:
-    """Compute the gradients that need no loop over time.
-
-    d_gates   gradients of the pre-activations, (``cell.gradients``, T, B, H)
-    grads     receives the gradients of the parameters
-
-    Returns the gradient of the inputs, (T, B, I), or None for ids.
-    """
-    inputs, states, workspace = cache.inputs, cache.states, cache.workspace
-    G, (_, T, B, H), dtype = cell.gates, d_gates.shape, d_gates.dtype
-    d_rows = d_gates.reshape(cell.gradients, T * B, H)
-    hidden = states[0][:-1]
-    if cache.starts is not None:
-        hidden = np.where(cache.starts[..., None], dtype.type(0), hidden)
-    weight_gradients(d_rows[:G], hidden.reshape(T * B, H), grads["weight_hh"])
-    ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
-    d_bias = np.stack([np.dot(ones, d) for d in d_rows])
-    grads["bias_hh"][...] = d_bias[:G].ravel()
-    grads["bias_ih"][...] = d_bias[list(cell.input_side)].ravel()
-    cell.further_gradients(d_rows, tuple(part[1:].reshape(T * B, H) for part in states), grads)
-    d_input = [d_rows[number] for number in cell.input_side]
-    if inputs.ndim == 2:
-        one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
-        return None
-    rows = inputs.reshape(T * B, -1)
-    weight_gradients(d_input, rows, grads["weight_ih"])
-    d_inputs = workspace.array("d_inputs", rows.shape, dtype)
-    input_gradients(d_input, params["weight_ih"], d_inputs, workspace)
-    return d_inputs.reshape(inputs.shape)
+def _reset(parts: Sequence[Array], starts: Mask) -> None:
+    """Set the rows of the samples that start to zero: of a state, or of its gradient."""
+    for part in parts:
+        part[starts] = 0
 
 
 def project_ids(cell: Cell, params: Params, ids: NDArray[Any] | None = None) -> Array:
@@ -195,10 +220,9 @@ def _project(cell: Cell, params: Params, inputs: NDArray[Any], gates: Array) -> 
         rows = inputs.ravel()
         if rows.size < params["weight_ih"].shape[1]:  # fewer look-ups than characters
             ids, rows = np.unique(rows, return_inverse=True)
+        table = project_ids(cell, params, ids)
         # Ids are in range; "clip" makes NumPy skip a slow check and a copy.
-        np.take(
-            project_ids(cell, params, ids), rows, axis=1, out=gates.reshape(G, -1, H), mode="clip"
-        )
+        np.take(table, rows, axis=1, out=gates.reshape(G, -1, H), mode="clip")
         return
     scale = cell.scale(gates.dtype)
     weight = split_gates(params["weight_ih"], G).swapaxes(1, 2)  # (G, I, H)
@@ -215,18 +239,66 @@ def _project(cell: Cell, params: Params, inputs: NDArray[Any], gates: Array) -> 
     gates += (cell.input_bias(params).reshape(G, 1, H) * scale)[:, None]
 
 
-def _time_step(cache: Cache, recurrent: Array, t: int) -> TimeStep:
-    """Return the arrays of time step t; the state before is zero for the samples that start."""
-    states = cache.states
-    before = [part[t] for part in states]
+def _backpropagate_products(
+    cell: Cell, params: Params, cache: Cache, d_gates: Array, grads: Params
+) -> Array | None:
+    """Compute the gradients that need no loop over time.
+
+    d_gates   gradients of the pre-activations, (``cell.gradients``, T, B, H)
+    grads     receives the gradients of the parameters
+
+    Returns the gradient of the inputs, (T, B, I), or None for ids.
+    """
+    inputs, states, workspace = cache.inputs, cache.states, cache.workspace
+    G, (_, T, B, H), dtype = cell.gates, d_gates.shape, d_gates.dtype
+    d_rows = d_gates.reshape(cell.gradients, T * B, H)
+    hidden = states[0][:-1]
     if cache.starts is not None:
-        before = [part.copy() for part in before]
-        _reset(before, cache.starts[t])
-    after = [part[t + 1] for part in states]
-    return TimeStep(cache.gates[:, t], recurrent, before, after, cache.saved[t])
+        hidden = np.where(cache.starts[..., None], dtype.type(0), hidden)
+    _weight_gradients(d_rows[:G], hidden.reshape(T * B, H), grads["weight_hh"])
+    ones = np.ones(T * B, dtype)  # a product with ones is faster than .sum
+    d_bias = np.stack([np.dot(ones, d) for d in d_rows])
+    grads["bias_hh"][...] = d_bias[:G].ravel()
+    grads["bias_ih"][...] = d_bias[list(cell.input_side)].ravel()
+    cell.further_gradients(d_rows, tuple(part[1:].reshape(T * B, H) for part in states), grads)
+    d_input = [d_rows[number] for number in cell.input_side]
+    if inputs.ndim == 2:
+        _one_hot_gradients(d_input, inputs, grads["weight_ih"], workspace)
+        return None
+    rows = inputs.reshape(T * B, -1)
+    _weight_gradients(d_input, rows, grads["weight_ih"])
+    # dx_t = W_ih^T dz_t, summed over the gates
+    d_inputs = workspace.array("d_inputs", rows.shape, dtype)
+    product = workspace.array("d_inputs of a gate", rows.shape, dtype)
+    first, *others = zip(d_input, split_gates(params["weight_ih"], G), strict=True)
+    np.dot(*first, out=d_inputs)
+    for d_gate, w in others:
+        d_inputs += np.dot(d_gate, w, out=product)
+    return d_inputs.reshape(inputs.shape)
 
 
-def _reset(parts: Sequence[Array], starts: Mask) -> None:
-    """Set the rows of the samples that start to zero: of a state, or of its gradient."""
-    for part in parts:
-        part[starts] = 0
+def _weight_gradients(d_gates: Sequence[Array] | Array, inputs: Array, out: Array) -> None:
+    """Write dW = sum_t dz_t x_t^T, (G*H, I), for the dz of each gate (T*B, H) and x (T*B, I)."""
+    for d_gate, grad in zip(d_gates, split_gates(out, len(d_gates)), strict=True):
+        np.dot(d_gate.T, inputs, out=grad)
+
+
+def _one_hot_gradients(
+    d_gates: Sequence[Array], ids: NDArray[Any], out: Array, workspace: Workspace
+) -> None:
+    """Write dW for inputs that are ids, (T, B).
+
+    It multiplies with the one-hot matrix of the characters in the batch only: with a vocabulary of
+    thousands of characters, most columns of the gradient are zero.
+    """
+    present, row = np.unique(ids, return_inverse=True)
+    one_hot = workspace.array("one-hot", (row.size, present.size), out.dtype)
+    one_hot[...] = 0
+    one_hot[np.arange(row.size), row.ravel()] = 1
+    if present.size == out.shape[1]:
+        _weight_gradients(d_gates, one_hot, out)
+        return
+    narrow = workspace.array("narrow", (len(out), present.size), out.dtype)
+    _weight_gradients(d_gates, one_hot, narrow)
+    out[...] = 0
+    out[:, present] = narrow

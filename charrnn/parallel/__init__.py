@@ -8,5 +8,5 @@ others in collective operations, named after those of MPI.
     processes   processes of one machine, forked, over shared memory
     mpi         processes of many machines, started by mpiexec
     launch      how many processes, and which group
-    cores       how many cores this process may use
+    machine     the cores and the memory that this process may use
 """

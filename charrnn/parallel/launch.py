@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike
 
 from charrnn.config import ModelConfig
 from charrnn.parallel import mpi
-from charrnn.parallel.cores import available_cores
 from charrnn.parallel.group import Group, WorkerLostError
+from charrnn.parallel.machine import available_cores
 from charrnn.parallel.processes import ProcessGroup, end_with_parent
 
 # With fewer windows per process than this, BLAS does not use its faster kernels.

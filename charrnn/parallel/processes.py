@@ -10,6 +10,7 @@ import ctypes
 import math
 import mmap
 import os
+import re
 import signal
 import sys
 import warnings
@@ -20,7 +21,6 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.parallel.blas import limit_threads
 from charrnn.parallel.group import Group, WorkerLostError
 
 # The most values that ``sum`` accepts.
@@ -34,6 +34,9 @@ ENDING_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
+# What OpenBLAS adds to the names of its functions in NumPy's wheels.
+BLAS_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
+
 
 class ProcessGroup(Group):
     """This process, rank 0, and workers forked from it in ``start``. Requires Linux.
@@ -44,21 +47,26 @@ class ProcessGroup(Group):
     """
 
     def __init__(self, size: int, teams: int, length: int, dtype: DTypeLike) -> None:
-        self.size, self._length, self._dtype = size, length, dtype
+        self.size = size
         # Double buffer: when a process writes a value, all have read the one before the last.
         self._values = _shared_array((2, size, MAX_VALUES), np.float64)
         self._turn = 0
         self._rows = _shared_array((size, length if teams == 1 else 0), dtype)
         self._total: NDArray[Any] | None = None
-        # A pipe to each other process and one from it.
+        # Between rank 0 and each other rank, a pipe to it and one from it.
         self._pipes = [(os.pipe(), os.pipe()) for _ in range(1, size)]
-        self._links: list[tuple[int, int]] = []  # descriptors to read from and to write to
+        self._links: list[tuple[int, int]] = []  # of this process: to read from, to write to
         self._children: list[int] = []  # descriptors of processes
         self._teams: list[Group] = [self]
         if teams == size:
             self._teams = [Group(length, dtype) for _ in range(teams)]
         elif teams > 1:
             self._teams = [ProcessGroup(size // teams, 1, length, dtype) for _ in range(teams)]
+        # This process's ends of pipes, those of its team included; before the fork, all there are.
+        self.descriptors = {end for pipes in self._pipes for pipe in pipes for end in pipe}
+        for team in self._teams:
+            if isinstance(team, ProcessGroup) and team is not self:
+                self.descriptors |= team.descriptors
         self._restore_threads: Callable[[], None] = lambda: None
 
     @property
@@ -92,42 +100,25 @@ class ProcessGroup(Group):
                 if child == 0:
                     self._work(rank, work)
                 self._children.append(os.pidfd_open(child))
+            everyone = self.descriptors
             self.take_rank(0)
+            _close(everyone - self.descriptors)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def take_rank(self, rank: int | None) -> None:
-        """Become a member of the group, or None, and close the ends of pipes of all others."""
+    def take_rank(self, rank: int) -> None:
+        """Become a member of the group and of its team."""
+        self.rank = rank
         for other, (to_other, from_other) in enumerate(self._pipes, 1):
-            ends = {0: (from_other[0], to_other[1]), other: (to_other[0], from_other[1])}
-            for owner, (read, write) in ends.items():
-                if owner == rank:
-                    self._links.append((read, write))
-                else:
-                    os.close(read)
-                    os.close(write)
-        self.rank = -1 if rank is None else rank
-        for number, team in enumerate(self._teams):
-            if isinstance(team, ProcessGroup) and team is not self:
-                own = rank is not None and number == rank * len(self._teams) // self.size
-                team.take_rank(rank % team.size if own and rank is not None else None)
-
-    def close_pipes(self) -> None:
-        """Close this process's ends of all pipes."""
-        for descriptor in (end for link in self._links for end in link):
-            os.close(descriptor)
-        self._links = []
-        for team in self._teams:
-            if isinstance(team, ProcessGroup) and team is not self:
-                team.close_pipes()
-
-    def open_descriptors(self) -> set[int]:
-        """Return this process's ends of all pipes, those of its team included."""
-        own = {end for link in self._links for end in link}
-        for team in self._teams:
-            if isinstance(team, ProcessGroup) and team is not self:
-                own |= team.open_descriptors()
-        return own
+            if rank == 0:
+                self._links.append((from_other[0], to_other[1]))
+            elif rank == other:
+                self._links.append((to_other[0], from_other[1]))
+        self.descriptors = {end for link in self._links for end in link}
+        team = self.team
+        if isinstance(team, ProcessGroup) and team is not self:
+            team.take_rank(rank % team.size)
+            self.descriptors |= team.descriptors
 
     def _work(self, rank: int, work: Callable[[], object]) -> NoReturn:
         """Be a worker: do the work, and end. Never returns into the caller's code."""
@@ -139,8 +130,10 @@ class ProcessGroup(Group):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
             end_with_parent()
             self.take_rank(rank)
+            self._children = []
             # Locks and pipes of rank 0 must end with it, not with its workers.
-            _close_all_but(self.open_descriptors() | {2})
+            there = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+            _close(there - self.descriptors - {2})
             work()
             code = 0
         except WorkerLostError:
@@ -189,7 +182,8 @@ class ProcessGroup(Group):
 
     def close(self) -> None:
         """Kill the workers, whatever they are doing: they have nothing left to finish."""
-        self.close_pipes()
+        _close(self.descriptors)
+        self.descriptors = set()
         for child in self._children:
             # The descriptor is of this process only, even if its id has been used again.
             with contextlib.suppress(ProcessLookupError):
@@ -199,6 +193,25 @@ class ProcessGroup(Group):
             os.close(child)
         self._children = []
         self._restore_threads()
+
+
+def limit_threads(number: int) -> Callable[[], None]:
+    """Have the BLAS use at most so many threads, if it is an OpenBLAS; return what restores them.
+
+    Processes that each start a thread for every core wait for each other's threads most of the
+    time.
+    """
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    for path in set(re.findall(r"(/\S*openblas\S*\.so\S*)$", maps, re.MULTILINE)):
+        library = ctypes.CDLL(path)
+        for name in BLAS_NAMES:
+            get = getattr(library, name.format("get_num_threads"), None)
+            change = getattr(library, name.format("set_num_threads"), None)
+            if get is not None and change is not None:
+                before = int(get())
+                change(min(number, before))
+                return lambda: change(before)
+    return lambda: None
 
 
 def _shared_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -216,11 +229,10 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _close_all_but(kept: set[int]) -> None:
-    for path in [*Path("/proc/self/fd").iterdir()]:
-        if int(path.name) not in kept:
-            with contextlib.suppress(OSError):
-                os.close(int(path.name))
+def _close(descriptors: set[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def _receive(descriptor: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array
 
 TAB = 4
 _OPENING, _CLOSING, _SENTENCE_ENDS = "([{（【「", ")]}）】」", ".!?…。！？"

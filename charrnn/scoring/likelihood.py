@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import TrainingError
-from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
+from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.nn.recurrent import Workspace
 from charrnn.text.lines import line_bounds
 from charrnn.text.split import STREAMS, stream_bounds
 from charrnn.text.vocabulary import Ids
@@ -27,7 +27,7 @@ Indices = NDArray[np.int64]
 # more would slow down the run.
 MAX_VALIDATED = 200_000
 
-# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``kernels``. The
+# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``recurrent``. The
 # streams of a held-out text are one batch, whatever the size of the network.
 MAX_BATCH, MIN_BATCH = 60, STREAMS
 # Steps per window, and characters.
@@ -68,7 +68,7 @@ def score_sequences(
 
     Raises TrainingError if the outputs of the model are not finite.
     """
-    workspaces, at_once = model.workspaces(), _batch_size(model)
+    model, workspace, at_once = as_ensemble(model), Workspace(), _batch_size(model)
     for first in range(0, len(steps), MAX_SHARING):
         rows = np.arange(first, min(first + MAX_SHARING, len(steps)))
         read, node, states = yield from _score_beginnings(model, ids, starts, steps, rows)
@@ -86,7 +86,7 @@ def score_sequences(
                 places = np.arange(begin, min(end, int(steps[batch[0]])) + 1)[:, None]
                 texts = ids[np.minimum(starts[batch] + places, len(ids) - 1)]
                 inputs, targets, inside = texts[:-1], texts[1:], places[:-1] < steps[batch]
-                log_p, state = model.log_probabilities(inputs, targets, state, workspaces)
+                log_p, state = model.log_probabilities(inputs, targets, state, workspace)
                 nats = np.where(inside, 0 - log_p, 0)
                 require_finite(nats)
                 yield Window(batch, begin, inputs, targets, inside, nats)
@@ -104,7 +104,7 @@ def _score_beginnings(
     the states, arrays (N, H).
     """
     read, node, state = 0, np.zeros(len(rows), np.int64), model.zero_state(1)
-    workspaces, at_once = model.workspaces(), _batch_size(model)
+    workspace, at_once = Workspace(), _batch_size(model)
     while True:
         active = np.flatnonzero(steps[rows] > read)
         inputs, targets = (ids[starts[rows[active]] + read + ahead] for ahead in (0, 1))
@@ -118,7 +118,7 @@ def _score_beginnings(
         for at in range(0, len(parents), at_once):
             before = _select(state, parents[at : at + at_once])
             logits, states, _ = model.forward(
-                characters[None, at : at + at_once], before, workspaces=workspaces
+                characters[None, at : at + at_once], before, workspace=workspace
             )
             log_p.append(log_softmax(logits[0]))
             after.append(states)

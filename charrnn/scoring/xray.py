@@ -28,11 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.nn.cell import Cell
+from charrnn.nn.cell import Array, Cell
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
-from charrnn.nn.recurrent import Cache
+from charrnn.nn.network import log_softmax
+from charrnn.nn.recurrent import Cache, Workspace
 from charrnn.scoring.features import FEATURES
 from charrnn.scoring.likelihood import require_finite
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -125,7 +124,7 @@ def trace_text(
 
     Raises TrainingError if the logits are not finite.
     """
-    state, workspaces = model.zero_state(1), model.workspaces()
+    state, workspace = model.zero_state(1), Workspace()
     expected: Array = np.full(model.vocab_size, np.nan, model.dtype)
     if line_break is not None:
         logits, state, _ = model.forward(np.array([[line_break]]), state)
@@ -133,7 +132,7 @@ def trace_text(
     for ids in _windows(pieces, line_break):
         if ids[0] == line_break:
             state = model.zero_state(1)
-        logits, state, caches = model.forward(ids[:, None], state, workspaces=workspaces)
+        logits, state, caches = model.forward(ids[:, None], state, workspace=workspace)
         require_finite(logits)
         log_p = log_softmax(np.concatenate([expected[None], logits[:-1, 0]]))
         expected = logits[-1, 0].copy()
@@ -141,7 +140,7 @@ def trace_text(
         networks = caches if isinstance(caches, list) else [caches]
         activations = {
             place: np.concatenate(
-                [_activations(model.cell, it.stack.passes[place.layer], place.part)
+                [_activations(model.cell, it.layers[place.layer].cache, place.part)
                  for it in networks], axis=1,
             )
             for place in places

@@ -1,23 +1,22 @@
-"""The training loop.
+"""The training loop: a generator that does a step and yields what happened.
 
-``train_events`` is a generator: it does a step, yields what happened, and leaves logging, saving,
-drawing and stopping to whoever iterates. Between two events everything that changes is in one
-``TrainingState``, so a caller may save it, or stop, at any event.
+Logging, saving, drawing and stopping are left to whoever iterates. Between two events everything
+that changes is in one ``TrainingState``, so a caller may save it, or stop, at any event.
 
 Every process of the group runs this loop (SPMD). What decides its course, such as the time, is
 that of rank 0 and reaches the others with the loss of each step.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
-from charrnn.config import Config
+from charrnn.config import Config, RunConfig
 from charrnn.errors import TrainingError
 from charrnn.parallel.group import WorkerLostError
 from charrnn.text.windows import fit_to_corpus
-from charrnn.training.schedule import Clock, Speed, learning_rate
-from charrnn.training.state import Snapshot
+from charrnn.training.optimizers import learning_rate
 from charrnn.training.step import StepResult, Trainer
 
 # Validation waits for a twentieth of the run and for five times its own length in training text,
@@ -64,10 +63,7 @@ class Event:
 
 
 def fit_config(config: Config, train_size: int) -> Config:
-    """Return a config with windows and batches that fit the training text.
-
-    config       all settings of the run
-    train_size   number of characters in the training text
+    """Return a config with windows and batches that fit a training text of so many characters.
 
     Raises CorpusError if the text has fewer than two characters.
     """
@@ -101,13 +97,17 @@ def train_events(
 
 
 class _Loop:
-    """The loop and what it knows of the past."""
+    """The loop and what it knows of the past.
+
+    speed   characters per second, of the ``steps`` done here
+    last    seconds of training at the end of the last step or validation
+    """
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.state, self.config = trainer, trainer.state, trainer.config
         progress, self.steps_per_epoch = self.state.progress, trainer.batches.steps_per_epoch
         self.clock = Clock(self.config.run, progress.seconds, self.steps_per_epoch)
-        self.speed = Speed(progress.seconds)
+        self.speed, self.steps, self.last = 0.0, 0, progress.seconds
         self.done = self.clock.done(progress.step, progress.seconds)
         self.gathered, self.failures = progress.seconds, 0
 
@@ -125,7 +125,7 @@ class _Loop:
                 continue
             except BaseException as error:
                 self.trainer.group.close()  # nobody may write to the state any more
-                self.good.restore(state)
+                state.restore(self.good)
                 if isinstance(error, WorkerLostError):
                     raise TrainingError(
                         f"a worker process died after step {state.progress.step}",
@@ -160,10 +160,14 @@ class _Loop:
     def finish_step(self, result: StepResult, rate: float) -> Event:
         """Validate if it is time to, and say what happened."""
         trainer, state, clock = self.trainer, self.state, self.clock
-        step, speed = state.progress.step, self.speed.update(trainer.step_chars, result.seconds)
+        step, elapsed = state.progress.step, max(result.seconds - self.last, 1e-9)
+        self.steps, self.last = self.steps + 1, result.seconds
+        # The mean over about the last two seconds.
+        share = min(max(elapsed / 2, 1 / self.steps), 1.0)
+        self.speed += share * (trainer.step_chars / elapsed - self.speed)
         if not clock.reserve:
             # A forward pass takes about a third of a step; measured at the first validation.
-            clock.expect_validation(len(trainer.val_ids) / speed / 3)
+            clock.expect_validation(len(trainer.val_ids) / self.speed / 3)
         self.done = clock.done(step, result.seconds)
         is_due, waited = self.is_due(), result.seconds - self.gathered
         wanted = is_due or result.stop or waited >= GATHER_SECONDS
@@ -183,7 +187,7 @@ class _Loop:
             is_complete=is_complete,
             learning_rate=rate,
             grad_norm=result.norm,
-            chars_per_s=speed,
+            chars_per_s=self.speed,
         )
 
     def is_due(self) -> bool:
@@ -203,16 +207,13 @@ class _Loop:
         if len(self.trainer.val_ids):
             before = state.progress
             val_loss, seconds = self.trainer.evaluate(self.clock.seconds)
-            is_best = val_loss < before.best_val_loss
-            if is_best and self.trainer.group.rank == 0:
-                state.best_weights = [network.flat.copy() for network in state.networks]
-            state.advance(
-                best_val_loss=val_loss if is_best else before.best_val_loss,
-                evaluations_since_best=0 if is_best else before.evaluations_since_best + 1,
-                seconds=seconds,
-            )
+            state.advance(seconds=seconds, evaluations_since_best=before.evaluations_since_best + 1)
+            if is_best := val_loss < before.best_val_loss:
+                state.advance(best_val_loss=val_loss, evaluations_since_best=0)
+                if self.trainer.group.rank == 0:
+                    state.best_weights = [network.flat.copy() for network in state.networks]
             self.clock.expect_validation(seconds - before.seconds)
-            self.speed.restart(seconds)
+            self.last = seconds
         progress = state.progress
         state.history.append(
             {
@@ -228,13 +229,13 @@ class _Loop:
 
     def remember(self) -> None:
         """Take the state as the one to go back to."""
-        self.good = Snapshot(self.state, with_arrays=self.trainer.group.rank == 0)
+        self.good = self.state.snapshot(with_arrays=self.trainer.group.rank == 0)
         self.failures = 0
 
     def roll_back(self, error: FloatingPointError) -> str:
         """Go back to the last validation, at half the learning rate; return a message."""
         state, failed = self.state, self.state.progress.step + 1
-        self.good.restore(state)
+        state.restore(self.good)
         self.trainer.broadcast()
         self.failures += 1
         if self.failures > MAX_ROLLBACKS:
@@ -249,3 +250,32 @@ class _Loop:
             f"step {failed}: {error}; back to step {progress.step} at "
             f"{progress.rate_scale:g} times the learning rate"
         )
+
+
+class Clock:
+    """Seconds of training, and the share of the run that is done."""
+
+    def __init__(self, run: RunConfig, seconds: float, steps_per_epoch: int) -> None:
+        self._before, self._started = seconds, time.perf_counter()
+        self._limit = run.seconds
+        limits = [run.steps, run.epochs * steps_per_epoch if run.epochs else None]
+        self._max_steps = min((limit for limit in limits if limit), default=None)
+        self.reserve = 0.0  # time that the last validation will take
+
+    def seconds(self) -> float:
+        """Return the seconds of training so far, resumed runs included."""
+        return self._before + time.perf_counter() - self._started
+
+    def expect_validation(self, seconds: float) -> None:
+        """Leave time for the last validation, but no more than a quarter of the run."""
+        if self._limit:
+            self.reserve = min(seconds, self._limit / 4)
+
+    def done(self, step: float, seconds: float) -> float:
+        """Return the share of the run that is done after so many steps and seconds, 0 to 1."""
+        shares = [0.0]
+        if self._max_steps:
+            shares.append(step / self._max_steps)
+        if self._limit:
+            shares.append(seconds / (self._limit - self.reserve))
+        return min(max(shares), 1.0)

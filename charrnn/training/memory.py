@@ -1,15 +1,9 @@
-"""How much memory a run takes, and how much there is."""
-
-import os
-import sys
-from contextlib import suppress
-from pathlib import Path
+"""How much memory a run takes."""
 
 from charrnn.config import Config
 from charrnn.errors import TrainingError
-from charrnn.nn.network import count_parameters, param_shapes
-from charrnn.nn.stack import make_cell
-from charrnn.parallel.cores import ROOT, control_groups
+from charrnn.nn.network import count_parameters, make_cell, param_shapes
+from charrnn.parallel.machine import available_memory
 from charrnn.text.split import STREAMS, WINDOW
 from charrnn.text.storage import IN_MEMORY
 from charrnn.text.vocabulary import Ids
@@ -44,75 +38,9 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
 
 def require(needed: int, hint: str) -> None:
     """Raise TrainingError if there are not so many bytes."""
-    free = available()
+    free = available_memory()
     if free is not None and needed > free:
         raise TrainingError(
             f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
             hint=hint,
         )
-
-
-def available() -> int | None:
-    """Return how many bytes this process may still take, or None where that cannot be told."""
-    limits = [_free_in_machine(), _free_in_cgroup(), _free_in_address_space()]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _free_in_machine() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name == "MemAvailable":
-                return int(value.split()[0]) * 1024
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _free_in_cgroup(root: Path = ROOT) -> int | None:
-    """Return what the limits of a container leave: of its control group and those around it."""
-    limits = [
-        _free_in(folder, *names) for folder in control_groups("memory", root) for names in _FILES
-    ]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-# Limit, use and, of the use, pages of files that were read, in versions 2 and 1 of control groups.
-_FILES = (
-    ("memory.max", "memory.current", ("active_file", "inactive_file")),
-    (
-        "memory.limit_in_bytes",
-        "memory.usage_in_bytes",
-        ("total_active_file", "total_inactive_file"),
-    ),
-)
-
-
-def _free_in(folder: Path, limit_file: str, use_file: str, cached: tuple[str, str]) -> int | None:
-    try:
-        limit = int((folder / limit_file).read_text(encoding="ascii"))
-        used = int((folder / use_file).read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no such group, or "max"
-        return None
-    with suppress(OSError, ValueError, KeyError):
-        # The kernel takes these pages back when a process needs memory.
-        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
-        stat = dict(line.split() for line in lines)
-        used -= sum(int(stat[name]) for name in cached)
-    return max(limit - max(used, 0), 0)
-
-
-def _free_in_address_space() -> int | None:
-    """Return what ``ulimit -v`` leaves."""
-    if sys.platform == "win32":
-        return None
-    import resource  # noqa: PLC0415  # not on every platform
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return None
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError):
-        pages = 0
-    return max(limit - pages * resource.getpagesize(), 0)

@@ -1,4 +1,4 @@
-"""Optimizers: update rules, with the formulas and defaults of torch.optim.
+"""Optimizers: update rules, with the formulas and defaults of torch.optim, and their learning rate.
 
 An optimizer keeps nothing itself: what it remembers of each parameter is in slots, arrays as long
 as the parameters, which belong to the training state. A new one is a function from an ``Update``
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.config import OptimizerConfig
-from charrnn.nn.kernels import Array
+from charrnn.config import OptimizerConfig, ScheduleName
+from charrnn.nn.cell import Array
 
 # An update passes over the arrays a dozen times: in pieces of this size, which stay in the cache.
 PIECE = 1 << 15
@@ -126,13 +126,42 @@ def update_parameters(
     params, grad   (N,)
     slots          as from ``make_slots``, (N,) each
     rate           learning rate
-    number         how many updates these parameters have had, this one included
+    count          how many updates these parameters have had, this one included
     """
     optimizer, scratch = OPTIMIZERS[config.name], np.empty_like(params[:PIECE])
     for start in range(0, params.size, PIECE):
         piece = slice(start, start + PIECE)
-        rows, parts = params[piece], [slots[name][piece] for name in optimizer.slot_names]
-        part = Update(
-            rows, grad[piece], parts, rate, count, config.weight_decay, scratch[: rows.size]
-        )
-        optimizer.rule(part)
+        parts, own = params[piece], [slots[name][piece] for name in optimizer.slot_names]
+        space = scratch[: parts.size]
+        optimizer.rule(Update(parts, grad[piece], own, rate, count, config.weight_decay, space))
+
+
+def clip_factor(norm: float, limit: float | None) -> float:
+    """Return the factor on a gradient of this global norm that keeps it within the limit.
+
+    Pascanu, Mikolov & Bengio 2013.
+    """
+    return 1.0 if limit is None or norm <= limit else limit / norm
+
+
+def learning_rate(config: OptimizerConfig, step: int, done: float) -> float:
+    """Return the learning rate for a step.
+
+    step   counted from 0
+    done   share of the run that is done, 0 to 1
+
+    The rate rises linearly over ``warmup`` steps, or over the first tenth of a run that has fewer
+    than ten times as many, times the course of the schedule.
+    """
+    warm = 1.0
+    if config.warmup:
+        warm = min(1.0, max((step + 1) / config.warmup, done * 10))
+    return config.peak_learning_rate * warm * schedule(config.schedule, done)
+
+
+def schedule(name: ScheduleName, done: float) -> float:
+    """Return the factor of a schedule: from 1 at the start to 0 at the end, or constantly 1."""
+    done = min(max(done, 0.0), 1.0)
+    if name == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1 - done if name == "linear" else 1.0

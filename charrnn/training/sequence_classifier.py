@@ -2,13 +2,11 @@
 
     x_1 ... x_T -> recurrent layers -> h_T        a = W h_T + b
 
-Two classes share one logit and the binary cross-entropy, more have one logit each and softmax:
+    p = softmax(a)      loss = -log p_y      d loss / d a = p - one_hot(y)
 
-    p = sigmoid(a)   loss = -y log p - (1 - y) log(1 - p)   d loss / d a = p - y,  y = 0 or 1
-    p = softmax(a)   loss = -log p_y                        d loss / d a = p - one_hot(y)
-
-Sequences of unequal length are padded at the end. The layers run on through the padding, and h_T is
-read at the last real step, which the padding after it cannot change.
+Two classes share one logit: softmax(0, a) = (1 - sigmoid(a), sigmoid(a)), so that the loss is the
+binary cross-entropy. Sequences of unequal length are padded at the end. The layers run on through
+the padding, and h_T is read at the last real step, which the padding after it cannot change.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from charrnn.config import CellName, DTypeName, Nonlinearity, OptimizerConfig, OptimizerName
 from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.nn.cell import Params
-from charrnn.nn.kernels import Array
+from charrnn.nn.cell import Array, Params
 from charrnn.nn.layers import GRU, LSTM, RNN, LayerCache
-from charrnn.nn.loss import log_softmax, sigmoid_cross_entropy, softmax_cross_entropy
-from charrnn.training.optimizers import make_slots, update_parameters
-from charrnn.training.step import clip_factor
+from charrnn.nn.network import log_softmax, softmax_cross_entropy
+from charrnn.training.optimizers import clip_factor, make_slots, update_parameters
 
 _LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _BINARY = 2
@@ -101,12 +97,9 @@ class SequenceClassifier:
         config = OptimizerConfig(
             name=self.optimizer, learning_rate=self.learning_rate, clip_norm=self.clip_norm
         )
-        rng = self._init(sequences)
-        params = self.params_
-        slots = {name: make_slots(config.name, param.ravel()) for name, param in params.items()}
-        self.loss_curve_: list[float] = []
+        rng, step, self.loss_curve_ = self._init(sequences), 0, list[float]()
+        slots = {name: make_slots(config.name, it.ravel()) for name, it in self.params_.items()}
         updates = self.epochs * -(-len(sequences) // self.batch_size)
-        step = 0
         for _ in range(self.epochs):
             order, total = rng.permutation(len(sequences)), 0.0
             for rows in _batches(order, self.batch_size):
@@ -114,9 +107,9 @@ class SequenceClassifier:
                 step += 1
                 loss, grads = self._loss_and_gradients([sequences[i] for i in rows], targets[rows])
                 total += loss * len(rows)
-                scale = self._clip_factor(grads)
-                for name, param in params.items():
-                    grad = grads[name].reshape(-1) * scale
+                norm = float(np.sqrt(sum(np.vdot(grad, grad) for grad in grads.values())))
+                for name, param in self.params_.items():
+                    grad = grads[name].reshape(-1) * clip_factor(norm, self.clip_norm)
                     update_parameters(
                         config, param.reshape(-1), grad, slots[name], rate=rate, count=step
                     )
@@ -138,13 +131,9 @@ class SequenceClassifier:
         """
         self._require_fitted()
         sequences = _read(X)
-        parts = []
-        for rows in _batches(np.arange(len(sequences)), _PREDICTED_TOGETHER):
-            logits, *_ = self._forward([sequences[i] for i in rows])
-            if len(self.classes_) == _BINARY:  # softmax(0, a) = (1 - sigmoid(a), sigmoid(a))
-                logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
-            parts.append(np.exp(log_softmax(logits)))
-        return np.concatenate(parts)
+        batches = _batches(np.arange(len(sequences)), _PREDICTED_TOGETHER)
+        logits = [self._forward([sequences[i] for i in rows])[0] for rows in batches]
+        return np.exp(log_softmax(np.concatenate(logits)))
 
     def score(self, X: Sequence[ArrayLike], y: ArrayLike) -> float:
         """Return the accuracy: the share of the sequences with the right label."""
@@ -170,15 +159,16 @@ class SequenceClassifier:
         if self.cell not in _LAYERS or min(self.epochs, self.batch_size) < 1:
             raise ConfigError("cell must be rnn, lstm or gru; epochs and batch_size 1 or more")
         first, rng = sequences[0], np.random.default_rng(self.random_state)
-        ids = first.ndim == 1
-        width = 1 + max(int(each.max()) for each in sequences) if ids else first.shape[1]
+        self._reads_ids = first.ndim == 1
+        width = 1 + max(map(np.max, sequences)) if self._reads_ids else first.shape[1]
         own = {"nonlinearity": self.nonlinearity} if self.cell == "rnn" else {}
         self._layer = _LAYERS[self.cell](
-            width, self.hidden_size, self.layers, dtype=self.dtype, rng=rng, **own
+            int(width), self.hidden_size, self.layers, dtype=self.dtype, rng=rng, **own
         )
-        self._reads_ids = ids
-        logits, bound = len(self.classes_), 1 / np.sqrt(self.hidden_size)
-        shape = (1 if logits == _BINARY else logits, self.hidden_size)
+        # The first of two classes needs no logit: it is 0.
+        self._free = slice(int(len(self.classes_) == _BINARY), None)
+        shape = len(self.classes_[self._free]), self.hidden_size
+        bound = 1 / np.sqrt(self.hidden_size)
         self._weight: Array = rng.uniform(-bound, bound, shape).astype(self.dtype)
         self._bias: Array = np.zeros(shape[0], self.dtype)
         return rng
@@ -197,27 +187,21 @@ class SequenceClassifier:
         output, _, cache = self._layer.forward(inputs)
         last = lengths - 1, np.arange(len(sequences))
         features: Array = output[last]
-        return features @ self._weight.T + self._bias, features, cache, last
+        logits = np.zeros((len(sequences), len(self.classes_)), self.dtype)
+        logits[:, self._free] = features @ self._weight.T + self._bias
+        return logits, features, cache, last
 
     def _loss_and_gradients(
         self, sequences: list[NDArray[Any]], targets: NDArray[np.intp]
     ) -> tuple[float, Params]:
         logits, features, cache, last = self._forward(sequences)
-        if len(self.classes_) == _BINARY:
-            loss, d_logits = sigmoid_cross_entropy(logits[:, 0], targets)
-            d_logits = d_logits[:, None]
-        else:
-            loss, d_logits = softmax_cross_entropy(logits, targets)
+        loss, d_logits = softmax_cross_entropy(logits, targets)
+        d_logits = d_logits[:, self._free]
         d_output = np.zeros(cache.shape, logits.dtype)
         d_output[last] = d_logits @ self._weight
         grads, _, _ = self._layer.backward(cache, d_output)
         head = {"output.weight": d_logits.T @ features, "output.bias": d_logits.sum(axis=0)}
         return loss, {**grads, **head}
-
-    def _clip_factor(self, grads: Params) -> float:
-        """Return what to multiply the gradients with (Pascanu et al. 2013)."""
-        norm = float(np.sqrt(sum(np.vdot(grad, grad) for grad in grads.values())))
-        return clip_factor(norm, self.clip_norm)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "_layer"):
@@ -233,8 +217,7 @@ def _read(X: Sequence[ArrayLike]) -> list[NDArray[Any]]:
     if not len(X):
         raise CorpusError("there are no sequences")
     sequences = [np.asarray(sequence) for sequence in X]
-    integer = all(each.ndim == 1 and each.dtype.kind in "iu" for each in sequences)
-    if not integer:
+    if not all(each.ndim == 1 and each.dtype.kind in "iu" for each in sequences):
         sequences = [np.asarray(each, np.float64) for each in sequences]
         sequences = [each[:, None] if each.ndim == 1 else each for each in sequences]
     for number, each in enumerate(sequences):

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from charrnn.config import Config
-from charrnn.nn.kernels import Array
-from charrnn.nn.network import LanguageModel
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.network import LanguageModel, LayerStates
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids
 from charrnn.training.optimizers import Slots, make_slots
@@ -44,6 +43,15 @@ class Progress:
     loss_total: float = 0.0
     loss_count: int = 0
     rate_scale: float = 1.0
+
+
+class Snapshot(NamedTuple):
+    """A copy of what changes in a ``TrainingState``."""
+
+    progress: Progress
+    best_weights: list[Array] | None
+    history: History
+    arrays: list[Array]
 
 
 @dataclass
@@ -87,40 +95,30 @@ class TrainingState:
         self.best_weights = None
         self.advance(best_val_loss=math.inf, evaluations_since_best=0)
 
-    def arrays(self, member: int) -> Iterator[Array]:
-        """Yield all arrays of one network that a step changes: weights, slots, carried state."""
-        yield self.networks[member].flat
-        yield from self.slots[member].values()
-        for layer in self.carried[member] if self.carried else []:
-            yield from layer
-
-
-class Snapshot:
-    """A copy of a state to go back to.
-
-    with_arrays   False: numbers only, because another process copies the arrays
-    """
-
-    def __init__(self, state: TrainingState, *, with_arrays: bool) -> None:
+    def snapshot(self, *, with_arrays: bool) -> Snapshot:
+        """Return a copy to go back to; without arrays if another process copies them."""
         # Best weights and entries of the history never change: shared.
-        self._progress, self._best = state.progress, state.best_weights
-        self._history, members = list(state.history), range(len(state.networks))
-        self._arrays = [
-            array.copy() for member in members if with_arrays for array in state.arrays(member)
-        ]
+        arrays = [array.copy() for array in self.arrays()] if with_arrays else []
+        return Snapshot(self.progress, self.best_weights, list(self.history), arrays)
 
-    def restore(self, state: TrainingState) -> None:
+    def restore(self, good: Snapshot) -> None:
         """Go back, in place: all arrays stay where they are.
 
         Time is not turned back, nor is a learning rate that was lowered raised again.
         """
-        members = range(len(state.networks))
-        current = [array for member in members for array in state.arrays(member)]
-        for array, copy in zip(current, self._arrays, strict=False):
+        for array, copy in zip(self.arrays(), good.arrays, strict=False):
             array[...] = copy
-        now = state.progress
-        state.progress = replace(self._progress, seconds=now.seconds, rate_scale=now.rate_scale)
-        state.best_weights, state.history = self._best, list(self._history)
+        now = self.progress
+        self.progress = replace(good.progress, seconds=now.seconds, rate_scale=now.rate_scale)
+        self.best_weights, self.history = good.best_weights, list(good.history)
+
+    def arrays(self, *members: int) -> Iterator[Array]:
+        """Yield what a step changes of these networks, or of all: weights, slots, carried state."""
+        for member in members or range(len(self.networks)):
+            yield self.networks[member].flat
+            yield from self.slots[member].values()
+            for layer in self.carried[member] if self.carried else []:
+                yield from layer
 
 
 def initial_state(config: Config, vocab_size: int, train_ids: Ids | None = None) -> TrainingState:
@@ -128,7 +126,11 @@ def initial_state(config: Config, vocab_size: int, train_ids: Ids | None = None)
 
     train_ids   the text, if the output layers are to begin with how often each character occurs
     """
-    frequencies = None if train_ids is None else character_frequencies(train_ids, vocab_size)
+    frequencies = None
+    if train_ids is not None:
+        # Every character counts one more than it was seen, so that none is impossible (Laplace).
+        counts = np.bincount(train_ids[:COUNTED_CHARS], minlength=vocab_size) + 1
+        frequencies = counts / counts.sum()
     networks = [
         LanguageModel(config.model, vocab_size).init(
             generator(config.run.random_seed, Purpose.WEIGHTS, member), frequencies
@@ -136,13 +138,3 @@ def initial_state(config: Config, vocab_size: int, train_ids: Ids | None = None)
         for member in range(config.model.members)
     ]
     return TrainingState.start(networks, config.optimizer.name)
-
-
-def character_frequencies(ids: Ids, vocab_size: int) -> Array:
-    """Return the share of each character in a text, (V,), by its beginning if it is long.
-
-    Every character counts one more than it was seen, so that none is impossible (Laplace).
-    """
-    counts = np.bincount(ids[:COUNTED_CHARS], minlength=vocab_size) + 1
-    shares: Array = counts / counts.sum()
-    return shares

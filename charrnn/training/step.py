@@ -14,15 +14,15 @@ import numpy as np
 from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.nn.ensemble import Ensemble
-from charrnn.nn.network import LanguageModel, view_parameters
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.network import LanguageModel, LayerStates, view_parameters
+from charrnn.nn.recurrent import Workspace
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import count_teams, make_group
 from charrnn.randomness import Purpose, generator
 from charrnn.scoring.likelihood import MAX_VALIDATED, evaluate
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
-from charrnn.training.optimizers import update_parameters
+from charrnn.training.optimizers import clip_factor, update_parameters
 from charrnn.training.state import TrainingState
 
 # Checked for NaN and inf after each step.
@@ -96,7 +96,7 @@ class Trainer:
         self._members = range(number, len(self.state.networks), teams)
         self._samples = team.part(self.batches.batch_size)
         self._grads = view_parameters(team.buffer, self.state.networks[0].shapes)
-        self._workspaces = self.state.networks[0].workspaces()
+        self._workspace = Workspace()
 
     def step(self, rate: float, clock: Callable[[], float], *, stop: bool) -> StepResult:
         """Do the next training step, at this learning rate.
@@ -104,18 +104,15 @@ class Trainer:
         Raises FloatingPointError if the loss, the gradient or a weight is not finite, and
         WorkerLostError if a process of the group is gone.
         """
-        loss = squares = weights = 0.0
         if self.group.shares_memory and self.group.size > self.team.size:
             # Teams train apart: until rank 0 goes on, they would change what it may be saving.
             self.group.sum()
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            for member in self._members:
-                own_loss, own_squares, own_weights = self._step_network(member, rate)
-                loss, squares = loss + own_loss, squares + own_squares
-                weights += own_weights
-        first = self.group.rank == 0
+            found = [self._step_network(member, rate) for member in self._members]
+        loss, squares, weights = (sum(each, 0.0) for each in zip(*found, strict=True))
+        seconds = clock() if self.group.rank == 0 else 0.0
         loss, squares, weights, seconds, stops = self.group.sum(
-            loss / len(self.state.networks), squares, weights, clock() if first else 0.0, stop
+            loss / len(self.state.networks), squares, weights, seconds, stop
         )
         for name, value in zip(CHECKED, (loss, squares, weights), strict=True):
             if not math.isfinite(value):
@@ -168,7 +165,7 @@ class Trainer:
             state,
             starts=batch.starts,
             dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
-            workspaces=self._workspaces,
+            workspace=self._workspace,
             grads=self._grads,
             count=self.step_chars,
         )
@@ -178,8 +175,7 @@ class Trainer:
         """Return the mean loss on the held-out text, and the seconds of training so far."""
         group, model, lines = self.group, Ensemble(self.state.networks), self.config.data.lines
         total, count = evaluate(model, self.val_ids, lines=lines, rank=group.rank, size=group.size)
-        first = group.rank == 0
-        nats, chars, seconds = group.sum(total, count, clock() if first else 0.0)
+        nats, chars, seconds = group.sum(total, count, clock() if group.rank == 0 else 0.0)
         return nats / chars, seconds
 
     def gather(self) -> None:
@@ -195,9 +191,8 @@ class Trainer:
 
     def broadcast(self) -> None:
         """Have all processes go on from the state as rank 0 has it."""
-        for member in range(len(self.state.networks)):
-            for array in self.state.arrays(member):
-                self.group.broadcast(array)
+        for array in self.state.arrays():
+            self.group.broadcast(array)
         self.group.sum()
 
     def _share_arrays(self) -> None:
@@ -215,11 +210,3 @@ class Trainer:
         state.carried = state.carried and [
             [tuple(share(part) for part in layer) for layer in layers] for layers in state.carried
         ]
-
-
-def clip_factor(norm: float, limit: float | None) -> float:
-    """Return the factor on a gradient of this global norm that keeps it within the limit.
-
-    Pascanu, Mikolov & Bengio 2013.
-    """
-    return 1.0 if limit is None or norm <= limit else limit / norm

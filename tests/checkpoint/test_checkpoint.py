@@ -40,9 +40,7 @@ def test_everything_comes_back(members: int, tmp_path: Path) -> None:
     before.history = [{"step": 7, "seconds": 1, "progress": 0.5, "train_loss": 2, "val_loss": None}]
     before.best_weights = [network.flat + 1 for network in before.networks]
     before.carried = [network.zero_state(3) for network in before.networks]
-    for number, array in enumerate(
-        array for member in range(members) for array in before.arrays(member)
-    ):
+    for number, array in enumerate(before.arrays()):
         array[...] = np.arange(array.size).reshape(array.shape) + number
     saved = Model.of(config, vocabulary, before, sha256="abc")
     saved.save(tmp_path / "m.npz")
@@ -51,11 +49,10 @@ def test_everything_comes_back(members: int, tmp_path: Path) -> None:
     after = model.training_state()
     assert (after.progress, after.history) == (before.progress, before.history)
     assert after.carried is not None
-    for member in range(members):
-        pairs = zip(after.arrays(member), before.arrays(member), strict=True)
-        for ours, theirs in [*pairs, (after.weights[member], before.weights[member])]:
-            np.testing.assert_array_equal(ours, theirs)
-            assert ours.dtype == theirs.dtype
+    pairs = zip([*after.arrays(), *after.weights], [*before.arrays(), *before.weights], strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
     for network, flat in zip(model.ensemble().networks, before.best_weights, strict=True):
         np.testing.assert_array_equal(network.flat, flat)
 
@@ -68,17 +65,9 @@ def test_weights_can_be_read_with_numpy_alone_by_their_torch_names(saved: Path) 
         assert all(arrays[name].dtype.kind in "fu" for name in arrays.files)
     assert header["format"] == FORMAT
     assert header["characters"] == "".join(sorted(set(MIXED_TEXT)))
-
-
-def test_the_networks_of_an_ensemble_have_names_of_their_own(tmp_path: Path) -> None:
-    model = trained(members=2)
-    model.save(tmp_path / "m.npz")
-    with np.load(tmp_path / "m.npz") as arrays:
-        for name, array in model.weights.items():
-            np.testing.assert_array_equal(arrays[name], array)
-        for member in range(2):
-            assert f"m{member}.weight_hh_l1" in model.weights
-            assert f"resume.m{member}.weights" in arrays
+    trained(members=2).save(saved)
+    with np.load(saved) as arrays:
+        assert {"m0.weight_hh_l1", "m1.weight_hh_l1", "resume.m1.weights"} <= {*arrays}
 
 
 def test_a_checkpoint_is_told_from_a_text(saved: Path) -> None:
@@ -100,14 +89,12 @@ def test_a_later_format_is_named(saved: Path) -> None:
         Model.load(saved)
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "folder", "missing", "truncated", "appended"])
+@pytest.mark.parametrize("kind", ["text", "empty", "folder", "missing"])
 def test_a_file_that_is_no_checkpoint_is_refused(kind: str, saved: Path) -> None:
-    data = saved.read_bytes()
     saved.unlink()
     if kind == "folder":
         saved.mkdir()
     elif kind != "missing":
-        contents = {"text": b"PKunzip", "truncated": data[:-7], "appended": data + b"\0"}
-        saved.write_bytes(contents.get(kind, b""))
+        saved.write_bytes(b"PKunzip" if kind == "text" else b"")
     with pytest.raises(CheckpointError, match=r"m\.npz"):
         Model.load(saved)

@@ -6,7 +6,6 @@ every check behind it is reached.
 
 import io
 import json
-import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -15,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
@@ -36,25 +33,12 @@ def contents(data: bytes) -> Contents:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def npy(header: str | bytes, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
-    text = header.encode("latin-1") if isinstance(header, str) else header
-    length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(text))
-    return b"\x93NUMPY" + version + length + text + data
+def npy(data: bytes, shape: str = "(9,)", order: str = "False") -> bytes:
+    header = f"{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}, }}".ljust(117)
+    return b"\x93NUMPY\x01\x00v\x00" + header.encode() + b"\n" + data
 
 
-def described(
-    descr: str = "'<f4'", order: str = "False", shape: str = "(9,)", more: str = ""
-) -> str:
-    return (
-        f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, {more}}}".ljust(117)
-        + "\n"
-    )
-
-
-GOOD = described()
-BIAS = "output.bias.npy"
-
-
+GOOD, BIAS = npy(bytes(36)), "output.bias.npy"
 ORIGIN = Origin(("harbour.txt", "été.txt"), 12, 34, "english")
 
 
@@ -116,38 +100,21 @@ def renamed(old: str, new: str) -> Callable[[Contents], Contents]:
 
 
 ARRAYS: dict[str, Callable[[Contents], Contents]] = {
-    "npy version 2": replaced(npy(GOOD, bytes(36), b"\x02\x00")),
-    "npy magic": replaced(b"\x93NUMPZ" + npy(GOOD, bytes(36))[6:]),
+    "npy version 2": replaced(GOOD.replace(b"\x01\x00", b"\x02\x00")),
+    "npy magic": replaced(GOOD.replace(b"NUMPY", b"NUMPZ")),
     "npy empty": replaced(b""),
-    "npy header cut": replaced(npy(GOOD, bytes(36))[:40]),
-    "npy header long": replaced(npy(GOOD.strip().ljust(60_000) + "\n", bytes(36))),
-    "npy header not padded": replaced(npy(GOOD.strip() + "\n", bytes(36))),
-    "npy header padded with tabs": replaced(npy(GOOD.replace("  ", "\t\t"), bytes(36))),
-    "npy header code": replaced(npy("__import__('os').system('true')".ljust(117) + "\n")),
-    "npy header nested": replaced(npy("(" * 20_000 + ")" * 20_000 + "\n")),
-    "npy header extra key": replaced(npy(described(more="'x': 1"), bytes(36))),
-    "npy header twice a key": replaced(npy(described(more="'shape': (9,)"), bytes(36))),
+    "npy header code": replaced(GOOD.replace(b"'<f4'", b"os.fork()")),
     "dtype half": saved_by_numpy(np.zeros(9, "f2")),
-    "dtype int": saved_by_numpy(np.zeros(9, "i4")),
-    "dtype complex": saved_by_numpy(np.zeros(9, "c8")),
     "dtype big endian": saved_by_numpy(np.zeros(9, ">f4")),
-    "dtype record": saved_by_numpy(np.zeros(9, [("a", "f4")])),
     "dtype object": saved_by_numpy(np.array([print], object), allow_pickle=True),
-    "dtype nonsense": replaced(npy(described("'<q9'"), bytes(36))),
-    "dtype tuple": replaced(npy(described("('<f4', (9,))"), bytes(36))),
-    "order fortran": replaced(npy(described(order="True"), bytes(36))),
-    "shape huge": replaced(npy(described(shape="(9999999999, 9999999999)"), bytes(36))),
-    "shape negative": replaced(npy(described(shape="(-9,)"), bytes(36))),
-    "shape true": replaced(npy(described(shape="(True,)"), bytes(36))),
-    "shape with leading zero": replaced(npy(described(shape="(09,)"), bytes(36))),
-    "shape empty": replaced(npy(described(shape="()"), bytes(4))),
-    "shape three": replaced(npy(described(shape="(1, 3, 3)"), bytes(36))),
-    "data too short": replaced(npy(GOOD, bytes(35))),
-    "data too long": replaced(npy(GOOD, bytes(37))),
+    "order fortran": replaced(npy(bytes(36), order="True")),
+    "shape huge": replaced(npy(bytes(36), shape="(9999999999, 9999999999)")),
+    "shape negative": replaced(npy(bytes(36), shape="(-9,)")),
+    "shape three": replaced(npy(bytes(36), shape="(1, 3, 3)")),
+    "data too short": replaced(npy(bytes(35))),
+    "data too long": replaced(npy(bytes(37))),
     "name traverses": renamed(BIAS, "../../output.bias.npy"),
     "name no npy": renamed(BIAS, "output.bias"),
-    "name empty": renamed(BIAS, ".npy"),
-    "name with case": renamed(BIAS, "Output.bias.npy"),
     "order of members": lambda members: dict(sorted(members.items())),
     "members many": lambda members: {
         **members,
@@ -164,26 +131,21 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "header missing": lambda members: {n: d for n, d in members.items() if n != "header.npy"},
     "header floats": lambda members: {**members, "header.npy": members[BIAS]},
     "json not utf-8": with_header(b'{"format": "\xff"}'),
-    "json a number": with_header(b"1e999999999"),
     "json deep": with_header(b"[" * 9_000 + b"]" * 9_000),
     "json wide": with_header(b"[" + b"[]," * 100_000 + b"[]]"),
     "json long number": with_header(b'{"format": ' + b"9" * 10_000 + b"}"),
     "json nan": with_header(b'{"format": NaN}'),
-    "json empty": with_header(b""),
-    "format text": header_changed(format="3"),
     "format older": header_changed(format=FORMAT - 1),
     "format true": header_changed(format=True),
     "entry extra": header_changed(extra=1),
     "entry missing": header_changed(counts=None),
-    "hidden size text": model_changed(hidden_size="5"),
     "hidden size huge": model_changed(hidden_size=2**60),
-    "hidden size true": model_changed(hidden_size=True),
     "hidden size lies": model_changed(hidden_size=6),
     "hidden size too much": model_changed(hidden_size=60_000),
     "members lie": model_changed(members=2),
+    "batch size lies": header_changed(config=lambda c: c["data"].update(batch_size=2**50)),
     "cell lies": model_changed(cell="gru"),
     "setting unknown": model_changed(sparkle=0.5),
-    "layers huge": model_changed(layers=10**9),
     "cell a list": model_changed(cell=["lstm"]),
     "config a list": header_changed(config=[]),
     "characters empty": header_changed(characters=""),
@@ -192,14 +154,10 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "characters number": header_changed(characters=5),
     "counts short": header_changed(counts=lambda c: c.pop()),
     "counts negative": header_changed(counts=lambda c: c.__setitem__(0, -1)),
-    "counts text": header_changed(counts=lambda c: c.__setitem__(0, "1")),
     "counts huge": header_changed(counts=lambda c: c.__setitem__(0, 2**70)),
-    "counts float": header_changed(counts=lambda c: c.__setitem__(0, 1.5)),
-    "progress text": header_changed(progress=lambda p: p.update(step="1")),
     "progress huge": header_changed(progress=lambda p: p.update(seconds=10**400)),
     "progress negative": header_changed(progress=lambda p: p.update(evaluations_since_best=-1)),
     "rate scale zero": header_changed(progress=lambda p: p.update(rate_scale=0)),
-    "history number": header_changed(history=5),
     "history entry": header_changed(history=[5]),
     "hash number": header_changed(sha256=5),
     "version missing": header_changed(charrnn=None),
@@ -207,14 +165,11 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     **{
         f"origin with {change}": header_changed(origin=asdict(ORIGIN) | change)
         for change in (
-            {"sources": "text"},
             {"sources": [1]},
             {"sources": ["\udfff"]},
             {"held_out": -1},
-            {"held_out": True},
             {"steps_per_pass": 1.5},
             {"start": 3},
-            {"start": "\ud800"},
             {"weather": "fair"},
         )
     },
@@ -249,26 +204,6 @@ def test_a_sound_container_with_hostile_contents_is_refused(
     refuse(tmp_path / "m.npz")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_mutation_of_a_checkpoint_is_accepted(
-    data: st.DataObject, good: bytes, tmp_path: Path
-) -> None:
-    damaged = bytearray(good)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(good) - 1))
-        action = data.draw(st.sampled_from(["set", "cut", "copy"]))
-        if action == "set":
-            damaged[at : at + 1] = bytes([data.draw(st.integers(0, 255))])
-        elif action == "cut":
-            del damaged[at : at + data.draw(st.integers(1, 50))]
-        else:
-            damaged[at:at] = damaged[at : at + data.draw(st.integers(1, 50))]
-    if bytes(damaged) != good:
-        (tmp_path / "m.npz").write_bytes(damaged)
-        refuse(tmp_path / "m.npz")
-
-
 def test_an_origin_comes_back_with_names_that_can_be_stored(tmp_path: Path) -> None:
     paths = ["/home/me/secret/a.txt", "-", "b\udcff.txt", *["c.txt"] * 500]
     origin = Origin.of(paths, 1, 2, "/home/me/secret/base.npz")
@@ -278,12 +213,3 @@ def test_an_origin_comes_back_with_names_that_can_be_stored(tmp_path: Path) -> N
     for known in (origin, ORIGIN, None):
         replace(trained(), origin=known).save(tmp_path / "m.npz")
         assert Model.load(tmp_path / "m.npz").origin == known
-
-
-def test_every_single_bit_flip_of_a_checkpoint_is_refused(good: bytes) -> None:
-    damaged = bytearray(good)
-    for bit in range(len(good) * 8):
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(npz.DamagedError):
-            npz.read(bytes(damaged))
-        damaged[bit // 8] ^= 1 << bit % 8

@@ -54,7 +54,12 @@ def test_numpy_and_zip_read_it_too(members: dict[str, Any]) -> None:
             np.testing.assert_array_equal(read[name], array)
 
 
-def test_every_truncation_and_every_insertion_is_refused() -> None:
+def test_every_bit_flip_truncation_and_insertion_is_refused() -> None:
+    for bit in range(8 * len(SMALL)):
+        damaged = bytearray(SMALL)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(DamagedError):
+            npz.read(bytes(damaged))
     for length in range(len(SMALL)):
         with pytest.raises(DamagedError):
             npz.read(SMALL[:length])
@@ -69,14 +74,6 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
     for bytes_ in (data, npz.LOCAL_MAGIC + data, SMALL[: len(SMALL) // 2] + data):
         with pytest.raises(DamagedError):
             npz.read(bytes_)
-
-
-def test_what_the_general_writers_make_is_not_accepted() -> None:
-    for save in (np.savez, np.savez_compressed):
-        file = io.BytesIO()
-        save(file, a=np.zeros(3, np.float32))
-        with pytest.raises(DamagedError):
-            npz.read(file.getvalue())
 
 
 def test_a_later_zip_entry_cannot_hide_behind_the_first() -> None:

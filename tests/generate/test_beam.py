@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from charrnn import LanguageModel, TrainingError
 from charrnn.generate.beam import Continuation, find_likeliest
 from charrnn.generate.predictor import NetworkPredictor, RememberingPredictor
+from charrnn.nn.ensemble import Ensemble
 from tests.generate.models import make_model
 
 LETTERS, START = "abcd", np.array([1, 2])
@@ -20,7 +21,7 @@ MODELS = [make_model(LETTERS, number, cell=cell) for number, cell in enumerate((
 
 def log_p(model: LanguageModel, text: str) -> float:
     ids = np.array([*START, *map(LETTERS.index, text)])[:, None]
-    found, _ = model.log_probabilities(ids[:-1], ids[1:])
+    found, _ = Ensemble([model]).log_probabilities(ids[:-1], ids[1:])
     return float(found[len(START) - 1 :].sum(dtype=np.float64))
 
 

@@ -13,6 +13,7 @@ from charrnn.config import ControlConfig
 from charrnn.generate import sample
 from charrnn.generate.controls import Controls, Rule, default_length, end_before, end_of_sentence
 from charrnn.generate.sample import Sampler
+from charrnn.nn.ensemble import Ensemble
 from charrnn.parallel.launch import can_fork
 from tests.generate.models import (
     CHARACTERS,
@@ -188,6 +189,6 @@ def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
         for index, whole in enumerate(written, 2):
             assert read_stream(sampler, controls, index) == (whole.text, whole.ended)
             fed = np.concatenate([seed, VOCABULARY.encode(whole.text)])[:, None]
-            log_p, _ = MODEL.log_probabilities(fed[:-1], fed[1:])
+            log_p, _ = Ensemble([MODEL]).log_probabilities(fed[:-1], fed[1:])
             assert whole.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
         assert index == 10

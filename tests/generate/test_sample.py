@@ -19,7 +19,7 @@ from charrnn import (
 )
 from charrnn.generate import predictor
 from charrnn.generate.choice import choose, weights
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import log_softmax
 from charrnn.text.vocabulary import start_ids
 
 V = 9

@@ -14,8 +14,7 @@ from charrnn.generate.sample import Sampler
 from charrnn.ngrams import mixture as mixture_module
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, leave_out
-from charrnn.nn.loss import log_softmax
-from charrnn.nn.network import LanguageModel
+from charrnn.nn.network import LanguageModel, log_softmax
 from charrnn.scoring.likelihood import score_sequences
 from charrnn.scoring.line_scorer import LineScorer
 from charrnn.text.split import stream_bounds

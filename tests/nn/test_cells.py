@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from charrnn.nn.cell import Cell, Params, State
 from charrnn.nn.gru import GRUCell
 from charrnn.nn.lstm import LSTMCell
+from charrnn.nn.network import CELLS as NAMED_CELLS
 from charrnn.nn.recurrent import backpropagate, unroll
 from charrnn.nn.rnn import RNNCell
-from charrnn.nn.stack import CELLS as NAMED_CELLS
 from tests import oracle
 from tests.gradcheck import assert_gradient, numeric_gradient
 
@@ -151,7 +151,8 @@ def test_gradients_along_a_random_direction_where_products_are_blocked(
 ) -> None:
     case, rng = make_case(cell, dense, sizes=(4, 20, 200, 256)), np.random.default_rng(1)
     _, _, cache = unroll(cell, case.params, case.inputs, case.state)
-    grads, _, d_state = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state)
+    grads: Params = {name: np.full_like(p, np.nan) for name, p in case.params.items()}
+    _, _, d_state = backpropagate(cell, case.params, cache, case.d_outputs, case.d_state, grads)
     step = {name: 1e-5 * rng.standard_normal(p.shape) for name, p in case.params.items()}
     shift = [1e-5 * rng.standard_normal(part.shape) for part in case.state]
 

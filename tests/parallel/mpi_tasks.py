@@ -55,9 +55,7 @@ def train(config: Config, state: TrainingState, task: str = "train") -> Training
 def as_arrays(state: TrainingState) -> dict[str, Any]:
     """Return all that a run ends with, named."""
     arrays = {"step": np.array(state.progress.step), "rate": np.array(state.progress.rate_scale)}
-    for member in range(len(state.networks)):
-        for number, array in enumerate(state.arrays(member)):
-            arrays[f"{member}.{number}"] = array
+    arrays |= {str(number): array for number, array in enumerate(state.arrays())}
     arrays["losses"] = np.array([entry["val_loss"] for entry in state.history], float)
     return arrays
 

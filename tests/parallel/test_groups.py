@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Config, Model, ModelConfig
+from charrnn import Model, ModelConfig
 from charrnn.checkpoint.files import reserved
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import can_fork, count_teams, default_workers
 from charrnn.parallel.processes import ProcessGroup
-from charrnn.training.state import TrainingState, initial_state
+from charrnn.training.state import initial_state
 from tests.support import (
     ENVIRONMENT,
     RUN,
@@ -37,20 +37,8 @@ from tests.support import (
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs a Linux")
 
 
-def config_of(workers: int, **settings: Any) -> Config:
-    # float64, so that the order of sums does not hide what should be equal
-    return make_config(workers=workers, dtype="float64", **settings)
-
-
 def children() -> set[int]:
     return process_children(os.getpid())
-
-
-def assert_close(one: TrainingState, other: TrainingState) -> None:
-    for member in range(len(one.networks)):
-        for ours, theirs in zip(one.arrays(member), other.arrays(member), strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=1e-9)
-    assert one.progress.best_val_loss == pytest.approx(other.progress.best_val_loss)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +55,20 @@ def assert_close(one: TrainingState, other: TrainingState) -> None:
 def test_several_workers_train_as_one_does(
     workers: int, settings: dict[str, Any], ids: Ids
 ) -> None:
-    alone, group = (run(config_of(number, steps=15, **settings), ids) for number in (1, workers))
-    assert_close(group, alone)
+    # float64, so that the order of sums does not hide what should be equal
+    settings |= {"dtype": "float64", "steps": 15}
+    alone, group = (run(make_config(workers=number, **settings), ids) for number in (1, workers))
+    for ours, theirs in zip(group.arrays(), alone.arrays(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    assert group.progress.best_val_loss == pytest.approx(alone.progress.best_val_loss)
 
 
 def test_networks_with_a_process_of_their_own_are_the_same_to_the_last_bit(ids: Ids) -> None:
     settings = {"members": 4, "hidden_size": 8, "steps": 15, "dropout": 0.2, "weight_drop": 0.2}
     alone, group = (run(make_config(workers=number, **settings), ids) for number in (1, 4))
-    for member in range(4):
-        for ours, theirs in zip(group.arrays(member), alone.arrays(member), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-        np.testing.assert_array_equal(group.weights[member], alone.weights[member])
+    pairs = zip([*group.arrays(), *group.weights], [*alone.arrays(), *alone.weights], strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("members", [1, 2])
@@ -85,10 +76,9 @@ def test_nobody_changes_the_state_between_two_steps(members: int, ids: Ids) -> N
     config = make_config(workers=2, steps=20, members=members)
     state = initial_state(config, V)
     for event in train_text(state, config, ids, ids[:0]):
-        arrays = [array for member in range(members) for array in state.arrays(member)]
-        before = [array.copy() for array in arrays]
+        before = [array.copy() for array in state.arrays()]
         time.sleep(0.02)  # while another process might do its next step
-        for array, copy in zip(arrays, before, strict=True):
+        for array, copy in zip(state.arrays(), before, strict=True):
             np.testing.assert_array_equal(array, copy, err_msg=f"step {event.step}")
 
 
@@ -194,17 +184,6 @@ def wait_until_gone(workers: set[int]) -> None:
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 10)
 
 
-def test_no_worker_outlives_its_run(text: Path) -> None:
-    with running("train", text, *RUN, "--workers", "3", "--time", "60s", "-o", "m.npz", "--log",
-                 "log", cwd=text.parent) as run_:  # fmt: skip
-        wait_for(lambda: logged_steps(text.parent / "log") > 5)
-        workers = process_children(run_.pid)
-        assert len(workers) == 2
-        run_.send_signal(signal.SIGTERM)
-        run_.wait(30)
-    wait_until_gone(workers)
-
-
 def test_a_killed_run_can_be_resumed_at_once_though_its_workers_are_in_a_long_step(
     text: Path,
 ) -> None:
@@ -221,14 +200,6 @@ def test_a_killed_run_can_be_resumed_at_once_though_its_workers_are_in_a_long_st
             pass  # the lock ended with the run, not with the step of its worker
         ok("train", text, "-o", "m.npz", "--resume", "--steps", "2", cwd=text.parent)
     wait_until_gone(workers)
-
-
-def test_a_program_that_ignores_the_death_of_children_can_train(ids: Ids) -> None:
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        assert run(make_config(steps=5, workers=2), ids).progress.step == 5
-    finally:
-        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_run_whose_worker_is_killed_ends_with_one_line_and_goes_on(text: Path) -> None:
@@ -260,19 +231,6 @@ def test_more_workers_than_windows_are_refused(text: Path) -> None:
     complaint = "5 processes share a batch of 4 samples"
     options = [*RUN, "--batch-size", "4", "--workers", "5", "-o", "m.npz"]
     fails_in(2, complaint, "train", text, *options, cwd=text.parent)
-
-
-def test_no_worker_outlives_its_sampling(text: Path) -> None:
-    folder = text.parent
-    trained().save(folder / "m.npz")
-    with running(
-        "sample", "-c", "m.npz", "--count", "100", "--length", "1000000", cwd=folder
-    ) as run_:
-        wait_for(lambda: bool(process_children(run_.pid)) or len(os.sched_getaffinity(0)) == 1)
-        workers = process_children(run_.pid)
-        run_.kill()
-        run_.wait(30)
-    wait_until_gone(workers)
 
 
 @pytest.mark.parametrize(("victim", "code"), [(0, -signal.SIGKILL), (1, 1)])

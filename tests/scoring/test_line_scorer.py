@@ -20,7 +20,7 @@ from charrnn import (
     Vocabulary,
     VocabularyError,
 )
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import log_softmax
 from charrnn.parallel.launch import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
 from charrnn.scoring.line_scorer import LineRules, LineScorer, in_blocks, score_blocks

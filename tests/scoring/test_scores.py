@@ -18,7 +18,7 @@ from charrnn import (
     sample_steps,
     score,
 )
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import log_softmax
 from charrnn.scoring import likelihood
 from charrnn.scoring.likelihood import evaluate
 from charrnn.text.lines import as_lines

@@ -18,7 +18,7 @@ from charrnn import (
     train,
 )
 from charrnn.nn.ensemble import Ensemble
-from charrnn.nn.loss import log_softmax
+from charrnn.nn.network import log_softmax
 from charrnn.scoring import xray as xray_module
 from charrnn.scoring.features import FEATURES
 from charrnn.scoring.xray import Place, Trace, find_units, join, parts_of, trace_text

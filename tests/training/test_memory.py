@@ -1,46 +1,13 @@
-"""How much memory there is, and how much a run takes."""
+"""How much memory a run takes."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from charrnn import Config, ModelConfig
-from charrnn.training.memory import _free_in_cgroup, estimate
+from charrnn.training.memory import estimate
 
 IDS = np.zeros(100_000, np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("controllers", "mount", "names"),
-    [
-        ("0::", "", ("memory.max", "memory.current", "")),
-        ("5:memory:", "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")),
-    ],
-)
-def test_the_limits_of_a_container_and_of_those_around_it_count(
-    controllers: str, mount: str, names: tuple[str, str, str], tmp_path: Path
-) -> None:
-    assert _free_in_cgroup(tmp_path) is None
-    limit, used, prefix = names
-    inner = tmp_path / "sys/fs/cgroup" / mount / "user" / "job"
-    inner.mkdir(parents=True)
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text(f"{controllers}/user/job\n")
-    (inner / limit).write_text("1000\n")
-    (inner / used).write_text("900\n")
-    assert _free_in_cgroup(tmp_path) == 100
-    # Files that were read do not count as used.
-    stat = f"anon 100\n{prefix}active_file 300\n{prefix}inactive_file 400\n"
-    (inner / "memory.stat").write_text(stat)
-    assert _free_in_cgroup(tmp_path) == 800
-    (inner.parent / limit).write_text("5000\n")
-    (inner.parent / used).write_text("4300\n")
-    assert _free_in_cgroup(tmp_path) == 700
-    for group in (inner, inner.parent):
-        (group / limit).write_text("max\n")
-    assert _free_in_cgroup(tmp_path) is None
 
 
 def test_what_grows_with_the_vocabulary_counts_even_if_the_batch_is_small() -> None:

@@ -7,8 +7,13 @@ import pytest
 
 from charrnn import OptimizerConfig
 from charrnn.training import optimizers
-from charrnn.training.optimizers import OPTIMIZERS, make_slots, update_parameters
-from charrnn.training.schedule import learning_rate, schedule
+from charrnn.training.optimizers import (
+    OPTIMIZERS,
+    learning_rate,
+    make_slots,
+    schedule,
+    update_parameters,
+)
 from tests.support import ROOT
 
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "torch.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 
 from charrnn.config import Config, RunConfig
 from charrnn.parallel import launch
-from charrnn.training import memory, recipe
+from charrnn.training import recipe
 from charrnn.training.recipe import (
     FIXED_COST,
     MAX_MEMBERS,
@@ -188,9 +188,9 @@ def test_a_model_that_memory_does_not_hold_is_not_chosen(monkeypatch: pytest.Mon
         return model.hidden_size * model.members
 
     everything = largest()
-    monkeypatch.setattr(memory, "available", lambda: 300 << 20)
+    monkeypatch.setattr(recipe, "available_memory", lambda: 300 << 20)
     assert 48 < largest() < everything
-    monkeypatch.setattr(memory, "available", lambda: 0)
+    monkeypatch.setattr(recipe, "available_memory", lambda: 0)
     assert largest() == 48
 
 

@@ -1,4 +1,4 @@
-"""As many processes as there are cores to run them: affinity, quotas, fast cores."""
+"""Cores: affinity, quotas, fast ones. Memory: the limits of containers."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.parallel.cores import available_cores
+from charrnn.parallel.machine import available_cores, available_memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files of Linux")
 
@@ -60,3 +60,29 @@ def test_only_fast_cores_count_where_there_are_two_kinds(tmp_path: Path) -> None
     assert available_cores(machine(tmp_path, {"sys/devices/cpu_core/cpus": "0-3,6\n"})) == 5
     elsewhere = machine(tmp_path, {"sys/devices/cpu_core/cpus": "16-19\n"})
     assert available_cores(elsewhere) == 8  # this process may use none of them
+
+
+@pytest.mark.parametrize(
+    ("controllers", "mount", "limit", "used", "prefix"),
+    [
+        ("0::", "", "memory.max", "memory.current", ""),
+        ("5:memory:", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ],
+)
+def test_the_limits_of_a_container_and_of_those_around_it_count(
+    controllers: str, mount: str, limit: str, used: str, prefix: str, tmp_path: Path
+) -> None:
+    root = machine(tmp_path, {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   4 kB\n"})
+    assert available_memory(root) == 4096
+    inner = Path("sys/fs/cgroup", mount, "user/job")
+    files = {f"{inner}/{limit}": "1000\n", f"{inner}/{used}": "900\n"}
+    machine(root, files | {"proc/self/cgroup": f"{controllers}/user/job\n"})
+    assert available_memory(root) == 100
+    # Files that were read do not count as used.
+    stat = f"anon 100\n{prefix}active_file 300\n{prefix}inactive_file 400\n"
+    machine(root, {f"{inner}/memory.stat": stat})
+    assert available_memory(root) == 800
+    machine(root, {f"{inner.parent}/{limit}": "5000\n", f"{inner.parent}/{used}": "4300\n"})
+    assert available_memory(root) == 700
+    machine(root, {f"{inner}/{limit}": "max\n", f"{inner.parent}/{limit}": "max\n"})
+    assert available_memory(root) == 4096
