@@ -12,7 +12,7 @@ Find = Callable[[str], Iterable[Place]]
 Form = Literal["log", "table", "list", "code", "prose"]
 # Forms of which each line can be an example of its own.
 OF_LINES = ("log", "table", "list")
-SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」")
+SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」؟।")
 
 # Characters looked at, lines of a form at least, and the share of them that decides.
 LOOKED_AT, _MIN_LINES, _MOSTLY = 100_000, 20, 0.95
@@ -21,11 +21,11 @@ _LOG_LINE = re.compile(
     r"| *\d+\.\d{6}|\d{6} \d{6})"
     r"|.{0,40}?(?:\d\d?:\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\w*\b)"
 )
-# What separates the columns of a table, and how often at least; a tab may be missing here or there.
-_SEPARATORS = ((r"\|", 2), (r"[;,](?! )", 2), (r"\t", 1))
-_INNER_TAB = re.compile(r"\S.*\t")
+# What separates the columns of a table: marks, equally often in each line, or tabs.
+_SEPARATORS, _INNER_TAB = (r"\|", r"[;,](?! )"), re.compile(r"\S.*\t")
 # An entry of a list is at most so long, unless it has no spaces or is no prose.
 _MAX_ENTRY = 120
+_NO_WORD = re.compile(r"[\d@#$%&*+/<=>\\^_|~\[\]{}]")
 _SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
 _CODE, _MUCH_CODE = re.compile(r"=+|_+|[{}\[\];<>\\]"), 0.012
 
@@ -36,9 +36,8 @@ def form_of(text: str) -> Form:
     every = text.strip("\n").split("\n")
     lines = [line.rstrip() for line in every if line.strip()]
     if len(lines) >= _MIN_LINES and len(lines) >= _MOSTLY * len(every):
-        if any(_have_one_count(lines, mark, least) for mark, least in _SEPARATORS) or _most(
-            lines, _INNER_TAB.match
-        ):
+        columns = any(_have_one_count(lines, mark) for mark in _SEPARATORS)
+        if columns or _most(lines, _INNER_TAB.match):
             return "table"
         if _most(lines, _LOG_LINE.match, 0.8):
             return "log"
@@ -75,11 +74,11 @@ def _most(lines: Sequence[str], test: Callable[[str], object], share: float = _M
     return sum(map(bool, map(test, lines))) >= share * len(lines)
 
 
-def _have_one_count(lines: Sequence[str], pattern: str, least: int) -> bool:
-    """Return whether a pattern occurs equally often, and often enough, in most lines."""
+def _have_one_count(lines: Sequence[str], pattern: str) -> bool:
+    """Return whether a pattern occurs equally often, and twice at least, in most lines."""
     counts = Counter(len(re.findall(pattern, line)) for line in lines)
     count, times = counts.most_common(1)[0]
-    return count >= least and times >= _MOSTLY * len(lines)
+    return count >= 2 and times >= _MOSTLY * len(lines)
 
 
 def _is_list(lines: Sequence[str]) -> bool:
@@ -89,7 +88,7 @@ def _is_list(lines: Sequence[str]) -> bool:
     if _most(lines, _SPOKEN.match, 0.8) or not _most(lines, re.compile(r"\S").match):
         return False
     words = " ".join(lines).split()
-    if sum(word.strip("\"'“”‘’«».,;:!?…()-").isalpha() for word in words) < 0.5 * len(words):
+    if _most(words, _NO_WORD.search, 0.5):
         return True
     sentences = sum(line[-1] in SENTENCE_ENDS for line in lines)
     is_short = _most(lines, lambda line: len(line) <= _MAX_ENTRY)

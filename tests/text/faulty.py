@@ -123,6 +123,7 @@ CLEAN = {
     "Vietnamese": VIETNAMESE,
     "German": GERMAN,
     "Hindi": HINDI,
+    "Hindi in lines": "".join(f"{HINDI.strip()[n:]} क\n" for n in range(40)),
     "Python": (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8"),
     "names": NAMES,
     "towns": (CORPORA / "towns.txt").read_text(encoding="utf-8"),
