@@ -20,6 +20,29 @@ def test_every_block_of_a_lesson_prints_what_stands_below_it(lesson: str, tmp_pa
         assert not differences(output, found), code
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the shell is POSIX")
+def test_another_sentence_and_cell_are_learned_too(tmp_path: Path) -> None:
+    sentence = "how much wood would a woodchuck chuck?"
+    page = (DOCS / "rnn-from-scratch.md").read_text(encoding="utf-8")
+    page = page.replace("she sells sea shells by the sea shore.", sentence)
+    page = page.replace("--model rnn", "--model gru")
+    *_, equal, mistakes, learned, written = printed(page, tmp_path)
+    assert equal == "equal to a millionth: True\n"
+    assert "  0% off" not in mistakes
+    assert sentence in learned.splitlines()[-1]
+    assert written == sentence + "\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell is POSIX")
+def test_the_lesson_on_gates_runs_with_a_gru(tmp_path: Path) -> None:
+    page = (DOCS / "gates.md").read_text(encoding="utf-8")
+    page = page.replace('CELL = "lstm"', 'CELL = "gru"').replace('"steps": 1500', '"steps": 100')
+    *_, found, shown, harm = printed(page, tmp_path)
+    assert found.count("of the variance") == 3
+    assert [line.split()[0] for line in shown.splitlines()] == ["/", "update", "hidden"]
+    assert harm.count("nats") == 2
+
+
 @pytest.mark.parametrize(
     ("stated", "found", "same"),
     [

@@ -1,12 +1,9 @@
 """The README and the guide are true: every command in them runs."""
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +11,93 @@ import pytest
 import typer
 
 from charrnn.cli.app import COMMANDS, app
+from tests.support import ROOT, call, posix, shell
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-LESSON = (ROOT / "docs" / "text-to-page.md").read_text(encoding="utf-8")
-TEXTS = {"README.md": README, "guide.md": GUIDE, "text-to-page.md": LESSON}
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+README, GUIDE, TASKS = (TEXTS[name] for name in ("README.md", "guide.md", "tasks.md"))
 
 
-def blocks(text: str, *languages: str) -> str:
+def blocks(text: str, *languages: str) -> list[str]:
     """Return the code of these languages in a page."""
     found = re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    return "\n".join(code for language, code in found if language in languages)
+    return [code for language, code in found if language in languages]
 
 
-# A second of training shows that a command works as well as five minutes would.
-SHORT = re.compile(r"--time \S+")
+def shorten(command: str) -> str:
+    """Make a training run short: a few steps show that a command works."""
+    # The size of a run that starts from a base model is that of the base model.
+    short = "--steps 3" if "--from english" in command else "--steps 3 --hidden-size 16"
+    short = "--steps 4" if "--resume" in command else short
+    return re.sub(r"--time \S+", short, command)
 
 
 def commands(text: str) -> list[str]:
-    """Return a page's charrnn commands, shortened."""
-    lines = [line.strip() for line in blocks(text, "sh").splitlines()]
-    found = [
-        line for line in lines if re.match(r"((cat|head) [^|]+ \| )?charrnn |awk |mkdir ", line)
-    ]
-    # The size of a run that starts from a base model is that of the base model.
-    return [
-        SHORT.sub("--steps 3" if "--from english" in line else "--steps 3 --hidden-size 16", line)
-        for line in found
-    ]
+    """Return a page's charrnn commands of one line, shortened."""
+    lines = [line for code in blocks(text, "sh") for line in code.splitlines()]
+    return [shorten(line) for line in lines if COMMAND.fullmatch(line)]
 
 
-def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    return subprocess.run(
-        [shutil.which("bash") or "bash", "-c", f"set -o pipefail; {command}"],
-        cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False,
-        timeout=120,
-    )  # fmt: skip
+# Another program, if any; charrnn and its arguments; a file on stdin; where the output goes.
+COMMAND = re.compile(
+    r"(?:((?:cat|head|printf) [^|]+) \| )?charrnn ([^|<>]+)(?:< ([\w./]+))?([|>] [^#]+)?(?:#.*)?"
+)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the shell is POSIX")
-@pytest.mark.parametrize("page", TEXTS)
+def run(command: str, folder: Path) -> str:
+    """Run a command, and return what it prints: charrnn in this process, the rest in a shell."""
+    match = COMMAND.fullmatch(command)
+    if match is None or "$" in command:
+        done = shell(command, cwd=folder)
+        assert done.returncode == 0, f"{command}\n{done.err}"
+        return done.out
+    before, arguments, file, after = match.groups()
+    before = f"cat {file}" if file else before
+    stdin = shell(before, cwd=folder).stdout if before else b""
+    done = call(*shlex.split(arguments, comments=True), cwd=folder, stdin=stdin)
+    assert done.returncode == 0, f"{command}\n{done.err}"
+    if not after:
+        return done.out
+    (folder / "out").write_bytes(done.stdout)
+    return shell(f"cat out {after}", cwd=folder).out
+
+
+@posix
+@pytest.mark.parametrize("page", ["README.md", "guide.md"])
 def test_every_command_and_python_example_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     (tmp_path / "checkpoints").mkdir()
     found = commands(TEXTS[page])
     assert len(found) > 5
     for command in found:
-        resumed = command.replace("--steps 3 --hidden-size 16 --resume", "--steps 4 --resume")
-        done = run(resumed, tmp_path)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-    python = blocks(TEXTS[page], "python")
+        run(command, tmp_path)
+    python = "\n".join(blocks(TEXTS[page], "python"))
     subprocess.run([sys.executable, "-c", python], cwd=tmp_path, check=True, capture_output=True)
+
+
+def console(text: str) -> list[tuple[str, list[str]]]:
+    """Return the commands after a prompt in a page, and the lines that each prints."""
+    found: list[tuple[str, list[str]]] = []
+    for line in "".join(blocks(text, "console")).splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif line.startswith("> "):
+            found[-1] = (f"{found[-1][0]}\n{line[2:]}", [])
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+@posix
+def test_the_commands_of_the_tasks_run_and_find_the_odd_lines(tmp_path: Path) -> None:
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    found = console(TASKS)
+    assert len(found) > 12
+    for command, output in found:
+        printed = run(shorten(command), tmp_path)
+        if "--sort" in command:  # after three steps, the n-grams rank them
+            (odd, stated) = (lines[1].split("\t")[0] for lines in (printed.splitlines(), output))
+            assert odd == stated
 
 
 def test_the_guide_uses_every_command_and_the_readme_names_it() -> None:
@@ -76,23 +106,16 @@ def test_the_guide_uses_every_command_and_the_readme_names_it() -> None:
     assert all(f"`charrnn {command}`" in README for command in COMMANDS)
 
 
-def test_every_option_is_in_the_readme_and_every_option_of_the_readme_exists() -> None:
+def test_every_option_of_the_readme_and_the_guide_exists() -> None:
     program: Any = typer.main.get_command(app)
     options: dict[str, set[str]] = {}
     for command in COMMANDS:
         listed = program.get_command(None, command).params
-        shown = [it for it in listed if not getattr(it, "hidden", False)]
-        every = {name for it in shown for name in (*it.opts, *it.secondary_opts)}
-        options[command] = {name for name in every if name.startswith("--")} - {"--help"}
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + GUIDE))
-    existing = set().union(*options.values()) | {
-        *("--debug", "--install-completion", "--show-completion", "--version")
-    }
-    existing.add("--line-buffered")  # of grep
-    assert mentioned <= existing
-    assert set().union(*options.values()) <= mentioned | {"--quiet", "--verbose", "--output",
-                                                          "--checkpoint"}  # fmt: skip
-    for line in commands(README) + commands(GUIDE) + commands(LESSON):
+        every = {name for it in listed for name in (*it.opts, *it.secondary_opts)}
+        options[command] = {name for name in every if name.startswith("--")}
+    existing = {"--debug", "--install-completion", "--show-completion"}.union(*options.values())
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + GUIDE + TASKS)) <= existing
+    for line in commands(README) + commands(GUIDE):
         for part in line.split("|"):
             words = shlex.split(part)
             if words[0] == "charrnn":

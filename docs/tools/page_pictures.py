@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
-from xray_pictures import save
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -22,33 +21,20 @@ COMMANDS = [
     "charrnn train corpora/dinosaurs.txt --lines --time 1m --random-seed 1",
     "charrnn export checkpoints/dinosaurs.npz --to html -o lines.html",
 ]
-HARBOUR = [
-    "charrnn train corpora/harbour.txt --time 1m --random-seed 1",
-    'charrnn export checkpoints/harbour.npz --to html --half --title "The harbour" -o harbour.html',
-]
 TEXT = "#prompt=Le%20moulin&seed=7&amount=420"
 LIST = "#seed=7"
 
 
 def main() -> None:
     """Run the commands in new folders and take pictures of the pages."""
-    with after(HARBOUR) as folder:
-        address = (folder / "harbour.html").as_uri() + "#prompt=The%20bell&seed=7&amount=400"
-        with opened(address, width=1180, height=640) as page:
-            save(page.screenshot(), IMAGES / "page-harbour.png")
     with after(COMMANDS) as folder:
         text, lines = ((folder / f"{kind}.html").as_uri() for kind in ("text", "lines"))
-        with opened(text + TEXT, width=1180, height=800) as page:
+        with opened(text + TEXT) as page:
             page.get_by_label("Show surprise").check()
             page.locator("#written .letter").nth(60).hover()
             page.screenshot(path=IMAGES / "page-text.png")
-        with opened(lines + LIST, width=1180, height=800) as page:
+        with opened(lines + LIST) as page:
             page.screenshot(path=IMAGES / "page-lines.png")
-        with opened(text + TEXT, width=390, height=844, scheme="dark") as page:
-            page.get_by_label("Show surprise").check()
-            page.locator("#temperature").scroll_into_view_if_needed()
-            page.evaluate("scrollTo(0, document.querySelector('#write').offsetTop - 20)")
-            page.screenshot(path=IMAGES / "page-phone.png")
 
 
 @contextmanager
@@ -63,16 +49,13 @@ def after(commands: list[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def opened(address: str, *, width: int, height: int, scheme: str = "light") -> Iterator[Any]:
+def opened(address: str) -> Iterator[Any]:
     """Yield a page that has written its first text."""
     with sync_playwright() as driver:
         path = shutil.which("chromium")
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
-            reduced_motion="reduce",
-        )
+        size: Any = {"width": 1180, "height": 800}
+        page = browser.new_page(viewport=size, color_scheme="light", reduced_motion="reduce")
         page.goto(address)
         page.locator("#write", has_text="Write").wait_for()
         yield page

@@ -120,16 +120,8 @@ def _draw_page(folder: Path) -> None:
     with sync_playwright() as driver:
         found = shutil.which("chromium") or shutil.which("chrome")
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for name, scheme, width, height, scale in (
-            ("xray-page", "light", 1120, 900, 1),
-            ("xray-page-dark", "dark", 1120, 900, 1),
-            ("xray-page-phone", "light", 390, 780, 2),
-        ):
-            page = browser.new_page(
-                viewport={"width": width, "height": height},
-                color_scheme=scheme,
-                device_scale_factor=scale,
-            )
+        for name, scheme in (("xray-page", "light"), ("xray-page-dark", "dark")):
+            page = browser.new_page(viewport={"width": 1120, "height": 900}, color_scheme=scheme)
             page.goto((folder / "x.html").as_uri())
             _pose(page, surprise=name != "xray-page")
             save(page.screenshot(), IMAGES / f"{name}.png")
