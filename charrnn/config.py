@@ -1,12 +1,13 @@
-"""Every setting with its option, default and bounds; the command line reads its own from here.
+"""Every setting, once: its default, its bounds, what it does, and its option.
 
-Configs are frozen, and one that exists is valid. Nothing here imports NumPy, so that
-``charrnn --help`` stays quick.
+The command line makes its options of them. Configs are frozen, and one that exists is valid.
+Nothing here imports NumPy, so that ``charrnn --help`` stays quick.
 """
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from inspect import cleandoc
 from numbers import Real
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args, get_origin
@@ -39,16 +40,46 @@ BOUNDS = {
     "below": (operator.lt, "below {:,}"),
 }
 
+# What holds for options that are not given.
+_LIMIT, _CORES = "5m, unless --epochs or --steps is given", "one per core, as far as they help"
+_CHOSEN = "chosen from text and time"
+_HELD_OUT = "ten passages of up to 1,000 characters; none of a text below 10,000"
+_RATES = "adam by model and size, " + ", ".join(
+    f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items() if name != "adam"
+)
+
+_TEMPERATURE = "Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest."
+_STOP = r"End before this text, like \n or END; repeatable."
+_CHARSET = r"Only these characters, as inside the [...] of a regular expression: a-z\n."
+_MATCH = "The whole text matches this regular expression, and has LENGTH characters at most."
+
 T = TypeVar("T")
 
 
-def setting(default: T, *, option: str | None = None, **bounds: float) -> T:
-    """Return a field of a config.
+def setting(
+    default: T,
+    about: str,
+    *names: str,
+    unset: str | None = None,
+    metavar: str | None = None,
+    **bounds: float,
+) -> T:
+    """Return a field of a config, and what its option on the command line needs.
 
-    option   its option on the command line; None: the name of the field
-    bounds   low and high, which it may reach, above and below, which it may not
+    about     what it does
+    names     of its option, where that is not called like the field
+    unset     what holds if the option is not given, where that is not the default
+    metavar   the option takes a text of this form
+    bounds    low and high, which it may reach, above and below, which it may not
     """
-    return field(default=default, metadata={"option": option, "bounds": bounds})
+    option = {"about": about, "names": names, "unset": unset, "metavar": metavar}
+    return field(default=default, metadata={**option, "bounds": bounds})
+
+
+def option_of(item: "Field[Any]") -> str:
+    """Return the name of the option of a field, with underscores."""
+    *_, name = item.metadata.get("names") or [item.name]
+    return str(name).removeprefix("--").replace("-", "_")
 
 
 def require(condition: object, message: str) -> None:
@@ -61,14 +92,26 @@ class Settings:
     """A dataclass of settings that checks their types and bounds.
 
     The type of a field is what it may be: one of the choices of a Literal, a number, and None only
-    where the type says so.
+    where the type says so. The documentation of a class lists its settings.
     """
+
+    def __init_subclass__(cls) -> None:
+        items = [(name, it) for name, it in vars(cls).items() if isinstance(it, Field)]
+        rows = [f"{name:<16}{it.metadata['about']}" for name, it in items if it.metadata]
+        cls.__doc__ = "\n".join([cleandoc(cls.__doc__ or ""), *([""] if rows else []), *rows])
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]
-            option = (item.metadata.get("option") or item.name).replace("_", "-")
             bounds = item.metadata.get("bounds", {})
+            option = option_of(item).replace("_", "-")
             _check(option, item.type, getattr(self, item.name), bounds)
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, Any]) -> Self:
+        """Build from options by name, with underscores; None stands for one that is not given."""
+        given = {it.name: options.get(option_of(it)) for it in fields(cls)}  # type: ignore[arg-type]
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        return cls(**{name: it for name, it in (given | lists).items() if it is not None})
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
@@ -113,27 +156,25 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
 class ModelConfig(Settings):
     """The shape of the network.
 
-    cell          recurrent cell
-    hidden_size   units per layer (H)
-    layers        stacked recurrent layers
-    dropout       chance that an output of a layer is dropped while training, on its way to the
-                  next layer or to the output layer (Zaremba et al. 2014)
-    weight_drop   chance that a recurrent weight is dropped for a training step (Wan et al. 2013,
-                  Merity, Keskar & Socher 2018)
-    members       networks of this shape that are trained apart and whose logits are averaged: an
-                  ensemble (Hansen & Salamon 1990)
-    nonlinearity  activation of the plain RNN; LSTM and GRU know only tanh
-    dtype         floating-point type of weights and arithmetic
+    Dropout between layers is that of Zaremba et al. (2014), weight drop that of Wan et al. (2013)
+    and Merity, Keskar & Socher (2018). Several networks are trained apart, and their logits are
+    averaged: an ensemble (Hansen & Salamon 1990). ``dtype`` is that of weights and arithmetic.
     """
 
-    cell: CellName = setting("lstm", option="model")
+    cell: CellName = setting("lstm", "Recurrent cell.", "--model")
     # Bounds on sizes keep a hostile checkpoint from asking for all of memory.
-    hidden_size: int = setting(256, low=1, high=65_536)
-    layers: int = setting(1, low=1, high=64)
-    dropout: float = setting(0.0, low=0, below=1)
-    weight_drop: float = setting(0.0, low=0, below=1)
-    members: int = setting(1, low=1, high=64)
-    nonlinearity: Nonlinearity = "tanh"
+    hidden_size: int = setting(256, "Units per layer.", unset=_CHOSEN, low=1, high=65_536)
+    layers: int = setting(1, "Stacked recurrent layers.", low=1, high=64)
+    members: int = setting(
+        1, "Ensemble of N networks.", "--networks", unset=_CHOSEN, low=1, high=64
+    )
+    dropout: float = setting(
+        0.0, "Chance to drop an output of a layer.", unset=_CHOSEN, low=0, below=1
+    )
+    weight_drop: float = setting(
+        0.0, "Chance to drop a recurrent weight for a step.", unset=_CHOSEN, low=0, below=1
+    )
+    nonlinearity: Nonlinearity = setting("tanh", "Activation, of --model rnn only.")
     dtype: DTypeName = "float32"
 
     def __post_init__(self) -> None:
@@ -145,36 +186,34 @@ class ModelConfig(Settings):
 
     @property
     def shape(self) -> str:
-        """The size in words: "lstm 2 x 256", of an ensemble "4 members, each lstm 1 x 64"."""
+        """The size in words: "lstm 2 x 256", of an ensemble "4 networks, each lstm 1 x 64"."""
         one = f"{self.cell} {self.layers} x {self.hidden_size}"
-        return one if self.members == 1 else f"{self.members} members, each {one}"
+        return one if self.members == 1 else f"{self.members} networks, each {one}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Settings):
-    """How the text is cut into training windows.
+    """How the text is read and cut into training windows.
 
-    seq_length    characters per window (T), the reach of truncated BPTT
-    batch_size    windows trained on at once (B)
-    stride        distance between windows. None: windows follow each other in contiguous streams
-                  and the hidden state is carried from one to the next. A number: independent
-                  windows that far apart, shuffled, each from a zero state
-    lines         every line is an example of its own: the state is zero at every line break
-    val_fraction  share of the text, at its end, that is held out. None: passages from all over
-                  the text, a twentieth of it and 10,000 characters at most; nothing of a text
-                  under 10,000 characters. With lines: a share of them, drawn at random
-    normalize     Unicode normalization of corpus, prompts and scored text
-    ngram         the longest n-grams of the text that are counted and mixed with the network; 0: no
-                  n-grams
+    Without a stride, windows follow each other in contiguous streams, and the hidden state is
+    carried from one to the next. With lines, the state is zero at every line break. Without a
+    share to hold out, passages from all over the text are: a twentieth of it, 10,000 characters at
+    most, nothing of a text under 10,000; with lines, a share of them, drawn at random.
     """
 
-    seq_length: int = setting(32, low=1)
-    batch_size: int = setting(32, low=1)
-    stride: int | None = setting(None, low=1)
-    lines: bool = False
-    val_fraction: float | None = setting(None, low=0, below=1)
-    normalize: Normalization = "none"
-    ngram: int = setting(7, low=0, high=MAX_NGRAM)
+    lines: bool = setting(default=False, about="Each line is an example: names, titles.")
+    normalize: Normalization = setting("none", "Unicode normalization of all that is read.")
+    val_fraction: float | None = setting(
+        None, "Hold out this share, at the end; 0 for none.", unset=_HELD_OUT, low=0, below=1
+    )
+    seq_length: int = setting(32, "Characters per window, the reach of truncated BPTT.", low=1)
+    batch_size: int = setting(32, "Windows trained on at once.", low=1)
+    stride: int | None = setting(
+        None, "Distance of shuffled, independent windows. Unset: stateful streams.", low=1
+    )
+    ngram: int = setting(
+        7, "Maximum order of n-grams beside the network; 0 disables.", low=0, high=MAX_NGRAM
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -185,22 +224,19 @@ class DataConfig(Settings):
 class OptimizerConfig(Settings):
     """How gradients become updates.
 
-    name           optimizer: "adam", "rmsprop", "adagrad" or "sgd"
-    learning_rate  peak rate; None: a default that suits the optimizer
-    schedule       course of the rate after the warm-up, down to zero for cosine and linear
-    warmup         steps over which the rate rises to its peak, never more than a tenth of the run
-    clip_norm      largest global norm of the gradient; None: no limit
-    clip_value     largest absolute value of a gradient element; None: no limit
-    weight_decay   decoupled decay (Loshchilov & Hutter 2019), adam only
+    The rate rises to its peak during the warm-up, and falls to zero with the schedules cosine and
+    linear. Weight decay is decoupled (Loshchilov & Hutter 2019). None as a limit: no limit.
     """
 
-    name: OptimizerName = setting("adam", option="optimizer")
-    learning_rate: float | None = setting(None, above=0)
-    schedule: ScheduleName = "linear"
-    warmup: int = setting(100, low=0)
-    clip_norm: float | None = setting(1.0, above=0)
-    clip_value: float | None = setting(None, above=0)
-    weight_decay: float = setting(0.0, low=0)
+    name: OptimizerName = setting("adam", "Optimizer.", "--optimizer")
+    learning_rate: float | None = setting(None, "Peak learning rate.", unset=_RATES, above=0)
+    schedule: ScheduleName = setting("linear", "Learning-rate schedule after the warm-up.")
+    warmup: int = setting(100, "Steps of warm-up, at most a tenth of the run.", low=0)
+    clip_norm: float | None = setting(
+        1.0, "Largest norm of the gradient; 0 for no limit.", unset="1; 0 with a value", above=0
+    )
+    clip_value: float | None = setting(None, "Largest absolute value in the gradient.", above=0)
+    weight_decay: float = setting(0.0, "Weight decay, of adam only.", low=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -219,19 +255,20 @@ class OptimizerConfig(Settings):
 class RunConfig(Settings):
     """When training stops, and its source of randomness.
 
-    seconds, epochs, steps   the run ends at whichever comes first; the schedule ends there too
-    patience                 evaluations without a better one after which to stop; None: never
-    random_seed              seeds initial weights, order of windows and dropout
-    workers                  processes to train in; None: one, from Python, and as many as help on
-                             the command line
+    The run ends at whichever limit comes first, and the learning-rate schedule there too. From
+    Python, it is trained in one process unless ``workers`` is given.
     """
 
-    seconds: float | None = setting(300.0, option="time", above=0)
-    epochs: int | None = setting(None, low=1)
-    steps: int | None = setting(None, low=1)
-    patience: int | None = setting(None, low=1)
-    random_seed: int = setting(0, low=0, high=2**63 - 1)
-    workers: int | None = setting(None, low=1, high=256)
+    seconds: float | None = setting(
+        300.0, "Stop after this long.", "--time", unset=_LIMIT, metavar="90s|10m|1h", above=0
+    )
+    epochs: int | None = setting(None, "Stop after N passes through the text.", low=1)
+    steps: int | None = setting(None, "Stop after N updates.", low=1)
+    patience: int | None = setting(None, "Stop after N validations without a lower loss.", low=1)
+    random_seed: int = setting(
+        0, "Seed of weights, order and dropout.", unset="a random one", low=0, high=2**63 - 1
+    )
+    workers: int | None = setting(None, "Processes to train in.", unset=_CORES, low=1, high=256)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -244,11 +281,6 @@ class RunConfig(Settings):
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """All settings of a training run of a language model, except the text.
-
-    model       cell, sizes and regularization of the network; see ModelConfig
-    data        windows, mini-batches and held-out text; see DataConfig
-    optimizer   optimizer, learning rate and gradient clipping; see OptimizerConfig
-    run         when training stops, random seed, workers; see RunConfig
 
     ``dataclasses.replace`` returns a changed copy.
     """
@@ -263,39 +295,34 @@ class Config(Settings):
 class SamplingConfig(Settings):
     """How the next character is drawn from the model's distribution.
 
-    temperature  divides the logits; 0 always takes the most likely character
-    top_k        draw among the k most likely characters only
-    top_p        draw among the fewest characters that together have probability p (Holtzman
-                 et al. 2020)
-    min_p        draw among the characters at least p times as probable as the most likely one
-                 (Nguyen et al. 2024); like top_k and top_p, after the temperature
+    ``top_p`` is that of Holtzman et al. (2020), ``min_p`` that of Nguyen et al. (2024). Like
+    ``top_k``, they count after the temperature.
     """
 
-    temperature: float = setting(0.8, low=0)
-    top_k: int | None = setting(None, low=1)
-    top_p: float | None = setting(None, above=0, high=1)
-    min_p: float | None = setting(None, low=0, high=1)
+    temperature: float = setting(0.8, _TEMPERATURE, "-t", "--temperature", low=0)
+    top_k: int | None = setting(None, "Draw among the K likeliest characters.", low=1)
+    top_p: float | None = setting(
+        None, "Draw among the likeliest that together have probability P.", above=0, high=1
+    )
+    min_p: float | None = setting(
+        None, "Draw among those at least P times as probable as the likeliest.", low=0, high=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlConfig(Settings):
-    """What new text must obey, whatever the model would write.
+    """What new text must obey, whatever the model would write."""
 
-    stop             the text ends before any of these, and never contains one
-    until_sentence   the text goes on after its length until the end of the sentence
-    charset          the only characters of the text, as inside the [...] of a regular expression
-    match            a regular expression that the whole text matches
-    max_copied       characters of the longest passage that the text may share with the training
-                     text
-    no_repeat        no passage of so many characters occurs twice within 1,000 characters
-    """
-
-    stop: tuple[str, ...] = ()
-    until_sentence: bool = False
-    charset: str | None = None
-    match: str | None = None
-    max_copied: int | None = setting(None, low=22)
-    no_repeat: int | None = setting(None, low=2)
+    stop: tuple[str, ...] = setting((), _STOP, metavar="TEXT")
+    until_sentence: bool = setting(
+        default=False, about="Go on after LENGTH until the end of the sentence."
+    )
+    charset: str | None = setting(None, _CHARSET, metavar="CHARS")
+    match: str | None = setting(None, _MATCH, metavar="REGEX")
+    max_copied: int | None = setting(
+        None, "Copy no passage of over N characters from the training text.", low=22
+    )
+    no_repeat: int | None = setting(None, "Repeat no passage of N characters within 1,000.", low=2)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from charrnn.config import Config
+from charrnn.config import Config, option_of
 from charrnn.errors import ConfigError
 
 # The settings given, by name.
 Given = Mapping[str, Any]
 
 PARTS = {part.name: fields(part.type) for part in fields(Config)}  # type: ignore[arg-type]
-OPTIONS = {
-    item.name: item.metadata.get("option") or item.name for part in PARTS.values() for item in part
-}
+OPTIONS = {item.name: option_of(item) for part in PARTS.values() for item in part}
 SETTINGS = {option: name for name, option in OPTIONS.items()} | {name: name for name in OPTIONS}
 
 LIMITS = ("seconds", "epochs", "steps")
@@ -102,12 +100,14 @@ def _option_words(name: str, value: object) -> list[str]:
 
 
 def parse_time(text: str) -> float:
-    """Return the seconds that 90s, 10m, 1h30m or a bare number of seconds stand for.
+    """Return the seconds that 90s, 10m, 1h30m, 2 hours or a bare number of seconds stand for.
 
     Raises ConfigError for anything else.
     """
-    number = r"(\d+(?:\.\d+)?)"
-    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
+    number = r"(\d+(?:\.\d+)?)\s*"
+    hour, minute, second = "h(?:(?:ou)?rs?)?", "m(?:in(?:ute)?s?)?", "(?:s(?:ec(?:ond)?s?)?)?"
+    pattern = rf"(?:{number}{hour})?\s*(?:{number}{minute})?\s*(?:{number}{second})?"
+    match = re.fullmatch(pattern, text.strip())
     if match is None or not any(match.groups()):
         raise ConfigError(f"{text!r} is not a time", hint="write 90s, 10m, 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())

@@ -35,6 +35,9 @@ from charrnn.text.lines import as_lines, split_lines
 from charrnn.training.state import initial_state
 from charrnn.training.step import Trainer
 
+if sys.platform != "win32":
+    import termios
+
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sysconfig.get_path("scripts")
 CHARRNN = str(Path(SCRIPTS) / "charrnn")
@@ -152,6 +155,25 @@ def running(*args: str | Path, cwd: Path, **settings: Any) -> Iterator[subproces
     finally:
         process.kill()
         process.communicate()
+
+
+def on_a_terminal(*args: str | Path, cwd: Path, **environment: str) -> str:
+    """Run charrnn with a terminal for its stdout and stderr, and return what it shows."""
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (40, 100))
+    environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100", **environment}
+    process = subprocess.Popen(
+        [CHARRNN, *map(str, args)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=follower,
+        stderr=follower, env=environment,
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:

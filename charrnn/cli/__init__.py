@@ -4,6 +4,7 @@ Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 """
 
 import os
+import re
 import signal
 import sys
 from typing import Any, NoReturn
@@ -74,7 +75,9 @@ def run_command(args: list[str]) -> int:
         code = app(args or ["--help"], prog_name="charrnn", standalone_mode=False)
         code = code if args else 2
     except typer.TyperException as error:
-        out.error(describe(error), usage)
+        message = describe(error)
+        extra = re.search(r"unexpected extra argument.*?\((\S+\.npz)", message)
+        out.error(message, f"did you mean -c {extra[1]}?" if extra else usage)
         code = error.exit_code
     except CharRNNError as error:
         out.error(str(error), error.hint or usage)

@@ -1,35 +1,30 @@
 """``charrnn complete``: how a text most likely goes on."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from charrnn.cli import sampling_options as options
 from charrnn.cli.console import console
-from charrnn.cli.options import OUTPUT, option
+from charrnn.cli.options import argument, checkpoint_option, flag, option, setting_option
+from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops
 from charrnn.config import ControlConfig
 
 if TYPE_CHECKING:
     from charrnn.generate.beam import Continuation
 
+_PROMPT = "The text. [default: each line of stdin, answered at once]"
+_LENGTH = "Characters of each, if no --stop ends it before."
+
 
 def complete(
     *,
-    prompt: Annotated[
-        str | None,
-        typer.Argument(help="The text. [default: each line of stdin, answered at once]"),
-    ] = None,
-    checkpoint: options.Checkpoint = None,
-    unknown: options.Unknown = "skip",
-    count: options.Continuations = 5,
-    length: options.Reach = 20,
-    stop: options.Stop = None,
-    beam: options.Beam = 16,
-    as_json: Annotated[
-        bool,
-        option("One JSON object, as for lines.", OUTPUT, None, "--json"),
-    ] = False,
+    prompt: str | None = argument("PROMPT", _PROMPT, default=None),
+    checkpoint: str | None = checkpoint_option("Prompt"),
+    unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="skip"),
+    count: int = option("Number of continuations.", "Length", default=5, min=1, max=1000),
+    length: int = option(_LENGTH, "Length", "-n", "--length", default=20, min=1, max=10_000),
+    stop: list[str] | None = setting_option(ControlConfig, "stop"),
+    beam: int = option("Texts followed at once.", "Length", default=16, min=1, max=1000),
+    as_json: bool = flag("One JSON object, as for lines.", "Output", "--json"),
 ) -> None:
     """Say how a text most likely goes on: the likeliest continuations, by beam search.
 
@@ -40,13 +35,13 @@ def complete(
     Each line of stdin is answered with one JSON object before the next is read. The probability of
     a continuation is that of all its characters and, if --stop ends it, of ending there.
     """
-    rules = ControlConfig(stop=tuple(stop or ()))
-    from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
+    rules = ControlConfig.of_options({"stop": stop})
+
     from charrnn.generate.beam import find_likeliest
     from charrnn.generate.predictor import RememberingPredictor
     from charrnn.text.vocabulary import escape
 
-    model = load_model(checkpoint)
+    model = load_writer(checkpoint)
     predictor = RememberingPredictor(model.predictor)
     stops = prepare_stops(rules, model).stop
     reader = PromptReader(model, predictor, unknown, quiet=prompt is None)

@@ -5,6 +5,7 @@ characters are escaped, so that no text can recolor, move or clear the screen.
 """
 
 import json
+import math
 import os
 import re
 import shlex
@@ -16,20 +17,20 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
-# rich and tqdm are imported where they are used: a sample in a pipe needs neither.
+# rich is imported where it is used: a sample in a pipe does not need it.
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
-    from tqdm import tqdm
 
 # Invisible characters that change the direction of what follows: a way to make a text lie.
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
-# Text on a pipe is written in blocks: a write for every character would take a fifth of the time
-# that a character takes. So many characters have at most 4,000 bytes in UTF-8, which a pipe takes
-# in one piece, so that a reader never gets half a character.
-BLOCK_SECONDS, BLOCK_CHARS = 0.1, 1000
+# json.dumps would make an encoder for each object, which takes longer than its work.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+# How often a count of what is done is drawn, from the first second on.
+COUNT_SECONDS = 0.1
 
 # Durations from which on, and below which, they are a number of seconds.
 LONG_SECONDS, SHORT_SECONDS = 1e7, 10
@@ -46,6 +47,11 @@ class OutputFailedError(Exception):
 def is_terminal(stream: TextIO | None) -> bool:
     """Return True if a person is looking at this stream."""
     return stream is not None and not stream.closed and stream.isatty()
+
+
+def is_dumb() -> bool:
+    """Return True if terminals here cannot move their cursor."""
+    return os.environ.get("TERM") == "dumb" or (os.name == "nt" and "WT_SESSION" not in os.environ)
 
 
 def visible(text: str) -> str:
@@ -69,6 +75,22 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def to_json(value: Any) -> str:
+    """Return a value as JSON, with null for what is not a finite number."""
+    try:
+        return _ENCODER.encode(value)
+    except ValueError:
+        return _ENCODER.encode(_finite(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(it) for name, it in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(it) for it in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def program() -> str:
     """Return how to call charrnn from here."""
     if shutil.which("charrnn"):
@@ -88,12 +110,12 @@ class Console:
     """The one object that writes.
 
     debug   show a traceback with an error
-    above   writes notes above a drawing on stderr while there is one
+    drawn   what is drawn at the bottom of stderr now
     """
 
     def __init__(self) -> None:
         self.debug = False
-        self.above: Callable[[str], None] | None = None
+        self.drawn = ""
 
     # Where and how
 
@@ -109,14 +131,6 @@ class Console:
             if not self.shows_text and "COLUMNS" not in os.environ:
                 return os.get_terminal_size(sys.stderr.fileno()).columns
         return shutil.get_terminal_size().columns
-
-    @property
-    def colors(self) -> Literal["truecolor", "256"] | None:
-        """How many colors stdout has; None: fewer than 256, NO_COLOR, TERM=dumb, or a pipe."""
-        if not self.shows_text or os.environ.get("NO_COLOR"):
-            return None
-        found = self.rich().color_system
-        return cast("Any", found) if found in {"truecolor", "256"} else None
 
     def rich(self, stream: TextIO | None = None, **settings: Any) -> "RichConsole":
         """Return a console of rich on stdout or another stream, to which nothing is markup."""
@@ -157,34 +171,7 @@ class Console:
 
     def write_json(self, value: object) -> None:
         """Write an object on a line of its own."""
-        self.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-    @contextmanager
-    def blocks(self) -> "Iterator[Callable[[str], None]]":
-        """Give a function that writes text as it is made: at once on a terminal, else in blocks.
-
-        What is pending is written in the end, even after Ctrl-C.
-        """
-        pending: list[str] = []
-        wait, written_at = 0.0 if self.shows_text else BLOCK_SECONDS, time.monotonic()
-
-        def flush() -> None:
-            nonlocal written_at
-            text = "".join(pending)
-            pending.clear()
-            for begin in range(0, len(text), BLOCK_CHARS):
-                self.write(text[begin : begin + BLOCK_CHARS])
-            written_at = time.monotonic()
-
-        def write(text: str) -> None:
-            pending.extend(text)
-            if len(pending) >= BLOCK_CHARS or time.monotonic() - written_at >= wait:
-                flush()
-
-        try:
-            yield write
-        finally:
-            flush()
+        self.write(to_json(value) + "\n")
 
     def print(self, *renderables: Any, **settings: Any) -> None:
         """Write what rich renders."""
@@ -192,10 +179,15 @@ class Console:
             self.rich().print(*renderables, **settings)
 
     def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = ""
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        title: str = "",
+        tsv: bool = False,
     ) -> None:
-        """Write a table: drawn on a terminal, tab-separated in a pipe."""
-        if not self.shows_text:
+        """Write a table: drawn on a terminal, tab-separated in a pipe or if ``tsv`` asks for it."""
+        if tsv or not self.shows_text:
             self.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
             return
         from rich.table import Table
@@ -226,21 +218,47 @@ class Console:
         except OSError:
             sys.stderr = None  # as Python itself has it when it is closed
 
-    def note(self, message: str) -> None:
-        """Write a line for the user, wrapped at words on a terminal."""
+    @property
+    def can_draw(self) -> bool:
+        """True if stderr is a terminal that can move its cursor."""
+        return is_terminal(sys.stderr) and not is_dumb()
+
+    def draw(self, text: str, above: str = "") -> None:
+        """Draw text at the bottom of stderr, in place of what was drawn before, if anything.
+
+        above   stays, before the text
+        """
         with self.stderr() as stderr:
-            if stderr is None:
-                return
-            message = visible(message)
-            if is_terminal(stderr):
-                message = "\n".join(map(self.wrap, message.split("\n")))
-            if self.above is not None:
-                self.above(message)
-            elif "tqdm" in sys.modules:  # there may be a bar, which has to make room
-                sys.modules["tqdm"].tqdm.write(message, file=stderr)
-            else:
-                stderr.write(f"{message}\n")
+            if stderr is not None:
+                rows = self.drawn.count("\n")
+                erase = f"\x1b[{rows}F\x1b[J" if rows else "\r\x1b[J" if self.drawn else ""
+                stderr.write(f"{erase}{above}{text}")
                 stderr.flush()
+        self.drawn = text
+
+    @contextmanager
+    def counter(self, unit: str) -> "Iterator[Callable[[int], object]]":
+        """Give a function that counts units, which shows for long work on a terminal."""
+        total, shown_at = 0, time.monotonic() + 1
+
+        def add(number: int) -> None:
+            nonlocal total, shown_at
+            total += number
+            if self.can_draw and time.monotonic() - shown_at > COUNT_SECONDS:
+                shown_at = time.monotonic()
+                self.draw(f"{total:,} {unit}")
+
+        try:
+            yield add
+        finally:
+            self.draw("")
+
+    def note(self, message: str) -> None:
+        """Write a line for the user, wrapped at words on a terminal, above what is drawn."""
+        message = visible(message)
+        if is_terminal(sys.stderr):
+            message = "\n".join(map(self.wrap, message.split("\n")))
+        self.draw(self.drawn, f"{message}\n")
 
     def wrap(self, line: str) -> str:
         """Return a line broken at words, its further lines below what follows its label."""
@@ -261,19 +279,6 @@ class Console:
             if hint:
                 sys.stderr.write(f"hint: {_printable(hint)}\n")
             sys.stderr.flush()
-
-    def bar(self, **settings: Any) -> "tqdm[Never]":
-        """Return a progress bar on stderr."""
-        from tqdm import tqdm
-
-        # Without its monitor thread: workers are forked, and threads do not survive that.
-        tqdm.monitor_interval = 0
-        return tqdm(leave=False, file=sys.stderr, **settings)
-
-    def counter(self, unit: str) -> "tqdm[Never]":
-        """Return a count of units, shown for long work on a terminal only."""
-        silent = not is_terminal(sys.stderr)
-        return self.bar(unit=unit, unit_scale=True, delay=1, disable=silent)
 
 
 def _printable(text: str) -> str:

@@ -7,48 +7,35 @@ import textwrap
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from charrnn.cli.console import console, count, program, visible
-from charrnn.cli.options import DATA, OUTPUT, exclusive, option, requires
+from charrnn.cli.options import argument, exclusive, flag, option, requires
 from charrnn.errors import ConfigError, DecodingError
 from charrnn.text.faults import OPTIONAL, SAFE, repair
-from charrnn.text.reading import STDIN, Reader, list_texts, read_text
 
 if TYPE_CHECKING:
     from charrnn.text.check import Finding
 
 MAX_PIECES = 64  # 32 MiB of each file are judged
 Figures = dict[str, int | str]
+_FIX = f"Write the repaired text to stdout, as UTF-8. Repairs: {', '.join(SAFE)}."
+_ALSO = f"With --fix: repair this too, which readers see. One of {', '.join(OPTIONAL)}; repeatable."
+_FOLDER = "With --fix: a new folder for the repaired files. Needed for more than one."
 
 
 def doctor(
     context: typer.Context,
-    corpus: Annotated[
-        list[str],
-        typer.Argument(metavar="CORPUS", help="Text files, folders of them, or - for stdin."),
-    ],
+    corpus: list[str] = argument("CORPUS", "Text files, folders of them, or - for stdin."),
     *,
-    encoding: Annotated[str, option("Encoding of the files.", DATA)] = "utf-8",
-    fix: Annotated[
-        bool,
-        option(f"Write the repaired text to stdout, as UTF-8. Repairs: {', '.join(SAFE)}.",
-               OUTPUT, None, "--fix"),
-    ] = False,
-    also: Annotated[
-        list[str] | None,
-        option(f"With --fix: repair this too, which readers see. One of {', '.join(OPTIONAL)}; "
-               "repeatable.", OUTPUT, metavar="NAME"),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        option("With --fix: a new folder for the repaired files. Needed for more than one.",
-               OUTPUT, None, "-o", "--output", metavar="FOLDER"),
-    ] = None,
-    as_json: Annotated[bool, option("Print one object.", OUTPUT, None, "--json")] = False,
-) -> None:  # fmt: skip
+    encoding: str = option("Encoding of the files.", "Text", default="utf-8"),
+    fix: bool = flag(_FIX, "Output", "--fix"),
+    also: list[str] | None = option(_ALSO, "Output", metavar="NAME"),
+    output: Path | None = option(_FOLDER, "Output", "-o", "--output", metavar="FOLDER"),
+    as_json: bool = flag("Print one object.", "Output", "--json"),
+) -> None:
     """Say what may be wrong with a text, and how to train on it.
 
     charrnn doctor corpus.txt
@@ -59,6 +46,8 @@ def doctor(
     """
     requires(context, "--fix", "--also", "--output")
     exclusive(context, "--fix", "--json")
+    from charrnn.text.reading import list_texts
+
     files, others = list_texts(corpus)
     if fix:
         _repair(files, encoding, also or [], output)
@@ -90,8 +79,10 @@ def _repair(files: list[str], encoding: str, also: list[str], folder: Path | Non
             f"--fix writes one text, and these are {len(files)} files",
             hint="to write each into a new folder: -o FOLDER",
         )
-    if folder is not None and (folder.exists() or STDIN in files):
+    if folder is not None and (folder.exists() or "-" in files):
         raise ConfigError(f"-o {folder}: files go into a new folder, stdin to stdout")
+    from charrnn.text.reading import read_text
+
     repaired = [repair(read_text(file, encoding=encoding), also) for file in files]
     places = [Path(file).parent.resolve() / Path(file).name for file in files]
     above = os.path.commonpath([place.parent for place in places])
@@ -130,6 +121,8 @@ def _examine(files: list[str], encoding: str) -> "tuple[Figures, list[Finding], 
 
 
 def _read(file: str, encoding: str) -> str:
+    from charrnn.text.reading import Reader
+
     return "".join(islice(Reader(encoding).pieces(file), MAX_PIECES))
 
 
@@ -147,7 +140,7 @@ def _commands(
     if repairs or given:
         also = [word for name in OPTIONAL if name in repairs for word in ("--also", name)]
         words = ["doctor", *corpus, "--fix", *also, *given]
-        name = f"{'stdin' if corpus[0] == STDIN else Path(corpus[0]).resolve().stem}-fixed"
+        name = f"{'stdin' if corpus[0] == '-' else Path(corpus[0]).resolve().stem}-fixed"
         if len(files) > 1:
             fixed = f"{program()} {shlex.join([*words, '-o', name])}"
         else:

@@ -1,19 +1,19 @@
 """``charrnn export``: a model as others read it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from charrnn.cli import completions
 from charrnn.cli.console import console
-from charrnn.cli.options import is_given, newest_checkpoint, option
+from charrnn.cli.options import checkpoint_argument, flag, is_given, option
+from charrnn.cli.texts import newest_checkpoint
 from charrnn.errors import ConfigError
 from charrnn.export import FORMATS, suffix
 from charrnn.export import export as export_model
 
 if TYPE_CHECKING:
-    from charrnn.cli.output_files import FileKind
+    from charrnn.cli.outputs import FileKind
     from charrnn.models import Model
 
     Form = str
@@ -22,48 +22,28 @@ else:
 
 # What an export may replace: else a file of weights.
 KINDS: "dict[str, FileKind]" = {"compact": "checkpoint", "html": "page"}
+_FORMATS = "; ".join(f"{name}: {use}" for name, use in FORMATS.items())
+_OUTPUT = "The file to write, or - for stdout."
 
 
 def export(
     context: typer.Context,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="The checkpoint. [default: newest in ./checkpoints]",
-            autocompletion=completions.models,
-        ),
-    ] = None,
+    checkpoint: Path | None = checkpoint_argument("CHECKPOINT", "The checkpoint."),
     *,
-    to: Annotated[Form, option("; ".join(f"{name}: {use}" for name, use in FORMATS.items()))],
-    output: Annotated[
-        Path | None,
-        option("The file to write, or - for stdout.", None, "beside the checkpoint",
-               "-o", "--output"),
-    ] = None,
-    title: Annotated[
-        str | None,
-        option("What the text is called, for html.", None, "from the checkpoint's name"),
-    ] = None,
-    half: Annotated[
-        bool,
-        option("Weights in half precision, for html: they take half as much.", None, None,
-               "--half"),
-    ] = False,
-    overwrite: Annotated[
-        bool, option("Replace an existing file.", None, None, "--overwrite")
-    ] = False,
-    as_json: Annotated[
-        bool, option("Print a summary object to stdout.", None, None, "--json")
-    ] = False,
-) -> None:  # fmt: skip
+    to: Form = option(_FORMATS, default=...),
+    output: Path | None = option(_OUTPUT, None, "-o", "--output", unset="beside the checkpoint"),
+    title: str | None = option("What the text is called, for html.", unset="the checkpoint's name"),
+    half: bool = flag("Weights in half precision, for html: half the size.", None, "--half"),
+    overwrite: bool = flag("Replace an existing file.", None, "--overwrite"),
+    as_json: bool = flag("Print a summary object to stdout.", None, "--json"),
+) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
     charrnn export --to html --title "Moby-Dick"
     charrnn export names.npz --to compact -o small.npz
     charrnn export names.npz --to safetensors -o names.safetensors
     """
-    from charrnn.cli.output_files import check_output, write_output
+    from charrnn.cli.outputs import check_output, write_output
     from charrnn.models import Model
 
     if as_json and str(output) == "-":

@@ -2,49 +2,27 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from charrnn.cli.console import console, program
-from charrnn.cli.options import CHECKPOINTS, option
+from charrnn.cli.options import CHECKPOINTS, WRITTEN, argument, flag, option
 from charrnn.config import Nonlinearity
 from charrnn.errors import ConfigError
 
+_WEIGHTS = "What charrnn has exported, or a .safetensors or .npz file with the names of torch.nn."
+_VOCAB = "The text it was trained on, or a .json list of its characters, or of characters and ids."
+
 
 def import_(
-    weights: Annotated[
-        Path,
-        typer.Argument(
-            metavar="WEIGHTS",
-            help="What charrnn has exported, or a .safetensors or .npz file with the names of "
-            "torch.nn.",
-        ),
-    ],
+    weights: Path = argument("WEIGHTS", _WEIGHTS),
     *,
-    vocab: Annotated[
-        str | None,
-        option(
-            "The text it was trained on, or a .json list of its characters, or of characters and "
-            "ids.", None, "as charrnn stored them in the file", metavar="FILE",
-        ),
-    ] = None,
-    nonlinearity: Annotated[
-        Nonlinearity | None,
-        option("Activation, if it is an Elman RNN.", None,
-               "tanh, or as charrnn stored it in the file"),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        option("The checkpoint to write.", None, "checkpoints/NAME.npz", "-o", "--output"),
-    ] = None,
-    overwrite: Annotated[
-        bool, option("Replace an existing checkpoint.", None, None, "--overwrite")
-    ] = False,
-    as_json: Annotated[
-        bool, option("Print a summary object to stdout.", None, None, "--json")
-    ] = False,
-) -> None:  # fmt: skip
+    vocab: str | None = option(_VOCAB, unset="as charrnn stored them in the file", metavar="FILE"),
+    nonlinearity: Nonlinearity | None = option(
+        "Activation of an Elman RNN.", unset="as stored, or tanh"
+    ),
+    output: Path | None = option("The checkpoint.", None, "-o", "--output", unset=WRITTEN),
+    overwrite: bool = flag("Replace an existing checkpoint.", None, "--overwrite"),
+    as_json: bool = flag("Print a summary object to stdout.", None, "--json"),
+) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
     charrnn import weights.safetensors --vocab corpus.txt
@@ -52,7 +30,7 @@ def import_(
     charrnn import names.safetensors -o again.npz
     """
     from charrnn.checkpoint.files import reserved
-    from charrnn.cli.output_files import check_output
+    from charrnn.cli.outputs import check_output
     from charrnn.export.import_ import import_weights, read_characters
 
     if str(output) == "-":
@@ -71,15 +49,14 @@ def import_(
     with reserved(target):
         model.save(target)
     if as_json:
-        summary = {
+        console.write_json({
             "checkpoint": str(target),
             "model": config.cell,
             "layers": config.layers,
             "hidden_size": config.hidden_size,
             "vocab_size": size,
             "parameters": sum(array.size for array in model.weights.values()),
-        }
-        console.write_json(summary)
+        })  # fmt: skip
     path = shlex.quote(str(target))
     console.note(f"model:  {config.shape}, {size} characters")
     console.note(f"saved:  {path}")

@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from charrnn.cli import completions
 from charrnn.cli.console import console, count, duration
-from charrnn.cli.options import newest_checkpoint, option, requires
+from charrnn.cli.options import checkpoint_argument, flag, option, requires
+from charrnn.cli.texts import newest_checkpoint
 from charrnn.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -18,31 +18,18 @@ if TYPE_CHECKING:
 COLUMN_WIDTH, NAMES_WIDTH = 26, 26
 MAX_NAMES = 6
 NOT_NOTED = "not noted"
+LOSSES = ("step", "seconds", "train_loss", "val_loss")
 # Settings that other rows tell.
-SHOWN = {"cell", "hidden_size", "layers", "members", "bidirectional", "lines"}
+SHOWN = {"cell", "hidden_size", "layers", "members", "lines"}
 
 
 def inspect(
     context: typer.Context,
-    checkpoints: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="Checkpoints or names of models. [default: newest in ./checkpoints]",
-            autocompletion=completions.models,
-        ),
-    ] = None,
+    checkpoints: list[str] | None = checkpoint_argument("CHECKPOINT", "The checkpoints."),
     *,
-    plot: Annotated[
-        Path | None,
-        option("Draw the loss curves to an .svg, .pdf or .png file.", metavar="FILE"),
-    ] = None,
-    overwrite: Annotated[
-        bool, option("Replace an existing figure.", None, None, "--overwrite")
-    ] = False,
-    as_json: Annotated[
-        bool, option("One JSON object; of several checkpoints, one a line.", None, None, "--json")
-    ] = False,
+    plot: Path | None = option("Draw the losses to an .svg, .pdf or .png file.", metavar="FILE"),
+    overwrite: bool = flag("Replace an existing figure.", None, "--overwrite"),
+    as_json: bool = flag("One JSON object; of several checkpoints, one a line.", None, "--json"),
 ) -> None:
     """Show what a checkpoint is: its size, its text, its settings, its losses, its loss curve.
 
@@ -50,7 +37,7 @@ def inspect(
     charrnn inspect checkpoints/corpus.npz english
     charrnn inspect checkpoints/corpus.npz --json
     """
-    from charrnn.cli.output_files import check_output, write_output
+    from charrnn.cli.outputs import check_output, write_output
     from charrnn.export.figure import figure_format, loss_figure
 
     requires(context, "--plot", "--overwrite")
@@ -85,7 +72,7 @@ def describe_each(paths: Sequence[str]) -> "list[Description]":
 
 
 def show(described: "Sequence[Description]") -> None:
-    """Show tables, as wide as the terminal at most, and the loss curves."""
+    """Show tables, as wide as the terminal at most, and the losses."""
     columns = [facts(each) for each in described]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     rows = [row for row in [*rows, *settings(described)] if any(row[1:])]
@@ -95,37 +82,23 @@ def show(described: "Sequence[Description]") -> None:
         part = [[row[0], *row[begin : begin + size]] for row in rows]
         console.table(part[0], part[1:])
     if console.shows_text:
-        show_curves(described)
-    elif len(described) == 1 and described[0].history:
-        names = ("step", "seconds", "train_loss", "val_loss")
+        from charrnn.cli.plot import curves_of, write_chart
+
+        write_chart(curves_of(described))
+    elif len(described) == 1 and (history := described[0].history):
         console.write("\n")
-        console.table(names, [[figure(entry[name], ".6g") for name in names]
-                              for entry in described[0].history])  # fmt: skip
-
-
-def show_curves(described: "Sequence[Description]") -> None:
-    """Draw the losses: of several checkpoints, those on held-out text if they have any."""
-    from charrnn.cli import plot
-    from charrnn.training.state import LOSS_UNIT
-
-    if len(described) == 1:
-        (each,) = described
-        curves = plot.loss_curves(each.curve("train_loss"), each.curve("val_loss"))
-    else:
-        curves = [
-            plot.Curve(Path(it.checkpoint).stem, it.curve("val_loss") or it.curve("train_loss"))
-            for it in described
-        ]
-    if drawn := plot.chart(curves, console.width - 1, color=console.colors is not None):
-        console.write(f"{LOSS_UNIT}\n{drawn}", styled=True)
+        console.table(LOSSES, [[figure(entry[it], ".6g") for it in LOSSES] for entry in history])
 
 
 def facts(each: "Description") -> dict[str, str]:
-    """Return what there is to say of a checkpoint, by name."""
+    """Return what there is to say of a checkpoint, by name; nothing for what it does not say."""
+    from charrnn.text.vocabulary import escape
     from charrnn.training.state import LOSS_UNIT
 
     origin, ngrams = each.origin, each.ngrams
     start = (origin and origin.start) or NOT_NOTED
+    sources = list(map(escape, origin.sources)) if origin else []
+    more = f" and {len(sources) - MAX_NAMES} more" * (len(sources) > MAX_NAMES)
     return {
         "checkpoint": each.checkpoint,
         "learned": "line by line" if each.config.data.lines else "",
@@ -134,7 +107,7 @@ def facts(each: "Description") -> dict[str, str]:
         "file": count(each.bytes, "byte"),
         "holds": "a run to resume" if each.resumable else "weights only",
         "vocabulary": count(each.vocab_size, "character"),
-        "trained on": (list_names(origin.sources) if origin else "") or NOT_NOTED,
+        "trained on": ", ".join(sources[:MAX_NAMES]) + more or NOT_NOTED,
         "text": NOT_NOTED if each.chars is None else count(each.chars, "character"),
         "held out": count(origin.held_out, "character") if origin and each.steps else NOT_NOTED,
         "sha256": (each.sha256 or NOT_NOTED)[:12],
@@ -146,9 +119,7 @@ def facts(each: "Description") -> dict[str, str]:
         "lowest held-out loss": figure(each.val_loss),
         "bits per character": figure(each.bits_per_char),
         "reached at step": figure(each.best_step, ","),
-        "n-grams": f"{count(ngrams['entries'])} of up to {ngrams['order']} characters"
-        if ngrams
-        else "",
+        "n-grams": "{entries:,} of up to {order} characters".format(**ngrams) if ngrams else "",
         "held-out loss with them": figure(ngrams["val_loss"] if ngrams else None),
         "last training loss": figure(each.train_loss),
     }
@@ -159,14 +130,6 @@ def figure(value: float | None, form: str = ".3f") -> str:
     return "" if value is None else format(value, form)
 
 
-def list_names(names: Sequence[str]) -> str:
-    """Return names in a line, as many as one wants to read."""
-    from charrnn.text.vocabulary import escape
-
-    shown = ", ".join(map(escape, names[:MAX_NAMES]))
-    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
-
-
 def settings(described: "Sequence[Description]") -> list[list[str]]:
     """Return a row of all options of a checkpoint, or a row for each in which several differ."""
     from charrnn.settings import command_options, flatten, option_name
@@ -174,8 +137,6 @@ def settings(described: "Sequence[Description]") -> list[list[str]]:
     if len(described) == 1:
         return [["options", shlex.join(command_options(described[0].config))]]
     columns = [flatten(each.config) for each in described]
-    names = dict.fromkeys(name for column in columns for name in column if name not in SHOWN)
-    rows = [
-        [option_name(name), *(figure(column.get(name), "") for column in columns)] for name in names
-    ]
+    names = [name for name in columns[0] if name not in SHOWN]
+    rows = [[option_name(name), *(figure(it[name], "") for it in columns)] for name in names]
     return [row for row in rows if len({*row[1:]}) > 1]

@@ -1,14 +1,14 @@
 """``charrnn inspect-vocab``: the characters that a model or a text knows."""
 
 import unicodedata
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from charrnn.cli import completions
 from charrnn.cli.console import console
 from charrnn.cli.console import count as count_of
-from charrnn.cli.options import exclusive, newest_checkpoint, option, requires
+from charrnn.cli.options import checkpoint_argument, exclusive, flag, option, requires
+from charrnn.cli.texts import newest_checkpoint
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 
@@ -29,29 +29,15 @@ CONTROL_NAMES = {
 def inspect_vocab(
     context: typer.Context,
     *,
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SOURCE",
-            autocompletion=completions.models,
-            help="A checkpoint, a text, or - for a text on stdin. [default: newest in "
-            "./checkpoints]",
-        ),
-    ] = None,
-    sort: Annotated[Literal["id", "count"], option("Order of the table.")] = "id",
-    one_hot: Annotated[
-        bool, option("Show the one-hot vector of each character.", None, None, "--one-hot")
-    ] = False,
-    windows: Annotated[
-        int | None, option("Show the first N training windows of a text.", min=1)
-    ] = None,
-    seq_length: Annotated[
-        int | None, option("Characters per window.", None, DataConfig().seq_length, min=1)
-    ] = None,
-    stride: Annotated[int | None, option("Distance between windows.", None, 1, min=1)] = None,
-    encoding: Annotated[str, option("Encoding of a text.")] = "utf-8",
-    as_json: Annotated[bool, option("One JSON object.", None, None, "--json")] = False,
-    tsv: Annotated[bool, option("Tab-separated, as in a pipe.", None, None, "--tsv")] = False,
+    source: str | None = checkpoint_argument("SOURCE", "A checkpoint, a text, or - for stdin."),
+    sort: Literal["id", "count"] = option("Order of the table.", default="id"),
+    one_hot: bool = flag("Show the one-hot vector of each character.", None, "--one-hot"),
+    windows: int | None = option("Show the first N training windows of a text.", min=1),
+    seq_length: int = option("Characters per window.", default=DataConfig().seq_length, min=1),
+    stride: int = option("Distance between windows.", default=1, min=1),
+    encoding: str = option("Encoding of a text.", default="utf-8"),
+    as_json: bool = flag("One JSON object.", None, "--json"),
+    tsv: bool = flag("Tab-separated, as in a pipe.", None, "--tsv"),
 ) -> None:
     """Show the vocabulary: id, character, code point, name, count and share of each.
 
@@ -59,15 +45,13 @@ def inspect_vocab(
     charrnn inspect-vocab corpus.txt --sort count
     charrnn inspect-vocab corpus.txt --windows 5 --seq-length 8
     """
-    exclusive(context, "--json", "--tsv")
-    exclusive(context, "--windows", "--one-hot")
-    exclusive(context, "--windows", "--sort")
+    for pair in (("--json", "--tsv"), ("--windows", "--one-hot"), ("--windows", "--sort")):
+        exclusive(context, *pair)
     requires(context, "--windows", "--seq-length", "--stride")
     vocabulary, ids, name = read(source, encoding)
     described: dict[str, Any] = {"source": name}
     if windows is not None:
-        length = seq_length or DataConfig().seq_length
-        records = describe_windows(vocabulary, ids, windows, length, stride or 1)
+        records = describe_windows(vocabulary, ids, windows, seq_length, stride)
         described["windows"] = records
     else:
         records = describe_characters(vocabulary, one_hot=one_hot)
@@ -80,11 +64,8 @@ def inspect_vocab(
         return
     rows = [[show(name, value) for name, value in record.items()] for record in records]
     columns = [name.replace("_", " ") for name in records[0]] if records else []
-    if tsv:
-        console.write("".join("\t".join(row) + "\n" for row in (columns, *rows)))
-        return
     size = count_of(len(rows), "character" if windows is None else "window")
-    console.table(columns, rows, title=f"{name}: {size}")
+    console.table(columns, rows, title=f"{name}: {size}", tsv=tsv)
 
 
 def read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
@@ -135,16 +116,10 @@ def describe_windows(
             "a checkpoint holds no text to cut into windows", hint="name the text instead"
         )
     decode, (inputs, targets) = vocabulary.decode, sliding_windows(ids, seq_length, stride)
+    pairs = zip(map(decode, inputs[:count]), map(decode, targets[:count]), strict=True)
     return [
-        {
-            "window": number,
-            "input": decode(window),
-            "target": decode(following[-1:]),
-            "targets": decode(following),
-        }
-        for number, (window, following) in enumerate(
-            zip(inputs[:count], targets[:count], strict=True)
-        )
+        {"window": number, "input": window, "target": following[-1:], "targets": following}
+        for number, (window, following) in enumerate(pairs)
     ]
 
 

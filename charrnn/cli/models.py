@@ -1,18 +1,11 @@
 """``charrnn models``: the models that every command finds by name."""
 
-from pathlib import Path
-from typing import Annotated, Any
-
 from charrnn.cli.app import user_models
 from charrnn.cli.console import console
-from charrnn.cli.options import option
-from charrnn.errors import CheckpointError
+from charrnn.cli.options import flag
 
 
-def models(
-    *,
-    as_json: Annotated[bool, option("One JSON object per model.", None, None, "--json")] = False,
-) -> None:
+def models(*, as_json: bool = flag("One JSON object per model.", None, "--json")) -> None:
     """List the models that have a name: those that come with charrnn, and your own.
 
     charrnn models
@@ -23,48 +16,21 @@ def models(
     command finds it as NAME, from anywhere.
     """
     from charrnn.checkpoint.bases import BASES
+    from charrnn.cli.inspect import describe_each, figure
 
     own = sorted(path.stem for path in user_models().glob("*.npz") if path.stem not in BASES)
-    entries = []
-    for name in [*BASES, *own]:
-        try:
-            entries.append(describe_model(name, BASES.get(name)))
-        except CheckpointError as error:
-            console.note(f"left out: {error}")
+    found = describe_each([*BASES, *own])
     if as_json:
-        for entry in entries:
-            console.write_json(entry)
+        for each in found:
+            kept = {"name": each.checkpoint, "about": BASES.get(each.checkpoint), **each.record()}
+            for name in ("checkpoint", "config", "history"):
+                del kept[name]
+            console.write_json(kept)
         return
-    rows = [
-        (
-            entry["name"],
-            entry["about"],
-            entry["shape"],
-            f"{entry['bytes'] / 1e6:.1f} MB",
-            "" if entry["nats_per_char"] is None else f"{entry['nats_per_char']:.3f}",
-        )
-        for entry in entries
-    ]
+    rows = []
+    for each in found:
+        sources = ", ".join(each.origin.sources) if each.origin else ""
+        about, size = BASES.get(each.checkpoint, sources), f"{each.bytes / 1e6:.1f} MB"
+        rows.append((each.checkpoint, about, each.config.model.shape, size, figure(each.val_loss)))
     console.table(("name", "text", "model", "size", "nats per character"), rows)
     console.note(f"your own: NAME.npz in {user_models()}; your defaults: config.toml beside it")
-
-
-def describe_model(name: str, about: str | None) -> dict[str, Any]:
-    """Return what there is to say of a model."""
-    from charrnn.models.description import describe
-
-    found = describe(name)
-    sources = found.origin.sources if found.origin else ()
-    return {
-        "name": name,
-        "about": about or ", ".join(Path(source).name for source in sources),
-        "model": found.config.model.cell,
-        "shape": found.config.model.shape,
-        "layers": found.config.model.layers,
-        "hidden_size": found.config.model.hidden_size,
-        "characters": found.vocab_size,
-        "parameters": found.parameters,
-        "bytes": found.bytes,
-        "read": found.chars,
-        "nats_per_char": found.val_loss and round(found.val_loss, 3),
-    }

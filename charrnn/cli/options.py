@@ -1,40 +1,136 @@
-"""What several commands share."""
+"""How commands declare their options, and what is asked about those that were given."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import typer
 
-from charrnn.cli.app import origin
-from charrnn.config import Normalization
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
-
-if TYPE_CHECKING:
-    from charrnn.text.vocabulary import Vocabulary
+from charrnn.checkpoint.bases import BASES
+from charrnn.cli.app import origin, user_models
+from charrnn.config import Settings, option_of
+from charrnn.errors import ConfigError
 
 CHECKPOINTS = Path("checkpoints")
-UnknownPolicy = Literal["error", "skip", "replace"]
+NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
+
+Panel = Literal[
+    "When to stop", "Text", "Prompt", "Length", "Choice", "Lines", "Units",
+    "Output", "Network", "Optimization", "Run"
+]  # fmt: skip
+# The panels of the help, in their order.
+PANELS: tuple[Panel, ...] = get_args(Panel)
+# Which settings they list; all others are in the panel of those who know what they do.
+LISTED: dict[Panel, str] = {
+    "When to stop": "time epochs steps patience",
+    "Text": "lines normalize val_fraction",
+    "Length": "stop until_sentence",
+    "Choice": "temperature top_k top_p min_p charset match max_copied no_repeat",
+    "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
+    "Run": "random_seed workers",
+}
+REST: Panel = "Optimization"
+
+# What fits, with what it is; Typer leaves out what does not begin as what was typed.
+Items = list[str | tuple[str, str]]
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def option(
-    text: str, section: str | None = None, default: object = None, *names: str, **settings: Any
+    about: str,
+    panel: Panel | None = None,
+    *names: str,
+    default: object = None,
+    unset: object = None,
+    **settings: Any,
 ) -> Any:
-    """Return an option of a command.
+    """Return an option, as the default of a command's parameter.
 
-    section    of the help
-    default    what holds if it is not given, as the help shows it; None: what the code says
-    names      where they are not those of the parameter
+    about      what it does
+    panel      of the help
+    names      where they are not that of the parameter
+    default    its value if it is not given
+    unset      what holds then, as the help shows it; None: ``default`` says it
     settings   of ``typer.Option``
     """
-    shown = text if default is None else f"{text} [default: {default}]"
-    return typer.Option(*names, help=shown, rich_help_panel=section, **settings)
+    text = about if unset is None else f"{about} [default: {unset}]"
+    if "min" in settings:
+        settings.setdefault("metavar", "N")
+    return typer.Option(default, *names, help=text, rich_help_panel=panel, **settings)
 
 
-STOP, DATA, MODEL = "When to stop", "Data", "Model"
-OPTIMIZATION, OUTPUT = "Optimization", "Output"
+def flag(about: str, panel: Panel | None, *names: str) -> Any:
+    """Return an option without a value."""
+    return option(about, panel, *names, default=False)
+
+
+def argument(name: str, about: str, **settings: Any) -> Any:
+    """Return an argument; without a default it must be given."""
+    return typer.Argument(metavar=name, help=about, **settings)
+
+
+def checkpoint_argument(name: str, about: str) -> Any:
+    """Return the argument that names a model."""
+    text = f"{about} [default: {NEWEST}]"
+    return argument(name, text, default=None, autocompletion=complete_models)
+
+
+def checkpoint_option(panel: Panel, about: str = "The checkpoint.") -> Any:
+    """Return the option that names a model."""
+    named, shown = ("-c", "--checkpoint"), {"unset": NEWEST, "metavar": "PATH"}
+    return option(about, panel, *named, **shown, autocompletion=complete_models)
+
+
+def setting_option(config: type[Settings], name: str) -> Any:
+    """Return the option of a setting; its value is None if it is not given."""
+    item = next(item for item in fields(config) if item.name == name)  # type: ignore[arg-type]
+    return _parameter(item).default
+
+
+def with_settings(*configs: type[Settings]) -> Callable[[Command], Command]:
+    """Give a command, as ``**settings``, an option for each setting of these configs.
+
+    They are called like their options, and are None if they are not given.
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [it for it in signature.parameters.values() if it.kind is not it.VAR_KEYWORD]
+        items = [item for config in configs for item in fields(config)]  # type: ignore[arg-type]
+        added = [_parameter(item) for item in items if item.metadata]
+        parameters = sorted([*own, *added], key=_rank)
+        cast("Any", command).__signature__ = signature.replace(parameters=parameters)
+        return command
+
+    return decorate
+
+
+def _parameter(item: "Field[Any]") -> inspect.Parameter:
+    """Return the parameter of a setting. Its bounds are checked by its config."""
+    about, name, kind = item.metadata, option_of(item), cast("Any", item.type)
+    panel = next((panel for panel, names in LISTED.items() if name in names.split()), REST)
+    if about["metavar"]:
+        kind = list[str] if isinstance(item.default, tuple) else str
+    unset = about["unset"] or (None if item.default in (None, False, ()) else item.default)
+    names = about["names"] or [f"--{name.replace('_', '-')}"]
+    metavar = about["metavar"] or ("N" if int in (kind, *get_args(kind)) else None)
+    given = option(about["about"], panel, *names, unset=unset, metavar=metavar)
+    parameter = inspect.Parameter
+    return parameter(name, parameter.KEYWORD_ONLY, default=given, annotation=kind | None)
+
+
+def _rank(parameter: inspect.Parameter) -> tuple[int, int, int]:
+    """Return what parameters are sorted by: kind, panel, place there; those of no setting first."""
+    panel = getattr(parameter.default, "rich_help_panel", None)
+    listed = LISTED.get(panel, "").split() if panel else []
+    place = listed.index(parameter.name) if parameter.name in listed else -1
+    return parameter.kind, PANELS.index(panel) if panel else -1, place
+
+
+# What was given
 
 
 def is_given(context: typer.Context, option: str) -> bool:
@@ -68,82 +164,29 @@ def requires(context: typer.Context, needed: str, *options: str) -> None:
             )
 
 
-@contextmanager
-def naming_sources(sources: list[str]) -> Iterator[None]:
-    """Put the names of the files before what is wrong with their text."""
-    try:
-        yield
-    except CorpusError as error:
-        names, message = ", ".join(sources), str(error)
-        if any(message.startswith(f"{name}: ") for name in [*sources, names]):
-            raise
-        raise CorpusError(f"{names}: {message}", hint=error.hint) from error
+# What a shell completes. An empty answer leaves it to the shell, which completes names of files.
 
 
-def default_output(source: str) -> Path:
-    """Return where the checkpoint of a corpus goes: checkpoints/<stem>.npz."""
-    stem = "stdin" if source == "-" else Path(source).stem
-    return CHECKPOINTS / f"{stem or 'model'}.npz"
+def complete_models(_context: typer.Context, _args: list[str], incomplete: str) -> Items:
+    """Complete a checkpoint, newest first, or the name of a model."""
+    folder = incomplete[: incomplete.rfind("/") + 1]
+    if folder:
+        return [*list_files(folder, "*.npz"), *list_files(folder, "*/")]
+    own = [path.stem for path in user_models().glob("*.npz")]
+    files = [*list_files(f"{CHECKPOINTS}/", "*.npz"), *list_files("", "*.npz")]
+    return [*BASES.items(), *own, *files]
 
 
-def newest_checkpoint(otherwise: str | None = None) -> Path:
-    """Return the checkpoint last written to ./checkpoints.
-
-    otherwise   the base model to use if there is none; None: raise CheckpointError
-    """
-    from charrnn.checkpoint.checkpoint import is_checkpoint
-
-    files = [path for path in CHECKPOINTS.glob("*.npz") if is_checkpoint(path)]
-    found = sorted(files, key=lambda path: path.stat().st_mtime)
-    if not found and otherwise is not None:
-        _note(
-            f"no checkpoint in ./checkpoints yet: writing with the base model {otherwise!r}; "
-            "'charrnn train corpus.txt' makes your own"
-        )
-        return Path(otherwise)
-    if not found:
-        raise CheckpointError(
-            "there is no checkpoint in ./checkpoints yet",
-            hint="make one with 'charrnn train corpus.txt', or name one with -c",
-        )
-    if sys.stderr is not None and sys.stderr.isatty():
-        _note(f"checkpoint: {found[-1]}")
-    return found[-1]
+def complete_starts(context: typer.Context, args: list[str], incomplete: str) -> Items:
+    """Complete where a run starts."""
+    return [("none", "Random weights"), *complete_models(context, args, incomplete)]
 
 
-def _note(message: str) -> None:
-    from charrnn.cli.console import console
-
-    console.note(message)
-
-
-def fit_text(
-    text: str, vocabulary: "Vocabulary", *, normalize: Normalization, unknown: UnknownPolicy
-) -> str:
-    """Return a text as the model knows it.
-
-    It is normalized like the model's corpus; the policies ``skip`` and ``replace`` leave no unknown
-    character.
-    """
-    from charrnn.text.reading import normalized
-
-    text = normalized(text, normalize)
-    if unknown == "error" or not (missing := set(vocabulary.unknown(text))):
-        return text
-    if unknown == "skip":
-        return "".join(char for char in text if char not in missing)
-    return "".join(_closest(char, vocabulary) if char in missing else char for char in text)
-
-
-def _closest(char: str, vocabulary: "Vocabulary") -> str:
-    """Return a known character in place of an unknown one.
-
-    Without its accent or in the other case, else a space, else the most frequent character.
-    """
-    import unicodedata
-
-    bare = unicodedata.normalize("NFKD", char)[0]
-    for candidate in (bare, char.swapcase(), bare.swapcase(), " "):
-        if candidate in vocabulary:
-            return candidate
-    return vocabulary.characters[int(vocabulary.counts.argmax())]
+def list_files(folder: str, pattern: str) -> list[str]:
+    """Return what fits in a folder, newest first, as one would type it."""
+    end = "/" if pattern.endswith("/") else ""
+    with suppress(OSError, RuntimeError):  # no such user
+        paths = [path for path in Path(folder).expanduser().glob(pattern) if path.exists()]
+        paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        return [f"{folder}{path.name}{end}" for path in paths if path.is_dir() == bool(end)]
+    return []

@@ -2,21 +2,22 @@
 
 import math
 import os
+import shutil
 import sys
-import time
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.cli.console import console, duration, is_terminal, visible
 
 if TYPE_CHECKING:
+    from charrnn.models.description import Description
     from charrnn.training.loop import Event
     from charrnn.training.state import History
 
 WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
 BARS = "▁▂▃▄▅▆▇█"
-REFRESH_SECONDS = 0.5
 # A live curve is drawn through the means of so many points at most.
 MAX_POINTS = 200
 
@@ -31,11 +32,29 @@ class Curve(NamedTuple):
     marks: bool = False
 
 
-def loss_curves(
-    trained: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]]
-) -> list[Curve]:
+def loss_curves(trained: Points, held_out: Points) -> list[Curve]:
     """Return the curves of one run."""
     return [Curve("training text", trained), Curve("held-out text", held_out, marks=True)]
+
+
+def curves_of(described: "Sequence[Description]") -> list[Curve]:
+    """Return the curves of checkpoints: of several, on held-out text if they have any."""
+    if len(described) == 1:
+        return loss_curves(*(described[0].curve(loss) for loss in ("train_loss", "val_loss")))
+    return [
+        Curve(Path(it.checkpoint).stem, it.curve("val_loss") or it.curve("train_loss"))
+        for it in described
+    ]
+
+
+def write_chart(curves: Sequence[Curve]) -> None:
+    """Draw curves on stdout, if there is anything to draw."""
+    from charrnn.training.state import LOSS_UNIT
+
+    has_colors = console.rich().color_system in {"truecolor", "256"}
+    color = has_colors and not os.environ.get("NO_COLOR")
+    if drawn := chart(curves, console.width - 1, color=color):
+        console.write(f"{LOSS_UNIT}\n{drawn}", styled=True)
 
 
 def chart(curves: Sequence[Curve], width: int, height: int = HEIGHT, *, color: bool = True) -> str:
@@ -88,35 +107,25 @@ def unavailable_reason() -> str | None:
     """Return why no curve can be drawn on stderr while a run goes on, or None."""
     if not is_terminal(sys.stderr):
         return "stderr is not a terminal"
-    if os.environ.get("TERM") == "dumb":
+    if not console.can_draw:
         return "this terminal cannot move its cursor"
-    if (width := console.rich(sys.stderr).width) <= MIN_WIDTH:
+    if (width := console.width) <= MIN_WIDTH:
         return f"this terminal of {width} columns is too small"
     return None
 
 
 class LiveChart:
-    """The losses of a run on stderr, redrawn above its progress bar.
+    """The losses of a run so far.
 
     history   what was measured before
     """
 
     def __init__(self, history: "History") -> None:
-        from rich.live import Live
-
         self.trained, self.held_out = (
             [(at, loss) for e in history if (at := e["seconds"]) is not None
              and (loss := e[name]) is not None]
             for name in ("train_loss", "val_loss")
         )  # fmt: skip
-        self.shown_at = -REFRESH_SECONDS
-        self.console = console.rich(sys.stderr)
-        # Refreshed by hand: workers are forked, and threads do not survive that.
-        self.live = Live(
-            console=self.console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        )
-        self.live.start()
-        self.console.show_cursor()  # a run that is killed could not bring a hidden one back
 
     def add(self, event: "Event") -> None:
         """Add the losses of an event."""
@@ -129,31 +138,8 @@ class LiveChart:
         if event.val_loss is not None:
             self.held_out.append((event.seconds, event.val_loss))
 
-    @property
-    def is_due(self) -> bool:
-        """True if the last drawing is old enough."""
-        return time.monotonic() - self.shown_at >= REFRESH_SECONDS
-
-    def show(self, below: str) -> None:
-        """Draw the curves as they are now, and a line of text below."""
-        from rich.text import Text
-
-        self.shown_at = time.monotonic()
-        width, height = self.console.size
-        color = self.console.color_system is not None
-        drawn = chart(
-            loss_curves(self.trained, self.held_out),
-            width - 1,
-            min(height - 2, HEIGHT),
-            color=color,
-        )
-        self.live.update(Text.from_ansi(drawn + below[: width - 1]), refresh=True)
-
-    def note(self, message: str) -> None:
-        """Write a line above the chart."""
-        self.console.print(message, soft_wrap=True)
-
-    def close(self) -> None:
-        """Leave the curves on the screen, without the line below."""
-        self.show("")
-        self.live.stop()
+    def drawing(self) -> str:
+        """Return the curves as they are now, as large as the terminal allows."""
+        height = min(shutil.get_terminal_size().lines - 2, HEIGHT)
+        curves, color = loss_curves(self.trained, self.held_out), not os.environ.get("NO_COLOR")
+        return chart(curves, console.width - 1, height, color=color)

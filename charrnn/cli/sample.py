@@ -1,12 +1,13 @@
 """``charrnn sample``: write text."""
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from charrnn.cli import sampling_options as options
-from charrnn.cli.options import exclusive, is_given
+from charrnn.cli.console import console
+from charrnn.cli.options import checkpoint_option, exclusive, flag, is_given, option, with_settings
+from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops, unescape
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
@@ -14,36 +15,38 @@ if TYPE_CHECKING:
     from charrnn.generate.novelty import LineFilter
     from charrnn.models import Model
 
+# More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
+MOST = 10**12
+_SEED = "Prompt text; of a model of lines, how the lines begin."
+_DELIMITER = "Line between samples that may have several lines."
+_RANDOM = "The same number gives the same text."
+_LENGTH = "New characters; with --stop or a model of lines, at most."
 
+
+@with_settings(SamplingConfig, ControlConfig)
 def sample(
     context: typer.Context,
     *,
-    checkpoint: options.Checkpoint = None,
-    seed: options.Seed = None,
-    seed_file: options.SeedFile = None,
-    seeds: options.Seeds = None,
-    unknown: options.Unknown = "error",
-    temperature: options.Temperature = options.SAMPLING.temperature,
-    greedy: options.Greedy = False,
-    top_k: options.TopK = None,
-    top_p: options.TopP = None,
-    min_p: options.MinP = None,
-    random_seed: options.RandomSeed = None,
-    length: options.Length = None,
-    endless: options.Endless = False,
-    until_sentence: options.UntilSentence = False,
-    stop: options.Stop = None,
-    charset: options.Charset = None,
-    match: options.Match = None,
-    max_copied: options.MaxCopied = None,
-    no_repeat: options.NoRepeat = None,
-    new: options.New = False,
-    unique: options.Unique = False,
-    min_length: options.MinLength = 0,
-    max_length: options.MaxLength = None,
-    count: options.Count = 1,
-    no_echo: options.NoEcho = False,
-    jsonl: options.JsonLines = False,
+    checkpoint: str | None = checkpoint_option("Prompt"),
+    seed: str | None = option(_SEED, "Prompt", "--seed", "--prefix", unset="start of a line"),
+    seed_file: str | None = option("File with the prompt text.", "Prompt", metavar="FILE"),
+    seeds: str | None = option("File with a prompt per line.", "Prompt", metavar="FILE"),
+    unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="error"),
+    length: int | None = option(
+        _LENGTH, "Length", "-n", "--length", unset="200, or a line", min=0, max=MOST
+    ),
+    endless: bool = flag("Never stop.", "Length", "--endless"),
+    greedy: bool = flag("Always take the likeliest character.", "Choice", "--greedy"),
+    new: bool = flag("Only lines that are not in the training text.", "Lines", "--new"),
+    unique: bool = flag("No line twice.", "Lines", "--unique"),
+    min_length: int = option("Lines of at least N characters.", "Lines", default=0, min=0),
+    max_length: int | None = option("Lines of at most N characters.", "Lines", min=1, max=MOST),
+    count: int = option("Number of samples.", "Output", default=1, min=1, max=MOST),
+    random_seed: int | None = option(_RANDOM, "Output", unset="a random one", min=0),
+    delimiter: str | None = option(_DELIMITER, "Output", unset="empty, a rule on terminals"),
+    no_echo: bool = flag("Leave the prompt out.", "Output", "--no-echo"),
+    jsonl: bool = flag("One JSON object per sample.", "Output", "--jsonl"),
+    **settings: Any,
 ) -> None:
     """Write text in the style of a trained model.
 
@@ -58,28 +61,21 @@ def sample(
     exclusive(context, "--greedy", "--temperature")
     for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match"):
         exclusive(context, "--endless", other)
-    sampling = SamplingConfig(
-        temperature=0.0 if greedy else temperature, top_k=top_k, top_p=top_p, min_p=min_p
-    )
-    rules = ControlConfig(
-        stop=tuple(stop or ()),
-        until_sentence=until_sentence,
-        charset=charset,
-        match=match,
-        max_copied=max_copied,
-        no_repeat=no_repeat,
-    )
-    from charrnn.cli.prompts import PromptReader, load_model, prepare_stops
+    sampling = SamplingConfig.of_options(settings | ({"temperature": 0.0} if greedy else {}))
+    rules = ControlConfig.of_options(settings)
+
     from charrnn.cli.writing import Writer
     from charrnn.generate.controls import LONGEST_LINE, Controls, default_length
     from charrnn.text.reading import read_text
 
-    model = load_model(checkpoint)
+    if seed is not None and seed.isdecimal():
+        console.note(f"the text begins with {seed}; --random-seed {seed} would repeat a text")
+    model = load_writer(checkpoint)
     if model.config.data.lines:
         limit = LONGEST_LINE if length is None else length
         # One character more shows that a line is too long.
         length = limit if max_length is None else min(limit, max_length + 1)
-        count = options.MOST if endless else count
+        count = MOST if endless else count
     elif endless:
         length = None
     elif length is None:
@@ -93,7 +89,8 @@ def sample(
         seen_spans=model.seen_spans,
     )
     number = secrets.randbits(32) if random_seed is None else random_seed
-    writer = Writer(model, sampling, number, controls, line_filter, echo=not no_echo)
+    between = None if delimiter is None else unescape(delimiter, "delimiter")
+    writer = Writer(model, sampling, number, controls, line_filter, not no_echo, between)
     reader = PromptReader(model, model.predictor, unknown)
     text = read_text(seed_file) if seed_file is not None else seed or ""
     prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
@@ -116,10 +113,10 @@ def filter_lines(context: typer.Context, model: "Model", length: int) -> "LineFi
         # Nothing was learned from empty lines.
         shortest = max(shortest, min(length, 1))
         return LineFilter(model.seen_lines if new else None, unique, shortest, longest)
-    for option in ("--new", "--unique", "--min-length", "--max-length"):
-        if is_given(context, option):
+    for name in ("--new", "--unique", "--min-length", "--max-length"):
+        if is_given(context, name):
             raise ConfigError(
-                f"{option} goes with a model of lines",
+                f"{name} goes with a model of lines",
                 hint="train one with 'charrnn train --lines'",
             )
     return None

@@ -1,56 +1,59 @@
-"""What a run shows while it trains: a bar or lines on stderr, samples, and a log in a file."""
+"""What ``charrnn train`` says of a run: before it, while it trains, in a log, and in the end."""
 
+import errno
 import json
-import sys
+import math
+import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from charrnn.checkpoint.files import replacing
-from charrnn.cli.console import console, duration, is_terminal
+from charrnn.cli.console import console, duration, program, to_json
+from charrnn.cli.plot import LiveChart, unavailable_reason
 from charrnn.errors import CheckpointError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
+from charrnn.models.start import RANDOM
+from charrnn.text.form import OF_LINES, form_of, has_mostly_copies
+from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
+from charrnn.training.state import TrainingState
 
-if TYPE_CHECKING:
-    from charrnn.cli.plot import LiveChart
-
-BAR_FORMAT = "{percentage:3.0f}%|{bar}| {desc}"
-REFRESH_SECONDS, PLAIN_LINE_SECONDS = 0.1, 10.0
+# How often the bar, the chart, and lines where nothing can be drawn are shown.
+BAR_SECONDS, CHART_SECONDS, LINE_SECONDS = 0.1, 0.5, 10.0
 # Columns that stay free behind the bar: a terminal shows ^C there, which must not begin a new row.
 ECHO_COLUMNS = 4
 SAMPLE_LENGTH = 200
+# What the log has of each step; the last two only if there is something to say.
+LOGGED = (
+    "step", "epoch", "seconds", "train_loss", "learning_rate", "grad_norm", "chars_per_s",
+    "val_loss", "rollback",
+)  # fmt: skip
+# Characters below which a text is hardly a text, and those that tell whether it is a list.
+MIN_CHARS, PROBE_CHARS = 1000, 100_000
+# Nats per character of a model that has exploded.
+MAX_LOSS = 100
 
 
 class TrainingDisplay:
     """What a run shows.
 
+    run            the run
     quiet          warnings and errors only
     verbose        every validation
-    log            file that gets one JSON object per step; None: no log
-    plot           draw the losses on the terminal
     sample_every   show a sample every so many steps; None: never
     """
 
-    def __init__(
-        self,
-        *,
-        quiet: bool,
-        verbose: bool,
-        log: Path | None,
-        plot: bool,
-        sample_every: int | None,
-    ) -> None:
-        self.quiet, self.verbose, self.log_path, self.plot = quiet, verbose, log, plot
-        self.sample_every = sample_every
+    def __init__(self, run: Run, *, quiet: bool, verbose: bool, sample_every: int | None) -> None:
+        self.run, self.quiet, self.verbose, self.sample_every = run, quiet, verbose, sample_every
         self._log: TextIO | None = None
         self._chart: LiveChart | None = None
-        self._bar: Any = None
         self._val_loss: float | None = None
         self._shown_at = time.monotonic()
 
@@ -61,34 +64,24 @@ class TrainingDisplay:
                 console.note(message)
 
     @contextmanager
-    def start(self, run: Run) -> Iterator[None]:
-        """Open log, bar and chart, and close them in the end."""
-        self._run = run
+    def start(self, log: Path | None, *, plot: bool) -> Iterator[None]:
+        """Open the log, and draw on the terminal until the end.
+
+        log    file that gets one JSON object per step; None: no log
+        plot   draw the losses too
+        """
         with ExitStack() as stack:
-            if self.log_path is not None:
-                self._log = stack.enter_context(open_log(self.log_path, run.state.progress.step))
-            if self.plot:
-                self._start_chart(stack)
-            if not self.quiet and self._chart is None and is_terminal(sys.stderr):
-                self._bar = console.bar(total=1.0, bar_format=BAR_FORMAT, dynamic_ncols=True)
-                stack.callback(self._close, self._bar)
+            if log is not None:
+                self._log = stack.enter_context(open_log(log, self.run.state.progress.step))
+            if plot and (reason := unavailable_reason()):
+                self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
+            elif plot:
+                self._chart = LiveChart(self.run.state.history)
+            stack.callback(self._close)
             yield
 
-    def _start_chart(self, stack: ExitStack) -> None:
-        from charrnn.cli.plot import LiveChart, unavailable_reason
-
-        if reason := unavailable_reason():
-            self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
-            return
-        self._chart = LiveChart(self._run.state.history)
-        console.above = self._chart.note
-        stack.callback(setattr, console, "above", None)
-        stack.callback(self._close, self._chart)
-
-    @staticmethod
-    def _close(shown: Any) -> None:  # a bar or a chart
-        with console.stderr():
-            shown.close()
+    def _close(self) -> None:
+        console.draw("", above=self._chart.drawing() if self._chart else "")
 
     def show(self, event: Event) -> None:
         """Show what a step did."""
@@ -103,27 +96,23 @@ class TrainingDisplay:
             self._show_sample(event)
 
     def _show_progress(self, event: Event) -> None:
-        now = time.monotonic()
-        measured = event.val_loss is not None or event.done == 1
-        plain = self._bar is None and self._chart is None
-        wait = PLAIN_LINE_SECONDS if plain else REFRESH_SECONDS
+        now, measured = time.monotonic(), event.val_loss is not None or event.done == 1
+        drawn = CHART_SECONDS if self._chart else BAR_SECONDS
+        wait = drawn if console.can_draw else LINE_SECONDS
         if self._chart is not None:
             self._chart.add(event)
         if not measured and now - self._shown_at < wait:
             return
         self._shown_at = now
         status = describe_progress(event, self._val_loss)
-        if plain or (self.verbose and event.val_loss is not None):
+        if not console.can_draw or (self.verbose and event.val_loss is not None):
             console.note(f"{event.done:4.0%} {status}")
-        with console.stderr():
-            if self._bar is not None:
-                self._bar.n = event.done
-                self._bar.set_description_str(status, refresh=True)
-            elif self._chart is not None:
-                self._chart.show(_format_bar(event.done, status, self._chart))
+        if console.can_draw:
+            chart = self._chart.drawing() if self._chart else ""
+            console.draw(chart + format_bar(event.done, status, console.width - ECHO_COLUMNS))
 
     def _show_sample(self, event: Event) -> None:
-        run = self._run
+        run = self.run
         latest = replace(run.state, best_weights=None)
         model = Model.of(run.config, run.vocabulary, latest, ngram=run.ngram)
         text = islice(model.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
@@ -132,22 +121,13 @@ class TrainingDisplay:
     def _write_log(self, event: Event) -> None:
         if self._log is None:
             return
-        record: dict[str, Any] = {
-            "step": event.step,
-            "epoch": event.epoch,
-            "seconds": round(event.seconds, 4),
-            "train_loss": event.train_loss,
-            "learning_rate": event.learning_rate,
-            "grad_norm": event.grad_norm,
-            "chars_per_s": round(event.chars_per_s, 1),
-        }
-        record |= {"val_loss": event.val_loss} if event.val_loss is not None else {}
-        record |= {"rollback": event.rollback} if event.rollback is not None else {}
+        record = {name: getattr(event, name) for name in LOGGED}
+        record = {name: value for name, value in record.items() if value is not None}
         try:
-            self._log.write(json.dumps(record) + "\n")
+            self._log.write(to_json(record) + "\n")
         except OSError as error:
             # A full disk must not end a run whose checkpoint is on another.
-            self.note(f"warning: {self.log_path}: logging stops: {error.strerror}")
+            self.note(f"warning: the log cannot be written any more: {error.strerror}")
             with suppress(OSError):
                 self._log.close()
             self._log = None
@@ -162,11 +142,10 @@ def describe_progress(event: Event, val_loss: float | None) -> str:
     return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])
 
 
-def _format_bar(done: float, status: str, chart: "LiveChart") -> str:
-    from tqdm import tqdm
-
-    columns = chart.console.width - ECHO_COLUMNS
-    return tqdm.format_meter(done, 1.0, 0, ncols=columns, prefix=status, bar_format=BAR_FORMAT)
+def format_bar(done: float, status: str, width: int) -> str:
+    """Return a bar and a text behind it, of at most ``width`` columns."""
+    size = max(width - len(status) - 7, 0)
+    return f"{done:4.0%}|{'█' * round(done * size):{size}}| {status}"[:width]
 
 
 @contextmanager
@@ -178,11 +157,16 @@ def open_log(path: Path, steps_done: int) -> Iterator[TextIO]:
     try:
         if steps_done:
             _cut_log(path, steps_done)
-        file = path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
+        if path.is_fifo():
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # fails if nobody reads it
+            os.set_blocking(descriptor, True)
+            file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        else:
+            file = path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: the log cannot be written: {error.strerror}", hint="choose another --log"
-        ) from error
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        hint = "choose another --log"
+        raise CheckpointError(f"{path}: the log cannot be written: {why}", hint=hint) from error
     try:
         yield file
     finally:
@@ -204,3 +188,119 @@ def _cut_log(path: Path, steps_done: int) -> None:
         kept.append(line)
     with replacing(path) as file:
         file.write("".join(kept).encode())
+
+
+def describe_run(run: Run) -> list[str]:
+    """Return what to say before training."""
+    config, size, lines = run.config, len(run.corpus.ids), list(run.notes)
+    if config.run.patience is not None and not len(run.val_ids):
+        lines.append("warning: --patience does nothing: no text is held out to validate on")
+    held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
+    lines.append(f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}")
+    beginning = run.vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
+    form = form_of(beginning)
+    if not config.data.lines and form in OF_LINES:
+        hint = "with --lines each line is learned on its own, and sample writes whole lines"
+        lines.append(f"       it looks like a {form}: {hint}")
+    if has_mostly_copies(beginning):
+        known = "most lines are copies: those held out are known, so val_loss means little"
+        lines.append(f"       {known}; charrnn doctor says more")
+    if size < MIN_CHARS:
+        lines.append(f"       {size} characters are very little to learn from")
+    lines.append(
+        f"model: {config.model.shape}, {count_parameters(run):,} parameters, "
+        f"random seed {config.run.random_seed}, workers {config.run.workers}"
+    )
+    if (chosen := run.recommendation) is not None:
+        # Lines and overlapping windows take more or fewer steps than their characters.
+        steps = chosen.passes * len(run.train_ids) / config.data.seq_length / config.data.batch_size
+        passes = min(count_passes(run, steps), config.run.epochs or math.inf)
+        times = f"{passes:.1f}".removesuffix(".0")
+        read = f"reads the text {times} times" if passes >= 1 else f"reads {passes:.0%} of the text"
+        read += ", which is enough" if chosen.enough else ""
+        chances = f"dropout {config.model.dropout:g}, weight drop {config.model.weight_drop:g}"
+        lines.append(f"       {read}: {chances}")
+    return lines
+
+
+def report_run(
+    run: Run, path: Path, last_step: int | None, signal: int | None, resumable: Sequence[str]
+) -> list[str]:
+    """Return what to say in the end: what was reached, where it is, what to type next.
+
+    last_step   the last step that was done; None if there was none left to do
+    signal      that stopped the run
+    resumable   arguments with which the run goes on
+    """
+    name, progress, ngram = shlex.quote(str(path)), run.state.progress, run.ngram
+    if last_step is None:
+        done = f"nothing left to do: {name} has done its {progress.step} steps"
+        return [f"{done}; give a longer --time or more --steps to continue"]
+    stopped = "" if signal is None else "stopped after "
+    passes = f"{count_passes(run, progress.step):.1f} passes"
+    done = f"{stopped}{progress.step} steps, {passes} in {duration(progress.seconds)}"
+    loss, judged = progress.best_val_loss, "validation loss"
+    if run.state.best_weights is None:
+        history = run.state.history
+        loss, judged = history[-1]["train_loss"] or 0.0 if history else math.inf, "train loss"
+    lines = [f"{done}: not measured yet" if math.isinf(loss) else f"{done}: {judged} {loss:.3f}"]
+    if ngram is not None and ngram.val_loss is not None:
+        loss, orders = ngram.val_loss, f"{ngram.order} character{'s' * (ngram.order > 1)}"
+        counted = f"{ngram.entries:,} n-grams of up to {orders}"
+        lines.append(f"with {counted}: validation loss {loss:.3f}")
+    if loss < MAX_LOSS:
+        guess = f"{loss:.2f} nats per character = guessing among {math.exp(loss):.1f} characters"
+        lines.append(f"lower is better: {guess}")
+    lines += [describe_best(run.state), f"saved:  {name}"]
+    if signal is not None:
+        lines.append(f"resume: {program()} train {shlex.join(resumable)} --resume")
+    return [*filter(None, lines), f"sample: {program()} sample -c {name}"]
+
+
+def describe_best(state: TrainingState) -> str:
+    """Return which weights are kept if not the last, and what to do if half the run gained none."""
+    progress = state.progress
+    if state.best_weights is None:
+        return ""
+    best = next(entry for entry in state.history if entry["val_loss"] == progress.best_val_loss)
+    step = int(best["step"] or 0)
+    if step == progress.step:
+        return ""
+    advice = "; more time will not help, more text, a larger --weight-drop or a smaller "
+    kept = f"best at step {step}: the checkpoint has those weights"
+    return kept + f"{advice}--hidden-size may" * (step < progress.step / 2)
+
+
+def summarize(run: Run, path: Path, *, interrupted: bool) -> dict[str, Any]:
+    """Return what was reached as an object for JSON."""
+    state, progress, model = run.state, run.state.progress, run.config.model
+    return {
+        "checkpoint": str(path),
+        "steps": progress.step,
+        "passes": round(count_passes(run, progress.step), 3),
+        "seconds": round(progress.seconds, 3),
+        "train_loss": state.history[-1]["train_loss"] if state.history else None,
+        "val_loss": None if state.best_weights is None else progress.best_val_loss,
+        "parameters": count_parameters(run),
+        "random_seed": run.config.run.random_seed,
+        "chars": len(run.corpus.ids),
+        "vocab_size": len(run.vocabulary),
+        "start": None if run.start == RANDOM else run.start,
+        "model": model.cell,
+        "hidden_size": model.hidden_size,
+        "networks": model.members,
+        "ngrams": 0 if run.ngram is None else run.ngram.entries,
+        "val_loss_with_ngrams": None if run.ngram is None else run.ngram.val_loss,
+        "interrupted": interrupted,
+    }
+
+
+def count_passes(run: Run, steps: float) -> float:
+    """Return how often the text is read in so many steps."""
+    batches = make_batches(run.train_ids, run.config.data, run.config.run.random_seed)
+    return steps / batches.steps_per_epoch
+
+
+def count_parameters(run: Run) -> int:
+    """Return the number of weights of all networks."""
+    return sum(network.flat.size for network in run.state.networks)

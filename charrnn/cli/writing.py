@@ -1,19 +1,27 @@
 """How samples reach stdout: as they are made, one after the other, or as JSON lines."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
 
-from charrnn.cli.console import console
-from charrnn.cli.prompts import Prompt
+from charrnn.cli.console import console, is_dumb, visible
+from charrnn.cli.texts import Prompt
 from charrnn.config import SamplingConfig
 from charrnn.errors import ConfigError
-from charrnn.generate.controls import Controls, Ended
+from charrnn.generate.controls import Controls
 from charrnn.generate.novelty import LineFilter
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.spans import longest_copy
 from charrnn.models import Model
 from charrnn.parallel.launch import sampling_workers
+
+# Text on a pipe is written in blocks: a write for every character would take a fifth of the time
+# that a character takes. So many characters have at most 4,000 bytes in UTF-8, which a pipe takes
+# in one piece, so that a reader never gets half a character.
+BLOCK_SECONDS, BLOCK_CHARS = 0.1, 1000
 
 
 @dataclass
@@ -26,97 +34,157 @@ class Writer:
     controls      what each obeys
     lines         which lines are kept; None: the samples are not lines
     echo          the prompt comes first
-    written       number of samples so far
-    cut           of which so many reached the limit before something else ended them
+    delimiter     line between samples; None: an empty one or a rule, if they may have several lines
     """
 
     model: Model
     sampling: SamplingConfig
     random_seed: int
     controls: Controls
-    lines: LineFilter | None = None
-    echo: bool = True
-    written: int = 0
-    cut: int = 0
+    lines: LineFilter | None
+    echo: bool
+    delimiter: str | None
 
     def write(self, prompts: Iterable[Prompt], size: int, *, jsonl: bool) -> None:
         """Write ``size`` samples for each prompt, and say how many were cut at the limit."""
+        endings: Counter[str] = Counter()
         for number, prompt in enumerate(prompts):
             sampler = Sampler(
                 self.model.predictor, prompt.start, self.sampling, self.random_seed, log_p=jsonl
             )
             if size == 1 and self.lines is None and not jsonl:
-                self.stream(sampler, prompt, number)
+                self.separate(number)
+                endings[self.stream(sampler, prompt, number)] += 1
                 continue
             samples = self.draw(sampler, prompt, number * size, size)
             for index, sample in enumerate(samples, number * size):
-                if jsonl:
-                    console.write_json(self.record(index, prompt.text, sample))
-                else:
-                    console.write(f"{prompt.text if self.echo else ''}{sample.text}\n")
-        self.note_limit()
+                endings[sample.ended] += 1
+                if not jsonl:
+                    self.separate(index)
+                    with blocks() as write:
+                        write(f"{prompt.text if self.echo else ''}{sample.text}\n")
+                    continue
+                spans = self.model.seen_spans
+                console.write_json({
+                    "index": index,
+                    "seed": prompt.text,
+                    "text": sample.text,
+                    "ended": sample.ended,
+                    "log_probability": sample.log_p,
+                    **({} if spans is None else {"copied": longest_copy(spans, sample.text)}),
+                    "random_seed": self.random_seed,
+                })  # fmt: skip
+        self.note_limit(endings["length"], endings.total())
 
-    def stream(self, sampler: Sampler, prompt: Prompt, sample: int) -> None:
-        """Write one sample, each character as soon as it is certain."""
+    def separate(self, index: int) -> None:
+        """Write what stands before the sample of this number."""
+        rules, known = self.controls.config, self.model.vocabulary.index
+        one_line = self.lines is not None or rules.match is not None or "\n" in rules.stop
+        rule = "─" * (console.width - 1) if console.shows_text else ""
+        delimiter = self.delimiter
+        if delimiter is None and not one_line and rules.charset is None and "\n" in known:
+            delimiter = rule
+        if delimiter is not None and index:
+            console.write(f"{delimiter}\n")
+
+    def stream(self, sampler: Sampler, prompt: Prompt, sample: int) -> str:
+        """Write one sample, each character as soon as it is certain, and return why it ended."""
+        ended = ""
 
         def characters() -> Iterator[str]:
-            self.count((yield from sampler.stream(self.controls, sample)))
+            nonlocal ended
+            ended = yield from sampler.stream(self.controls, sample)
 
-        with console.blocks() as write:
+        with blocks() as write:
             if self.echo:
                 write(prompt.text)
             for character in characters():
                 write(character)
             write("\n")
+        return ended
 
     def draw(self, sampler: Sampler, prompt: Prompt, first: int, size: int) -> Iterator[Sample]:
-        """Yield the samples from ``first`` on, of lines those that are kept."""
-        workers = sampling_workers(size)
+        """Return the samples from ``first`` on, of lines those that are kept."""
+        workers, kept = sampling_workers(size), self.lines
 
         def write(first: int) -> Iterator[Sample]:
             return sampler.write(self.controls, size, first=first, workers=workers)
 
-        samples = write(first)
-        if self.lines is not None:
-            self.require_room(self.lines, prompt.text)
-            drawn = chain.from_iterable(map(write, count(first, size)))
-            samples = islice(self.lines.keep(drawn, prompt.text), size)
-        for sample in samples:
-            self.count(sample.ended)
-            yield sample
-
-    def record(self, index: int, seed: str, sample: Sample) -> dict[str, object]:
-        """Return a sample as an object for JSON."""
-        spans = self.model.seen_spans
-        copied = {} if spans is None else {"copied": longest_copy(spans, sample.text)}
-        return {
-            "index": index,
-            "seed": seed,
-            "text": sample.text,
-            "ended": sample.ended,
-            "log_probability": sample.log_p,
-            **copied,
-            "random_seed": self.random_seed,
-        }
-
-    def require_room(self, lines: LineFilter, prefix: str) -> None:
-        """Raise ConfigError if no line that begins so can be kept."""
-        longest, limit = lines.max_length, self.controls.limit or 0
-        if longest is not None and len(prefix) > longest:
+        if kept is None:
+            return write(first)
+        longest, limit = kept.max_length, self.controls.limit or 0
+        if longest is not None and len(prompt.text) > longest:
             raise ConfigError(f"the prefix is longer than --max-length {longest}")
-        if len(prefix) + limit < lines.min_length:
-            raise ConfigError(f"--length {limit} is below --min-length {lines.min_length}")
+        if len(prompt.text) + limit < kept.min_length:
+            raise ConfigError(f"--length {limit} is below --min-length {kept.min_length}")
+        drawn = chain.from_iterable(map(write, count(first, size)))
+        return islice(kept.keep(drawn, prompt.text), size)
 
-    def count(self, ended: Ended) -> None:
-        """Count a sample."""
-        self.written += 1
-        self.cut += ended == "length"
-
-    def note_limit(self) -> None:
+    def note_limit(self, cut: int, written: int) -> None:
         """Say on stderr how many samples reached the limit, if something else should end them."""
-        rules = self.controls.config
-        ending = "--stop" if rules.stop else "the end of a sentence"
-        ending = "the end of the line" if self.controls.lines else ending
-        if self.cut and (rules.stop or rules.until_sentence or self.controls.lines):
-            which = f"{self.cut} of {self.written} samples" if self.written > 1 else "the sample"
+        rules, lines = self.controls.config, self.controls.lines
+        if cut and (rules.stop or rules.until_sentence or lines):
+            ending = "--stop" if rules.stop else "the end of a sentence"
+            ending = "the end of the line" if lines else ending
+            which = f"{cut} of {written} samples" if written > 1 else "the sample"
             console.note(f"{which} had {self.controls.limit:,} characters before {ending}")
+
+
+@contextmanager
+def blocks() -> Iterator[Callable[[str], None]]:
+    """Give a function that writes text as it is made: at once on a terminal, else in blocks.
+
+    What is pending is written in the end, even after Ctrl-C.
+    """
+    pending: list[str] = []
+    wait, written_at = 0.0 if console.shows_text else BLOCK_SECONDS, time.monotonic()
+    wraps = console.shows_text and not is_dumb()
+    place = wrap_words(console.width) if wraps else str
+
+    def flush() -> None:
+        nonlocal written_at
+        text = "".join(pending)
+        pending.clear()
+        for begin in range(0, len(text), BLOCK_CHARS):
+            console.write(text[begin : begin + BLOCK_CHARS], styled=wraps)
+        written_at = time.monotonic()
+
+    def write(text: str) -> None:
+        pending.extend(map(place, text))
+        if len(pending) >= BLOCK_CHARS or time.monotonic() - written_at >= wait:
+            flush()
+
+    try:
+        yield write
+    finally:
+        flush()
+
+
+def wrap_words(width: int) -> Callable[[str], str]:
+    """Return a function from the pieces of a text to what a terminal of this width is sent.
+
+    A word that does not fit into its line moves to the next one. Control characters are escaped.
+    """
+    from rich.cells import cell_len  # which a pipe does not need
+
+    column, word = 0, ""
+
+    def place(piece: str) -> str:
+        nonlocal column, word
+        sent = ""
+        for char in visible(piece):
+            size, start = cell_len(char), column - cell_len(word)
+            if char == "\n" or (char == " " and column == width):
+                sent, column, word = sent + "\n", 0, ""
+                continue
+            if column + size > width and 0 < start < column:
+                sent += f"\x1b[{start + 1}G\x1b[K\n{word}"
+                column, word = column - start + size, word + char
+            elif column + size > width:  # the terminal breaks it
+                column, word = size, char
+            else:
+                column, word = column + size, "" if char == " " else word + char
+            sent += char
+        return sent
+
+    return place

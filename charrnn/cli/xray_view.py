@@ -1,12 +1,10 @@
-"""What ``charrnn xray`` reads and writes: a text in color or with bars, units, records, a page."""
+"""What ``charrnn xray`` writes: a text in color or with bars, units, records, a page."""
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +12,15 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.cli.console import console, is_terminal
-from charrnn.cli.options import UnknownPolicy, fit_text
+from charrnn.cli.console import console, is_terminal, to_json
+from charrnn.cli.outputs import write_output
+from charrnn.cli.texts import TextReader
+from charrnn.config import ModelConfig
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.models import Model
+from charrnn.export.xray_page import Opening, xray_page
+from charrnn.nn.cell import Cell
 from charrnn.nn.network import make_cell
 from charrnn.scoring.xray import (
-    Found,
     Place,
     Trace,
     Xray,
@@ -31,7 +31,6 @@ from charrnn.scoring.xray import (
     trace_text,
 )
 from charrnn.text.lines import cut_lines
-from charrnn.text.reading import Reader, normalized, read_lines
 from charrnn.text.vocabulary import Ids, escape
 
 TOP = 3
@@ -53,110 +52,110 @@ BRIGHT = range(5, 13)
 # From which probability on a guess is bold, and below which it is dim.
 LIKELY, UNLIKELY = 0.5, 0.1
 
+# What is drawn of a character: texts and their styles, from top to bottom.
+Column = list[tuple[str, str]]
 
-@dataclass
-class Request:
-    """What was asked for: the options of the command, and the model.
+
+def find_place(model: ModelConfig, layer: int | None, part: str | None, unit: int | None) -> Place:
+    """Return a layer and a part of it; None: the first layer, the part that says most.
 
     Raises ConfigError for a layer, part or unit that the model does not have.
     """
+    place = Place(layer or 0, require_part(make_cell(model.cell, model.nonlinearity), part))
+    width = model.members * model.hidden_size
+    for what, number, count in (("layer", layer, model.layers), ("unit", unit, width)):
+        if number is not None and number >= count:
+            has = f"one {what}, 0" if count == 1 else f"{what}s from 0 to {count - 1}"
+            raise ConfigError(f"there is no {what} {number}", hint=f"this model has {has}")
+    return place
 
-    model: Model
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at.
+
+    reader   reads the text as the model knows it
+    file     the text
+    seed     the text itself, in place of a file
+    place    the layer and the part whose units are looked at
+    unit     the unit; None: surprise
+    top      how many guesses; None: as many as suit what is shown
+    """
+
+    reader: TextReader
     file: str
     seed: str | None
-    unknown: UnknownPolicy
-    encoding: str
-    layer: int | None
-    part: str | None
+    place: Place
     unit: int | None
-    feature: str | None
     top: int | None
-    skipped: int = 0
 
-    def __post_init__(self) -> None:
-        shape = self.model.config.model
-        self.cell = make_cell(shape.cell, shape.nonlinearity)
-        self.place = Place(self.layer or 0, require_part(self.cell, self.part))
-        self.width = shape.members * shape.hidden_size
-        for what, given, count in (
-            ("layer", self.layer or 0, shape.layers),
-            ("unit", self.unit or 0, self.width),
-        ):
-            if given >= count:
-                has = f"one {what}, 0" if count == 1 else f"{what}s from 0 to {count - 1}"
-                raise ConfigError(f"there is no {what} {given}", hint=f"this model has {has}")
-        self.name = "standard input" if self.file == "-" else self.file
-        self.name = "a text" if self.seed is not None else self.name
+    @property
+    def name(self) -> str:
+        """What the text is called."""
+        name = "standard input" if self.file == "-" else self.file
+        return name if self.seed is None else "a text"
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the model."""
+        shape = self.reader.model.config.model
+        return make_cell(shape.cell, shape.nonlinearity)
 
     def traces(self, top: int, places: Iterable[Place]) -> Iterator[Trace]:
         """Yield what the model does, as the text arrives."""
-        if self.seed is None and self.file == "-" and is_terminal(sys.stdin):
-            console.note("reading the text from the terminal; Ctrl-D ends it")
-        lines, vocabulary = self.model.config.data.lines, self.model.vocabulary
+        model = self.reader.model
         yield from trace_text(
-            self.model.distribution(),
-            filter(len, map(self._encode, self._texts())),
+            model.distribution(),
+            filter(len, self._pieces()),
             top=top if self.top is None else self.top,
             places=places,
-            line_break=vocabulary.index["\n"] if lines else None,
+            line_break=model.vocabulary.index["\n"] if model.config.data.lines else None,
         )
-        if self.skipped:
-            console.note(f"skipped {self.skipped} unknown characters")
+        self.reader.note_skipped()
+
+    def _pieces(self) -> Iterator[Ids]:
+        if self.seed is None:
+            yield from self.reader.pieces(self.file)
+            return
+        lines = self.reader.model.config.data.lines
+        text = "".join(f"{it}\n" for it in cut_lines(self.seed)) if lines else self.seed
+        try:
+            yield self.reader.encode(text)
+        except VocabularyError as error:
+            raise ConfigError(f"--seed: {error}", hint=error.hint) from error
 
     def xray(self, top: int, places: list[Place], limit: int) -> Xray:
         """Return what the model does with the first characters of the text."""
         trace = join(self.traces(top, places), limit)
         if len(trace) == limit:
             console.note(f"this shows the first {limit:,} characters of {self.name}")
-        return Xray(self.model.vocabulary, self.cell, trace)
-
-    def _texts(self) -> Iterator[str]:
-        data = self.model.config.data
-        if data.lines:
-            seed = None if self.seed is None else [cut_lines(self.seed)]
-            for lines in seed or read_lines(self.file, encoding=self.encoding):
-                yield "".join(f"{line}\n" for line in lines)
-        elif self.seed is not None:
-            yield self.seed
-        else:
-            yield from Reader(self.encoding, data.normalize).pieces(self.file)
-
-    def _encode(self, text: str) -> Ids:
-        vocabulary, text = self.model.vocabulary, normalized(text, self.model.config.data.normalize)
-        fitted = fit_text(text, vocabulary, normalize="none", unknown=self.unknown)
-        self.skipped += len(text) - len(fitted)
-        try:
-            return vocabulary.encode(fitted)
-        except VocabularyError as error:
-            if self.seed is None:
-                raise
-            raise ConfigError(f"--seed: {error}", hint=error.hint) from error
+        return Xray(self.reader.model.vocabulary, self.cell, trace)
 
 
-def show_text(request: Request, *, as_json: bool) -> None:
+def show_text(subject: Subject, *, as_json: bool) -> None:
     """Write a text as the model sees it, and its mean surprise."""
-    nats, chars, seen = 0.0, 0, 0
+    nats, chars, seen, unit = 0.0, 0, 0, subject.unit
+    model = subject.reader.model
+    view = View(console.rich(), model.vocabulary.characters)
+    if unit is not None:
+        view.show_unit(subject.place, unit, bounds(subject.cell, subject.place.part))
 
-    def count(traces: Iterator[Trace]) -> Iterator[Trace]:
+    def traces() -> Iterator[Trace]:
         nonlocal nats, chars, seen
-        for trace in traces:
+        top = TOP if unit is None or as_json else 0
+        for trace in subject.traces(top, [] if unit is None else [subject.place]):
             yield trace
             nats += float(np.nansum(trace.nats, dtype=np.float64))
             chars += int(np.count_nonzero(~np.isnan(trace.nats)))
             seen += len(trace)
 
-    unit = request.unit
-    places = [] if unit is None else [request.place]
-    traces = count(request.traces(TOP if unit is None or as_json else 0, places))
     if as_json:
-        for trace in traces:
-            console.write("".join(records(request, trace, seen)))
+        for trace in traces():
+            rows = ({"position": at, **it} for at, it in enumerate(records(subject, trace), seen))
+            console.write("".join(f"{to_json(row)}\n" for row in rows))
     else:
-        limits = bounds(request.cell, request.place.part)
-        shown = None if unit is None else (request.place, unit, limits)
-        view = View(console.rich(), request.model.vocabulary.characters, shown)
         with console.stdout():
-            view.draw(traces)
+            view.draw(traces())
         if seen and is_terminal(sys.stderr):
             console.rich(sys.stderr).print(view.legend(), soft_wrap=True)
     if not seen:
@@ -165,40 +164,40 @@ def show_text(request: Request, *, as_json: bool) -> None:
         console.note(f"{nats / chars:.3f} nats per character, {chars:,} characters predicted")
 
 
-def records(request: Request, trace: Trace, position: int) -> Iterator[str]:
-    """Yield a line of JSON for each character, the first of which is at ``position``."""
-    decode = request.model.vocabulary.decode
+def records(subject: Subject, trace: Trace) -> Iterator[dict[str, object]]:
+    """Yield what there is to say of each character."""
+    decode = subject.reader.model.vocabulary.decode
     for at, (char, nats) in enumerate(zip(decode(trace.ids), trace.nats.tolist(), strict=True)):
-        guesses = list(zip(decode(trace.top_ids[at]), trace.top_p[at].tolist(), strict=True))
-        record = {"position": position + at, "char": char, "nats": round(nats, 5)}
-        if math.isnan(nats):
-            record["nats"], guesses = None, []
-        if request.unit is not None:
-            activation = trace.activations[request.place][at, request.unit]
+        known = not math.isnan(nats)
+        record: dict[str, object] = {"char": char, "nats": round(nats, 5) if known else None}
+        if subject.unit is not None:
+            activation = trace.activations[subject.place][at, subject.unit]
             record["activation"] = round(float(activation), 5)
-        record["top"] = [{"char": it, "probability": round(p, 6)} for it, p in guesses]
-        yield json.dumps(record, ensure_ascii=False) + "\n"
+        guesses = zip(decode(trace.top_ids[at]), trace.top_p[at].tolist(), strict=True)
+        top = [{"char": it, "probability": round(p, 6)} for it, p in guesses]
+        yield {**record, "top": top if known else []}
 
 
-def print_units(request: Request, *, as_json: bool) -> None:
-    """Write which units keep track of what."""
-    features = None if request.feature == "all" else [str(request.feature)]
-    every = range(request.model.config.model.layers) if request.layer is None else [request.layer]
-    places = [Place(layer, request.place.part) for layer in every]
-    xray = request.xray(0, places, MAX_VALUES // (len(places) * request.width))
-    top = TOP if request.top is None else request.top
+def print_units(subject: Subject, *, layer: int | None, feature: str, as_json: bool) -> None:
+    """Write which units keep track of what; ``layer`` None: those of all layers."""
+    model, part = subject.reader.model.config.model, subject.place.part
+    layers = range(model.layers) if layer is None else [layer]
+    places, width = [Place(number, part) for number in layers], model.members * model.hidden_size
+    xray = subject.xray(0, places, MAX_VALUES // (len(places) * width))
+    features, top = None if feature == "all" else [feature], subject.top
+    top = TOP if top is None else top
     found = find_units(xray.text, xray.trace.activations, features, top)
     if not found and top:
-        what = "any feature" if features is None else request.feature
+        what = "any feature" if features is None else feature
         raise CorpusError(
             f"{what} never varies in this text: there is nothing to find",
             hint="name a longer text, or another feature",
         )
-    by_chance = dict.fromkeys(it.feature for it in found if it.share <= it.chance)
-    if by_chance:
+    if by_chance := dict.fromkeys(it.feature for it in found if it.share <= it.chance):
         console.note(f"no more than chance in a text of this length: {', '.join(by_chance)}")
     if as_json:
-        console.write("".join(f"{json.dumps(asdict(it))}\n" for it in found))
+        for it in found:
+            console.write_json(asdict(it))
         return
     rows = [
         (it.feature, str(it.layer), it.part, str(it.unit), f"{it.share:.3f}", f"{it.chance:.3f}")
@@ -207,37 +206,29 @@ def print_units(request: Request, *, as_json: bool) -> None:
     console.table(("feature", "layer", "part", "unit", "share", "chance"), rows)
 
 
-def write_page(request: Request, target: Path, *, name: str) -> None:
-    """Write a page that shows a text as the model sees it; ``name`` is that of the model."""
-    from charrnn.cli.output_files import write_output
-    from charrnn.export.xray_page import Opening, xray_page
+def write_page(
+    subject: Subject, target: Path, *, layer: int | None, feature: str | None, name: str
+) -> None:
+    """Write a page that shows a text as the model sees it.
 
-    shape, part = request.model.config.model, request.place.part
-    xray = request.xray(PAGE_TOP, [Place(layer, part) for layer in range(shape.layers)], MAX_CHARS)
-    found = xray.find(part=part, top=TOP)
-    place, unit = choose_unit(request, found)
-    about = f"{name}: {shape.cell} {shape.layers} × {shape.hidden_size}"
-    data = xray_page(xray, found, Opening(request.name, about, place, unit))
+    layer, feature   what the unit keeps track of that the page opens with, and where; None: any
+    name             of the model
+    """
+    model, (place, unit) = subject.reader.model.config.model, (subject.place, subject.unit)
+    places = [Place(number, place.part) for number in range(model.layers)]
+    xray = subject.xray(PAGE_TOP, places, MAX_CHARS)
+    found = xray.find(part=place.part, top=TOP)
+    if feature is not None:
+        fitting = [it for it in found
+                   if feature in {"all", it.feature} and layer in {None, it.layer}]  # fmt: skip
+        if not fitting:
+            raise CorpusError(
+                f"no unit keeps track of {feature} in this text", hint="leave out --find"
+            )
+        place, unit = Place(fitting[0].layer, place.part), fitting[0].unit
+    about = f"{name}: {model.cell} {model.layers} × {model.hidden_size}"
+    data = xray_page(xray, found, Opening(subject.name, about, place, unit))
     write_output(target, data, f", {len(xray.trace):,} characters")
-
-
-def choose_unit(request: Request, found: list[Found]) -> tuple[Place, int | None]:
-    """Return the place and the number of the unit that the page opens with."""
-    if request.feature is None:
-        return request.place, request.unit
-    for it in found:
-        if request.feature in {"all", it.feature} and request.layer in {None, it.layer}:
-            return Place(it.layer, it.part), it.unit
-    raise CorpusError(
-        f"no unit keeps track of {request.feature} in this text", hint="leave out --find"
-    )
-
-
-class Column(NamedTuple):
-    """What is drawn of a character: texts and their styles, from top to bottom."""
-
-    width: int
-    cells: list[tuple[str, str]]
 
 
 class View:
@@ -245,52 +236,46 @@ class View:
 
     console      of rich
     characters   of the model
-    unit         the unit whose activation is shown, with its place and bounds; None: surprise
     """
 
-    def __init__(
-        self,
-        console: Console,
-        characters: str,
-        unit: tuple[Place, int, tuple[float, float]] | None = None,
-    ) -> None:
-        self.console, self.characters, self.unit = console, characters, unit
+    def __init__(self, console: Console, characters: str) -> None:
+        self.console, self.characters = console, characters
         self.plain = console.color_system is None
-        self.styles = [
-            f"{'black' if level in BRIGHT else 'white'} on {color}"
-            for level, color in enumerate((ACTIVATION if unit else SURPRISE).split())
-        ]
+        self.unit: tuple[Place, int, tuple[float, float]] | None = None
+        self.colors = SURPRISE.split()
+
+    def show_unit(self, place: Place, unit: int, bounds: tuple[float, float]) -> None:
+        """Show the activation of a unit, which is within these bounds, not surprise."""
+        self.unit, self.colors = (place, unit, bounds), ACTIVATION.split()
 
     def draw(self, traces: Iterable[Trace]) -> None:
         """Write the rows as the traces arrive."""
         columns = (column for trace in traces for column in self.columns(trace))
         for row in break_rows(columns, self.console.width):
-            lines = list(zip(*(column.cells for column in row), strict=True))
-            for cells in lines:
+            for cells in zip(*row, strict=True):
                 line = Text()
-                for column, (text, style) in zip(row, cells, strict=True):
-                    line.append(text, style).append(" " * (column.width - cell_len(text)))
+                for (text, style), size in zip(cells, map(width, row), strict=True):
+                    line.append(text, "" if self.plain else style)
+                    line.append(" " * (size - cell_len(text)))
                 line.rstrip()
                 self.console.print(line, soft_wrap=True)
-            if len(lines) > 1:
+            if len(row[0]) > 1:
                 self.console.print()
 
     def columns(self, trace: Trace) -> Iterator[Column]:
-        """Yield what is drawn of each character."""
+        """Yield what is drawn of each character: it, if plain its bar, and the guesses."""
         pairs = zip(self.levels(trace).tolist(), trace.ids.tolist(), strict=True)
         for at, (level, chosen) in enumerate(pairs):
             predicted = not math.isnan(trace.nats[at])
-            known = predicted or self.unit is not None
-            cells = [(show(self.characters[chosen]), self.styles[level] if known else "")]
+            style = self.style(level) if predicted or self.unit else ""
+            column = [(show(self.characters[chosen]), style)]
             if self.plain:
-                cells.append((self.bar(level), ""))
+                column.append((self.bar(level), ""))
             for it, p in zip(trace.top_ids[at].tolist(), trace.top_p[at].tolist(), strict=True):
                 strength = "bold " if p >= LIKELY else "dim " if p < UNLIKELY else ""
                 style = strength + "underline" * (it == chosen)
-                cells.append((show(self.characters[it]), style) if predicted else ("", ""))
-            if self.plain:
-                cells = [(text, "") for text, _ in cells]
-            yield Column(max(cell_len(text) for text, _ in cells), cells)
+                column.append((show(self.characters[it]), style) if predicted else ("", ""))
+            yield column
 
     def levels(self, trace: Trace) -> NDArray[np.int64]:
         """Return the level of each character: 0 to 8, or -8 to 8 of activations below 0."""
@@ -301,6 +286,10 @@ class View:
         scale = max(float(values.max(initial=0)), 1e-9) if math.isinf(high) else high
         levels: NDArray[np.int64] = np.rint(np.clip(values / scale, -1, 1) * 8).astype(np.int64)
         return levels
+
+    def style(self, level: int) -> str:
+        """Return the colors of a level."""
+        return f"{'black' if level in BRIGHT else 'white'} on {self.colors[level]}"
 
     def bar(self, level: int) -> str:
         """Return the bar of a level."""
@@ -316,28 +305,32 @@ class View:
             about = f"unit {unit}, layer {place.layer}, {place.part}"
             marks = {-8: f"{low:g}"} if low < 0 else {}
             marks |= {0: "0", 8: "its most" if math.isinf(high) else f"{high:g}"}
-        entries = [
-            (f"{self.bar(level)} {label}  ", "")
-            if self.plain
-            else (f" {label} ", self.styles[level])
-            for level, label in marks.items()
-        ]
-        return Text.assemble(f"{about}: ", *entries)
+        text = Text(f"{about}: ")
+        for level, label in marks.items():
+            shown = f"{self.bar(level)} {label}  " if self.plain else f" {label} "
+            text.append(shown, "" if self.plain else self.style(level))
+        return text
 
 
-def break_rows(columns: Iterable[Column], width: int) -> Iterator[list[Column]]:
+def width(column: Column) -> int:
+    """Return the cells that a column takes in a row."""
+    return max(cell_len(text) for text, _ in column)
+
+
+def break_rows(columns: Iterable[Column], size: int) -> Iterator[list[Column]]:
     """Break columns into rows: after a line break, else after the last space that fits."""
-    row: list[Column] = []
+    row, used = list[Column](), 0
     for column in columns:
         row.append(column)
-        if column.cells[0][0] == "↵":
-            yield row
-            row = []
-        elif sum(it.width for it in row) > width and len(row) > 1:
-            spaces = [at for at, it in enumerate(row[:-1], 1) if it.cells[0][0] == " "]
+        used += width(column)
+        cut = len(row) if column[0][0] == "↵" else 0
+        if not cut and used > size and len(row) > 1:
+            spaces = [at for at, it in enumerate(row[:-1], 1) if it[0][0] == " "]
             cut = spaces[-1] if spaces else len(row) - 1
+        if cut:
             yield row[:cut]
             row = row[cut:]
+            used = sum(map(width, row))
     if row:
         yield row
 

@@ -75,7 +75,7 @@ class Description:
             "model": model.cell,
             "layers": model.layers,
             "hidden_size": model.hidden_size,
-            "members": model.members,
+            "networks": model.members,
             "sources": None if origin is None else list(origin.sources),
             "held_out": None if origin is None else origin.held_out,
             "start": None if origin is None else origin.start,

@@ -42,7 +42,10 @@ class Score:
     @property
     def perplexity(self) -> float:
         """exp(nats per character): the effective number of equally likely next characters."""
-        return math.exp(self.nats_per_char)
+        try:
+            return math.exp(self.nats_per_char)
+        except OverflowError:
+            return math.inf
 
 
 def total(scores: Iterable[Score]) -> Score:
@@ -81,7 +84,8 @@ def score(
     if length < 1:
         raise CorpusError(
             "there is nothing to score: the model predicts each character from those before it, "
-            "so it takes two"
+            "so it takes two",
+            hint="a model of lines, or 'charrnn score --lines', scores a line and its end",
         )
     if int(ids.min()) < 0 or int(ids.max()) >= model.vocab_size:
         raise VocabularyError(f"ids must be from 0 to {model.vocab_size - 1}")

@@ -116,10 +116,9 @@ class Setting(NamedTuple):
 
 
 def base(command: str, row: Row | Setting | None = None) -> str:
-    """Return the line of a run without the option; ``{command}`` in a row is the command."""
+    """Return the line of a run without the option."""
     beside, file = ("", "") if row is None else (row.beside, getattr(row, "file", ""))
-    line = f"{BASES[command]} {beside}".replace("{file}", file or "text.txt")
-    return line.replace("{command}", command)
+    return f"{BASES[command]} {beside}".replace("{file}", file or "text.txt")
 
 
 def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:

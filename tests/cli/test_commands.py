@@ -1,6 +1,7 @@
 """The command line, end to end, through the installed console script."""
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from charrnn.cli.console import program
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
+    MIXED_TEXT,
     TEXT,
     call,
     charrnn,
@@ -108,6 +110,21 @@ def test_train_tells_what_it_did_and_how_to_sample(home: Path, tmp_path: Path) -
     assert len(ok(*command[1:], cwd=tmp_path).out) == 201
 
 
+def test_train_says_nats_in_words_and_counts_passes_like_inspect(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("anna\nbo\nclara\n" * 300)
+    done = ok("train", "names.txt", "--lines", *SMALL, cwd=tmp_path)
+    assert len([line for line in done.err.splitlines() if "%" not in line[:5]]) < 12
+    (loss,) = re.findall(r"with [\d,]+ n-grams .*: validation loss ([\d.]+)", done.err)
+    nats, characters = re.findall(r"lower is better: ([\d.]+) nats .* among ([\d.]+) ch", done.err)[
+        0
+    ]
+    assert float(nats) == pytest.approx(float(loss), abs=0.006)
+    assert float(characters) == pytest.approx(math.exp(float(loss)), abs=0.06)
+    (passes,) = re.findall(r"60 steps, ([\d.]+) passes in", done.err)
+    assert f"reads the text {passes.removesuffix('.0')} times" in done.err
+    assert f"passes\t{passes}\n" in ok("inspect", cwd=tmp_path).out
+
+
 def test_the_loss_falls(home: Path, tmp_path: Path) -> None:
     ok("train", home / "text.txt", *SMALL, "--log", "log.jsonl", "-q", cwd=tmp_path)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -126,32 +143,6 @@ def test_what_is_left_open_is_chosen_said_and_the_same_again(home: Path, tmp_pat
     assert chosen.model.weight_drop > 0
     said = f"dropout {chosen.model.dropout:g}, weight drop {chosen.model.weight_drop:g}"
     assert f"reads the text 12 times: {said}" in done.err
-
-
-def test_a_stride_of_the_window_length_means_streams(home: Path, tmp_path: Path) -> None:
-    ok("train", home / "text.txt", *SMALL, "-o", "m.npz", "--seq-length", "8", "--stride", "8",
-       cwd=tmp_path)  # fmt: skip
-    assert Model.load(tmp_path / "m.npz").config.data.stride is None
-
-
-def test_an_existing_checkpoint_is_never_overwritten_silently(home: Path, model: Path) -> None:
-    before = model.read_bytes()
-    done = fails(1, "exists already", "train", "text.txt", *SMALL, cwd=home)
-    assert "--resume" in done.err
-    assert "--overwrite" in done.err
-    assert model.read_bytes() == before
-
-
-def test_resume_goes_on_to_the_weights_of_an_unbroken_run(home: Path, tmp_path: Path) -> None:
-    text, small = home / "text.txt", ["--hidden-size", "8", "--random-seed", "1", "-q"]
-    # What the length of the run would decide is given: half a run is then half of the whole.
-    constant = ["--schedule", "constant", "--warmup", "0", "--dropout", "0.2", "--weight-drop", "0"]
-    ok("train", text, *small, *constant, "--steps", "20", "-o", "whole.npz", cwd=tmp_path)
-    ok("train", text, *small, *constant, "--steps", "10", "-o", "half.npz", cwd=tmp_path)
-    ok("train", text, "--resume", "--steps", "20", "-o", "half.npz", "-q", cwd=tmp_path)
-    whole, half = Model.load(tmp_path / "whole.npz"), Model.load(tmp_path / "half.npz")
-    for name, array in whole.resume.items():
-        assert array.tobytes() == half.resume[name].tobytes(), name
 
 
 def test_resume_names_what_it_cannot_change(home: Path, model: Path, tmp_path: Path) -> None:
@@ -230,7 +221,7 @@ def test_sample_i_does_not_depend_on_the_count(model: Path) -> None:
     assert all(len(record["text"]) == 30 and record["seed"] == "T" for record in many)
     assert all(record["log_probability"] < 0 and record["random_seed"] == 3 for record in many)
     plain = ok(*args[:-1], "--count", "3").out
-    assert plain == "".join(f"T{record['text']}\n" for record in few)
+    assert plain == "\n".join(f"T{record['text']}\n" for record in few)
     assert ok(*args[:-1]).out == f"T{few[0]['text']}\n"
 
 
@@ -348,81 +339,20 @@ def test_score_agrees_with_itself_in_every_form(home: Path, model: Path) -> None
     assert windows["nats_per_char"] > figures["nats_per_char"]
 
 
+def test_an_infinite_perplexity_is_null_in_json(tmp_path: Path) -> None:
+    model = trained()
+    for name in model.weights:
+        model.weights[name] = model.weights[name] * 1e5
+    model.save(tmp_path / "m.npz")
+    (tmp_path / "mixed.txt").write_text(MIXED_TEXT)
+    run = ("score", "mixed.txt", "-c", "m.npz")
+    figures = json.loads(call(*run, "--json", cwd=tmp_path).out)
+    assert figures["nats_per_char"] > 709
+    assert figures["perplexity"] is None
+    assert "perplexity\tinf\n" in call(*run, cwd=tmp_path).out
+
+
 # Bad input
-
-
-@pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bad")
-    (folder / "empty.txt").touch()
-    (folder / "one.txt").write_text("a")
-    (folder / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
-    (folder / "text.txt").write_text(TEXT)
-    (folder / "folder").mkdir()
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("code", "complaint", "args"),
-    [
-        (1, "missing.txt: no such file", ["train", "missing.txt"]),
-        (1, "empty.txt: the corpus is empty", ["train", "empty.txt"]),
-        (1, "nothing to predict", ["train", "one.txt"]),
-        (1, "folder: there is no text in this folder", ["train", "folder"]),
-        (1, "latin.txt: byte 3 (line 1) is not valid utf-8", ["train", "latin.txt"]),
-        (2, "unknown encoding", ["train", "text.txt", "--encoding", "klingon"]),
-        (2, "hidden-size must be 1 or more", ["train", "text.txt", "--hidden-size", "0"]),
-        (2, "dropout", ["train", "text.txt", "--dropout", "1.5"]),
-        (2, "learning-rate", ["train", "text.txt", "--learning-rate", "nan"]),
-        (2, "learning-rate", ["train", "text.txt", "--learning-rate", "inf"]),
-        (2, "'soon' is not a time", ["train", "text.txt", "--time", "soon"]),
-        (2, "time must be above 0", ["train", "text.txt", "--time", "0s"]),
-        (2, "nonlinearity relu", ["train", "text.txt", "--nonlinearity", "relu"]),
-        (2, "transformer", ["train", "text.txt", "--model", "transformer"]),
-        (2, "contradict", ["train", "text.txt", "--resume", "--overwrite"]),
-        (2, "No such option", ["train", "text.txt", "--speling"]),
-        (2, "Missing argument", ["train"]),
-        (
-            1,
-            "text.txt/m.npz: cannot be written: text.txt is not a folder",
-            ["train", "text.txt", "-o", "text.txt/m.npz"],
-        ),
-        (1, "folder: is a folder", ["train", "text.txt", "-o", "folder"]),
-        (1, "no such checkpoint", ["train", "text.txt", "--resume"]),
-        (1, "there is no checkpoint in ./checkpoints yet", ["score", "text.txt"]),
-        (1, "there is no checkpoint in ./checkpoints yet", ["inspect-vocab"]),
-        (1, "m.npz: no such checkpoint", ["sample", "-c", "m.npz"]),
-        (1, "text.txt: not a charrnn checkpoint", ["sample", "-c", "text.txt"]),
-        (1, "text.txt: not a charrnn checkpoint", ["score", "text.txt", "-c", "text.txt"]),
-        (1, "folder", ["sample", "-c", "folder"]),
-        (2, "temperature", ["sample", "-t", "-1"]),
-        (2, "temperature", ["sample", "-t", "nan"]),
-        (2, "temperature", ["sample", "-t", "inf"]),
-        (2, "contradict", ["sample", "--greedy", "-t", "1.2"]),
-        (2, "contradict", ["sample", "--seed", "a", "--seed-file", "text.txt"]),
-        (2, "top-p", ["sample", "--top-p", "0"]),
-        (2, "--length", ["sample", "-n", "-1"]),
-        (2, "--endless", ["sample", "--endless", "--count", "2"]),
-        (2, "No such command", ["sampel"]),
-        (2, "--windows", ["inspect-vocab", "text.txt", "--seq-length", "3"]),
-        (1, "missing.txt: no such file", ["inspect-vocab", "missing.txt"]),
-        (1, "no such file", ["train", ""]),
-        (2, "unknown encoding", ["train", "text.txt", "--encoding", "undefined"]),
-        (2, "cannot go to stdout", ["train", "text.txt", "-o", "-"]),
-        (2, "--log would replace what", ["train", "text.txt", "--log", "text.txt"]),
-        (1, "are too few", ["train", "text.txt", "--val-fraction", "0.9999"]),
-    ],
-)
-def test_bad_input_gets_one_line_and_a_hint(
-    code: int, complaint: str, args: list[str], bad: Path
-) -> None:
-    fails(code, complaint, *args, cwd=bad)
-    assert not (bad / "checkpoints").exists()
-
-
-def test_a_mistyped_name_of_a_base_model_gets_the_one_that_was_meant(tmp_path: Path) -> None:
-    done = fails(1, "englsh: no such checkpoint", "sample", "-c", "englsh", cwd=tmp_path)
-    assert "hint: did you mean english?" in done.err
 
 
 @posix

@@ -121,12 +121,6 @@ def test_what_is_empty_is_not_to_be_trained_on(folder: Path) -> None:
     assert "none of its 1 files is one" in refused.err
 
 
-@pytest.mark.parametrize("line", ["--json --fix", "--also quotes", "--fix --also beauty", "-o x"])
-def test_what_contradicts_itself_ends_with_2(line: str, folder: Path) -> None:
-    done = call("doctor", "clean.txt", *line.split(), cwd=folder)
-    assert (done.returncode, done.stdout) == (2, b"")
-
-
 def test_a_report_is_colored_and_wrapped_for_terminals_and_escapes_the_text(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """What can go wrong around a run, done to the real program: kills, limits, hostile files, pipes."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -29,6 +28,7 @@ from tests.support import (
     fails,
     logged_steps,
     ok,
+    on_a_terminal,
     running,
     same_arrays,
     shell,
@@ -88,6 +88,15 @@ def test_progress_that_nobody_can_read_does_not_end_a_run(ending: str, text: Pat
     assert Model.load(text.parent / "m.npz").progress.step > 1
 
 
+def test_a_log_into_a_pipe_without_a_reader_is_refused(text: Path) -> None:
+    os.mkfifo(text.parent / "pipe")
+    args = ("train", "text.txt", *RUN, "--steps", "3", "-o", "m.npz", "--log", "pipe")
+    fails(1, "pipe: the log cannot be written: nobody reads this pipe", *args, cwd=text.parent)
+    done = shell(f"cat pipe > log & '{CHARRNN}' {' '.join(args)} -q; wait", text.parent)
+    assert done.returncode == 0, done.err
+    assert logged_steps(text.parent / "log") == 3
+
+
 def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
     leader, follower = os.openpty()
     process = subprocess.Popen(
@@ -103,8 +112,7 @@ def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
 
 
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The package has a function of the same name as the module.
-    monkeypatch.setattr(import_module("charrnn.cli.train"), "SAVE_EVERY_SECONDS", -1)
+    monkeypatch.setattr(import_module("charrnn.cli.outputs"), "SAVE_EVERY_SECONDS", -1)
     saved = []
     monkeypatch.setattr(Model, "save", lambda self, _: saved.append(self.progress.step))
     args = ["--hidden-size", "4", "--steps", "5", "-q", "-o", "m.npz"]
@@ -302,7 +310,7 @@ def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
 @pytest.mark.parametrize("members", [1, 2])
 def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: int) -> None:
     folder = text.parent
-    ensemble = ["--members", str(members)]
+    ensemble = ["--networks", str(members)]
     ok("train", text, *RUN, *ensemble, "--steps", "300", "-o", "old.npz", cwd=folder)
     (folder / "new.txt").write_text(TEXT.replace("cat", "çat") + "!" * 9)
     done = ok("train", "new.txt", "--from", "old.npz", "--steps", "1", "-o", "new.npz", cwd=folder)
@@ -384,24 +392,6 @@ def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
     ok("train", "/dev/stdin", *RUN, "--steps", "2", "-o", "b.npz", stdin=text.read_bytes(),
        cwd=folder)  # fmt: skip
     same_arrays(folder / "a.npz", folder / "b.npz")
-
-
-def on_a_terminal(*args: str | Path, cwd: Path) -> str:
-    """Run charrnn with a terminal for its stdout and stderr, and return what it shows."""
-    leader, follower = os.openpty()
-    termios.tcsetwinsize(follower, (40, 100))
-    process = subprocess.Popen(
-        [CHARRNN, *map(str, args)], cwd=cwd, stdin=subprocess.DEVNULL, stdout=follower,
-        stderr=follower, env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"},
-    )  # fmt: skip
-    os.close(follower)
-    shown = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
-        while data := os.read(leader, 65536):
-            shown += data
-    os.close(leader)
-    assert process.wait(60) == 0, shown
-    return shown.decode()
 
 
 def test_text_cannot_reach_the_terminal_unescaped(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_all_models_with_a_name_are_listed_with_their_figures(own: Path, tmp_pat
     done = call("models", "--json", cwd=tmp_path)
     models = [json.loads(line) for line in done.out.splitlines()]
     assert [model["name"] for model in models] == [*BASES, "mine"]
-    assert all(1 < model["nats_per_char"] < 1.5 for model in models[:-1])
+    assert all(1 < model["val_loss"] < 1.5 for model in models[:-1])
     assert models[-1]["bytes"] == (own / "mine.npz").stat().st_size
     assert "\nmine\t" in call("models", cwd=tmp_path).out
     assert str(own) in call("models", cwd=tmp_path).err

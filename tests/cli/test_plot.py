@@ -1,19 +1,13 @@
 """Loss curves on a terminal, and ``train --plot``."""
 
 import math
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from charrnn.cli.plot import Curve, chart, loss_curves
-from tests.support import CHARRNN, ENVIRONMENT, TEXT, call, posix
-
-if sys.platform != "win32":
-    import pty
+from tests.support import TEXT, call, on_a_terminal, posix
 
 RUN = ["train", "text.txt", "-o", "m.npz", "--hidden-size", "8", "--random-seed", "1"]
 
@@ -25,25 +19,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def on_terminal(folder: Path, *args: str, **environment: str) -> str:
-    """Run charrnn with stderr on a terminal, and return what reached it."""
-    ours, theirs = pty.openpty()
-    settings = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "80", **environment}
-    with subprocess.Popen(
-        [CHARRNN, *args], cwd=folder, env=settings, stderr=theirs, stdout=subprocess.DEVNULL
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not piece:
-                break
-            shown += piece
-        os.close(ours)
-    assert process.returncode == 0, shown
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    """Return what a run shows on a terminal, without colors and moves."""
+    shown = on_a_terminal(*args, cwd=folder, **environment)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
 
 
 def test_a_chart_has_the_losses_and_times_and_names_its_curves() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from charrnn import Model
-from tests.support import BASH, CHARRNN, ENVIRONMENT, charrnn, fails, ok, posix
+from tests.support import BASH, CHARRNN, ENVIRONMENT, call, charrnn, fails, ok, posix
 
 ENGLISH = "the cat sat on the mat and the dog dug in the bog\n" * 30
 FRENCH = "la bête était sur le tapis et le chien dans la forêt\n" * 30
@@ -31,8 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scored(home: Path, *options: str, text: str = TEXT) -> list[Any]:
-    charged = ["--unknown", "charge"]
-    done = ok("score", "--lines", *charged, *options, stdin=text.encode(), cwd=home)
+    done = ok("score", "--lines", *options, stdin=text.encode(), cwd=home)
     assert done.err == ""
     return [json.loads(line) for line in done.out.splitlines()]
 
@@ -79,7 +79,7 @@ def test_the_most_surprising_come_first_and_the_rest_can_be_left_out(home: Path)
 def test_a_table_has_the_same_columns(home: Path, models: list[str]) -> None:
     named = [word for model in models for word in ("-c", model)]
     objects = scored(home, *named)
-    options = ["--lines", "--tsv", "--unknown", "charge", *named]
+    options = ["--lines", "--tsv", *named]
     out = ok("score", *options, "lines.txt", cwd=home).out
     names, *rows = [line.split("\t") for line in out.splitlines()]
     assert len(rows) == len(objects)
@@ -107,20 +107,33 @@ def test_the_likelier_of_two_models_is_named(home: Path) -> None:
         assert it["models"]["en"]["chars"] == it["models"]["fr"]["chars"] == len(it["text"]) + 1
 
 
-def test_compared_models_are_charged_for_what_they_do_not_know_unless_told_otherwise(
-    home: Path,
-) -> None:
+def test_what_a_model_does_not_know_is_charged_for_unless_told_otherwise(home: Path) -> None:
     run = ["score", "--lines", "-c", "en.npz", "-c", "fr.npz"]
     text = "une fête d'été à côté".encode()
     (line,) = map(json.loads, ok(*run, stdin=text, cwd=home).out.splitlines())
     assert line["model"] == "fr"
-    assert ok(*run, "--unknown", "charge", stdin=text, cwd=home).out.splitlines() == [
-        json.dumps(line, ensure_ascii=False)
-    ]
-    (skipped,) = map(json.loads, ok(*run, "--unknown", "skip", stdin=text, cwd=home)
-                     .out.splitlines())  # fmt: skip
+    charged = ok(*run, "--unknown", "charge", stdin=text, cwd=home).out
+    assert charged.splitlines() == [json.dumps(line, ensure_ascii=False)]
+    skipped = json.loads(ok(*run, "--unknown", "skip", stdin=text, cwd=home).out)
     assert len({of["chars"] for of in skipped["models"].values()}) == 1
     fails(1, "line 1: unknown character", *run, "--unknown", "error", stdin=text, cwd=home)
+
+
+def test_a_terminal_gets_a_table_with_the_surprising_character_marked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    run = ("score", "--lines", "-c", "en.npz", "lines.txt")
+    header, *rows = call(*run, cwd=home, terminal=True).out.splitlines()
+    assert header.split() == ["bits", "line"]
+    assert [row.split()[1] for row in rows] == [str(number) for number in range(1, 8)]
+    marked = [re.search(r"\x1b\[7m(.*?)\x1b\[0m", row) for row in rows]
+    objects = [json.loads(line) for line in call(*run, cwd=home).out.splitlines()]
+    for mark, it in zip(marked, objects, strict=True):
+        assert mark is not None
+        assert mark[1] == it["surprise_char"].replace("\n", "↵").replace("\t", "\\t")
+    assert call(*run, "--json", cwd=home, terminal=True).out == call(*run, cwd=home).out
 
 
 def test_models_of_the_same_name_are_told_apart_by_their_paths(home: Path) -> None:
@@ -193,7 +206,7 @@ def test_many_lines_take_no_more_memory_than_a_few(home: Path, options: list[str
 
 
 def test_lines_before_an_error_are_answered(home: Path) -> None:
-    run = ["score", "--lines", "-c", "en.npz"]
+    run = ["score", "--lines", "-c", "en.npz", "--unknown", "error"]
     done = charrnn(*run, stdin="the cat\n\nthe dög\nx\n".encode(), cwd=home)
     assert done.returncode == 1
     assert [json.loads(line)["line"] for line in done.out.splitlines()] == [1, 2]
@@ -202,25 +215,3 @@ def test_lines_before_an_error_are_answered(home: Path) -> None:
     assert done.returncode == 1
     assert len(done.out.splitlines()) == 1
     assert "(line 2) is not valid utf-8: 0xe9" in done.err
-
-
-@pytest.mark.parametrize(
-    ("complaint", "options"),
-    [
-        ("--sort goes with --lines", ["--sort"]),
-        ("--top goes with --lines", ["--top", "3"]),
-        ("--threshold goes with --lines", ["--threshold", "0"]),
-        ("--at-most goes with --lines", ["--at-most", "0"]),
-        ("--tsv goes with --lines", ["--tsv"]),
-        ("--unknown charge goes with --lines", ["--unknown", "charge"]),
-        ("several checkpoints go with --lines", ["-c", "fr.npz"]),
-        ("--lines and --window contradict", ["--lines", "--window", "3"]),
-        ("--json and --tsv contradict", ["--lines", "--json", "--tsv"]),
-        ("threshold must be a number", ["--lines", "--threshold", "nan"]),
-        ("--top", ["--lines", "--top", "0"]),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(
-    complaint: str, options: list[str], home: Path
-) -> None:
-    fails(2, complaint, "score", "-c", "en.npz", *options, stdin=b"the cat", cwd=home)

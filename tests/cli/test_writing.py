@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len  # text is wrapped with it
 
 from charrnn import Model
 from charrnn.cli import main
-from charrnn.cli.console import BLOCK_CHARS, BLOCK_SECONDS, console
+from charrnn.cli.writing import BLOCK_CHARS, BLOCK_SECONDS, blocks, wrap_words
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -28,6 +29,8 @@ from tests.support import (
     shell,
 )  # fmt: skip
 
+TEXT_MODEL = "checkpoints/text.npz"
+COUNTED = ("--count", "3", "-n", "60", "--random-seed", "1")
 JAPANESE = "春の海。ひねもす「のたり」のたりかな！👩‍👩‍👧\n"
 
 
@@ -66,37 +69,6 @@ def test_controls_hold_for_many_samples_and_json_lines(home: Path) -> None:
     assert sample(home, *args) == f"The{records[0]['text']}\n"
 
 
-@pytest.mark.parametrize(
-    ("complaint", "args"),
-    [
-        ("not a regular expression", ["--match", "(a"]),
-        ("cannot use", ["--match", r"(a)\1"]),
-        ("no text of 5 characters or less", ["--match", "a{9}", "-n", "5"]),
-        ("knows none", ["--charset", "é"]),
-        ("at least one character", ["--stop", ""]),
-        ("contradict", ["--match", "a", "--until-sentence"]),
-        ("contradict", ["--match", "a", "--stop", "b"]),
-        (r"\\q is not an escape", ["--stop", r"\q"]),
-        ("contradict", ["--seed", "a", "--seeds", "text.txt"]),
-        ("--endless", ["--endless", "--match", "a*"]),
-        ("--endless", ["--endless", "--until-sentence"]),
-        ("--endless", ["--endless", "--seeds", "text.txt"]),
-        ("min-p", ["--min-p", "2"]),
-    ],
-)
-def test_what_no_text_can_obey_is_refused_in_one_line(
-    home: Path, complaint: str, args: list[str]
-) -> None:
-    done = call("sample", "-c", "checkpoints/text.npz", *args, cwd=home)
-    assert done.returncode == 2
-    assert re.search(complaint, done.err)
-    lines = done.err.splitlines()
-    assert lines[0].startswith("charrnn: error: ")
-    assert lines[1].startswith("hint: ")
-    assert len(lines) == 2
-    assert done.out == ""
-
-
 def test_a_text_is_not_cut_silently(home: Path) -> None:
     text = ["--random-seed", "3", "--jsonl", "-c", "checkpoints/text.npz"]
 
@@ -121,6 +93,49 @@ def test_endless_text_can_have_a_stop_text_and_a_charset(home: Path) -> None:
     text = sample(home, "--endless", "--stop", "at", "--charset", "a-t ", "--no-echo")
     assert re.fullmatch("[a-t ]*\n", text)
     assert "at" not in text
+
+
+def test_samples_of_several_lines_stand_apart(home: Path) -> None:
+    texts = [
+        f"{json.loads(line)['text']}\n" for line in sample(home, *COUNTED, "--jsonl").splitlines()
+    ]
+    assert sample(home, *COUNTED) == "\n".join(texts)
+    assert sample(home, *COUNTED, "--delimiter", r"--\t") == "--\t\n".join(texts)
+    on_terminal = call("sample", "-c", TEXT_MODEL, *COUNTED, cwd=home, terminal=True).out
+    assert len(re.findall("^─+$", on_terminal, re.MULTILINE)) == 2
+    one_line = sample(home, *COUNTED, "--charset", "a-z")
+    assert len(one_line.splitlines()) == 3
+
+
+@pytest.mark.parametrize("width", [8, 20, 33])
+def test_words_are_not_broken_at_the_edge_of_a_terminal(width: int) -> None:
+    text = (
+        "the checkpoint was\nread 春の海 again and again incomprehensibly, said \x1b[2J é he. " * 5
+    )
+    place, rows, column = wrap_words(width), [""], 0
+    for sent in re.findall(r"\x1b\[\d+G\x1b\[K|[^\x1b]", "".join(map(place, text))):
+        if sent[0] == "\x1b":  # the terminal forgets what is behind the column
+            kept = ""
+            for char in rows[-1]:
+                kept += char if cell_len(kept + char) < int(sent[2 : sent.index("G")]) else ""
+            rows[-1] = kept
+        elif sent == "\n":
+            rows.append("")
+        else:  # the terminal itself breaks what is too long
+            rows += [""] * (cell_len(rows[-1] + sent) > width)
+            rows[-1] += sent
+        column = cell_len(rows[-1])
+        assert column <= width
+    words = re.sub(r"\x1b", r"\\x1b", text).split()
+    short = [word for word in words if cell_len(word) <= width]
+    shown = " ".join(rows).split()
+    assert [word for word in shown if word in short] == short
+
+
+def test_a_seed_that_looks_like_a_number_gets_a_hint(home: Path) -> None:
+    done = call("sample", "--seed", "42", "-c", TEXT_MODEL, "--unknown", "skip", cwd=home)
+    assert "--random-seed 42 would repeat a text" in done.err
+    assert "--random-seed" not in call("sample", "--seed", "a1", "-c", TEXT_MODEL, cwd=home).err
 
 
 # Seeds
@@ -170,7 +185,7 @@ def test_the_samples_of_a_line_are_those_of_its_number(home: Path, tmp_path: Pat
         texts = [json.loads(line)["text"] for line in whole[first : first + 2]]
         assert [record["text"] for record in ours] == texts
     plain = sample(home, *args, "--seeds", str(tmp_path / "seeds"))
-    assert plain.startswith(f"The{records[0]['text']}\ncat")
+    assert plain.startswith(f"The{records[0]['text']}\n\ncat")
 
 
 def test_an_unknown_character_in_a_line_is_named_with_it(home: Path) -> None:
@@ -251,9 +266,9 @@ def test_a_block_waits_for_a_fraction_of_a_second_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, out = [0.0], Stream()
-    monkeypatch.setattr("charrnn.cli.console.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("charrnn.cli.writing.time.monotonic", lambda: now[0])
     monkeypatch.setattr(sys, "stdout", out)
-    with console.blocks() as write:
+    with blocks() as write:
         for _ in range(10):
             write("é")
         assert out.taken() == b""

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "mixed.txt").write_text(MIXED_TEXT)
     names = "\n".join(["anna", "bo", "clara", "dot"] * 20)
     (path / "names.txt").write_text(names)
-    line = "train names.txt --lines -o lines.npz --steps 2 --hidden-size 8 --members 2 -q"
+    line = "train names.txt --lines -o lines.npz --steps 2 --hidden-size 8 --networks 2 -q"
     call(*line.split(), cwd=path)
     return path
 
@@ -178,41 +178,6 @@ def test_lines_are_seen_on_their_own_with_their_ends(folder: Path) -> None:
     scores = Model.load(folder / "lines.npz").score_lines(["anna", "bo"])
     total = sum(score.nats for score in scores)
     assert sum(it["nats"] for it in records) == pytest.approx(total, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("code", "complaint", "args"),
-    [
-        (1, "nowhere.txt: no such file", "nowhere.txt -c m.npz"),
-        (1, "there is no text to look at", "- -c m.npz"),
-        (1, "there is no text to look at", "- -c lines.npz"),
-        (1, "there is no text to look at", "- -c m.npz --html x.html"),
-        (1, "there is no text to look at", "- -c m.npz --find all"),
-        (1, "unknown characters: 'a'", "names.txt -c mixed.npz"),
-        (1, "names.txt: exists and is not a web page", "text.txt -c m.npz --html names.txt"),
-        (1, "digits never varies in this text", "text.txt -c m.npz --find digits"),
-        (2, "a file and --seed contradict each other", "text.txt --seed a -c m.npz"),
-        (2, "--seed: unknown character: 'z'", "--seed z -c m.npz"),
-        (2, "--html and --json contradict", "text.txt -c m.npz --json --html x"),
-        (2, "--unit and --find contradict", "text.txt -c m.npz --unit 1 --find all"),
-        (2, "there is no unit 12", "text.txt -c m.npz --unit 12"),
-        (2, "there is no layer 1", "text.txt -c m.npz --unit 1 --layer 1"),
-        (2, "has no part 'reset'", "text.txt -c m.npz --unit 1 --part reset"),
-        (2, "--layer and --part go with units", "text.txt -c m.npz --layer 0"),
-        (2, "--overwrite goes with --html", "text.txt -c m.npz --overwrite"),
-        (2, "'rhymes' is not one of 'all', 'quotes'", "text.txt -c m.npz --find rhymes"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_one_line(
-    code: int, complaint: str, args: str, folder: Path
-) -> None:
-    done = call("xray", *args.split(), cwd=folder)
-    lines = done.err.splitlines()
-    assert done.returncode == code
-    assert lines[-2].startswith("charrnn: error: ")
-    assert complaint in lines[-2]
-    assert lines[-1].startswith("hint: ")
-    assert not done.out
 
 
 @pytest.mark.parametrize("columns", [30, 44, 58, 65, 76])

@@ -113,7 +113,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lines")
     (folder / "names.txt").write_text(TEXT)
     ok("train", "names.txt", "--lines", "--steps", "250", "--hidden-size", "32", "-o", "m.npz",
-       "--random-seed", "1", "--members", "2", cwd=folder)  # fmt: skip
+       "--random-seed", "1", "--networks", "2", cwd=folder)  # fmt: skip
     return folder
 
 
@@ -156,7 +156,7 @@ def test_a_line_is_the_same_whatever_ends_it(home: Path, line_break: str) -> Non
 
 
 def test_a_stopped_run_of_lines_goes_on_bit_for_bit(home: Path) -> None:
-    settings = ("--lines", "--hidden-size", "16", "--members", "2", "--random-seed", "3",
+    settings = ("--lines", "--hidden-size", "16", "--networks", "2", "--random-seed", "3",
                 "--schedule", "constant", "--warmup", "0", "--dropout", "0.2", "--weight-drop",
                 "0.1")  # fmt: skip
     for steps in ("12", "30"):

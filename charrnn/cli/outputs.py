@@ -1,13 +1,19 @@
-"""What an output option may replace: a file of its own kind, with --overwrite, and no input."""
+"""Files: what an option may replace, and how a run is kept until a signal or an error ends it."""
 
+import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from types import FrameType
+from typing import Literal, Self
 
 from charrnn.checkpoint.checkpoint import is_checkpoint
 from charrnn.checkpoint.files import file_exists, replacing
 from charrnn.cli.console import console, count
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, TrainingError
+from charrnn.models.run import Run
+from charrnn.parallel.processes import ENDING_SIGNALS
+from charrnn.training.loop import Event
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
 
@@ -98,3 +104,82 @@ def _is_same(path: Path, other: str | Path) -> bool:
         return path.samefile(other)
     except (OSError, ValueError):  # one does not exist
         return path.resolve() == Path(other).resolve()
+
+
+SAVE_EVERY_SECONDS = 30.0
+# A second signal so soon after the first is the same impatient key press.
+SAME_PRESS_SECONDS = 0.5
+
+
+class StopSignals:
+    """Context manager: the first signal is recorded in ``received``, the second ends the process.
+
+    The handler writes nothing: it may have interrupted a write to the same stream.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._received_at = 0.0
+        self._before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+
+    def __enter__(self) -> Self:
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:  # nohup asked for it
+                signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Return True if a signal was received."""
+        return self.received is not None
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self.received is None:
+            self.received, self._received_at = number, time.monotonic()
+        elif time.monotonic() - self._received_at > SAME_PRESS_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+
+class Saver:
+    """Context manager that saves a run: at its best, now and then, at its end, after an error.
+
+    keep_old    there is a model of before, which stays until this one is validated
+    last_step   None without one
+    is_saved    whether what was reached in the end is saved
+    """
+
+    def __init__(self, run: Run, path: Path, *, keep_old: bool) -> None:
+        self.run, self.path, self.keep_old = run, path, keep_old
+        self.last_step: int | None = None
+        self.is_saved = False
+        self._saved_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self.save()
+        elif isinstance(error, Exception):
+            # Between two steps the state is good; in a step, ``train_events`` has restored it.
+            is_good = self.last_step is not None or isinstance(error, TrainingError)
+            if is_good and self.run.state.progress.step:
+                self.save()
+
+    def save_after(self, event: Event) -> None:
+        """Save after a step, if it is time."""
+        self.last_step = event.step
+        waited = time.monotonic() - self._saved_at
+        if event.is_best or (event.is_complete and waited > SAVE_EVERY_SECONDS):
+            self.save()
+            self._saved_at = time.monotonic()
+
+    def save(self) -> None:
+        """Save, unless the model of before is to stay."""
+        self.is_saved = bool(self.run.state.history) or not self.keep_old
+        if self.is_saved:
+            self.run.model().save(self.path)

@@ -1,0 +1,217 @@
+"""Models and texts: how a command finds its model, and reads a text as that model knows it."""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from charrnn.cli.console import console, is_terminal
+from charrnn.cli.options import CHECKPOINTS
+from charrnn.config import ControlConfig
+from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+
+if TYPE_CHECKING:
+    from charrnn.generate.predictor import Prediction, Predictor
+    from charrnn.models import Model
+    from charrnn.text.vocabulary import Ids, Vocabulary
+
+UnknownPolicy = Literal["error", "skip", "replace"]
+
+# What writes where nothing has been trained yet.
+BASE = "english"
+
+
+def newest_checkpoint(otherwise: str | None = None) -> Path:
+    """Return the checkpoint last written to ./checkpoints.
+
+    otherwise   the base model to use if there is none; None: raise CheckpointError
+    """
+    from charrnn.checkpoint.checkpoint import is_checkpoint
+
+    files = [path for path in CHECKPOINTS.glob("*.npz") if is_checkpoint(path)]
+    if files:
+        newest = max(files, key=lambda path: path.stat().st_mtime)
+        if is_terminal(sys.stderr):
+            console.note(f"checkpoint: {newest}")
+        return newest
+    if otherwise is None:
+        raise CheckpointError(
+            "there is no checkpoint in ./checkpoints yet",
+            hint="make one with 'charrnn train corpus.txt', or name one with -c",
+        )
+    console.note(
+        f"no checkpoint in ./checkpoints yet: writing with the base model {otherwise!r}; "
+        "'charrnn train corpus.txt' makes your own"
+    )
+    return Path(otherwise)
+
+
+def load_writer(checkpoint: str | None) -> "Model":
+    """Load the model that writes."""
+    from charrnn.models import Model
+
+    return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
+
+
+def fit_text(text: str, model: "Model", unknown: UnknownPolicy) -> str:
+    """Return a text as the model knows it: normalized, and with unknown characters dealt with.
+
+    The policies ``skip`` and ``replace`` leave no unknown character, ``error`` leaves them all.
+    """
+    from charrnn.text.reading import normalized
+
+    text, vocabulary = normalized(text, model.config.data.normalize), model.vocabulary
+    if unknown == "error" or not (missing := set(vocabulary.unknown(text))):
+        return text
+    instead = {it: _closest(it, vocabulary) if unknown == "replace" else "" for it in missing}
+    return "".join(instead.get(char, char) for char in text)
+
+
+def _closest(char: str, vocabulary: "Vocabulary") -> str:
+    """Return a known character in place of an unknown one.
+
+    Without its accent or in the other case, else a space, else the most frequent character.
+    """
+    bare = unicodedata.normalize("NFKD", char)[0]
+    for candidate in (bare, char.swapcase(), bare.swapcase(), " "):
+        if candidate in vocabulary:
+            return candidate
+    return vocabulary.characters[int(vocabulary.counts.argmax())]
+
+
+@dataclass
+class TextReader:
+    """Reads a text as a model knows it.
+
+    encoding   of files
+    unknown    what to do with characters that the model does not know
+    skipped    number of characters left out so far
+    """
+
+    model: "Model"
+    encoding: str
+    unknown: UnknownPolicy
+    skipped: int = 0
+
+    def pieces(self, source: str) -> "Iterator[Ids]":
+        """Yield the ids of a file in pieces: of a model of lines, of whole lines."""
+        from charrnn.text.reading import Reader, read_lines
+
+        note_terminal(source, "text")
+        if self.model.config.data.lines:
+            for lines in read_lines(source, encoding=self.encoding):
+                yield self.encode("".join(f"{line}\n" for line in lines))
+            return
+        for piece in Reader(self.encoding, self.model.config.data.normalize).pieces(source):
+            yield self.encode(piece)
+
+    def encode(self, text: str) -> "Ids":
+        """Return the ids of a text."""
+        from charrnn.text.reading import normalized
+
+        text = normalized(text, self.model.config.data.normalize)
+        fitted = fit_text(text, self.model, self.unknown)
+        self.skipped += len(text) - len(fitted)
+        return self.model.vocabulary.encode(fitted)
+
+    def note_skipped(self) -> None:
+        """Say how many characters were left out."""
+        if self.skipped:
+            console.note(f"skipped {self.skipped} unknown characters")
+
+
+def expect_text(source: str, option: str = "-c") -> None:
+    """Raise ConfigError for a checkpoint where a text is expected; it may belong to an option."""
+    from charrnn.checkpoint.checkpoint import is_checkpoint
+
+    if source != "-" and is_checkpoint(source):
+        hint = f"did you mean {option} {source}?"
+        raise ConfigError(f"{source} is a checkpoint, not a text", hint=hint)
+
+
+def note_terminal(source: str, what: str) -> None:
+    """Say that a terminal is read, if one is."""
+    if source == "-" and is_terminal(sys.stdin):
+        console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
+
+
+class Prompt(NamedTuple):
+    """A prompt as a model has read it, and the prediction after it."""
+
+    text: str
+    start: "Prediction"
+
+
+@dataclass(frozen=True)
+class PromptReader:
+    """Reads prompts.
+
+    model       knows the characters
+    predictor   reads them
+    unknown     what to do with characters that the model does not know
+    quiet       do not say how the prompt differs from what was given
+    """
+
+    model: "Model"
+    predictor: "Predictor"
+    unknown: UnknownPolicy
+    quiet: bool = False
+
+    def read(self, text: str, name: str = "seed") -> Prompt:
+        """Read a prompt, and say what its errors name it."""
+        import numpy as np
+
+        from charrnn.text.vocabulary import start_ids
+
+        vocabulary = self.model.vocabulary
+        try:
+            fitted = fit_text(text, self.model, self.unknown)
+            ids = vocabulary.encode(fitted)
+        except VocabularyError as error:
+            raise ConfigError(f"{name}: {error}", hint=error.hint) from error
+        if self.unknown != "error" and fitted != text and not self.quiet:
+            unread = "no character of the prompt is known: starting without it"
+            console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
+        if not fitted or self.model.config.data.lines:
+            ids = np.concatenate([start_ids(vocabulary), ids])
+        return Prompt(fitted, self.predictor.read(ids))
+
+    def read_each(self, source: str) -> Iterator[Prompt]:
+        """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
+        from charrnn.text.reading import read_lines
+
+        note_terminal(source, "prompts")
+        lines = (line for block in read_lines(source) for line in block)
+        return (self.read(line, f"line {number}") for number, line in enumerate(lines, 1))
+
+
+def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
+    """Return the controls with stop texts as the model has them, and note which cannot occur."""
+    from charrnn.text.reading import normalized
+
+    form = model.config.data.normalize
+    stops = tuple(normalized(unescape(text, "stop"), form) for text in rules.stop)
+    for text in stops:
+        if unknown := model.vocabulary.unknown(text):
+            console.note(f"a --stop never occurs: the model does not know {unknown}")
+    return replace(rules, stop=stops)
+
+
+def unescape(text: str, option: str) -> str:
+    r"""Return a text in which \n, \t, \x41, \u3002 and \\ mean what they do in Python.
+
+    Raises ConfigError, which names the option, for another letter after a backslash.
+    """
+
+    def convert(found: re.Match[str]) -> str:
+        escape = found[0]
+        if escape[1:2] in {*"abfnrtv0"} or len(escape) > 2:
+            return escape.encode().decode("unicode_escape")
+        if not escape[1:] or escape[1].isalnum():
+            raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")
+        return escape[1]
+
+    return re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", convert, text)

@@ -1,0 +1,164 @@
+r"""Wrong command lines, and what each says: one line of what is wrong, and one of the next step."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.support import MIXED_TEXT, TEXT, call, trained
+
+HELP = "lists what it takes"
+ONE, FORGET, KNOWN = "give one of them", "add --lines", "'--unknown skip' leaves the others out"
+TRAIN = "make one with 'charrnn train corpus.txt', or name one with -c"
+
+# The exit code, the line, what is wrong, and the next step. m.npz knows the characters of
+# MIXED_TEXT, lines.npz is a model of lines.
+LINES = [
+    (2, "train", "Missing argument 'CORPUS'", HELP),
+    (1, "train missing.txt", "missing.txt: no such file", "'-' reads standard input"),
+    (1, "train ''", "'': no such file", "check the path"),
+    (1, "train empty.txt", "empty.txt: the corpus is empty", "a few hundred characters"),
+    (1, "train one.txt", "one.txt: 1 characters to train on are too few", "give it more text"),
+    (1, "train folder", "folder: there is no text in this folder", "it has no files"),
+    (1, "train latin.txt", "latin.txt: byte 3 (line 1) is not valid utf-8", "--encoding"),
+    (2, "train m.npz", "m.npz is a checkpoint, not a text", "did you mean --from m.npz?"),
+    (2, "train text.txt --encoding klingon", "unknown encoding 'klingon'", "for example utf-8"),
+    (2, "train text.txt --encoding undefined", "unknown encoding", "for example utf-8"),
+    (2, "train text.txt --hidden-size 0", "hidden-size must be 1 or more, not 0", HELP),
+    (2, "train text.txt --hidden-size many", "Invalid value for '--hidden-size'", HELP),
+    (2, "train text.txt --dropout 1.5", "dropout must be below 1, not 1.5", HELP),
+    (2, "train text.txt --learning-rate inf", "learning-rate must be a finite number", HELP),
+    (2, "train text.txt --time soon", "'soon' is not a time", "write 90s, 10m, 1h30m"),
+    (2, "train text.txt --time 0s", "time must be above 0, not 0.0", HELP),
+    (2, "train text.txt --nonlinearity relu", "works with model rnn only, not lstm", HELP),
+    (2, "train text.txt --model transformer", "not one of 'rnn', 'lstm', 'gru'", HELP),
+    (1, "train text.txt --val-fraction 0.9999", "text.txt: 1 characters", "--val-fraction"),
+    (2, "train text.txt --lines --stride 2", "lines have no stride", HELP),
+    (2, "train text.txt --ngram 3 --no-ngram", "--ngram and --no-ngram contradict", ONE),
+    (2, "train text.txt --quiet --plot", "--quiet and --plot contradict", ONE),
+    (2, "train text.txt --resume --overwrite", "--resume and --overwrite contradict", ONE),
+    (1, "train text.txt --resume", "there is nothing to resume", "leave out --resume"),
+    (2, "train text.txt --speling", "No such option: --speling", HELP),
+    (1, "train text.txt -o text.txt/x.npz", "text.txt is not a folder", "another place with -o"),
+    (1, "train text.txt -o folder", "folder: is a folder", "name a file: folder/model.npz"),
+    (2, "train text.txt -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
+    (2, "train text.txt --log text.txt", "--log would replace what", "give --log another name"),
+    (1, "train text.txt -o m.npz", "m.npz: exists already", "--overwrite replaces it"),
+    (1, "train text.txt --from no.npz", "no.npz: no such checkpoint", "charrnn train corpus.txt"),
+    (2, "sampel", "No such command 'sampel'. Did you mean 'sample'?", HELP),
+    (2, "sample m.npz", "unexpected extra argument(s) (m.npz)", "did you mean -c m.npz?"),
+    (1, "sample -c no.npz", "no.npz: no such checkpoint", "charrnn train corpus.txt"),
+    (1, "sample -c text.txt", "text.txt: not a charrnn checkpoint", "charrnn train"),
+    (1, "sample -c folder", "folder: not a charrnn checkpoint", "charrnn train"),
+    (1, "sample -c englsh", "englsh: no such checkpoint", "did you mean english?"),
+    (2, "sample -t -1", "temperature must be 0 or more, not -1.0", HELP),
+    (2, "sample -t nan", "temperature must be a finite number", HELP),
+    (2, "sample --top-p 0", "top-p must be above 0, not 0.0", HELP),
+    (2, "sample --min-p 2", "min-p must be 1 or less, not 2.0", HELP),
+    (2, "sample --greedy --temperature 0.8", "--greedy and --temperature contradict", ONE),
+    (2, "sample --seed a --seed-file text.txt", "--seed and --seed-file contradict", ONE),
+    (2, "sample --seed a --seeds text.txt", "--seed and --seeds contradict", ONE),
+    (2, "sample -n -1", "Invalid value for '-n' / '--length'", HELP),
+    (2, "sample --endless --count 2", "--endless and --count contradict", ONE),
+    (2, "sample --endless --match a*", "--endless and --match contradict", ONE),
+    (2, "sample --endless --until-sentence", "--endless and --until-sentence contradict", ONE),
+    (2, "sample --endless --seeds text.txt", "--endless and --seeds contradict", ONE),
+    (2, "sample -c m.npz --seed xyz", "seed: unknown characters: 'x' (U+0078)", KNOWN),
+    (2, "sample -c m.npz --match '(b'", "is not a regular expression", "a backslash quotes"),
+    (2, r"sample -c m.npz --match '(b)\1'", "--match cannot use", "supported: literals"),
+    (2, "sample -c m.npz --match b{9} -n 5", "no text of 5 characters", "--length 9 or more"),
+    (2, "sample --match b --stop d", "match and stop contradict each other", HELP),
+    (2, "sample --match b --until-sentence", "match and until-sentence contradict", HELP),
+    (2, "sample -c m.npz --charset ß", "the model knows none", "'charrnn inspect-vocab'"),
+    (2, "sample --stop ''", "a stop text must have at least one character", HELP),
+    (2, r"sample -c m.npz --stop '\q'", r"--stop: \q is not an escape", r"\\ is a backslash"),
+    (2, "sample -c m.npz --new", "--new goes with a model of lines", "charrnn train --lines"),
+    (2, "sample -c lines.npz --min-length 5 --max-length 3", "--max-length is below", HELP),
+    (2, "sample -c lines.npz --min-length 5 -n 3", "--length 3 is below --min-length 5", HELP),
+    (2, "sample -c lines.npz --prefix anna --max-length 3", "the prefix is longer than", HELP),
+    (2, "complete --stop '' b", "a stop text must have at least one character", HELP),
+    (2, "complete -c m.npz z --unknown error", "prompt: unknown character: 'z'", KNOWN),
+    (1, "score text.txt", "there is no checkpoint in ./checkpoints yet", TRAIN),
+    (2, "score m.npz", "m.npz is a checkpoint, not a text", "did you mean -c m.npz?"),
+    (1, "score one.txt -c english", "there is nothing to score", "'charrnn score --lines'"),
+    (1, "score mixed.txt -c m.npz --window 999", "too few for a window", "--window 339 or less"),
+    (2, "score mixed.txt -c m.npz --sort", "--sort goes with --lines", FORGET),
+    (2, "score mixed.txt -c m.npz --at-most 0", "--at-most goes with --lines", FORGET),
+    (2, "score mixed.txt -c m.npz --tsv", "--tsv goes with --lines", FORGET),
+    (2, "score mixed.txt -c m.npz --unknown charge", "charge goes with --lines", FORGET),
+    (2, "score mixed.txt -c m.npz -c lines.npz", "several checkpoints go with", FORGET),
+    (2, "score mixed.txt -c m.npz -c m.npz --lines", "named twice", "another after each -c"),
+    (2, "score mixed.txt -c m.npz --lines --window 3", "--lines and --window contradict", ONE),
+    (2, "score mixed.txt -c m.npz --lines --json --tsv", "--json and --tsv contradict", ONE),
+    (2, "score mixed.txt -c m.npz --lines --threshold nan", "threshold must be a number", HELP),
+    (2, "score mixed.txt -c m.npz --lines --top 0", "Invalid value for '--top'", HELP),
+    (1, "score text.txt -c m.npz", "unknown characters: '.' (U+002E)", KNOWN),
+    (1, "score text.txt -c m.npz --lines --unknown error", "line 1: unknown", "--unknown charge"),
+    (1, "xray nowhere.txt -c m.npz", "nowhere.txt: no such file", "'-' reads standard input"),
+    (2, "xray m.npz", "m.npz is a checkpoint, not a text", "did you mean -c m.npz?"),
+    (2, "xray mixed.txt -c m.npz --unit 99", "there is no unit 99", "units from 0 to 4"),
+    (2, "xray mixed.txt -c m.npz --unit 1 --layer 2", "there is no layer 2", "from 0 to 1"),
+    (2, "xray mixed.txt -c m.npz --unit 1 --part reset", "has no part 'reset'", "its parts: cell"),
+    (2, "xray mixed.txt -c m.npz --layer 0", "--layer and --part go with units", "--find all"),
+    (2, "xray mixed.txt -c m.npz --overwrite", "--overwrite goes with --html", "add --html"),
+    (2, "xray mixed.txt -c m.npz --find rhymes", "'rhymes' is not one of 'all'", HELP),
+    (1, "xray mixed.txt -c m.npz --find digits", "digits never varies", "name a longer text"),
+    (2, "xray mixed.txt -c m.npz --seed b", "a file and --seed contradict each other", ONE),
+    (2, "xray -c m.npz --seed xyz", "--seed: unknown characters: 'x' (U+0078)", KNOWN),
+    (1, "xray text.txt -c m.npz", "unknown characters: '.' (U+002E)", KNOWN),
+    (2, "xray mixed.txt -c m.npz --unit 1 --find all", "--unit and --find contradict", ONE),
+    (2, "xray mixed.txt -c m.npz --json --html x.html", "--html and --json contradict", ONE),
+    (1, "xray empty.txt -c m.npz", "there is no text to look at", "name a file that has some"),
+    (1, "xray empty.txt -c lines.npz", "there is no text to look at", "name a file"),
+    (1, "xray empty.txt -c m.npz --html x.html", "there is no text to look at", "name a file"),
+    (1, "xray empty.txt -c m.npz --find all", "there is no text to look at", "name a file"),
+    (1, "inspect no.npz", "no.npz: no such checkpoint", "make one: charrnn train corpus.txt"),
+    (2, "inspect m.npz --plot x.txt", "an .svg, .pdf or .png file", "--plot loss.svg"),
+    (2, "inspect m.npz --overwrite", "--overwrite goes with --plot", "add --plot"),
+    (1, "inspect-vocab", "there is no checkpoint in ./checkpoints yet", TRAIN),
+    (1, "inspect-vocab missing.txt", "missing.txt: no such file", "check the path"),
+    (2, "inspect-vocab text.txt --seq-length 3", "--seq-length goes with --windows", "--windows"),
+    (2, "inspect-vocab m.npz --windows 2", "a checkpoint holds no text", "name the text instead"),
+    (2, "inspect-vocab text.txt --json --tsv", "--json and --tsv contradict", ONE),
+    (2, "doctor text.txt --json --fix", "--fix and --json contradict", ONE),
+    (2, "doctor text.txt --also quotes", "--also goes with --fix", "add --fix"),
+    (2, "doctor text.txt --fix --also beauty", "no such repair: 'beauty'", "one of quotes"),
+    (2, "doctor text.txt -o x", "--output goes with --fix", "add --fix"),
+    (2, "export m.npz", "Missing option '--to'. Choose from: html", HELP),
+    (2, "export m.npz --to pdf", "'pdf' is not one of 'html'", HELP),
+    (2, "export m.npz --to onnx --title x", "--title goes with --to html only", HELP),
+    (2, "export m.npz --to html -o - --json", "cannot both go to stdout", "leave --json out"),
+    (1, "import text.txt", "text.txt: is no .safetensors", "safetensors.torch.save_file"),
+    (2, "import m.npz -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("wrong")
+    texts = {"text.txt": TEXT, "mixed.txt": MIXED_TEXT, "empty.txt": "", "one.txt": "a"}
+    for name, text in texts.items():
+        (path / name).write_bytes(text.encode())
+    (path / "latin.txt").write_bytes("café".encode("latin-1"))
+    (path / "names.txt").write_text("\n".join(["anna", "bo", "clara", "dot"] * 20))
+    (path / "folder").mkdir()
+    trained().save(path / "m.npz")
+    train = "train names.txt --lines -o lines.npz --steps 2 --hidden-size 8 -q"
+    assert call(*train.split(), cwd=path).returncode == 0
+    return path
+
+
+@pytest.mark.parametrize(("code", "line", "error", "hint"), LINES)
+def test_a_wrong_line_says_what_is_wrong_and_the_next_step(
+    code: int, line: str, error: str, hint: str, folder: Path
+) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = call(*shlex.split(line), cwd=folder)
+    said = done.err.splitlines()
+    assert done.returncode == code, done.err
+    assert [text.partition(": ")[0] for text in said] == ["charrnn", "hint"], done.err
+    assert said[0].startswith("charrnn: error: ")
+    assert error in said[0]
+    assert hint in said[1]
+    assert done.out == ""
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
