@@ -22,27 +22,7 @@ JAPANESE = """\
 朝、祖父は山の道をゆっくり歩いていた。霧が谷から上がってくるのを見て、「今日は雨だ」と言った。
 わたしは空を見上げたが、雲はひとつもなかった。それでも祖父は傘を持って出かけた。
 """
-KOREAN = "아침에 노인은 언덕에 올라 바다를 바라보았다. “오늘은 비가 올 거야.” 바다는 조용했다.\n"
-THAI = "ตอนเช้าชายชราเดินขึ้นเนินเขา\u200bและมองทะเล ทะเลเงียบสงบ\n"
-VIETNAMESE = "Buổi sáng, ông lão lên đồi nhìn ra biển. Biển lặng, thuyền đã về hết.\n"
-ARABIC = "كَانَ الشَّيْخُ يَصْعَدُ التَّلَّ كُلَّ صَبَاحٍ، وَيَنْظُرُ إِلَى الْبَحْرِ. \u200f(1) هل رأيتَه؟\n"
-REFRAIN = "".join(f"I saw the {n}th ship,\nand the sea came in again.\n" for n in range(40))
-RULED = "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10))
-PROVERBS = "".join(
-    f"Ring bell {n} when the tide is late and the ships are near.\n" for n in range(50)
-)
-# Numbers that interrupt, but fewer than those that do not.
-COUNTED = "We counted\n1\nand\n2\nand\n3\nships.\n" + "Next.\n\n4\n\nMore ships.\n" * 4
-GERMAN = "„Kommst du?“, fragte sie. – „Noch nicht“, sagte er; das Wasser war zu kalt. 5\xa0°C!\n"
-GREEK = "Το πρωί ο γέρος ανέβηκε στον λόφο και κοίταξε τη θάλασσα. Η θάλασσα ήταν ήσυχη.\n"
 POLISH = "Rano staruszek wszedł na wzgórze i długo patrzył na morze. Łodzie już wróciły, cisza.\n"
-HEBREW = "בבוקר עלה הזקן על הגבעה (\u200fYafo\u200f) והביט בים. הים היה שקט, והסירות חזרו.\n"
-CHAT = """ana: good morning!! 😀😀 did you sleep? 💤
-ben: no 😭 the cat 🐈‍⬛ walked on my face all night
-ana: 😂😂😂 poor you 👩🏽‍🚀🚀 🏴󠁧󠁢󠁳󠁣󠁴󠁿 ©️
-ben: she is lucky she is cute ❤️ what is for lunch? 🍕🍕
-ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
-"""
 VERSE = """The tide went out and left the stones
     All shining in a row,
 And every stone was once a word
@@ -53,41 +33,10 @@ I picked one up and held it close
 It only said the sea would come
     And lay it in the ground.
 """
-PERSIAN = "پیرمرد صبح زود به کوه می\u200cرود و دریا را نگاه می\u200cکند.\n"
 HINDI = "सुबह बूढ़ा आदमी पहाड़ी पर गया और उसने समुद्र को देखा। क्\u200dष\n"
-SPEECH = """— Vous venez ? demanda-t-elle.
-— Pas encore, dit-il. L’eau est trop froide, et le vent se lève : attendons la marée.
-« Voilà\u00a0», pensa-t-elle, « il n’ira jamais\u00a0! » Et elle partit seule vers le port.
-LA Ñ” DE Ð” EN ESPAÑA: MAÇÃ” VOILÀ\xa0! El país, así que reía.
-"""
-MARKDOWN = """# A title
-
-Some *words* and a `name`, then a list:
-
-- first thing: two spaces at the end break the line,  
-- second thing — with a dash
-- third thing: 3 < 4 and 5 > 2
-
-It's plain, isn't it? "Yes," she said.
-Type `fix --all` or (--none), see https://example.org.
-"""  # noqa: W291  # a line break of Markdown
-DIALOGUE = "".join(f"{'ana' if n % 2 else 'ben'}: and then number {n} came\n" for n in range(60))
-JSON = "".join(f'  {{"name": "x{n}", "tags": ["a", "b"], "url": "/a/{n}"}},\n' for n in range(40))
-LATEX = """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
-``It's late,'' he said; see \\cite{smith--jones} --- and section~2.
-"""
-BRAILLE = "⣿⣿⠀⠀⣿⣿\n⣿⠀⣿⣿⠀⣿\n"
 PASSWORDS = "".join(f"{w}{n}{'!' * (n % 4 == 0)}\n" for n in range(90) for w in ("tiger", "Blue"))
-MOLECULES = "".join(f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1.\n" for n in range(1, 60))
-POSITIONS = "".join(f"rnbqkbnr/8/8/{n}/4P3/PPPP/RNBQ w KQkq - 0 {n}\n" for n in range(60))
-MOVES = "".join(f"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba{n} d{n} 5. O-O Be7 1-0\n" for n in range(60))
-COMMITS = "".join(f"{do} the {n}th harbour {'again ' * (n % 5)}bell\n"
-                  for n in range(30) for do in ("Fix", "Paint"))  # fmt: skip
 SERVER = "".join(f'10.0.0.{n} - - [10/Oct/2000:13:55:3{n % 9}] "GET /a{n}"\n' for n in range(60))
-SYSLOG = "".join(f"Jan  {n % 9} 08:11:0{n % 9} host sshd[{n}]: closed.\n" for n in range(60))
-RECORDS = "".join(f'{{"at": "2026-01-01T10:00:{n:02}Z", "message": "m{n}"}}\n' for n in range(60))
 TSV = "".join(f"{n}\tA sentence, and one more. It says so.{chr(9) * (n % 3)}b\n" for n in range(60))
-CSV = "".join(f'{n},"Smith, John",{n * n}\n' for n in range(60))
 COMPOUNDS = """
 The sea-wall was old. She walked on the sea-
 wall with her well-worn boots, and her well-
@@ -102,56 +51,89 @@ def _beginning(name: str, chars: int = 6000) -> str:
 
 
 ENGLISH, FRENCH = _beginning("harbour.txt"), _beginning("moulin.txt")
-UNPUNCTUATED = textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n"
 NAMES = (CORPORA / "dinosaurs.txt").read_text(encoding="utf-8")
 
 CLEAN = {
     "English prose": ENGLISH,
     "a whole book": (CORPORA / "harbour.txt").read_text(encoding="utf-8"),
     "French prose": FRENCH,
-    "speech and capitals": SPEECH,
+    "speech and capitals": """— Vous venez ? demanda-t-elle.
+— Pas encore, dit-il. L’eau est trop froide, et le vent se lève : attendons la marée.
+« Voilà\u00a0», pensa-t-elle, « il n’ira jamais\u00a0! » Et elle partit seule vers le port.
+LA Ñ” DE Ð” EN ESPAÑA: MAÇÃ” VOILÀ\xa0! El país, así que reía.
+""",
     "Russian": RUSSIAN,
     "Chinese": CHINESE,
     "Japanese": JAPANESE,
-    "Greek": GREEK,
+    "Greek": "Το πρωί ο γέρος ανέβηκε στον λόφο και κοίταξε τη θάλασσα. Η θάλασσα ήταν ήσυχη.\n",
     "Polish": POLISH,
-    "Hebrew": HEBREW,
-    "Persian": PERSIAN,
-    "Arabic": ARABIC,
-    "Korean": KOREAN,
-    "Thai": THAI,
-    "Vietnamese": VIETNAMESE,
-    "German": GERMAN,
+    "Hebrew": "בבוקר עלה הזקן על הגבעה (\u200fYafo\u200f) והביט בים. הים היה שקט, והסירות חזרו.\n",
+    "Persian": "پیرمرد صبح زود به کوه می\u200cرود و دریا را نگاه می\u200cکند.\n",
+    "Arabic": "كَانَ الشَّيْخُ يَصْعَدُ التَّلَّ كُلَّ صَبَاحٍ، وَيَنْظُرُ إِلَى الْبَحْرِ. \u200f(1) هل رأيتَه؟\n",
+    "Korean": "아침에 노인은 언덕에 올랐다. “오늘은 비가 올 거야.” 바다는 조용했다.\n",
+    "Thai": "ตอนเช้าชายชราเดินขึ้นเนินเขา\u200bและมองทะเล ทะเลเงียบสงบ\n",
+    "Vietnamese": "Buổi sáng, ông lão lên đồi nhìn ra biển. Biển lặng, thuyền đã về hết.\n",
+    "German": "„Kommst du?“, fragte sie. – „Noch nicht“, sagte er; es war kalt. 5\xa0°C!\n",
     "Hindi": HINDI,
     "Hindi in lines": "".join(f"{HINDI.strip()[n:]} क\n" for n in range(40)),
     "Python": (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8"),
     "names": NAMES,
     "towns": (CORPORA / "towns.txt").read_text(encoding="utf-8"),
-    "chat": CHAT,
-    "dialogue": DIALOGUE,
+    "chat": """ana: good morning!! 😀😀 did you sleep? 💤
+ben: no 😭 the cat 🐈‍⬛ walked on my face all night
+ana: 😂😂😂 poor you 👩🏽‍🚀🚀 🏴󠁧󠁢󠁳󠁣󠁴󠁿 ©️
+ben: she is lucky she is cute ❤️ what is for lunch? 🍕🍕
+ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
+""",
+    "dialogue": "".join(
+        f"{'ana' if n % 2 else 'ben'}: and then number {n} came\n" for n in range(60)
+    ),
     "verse": VERSE,
-    "no punctuation": UNPUNCTUATED,
-    "proverbs": PROVERBS,
-    "refrain": REFRAIN,
-    "rules": RULED,
-    "numbers": COUNTED,
-    "JSON": JSON,
-    "LaTeX": LATEX,
-    "Braille": BRAILLE,
+    "no punctuation": textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n",
+    "proverbs": "".join(
+        f"Ring bell {n} when the tide is late and the ships are near.\n" for n in range(50)
+    ),
+    "refrain": "".join(f"I saw the {n}th ship,\nand the sea came in again.\n" for n in range(40)),
+    "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
+    # Numbers that interrupt, but fewer than those that do not.
+    "numbers": "We counted\n1\nand\n2\nand\n3\nships.\n" + "Next.\n\n4\n\nMore ships.\n" * 4,
+    "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),
+    "LaTeX": """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
+``It's late,'' he said; see \\cite{smith--jones} --- and section~2.
+""",
+    "Braille": "⣿⣿⠀⠀⣿⣿\n⣿⠀⣿⣿⠀⣿\n",
     "passwords": PASSWORDS,
-    "molecules": MOLECULES,
-    "positions": POSITIONS,
-    "moves": MOVES,
-    "commits": COMMITS,
+    "molecules": "".join(f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1.\n" for n in range(1, 60)),
+    "positions": "".join(f"rnbqkbnr/8/8/{n}/4P3/PPPP/RNBQ w KQkq - 0 {n}\n" for n in range(60)),
+    "moves": "".join(
+        f"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba{n} d{n} 5. O-O Be7 1-0\n" for n in range(60)
+    ),
+    "commits": "".join(
+        f"{do} the {n}th harbour {'again ' * (n % 5)}bell\n"
+        for n in range(30)
+        for do in ("Fix", "Paint")
+    ),
     "server": SERVER,
-    "syslog": SYSLOG,
-    "records": RECORDS,
+    "syslog": "".join(f"Jan  {n % 9} 08:11:0{n % 9} host sshd[{n}]: closed.\n" for n in range(60)),
+    "records": "".join(
+        f'{{"at": "2026-01-01T10:00:{n:02}Z", "message": "m{n}"}}\n' for n in range(60)
+    ),
     "TSV": TSV,
-    "CSV": CSV,
-    "Markdown": MARKDOWN,
+    "CSV": "".join(f'{n},"Smith, John",{n * n}\n' for n in range(60)),
+    "Markdown": """# A title
+
+Some *words* and a `name`, then a list:
+
+- first thing: two spaces at the end break the line,  
+- second thing — with a dash
+- third thing: 3 < 4 and 5 > 2
+
+It's plain, isn't it? "Yes," she said.
+Type `fix --all` or (--none), see https://example.org.
+""",  # noqa: W291  # a line break of Markdown
     "chapters": "\n\n".join(f"{n}\n\n{part}" for n, part in enumerate(ENGLISH.split("\n\n"), 1)),
     "compounds at line ends": ENGLISH + COMPOUNDS,
-}  # fmt: skip
+}
 
 
 def put(text: str, what: str, line: int = 20) -> str:
