@@ -1,6 +1,5 @@
 """``charrnn complete``: how a text most likely goes on."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.console import console
@@ -37,25 +36,19 @@ def complete(
     """
     rules = ControlConfig.of_options({"stop": stop})
 
-    from charrnn.generate.beam import find_likeliest
-    from charrnn.generate.predictor import RememberingPredictor
     from charrnn.text.vocabulary import escape
 
     model = load_writer(checkpoint)
-    predictor = RememberingPredictor(model.predictor)
     stops = prepare_stops(rules, model).stop
-    reader = PromptReader(model, predictor, unknown, quiet=prompt is None)
+    reader = PromptReader(model, unknown, quiet=prompt is None)
     prompts = reader.read_each("-") if prompt is None else [reader.read(prompt, "prompt")]
     for each in prompts:
-        found = find_likeliest(
-            predictor, each.start, model.vocabulary.characters,
-            count=count, length=length, width=beam, stops=stops,
-        )  # fmt: skip
+        found = model.complete(each, count=count, length=length, beam=beam, stop=stops)
         if prompt is None or as_json:
             records = [record(continuation) for continuation in found]
-            console.write_json({"prompt": each.text, "continuations": records})
+            console.write_json({"prompt": each, "continuations": records})
         else:
-            rows = [(f"{math.exp(it.log_p):.4g}", escape(it.text)) for it in found]
+            rows = [(f"{it.probability:.4g}", escape(it.text)) for it in found]
             console.table(("probability", "continuation"), rows)
 
 
@@ -63,7 +56,7 @@ def record(found: "Continuation") -> dict[str, Any]:
     """Return a continuation as an object for JSON."""
     return {
         "text": found.text,
-        "probability": math.exp(found.log_p),
+        "probability": found.probability,
         "log_probability": found.log_p,
         "ended": found.ended,
     }

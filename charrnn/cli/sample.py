@@ -91,7 +91,7 @@ def sample(
     number = secrets.randbits(32) if random_seed is None else random_seed
     between = None if delimiter is None else unescape(delimiter, "delimiter")
     writer = Writer(model, sampling, number, controls, line_filter, not no_echo, between)
-    reader = PromptReader(model, model.predictor, unknown)
+    reader = PromptReader(model, unknown)
     text = read_text(seed_file) if seed_file is not None else seed or ""
     prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
     writer.write(prompts, count, jsonl=jsonl)

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import CHECKPOINTS
@@ -14,7 +14,6 @@ from charrnn.config import ControlConfig
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 
 if TYPE_CHECKING:
-    from charrnn.generate.predictor import Prediction, Predictor
     from charrnn.models import Model
     from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -138,48 +137,32 @@ def note_terminal(source: str, what: str) -> None:
         console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
 
 
-class Prompt(NamedTuple):
-    """A prompt as a model has read it, and the prediction after it."""
-
-    text: str
-    start: "Prediction"
-
-
 @dataclass(frozen=True)
 class PromptReader:
     """Reads prompts.
 
-    model       knows the characters
-    predictor   reads them
-    unknown     what to do with characters that the model does not know
-    quiet       do not say how the prompt differs from what was given
+    model     knows the characters
+    unknown   what to do with characters that the model does not know
+    quiet     do not say how the prompt differs from what was given
     """
 
     model: "Model"
-    predictor: "Predictor"
     unknown: UnknownPolicy
     quiet: bool = False
 
-    def read(self, text: str, name: str = "seed") -> Prompt:
-        """Read a prompt, and say what its errors name it."""
-        import numpy as np
-
-        from charrnn.text.vocabulary import start_ids
-
-        vocabulary = self.model.vocabulary
+    def read(self, text: str, name: str = "seed") -> str:
+        """Return a prompt as the model reads it; errors name it so."""
+        fitted = fit_text(text, self.model, self.unknown)
         try:
-            fitted = fit_text(text, self.model, self.unknown)
-            ids = vocabulary.encode(fitted)
+            self.model.vocabulary.encode(fitted)
         except VocabularyError as error:
             raise ConfigError(f"{name}: {error}", hint=error.hint) from error
         if self.unknown != "error" and fitted != text and not self.quiet:
             unread = "no character of the prompt is known: starting without it"
             console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
-        if not fitted or self.model.config.data.lines:
-            ids = np.concatenate([start_ids(vocabulary), ids])
-        return Prompt(fitted, self.predictor.read(ids))
+        return fitted
 
-    def read_each(self, source: str) -> Iterator[Prompt]:
+    def read_each(self, source: str) -> Iterator[str]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
         from charrnn.text.reading import read_lines
 

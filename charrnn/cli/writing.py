@@ -5,18 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, count, islice
 
 from charrnn.cli.console import console, is_dumb, visible
-from charrnn.cli.texts import Prompt
 from charrnn.config import SamplingConfig
-from charrnn.errors import ConfigError
 from charrnn.generate.controls import Controls
 from charrnn.generate.novelty import LineFilter
-from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.spans import longest_copy
 from charrnn.models import Model
-from charrnn.parallel.launch import sampling_workers
 
 # Text on a pipe is written in blocks: a write for every character would take a fifth of the time
 # that a character takes. So many characters have at most 4,000 bytes in UTF-8, which a pipe takes
@@ -45,29 +40,29 @@ class Writer:
     echo: bool
     delimiter: str | None
 
-    def write(self, prompts: Iterable[Prompt], size: int, *, jsonl: bool) -> None:
+    def write(self, prompts: Iterable[str], size: int, *, jsonl: bool) -> None:
         """Write ``size`` samples for each prompt, and say how many were cut at the limit."""
         endings: Counter[str] = Counter()
         for number, prompt in enumerate(prompts):
-            sampler = Sampler(
-                self.model.predictor, prompt.start, self.sampling, self.random_seed, log_p=jsonl
-            )
             if size == 1 and self.lines is None and not jsonl:
                 self.separate(number)
-                endings[self.stream(sampler, prompt, number)] += 1
+                endings[self.stream(prompt, number)] += 1
                 continue
-            samples = self.draw(sampler, prompt, number * size, size)
+            samples = self.model.samples(
+                prompt, size, sampling=self.sampling, controls=self.controls, pieces=self.pieces,
+                random_seed=self.random_seed, first=number * size, log_p=jsonl,
+            )  # fmt: skip
             for index, sample in enumerate(samples, number * size):
                 endings[sample.ended] += 1
                 if not jsonl:
                     self.separate(index)
                     with blocks() as write:
-                        write(f"{prompt.text if self.echo else ''}{sample.text}\n")
+                        write(f"{prompt if self.echo else ''}{sample.text}\n")
                     continue
                 spans = self.model.seen_spans
                 console.write_json({
                     "index": index,
-                    "seed": prompt.text,
+                    "seed": prompt,
                     "text": sample.text,
                     "ended": sample.ended,
                     "log_probability": sample.log_p,
@@ -87,38 +82,24 @@ class Writer:
         if delimiter is not None and index:
             console.write(f"{delimiter}\n")
 
-    def stream(self, sampler: Sampler, prompt: Prompt, sample: int) -> str:
+    def stream(self, prompt: str, number: int) -> str:
         """Write one sample, each character as soon as it is certain, and return why it ended."""
         ended = ""
 
         def characters() -> Iterator[str]:
             nonlocal ended
-            ended = yield from sampler.stream(self.controls, sample)
+            ended = yield from self.model.stream(
+                prompt, sampling=self.sampling, controls=self.controls,
+                random_seed=self.random_seed, first=number,
+            )  # fmt: skip
 
         with blocks() as write:
             if self.echo:
-                write(prompt.text)
+                write(prompt)
             for character in characters():
                 write(character)
             write("\n")
         return ended
-
-    def draw(self, sampler: Sampler, prompt: Prompt, first: int, size: int) -> Iterator[Sample]:
-        """Return the samples from ``first`` on, of lines those that are kept."""
-        workers, kept = sampling_workers(size), self.lines
-
-        def write(first: int) -> Iterator[Sample]:
-            return sampler.write(self.controls, size, first=first, workers=workers)
-
-        if kept is None:
-            return write(first)
-        longest, limit = kept.max_length, self.controls.limit or 0
-        if longest is not None and len(prompt.text) > longest:
-            raise ConfigError(f"the prefix is longer than --max-length {longest}")
-        if len(prompt.text) + limit < kept.min_length:
-            raise ConfigError(f"--length {limit} is below --min-length {kept.min_length}")
-        drawn = chain.from_iterable(map(write, count(first, size)))
-        return islice(kept.keep(drawn, prompt.text), size)
 
     def note_limit(self, cut: int, written: int) -> None:
         """Say on stderr how many samples reached the limit, if something else should end them."""
