@@ -49,7 +49,7 @@ class Writer:
                 endings[self.stream(prompt, number)] += 1
                 continue
             samples = self.model.samples(
-                prompt, size, sampling=self.sampling, controls=self.controls, pieces=self.pieces,
+                prompt, size, sampling=self.sampling, controls=self.controls, lines=self.lines,
                 random_seed=self.random_seed, first=number * size, log_p=jsonl,
             )  # fmt: skip
             for index, sample in enumerate(samples, number * size):
