@@ -123,7 +123,7 @@ def _examine(files: list[str], encoding: str) -> "tuple[Figures, list[Finding], 
 def _read(file: str, encoding: str) -> str:
     from charrnn.text.reading import Reader
 
-    return "".join(islice(Reader(encoding).pieces(file), MAX_PIECES))
+    return "".join(islice(Reader(encoding).blocks(file), MAX_PIECES))
 
 
 def _commands(

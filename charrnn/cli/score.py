@@ -117,5 +117,5 @@ def score_text(reader: TextReader, file: str, window: int | None) -> "Score":
                     yield line
 
             return total(scores())
-        ids = store(reader.pieces(file))
+        ids = store(reader.blocks(file))
         return score_ids(model.distribution(), ids, window=window, on_progress=count)

@@ -95,8 +95,8 @@ class TextReader:
     unknown: UnknownPolicy
     skipped: int = 0
 
-    def pieces(self, source: str) -> "Iterator[Ids]":
-        """Yield the ids of a file in pieces: of a model of lines, of whole lines."""
+    def blocks(self, source: str) -> "Iterator[Ids]":
+        """Yield the ids of a file in blocks: of a model of lines, of whole lines."""
         from charrnn.text.reading import Reader, read_lines
 
         note_terminal(source, "text")
@@ -104,8 +104,8 @@ class TextReader:
             for lines in read_lines(source, encoding=self.encoding):
                 yield self.encode("".join(f"{line}\n" for line in lines))
             return
-        for piece in Reader(self.encoding, self.model.config.data.normalize).pieces(source):
-            yield self.encode(piece)
+        for block in Reader(self.encoding, self.model.config.data.normalize).blocks(source):
+            yield self.encode(block)
 
     def encode(self, text: str) -> "Ids":
         """Return the ids of a text."""

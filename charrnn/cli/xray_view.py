@@ -115,7 +115,7 @@ class Subject:
 
     def _pieces(self) -> Iterator[Ids]:
         if self.seed is None:
-            yield from self.reader.pieces(self.file)
+            yield from self.reader.blocks(self.file)
             return
         lines = self.reader.model.config.data.lines
         text = "".join(f"{it}\n" for it in cut_lines(self.seed)) if lines else self.seed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from charrnn.config import Normalization
 from charrnn.errors import CorpusError
 from charrnn.text.lines import unify_line_breaks
-from charrnn.text.reading import Reader, list_texts, normalize_pieces
+from charrnn.text.reading import Reader, list_texts, normalize_blocks
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, id_dtype
 
@@ -89,14 +89,14 @@ def corpus_of(text: str, *, normalize: Normalization = "none", lines: bool = Fal
         sha256 = hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise CorpusError(f"character {error.start} of the text is half a character") from None
-    pieces = normalize_pieces([text], normalize)
+    blocks = normalize_blocks([text], normalize)
     return replace(
-        _encode("the text", unify_line_breaks(pieces) if lines else pieces, []), sha256=sha256
+        _encode("the text", unify_line_breaks(blocks) if lines else blocks, []), sha256=sha256
     )
 
 
-def _encode(name: str, pieces: Iterable[str], warnings: list[str]) -> Corpus:
-    ids, vocabulary = encode_pieces(pieces)
+def _encode(name: str, blocks: Iterable[str], warnings: list[str]) -> Corpus:
+    ids, vocabulary = encode_blocks(blocks)
     if not len(ids):
         raise CorpusError(
             f"{name}: the corpus is empty",
@@ -109,14 +109,14 @@ def _encode(name: str, pieces: Iterable[str], warnings: list[str]) -> Corpus:
     return Corpus(ids, vocabulary, warnings=tuple(warnings))
 
 
-def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:
-    """Encode pieces of text with the vocabulary of those pieces.
+def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:
+    """Encode blocks of text with the vocabulary of those blocks.
 
     Code points are stored first, in up to three arrays of growing type, and mapped to ids once the
     vocabulary is known.
     """
     counts = np.zeros(CODE_POINTS, np.int64)
-    parts = groupby(_count_points(pieces, counts), lambda points: points.dtype)
+    parts = groupby(_count_points(blocks, counts), lambda points: points.dtype)
     stored = [store(points) for _, points in parts]
     points = np.flatnonzero(counts)
     if not len(points):
@@ -127,14 +127,14 @@ def encode_pieces(pieces: Iterable[str]) -> tuple[Ids, Vocabulary]:
     return ids, Vocabulary("".join(map(chr, points.tolist())), counts[points])
 
 
-def _count_points(pieces: Iterable[str], counts: NDArray[np.int64]) -> Iterator[Ids]:
+def _count_points(blocks: Iterable[str], counts: NDArray[np.int64]) -> Iterator[Ids]:
     """Yield code points in the smallest type that holds all so far, and add to their counts."""
     size = 1
-    for piece in pieces:
+    for block in blocks:
         points: Ids = (
-            np.frombuffer(piece.encode("ascii"), np.uint8)
-            if piece.isascii()
-            else code_points(piece)
+            np.frombuffer(block.encode("ascii"), np.uint8)
+            if block.isascii()
+            else code_points(block)
         )
         found = np.bincount(points)
         counts[: len(found)] += found

@@ -1,6 +1,6 @@
 """From files, folders and standard input to text: unpacked, decoded, normalized.
 
-A text is read once and in pieces, with at most one piece in memory. So pipes, which cannot be read
+A text is read once and in blocks, with at most one block in memory. So pipes, which cannot be read
 twice, work like files.
 """
 
@@ -23,8 +23,8 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.text.lines import unify_line_breaks
 from charrnn.text.sniff import HEAD_BYTES, check_head, decoding_error, marked_encoding
 
-# Small enough for the arrays of a piece to stay in the CPU cache: 166 MB/s, against 148 with 4 MB.
-PIECE_BYTES = 1 << 19
+# Small enough for the arrays of a block to stay in the CPU cache: 166 MB/s, against 148 with 4 MB.
+BLOCK_BYTES = 1 << 19
 
 STDIN = "-"
 
@@ -101,12 +101,12 @@ def _unpack(stream: BinaryIO) -> BinaryIO:
 
 @dataclass
 class Reader:
-    r"""Decodes byte streams piece by piece and reports the exact position of a decoding error.
+    r"""Decodes byte streams block by block and reports the exact position of a decoding error.
 
     encoding    encoding of the streams
     normalize   Unicode normalization of the text
     lines       if True, every line break becomes \n; see ``lines``
-    prompt      if True, yield input as it arrives instead of waiting for a full piece
+    prompt      if True, yield input as it arrives instead of waiting for a full block
     sha256      hash of all bytes read
     """
 
@@ -124,22 +124,22 @@ class Reader:
                 f"unknown encoding {self.encoding!r}", hint="for example utf-8, latin-1, cp1252"
             ) from None
 
-    def pieces(self, source: str) -> Iterator[str]:
+    def blocks(self, source: str) -> Iterator[str]:
         """Yield the text of a source, decoded and normalized, without a leading byte-order mark."""
-        pieces = self._decode(source)
+        blocks = self._decode(source)
         if self.normalize != "none":
-            pieces = normalize_pieces(pieces, self.normalize)
-        return unify_line_breaks(pieces) if self.lines else pieces
+            blocks = normalize_blocks(blocks, self.normalize)
+        return unify_line_breaks(blocks) if self.lines else blocks
 
     def read(self, sources: Sequence[str]) -> Iterator[str]:
         """Yield texts one after the other, with a line break between those that have none there."""
         last = "\n"
         for source in sources:
-            for number, piece in enumerate(filter(None, self.pieces(source))):
+            for number, block in enumerate(filter(None, self.blocks(source))):
                 if number == 0 and last not in "\r\n":
                     yield "\n"
-                yield piece
-                last = piece[-1]
+                yield block
+                last = block[-1]
 
     def _decode(self, source: str) -> Iterator[str]:
         offset = line = 0
@@ -184,8 +184,8 @@ class Reader:
 
 
 def _decode_before(error: UnicodeDecodeError, encoding: str) -> str:
-    """Return the text before a decoding error, from the piece that contains it."""
-    if encoding in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier piece
+    """Return the text before a decoding error, from the block that contains it."""
+    if encoding in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier block
         encoding = error.encoding
     return error.object[: error.start].decode(encoding, errors="replace").removeprefix("\ufeff")
 
@@ -193,7 +193,7 @@ def _decode_before(error: UnicodeDecodeError, encoding: str) -> str:
 def _read(stream: BinaryIO, source: str, *, prompt: bool = False, size: int | None = None) -> bytes:
     read = cast("io.BufferedIOBase", stream).read1 if prompt else stream.read
     try:
-        data: bytes | None = read(size or PIECE_BYTES)
+        data: bytes | None = read(size or BLOCK_BYTES)
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise CorpusError(
             f"{source}: is compressed, and damaged: {error}", hint="copy or download it again"
@@ -208,11 +208,11 @@ def _read(stream: BinaryIO, source: str, *, prompt: bool = False, size: int | No
     return data
 
 
-def normalize_pieces(pieces: Iterable[str], form: Normalization) -> Iterator[str]:
-    """Yield a text in a Unicode normalization form, whatever its pieces."""
+def normalize_blocks(blocks: Iterable[str], form: Normalization) -> Iterator[str]:
+    """Yield a text in a Unicode normalization form, whatever its blocks."""
     held = ""
-    for piece in pieces:
-        text = held + piece
+    for block in blocks:
+        text = held + block
         cut = _find_last_start(text)
         held = text[cut:]
         if cut:
@@ -244,7 +244,7 @@ def read_text(source: str, *, encoding: str = "utf-8", normalize: Normalization 
 
     Raises CorpusError if the file cannot be read or decoded, ConfigError for an unknown encoding.
     """
-    return "".join(Reader(encoding, normalize).pieces(source))
+    return "".join(Reader(encoding, normalize).blocks(source))
 
 
 def read_lines(source: str, *, encoding: str = "utf-8") -> Iterator[list[str]]:
@@ -252,9 +252,9 @@ def read_lines(source: str, *, encoding: str = "utf-8") -> Iterator[list[str]]:
 
     Raises CorpusError and ConfigError like ``read_text``, after the last line before the error.
     """
-    begun: list[str] = []  # the pieces of a line that is not complete yet
-    for piece in Reader(encoding, lines=True, prompt=True).pieces(source):
-        first, *rest = piece.split("\n")
+    begun: list[str] = []  # the parts of a line that is not complete yet
+    for block in Reader(encoding, lines=True, prompt=True).blocks(source):
+        first, *rest = block.split("\n")
         begun.append(first)
         if rest:
             yield ["".join(begun), *rest[:-1]]

@@ -1,4 +1,4 @@
-"""Reading texts: any encoding, any size of piece, and exact complaints."""
+"""Reading texts: any encoding, any size of block, and exact complaints."""
 
 import gzip
 import io
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from charrnn import ConfigError, Corpus, CorpusError, Vocabulary, read_corpus, read_text
 from charrnn.text import reading, storage
-from charrnn.text.corpus import encode_pieces
+from charrnn.text.corpus import encode_blocks
 from charrnn.text.lines import cut_lines
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -27,18 +27,18 @@ def corpus_of(*sources: Path, **options: Any) -> str:
 
 
 @given(st.lists(texts, min_size=1))
-def test_pieces_encode_as_their_whole(pieces: list[str]) -> None:
-    ids, vocabulary = encode_pieces(pieces)
-    assert vocabulary == Vocabulary.from_text("".join(pieces))
-    np.testing.assert_array_equal(ids, vocabulary.encode("".join(pieces)))
+def test_blocks_encode_as_their_whole(blocks: list[str]) -> None:
+    ids, vocabulary = encode_blocks(blocks)
+    assert vocabulary == Vocabulary.from_text("".join(blocks))
+    np.testing.assert_array_equal(ids, vocabulary.encode("".join(blocks)))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "utf-8-sig"])
-@pytest.mark.parametrize("piece", [1, 2, 3, 7, 1 << 20])
-def test_text_is_the_same_in_any_encoding_and_piece_size(
-    encoding: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 20])
+def test_text_is_the_same_in_any_encoding_and_block_size(
+    encoding: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE_BYTES", piece)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
     text = "naïve café\r\nœuf 日本語\r👩‍👩‍👧 e\u0301 \ufb01\nA\u030a\n"
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode(encoding))
@@ -52,9 +52,9 @@ def test_text_is_the_same_in_any_encoding_and_piece_size(
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 @given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
-def test_normalization_does_not_see_the_pieces(form: Any, text: str) -> None:
-    pieces = reading.normalize_pieces(iter(text), form)
-    assert "".join(pieces) == unicodedata.normalize(form, text)
+def test_normalization_does_not_see_the_blocks(form: Any, text: str) -> None:
+    blocks = reading.normalize_blocks(iter(text), form)
+    assert "".join(blocks) == unicodedata.normalize(form, text)
 
 
 def test_lines_end_at_line_feeds_and_carriage_returns_alone() -> None:
@@ -92,12 +92,12 @@ def test_a_folder_is_read_as_its_texts_sorted(tmp_path: Path) -> None:
         read_corpus([str(tmp_path / "b")])
 
 
-@pytest.mark.parametrize("piece", [1, 4, 1 << 20])
+@pytest.mark.parametrize("block", [1, 4, 1 << 20])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be"])
 def test_a_bad_byte_is_located(
-    encoding: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoding: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE_BYTES", piece)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
     # U+0A0A has the byte of a line feed twice, and is none
     before = "one\r\ntwo \u0a0a\u0a0a\rthree\nf".encode(encoding)
     bad = {"utf-8": b"\xff", "utf-16-le": b"\x00\xdc", "utf-32-be": b"\xff\xff\xff\xff"}[encoding]
@@ -137,11 +137,11 @@ def test_an_odd_corpus_is_read_with_a_warning(text: str, warning: str, tmp_path:
 def test_a_long_text_is_in_a_file_and_is_the_same(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # characters of one, two and four bytes an id, new ones in every piece
+    # characters of one, two and four bytes an id, new ones in every block
     text = "".join(map(chr, range(0x20, 0x20 + size))).encode("utf-8", "ignore").decode()
-    pieces = [text[at : at + size // 7] for at in range(0, len(text), size // 7)] * 2
+    blocks = [text[at : at + size // 7] for at in range(0, len(text), size // 7)] * 2
     monkeypatch.setattr(storage, "IN_MEMORY", 20)
-    corpus = Corpus(*encode_pieces(pieces))
+    corpus = Corpus(*encode_blocks(blocks))
     assert isinstance(corpus.ids.base, np.memmap)
     assert corpus.vocabulary == Vocabulary.from_text(text * 2)
     expected = corpus.vocabulary.encode(text * 2)
@@ -159,7 +159,7 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
     full = Path("/dev/full").open("w+b", 0)  # noqa: SIM115  # closed by whoever writes to it
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: full)
     with pytest.raises(CorpusError, match="no room for the ids of the text in") as caught:
-        encode_pieces(["abc" * 1000])
+        encode_blocks(["abc" * 1000])
     assert "TMPDIR" in (caught.value.hint or "")
 
 
