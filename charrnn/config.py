@@ -30,6 +30,10 @@ ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
 
+# The separator that means that each file is a piece; what ends a piece unless a single character
+# separates pieces: the record separator of ASCII.
+FILE, END = "file", "\x1e"
+
 MAX_NGRAM = 16
 MAX_WHOLE, MAX_NUMBER = 2**53, 1e300
 
@@ -48,6 +52,7 @@ _RATES = "adam by model and size, " + ", ".join(
     f"{name} {rate:g}" for name, rate in DEFAULT_LEARNING_RATES.items() if name != "adam"
 )
 
+_SEPARATOR = r"Examples are between this text, like \n\n or \n%\n; or each file."
 _TEMPERATURE = "Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest."
 _STOP = r"End before this text, like \n or END; repeatable."
 _CHARSET = r"Only these characters, as inside the [...] of a regular expression: a-z\n."
@@ -140,6 +145,8 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
         require(isinstance(value, bool), f"{option} must be true or false, not {value!r}")
     elif value is None and NoneType in types:
         return
+    elif str in types and get_origin(kind) is not tuple:
+        require(isinstance(value, str), f"{option} must be a text, not {value!r}")
     elif int in types:
         require(type(value) is int, f"{option} must be a whole number, not {value!r}")
         bounds = {"high": MAX_WHOLE, **bounds}
@@ -196,12 +203,18 @@ class DataConfig(Settings):
     """How the text is read and cut into training windows.
 
     Without a stride, windows follow each other in contiguous streams, and the hidden state is
-    carried from one to the next. With lines, the state is zero at every line break. Without a
-    share to hold out, passages from all over the text are: a twentieth of it, 10,000 characters at
-    most, nothing of a text under 10,000; with lines, a share of them, drawn at random.
+    carried from one to the next. With a separator or a field, the text is pieces, such as lines,
+    each of which begins from a zero state. Without a share to hold out, passages from all over the
+    text are: a twentieth of it, 10,000 characters at most, nothing of a text under 10,000; of
+    pieces, a share of them, drawn at random.
     """
 
-    lines: bool = setting(default=False, about="Each line is an example: names, titles.")
+    separator: str | None = setting(
+        None, _SEPARATOR, unset="the text is one stream", metavar="TEXT|file"
+    )
+    field: str | None = setting(
+        None, "Examples are this field of JSON Lines, .csv or .tsv.", metavar="NAME"
+    )
     normalize: Normalization = setting("none", "Unicode normalization of all that is read.")
     val_fraction: float | None = setting(
         None, "Hold out this share, at the end; 0 for none.", unset=_HELD_OUT, low=0, below=1
@@ -217,7 +230,31 @@ class DataConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(not self.lines or self.stride is None, "lines have no stride")
+        require(self.separator is None or self.field is None, "a field has no separator")
+        require("" not in {self.separator, self.field}, "separator and field must not be empty")
+        require(self.end is None or self.stride is None, "pieces have no stride")
+
+    @property
+    def end(self) -> str | None:
+        """The character that ends a piece: the separator, if it is one; None without pieces."""
+        if self.separator is None and self.field is None:
+            return None
+        return self.separator if self.separator is not None and len(self.separator) == 1 else END
+
+    @property
+    def between(self) -> str:
+        """What is written between two pieces, or samples; it begins with a line break."""
+        if self.end is None:
+            return "\n"
+        if self.separator is None or self.separator == FILE:
+            return "\n\n"
+        mark = self.separator.strip("\n")
+        return f"\n{mark}\n" if mark else self.separator
+
+    @property
+    def piece(self) -> str:
+        """What a piece is called."""
+        return "line" if self.separator == "\n" else "piece"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ class Purpose(IntEnum):
     DROPOUT = 3
     SAMPLE = 4
     SPLIT = 5
-    LINES = 7
+    PIECES = 7
     CHANCE = 8
 
 

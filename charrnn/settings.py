@@ -8,6 +8,7 @@ from typing import Any
 
 from charrnn.config import Config, option_of
 from charrnn.errors import ConfigError
+from charrnn.text.vocabulary import escape
 
 # The settings given, by name.
 Given = Mapping[str, Any]
@@ -15,6 +16,9 @@ Given = Mapping[str, Any]
 PARTS = {part.name: fields(part.type) for part in fields(Config)}  # type: ignore[arg-type]
 OPTIONS = {item.name: option_of(item) for part in PARTS.values() for item in part}
 SETTINGS = {option: name for name, option in OPTIONS.items()} | {name: name for name in OPTIONS}
+
+# The synonym of a separator that is a line break.
+LINES = "lines"
 
 LIMITS = ("seconds", "epochs", "steps")
 
@@ -25,13 +29,20 @@ CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
 def sort_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """Return the settings among options, by name, and the names of the rest.
 
-    options   by the name of the option or of the setting; None stands for one that was not given
+    options   by the name of the option or of the setting; None stands for one that was not given.
+              ``lines`` means that lines are the pieces
+
+    Raises ConfigError for lines with another separator, and for a time that is none.
     """
     given = {SETTINGS[name]: value for name, value in options.items() if name in SETTINGS}
     given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(separator := given.get("separator"), str):
+        given["separator"] = separator.replace("\r\n", "\n").replace("\r", "\n")
+    if options.get(LINES) and given.setdefault("separator", "\n") != "\n":
+        raise ConfigError("lines and separator contradict each other", hint="give one of them")
     if isinstance(given.get("seconds"), str):
         given["seconds"] = parse_time(given["seconds"])
-    return given, options.keys() - SETTINGS.keys()
+    return given, options.keys() - SETTINGS.keys() - {LINES}
 
 
 def new_config(given: Given) -> Config:
@@ -93,6 +104,8 @@ def _option_words(name: str, value: object) -> list[str]:
         return []
     if value is True:
         return [option_name(name)]
+    if name == "separator":
+        return ["--lines"] if value == "\n" else [option_name(name), escape(str(value))]
     shown = str(value)
     if isinstance(value, float) and float(f"{value:g}") == value:
         shown = f"{value:g}"

@@ -31,7 +31,7 @@ from charrnn import (
     train_events,
 )
 from charrnn.cli import main
-from charrnn.text.lines import as_lines, split_lines
+from charrnn.text.pieces import flatten_pieces, split_pieces
 from charrnn.training.state import initial_state
 from charrnn.training.step import Trainer
 
@@ -258,7 +258,7 @@ def make_config(**settings: Any) -> Config:
             seq_length=12,
             batch_size=8,
             stride=settings.pop("stride", None),
-            lines=settings.pop("lines", False),
+            separator=settings.pop("separator", None),
             val_fraction=settings.pop("val_fraction", 0.1),
         ),
         optimizer=OptimizerConfig(
@@ -273,9 +273,9 @@ def make_config(**settings: Any) -> Config:
 
 
 def parts_of(config: Config, ids: Ids) -> tuple[Ids, Ids]:
-    """Return what to train on and what is held out; character 0 ends a line."""
-    if config.data.lines:
-        return split_lines(as_lines(ids, 0), config.data.val_fraction, 1)
+    """Return what to train on and what is held out; character 0 ends a piece."""
+    if config.data.end:
+        return split_pieces(flatten_pieces(ids, 0), config.data.val_fraction, 1)
     return split(ids, config.data.val_fraction)
 
 

@@ -3,7 +3,7 @@
 Members, all stored uncompressed:
 
     header              see ``header``
-    lines.seen          of a model of lines: filter of its lines; see ``generate.novelty``
+    pieces.seen         of a model of pieces: filter of those of the text; see ``generate.novelty``
     spans.seen          filter of the spans of the text; see ``generate.spans``
     ngram.*             n-grams of the text; see ``ngrams``
     weight_ih_l0 ...    the weights with the lowest validation loss, named as in torch.nn
@@ -48,7 +48,7 @@ Arrays = dict[str, NDArray[Any]]
 
 MAGIC = npz.LOCAL_MAGIC
 COMPACT_DTYPE = "float16"
-SEEN = {"seen_lines": "lines.seen", "seen_spans": "spans.seen"}
+SEEN = {"seen_pieces": "pieces.seen", "seen_spans": "spans.seen"}
 NGRAM = "ngram."
 
 # Fields that a checkpoint and its header have in common.
@@ -67,7 +67,7 @@ class Checkpoint:
     history: History = field(default_factory=list)
     sha256: str = ""
     origin: Origin | None = None
-    seen_lines: NDArray[np.uint8] | None = None
+    seen_pieces: NDArray[np.uint8] | None = None
     seen_spans: NDArray[np.uint8] | None = None
     ngram: NGrams | None = None
 
@@ -81,7 +81,7 @@ class Checkpoint:
     ) -> Self:
         """Return a checkpoint of a run in its current state, whose arrays are shared, not copied.
 
-        fields   sha256, origin, seen_lines, seen_spans, ngram
+        fields   sha256, origin, seen_pieces, seen_spans, ngram
         """
         weights = _name_weights(state.weights, state.networks[0].shapes)
         resume = _name_state(state)
@@ -176,6 +176,8 @@ class Checkpoint:
         """Return the checkpoint of a header and arrays, which must be what the config implies."""
         config, counts = header.config, np.array(header.counts, np.int64)
         vocabulary = Vocabulary(header.characters, counts)
+        knows_end = config.data.end in {None, *header.characters}
+        require(knows_end, "it does not know the character with which pieces end")
         extra = pop_extra(arrays, len(vocabulary))
         resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
         weights = {name: array for name, array in arrays.items() if name not in resume}

@@ -30,7 +30,7 @@ from charrnn.config import Config
 from charrnn.errors import CheckpointError
 from charrnn.training.state import History, Progress
 
-FORMAT = 3
+FORMAT = 4
 MAX_BYTES = 1 << 25
 # Nested lists are the only JSON that needs far more memory than it has bytes.
 MAX_BRACKETS = 20_000
@@ -58,16 +58,23 @@ class Origin:
     steps_per_pass   training steps in one pass over what it learned from
     start            the checkpoint or base model whose weights it started from; "none": random
                      weights; None: not recorded
+    longest          characters of the longest piece; 0: the text is a stream, or not recorded
     """
 
     sources: tuple[str, ...]
     held_out: int
     steps_per_pass: int
     start: str | None = None
+    longest: int = 0
 
     @classmethod
     def of(
-        cls, sources: Sequence[str], held_out: int, steps_per_pass: int, start: str | None
+        cls,
+        sources: Sequence[str],
+        held_out: int,
+        steps_per_pass: int,
+        start: str | None,
+        longest: int = 0,
     ) -> Self:
         """Return the origin of a run, with names that can be stored.
 
@@ -75,7 +82,8 @@ class Origin:
         start     path of a checkpoint, or name of a base model
         """
         names = tuple("stdin" if path == "-" else _file_name(path) for path in sources)
-        return cls(names[:MAX_SOURCES], held_out, steps_per_pass, start and _file_name(start))
+        name = start and _file_name(start)
+        return cls(names[:MAX_SOURCES], held_out, steps_per_pass, name, longest)
 
 
 def _file_name(path: str) -> str:

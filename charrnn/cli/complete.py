@@ -32,7 +32,8 @@ def complete(
     charrnn complete --stop " " < prompts.txt
 
     Each line of stdin is answered with one JSON object before the next is read. The probability of
-    a continuation is that of all its characters and, if --stop ends it, of ending there.
+    a continuation is that of all its characters and, if --stop ends it, of ending there. A model of
+    pieces ends it with its piece too.
     """
     rules = ControlConfig.of_options({"stop": stop})
 

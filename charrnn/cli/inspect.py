@@ -20,7 +20,7 @@ MAX_NAMES = 6
 NOT_NOTED = "not noted"
 LOSSES = ("step", "seconds", "train_loss", "val_loss")
 # Settings that other rows tell.
-SHOWN = {"cell", "hidden_size", "layers", "members", "lines"}
+SHOWN = {"cell", "hidden_size", "layers", "members"}
 
 
 def inspect(
@@ -101,7 +101,9 @@ def facts(each: "Description") -> dict[str, str]:
     more = f" and {len(sources) - MAX_NAMES} more" * (len(sources) > MAX_NAMES)
     return {
         "checkpoint": each.checkpoint,
-        "learned": "line by line" if each.config.data.lines else "",
+        "learned": f"{each.config.data.piece} by {each.config.data.piece}"
+        if each.config.data.end
+        else "",
         "model": each.config.model.shape,
         "parameters": count(each.parameters),
         "file": count(each.bytes, "byte"),

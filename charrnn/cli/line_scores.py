@@ -7,11 +7,12 @@ from itertools import chain
 from typing import Any
 
 from charrnn.cli.console import console, to_json
+from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 from charrnn.models import Model
 from charrnn.parallel.launch import scoring_workers
 from charrnn.scoring.line_scorer import LineRules, LineScore, UnknownCharacters, score_blocks
-from charrnn.text.reading import read_lines
+from charrnn.text.cut import read_pieces
 from charrnn.text.vocabulary import escape
 
 # float32 sums are exact to about this many decimals.
@@ -21,24 +22,45 @@ DECIMALS = 6
 Record = dict[str, Any]
 
 
+def common_pieces(data: Iterable[DataConfig]) -> DataConfig:
+    """Return how all models of pieces cut a text; lines if they do not agree."""
+    cuts = {(it.separator, it.field) for it in data if it.end is not None}
+    separator, field = cuts.pop() if len(cuts) == 1 else ("\n", None)
+    return DataConfig(separator=separator, field=field)
+
+
 def score_lines(
-    file: str, encoding: str, models: dict[str, Model], unknown: UnknownCharacters
+    file: str,
+    encoding: str,
+    models: dict[str, Model],
+    unknown: UnknownCharacters,
+    data: DataConfig,
 ) -> Iterator[list[Record]]:
-    """Yield what there is to say of each line of a file under models, in blocks as they arrive."""
-    rules = LineRules.of([model.vocabulary for model in models.values()], unknown)
+    """Yield what there is to say of each line of a file under models, in blocks as they arrive.
+
+    data   what separates lines, or other pieces
+    """
+    ends = [model.line_end for model in models.values()]
+    rules = LineRules.of([model.vocabulary for model in models.values()], unknown, ends)
     scorers = [model.line_scorer(rules) for model in models.values()]
     names, number = list(models), 0
-    for block in score_blocks(scorers, read_lines(file, encoding=encoding), scoring_workers()):
-        yield [describe(at, names, scores) for at, scores in enumerate(block, number + 1)]
+    read = read_pieces(file, data, encoding=encoding)
+    for block in score_blocks(scorers, read, scoring_workers()):
+        yield [
+            describe(at, names, scores, data.piece) for at, scores in enumerate(block, number + 1)
+        ]
         number += len(block)
 
 
-def describe(number: int, names: Sequence[str], scores: Sequence[LineScore]) -> Record:
+def describe(
+    number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str = "line"
+) -> Record:
     """Return what there is to say of a line under the model for which it is likeliest.
 
     number   of the line, from 1
     names    of the models
     scores   of the line under each
+    piece    what a line is called
     """
     score = min(scores, key=lambda score: score.nats)
     compared: Record = {}
@@ -50,7 +72,7 @@ def describe(number: int, names: Sequence[str], scores: Sequence[LineScore]) -> 
             "models": {name: _nats(it) for name, it in zip(names, scores, strict=True)},
         }
     return {
-        "line": number,
+        piece: number,
         "text": score.text,
         **compared,
         **_nats(score),
@@ -102,14 +124,17 @@ def _bits(line: Record) -> float:
     return float(line["bits_per_char"]) if line["chars"] else -math.inf
 
 
-def write_lines(blocks: Iterable[list[Record]], names: Sequence[str], *, tsv: bool) -> None:
+def write_lines(
+    blocks: Iterable[list[Record]], names: Sequence[str], piece: str, *, tsv: bool
+) -> None:
     """Write lines as JSON objects, or as rows of a table with a header.
 
     names   of the models
+    piece   what a line is called
     """
     if tsv:
         nothing = LineScore(0.0, 0, "", 0, "", 0, 0.0)
-        console.write("\t".join(_flat(describe(0, names, [nothing] * len(names)))) + "\n")
+        console.write("\t".join(_flat(describe(0, names, [nothing] * len(names), piece))) + "\n")
     for lines in blocks:
         rows = (("\t".join(map(_cell, _flat(it).values())) if tsv else to_json(it)) for it in lines)
         console.write("".join(f"{row}\n" for row in rows))
@@ -123,7 +148,8 @@ def show_lines(blocks: Iterable[list[Record]]) -> None:
     for it in chain.from_iterable(blocks):
         text, at = it["text"], it["surprise_index"]
         bits = f"{it['bits_per_char']:6.2f}" if it["chars"] else " " * 6
-        row = Text(f"{bits} {it['line']:7}  ").append(f"{it['model']}  " if "model" in it else "")
+        number = next(iter(it.values()))
+        row = Text(f"{bits} {number:7}  ").append(f"{it['model']}  " if "model" in it else "")
         row.append(escape(text[:at])).append(escape(text[at : at + 1]) or "↵", "reverse")
         console.print(row.append(escape(text[at + 1 :])), soft_wrap=True)
 

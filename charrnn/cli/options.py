@@ -26,7 +26,7 @@ PANELS: tuple[Panel, ...] = get_args(Panel)
 # Which settings they list; all others are in the panel of those who know what they do.
 LISTED: dict[Panel, str] = {
     "When to stop": "time epochs steps patience",
-    "Text": "lines normalize val_fraction",
+    "Text": "lines separator field normalize val_fraction",
     "Length": "stop until_sentence",
     "Choice": "temperature top_k top_p min_p charset match max_copied no_repeat",
     "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",

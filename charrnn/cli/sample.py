@@ -12,15 +12,15 @@ from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.generate.novelty import LineFilter
+    from charrnn.generate.novelty import PieceFilter
     from charrnn.models import Model
 
 # More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
 MOST = 10**12
-_SEED = "Prompt text; of a model of lines, how the lines begin."
+_SEED = "Prompt text; of a model of pieces, how they begin."
 _DELIMITER = "Line between samples that may have several lines."
 _RANDOM = "The same number gives the same text."
-_LENGTH = "New characters; with --stop or a model of lines, at most."
+_LENGTH = "New characters; with --stop or a model of pieces, at most."
 
 
 @with_settings(SamplingConfig, ControlConfig)
@@ -33,17 +33,17 @@ def sample(
     seeds: str | None = option("File with a prompt per line.", "Prompt", metavar="FILE"),
     unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="error"),
     length: int | None = option(
-        _LENGTH, "Length", "-n", "--length", unset="200, or a line", min=0, max=MOST
+        _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MOST
     ),
     endless: bool = flag("Never stop.", "Length", "--endless"),
     greedy: bool = flag("Always take the likeliest character.", "Choice", "--greedy"),
-    new: bool = flag("Only lines that are not in the training text.", "Lines", "--new"),
-    unique: bool = flag("No line twice.", "Lines", "--unique"),
-    min_length: int = option("Lines of at least N characters.", "Lines", default=0, min=0),
-    max_length: int | None = option("Lines of at most N characters.", "Lines", min=1, max=MOST),
+    new: bool = flag("Only pieces that are not in the training text.", "Lines", "--new"),
+    unique: bool = flag("No piece twice.", "Lines", "--unique"),
+    min_length: int = option("Pieces of at least N characters.", "Lines", default=0, min=0),
+    max_length: int | None = option("Pieces of at most N characters.", "Lines", min=1, max=MOST),
     count: int = option("Number of samples.", "Output", default=1, min=1, max=MOST),
     random_seed: int | None = option(_RANDOM, "Output", unset="a random one", min=0),
-    delimiter: str | None = option(_DELIMITER, "Output", unset="empty, a rule on terminals"),
+    delimiter: str | None = option(_DELIMITER, "Output", unset="empty, or as in the text"),
     no_echo: bool = flag("Leave the prompt out.", "Output", "--no-echo"),
     jsonl: bool = flag("One JSON object per sample.", "Output", "--jsonl"),
     **settings: Any,
@@ -55,7 +55,7 @@ def sample(
     charrnn sample --temperature 0.5 --stop . --random-seed 1
 
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
-    end the text earlier. A model that was trained with --lines writes whole lines.
+    end the text earlier. A model of lines or other pieces writes them whole.
     """
     exclusive(context, "--seed", "--seed-file", "--seeds")
     exclusive(context, "--greedy", "--temperature")
@@ -65,58 +65,64 @@ def sample(
     rules = ControlConfig.of_options(settings)
 
     from charrnn.cli.writing import Writer
-    from charrnn.generate.controls import LONGEST_LINE, Controls, default_length
+    from charrnn.generate.controls import Controls, default_length
     from charrnn.text.reading import read_text
 
     if seed is not None and seed.isdecimal():
         console.note(f"the text begins with {seed}; --random-seed {seed} would repeat a text")
     model = load_writer(checkpoint)
-    if model.config.data.lines:
-        limit = LONGEST_LINE if length is None else length
-        # One character more shows that a line is too long.
+    end, whole = model.config.data.end, length is None
+    if end is not None:
+        limit = model.piece_limit if length is None else length
+        # One character more shows that a piece is too long.
         length = limit if max_length is None else min(limit, max_length + 1)
         count = MOST if endless else count
     elif endless:
         length = None
     elif length is None:
         length = default_length(rules)
-    line_filter = filter_lines(context, model, length or 0)
+    kept = filter_pieces(context, model, length or 0, whole=whole)
     controls = Controls(
         prepare_stops(rules, model),
         model.vocabulary,
         length,
-        lines=line_filter is not None,
+        end=end,
         seen_spans=model.seen_spans,
     )
     number = secrets.randbits(32) if random_seed is None else random_seed
     between = None if delimiter is None else unescape(delimiter, "delimiter")
-    writer = Writer(model, sampling, number, controls, line_filter, not no_echo, between)
+    writer = Writer(model, sampling, number, controls, kept, not no_echo, between)
     reader = PromptReader(model, unknown)
     text = read_text(seed_file) if seed_file is not None else seed or ""
     prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
     writer.write(prompts, count, jsonl=jsonl)
 
 
-def filter_lines(context: typer.Context, model: "Model", length: int) -> "LineFilter | None":
-    """Return which lines to keep of those of at most ``length`` characters.
+def filter_pieces(
+    context: typer.Context, model: "Model", length: int, *, whole: bool
+) -> "PieceFilter | None":
+    """Return which pieces to keep of those of at most ``length`` characters.
 
-    None if the model does not write lines; then raises ConfigError for an option of lines.
+    whole   a filter leaves out those that have so many, because something else should end them
+
+    None if the model does not write pieces; then raises ConfigError for an option of pieces.
     """
-    from charrnn.generate.novelty import LineFilter
+    from charrnn.generate.novelty import PieceFilter
 
     new, unique, shortest, longest = (
         context.params[name] for name in ("new", "unique", "min_length", "max_length")
     )
     if longest is not None and longest < shortest:
-        raise ConfigError("--max-length is below --min-length: no line is both")
-    if model.config.data.lines:
-        # Nothing was learned from empty lines.
-        shortest = max(shortest, min(length, 1))
-        return LineFilter(model.seen_lines if new else None, unique, shortest, longest)
-    for name in ("--new", "--unique", "--min-length", "--max-length"):
-        if is_given(context, name):
-            raise ConfigError(
-                f"{name} goes with a model of lines",
-                hint="train one with 'charrnn train --lines'",
-            )
+        raise ConfigError("--max-length is below --min-length: no piece is both")
+    names = ("--new", "--unique", "--min-length", "--max-length")
+    given = [name for name in names if is_given(context, name)]
+    if model.config.data.end is not None:
+        # Nothing was learned from empty pieces.
+        shortest, whole = max(shortest, min(length, 1)), whole and bool(given)
+        return PieceFilter(model.seen_pieces if new else None, unique, shortest, longest, whole)
+    if given:
+        raise ConfigError(
+            f"{given[0]} goes with a model of lines or other pieces",
+            hint="train one with 'charrnn train --lines', or with --separator",
+        )
     return None

@@ -1,5 +1,6 @@
 """``charrnn score``: how likely a text is, or each of its lines."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Policy = Literal["error", "skip", "charge"]
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
+_LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
 _WINDOW = "Score independent windows of N characters, each from a zero state."
 
 
@@ -30,7 +32,7 @@ def score(
     window: int | None = option(_WINDOW, "Text", unset="the whole text", min=1),
     unknown: Policy | None = option(_UNKNOWN, "Text", unset="error; charge with --lines"),
     encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
-    lines: bool = flag("Score each line on its own, as it arrives.", "Lines", "--lines"),
+    lines: bool = flag(_LINES, "Lines", "--lines", "--pieces"),
     threshold: float | None = option(
         "Lines of X bits per character or more.", "Lines", metavar="X"
     ),
@@ -55,18 +57,25 @@ def score(
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
 
-    from charrnn.cli.line_scores import choose_lines, score_lines, show_lines, write_lines
+    from charrnn.cli.line_scores import (
+        choose_lines,
+        common_pieces,
+        score_lines,
+        show_lines,
+        write_lines,
+    )
     from charrnn.models import Model
 
     note_terminal(file, "text")
     models = dict(zip(name_models(paths), map(Model.load, paths), strict=True))
     if lines:
-        scored = score_lines(file, encoding, models, unknown or "charge")
+        data = common_pieces([model.config.data for model in models.values()])
+        scored = score_lines(file, encoding, models, unknown or "charge", data)
         chosen = choose_lines(scored, threshold=threshold, at_most=at_most, sort=sort, top=top)
         if console.shows_text and not (as_json or tsv):
             show_lines(chosen)
         else:
-            write_lines(chosen, list(models), tsv=tsv)
+            write_lines(chosen, list(models), data.piece, tsv=tsv)
         return
     (model,) = models.values()
     reader = TextReader(model, encoding, "skip" if unknown == "skip" else "error")
@@ -97,18 +106,19 @@ def name_models(paths: list[Path]) -> list[str]:
 
 
 def score_text(reader: TextReader, file: str, window: int | None) -> "Score":
-    """Return how likely a file is: as one text, or in windows, or of a model of lines by line."""
+    """Return how likely a file is: as one text, or in windows, or of a model of pieces by piece."""
     from charrnn.scoring.scores import score as score_ids
     from charrnn.scoring.scores import total
-    from charrnn.text.reading import read_lines
+    from charrnn.text.cut import read_pieces
     from charrnn.text.storage import store
 
     model = reader.model
     with console.counter("characters") as count:
-        if model.config.data.lines and window is None:
+        if model.config.data.end is not None and window is None:
 
             def scores() -> "Iterator[Score]":
-                blocks = read_lines(file, encoding=reader.encoding)
+                data = replace(model.config.data, normalize="none")
+                blocks = read_pieces(file, data, encoding=reader.encoding)
                 lines = (line for block in blocks for line in block if line)
                 policy: Policy = "skip" if reader.unknown == "skip" else "error"
                 for line in model.score_lines(lines, unknown=policy):

@@ -96,13 +96,15 @@ class TextReader:
     skipped: int = 0
 
     def blocks(self, source: str) -> "Iterator[Ids]":
-        """Yield the ids of a file in blocks: of a model of lines, of whole lines."""
-        from charrnn.text.reading import Reader, read_lines
+        """Yield the ids of a file in blocks: of a model of pieces, of whole pieces."""
+        from charrnn.text.cut import read_pieces
+        from charrnn.text.reading import Reader
 
         note_terminal(source, "text")
-        if self.model.config.data.lines:
-            for lines in read_lines(source, encoding=self.encoding):
-                yield self.encode("".join(f"{line}\n" for line in lines))
+        data = self.model.config.data
+        if data.end is not None:
+            for pieces in read_pieces(source, data, encoding=self.encoding):
+                yield self.encode("".join(f"{piece}{data.end}" for piece in pieces))
             return
         for block in Reader(self.encoding, self.model.config.data.normalize).blocks(source):
             yield self.encode(block)

@@ -21,7 +21,7 @@ from charrnn.cli.options import (
     option,
     with_settings,
 )
-from charrnn.cli.texts import expect_text
+from charrnn.cli.texts import expect_text, unescape
 from charrnn.config import DataConfig, ModelConfig, OptimizerConfig, RunConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 
@@ -37,6 +37,7 @@ CONTRADICTIONS = (
     ("--ngram", "--no-ngram"),
     ("--quiet", "--verbose"),
     ("--quiet", "--plot"),
+    ("--lines", "--separator", "--field"),
 )
 
 
@@ -45,6 +46,7 @@ def train(
     context: typer.Context,
     corpus: list[str] = argument("CORPUS", "Text files, folders of them, or - for stdin."),
     *,
+    lines: bool = flag("Each line is an example: names, titles.", "Text", "--lines"),
     encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
     from_: str | None = option(
         "Start from the weights of a checkpoint or base model, or from none.", "Network", "--from",
@@ -73,8 +75,8 @@ def train(
     """
     stem = "stdin" if corpus[0] == "-" else Path(corpus[0]).stem or "model"
     path = output or CHECKPOINTS / f"{stem}.npz"
-    for pair in CONTRADICTIONS:
-        exclusive(context, *pair)
+    for options in CONTRADICTIONS:
+        exclusive(context, *options)
 
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.outputs import Saver, StopSignals
@@ -83,10 +85,7 @@ def train(
     from charrnn.parallel import mpi
     from charrnn.settings import sort_settings
 
-    # What stands in the user's file or environment is for new runs.
-    names = [name for name in context.params if not resume or is_typed(context, name)]
-    off = {"ngram": 0} if no_ngram and "no_ngram" in names else {}
-    given, _ = sort_settings({name: context.params[name] for name in names} | off)
+    given, _ = sort_settings(list_given(context, resume=resume))
     if mpi.launched_rank():
         with StopSignals() as signals:
             follow(signals)
@@ -127,6 +126,18 @@ def train(
         display.note(*report_run(run, path, saver.last_step, signals.received, resumable))
     if signals.received is not None:
         raise typer.Exit(128 + signals.received)
+
+
+def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
+    """Return the options that make the settings, by name."""
+    # What stands in the user's file or environment is for new runs.
+    names = [name for name in context.params if not resume or is_typed(context, name)]
+    given = {name: context.params[name] for name in names}
+    if given.get("no_ngram"):
+        given["ngram"] = 0
+    if given.get("separator") is not None:
+        given["separator"] = unescape(given["separator"], "separator")
+    return given
 
 
 @contextmanager
@@ -179,8 +190,7 @@ def prepare(
 
     model = None if resumed is None else Model.load(resumed)
     config = new_config(given) if model is None else resumed_config(given, model.config)
-    data = config.data
-    text = read_corpus(corpus, encoding=encoding, normalize=data.normalize, lines=data.lines)
+    text = read_corpus(corpus, config.data, encoding=encoding)
     if model is not None:
         return Run.resume(model, config, text)
     fixed = set(given)

@@ -16,11 +16,14 @@ from typing import Any, TextIO
 from charrnn.checkpoint.files import replacing
 from charrnn.cli.console import console, duration, program, to_json
 from charrnn.cli.plot import LiveChart, unavailable_reason
+from charrnn.config import FILE
 from charrnn.errors import CheckpointError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import RANDOM
-from charrnn.text.form import OF_LINES, form_of, has_mostly_copies
+from charrnn.text.form import OF_LINES, find_separator, form_of, has_mostly_copies
+from charrnn.text.pieces import Sizes
+from charrnn.text.vocabulary import escape
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
 from charrnn.training.state import TrainingState
@@ -199,9 +202,15 @@ def describe_run(run: Run) -> list[str]:
     lines.append(f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}")
     beginning = run.vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
     form = form_of(beginning)
-    if not config.data.lines and form in OF_LINES:
+    if run.sizes is not None:
+        lines.append(f"       {describe_pieces(run, run.sizes)}")
+    elif form in OF_LINES:
         hint = "with --lines each line is learned on its own, and sample writes whole lines"
         lines.append(f"       it looks like a {form}: {hint}")
+    elif separator := find_separator(beginning):
+        kind, option = describe_separator(separator), shlex.join(["--separator", escape(separator)])
+        hint = f"with {option} each is learned on its own, and sample writes whole pieces"
+        lines.append(f"       it looks like many short {kind}: {hint}")
     if has_mostly_copies(beginning):
         known = "most lines are copies: those held out are known, so val_loss means little"
         lines.append(f"       {known}; charrnn doctor says more")
@@ -221,6 +230,23 @@ def describe_run(run: Run) -> list[str]:
         chances = f"dropout {config.model.dropout:g}, weight drop {config.model.weight_drop:g}"
         lines.append(f"       {read}: {chances}")
     return lines
+
+
+def describe_separator(separator: str | None) -> str:
+    """Return what the pieces between separators are called; None: records."""
+    if separator is None or separator in {"\n", FILE}:
+        return {"\n": "lines", FILE: "files"}.get(separator or "", "records")
+    mark = separator.strip("\n")
+    return f"pieces between {escape(mark) or 'blank lines'}"
+
+
+def describe_pieces(run: Run, sizes: Sizes) -> str:
+    """Return what the pieces of the text are."""
+    data, vocabulary = run.config.data, run.vocabulary
+    kind = describe_separator(data.separator)
+    found = f"{sizes.number:,} {kind}, {sizes.shortest:,} to {sizes.longest:,} characters"
+    empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
+    return f"{found}; {empty} empty ones left out" if empty > 0 else found
 
 
 def report_run(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from charrnn.cli.console import console, is_dumb, visible
 from charrnn.config import SamplingConfig
 from charrnn.generate.controls import Controls
-from charrnn.generate.novelty import LineFilter
+from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.spans import longest_copy
 from charrnn.models import Model
 
@@ -27,16 +27,17 @@ class Writer:
     sampling      how characters are drawn
     random_seed   the same number gives the same samples
     controls      what each obeys
-    lines         which lines are kept; None: the samples are not lines
+    pieces        which pieces are kept; None: the samples are not pieces
     echo          the prompt comes first
-    delimiter     line between samples; None: an empty one or a rule, if they may have several lines
+    delimiter     line between samples; None: between pieces as in the text, else an empty line or
+                  a rule if they may have several lines
     """
 
     model: Model
     sampling: SamplingConfig
     random_seed: int
     controls: Controls
-    lines: LineFilter | None
+    pieces: PieceFilter | None
     echo: bool
     delimiter: str | None
 
@@ -44,12 +45,12 @@ class Writer:
         """Write ``size`` samples for each prompt, and say how many were cut at the limit."""
         endings: Counter[str] = Counter()
         for number, prompt in enumerate(prompts):
-            if size == 1 and self.lines is None and not jsonl:
+            if size == 1 and self.pieces is None and not jsonl:
                 self.separate(number)
                 endings[self.stream(prompt, number)] += 1
                 continue
             samples = self.model.samples(
-                prompt, size, sampling=self.sampling, controls=self.controls, lines=self.lines,
+                prompt, size, sampling=self.sampling, controls=self.controls, pieces=self.pieces,
                 random_seed=self.random_seed, first=number * size, log_p=jsonl,
             )  # fmt: skip
             for index, sample in enumerate(samples, number * size):
@@ -74,7 +75,10 @@ class Writer:
     def separate(self, index: int) -> None:
         """Write what stands before the sample of this number."""
         rules, known = self.controls.config, self.model.vocabulary.index
-        one_line = self.lines is not None or rules.match is not None or "\n" in rules.stop
+        if index and self.pieces is not None and self.delimiter is None:
+            console.write(self.model.config.data.between.removeprefix("\n"))
+            return
+        one_line = self.pieces is not None or rules.match is not None or "\n" in rules.stop
         rule = "─" * (console.width - 1) if console.shows_text else ""
         delimiter = self.delimiter
         if delimiter is None and not one_line and rules.charset is None and "\n" in known:
@@ -103,10 +107,11 @@ class Writer:
 
     def note_limit(self, cut: int, written: int) -> None:
         """Say on stderr how many samples reached the limit, if something else should end them."""
-        rules, lines = self.controls.config, self.controls.lines
-        if cut and (rules.stop or rules.until_sentence or lines):
+        rules = self.controls.config
+        if cut and (rules.stop or rules.until_sentence or self.pieces is not None):
             ending = "--stop" if rules.stop else "the end of a sentence"
-            ending = "the end of the line" if lines else ending
+            if self.pieces is not None:
+                ending = f"the end of the {self.model.config.data.piece}"
             which = f"{cut} of {written} samples" if written > 1 else "the sample"
             console.note(f"{which} had {self.controls.limit:,} characters before {ending}")
 

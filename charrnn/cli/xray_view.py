@@ -30,7 +30,6 @@ from charrnn.scoring.xray import (
     require_part,
     trace_text,
 )
-from charrnn.text.lines import cut_lines
 from charrnn.text.vocabulary import Ids, escape
 
 TOP = 3
@@ -103,22 +102,23 @@ class Subject:
 
     def traces(self, top: int, places: Iterable[Place]) -> Iterator[Trace]:
         """Yield what the model does, as the text arrives."""
-        model = self.reader.model
+        model, end = self.reader.model, self.reader.model.config.data.end
         yield from trace_text(
             model.distribution(),
-            filter(len, self._pieces()),
+            filter(len, self._blocks()),
             top=top if self.top is None else self.top,
             places=places,
-            line_break=model.vocabulary.index["\n"] if model.config.data.lines else None,
+            end=None if end is None else model.vocabulary.index[end],
         )
         self.reader.note_skipped()
 
-    def _pieces(self) -> Iterator[Ids]:
+    def _blocks(self) -> Iterator[Ids]:
         if self.seed is None:
             yield from self.reader.blocks(self.file)
             return
-        lines = self.reader.model.config.data.lines
-        text = "".join(f"{it}\n" for it in cut_lines(self.seed)) if lines else self.seed
+        text, end = self.seed, self.reader.model.config.data.end
+        if end is not None:
+            text = "".join(f"{piece}{end}" for piece in self.reader.model.cut(self.seed))
         try:
             yield self.reader.encode(text)
         except VocabularyError as error:

@@ -35,10 +35,12 @@ def metadata(model: Model) -> dict[str, str]:
     characters   the vocabulary, in the order of the ids
     counts       occurrences of each character, JSON
     config       all settings, JSON
+    longest      characters of the longest piece of the text
     """
     return {
         "charrnn": __version__,
         "characters": model.vocabulary.characters,
         "counts": json.dumps(model.vocabulary.counts.tolist()),
         "config": json.dumps(asdict(model.config)),
+        "longest": str(model.longest),
     }

@@ -42,12 +42,15 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     precision.
     """
     arrays, config = _arrays(model, half=half), model.config
-    vocabulary, lines, code = model.vocabulary, config.data.lines, _is_code(model)
+    vocabulary, data, code = model.vocabulary, config.data, _is_code(model)
     start = choose_start(model, code=code)
     texts = draw_texts(model, start)
     described: dict[str, Any] = metadata(model) | {
         "config": asdict(config),
-        "lines": lines,
+        "end": data.end,
+        "between": data.between,
+        "piece": data.piece,
+        "limit": model.piece_limit,
         "code": code,
         "start": start.tolist(),
         "openings": openings(model, texts, code=code),
@@ -69,11 +72,11 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
                     ),
                 ).items()
             ),
-            "sheet": " ".join(["code"] * code + ["list"] * lines),
-            "rows": "1" if lines else "2",
-            "amount_label": "How many" if lines else "Length in characters",
-            "amount": "20" if lines else "400",
-            "most": "1000" if lines else "20000",
+            "sheet": " ".join(["code"] * code + [f"{data.piece}s"] * bool(data.end)),
+            "rows": "1" if data.piece == "line" else "2",
+            "amount_label": "How many" if data.end else "Length in characters",
+            "amount": ("20" if data.piece == "line" else "3") if data.end else "400",
+            "most": "1000" if data.end else "20000",
             "style": read_file("style.css"),
             "model": embed(described),
             "script": "".join(map(read_file, SCRIPTS)),
@@ -91,7 +94,7 @@ def read(data: bytes) -> Contents:
         name: np.frombuffer(base64.b64decode(it["data"]), it["dtype"]).reshape(it["shape"])
         for name, it in model["arrays"].items()
     }
-    described = {name: model[name] for name in ("characters", "counts")}
+    described = {name: model[name] for name in ("characters", "counts", "longest")}
     return Contents(arrays, described | {"config": json.dumps(model["config"])})
 
 

@@ -73,14 +73,16 @@ def import_weights(
     installed.
     """
     try:
-        model = _model(_read(path), characters, nonlinearity)
+        contents = _read(path)
+        model = _model(contents, characters, nonlinearity)
+        longest = int(contents.metadata.get("longest", 0))
     except CharRNNError as error:
         raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # invalid files can make the readers raise anything
         raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
-    return replace(model, origin=Origin.of([], 0, 0, str(path)))
+    return replace(model, origin=Origin.of([], 0, 0, str(path), longest))
 
 
 def _read(path: Path) -> Contents:
@@ -126,6 +128,8 @@ def _model(
         config = Config.from_dict(json.loads(described["config"]))
     order = np.argsort([ord(character) for character in characters])
     vocabulary = Vocabulary("".join(characters[at] for at in order), counts[order])
+    if config.data.end not in {None, *characters}:
+        raise CheckpointError("does not know how its pieces end")
     extra, state = pop_extra(arrays, len(vocabulary)), None
     for member, prefix in enumerate(member_prefixes(config.model.members)):
         own = {name: arrays[name] for name in arrays if name.startswith(prefix)}

@@ -11,7 +11,7 @@ from charrnn.config import SamplingConfig
 from charrnn.errors import TrainingError
 from charrnn.generate.sample import sample_steps
 from charrnn.models import Model
-from charrnn.text.vocabulary import Ids, start_ids
+from charrnn.text.vocabulary import Ids
 
 COUNT = 4
 # How many texts are drawn, how long, and at a temperature at which words are mostly right.
@@ -28,9 +28,9 @@ def choose_start(model: Model, *, code: bool) -> Ids:
     """Return what to begin after: in prose the end of a sentence, for its lines may be wrapped."""
     vocabulary = model.vocabulary
     for end in (". ", "。"):
-        if set(end) <= vocabulary.index.keys() and not (code or model.config.data.lines):
+        if set(end) <= vocabulary.index.keys() and not (code or model.config.data.end):
             return vocabulary.encode(end)
-    return start_ids(vocabulary)
+    return model.encode_prompt("")
 
 
 def draw_texts(model: Model, start: Ids) -> list[str]:
@@ -52,8 +52,8 @@ def openings(model: Model, texts: Sequence[str], *, code: bool) -> list[str]:
 
     They have two or three words; in a list two letters, in a script without spaces four.
     """
-    characters, lines = model.vocabulary.characters, model.config.data.lines
-    sentences = any(map(str.isupper, characters)) and not code and not lines
+    characters, lines = model.vocabulary.characters, model.config.data.separator == "\n"
+    sentences = any(map(str.isupper, characters)) and not code and not model.config.data.end
     patterns = [WORDS % 1, WORDS % 2]
     if lines or " " not in characters:
         patterns = [LETTERS % (2 if lines else 4)]

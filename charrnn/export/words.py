@@ -22,8 +22,10 @@ def lede(model: Model, title: str) -> str:
     # Two significant digits: 180,000.
     rounded = round(count, -max(len(str(count)) - 2, 0))
     read = f"read {rounded:,} characters of" if count else "learned from"
-    if model.config.data.lines:
+    if model.config.data.separator == "\n":
         does = f"{read} the list “{title}” and makes up new entries for it."
+    elif model.config.data.end is not None:
+        does = f"{read} “{title}” and makes up new pieces for it."
     else:
         does = f"{read} “{title}” and writes like it, one character at a time."
     return f"A small neural network {does} It runs in this page; nothing is sent anywhere."

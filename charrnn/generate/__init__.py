@@ -1,1 +1,1 @@
-"""New text from a language model: drawing characters, controls, beam search, new lines."""
+"""New text from a language model: drawing characters, controls, beam search, new pieces."""

@@ -21,13 +21,11 @@ from charrnn.generate.spans import require_spans
 from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Vocabulary
 
-Ended = Literal["stop", "sentence", "match", "line", "length"]
+Ended = Literal["stop", "sentence", "match", "piece", "length"]
 ENDINGS: tuple[Ended, ...] = get_args(Ended)
 
 # The limit of a text that something else should end: a stop text, a sentence.
 FAR = 10_000
-# The limit of a line.
-LONGEST_LINE = 1000
 
 # A sentence ends after one of the first with closing quotes if a space follows, and after one of
 # the second whatever follows. The last character matched is the one that follows.
@@ -100,17 +98,17 @@ def end_of_sentence(length: int, limit: int) -> Rule:
     yield Verdict("length", incomplete if complete else 0)
 
 
-def end_of_match(automaton: Automaton, length: int) -> Rule:
+def end_of_match(automaton: Automaton, length: int, end: str) -> Rule:
     """Allow what leads to a complete match of at most ``length`` characters, and end with it.
 
-    Where the text may end or go on, a line break ends it.
+    Where the text may end or go on, ``end`` ends it.
     """
     state = automaton.start
     for left in range(length, -1, -1):
         if automaton.is_over(state, left):
             break
         char = yield Verdict(bias=automaton.bias(state, left))
-        if char == "\n" and automaton.may_end(state):
+        if char == end and automaton.may_end(state):
             yield Verdict("match", 1)
         state = automaton.follow(state, char)
     yield Verdict("match")
@@ -166,7 +164,7 @@ class Controls:
     vocabulary   the characters of the model, V of them
     length       new characters; with ``match`` or ``stop`` the largest number, with
                  ``until_sentence`` the smallest. None: no end
-    lines        a line break ends the text
+    end          a character that ends the text, such as that of a piece; None: nothing does
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
     Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
@@ -182,40 +180,41 @@ class Controls:
         vocabulary: Vocabulary,
         length: int | None,
         *,
-        lines: bool = False,
+        end: str | None = None,
         seen_spans: Bits | None = None,
     ) -> None:
         if config.max_copied is not None:
             require_spans(seen_spans)
         self._seen_spans = seen_spans
-        self.config, self.lines, self.length = config, lines, length
+        self.config, self.end, self.length = config, end, length
         self.vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
         if length is None and (config.match is not None or config.until_sentence):
             raise ConfigError("match and until-sentence need a length")
         self.limit = length + FAR if length is not None and config.until_sentence else length
         allowed = select_characters(config.charset, characters)
-        line_break = vocabulary.index.get("\n")
-        if lines and line_break is not None:
-            allowed[line_break] = config.match is None
+        end_id = vocabulary.index.get(end or "\n")
+        if end is not None and end_id is not None:
+            allowed[end_id] = config.match is None
         self._automaton = self._bias = None
         if config.match is not None:
-            self._automaton = Automaton.of(config.match, characters, allowed, line_break)
+            self._automaton = Automaton.of(config.match, characters, allowed, end_id)
             self._automaton.require_text(length or 0)
         elif not allowed.all():
             self._bias = np.where(allowed, 0.0, -np.inf)
-        self.is_free = config == ControlConfig() and not lines
+        self.is_free = config == ControlConfig() and end is None
 
     def begin(self) -> Text:
         """Return a new sample."""
         rules: list[Rule] = []
         characters = self.vocabulary.characters
         if self._automaton is not None:
-            return Text([end_of_match(self._automaton, self.length or 0)], characters)
+            rule = end_of_match(self._automaton, self.length or 0, self.end or "\n")
+            return Text([rule], characters)
         if self._stops:
             rules.append(end_before(self._stops, "stop"))
-        if self.lines:
-            rules.append(end_before(["\n"], "line"))
+        if self.end is not None:
+            rules.append(end_before([self.end], "piece"))
         if self.config.until_sentence:
             rules.append(end_of_sentence(self.length or 0, self.limit or 0))
         else:

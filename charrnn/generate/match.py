@@ -68,7 +68,7 @@ class Automaton:
     accepting    whether the text is a complete match, (S + 1,)
     symbols      the symbol of each of V characters, (V,)
     characters   of the model
-    line_break   id of the character that may end a text, or None
+    end_id       id of the character that may end a text, or None
 
     State 0 is the start.
     """
@@ -81,11 +81,11 @@ class Automaton:
         accepting: NDArray[np.bool_],
         symbols: NDArray[np.int64],
         characters: str,
-        line_break: int | None,
+        end_id: int | None,
     ) -> None:
         self._after, self._accepting, self._symbols = after, accepting, symbols
         self._index = {char: number for number, char in enumerate(characters)}
-        self._line_break = line_break
+        self._end_id = end_id
         # The fewest characters to a complete match, from each state and with each next symbol.
         needs = np.where(accepting, 0, UNREACHABLE)
         while not np.array_equal(fewer := np.minimum(needs, 1 + needs[after].min(axis=1)), needs):
@@ -98,7 +98,7 @@ class Automaton:
         pattern: str,
         characters: str,
         allowed: NDArray[np.bool_],
-        line_break: int | None = None,
+        end_id: int | None = None,
     ) -> "Automaton":
         """Return the automaton of a regular expression.
 
@@ -125,7 +125,7 @@ class Automaton:
                 after[state, symbol] = targets.get(key, count)
         accepting = np.zeros(count + 1, bool)
         accepting[list(machine.finals)] = True
-        return cls(after, accepting, symbols.reshape(-1), characters, line_break)
+        return cls(after, accepting, symbols.reshape(-1), characters, end_id)
 
     def require_text(self, length: int) -> None:
         """Raise ConfigError if no text of at most this many characters matches."""
@@ -144,14 +144,14 @@ class Automaton:
         """Return what to add to the logits, (V,), if at most ``left`` characters may follow."""
         bias: Array = np.where(self._needs_with[state] <= left, 0.0, -np.inf)[self._symbols]
         if self.may_end(state):
-            bias[self._line_break] = 0
+            bias[self._end_id] = 0
         return bias
 
     def may_end(self, state: int) -> bool:
-        """Return True if a line break would end the text here."""
-        if self._line_break is None or not self._accepting[state]:
+        """Return True if ``end_id`` would end the text here."""
+        if self._end_id is None or not self._accepting[state]:
             return False
-        return bool(self._needs_with[state, self._symbols[self._line_break]] >= UNREACHABLE)
+        return bool(self._needs_with[state, self._symbols[self._end_id]] >= UNREACHABLE)
 
     def is_over(self, state: int, left: int) -> bool:
         """Return True if the text is a complete match that nothing may follow."""

@@ -19,7 +19,7 @@ from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.nn.recurrent import Workspace
 from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, score_sequences
 from charrnn.scoring.scores import Score
-from charrnn.text.lines import line_bounds
+from charrnn.text.pieces import piece_bounds
 from charrnn.text.split import STREAMS
 from charrnn.text.vocabulary import Ids
 
@@ -34,15 +34,15 @@ class MemoryPredictor:
 
     model        the language model, of V characters
     like         a text (N,) to read before each prompt, in streams like a held-out text; of a model
-                 of lines, flat lines. None: nothing
-    line_break   id of the line break, if the model reads each line from a zero state
+                 of pieces, flat pieces. None: nothing
+    end          id of the END, if the model reads each piece from a zero state
     """
 
     def __init__(
-        self, model: AnyLanguageModel, like: Ids | None = None, line_break: int | None = None
+        self, model: AnyLanguageModel, like: Ids | None = None, end: int | None = None
     ) -> None:
         self._model, self.vocab_size = as_ensemble(model), model.vocab_size
-        self._line_break = line_break
+        self._end = end
         self._plain, self._workspace = NetworkPredictor(model), Workspace()
         self._memory = Memory(model.vocab_size)
         self._last: Prediction | None = None
@@ -56,15 +56,15 @@ class MemoryPredictor:
         size = max(-(-len(ids) // STREAMS), MIN_STREAM)
         starts = np.arange(0, len(ids) - 1, size)
         steps = np.minimum(size, len(ids) - 1 - starts)
-        if self._line_break is not None:
-            starts, lengths = line_bounds(ids)
+        if self._end is not None:
+            starts, lengths = piece_bounds(ids)
             steps = lengths + 1
         log_p = np.zeros(len(ids))
         for it in score_sequences(self._model, ids, starts, steps):
             places = starts[it.rows] + it.begin + 1 + np.arange(len(it.nats))[:, None]
             log_p[places[it.inside]] = -it.nats[it.inside]
         self._memory.read(ids, log_p)
-        last = ids[-MIN_STREAM:] if self._line_break is None else ids[-1:]
+        last = ids[-MIN_STREAM:] if self._end is None else ids[-1:]
         self._last = self._plain.read(last)
 
     def _require_known(self, ids: Ids) -> None:
@@ -84,10 +84,10 @@ class MemoryPredictor:
         if self._last is not None:
             log_p[0] = log_softmax(self._last.logits)[ids[0]]
             state = self._last.state
-        breaks = np.flatnonzero(ids == (-1 if self._line_break is None else self._line_break))
-        begins = np.union1d(np.arange(0, len(ids), MAX_WINDOW), breaks).tolist()
+        ends = np.flatnonzero(ids == (-1 if self._end is None else self._end))
+        begins = np.union1d(np.arange(0, len(ids), MAX_WINDOW), ends).tolist()
         for begin, end in zip(begins, [*begins[1:], len(ids) - 1], strict=True):
-            if ids[begin] == self._line_break:
+            if ids[begin] == self._end:
                 state = self._model.zero_state(1)
             text = ids[begin : end + 1, None]
             if len(text) > 1:
@@ -130,7 +130,7 @@ def score_with_memory(
     model: AnyLanguageModel,
     ids: Ids,
     *,
-    line_break: int | None = None,
+    end: int | None = None,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Score:
     """Return the likelihood of a text (N,) under a language model that remembers what it has read.
@@ -140,7 +140,7 @@ def score_with_memory(
     """
     if not len(ids) > 1:
         raise CorpusError("there is nothing to score: it takes two characters")
-    reader, nats = MemoryPredictor(model, line_break=line_break), 0.0
+    reader, nats = MemoryPredictor(model, end=end), 0.0
     for at in range(0, len(ids), CHUNK):
         log_p = reader.observe(ids[at : at + CHUNK])
         nats -= float(log_p.sum())

@@ -12,11 +12,11 @@ from itertools import chain, islice
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.config import ControlConfig, SamplingConfig
+from charrnn.config import FILE, ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.controls import Controls, Ended, default_length
-from charrnn.generate.novelty import LineFilter
+from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.predictor import Predictor, RememberingPredictor, as_predictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
@@ -33,9 +33,13 @@ from charrnn.scoring.line_scorer import (
 )
 from charrnn.scoring.scores import Score, score, total
 from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
-from charrnn.text.lines import cut_lines
+from charrnn.text.cut import cut_text
+from charrnn.text.lines import unify_line_breaks
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Ids, start_ids
+
+# The limit of a new piece: of short ones, and in lengths of the longest piece of the text.
+MIN_LIMIT, MAX_GROWTH = 1000, 2
 
 
 @dataclass(repr=False)
@@ -53,7 +57,7 @@ class Model(Checkpoint):
                  an ensemble, m0.weight_ih_l0 ...
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
-    seen_lines   of a model of lines: which lines the text has; see ``generate.novelty``
+    seen_pieces  of a model of pieces: which of them the text has; see ``generate.novelty``
     seen_spans   which spans the text has; see ``generate.spans``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume       arrays of the training state, by name in the file; empty: weights only
@@ -91,7 +95,8 @@ class Model(Checkpoint):
             model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
             model.sample(length=500, like=Path("tempest.txt").read_text())
 
-        length                number of new characters; None: 200, or 10,000 with ``stop``
+        length                number of new characters; None: 200, or 10,000 with ``stop``, or a
+                              piece of a model of pieces
         temperature           divides the logits: below 1 safer, above 1 wilder
         greedy                always the likeliest character, whatever the temperature
         top_k, top_p, min_p   draw among the likeliest characters only
@@ -124,7 +129,7 @@ class Model(Checkpoint):
             prompt,
             sampling=sampling,
             controls=controls,
-            length=default_length(controls) if length is None else length,
+            length=self.default_length(controls) if length is None else length,
             random_seed=random_seed,
         )
         return prompt + "".join(characters)
@@ -143,7 +148,8 @@ class Model(Checkpoint):
 
         sampling      how each is drawn: temperature, top-k, top-p, min-p; None: the defaults
         controls      what the text must obey, as it is or prepared by ``prepare``; None: nothing
-        length        how many; None: without end
+        length        how many; at most, of a model of pieces, whose text ends with its piece. None:
+                      without end
         random_seed   the same number gives the same text; None: a fresh one
         first         which of the texts that the number gives
 
@@ -164,23 +170,23 @@ class Model(Checkpoint):
         random_seed: int | None = None,
         first: int = 0,
         log_p: bool = False,
-        lines: LineFilter | None = None,
+        pieces: PieceFilter | None = None,
     ) -> Iterator[Sample]:
         """Yield texts that continue a prompt text, many at once: ``text``, ``ended``, ``log_p``.
 
             for sample in model.samples("Ty", 20, random_seed=1):
                 print(sample.text)
 
-        count   how many
-        first   index of the first of them: text i depends on random_seed and i alone
-        log_p   whether each has its log probability under the model, in nats; else it is 0
-        lines   which lines are kept, the prompt included; None: all
+        count    how many
+        first    index of the first of them: text i depends on random_seed and i alone
+        log_p    whether each has its log probability under the model, in nats; else it is 0
+        pieces   which pieces are kept, the prompt included; None: all
 
         The other arguments, and the errors, are those of ``stream``, but ``length`` None stands
-        for 200, or 10,000 with a stop text. Also raises TrainingError if too few lines are kept.
+        for that of ``sample``. Also raises TrainingError if too few pieces are kept.
         """
         if length is None and not isinstance(controls, Controls):
-            length = default_length(controls or ControlConfig())
+            length = self.default_length(controls or ControlConfig())
         prepared = self.prepare(controls, length)
         sampler = self._sampler(prompt, sampling, random_seed, log_p=log_p)
         workers = sampling_workers(count)
@@ -188,11 +194,11 @@ class Model(Checkpoint):
         def write(first: int) -> Iterator[Sample]:
             return sampler.write(prepared, count, first=first, workers=workers)
 
-        if lines is None:
+        if pieces is None:
             return write(first)
-        lines.require_room(prompt, prepared.limit or 0)
+        pieces.require_room(prompt, prepared.limit or 0)
         drawn = chain.from_iterable(map(write, itertools.count(first, count)))
-        return islice(lines.keep(drawn, prompt), count)
+        return islice(pieces.keep(drawn, prompt), count)
 
     def prepare(
         self, controls: ControlConfig | Controls | None = None, length: int | None = None
@@ -201,7 +207,13 @@ class Model(Checkpoint):
         if isinstance(controls, Controls):
             return controls
         config = controls or ControlConfig()
-        return Controls(config, self.vocabulary, length, seen_spans=self.seen_spans)
+        end, spans = self.config.data.end, self.seen_spans
+        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
+
+    def default_length(self, controls: ControlConfig) -> int:
+        """Return the length of a text for which none is given, at most that of a piece."""
+        pieces = self.config.data.end is not None
+        return self.piece_limit if pieces else default_length(controls)
 
     def _sampler(
         self,
@@ -237,12 +249,13 @@ class Model(Checkpoint):
         count    how many
         length   characters of each that no stop text ends before
         beam     number of texts that the search follows at once; at least ``count`` are
-        stop     each continuation ends before this text, or any of these
+        stop     each continuation ends before this text, or any of these, or with its piece
 
         Each comes with its probability: that the model goes on so and, if a stop text ended it,
         ends it there. Of a prompt that continues the one before, only what is new is read. Raises
         VocabularyError for unknown characters in the prompt.
         """
+        stops, end = (stop,) if isinstance(stop, str) else stop, self.config.data.end
         return find_likeliest(
             self._remembering,
             self._remembering.read(self.encode_prompt(prompt)),
@@ -250,14 +263,14 @@ class Model(Checkpoint):
             count=count,
             length=length,
             width=beam,
-            stops=(stop,) if isinstance(stop, str) else stop,
+            stops=stops if end is None else [*stops, end],
         )
 
     def score(self, text: str, *, window: int | None = None, memory: bool = False) -> Score:
         """Return how likely a text is: nats, nats and bits per character, perplexity.
 
-        window   None: the state is carried through the text, but a model of lines reads each line
-                 on its own. N: independent windows of N characters
+        window   None: the state is carried through the text, but a model of pieces reads each on
+                 its own. N: independent windows of N characters
         memory   whether what was read helps to predict the rest; see ``ngrams.memory``
 
         Raises VocabularyError for unknown characters, CorpusError for fewer than two characters,
@@ -266,10 +279,10 @@ class Model(Checkpoint):
         if memory and window is not None:
             raise ConfigError("a memory reads a text as a whole, not in windows")
         if memory:
-            ids, line_break = self._encode_text(text)
-            return score_with_memory(self._distribution, ids, line_break=line_break)
-        if self.config.data.lines and window is None:
-            return total(self.score_lines(line for line in cut_lines(text) if line))
+            ids, end = self._encode_text(text)
+            return score_with_memory(self._distribution, ids, end=end)
+        if self.config.data.end is not None and window is None:
+            return total(self.score_lines(piece for piece in self.cut(text) if piece))
         return score(self._distribution, np.asarray(self.encode(text)), window=window)
 
     def with_memory(self, like: str = "") -> "Model":
@@ -284,18 +297,19 @@ class Model(Checkpoint):
         """
         if like and "\n" in self.vocabulary and not like.endswith("\n"):
             like += "\n"
-        ids, line_break = self._encode_text(like)
+        ids, end = self._encode_text(like)
         model = replace(self)
-        model.predictor = MemoryPredictor(self._distribution, ids, line_break)
+        model.predictor = MemoryPredictor(self._distribution, ids, end)
         return model
 
     def _encode_text(self, text: str) -> tuple[Ids, int | None]:
-        """Return a text as ids, and the id of the line break if it is a text of flat lines."""
-        if not self.config.data.lines:
+        """Return a text as ids, and the id of the END if it is a text of flat pieces."""
+        end = self.config.data.end
+        if end is None:
             return self.encode(text), None
-        lines = [line for line in cut_lines(text) if line]
-        flat = "\n".join(["", *lines, ""]) if lines else ""
-        return self.encode(flat), self.vocabulary.index["\n"]
+        pieces = [piece for piece in self.cut(text) if piece]
+        flat = end.join(["", *pieces, ""]) if pieces else ""
+        return self.encode(flat), self.vocabulary.index[end]
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
@@ -305,24 +319,27 @@ class Model(Checkpoint):
             for score in model.score_lines(["Aberdeen", "Xqzwvk"]):
                 print(score.bits_per_char, score.text, score.surprise_char)
 
-        lines     texts, with or without a line break at the end; about 32,000 characters of them
-                  are read ahead
+        lines     texts, with or without a line break at the end: of a model of pieces, pieces.
+                  About 32,000 characters of them are read ahead
         unknown   what to do with characters that the model does not know. "error": raise. "skip":
                   leave them out. "charge": leave them out of what the model reads, but add to the
                   nats of the line for each what Laplace's rule makes of a character that was not
                   among those of the training text, N of them and V different: ln(N + V + 1)
 
         A line starts from a zero state. Its end is scored like a character, if the model knows line
-        breaks. Neither the order of the lines nor which are scored together matters, but for the
-        rounding of the last digits.
+        breaks or pieces. Neither the order of the lines nor which are scored together matters, but
+        for the rounding of the last digits.
 
         Raises VocabularyError, after the scores of the lines before it, for a line with unknown
         characters, and TypeError for a single text: its characters would be taken for lines.
         """
         if isinstance(lines, str):
             raise TypeError("expected lines of text, not one text")
-        scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown))
-        bare = (line.rstrip("\r\n") for line in lines)
+        scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown, [self.line_end]))
+        if self.line_end == "\n":
+            bare = (line.rstrip("\r\n") for line in lines)
+        else:
+            bare = ("".join(unify_line_breaks([piece])).strip("\n") for piece in lines)
         return (score for block in score_blocks([scorer], [bare]) for (score,) in block)
 
     def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
@@ -332,21 +349,22 @@ class Model(Checkpoint):
         parts   whose activations, of all layers, see ``scoring.xray``; None: the cell state
                 of an LSTM, else the hidden state
 
-        The state is carried through the text, but a model of lines reads each line on its own.
+        The state is carried through the text, but a model of pieces reads each on its own.
         Activations take 4 bytes for each character, unit and part. Raises VocabularyError for
         unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
         not have.
         """
         names = [require_part(self._distribution.cell, name) for name in parts]
         layers = range(self.config.model.layers)
-        if self.config.data.lines:
-            text = "".join(f"{line}\n" for line in cut_lines(text))
+        end = self.config.data.end
+        if end is not None:
+            text = "".join(f"{piece}{end}" for piece in self.cut(text))
         traces = trace_text(
             self._distribution,
             [self.encode(text)],
             top=top,
             places=[Place(layer, name) for layer in layers for name in names],
-            line_break=self.vocabulary.index["\n"] if self.config.data.lines else None,
+            end=None if end is None else self.vocabulary.index[end],
         )
         trace = join(traces)
         return Xray(self.vocabulary, self._distribution.cell, trace)
@@ -359,12 +377,34 @@ class Model(Checkpoint):
         return self.vocabulary.encode(normalized(text, self.config.data.normalize))
 
     def encode_prompt(self, prompt: str) -> Ids:
-        """Return a prompt as the model reads it: of a model of lines, after a line break.
+        """Return a prompt as the model reads it: of a model of pieces, after an END.
 
         Raises VocabularyError for unknown characters.
         """
-        ids, start = self.encode(prompt), start_ids(self.vocabulary)
-        return ids if prompt and not self.config.data.lines else np.concatenate([start, ids])
+        ids, end = self.encode(prompt), self.config.data.end
+        start = start_ids(self.vocabulary) if end is None else self.vocabulary.encode(end)
+        return ids if prompt and end is None else np.concatenate([start, ids])
+
+    @property
+    def line_end(self) -> str:
+        """The character after each line, or piece, that is scored on its own."""
+        return self.config.data.end or "\n"
+
+    @property
+    def piece_limit(self) -> int:
+        """The most characters of a new piece: enough for more than the longest of the text."""
+        return max(MIN_LIMIT, MAX_GROWTH * self.longest)
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest piece of the text; 0 if that is not recorded."""
+        return self.origin.longest if self.origin else 0
+
+    def cut(self, text: str) -> Iterator[str]:
+        """Yield the pieces of a text; a text is one record, or one file."""
+        data = self.config.data
+        data = data if data.field is None else replace(data, field=None, separator=FILE)
+        return chain.from_iterable(cut_text(unify_line_breaks([text]), data))
 
     def fingerprint(self) -> str:
         """Return a hash of all that determines the predictions: weights, characters, cell."""
@@ -407,4 +447,5 @@ class Model(Checkpoint):
 
     def line_scorer(self, rules: LineRules) -> LineScorer:
         """Return what scores lines under this model, by rules that other models can share."""
-        return LineScorer(self._distribution, self.vocabulary, rules, self.config.data.normalize)
+        form = self.config.data.normalize
+        return LineScorer(self._distribution, self.vocabulary, rules, form, self.line_end)

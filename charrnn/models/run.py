@@ -18,7 +18,7 @@ from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.generate.bloom import Bits
-from charrnn.generate.novelty import seen_lines
+from charrnn.generate.novelty import seen_pieces
 from charrnn.generate.spans import seen_spans
 from charrnn.models.model import Model
 from charrnn.models.start import RANDOM, Start, transfer_weights
@@ -28,7 +28,7 @@ from charrnn.parallel import mpi
 from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import flatten, option_name
 from charrnn.text.corpus import Corpus
-from charrnn.text.lines import as_lines, line_bounds, split_lines
+from charrnn.text.pieces import Sizes, flatten_pieces, measure, split_pieces
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import make_batches
@@ -55,8 +55,9 @@ class Run:
                      weights; None: not known, of a run that is resumed
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
-    seen_lines       in line mode, which lines the text has; see ``generate.novelty``
+    seen_pieces      which pieces the text has; see ``generate.novelty``. None: it is a stream
     seen_spans       which spans the text has; see ``generate.spans``
+    sizes            of the pieces of the text; None: it is a stream
     ngram            the n-grams of what is trained on; None: none are wanted
     """
 
@@ -68,19 +69,22 @@ class Run:
     start: str | None = RANDOM
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
-    seen_lines: Bits | None = None
+    seen_pieces: Bits | None = None
     seen_spans: Bits | None = None
+    sizes: Sizes | None = None
     ngram: NGrams | None = None
 
     def __post_init__(self) -> None:
         corpus, config = self.corpus, self.config
         self.notes = [*(f"warning: {text}" for text in corpus.warnings), *self.notes]
-        if config.data.lines:
-            self.seen_lines = seen_lines(flat_lines(corpus), corpus.vocabulary)
+        if self._end is not None:
+            pieces = flatten_pieces(corpus.ids, self._end)
+            self.seen_pieces = seen_pieces(pieces, corpus.vocabulary)
+            self.sizes = measure(pieces)
         self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary)
         if config.data.ngram:
             order, size = config.data.ngram, len(corpus.vocabulary)
-            self.ngram = build_ngrams(self.train_ids, size, order, line_break=self._line_break)
+            self.ngram = build_ngrams(self.train_ids, size, order, end=self._end)
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -102,7 +106,7 @@ class Run:
         train_ids, val_ids = split_corpus(config, corpus)
         wished = choose_batch(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
-        notes = [*_describe_fit(wished, config, fixed), *_count_empty_lines(config, corpus)]
+        notes = _describe_fit(wished, config, fixed)
         vocab_size = len(corpus.vocabulary)
         _require_memory(choose_workers(config), corpus)
         recommendation = recommend(
@@ -187,9 +191,9 @@ class Run:
         parts, held_out = [(self.ngram, self.val_ids)], len(self.val_ids) > 1
         if not held_out:
             order, size = self.config.data.ngram, len(self.vocabulary)
-            parts = list(leave_out(self.train_ids, size, order, self._line_break))
+            parts = list(leave_out(self.train_ids, size, order, self._end))
         weights, loss = Mixture.fit(
-            self.model().ensemble(), parts, lines=self.config.data.lines, seen=not held_out
+            self.model().ensemble(), parts, pieces=self._end is not None, seen=not held_out
         )
         self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
 
@@ -197,14 +201,14 @@ class Run:
         """Return the model as it is now. Arrays are shared, not copied."""
         config, corpus = self.config, self.corpus
         batches = make_batches(self.train_ids, config.data, config.run.random_seed)
-        steps = batches.steps_per_epoch
+        steps, longest = batches.steps_per_epoch, self.sizes.longest if self.sizes else 0
         return Model.of(
             config,
             corpus.vocabulary,
             self.state,
             sha256=corpus.sha256,
-            origin=Origin.of(corpus.sources, len(self.val_ids), steps, self.start),
-            seen_lines=self.seen_lines,
+            origin=Origin.of(corpus.sources, len(self.val_ids), steps, self.start, longest),
+            seen_pieces=self.seen_pieces,
             seen_spans=self.seen_spans,
             ngram=self.ngram,
         )
@@ -215,8 +219,9 @@ class Run:
         return self.corpus.vocabulary
 
     @property
-    def _line_break(self) -> int | None:
-        return self.corpus.vocabulary.index["\n"] if self.config.data.lines else None
+    def _end(self) -> int | None:
+        end = self.config.data.end
+        return None if end is None else self.corpus.vocabulary.index[end]
 
 
 def follow(stop: Callable[[], bool]) -> None:
@@ -234,18 +239,11 @@ def follow(stop: Callable[[], bool]) -> None:
 
 
 def split_corpus(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
-    """Return what to train on and what is held out; in line mode, both as flat lines."""
-    if not config.data.lines:
+    """Return what to train on and what is held out: passages, or flat pieces."""
+    if config.data.end is None:
         return split(corpus.ids, config.data.val_fraction)
-    return split_lines(flat_lines(corpus), config.data.val_fraction, config.run.random_seed)
-
-
-def flat_lines(corpus: Corpus) -> Ids:
-    """Return a text as flat lines; see ``text.lines``. Raises CorpusError without a line break."""
-    line_break = corpus.vocabulary.index.get("\n")  # the vocabulary may be that of a base model
-    if line_break is None or not corpus.vocabulary.counts[line_break]:
-        raise CorpusError("the text has no line break", hint="leave out --lines")
-    return as_lines(corpus.ids, line_break)
+    pieces = flatten_pieces(corpus.ids, corpus.vocabulary.index[config.data.end])
+    return split_pieces(pieces, config.data.val_fraction, config.run.random_seed)
 
 
 def choose_workers(config: Config) -> Config:
@@ -293,11 +291,3 @@ def _describe_fit(config: Config, fitted: Config, fixed: set[str]) -> list[str]:
         elif before != after:
             notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
     return notes
-
-
-def _count_empty_lines(config: Config, corpus: Corpus) -> list[str]:
-    if not config.data.lines:
-        return []
-    breaks = int(corpus.vocabulary.counts[corpus.vocabulary.index["\n"]])
-    empty = breaks - len(line_bounds(flat_lines(corpus))[1])
-    return [f"{empty} empty line(s) left out"] if empty > 0 else []

@@ -38,7 +38,8 @@ def train(
     on_event   called after every training step; what it raises ends the training
     settings   any setting of ModelConfig, DataConfig, OptimizerConfig and RunConfig by name:
                ``cell="gru"``, ``hidden_size=128``, ``steps=1000``, ``random_seed=1``, ``workers=2``
-               ...; an option of the command line goes by its name too: ``optimizer="sgd"``
+               ...; an option of the command line goes by its name too: ``optimizer="sgd"``,
+               ``lines=True``
 
     Size, dropout, weight drop and learning rate are chosen from the text and the time unless given.
     It trains in one process unless ``workers`` is given. Raises CorpusError for a text that cannot
@@ -57,11 +58,10 @@ def train(
     if bool(sources) == (text is not None):
         raise ConfigError("one of corpus and text must be given")
     config = new_config(given)
-    normalize, lines = config.data.normalize, config.data.lines
     if text is None:
-        read = read_corpus(sources, encoding=encoding, normalize=normalize, lines=lines)
+        read = read_corpus(sources, config.data, encoding=encoding)
     else:
-        read = corpus_of(text, normalize=normalize, lines=lines)
+        read = corpus_of(text, config.data)
     run = Run.new(choose_start(base, config, fixed, read), read, fixed)
     for event in run.events():
         if on_event is not None:

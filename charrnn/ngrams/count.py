@@ -53,7 +53,7 @@ def count_ngrams(
     vocab_size: int,
     order: int,
     *,
-    line_break: int | None = None,
+    end: int | None = None,
     max_entries: int = MAX_ENTRIES,
 ) -> Counts:
     """Count the n-grams of a text and keep the most frequent.
@@ -61,20 +61,20 @@ def count_ngrams(
     ids           the text, (N,), at least one character
     vocab_size    number of characters V
     order         the largest n; fewer if so many digits do not fit into a key
-    line_break    id of the line break of flat lines (``text.lines``): an n-gram may begin or end
-                  with it, but does not reach beyond it. None: the text is not a list of lines
+    end           id of the END of flat pieces (``text.pieces``): an n-gram may begin or end with
+                  it, but does not reach beyond it. None: the text is a stream
     max_entries   how many n-grams to keep beside the single characters
     """
     bits, last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
     order = min(order, KEY_BITS // int(bits))
-    keys = _pack_longest(_sample(ids), order, bits, line_break)
+    keys = _pack_longest(_sample(ids), order, bits, end)
     keys.sort()
     counts, longer = np.ones(len(keys), np.int32), np.empty(0, np.uint64)
     levels: list[Counts] = []
     for length in range(order, 0, -1):
         first = np.flatnonzero(_differ(keys))
         keys, counts = keys[first], np.add.reduceat(counts, first, dtype=np.int32)
-        complete = (keys & last) != 0  # not cut short by the end of the text or line
+        complete = (keys & last) != 0  # not cut short by the end of the text or piece
         suffixes, longer = longer & low_digits(length, vocab_size), keys[complete]
         levels.append(_count_level(longer, counts[complete], suffixes, bits))
         if length > 1:
@@ -124,7 +124,7 @@ def _sample(ids: Ids) -> Ids:
     return np.concatenate([ids[at : at + length] for at in starts])
 
 
-def _pack_longest(ids: Ids, order: int, bits: np.uint64, line_break: int | None) -> Keys:
+def _pack_longest(ids: Ids, order: int, bits: np.uint64, end: int | None) -> Keys:
     """Return the n-gram that begins at each character, (N,), with zeros behind its end."""
     digits = ids.astype(np.uint32) + np.uint32(1)
     keys, inside = np.zeros(len(ids), np.uint64), np.ones(len(ids), bool)
@@ -132,6 +132,6 @@ def _pack_longest(ids: Ids, order: int, bits: np.uint64, line_break: int | None)
         keys <<= bits
         size = max(len(ids) - at, 0)
         keys[:size] += digits[at:] * inside[:size]
-        if at and line_break is not None:
-            inside[:size] &= ids[at:] != line_break
+        if at and end is not None:
+            inside[:size] &= ids[at:] != end
     return keys

@@ -338,11 +338,11 @@ def build_ngrams(
     vocab_size: int,
     order: int,
     *,
-    line_break: int | None = None,
+    end: int | None = None,
     max_entries: int = MAX_ENTRIES,
 ) -> NGrams:
     """Count and smooth the n-grams of a text; the arguments are those of ``count_ngrams``."""
-    counts = count_ngrams(ids, vocab_size, order, line_break=line_break, max_entries=max_entries)
+    counts = count_ngrams(ids, vocab_size, order, end=end, max_entries=max_entries)
     alphas = np.maximum(counts.adjusted - DISCOUNT, 0) / np.maximum(counts.totals, 1)
     # Rounded down to half precision, so that no sum exceeds 1.
     half = alphas.astype(np.float16)

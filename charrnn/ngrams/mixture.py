@@ -119,19 +119,19 @@ class Mixture(Ensemble):
         network: AnyLanguageModel,
         parts: Iterable[tuple[NGrams, Ids]],
         *,
-        lines: bool = False,
+        pieces: bool = False,
         seen: bool = False,
     ) -> tuple[Floats, float]:
         """Return the weights that predict texts best, and the nats per character.
 
         parts   the texts, each (N,) with two characters at least, and the n-grams beside the
                 network that predict each; they were not made from it
-        lines   whether the texts are flat lines, each of which is predicted from a zero state
+        pieces  whether the texts are flat pieces, each of which is predicted from a zero state
         seen    whether the network has learned from the texts
 
         The nats of a character are those of weights that were not fitted to it.
         """
-        columns = [_predict_both(network, ngrams, ids, lines=lines) for ngrams, ids in parts]
+        columns = [_predict_both(network, ngrams, ids, pieces=pieces) for ngrams, ids in parts]
         own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
         if seen and (mean := np.log(own).mean()):
             own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
@@ -143,31 +143,31 @@ class Mixture(Ensemble):
 
 
 def leave_out(
-    ids: Ids, vocab_size: int, order: int, line_break: int | None = None
+    ids: Ids, vocab_size: int, order: int, end: int | None = None
 ) -> Iterator[tuple[NGrams, Ids]]:
     """Yield the n-grams of a text without a part of it, and this part, for ``Mixture.fit``.
 
     The arguments are those of ``build_ngrams``. One part of a long text is enough.
     """
-    ends = np.arange(1, PARTS + 1) * (len(ids) - 1) // PARTS
-    if line_break is not None:
-        breaks = np.flatnonzero(ids == line_break)
-        ends = breaks[breaks.searchsorted(ends)]
+    borders = np.arange(1, PARTS + 1) * (len(ids) - 1) // PARTS
+    if end is not None:
+        ends = np.flatnonzero(ids == end)
+        borders = ends[ends.searchsorted(borders)]
     begin = fitted = 0
-    for end in ends.tolist():
-        rest = np.concatenate([ids[:begin], ids[end:]])
-        if begin < end and fitted < MAX_FITTED:
-            yield build_ngrams(rest, vocab_size, order, line_break=line_break), ids[begin : end + 1]
-            fitted += end - begin
-        begin = end
+    for border in borders.tolist():
+        rest = np.concatenate([ids[:begin], ids[border:]])
+        if begin < border and fitted < MAX_FITTED:
+            yield build_ngrams(rest, vocab_size, order, end=end), ids[begin : border + 1]
+            fitted += border - begin
+        begin = border
 
 
 def _predict_both(
-    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, lines: bool
+    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
 ) -> tuple[Floats, Floats, Indices]:
     """Return p of each character under both, and the group of its context, (N,) each."""
     ids, found = ids[:MAX_FITTED], []
-    starts, steps = held_out_sequences(ids, lines=lines)
+    starts, steps = held_out_sequences(ids, pieces=pieces)
     contexts = ngrams.start(len(starts))
     for it in score_sequences(network, ids, starts, steps):
         p, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)

@@ -17,7 +17,7 @@ from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.nn.recurrent import Workspace
-from charrnn.text.lines import line_bounds
+from charrnn.text.pieces import piece_bounds
 from charrnn.text.split import STREAMS, stream_bounds
 from charrnn.text.vocabulary import Ids
 
@@ -153,25 +153,25 @@ def require_finite(values: NDArray[Any]) -> None:
         )
 
 
-def held_out_sequences(ids: Ids, *, lines: bool) -> tuple[Indices, Indices]:
+def held_out_sequences(ids: Ids, *, pieces: bool) -> tuple[Indices, Indices]:
     """Return the starts and steps of the sequences as which a held-out text is read.
 
-    lines   each of the flat lines with the line break at its end; else a few streams
+    pieces   each of the flat pieces with the END at its end; else a few streams
     """
-    if not lines:
+    if not pieces:
         return stream_bounds(len(ids))
-    starts, lengths = line_bounds(ids)
+    starts, lengths = piece_bounds(ids)
     return starts, lengths + 1
 
 
 def evaluate(
-    model: AnyLanguageModel, ids: Ids, *, lines: bool = False, rank: int = 0, size: int = 1
+    model: AnyLanguageModel, ids: Ids, *, pieces: bool = False, rank: int = 0, size: int = 1
 ) -> tuple[float, int]:
     """Return -log p of a held-out text in nats, and the number of characters predicted.
 
-    lines        as in ``held_out_sequences``
+    pieces       as in ``held_out_sequences``
     rank, size   of ``size`` processes, each reads every ``size``-th sequence
     """
-    starts, steps = (part[rank::size] for part in held_out_sequences(ids, lines=lines))
+    starts, steps = (part[rank::size] for part in held_out_sequences(ids, pieces=pieces))
     windows = score_sequences(model, ids, starts, steps)
     return sum(float(it.nats.sum(dtype=np.float64)) for it in windows), int(steps.sum())

@@ -1,8 +1,9 @@
-"""The likelihood of each line under a language model, on its own.
+"""The likelihood of each line, or piece, under a language model, on its own.
 
 A line starts from a zero state. The model reads a line break and the line, and predicts the line
-and a line break: so the end of the line counts, and so does every character. A model whose
-vocabulary has no line break starts with ``start_ids`` instead and predicts no end.
+and a line break: so the end of the line counts, and so does every character. A model of pieces has
+its own END for the line break. A model whose vocabulary has no line break starts with ``start_ids``
+instead and predicts no end.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -46,7 +48,8 @@ class LineScore(Score):
     perplexity       exp(nats_per_char)
     text             the line
     unknown          number of its characters that the model does not know
-    surprise_char    its least likely character; a line break for its end, "" if nothing was scored
+    surprise_char    its least likely character; a line break, or END, for its end; "" if nothing
+                     was scored
     surprise_index   index of that character in the line; the length of the line for its end
     surprise_nats    -log p of that character, in nats
     """
@@ -76,9 +79,14 @@ class LineRules:
 
     @classmethod
     def of(
-        cls, vocabularies: Sequence[Vocabulary], unknown: UnknownCharacters = "error"
+        cls,
+        vocabularies: Sequence[Vocabulary],
+        unknown: UnknownCharacters = "error",
+        ends: Iterable[str] | None = None,
     ) -> "LineRules":
         """Return rules that are fair to models with these vocabularies.
+
+        ends   what ends a line for each of them; None: a line break
 
         The charge is the highest that Laplace's rule gives for one of them: a character that was
         not among N has the probability 1 / (N + V + 1). A character that no model knows costs all
@@ -90,7 +98,8 @@ class LineRules:
         shared = None
         if unknown == "skip":
             shared = frozenset.intersection(*(frozenset(known.index) for known in vocabularies))
-        end = all("\n" in known for known in vocabularies)
+        ends = repeat("\n") if ends is None else ends
+        end = all(end in known for end, known in zip(ends, vocabularies, strict=False))
         return cls(unknown, math.log(max(sizes)), end, shared)
 
 
@@ -101,6 +110,7 @@ class LineScorer:
     vocabulary   its characters, with their counts in the text it was trained on
     rules        what to do with unknown characters and ends; None: "error"
     normalize    Unicode normalization of the lines
+    end          character before and after each line
     """
 
     def __init__(
@@ -109,10 +119,12 @@ class LineScorer:
         vocabulary: Vocabulary,
         rules: LineRules | None = None,
         normalize: Normalization = "none",
+        end: str = "\n",
     ) -> None:
+        self.end = end
         self.model, self.vocabulary, self.normalize = model, vocabulary, normalize
         self.rules = rules or LineRules.of([vocabulary])
-        self._start = vocabulary.decode(start_ids(vocabulary))
+        self._start = end if end in vocabulary else vocabulary.decode(start_ids(vocabulary))
         shared = self.rules.shared
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
@@ -163,7 +175,7 @@ class LineScorer:
         for line, text, *(total, chars, odd, index, most) in zip(
             lines, fitted, *columns, strict=True
         ):
-            char = text[index : index + 1] or "\n" if chars else ""
+            char = text[index : index + 1] or self.end if chars else ""
             yield LineScore(total, chars, line, odd, char, index, most)
 
     def _sum(

@@ -108,29 +108,29 @@ class Trace:
 
 def trace_text(
     model: AnyLanguageModel,
-    pieces: Iterable[Ids],
+    blocks: Iterable[Ids],
     *,
     top: int = 0,
     places: Iterable[Place] = (),
-    line_break: int | None = None,
+    end: int | None = None,
 ) -> Iterator[Trace]:
     """Yield what a model does at each character of a text, WINDOW of them at most at once.
 
-    pieces       of the text, ids (N,) each
+    blocks       of the text, ids (N,) each
     top          how many of the likeliest characters
     places       the layers and parts whose activations
-    line_break   id of the line break, if each line begins from a zero state and one; None: the
-                 state is carried through the text, and the first character is not predicted
+    end          id of the END, if each piece begins from a zero state and one; None: the state is
+                 carried through the text, and the first character is not predicted
 
     Raises TrainingError if the logits are not finite.
     """
     state, workspace = model.zero_state(1), Workspace()
     expected: Array = np.full(model.vocab_size, np.nan, model.dtype)
-    if line_break is not None:
-        logits, state, _ = model.forward(np.array([[line_break]]), state)
+    if end is not None:
+        logits, state, _ = model.forward(np.array([[end]]), state)
         expected = logits[0, 0]
-    for ids in _windows(pieces, line_break):
-        if ids[0] == line_break:
+    for ids in _windows(blocks, end):
+        if ids[0] == end:
             state = model.zero_state(1)
         logits, state, caches = model.forward(ids[:, None], state, workspace=workspace)
         require_finite(logits)
@@ -154,12 +154,12 @@ def trace_text(
         )
 
 
-def _windows(pieces: Iterable[Ids], line_break: int | None) -> Iterator[Ids]:
-    """Cut pieces into windows, also before line breaks if there is one."""
-    for ids in pieces:
-        breaks = np.flatnonzero(ids == line_break) if line_break is not None else np.empty(0, int)
-        for line in np.split(ids, breaks):
-            yield from (line[at : at + WINDOW] for at in range(0, len(line), WINDOW))
+def _windows(blocks: Iterable[Ids], end: int | None) -> Iterator[Ids]:
+    """Cut blocks into windows, also before each END if there is one."""
+    for ids in blocks:
+        ends = np.flatnonzero(ids == end) if end is not None else np.empty(0, int)
+        for piece in np.split(ids, ends):
+            yield from (piece[at : at + WINDOW] for at in range(0, len(piece), WINDOW))
 
 
 def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:

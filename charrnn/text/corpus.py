@@ -3,19 +3,21 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import Normalization
+from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
+from charrnn.text.cut import cut_text, mark_ends
 from charrnn.text.lines import unify_line_breaks
 from charrnn.text.reading import Reader, list_texts, normalize_blocks
 from charrnn.text.storage import blocks_of, store
-from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, id_dtype
+from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, escape, id_dtype
 
 BYTE = 256
+STREAM = DataConfig()
 
 # Files of folders that are not texts and that warnings name.
 MAX_LISTED = 5
@@ -51,62 +53,76 @@ class Corpus:
 
 
 def read_corpus(
-    sources: Sequence[str],
-    *,
-    encoding: str = "utf-8",
-    normalize: Normalization = "none",
-    lines: bool = False,
+    sources: Sequence[str], data: DataConfig = STREAM, *, encoding: str = "utf-8"
 ) -> Corpus:
     r"""Read one or more texts into one array of ids.
 
-    sources     paths, read one after the other; "-" is standard input. Of a folder, all texts in it
-                are read, sorted; gzip and xz are unpacked. A line break is put between two texts if
-                there is none
-    encoding    encoding of the files; a byte-order mark is removed
-    normalize   Unicode normalization: "NFC", "NFKC" or "none"
-    lines       if True, \r\n and \r become \n
+    sources    paths, read one after the other; "-" is standard input. Of a folder, all texts in it
+               are read, sorted; gzip and xz are unpacked. A line break is put between two texts if
+               there is none
+    data       Unicode normalization, and what separates pieces. If anything does, \r\n and \r
+               become \n, and each piece ends with ``data.end``
+    encoding   encoding of the files; a byte-order mark is removed
 
     Texts that need more than 64 MB of ids are kept in a temporary file. Raises CorpusError if a
-    file cannot be read or decoded, if all are empty, or if the temporary file does not fit on the
-    disk; ConfigError for an unknown encoding.
+    file cannot be read, decoded or cut, if all are empty, or if the temporary file does not fit on
+    the disk; ConfigError for an unknown encoding.
     """
-    reader = Reader(encoding, normalize, lines)
+    reader = Reader(encoding, data.normalize, lines=data.end is not None)
     files, others = list_texts(sources)
     warnings = [f"{path} is left out: it is not a text" for path in others[:MAX_LISTED]]
     if others[MAX_LISTED:]:
         warnings.append(f"{len(others) - MAX_LISTED} more files are not texts and are left out")
-    name = ", ".join(sources)
-    corpus = _encode(name, reader.read(files), warnings)
+    blocks = reader.read(files)
+    if data.end is not None and data.end != "\n":
+        cut = (cut_text(reader.blocks(path), data, path) for path in files)
+        blocks = mark_ends(chain.from_iterable(cut), data.end)
+    corpus = _encode(", ".join(sources), blocks, warnings, data)
     return replace(corpus, sha256=reader.sha256.hexdigest(), sources=tuple(sources))
 
 
-def corpus_of(text: str, *, normalize: Normalization = "none", lines: bool = False) -> Corpus:
-    """Return a text in memory as a corpus; the arguments are those of ``read_corpus``.
+def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
+    """Return a text in memory as a corpus; see ``read_corpus``.
 
-    Raises CorpusError for a text that is empty or not valid Unicode.
+    Raises CorpusError for a text that is empty, not valid Unicode or cannot be cut.
     """
     try:
         sha256 = hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise CorpusError(f"character {error.start} of the text is half a character") from None
-    blocks = normalize_blocks([text], normalize)
-    return replace(
-        _encode("the text", unify_line_breaks(blocks) if lines else blocks, []), sha256=sha256
-    )
+    blocks = normalize_blocks([text], data.normalize)
+    if data.end is not None:
+        blocks = unify_line_breaks(blocks)
+    if data.end is not None and data.end != "\n":
+        blocks = mark_ends(cut_text(blocks, data), data.end)
+    return replace(_encode("the text", blocks, [], data), sha256=sha256)
 
 
-def _encode(name: str, blocks: Iterable[str], warnings: list[str]) -> Corpus:
+def _encode(name: str, blocks: Iterable[str], warnings: list[str], data: DataConfig) -> Corpus:
     ids, vocabulary = encode_blocks(blocks)
     if not len(ids):
         raise CorpusError(
             f"{name}: the corpus is empty",
             hint="give it a text of at least a few hundred characters",
         )
+    _require_pieces(vocabulary, data)
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")
     if "\0" in vocabulary:
         warnings.append("the corpus holds NUL characters: is it a text?")
     return Corpus(ids, vocabulary, warnings=tuple(warnings))
+
+
+def _require_pieces(vocabulary: Vocabulary, data: DataConfig) -> None:
+    """Raise CorpusError if the separator does not occur in the text."""
+    if data.separator is None or data.separator == FILE:
+        return
+    if data.separator == "\n" and "\n" not in vocabulary:
+        raise CorpusError("the text has no line break", hint="leave out --lines")
+    if data.separator != "\n" and vocabulary.counts[vocabulary.index[data.end or ""]] == 1:
+        raise CorpusError(
+            f"'{escape(data.separator)}' separates nothing in the text", hint="check --separator"
+        )
 
 
 def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:

@@ -23,6 +23,10 @@ _LOG_LINE = re.compile(
 )
 # What separates the columns of a table: marks, equally often in each line, or tabs.
 _SEPARATORS, _INNER_TAB = (r"\|", r"[;,](?! )"), re.compile(r"\S.*\t")
+# What a line that separates pieces consists of, such as the % of fortunes; the fewest pieces, and
+# the most characters of nearly all.
+_MARK_LINE = re.compile(r"^(?:(%|~|\$|@|&)\1*|(=|-|\*|\+|_|#)\2+)$", re.MULTILINE)
+_MIN_PIECES, _MAX_PIECE = 20, 2000
 # An entry of a list is at most so long, unless it has no spaces or is no prose.
 _MAX_ENTRY = 120
 _NO_WORD = re.compile(r"[\d@#$%&*+/<=>\\^_|~\[\]{}]")
@@ -93,3 +97,29 @@ def _is_list(lines: Sequence[str]) -> bool:
     sentences = sum(line[-1] in SENTENCE_ENDS for line in lines)
     is_short = _most(lines, lambda line: len(line) <= _MAX_ENTRY)
     return is_short and sentences <= 0.1 * len(lines) and not find_wraps("\n".join(lines))
+
+
+def find_separator(text: str) -> str | None:
+    """Return what is between the short pieces of a text, from its beginning: marks or blank lines.
+
+    None for prose, plays and code, whose paragraphs are no pieces.
+    """
+    text = text[:LOOKED_AT].strip("\n")
+    marks = Counter(found[0] for found in _MARK_LINE.finditer(text))
+    for mark, _ in marks.most_common(1):
+        pieces = text.split(f"\n{mark}\n")
+        # Text above and a blank line below is how titles are underlined.
+        titles = sum(a[-1:] != "\n" == b[:1] for a, b in pairwise(pieces))
+        if _are_short(pieces[:-1]) and titles < 0.5 * len(pieces):
+            return f"\n{mark}\n"
+    pieces = re.split("\n{2,}", text)[:-1]  # the last may be cut
+    if not _are_short(pieces) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
+        return None
+    lines = text.split("\n")
+    is_code = _most(lines, lambda line: line[:1].isspace(), 0.3)
+    is_play = _most(pieces, re.compile(r".+:\n").match, 0.3)
+    return None if is_code or is_play or find_wraps(text) else "\n\n"
+
+
+def _are_short(pieces: Sequence[str]) -> bool:
+    return len(pieces) >= _MIN_PIECES and _most(pieces, lambda it: len(it) <= _MAX_PIECE)

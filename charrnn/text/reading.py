@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.text.lines import unify_line_breaks
+from charrnn.text.lines import split_blocks, unify_line_breaks
 from charrnn.text.sniff import HEAD_BYTES, check_head, decoding_error, marked_encoding
 
 # Small enough for the arrays of a block to stay in the CPU cache: 166 MB/s, against 148 with 4 MB.
@@ -252,12 +252,4 @@ def read_lines(source: str, *, encoding: str = "utf-8") -> Iterator[list[str]]:
 
     Raises CorpusError and ConfigError like ``read_text``, after the last line before the error.
     """
-    begun: list[str] = []  # the parts of a line that is not complete yet
-    for block in Reader(encoding, lines=True, prompt=True).blocks(source):
-        first, *rest = block.split("\n")
-        begun.append(first)
-        if rest:
-            yield ["".join(begun), *rest[:-1]]
-            begun = [rest[-1]]
-    if last := "".join(begun):
-        yield [last]
+    return split_blocks(Reader(encoding, lines=True, prompt=True).blocks(source))

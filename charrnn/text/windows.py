@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from charrnn.config import DataConfig
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
-from charrnn.text.lines import shuffle_lines
+from charrnn.text.pieces import shuffle_pieces
 from charrnn.text.vocabulary import Ids
 
 ALL = slice(None)
@@ -26,7 +26,7 @@ class Batch:
 
     inputs    ids, (T, B)
     targets   ids, (T, B): targets[t] follows inputs[t]
-    starts    (T, B), True at steps that begin a line, from a zero state; None: nowhere
+    starts    (T, B), True at steps that begin a piece, from a zero state; None: nowhere
     fresh     True: start from a zero state. False: start from the final state of the last batch
     """
 
@@ -43,7 +43,7 @@ class Streams:
     epoch starts from a zero state at a random offset, up to the number of characters that do not
     fill a batch, so that no character is always left out.
 
-    Flat lines are read in another order every epoch, each line from a zero state. Batches of lines
+    Flat pieces are read in another order every epoch, each from a zero state. Batches of pieces
     of equal length would waste no step either, but each would teach one length only: measured on
     names, they are 0.01 nats per character worse.
 
@@ -53,10 +53,10 @@ class Streams:
     """
 
     def __init__(
-        self, ids: Ids, seq_length: int, batch_size: int, random_seed: int, *, lines: bool = False
+        self, ids: Ids, seq_length: int, batch_size: int, random_seed: int, *, pieces: bool = False
     ) -> None:
         self.seq_length, self.batch_size = seq_length, batch_size
-        self.random_seed, self.lines = random_seed, lines
+        self.random_seed, self.pieces = random_seed, pieces
         self.steps_per_epoch = (len(ids) - 1) // (seq_length * batch_size)
         if self.steps_per_epoch < 1:
             raise CorpusError(
@@ -67,9 +67,9 @@ class Streams:
     def at(self, step: int, samples: slice = ALL) -> Batch:
         """Return the batch of a step, counted from 0 across epochs, or some of its samples."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        if self.lines and epoch != self._epoch:
-            rng = generator(self.random_seed, Purpose.LINES, epoch)
-            self._epoch, self._ordered = epoch, shuffle_lines(self._ids, rng)
+        if self.pieces and epoch != self._epoch:
+            rng = generator(self.random_seed, Purpose.PIECES, epoch)
+            self._epoch, self._ordered = epoch, shuffle_pieces(self._ids, rng)
         T, B, ids = self.seq_length, self.batch_size, self._ordered
         used = self.steps_per_epoch * T * B
         slack = len(ids) - 1 - used
@@ -79,7 +79,7 @@ class Streams:
             ids[first : first + used].reshape(B, -1)[samples, window].T
             for first in (start, start + 1)
         )
-        starts = inputs == ids[0] if self.lines else None
+        starts = inputs == ids[0] if self.pieces else None
         return Batch(inputs, targets, starts, fresh=position == 0)
 
 
@@ -144,6 +144,7 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
 
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Streams | ShuffledWindows:
     """Return the source of batches that the config describes."""
-    if data.stride is not None and not data.lines:
+    if data.stride is not None:
         return ShuffledWindows(ids, data, random_seed)
-    return Streams(ids, data.seq_length, data.batch_size, random_seed, lines=data.lines)
+    pieces = data.end is not None
+    return Streams(ids, data.seq_length, data.batch_size, random_seed, pieces=pieces)

@@ -173,9 +173,10 @@ class Trainer:
 
     def evaluate(self, clock: Callable[[], float]) -> tuple[float, float]:
         """Return the mean loss on the held-out text, and the seconds of training so far."""
-        group, model, lines = self.group, Ensemble(self.state.networks), self.config.data.lines
-        total, count = evaluate(model, self.val_ids, lines=lines, rank=group.rank, size=group.size)
-        nats, chars, seconds = group.sum(total, count, clock() if group.rank == 0 else 0.0)
+        group, model = self.group, Ensemble(self.state.networks)
+        pieces, rank = self.config.data.end is not None, group.rank
+        total, count = evaluate(model, self.val_ids, pieces=pieces, rank=rank, size=group.size)
+        nats, chars, seconds = group.sum(total, count, clock() if rank == 0 else 0.0)
         return nats / chars, seconds
 
     def gather(self) -> None:

@@ -145,6 +145,7 @@ def _write_inputs(folder: Path) -> None:
     texts = {
         "text.txt": TEXT,
         "lines.txt": "yes yes\nno no\n",
+        "records.jsonl": '{"text": "abab", "by": "cd"}\n{"text": "e fe"}\n' * 20,
         "odd.txt": "The cat ß sat.",
         "surprising.txt": "no no\nyyyy\n",
         "prompt.txt": "The cat\nsat",

@@ -197,6 +197,7 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT) - 1]),
         "--lines": Row("--lines", has_lines(*range(1, 41))),
+        "--pieces": Row("--pieces", has_lines(*range(1, 41))),
         "--threshold": Row("--threshold 7", has_lines(2), **CHARGED),
         "--at-most": Row("--at-most 7", has_lines(1), **CHARGED),
         "--sort": Row("--sort", has_lines(2, 1), **CHARGED),

@@ -20,7 +20,8 @@ SETTINGS = {
     "--learning-rate": Setting("0.003", "optimizer.learning_rate", 0.003),
     "--random-seed": Setting("2", "run.random_seed", 2),
     "--val-fraction": Setting("0.25", "data.val_fraction", 0.25),
-    "--lines": Setting("", "data.lines", value=True, beside="--seq-length 9"),
+    "--lines": Setting("", "data.separator", "\n", beside="--seq-length 9"),
+    "--separator": Setting("'. '", "data.separator", ". ", beside="--seq-length 9"),
     "--networks": Setting("2", "model.members", 2),
     "--seq-length": Setting("7", "data.seq_length", 7),
     "--stride": Setting("2", "data.stride", 2),
@@ -82,6 +83,9 @@ ROWS = {
         "--from other.npz",
         lambda ran: same_weights(ran.trained.weights, ran.model("other.npz").weights),
         beside="--learning-rate 1e-30",
+    ),
+    "--field": Row(
+        "--field text", lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"
     ),
     "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
     "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),

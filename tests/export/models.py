@@ -30,7 +30,7 @@ def make_model(
     vocabulary = Vocabulary("".join(sorted(set(LETTERS))))
     config = Config(
         model=ModelConfig(hidden_size=24, **SHAPES[shape]),
-        data=DataConfig(lines=lines, seq_length=12),
+        data=DataConfig(separator="\n" if lines else None, seq_length=12),
     )
     state = initial_state(config, len(vocabulary))
     if config.model.nonlinearity == "tanh":  # relu has no bound
@@ -40,5 +40,5 @@ def make_model(
         return model
     ids, end = vocabulary.encode(READ), vocabulary.index["\n"] if lines else None
     # So few are kept that some have suffixes that are not.
-    ngrams = build_ngrams(ids, len(vocabulary), 6, line_break=end, max_entries=4000)
+    ngrams = build_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
     return replace(model, ngram=ngrams.with_weights(np.linspace(0.05, 0.8, GROUPS), None))

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from charrnn import CheckpointError, Model, score
+from charrnn.checkpoint.header import Origin
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, suffix
 from charrnn.export.contents import metadata
 from charrnn.export.import_ import import_weights, read_characters
-from charrnn.generate.novelty import seen_lines
+from charrnn.generate.novelty import seen_pieces
 from tests.export.models import SHAPES, make_model
 from tests.support import call, fails_in
 
@@ -39,6 +40,7 @@ def test_what_is_exported_is_imported_as_the_same_model(
     before, path = make_model(shape, lines=True), tmp_path / f"m{suffix(form)}"
     data = replace(before.config.data, normalize="NFKC")
     before = replace(before, config=replace(before.config, data=data))
+    before.origin = Origin.of([], 0, 0, None, longest=1234)
     before.vocabulary.counts[:] = range(1, len(before.vocabulary) + 1)
     path.write_bytes(export(before, form))
     import_weights(path).save(tmp_path / "again.npz")
@@ -46,6 +48,7 @@ def test_what_is_exported_is_imported_as_the_same_model(
     # Only a page knows ensembles: elsewhere, one is the network of the same predictions.
     expected = before if form == "html" else before.merged()
     assert after.config == expected.config
+    assert after.longest == 1234
     assert after.vocabulary == before.vocabulary
     assert after.vocabulary.counts.tolist() == before.vocabulary.counts.tolist()
     for name, array in expected.weights.items():
@@ -56,11 +59,11 @@ def test_what_is_exported_is_imported_as_the_same_model(
 def test_a_page_also_brings_back_n_grams_and_which_lines_are_known(tmp_path: Path) -> None:
     model = make_model(lines=True, ngram=True)
     ids = model.vocabulary.encode("\ncab\nbad\n")
-    before = replace(model, seen_lines=seen_lines(ids, model.vocabulary))
+    before = replace(model, seen_pieces=seen_pieces(ids, model.vocabulary))
     (tmp_path / "m.html").write_bytes(export(before, "html"))
     after = import_weights(tmp_path / "m.html")
     assert after.score_lines is not None
-    np.testing.assert_array_equal(after.seen_lines, before.seen_lines)
+    np.testing.assert_array_equal(after.seen_pieces, before.seen_pieces)
     assert after.score("cab\nbad") == before.score("cab\nbad")
 
 

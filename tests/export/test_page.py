@@ -14,7 +14,7 @@ from charrnn import Model, Vocabulary
 from charrnn.export import export
 from charrnn.export.html import text_direction
 from charrnn.export.words import facts, lede
-from charrnn.generate.novelty import is_seen, seen_lines
+from charrnn.generate.novelty import is_seen, seen_pieces
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
 from charrnn.training.state import initial_state
 from tests.browser import browser_page
@@ -226,7 +226,7 @@ def test_a_list_has_only_lines_that_are_new_and_different(tmp_path: Path) -> Non
     every = ["sample", "-c", "m.npz", "--count", "400", "--random-seed", "7"]
     drawn = call(*every, cwd=tmp_path).out.splitlines()
     ids = model.vocabulary.encode("\n" + "\n".join(drawn[::2]) + "\n")
-    model = replace(model, seen_lines=(seen := seen_lines(ids, model.vocabulary)))
+    model = replace(model, seen_pieces=(seen := seen_pieces(ids, model.vocabulary)))
     with browser_page(page_of(model, tmp_path)) as page:
         done(page)
         known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", drawn)
@@ -308,7 +308,7 @@ def test_openings_are_how_sentences_of_the_text_begin() -> None:
     network.networks[0].flat[...] = 0  # the n-grams alone speak
     model = Model.of(base.config, vocabulary, network)
     ids = vocabulary.encode(text)
-    ngrams = build_ngrams(ids, len(vocabulary), 7, line_break=None, max_entries=200_000)
+    ngrams = build_ngrams(ids, len(vocabulary), 7, end=None, max_entries=200_000)
     model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
     page = export(model, "html").decode()
     openings = json.loads(re.search(r'"openings": (\[.*?\])', page)[1])  # type: ignore[index]

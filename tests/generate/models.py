@@ -34,11 +34,11 @@ def write(
     sampling: SamplingConfig | None = None,
     model: LanguageModel = MODEL,
     vocabulary: Vocabulary = VOCABULARY,
-    lines: bool = False,
+    end: str | None = None,
     **rules: Any,
 ) -> tuple[str, str]:
     """Return a text that obeys these rules, and why it ended."""
-    controls = Controls(ControlConfig(**rules), vocabulary, length, lines=lines)
+    controls = Controls(ControlConfig(**rules), vocabulary, length, end=end)
     sampler = Sampler.of(model, np.array([0]), sampling or SamplingConfig(), random_seed)
     return read_stream(sampler, controls)
 

@@ -166,9 +166,9 @@ def test_controls_compose(random_seed: int) -> None:
 def test_a_line_ends_at_a_line_break_whatever_its_characters(
     random_seed: int, rules: dict[str, Any]
 ) -> None:
-    text, ended = write(1000, random_seed=random_seed, lines=True, **rules)
+    text, ended = write(1000, random_seed=random_seed, end="\n", **rules)
     assert "\n" not in text
-    assert ended == ("match" if "match" in rules else "line")
+    assert ended == ("match" if "match" in rules else "piece")
 
 
 def test_controls_that_need_a_length_say_so() -> None:

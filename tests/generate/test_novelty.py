@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import TrainingError, Vocabulary
-from charrnn.generate.novelty import LineFilter, is_seen, seen_lines
+from charrnn.generate.novelty import PieceFilter, is_seen, seen_pieces
 from charrnn.generate.sample import Sample
-from charrnn.text.lines import as_lines
+from charrnn.text.pieces import flatten_pieces
 from charrnn.text.vocabulary import Ids
 from tests.support import call, fails_in
 
@@ -24,13 +24,13 @@ LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30
 def flat(lines: list[str]) -> tuple[Ids, Vocabulary]:
     text = "\n".join(lines)
     vocabulary = Vocabulary.from_text(text + "\n")
-    return as_lines(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
+    return flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
 
 
 @given(LINES)
 def test_a_seen_line_is_always_found(lines: list[str]) -> None:
     ids, vocabulary = flat(lines)
-    bits = seen_lines(ids, vocabulary)
+    bits = seen_pieces(ids, vocabulary)
     assert all(is_seen(bits, line) for line in lines)
 
 
@@ -38,7 +38,7 @@ def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
     rng = np.random.default_rng(1)
     every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
     ids, vocabulary = flat(every[:4000])
-    bits = seen_lines(ids, vocabulary)
+    bits = seen_pieces(ids, vocabulary)
     assert len(bits) == 8000
     wrong = sum(is_seen(bits, line) for line in every[4000:])
     assert wrong < 12  # 0.06 % are expected: 2.4
@@ -49,8 +49,8 @@ def test_kept_lines_are_new_different_and_of_the_length_asked_for(
     lines: list[str], unique: bool, shortest: int, longest: int | None
 ) -> None:
     ids, vocabulary = flat([*lines[: len(lines) // 2], "ccc"])
-    rules = LineFilter(seen_lines(ids, vocabulary), unique, shortest, longest)
-    drawn = [Sample(line, 0.0, "line") for line in lines]
+    rules = PieceFilter(seen_pieces(ids, vocabulary), unique, shortest, longest)
+    drawn = [Sample(line, 0.0, "piece") for line in lines]
     kept = [sample.text for sample in rules.keep(drawn)]
     assert not set(kept) & set(lines[: len(lines) // 2])
     assert all(shortest <= len(line) <= (longest or 99) for line in kept)
@@ -58,9 +58,9 @@ def test_kept_lines_are_new_different_and_of_the_length_asked_for(
 
 
 def test_a_search_without_end_ends_with_advice() -> None:
-    forever = iter(lambda: Sample("x", 0.0, "line"), None)
-    with pytest.raises(TrainingError, match="20,000 lines in a row") as caught:
-        next(LineFilter(min_length=5).keep(forever))
+    forever = iter(lambda: Sample("x", 0.0, "piece"), None)
+    with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
+        next(PieceFilter(min_length=5).keep(forever))
     assert caught.value.hint
 
 
@@ -116,7 +116,7 @@ def test_what_no_line_can_be_is_refused_before_anything_is_drawn(
 def test_a_line_ends_where_the_model_ends_it_and_says_so(home: Path) -> None:
     options = ("--jsonl", "--charset", "a-z", "--count", "9", "--random-seed", "2")
     done = call("sample", "-c", "m.npz", *options, cwd=home)
-    assert {json.loads(line)["ended"] for line in done.out.splitlines()} == {"line"}
+    assert {json.loads(line)["ended"] for line in done.out.splitlines()} == {"piece"}
     assert done.err == ""
     done = call("sample", "-c", "m.npz", *options, "-n", "2", cwd=home)
     lines = [json.loads(line) for line in done.out.splitlines()]
@@ -129,4 +129,12 @@ def test_no_characters_are_written_where_none_are_asked_for(home: Path) -> None:
 
 
 def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
-    fails_in(2, "--new goes with a model of lines", "sample", "-c", "stream.npz", "--new", cwd=home)
+    fails_in(
+        2,
+        "--new goes with a model of lines or other pieces",
+        "sample",
+        "-c",
+        "stream.npz",
+        "--new",
+        cwd=home,
+    )

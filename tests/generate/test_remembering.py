@@ -95,12 +95,12 @@ def test_a_text_to_write_like_is_read_in_streams_nearly_as_in_one(
 def test_lines_are_read_each_from_a_zero_state() -> None:
     end = VOCABULARY.index["\n"]
     line = np.concatenate([[end], IDS[end != IDS][:5], [end]])
-    found = MemoryPredictor(MODEL, line_break=end).observe(np.tile(line[:-1], 3))
+    found = MemoryPredictor(MODEL, end=end).observe(np.tile(line[:-1], 3))
     alone = -score(MODEL, line).nats
     assert found[1:7].sum() == pytest.approx(alone, rel=1e-5)
     flat = np.append(np.tile(line[:-1], 3), end)
     start = MemoryPredictor(MODEL, flat, end).read(line[:3])
-    straight = MemoryPredictor(MODEL, line_break=end)
+    straight = MemoryPredictor(MODEL, end=end)
     straight.observe(flat)
     exact = straight.read(line[:3], start.state)
     np.testing.assert_allclose(start.logits, exact.logits, atol=0.02)

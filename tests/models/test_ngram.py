@@ -15,7 +15,7 @@ from charrnn.checkpoint import npz
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.text.corpus import corpus_of, read_corpus
-from charrnn.text.lines import as_lines, split_lines
+from charrnn.text.pieces import flatten_pieces, split_pieces
 from charrnn.text.split import split
 from tests.support import ROOT, TEXT, call
 
@@ -56,11 +56,11 @@ def test_lines_are_counted_each_for_itself_and_predicted_each_from_nothing() -> 
     text = "anna\nbob\nlise\nnora\nolga\n" * 60
     model, corpus = charrnn.train(text=text, lines=True, **SETTINGS), corpus_of(text)
     V, newline = len(corpus.vocabulary), corpus.vocabulary.index["\n"]
-    lines, val_ids = split_lines(as_lines(corpus.ids, newline), None, 1)
-    expected = build_ngrams(lines, V, 7, line_break=newline)
+    lines, val_ids = split_pieces(flatten_pieces(corpus.ids, newline), None, 1)
+    expected = build_ngrams(lines, V, 7, end=newline)
     assert model.ngram is not None
     assert same(expected, model.ngram)
-    weights, _ = Mixture.fit(model.network(), [(expected, val_ids)], lines=True)
+    weights, _ = Mixture.fit(model.network(), [(expected, val_ids)], pieces=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 
@@ -70,8 +70,8 @@ def test_where_nothing_is_held_out_parts_are_left_out() -> None:
     assert model.ngram is not None
     assert model.ngram.val_loss is None
     V, newline = len(model.vocabulary), model.vocabulary.index["\n"]
-    ids = as_lines(model.encode(text), newline)
-    weights, _ = Mixture.fit(model.network(), leave_out(ids, V, 7, newline), lines=True, seen=True)
+    ids = flatten_pieces(model.encode(text), newline)
+    weights, _ = Mixture.fit(model.network(), leave_out(ids, V, 7, newline), pieces=True, seen=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 

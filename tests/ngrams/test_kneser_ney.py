@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn.ngrams import count, kneser_ney
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
-from charrnn.text.lines import as_lines
+from charrnn.text.pieces import flatten_pieces
 from tests.ngrams.oracle import Oracle
 from tests.support import ROOT
 
@@ -72,10 +72,10 @@ def test_the_table_says_what_the_equations_say(
 @settings(max_examples=40, deadline=None)
 @given(text=texts, context=st.lists(st.integers(0, 3), max_size=3))
 def test_lines_begin_and_end_at_their_breaks(text: list[int], context: list[int]) -> None:
-    flat = as_lines(np.array([1, *text], np.uint8), 0)
+    flat = flatten_pieces(np.array([1, *text], np.uint8), 0)
     lines = [flat[a : b + 1].tolist() for a, b in pairwise(np.flatnonzero(flat == 0))]
     # Every line break but the first and last is the end of a line and the beginning of another.
-    oracle, ngrams = Oracle(lines, 4, 4), build_ngrams(flat, 4, 4, line_break=0)
+    oracle, ngrams = Oracle(lines, 4, 4), build_ngrams(flat, 4, 4, end=0)
     context = [0, *(c for c in context if c)]
     expected = [oracle.p(tuple(context), c) for c in range(4)]
     np.testing.assert_allclose(all_p(ngrams, context), expected, atol=2e-3)

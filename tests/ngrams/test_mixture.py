@@ -160,9 +160,9 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
 
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 40
-    ngrams = build_ngrams(IDS, V, 5, line_break=NEWLINE)
+    ngrams = build_ngrams(IDS, V, 5, end=NEWLINE)
     weights, loss = Mixture.fit(
-        NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], lines=True
+        NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], pieces=True
     )
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
     each = LineScorer(mixture, VOCABULARY).score(lines)
@@ -179,13 +179,13 @@ def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
     for (ngrams, part), text in zip(parts, texts, strict=True):
         assert part[0] == part[-1] == NEWLINE
         rest = encode("\n" + "\n".join(line for line in lines if line not in text) + "\n")
-        others = build_ngrams(rest, V, 3, line_break=NEWLINE).to_arrays()
+        others = build_ngrams(rest, V, 3, end=NEWLINE).to_arrays()
         for name, array in ngrams.to_arrays().items():
             np.testing.assert_array_equal(array, others[name])
     # Where every line is new, the n-grams predict worse than those that have counted it.
-    counted = build_ngrams(flat, V, 3, line_break=NEWLINE)
-    fair = Mixture.fit(NETWORK, parts, lines=True)[0]
-    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], lines=True)[0].mean() + 0.1
+    counted = build_ngrams(flat, V, 3, end=NEWLINE)
+    fair = Mixture.fit(NETWORK, parts, pieces=True)[0]
+    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], pieces=True)[0].mean() + 0.1
 
 
 def test_one_part_of_a_long_text_is_enough() -> None:

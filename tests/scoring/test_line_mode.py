@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import Model, Vocabulary
-from charrnn.text import lines as line_mode
+from charrnn.text import pieces as piece_mode
 from charrnn.text import storage
-from charrnn.text.lines import (
-    as_lines,
-    line_bounds,
-    shuffle_lines,
-    split_lines,
-)
+from charrnn.text.pieces import flatten_pieces, piece_bounds, shuffle_pieces, split_pieces
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams
 from tests.support import fails, ok
@@ -32,20 +27,20 @@ LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30
 def flat(lines: list[str]) -> tuple[Ids, Vocabulary]:
     text = "\n".join(lines)
     vocabulary = Vocabulary.from_text(text + "\n")
-    return as_lines(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
+    return flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
 
 
 @pytest.mark.parametrize("text", ["a\nbb\n", "a\nbb", "\n\na\n\n\nbb\n\n", "\na\nbb"])
 def test_flat_lines_have_one_break_around_each_and_no_empty_one(text: str) -> None:
     vocabulary = Vocabulary.from_text(text)
-    lines = as_lines(vocabulary.encode(text), vocabulary.index["\n"])
+    lines = flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"])
     assert vocabulary.decode(lines) == "\na\nbb\n"
 
 
 @given(LINES)
 def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]) -> None:
     ids, vocabulary = flat(lines)
-    parts = [vocabulary.decode(part) for part in split_lines(ids, 0.3, 7)]
+    parts = [vocabulary.decode(part) for part in split_pieces(ids, 0.3, 7)]
     assert sorted("".join(parts).split()) == sorted(lines)
     assert len(parts[1].split()) == min(round(0.3 * len(lines)), len(lines) - 1)
     assert all(not part or (part[0] == part[-1] == "\n") for part in parts)
@@ -54,10 +49,10 @@ def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]
 def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() -> None:
     lines = sorted("x" * size + chr(97 + n) for n in range(26) for size in range(10))
     ids, vocabulary = flat(lines)
-    train, held_out = (line_bounds(part)[1] for part in split_lines(ids, 0.1, 1))
+    train, held_out = (piece_bounds(part)[1] for part in split_pieces(ids, 0.1, 1))
     assert len(held_out) == 26
     assert abs(train.mean() - held_out.mean()) < 0.3
-    _, unseen = split_lines(ids, 0.1, 1)
+    _, unseen = split_pieces(ids, 0.1, 1)
     places = [lines.index(line) for line in vocabulary.decode(unseen).split()]
     assert min(places) < 60
     assert max(places) > 200
@@ -67,7 +62,7 @@ def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() ->
 def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], size: int) -> None:
     ids, vocabulary = flat(lines)
     size = min(size, len(ids) - 1)
-    batches = Streams(ids, 1, size, 1, lines=True)
+    batches = Streams(ids, 1, size, 1, pieces=True)
     for epoch in range(2):
         steps = [batches.at(epoch * batches.steps_per_epoch + step)
                  for step in range(batches.steps_per_epoch)]  # fmt: skip
@@ -87,13 +82,13 @@ def test_long_lists_are_handled_in_blocks_and_are_the_same(
 ) -> None:
     def arrays() -> list[Ids]:
         ids, _ = flat(NAMES)
-        order = shuffle_lines(ids, np.random.default_rng(1))
-        return [ids, order, *split_lines(ids, 0.3, 1)]
+        order = shuffle_pieces(ids, np.random.default_rng(1))
+        return [ids, order, *split_pieces(ids, 0.3, 1)]
 
     expected = arrays()
     for module, name, size in (
-        (storage, "IN_MEMORY", 20), (storage, "BLOCK", 7), (line_mode, "BLOCK", 7),
-        (line_mode, "LINES_AT_ONCE", 5),
+        (storage, "IN_MEMORY", 20), (storage, "BLOCK", 7), (piece_mode, "BLOCK", 7),
+        (piece_mode, "PIECES_AT_ONCE", 5),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, size)
     for array, other in zip(arrays(), expected, strict=True):
@@ -103,7 +98,7 @@ def test_long_lists_are_handled_in_blocks_and_are_the_same(
 
 def test_every_epoch_has_another_order_of_lines() -> None:
     ids, _ = flat(NAMES)
-    orders = [shuffle_lines(ids, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [shuffle_pieces(ids, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert orders[0].tobytes() == orders[1].tobytes() != orders[2].tobytes()
     assert all(len(order) == len(ids) for order in orders)
 
@@ -181,7 +176,7 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
         "o.npz",
         cwd=home,
     )
-    assert "60 empty line(s) left out" in done.err
+    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
     # in English, so that a base model can take it up, which knows line breaks
     (home / "one.txt").write_text("There was no break at all, and the line went on and on. " * 20)
     one = ("train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz")

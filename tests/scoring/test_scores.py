@@ -21,7 +21,7 @@ from charrnn import (
 from charrnn.nn.network import log_softmax
 from charrnn.scoring import likelihood
 from charrnn.scoring.likelihood import evaluate
-from charrnn.text.lines import as_lines
+from charrnn.text.pieces import flatten_pieces
 
 V = 6
 MODEL = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), V).init(np.random.default_rng(0))
@@ -95,10 +95,12 @@ def test_ids_that_the_model_does_not_have_are_refused(wrong: int) -> None:
 def test_processes_validate_on_all_streams_or_lines_together(lines: bool, processes: int) -> None:
     ids: Any = np.tile(IDS, 10)
     if lines:
-        ids = as_lines(ids, 0)
+        ids = flatten_pieces(ids, 0)
         parts = [np.append(it, 0) for it in np.split(ids, np.flatnonzero(ids == 0)[1:])[:-1]]
     else:
         parts = [ids[at : at + 72] for at in range(0, 7 * 71, 71)]  # 7 streams of 71 characters
-    counts = [evaluate(MODEL, ids, lines=lines, rank=it, size=processes) for it in range(processes)]
+    counts = [
+        evaluate(MODEL, ids, pieces=lines, rank=it, size=processes) for it in range(processes)
+    ]
     assert sum(chars for _, chars in counts) == sum(len(part) - 1 for part in parts)
     assert sum(nats for nats, _ in counts) == pytest.approx(sum(map(by_hand, parts)), rel=1e-9)

@@ -115,9 +115,9 @@ def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.Monk
             read.append(number)
             yield text_ids(40, number)
 
-    for line_break in (None, newline):
+    for end in (None, newline):
         read.clear()
-        traces = trace_text(model, pieces(), line_break=line_break)
+        traces = trace_text(model, pieces(), end=end)
         assert max(len(trace) for trace in islice(traces, 30)) <= 16
         assert len(read) < 20
     assert len(join(trace_text(model, pieces()), 50)) == 50

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import ConfigError, Corpus, CorpusError, Vocabulary, read_corpus, read_text
+from charrnn import (
+    ConfigError,
+    Corpus,
+    CorpusError,
+    DataConfig,
+    Vocabulary,
+    read_corpus,
+    read_text,
+)
 from charrnn.text import reading, storage
 from charrnn.text.corpus import encode_blocks
 from charrnn.text.lines import cut_lines
@@ -21,8 +29,9 @@ from charrnn.text.lines import cut_lines
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
-def corpus_of(*sources: Path, **options: Any) -> str:
-    corpus = read_corpus([str(source) for source in sources], **options)
+def corpus_of(*sources: Path, encoding: str = "utf-8", **settings: Any) -> str:
+    data = DataConfig(**settings)
+    corpus = read_corpus([str(source) for source in sources], data, encoding=encoding)
     return corpus.vocabulary.decode(corpus.ids)
 
 
@@ -47,7 +56,7 @@ def test_text_is_the_same_in_any_encoding_and_block_size(
         normal = unicodedata.normalize(form, text)
         assert read_text(str(path), encoding=encoding, normalize=form) == normal
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    assert corpus_of(path, encoding=encoding, lines=True) == lines
+    assert corpus_of(path, encoding=encoding, separator="\n") == lines
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])

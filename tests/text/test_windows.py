@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from charrnn import CorpusError, DataConfig
-from charrnn.text.lines import as_lines
+from charrnn.text.pieces import flatten_pieces
 from charrnn.text.windows import (
     ShuffledWindows,
     Streams,
@@ -85,9 +85,9 @@ def test_every_epoch_has_another_order_and_every_seed_too() -> None:
     assert len({tuple(sorted(order)) for order in orders}) == 1
 
 
-@pytest.mark.parametrize("settings", [{}, {"stride": 1}, {"lines": True}])
+@pytest.mark.parametrize("settings", [{}, {"stride": 1}, {"separator": "\n"}])
 def test_a_batch_depends_on_seed_and_step_alone(settings: dict[str, Any]) -> None:
-    ids = as_lines(np.random.default_rng(0).integers(50, size=500).astype(np.uint8), 0)
+    ids = flatten_pieces(np.random.default_rng(0).integers(50, size=500).astype(np.uint8), 0)
     data = DataConfig(seq_length=7, batch_size=3, **settings)
     forwards = make_batches(ids, data, 5)
     expected = {step: forwards.at(step) for step in range(0, 420, 6)}  # several epochs of each

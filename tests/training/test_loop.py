@@ -39,7 +39,7 @@ def assert_same_state(one: TrainingState, other: TrainingState) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"cell": "rnn"}, {"cell": "lstm", "stride": 5}, {"cell": "gru", "lines": True}],
+    [{"cell": "rnn"}, {"cell": "lstm", "stride": 5}, {"cell": "gru", "separator": "\n"}],
     ids=str,
 )
 def test_every_cell_learns_from_streams_windows_and_lines(
@@ -49,13 +49,13 @@ def test_every_cell_learns_from_streams_windows_and_lines(
     before = mean_loss(initial_state(config, V), ids[-630:])
     assert before == pytest.approx(math.log(V), abs=0.2)
     # With a tenth of noise, the best possible is about 0.5 nats.
-    assert run(config, ids).progress.best_val_loss < (1.3 if settings.get("lines") else 1.0)
+    assert run(config, ids).progress.best_val_loss < (1.3 if settings.get("separator") else 1.0)
 
 
 KINDS: dict[str, dict[str, Any]] = {
     "rnn in windows": {"cell": "rnn", "stride": 5, "optimizer": "rmsprop"},
     "lstm of two layers": {"layers": 2},
-    "lines": {"lines": True, "weight_drop": 0.3},
+    "pieces": {"separator": "\n", "weight_drop": 0.3},
     "ensemble": {"members": 3, "hidden_size": 6},
     "two workers": {"workers": 2},
     "ensemble shared by four": {"members": 2, "workers": 4, "hidden_size": 8},

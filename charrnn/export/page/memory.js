@@ -1,7 +1,7 @@
 // A memory of a text to write like, as in charrnn/ngrams/memory.py: counts of what followed the
 // last few characters, mixed with what the model expects. What is written is not remembered.
 
-const makeMemory = ({ characters, lines }, model, lineBreak) => {
+const makeMemory = ({ characters }, model, end) => {
   const MIN_ORDER = 3, BLOCK = 32, LEVELS = 6, PRIOR = 10;
   const STARTS = [[0.05, 0.05, 0.05, 0.08, 0.1, 0.15], [0.07, 0.2, 0.4, 0.5, 0.6, 0.6]];
   const V = [...characters].length, bits = 32 - Math.clz32(V + 1);
@@ -53,13 +53,13 @@ const makeMemory = ({ characters, lines }, model, lineBreak) => {
     *read(ids) {
       for (const id of ids) {
         learn(id);
-        if (lines && id === lineBreak) state = model.zero();
+        if (id === end) state = model.zero();
         logits = model.step(state, id).slice();
         tail = follow(tail, id);
         yield null;
       }
     },
-    zero: () => ({ model: lines ? model.zero() : structuredClone(state), tail }),
+    zero: () => ({ model: end === undefined ? structuredClone(state) : model.zero(), tail }),
     // Reads one character and returns log p of the next, (V,).
     step: (at, id) => {
       const logits = model.step(at.model, id), total = logSumExp(logits);

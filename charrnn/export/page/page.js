@@ -61,9 +61,9 @@ const plainOf = letters => {
 };
 const draw = () => {
   const nodesOf = $("colors").checked && !writing ? spansOf : plainOf;
-  const items = MODEL.lines ? found.map(line => {
+  const items = MODEL.end ? found.map(piece => {
     const item = make("li");
-    item.append(...nodesOf(line));
+    item.append(...nodesOf(piece));
     return item;
   }) : nodesOf(found);
   sheet.replaceChildren(...items);
@@ -72,7 +72,7 @@ const draw = () => {
 };
 const status = () => {
   if (writing) return "Writing…";
-  if (MODEL.lines) return plural(found.length, begun.onlyNew ? "new entry" : "line")
+  if (MODEL.end) return plural(found.length, begun.onlyNew ? "new entry" : MODEL.piece)
     .replace("entrys", "entries");
   const own = found.filter(letter => !letter.given);
   const mean = own.reduce((sum, letter) => sum + letter.nats, 0) / own.length;
@@ -92,7 +92,7 @@ const write = async seed => {
   const amount = Math.min(Math.max(Math.floor(Number($("amount").value)), 1), $("amount").max);
   begun = { prompt: $("prompt").value, temperature: Number($("temperature").value),
             amount: amount || 1, like: $("like").value, seed, onlyNew: $("only-new").checked };
-  if (MODEL.lines) begun.prompt = begun.prompt.replaceAll("\n", "");
+  if (MODEL.end) begun.prompt = begun.prompt.replaceAll(MODEL.end, "");
   const { onlyNew, ...settings } = begun;
   history.replaceState(null, "", `#${new URLSearchParams({ ...settings, new: Number(onlyNew) })}`);
   $("note").textContent = noteUnknown(begun.prompt + begun.like);
@@ -105,7 +105,7 @@ const write = async seed => {
       if (!await task.run(writer.remember(begun.like), () => {})) return;
       remembered = begun.like;
     }
-    const steps = MODEL.lines ? writer.lines(begun) : writer.text(begun);
+    const steps = MODEL.end ? writer.pieces(begun) : writer.text(begun);
     const add = more => {
       found.push(...more);
       draw();
@@ -146,7 +146,7 @@ const copyText = async (text, button) => {
   setTimeout(() => { button.textContent = label; }, 1600);
 };
 $("copy").addEventListener("click", event =>
-  copyText(MODEL.lines ? found.map(line => `${textOf(line)}\n`).join("") : textOf(found),
+  copyText(MODEL.end ? `${found.map(textOf).join(MODEL.between)}\n` : textOf(found),
            event.target));
 $("link").addEventListener("click", event => copyText(location.href, event.target));
 
@@ -193,11 +193,11 @@ explore($("read"), span => { $("read-readout").textContent = described(span.lett
 const open = () => {
   const address = new URLSearchParams(location.hash.slice(1));
   for (const name of FIELDS) if (address.has(name)) $(name).value = address.get(name);
-  $("only-new").checked = address.get("new") !== "0" && Boolean(MODEL.arrays["lines.seen"]);
+  $("only-new").checked = address.get("new") !== "0" && Boolean(MODEL.arrays["pieces.seen"]);
   showWarmth();
   write(/^\d{1,10}$/.test(address.get("seed")) ? Number(address.get("seed")) : freshSeed());
 };
-$("new-field").hidden = !MODEL.arrays["lines.seen"];
+$("new-field").hidden = !MODEL.arrays["pieces.seen"];
 showLegend($("legend"));
 addEventListener("hashchange", open);
 open();

@@ -3,8 +3,8 @@
 // expected, and likely are the characters that were, with their probabilities.
 
 const LIKELY = 3;
-// Lines in a row that are refused before the list ends, and characters after which one is.
-const MAX_REFUSED = 2000, MAX_LINE = 1000;
+// Pieces in a row that are refused before the list ends.
+const MAX_REFUSED = 2000;
 // Characters in which a text that is long enough comes to the end of its sentence.
 const MAX_EXCESS = 400;
 const SENTENCE_END = /[.!?…؟।]["'”’»›)\]}]*$/u;
@@ -30,11 +30,11 @@ const choose = (logits, temperature, random) => {
   return chosen < 0 ? best : chosen;
 };
 
-// Which lines the text has: the Bloom filter of charrnn/generate/novelty.py.
-const makeSeen = bits => line => {
+// Which pieces the text has: the Bloom filter of charrnn/generate/novelty.py.
+const makeSeen = bits => piece => {
   const word = value => BigInt.asUintN(64, value);
   let sum = 0n, power = 1n, length = 0n;
-  for (const character of line) {
+  for (const character of piece) {
     sum = word(sum + BigInt(character.codePointAt(0) + 1) * power);
     power = word(power * 0x9e3779b97f4a7c15n);
     length++;
@@ -52,7 +52,7 @@ const makeWriter = model => {
   const network = makeMixture(model, makeNetwork(model));
   const characters = [...model.characters];
   const index = new Map(characters.map((character, id) => [character, id]));
-  const seen = model.arrays["lines.seen"];
+  const seen = model.arrays["pieces.seen"];
   const isSeen = seen ? makeSeen(numbers(seen)) : () => false;
   const { normalize } = model.config.data;
   const normalized = text => [...(normalize === "none" ? text : text.normalize(normalize))];
@@ -70,10 +70,10 @@ const makeWriter = model => {
   let writing = network;
   function* remember(text) {
     writing = network;
-    const end = text.endsWith("\n") ? text : `${text}\n`;
-    const ids = known(model.lines ? `\n${end}`.replace(/\n+/g, "\n") : end).map(c => index.get(c));
-    const memory = makeMemory(model, network, index.get("\n"));
-    yield* memory.read(ids);
+    const pieces = model.end ? ["", ...text.split(model.between).filter(Boolean), ""] : [];
+    const whole = model.end ? pieces.join(model.end) : text.endsWith("\n") ? text : `${text}\n`;
+    const memory = makeMemory(model, network, index.get(model.end));
+    yield* memory.read(known(whole).map(character => index.get(character)));
     if (text) writing = memory;
   }
   const given = character => ({ character, nats: null, likely: [], given: true });
@@ -81,7 +81,7 @@ const makeWriter = model => {
   // Yields the characters that continue a prompt, without end.
   function* continued(prompt, temperature, random) {
     const state = writing.zero(), ids = known(prompt).map(character => index.get(character));
-    if (model.lines || !ids.length) ids.unshift(...model.start);
+    if (model.end || !ids.length) ids.unshift(...model.start);
     let logits = null;
     for (const id of ids) logits = writing.step(state, id);
     for (;;) {
@@ -107,41 +107,43 @@ const makeWriter = model => {
     }
   }
 
-  // Yields different lines, as lists of letters; null where one was refused.
-  function* lines({ prompt, temperature, amount, seed, onlyNew }) {
+  // Yields different pieces, as lists of letters; null where one was refused.
+  function* pieces({ prompt, temperature, amount, seed, onlyNew }) {
     const random = makeRandom(seed), before = new Set(), begin = known(prompt).map(given);
     for (let refused = 0; before.size < amount && refused < MAX_REFUSED; refused++) {
       const letters = [...begin];
+      let ended = false;
       for (const next of continued(prompt, temperature, random)) {
-        if (next.character === "\n" || letters.length >= MAX_LINE) break;
+        ended = next.character === model.end;
+        if (ended || letters.length >= model.limit) break;
         letters.push(next);
       }
-      const line = letters.map(each => each.character).join("");
-      if (line && !before.has(line) && !(onlyNew && isSeen(line))) {
-        before.add(line);
+      const piece = letters.map(each => each.character).join("");
+      if (ended && piece && !before.has(piece) && !(onlyNew && isSeen(piece))) {
+        before.add(piece);
         refused = 0;
         yield letters;
       } else {
         yield null;
       }
-      if (!temperature) return; // every line is the same
+      if (!temperature) return; // every piece is the same
     }
   }
 
-  // Yields the letters of a text in the manner of charrnn score; of a list, line by line.
+  // Yields the letters of a text in the manner of charrnn score; of pieces, one by one.
   function* read(text) {
     const all = normalized(text);
-    if (model.lines && all.length && all[all.length - 1] !== "\n") all.push("\n");
+    if (model.end && all.length && all[all.length - 1] !== model.end) all.push(model.end);
     let state = network.zero();
-    let logits = model.lines ? network.step(state, index.get("\n")) : null;
+    let logits = model.end ? network.step(state, index.get(model.end)) : null;
     for (const character of all) {
       const id = index.get(character);
       if (id === undefined) yield { character, nats: null, likely: [], unknown: true };
       else yield logits ? letter(logits, id) : given(character);
-      if (model.lines && character === "\n") state = network.zero();
+      if (character === model.end) state = network.zero();
       if (id !== undefined) logits = network.step(state, id);
     }
   }
 
-  return { network, index, isSeen, normalized, remember, text, lines, read, continued };
+  return { network, index, isSeen, normalized, remember, text, pieces, read, continued };
 };

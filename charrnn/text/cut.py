@@ -1,0 +1,135 @@
+"""From a text to its pieces: cut at a separator, a file each, or a field of each record."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from charrnn.config import FILE, DataConfig
+from charrnn.errors import CorpusError
+from charrnn.text.lines import split_blocks, unify_line_breaks
+from charrnn.text.reading import Reader, normalized
+
+# The most characters of a piece: a separator that does not occur makes a piece of all the text.
+MAX_PIECE = 1 << 22
+MAX_NAMES = 20
+
+# Delimiters of tables, by the suffix of the file; other files have a JSON object in each line.
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def read_pieces(source: str, data: DataConfig, *, encoding: str = "utf-8") -> Iterator[list[str]]:
+    """Yield the pieces of a file, or of standard input for ``-``, as they arrive: all available.
+
+    Raises CorpusError and ConfigError like ``read_text``, after the last piece before the error.
+    """
+    reader = Reader(encoding, data.normalize, lines=True, prompt=True)
+    return cut_text(reader.blocks(source), data, source)
+
+
+def cut_text(blocks: Iterable[str], data: DataConfig, source: str = "") -> Iterator[list[str]]:
+    r"""Yield the pieces of a text, as blocks of it complete them.
+
+    blocks   of the text, with \n at the end of each line
+    data     separator or field
+    source   path of the file, which tells tables from JSON Lines
+
+    Lines are given as they are, empty ones too. Of other pieces, line breaks at both ends are left
+    out, and so are empty pieces. Raises CorpusError for a text that cannot be cut so.
+    """
+    if data.separator == "\n":
+        return split_blocks(blocks)
+    found: Iterator[list[str]]
+    if data.field is not None:
+        records = read_records(blocks, source, data.field)
+        found = ([normalized(text, data.normalize) for text in texts] for texts in records)
+    elif data.separator == FILE:
+        found = (["".join(it)] for it in [blocks])
+    else:
+        found = cut_blocks(blocks, data.separator or "\n")
+    stripped = ([text.strip("\n") for text in texts] for texts in found)
+    return (kept for texts in stripped if (kept := [text for text in texts if text]))
+
+
+def mark_ends(pieces: Iterable[list[str]], end: str) -> Iterator[str]:
+    """Yield pieces as one text, each with its END. Raises CorpusError for one that has an END."""
+    for texts in pieces:
+        text = "".join(f"{text}{end}" for text in texts)
+        if text.count(end) > len(texts):
+            raise CorpusError(
+                f"the text has the character U+{ord(end):04X}, with which pieces are to end",
+                hint=f"remove it: tr -d '\\{ord(end):03o}'",
+            )
+        yield text
+
+
+def cut_blocks(blocks: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Yield what is between separators, as blocks of the text complete it."""
+    mark = separator.strip("\n")
+    before, after = separator.split(mark) if mark else ("", "")
+    # Line breaks around a mark may be those of the separator before or after it too.
+    pattern = re.compile(f"(?<={before}){re.escape(mark or separator)}(?={after})")
+    begun = before  # so that a separator may be all of the first line
+    for block in chain(blocks, [after]):
+        *texts, begun = pattern.split(begun + block)
+        yield texts
+        if len(begun) > MAX_PIECE:
+            raise CorpusError(
+                f"there are {MAX_PIECE:,} characters without a separator",
+                hint="check --separator, or leave it out to learn the text as a whole",
+            )
+    yield [begun]
+
+
+def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[list[str]]:
+    """Yield the texts of a field, as lines of a table or of JSON objects arrive.
+
+    Records without such a text are left out. Raises CorpusError if the field is missing in the
+    header of a table, and for what is neither a table nor JSON Lines.
+    """
+    suffixes = [it for it in Path(source).suffixes if it not in {".gz", ".xz"}]
+    delimiter = DELIMITERS.get(suffixes[-1].lower()) if suffixes else None
+    lines = split_blocks(blocks)
+    if delimiter is None:
+        yield from _read_json(lines, source, field)
+        return
+    rows = csv.DictReader((f"{line}\n" for line in chain.from_iterable(lines)), delimiter=delimiter)
+    try:
+        if field not in (names := rows.fieldnames or []):
+            raise CorpusError(f"{source}: there is no column {field!r}", hint=_list(names))
+        for row in rows:
+            yield [row[field] or ""]
+    except csv.Error as error:
+        raise CorpusError(f"{source}: line {rows.line_num}: {error}") from error
+
+
+def _read_json(lines: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
+    number, names = 0, set[str]()
+    for block in lines:
+        texts = []
+        for line in block:
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                record = None
+            if not isinstance(record, dict):
+                raise CorpusError(
+                    f"{source}: line {number} is not a JSON object",
+                    hint="--field takes JSON Lines, or a table in a .csv or .tsv file",
+                )
+            names |= record.keys()
+            text = record.get(field)
+            if isinstance(text, str):
+                texts.append("".join(unify_line_breaks([text])))
+        yield texts
+    if field not in names:
+        raise CorpusError(f"{source}: there is no field {field!r}", hint=_list(sorted(names)))
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"there are: {', '.join(names[:MAX_NAMES])}"

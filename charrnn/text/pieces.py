@@ -1,0 +1,132 @@
+r"""Pieces: every line, poem or record of a text is an example of its own.
+
+A piece ends with an END character: the separator if that is one character, such as a line break,
+else U+001E. The first input of a piece is an END too, read from a zero state, so that the model
+learns how pieces begin and where they end:
+
+    inputs    END a b c
+    targets   a   b c END
+
+Ids are kept as one flat array that begins with an END and has one after every piece. Read from end
+to end with a zero state at every END, each piece is an example: ``windows.Streams``.
+"""
+
+from collections.abc import Iterator
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import CorpusError
+from charrnn.randomness import Purpose, generator
+from charrnn.text.storage import BLOCK, blocks_of, release, store
+from charrnn.text.vocabulary import Ids
+
+# What is held out for validation: this share of the pieces, up to this many characters; nothing of
+# a text that has both fewer pieces and fewer characters.
+HELD_OUT, MAX_HELD_OUT = 0.05, 20_000
+MIN_PIECES, MIN_CHARS = 200, 10_000
+
+# Pieces copied at once.
+PIECES_AT_ONCE = 1 << 13
+
+
+def flatten_pieces(ids: Ids, end: int) -> Ids:
+    """Return a text as flat pieces: an END at both ends, no empty pieces.
+
+    end   id of the END character
+    """
+
+    def blocks() -> Iterator[Ids]:
+        around = np.array([end], ids.dtype)
+        last = around
+        yield around
+        for block in chain(blocks_of(ids), [around]):
+            text = np.concatenate([last, block])
+            yield text[1:][(text[1:] != end) | (text[:-1] != end)]
+            last = text[-1:]
+
+    return store(blocks())
+
+
+def find_ends(ids: Ids) -> NDArray[np.int64]:
+    """Return the indices of the ENDs of flat pieces: of one more than there are pieces."""
+    found, at = [np.empty(0, np.int64)], 0
+    for block in blocks_of(ids):
+        found.append(np.flatnonzero(block == ids[0]) + at)
+        at += len(block)
+    return np.concatenate(found)
+
+
+def piece_bounds(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the END before each piece is, and the length of the piece without it."""
+    ends = find_ends(ids)
+    return ends[:-1], np.diff(ends) - 1
+
+
+class Sizes(NamedTuple):
+    """The number of pieces, and the characters of the shortest and of the longest."""
+
+    number: int
+    shortest: int
+    longest: int
+
+
+def measure(ids: Ids) -> Sizes:
+    """Return the sizes of flat pieces."""
+    lengths = piece_bounds(ids)[1]
+    return Sizes(len(lengths), int(lengths.min()), int(lengths.max()))
+
+
+def split_pieces(ids: Ids, fraction: float | None, random_seed: int) -> tuple[Ids, Ids]:
+    """Return the pieces to train on and those held out, as flat pieces.
+
+    fraction   share of the pieces to hold out. None: a twentieth, none of a short text
+
+    Pieces are held out at random, as many short ones as long ones for their number; never the end
+    of the text, which is the end of the alphabet in a sorted list. Copies of a held-out piece stay
+    in the training part, so a text should have none.
+    """
+    ends = find_ends(ids)
+    count = len(ends) - 1
+    if count < 1:
+        raise CorpusError("there are empty pieces only: there is nothing to learn from")
+    if fraction is None:
+        enough = count >= MIN_PIECES or len(ids) >= MIN_CHARS
+        fraction = min(HELD_OUT, MAX_HELD_OUT / len(ids)) if enough else 0.0
+    wanted = min(round(fraction * count), count - 1)
+    held_out = np.zeros(count, bool)
+    if wanted:
+        rng = generator(random_seed, Purpose.SPLIT)
+        order = np.lexsort((rng.random(count), np.diff(ends)))
+        # One from each of as many groups of neighbors in length.
+        edges = np.linspace(0, count, wanted + 1).astype(int)
+        held_out[[order[rng.integers(*edge)] for edge in pairwise(edges.tolist())]] = True
+    train, val = (np.flatnonzero(part) for part in (~held_out, held_out))
+    return copy_pieces(ids, ends, train), copy_pieces(ids, ends, val)
+
+
+def shuffle_pieces(ids: Ids, rng: np.random.Generator) -> Ids:
+    """Return flat pieces in a random order."""
+    ends = find_ends(ids)
+    return copy_pieces(ids, ends, rng.permutation(len(ends) - 1))
+
+
+def copy_pieces(ids: Ids, ends: NDArray[np.int64], order: NDArray[np.int64]) -> Ids:
+    """Return some of the pieces, in this order, as flat pieces."""
+
+    def blocks() -> Iterator[Ids]:
+        yield ids[: min(len(order), 1)]
+        for number in range(0, len(order), PIECES_AT_ONCE):
+            chosen = order[number : number + PIECES_AT_ONCE]
+            sizes = ends[chosen + 1] - ends[chosen]
+            stops = np.cumsum(sizes)
+            shifts = ends[chosen] + 1 - (stops - sizes)  # from a place in the result to one in ids
+            for at in range(0, int(stops[-1]), BLOCK):
+                places = np.arange(at, min(at + BLOCK, int(stops[-1])))
+                lengths = np.diff(stops.clip(at, at + len(places)), prepend=at)
+                yield ids[np.repeat(shifts, lengths) + places]
+            release(ids)
+
+    return store(blocks())

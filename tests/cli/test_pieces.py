@@ -1,0 +1,148 @@
+"""Pieces are learned, held out, written and scored whole, from the command line as from Python."""
+
+import json
+import shlex
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+import charrnn
+from charrnn import Model
+from tests.support import Done, call, check_failure
+
+FLOWERS, COLORS = ("rose", "daisy", "lily", "tulip"), ("red", "white", "blue", "pink")
+WHOSE = ("mine", "yours", "hers")
+POEMS = [f"The {flower}\nis {color}\nand {whose}."
+         for flower, color, whose in product(FLOWERS, COLORS, WHOSE)]  # fmt: skip
+TEXT = "\n\n\n".join(POEMS) + "\n"
+SMALL = "--hidden-size 32 --random-seed 1 --workers 1 --seq-length 16 --batch-size 8 --dropout 0"
+
+
+def ran(line: str, folder: Path, text: str = "") -> Done:
+    done = call(*shlex.split(line), cwd=folder, stdin=text.encode())
+    assert done.returncode == 0, done.err
+    return done
+
+
+def is_whole(poem: str) -> bool:
+    lines = poem.split("\n")
+    return len(lines) == 3 and lines[0].startswith("The ") and lines[2].endswith(".")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pieces")
+    (folder / "poems.txt").write_text(TEXT)
+    (folder / "poems").mkdir()
+    for number, poem in enumerate(POEMS):
+        (folder / "poems" / f"{number:02}.txt").write_text(poem)
+    (folder / "poems.jsonl").write_text("".join(f"{json.dumps({'t': it})}\n" for it in POEMS))
+    done = ran(rf"train poems.txt --separator '\n\n' --steps 250 {SMALL} -o m.npz", folder)
+    assert "48 pieces between blank lines, 25 to 29 characters" in done.err
+    return folder
+
+
+def test_samples_are_whole_pieces_separated_as_in_the_text(home: Path) -> None:
+    written = ran("sample -c m.npz --count 20 --random-seed 1", home).out
+    poems = written.removesuffix("\n").split("\n\n")
+    assert len(poems) == 20
+    assert sum(map(is_whole, poems)) > 16
+    rows = ran("sample -c m.npz --count 20 --random-seed 1 --jsonl", home).out.splitlines()
+    assert [json.loads(row)["text"] for row in rows] == poems
+    assert {json.loads(row)["ended"] for row in rows} == {"piece"}
+
+
+def test_new_unique_prefix_and_length_choose_among_pieces(home: Path) -> None:
+    options = "--count 12 --new --unique -t 1.2 --prefix 'The li' --max-length 40 --random-seed 1"
+    written = ran(f"sample -c m.npz {options}", home).out
+    poems = written.removesuffix("\n").split("\n\n")
+    assert len(set(poems)) == 12
+    assert not set(poems) & set(POEMS)
+    assert all(poem.startswith("The li") and len(poem) <= 40 for poem in poems)
+
+
+def test_a_piece_that_is_cut_is_marked(home: Path) -> None:
+    done = ran("sample -c m.npz --count 3 -n 5 --jsonl", home)
+    assert [json.loads(row)["ended"] for row in done.out.splitlines()] == ["length"] * 3
+    assert "3 of 3 samples had 5 characters before the end of the piece" in done.err
+
+
+def test_every_way_to_name_the_pieces_teaches_the_same(home: Path) -> None:
+    ways = (r"poems.txt --separator '\n\n'", "poems --separator file", "poems.jsonl --field t")
+    for number, way in enumerate(ways):
+        ran(f"train {way} --steps 5 {SMALL} -o {number}.npz", home)
+    models = [Model.load(home / f"{number}.npz") for number in range(3)]
+    models.append(charrnn.train(
+        text=TEXT.replace("\n", "\r\n"), separator="\r\n\r\n", steps=5, hidden_size=32,
+        random_seed=1, seq_length=16, batch_size=8, dropout=0.0,
+    ))  # fmt: skip
+    weights = {model.network().flat.tobytes() for model in models}
+    assert len(weights) == 1
+    for model in models:
+        assert model.longest == 29
+        assert is_whole(charrnn.load(home / "m.npz").sample(random_seed=3))
+
+
+def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
+    model = Model.load(home / "m.npz")
+    alone = [score.nats for score in model.score_lines(POEMS)]
+    rows = ran("score --pieces poems.txt -c m.npz", home).out.splitlines()
+    scores = [json.loads(row) for row in rows]
+    assert [score["piece"] for score in scores] == [*range(1, 49)]
+    assert [score["text"] for score in scores] == POEMS
+    assert [score["nats"] for score in scores] == pytest.approx(alone, rel=1e-4)
+    assert [score["chars"] for score in scores] == [len(poem) + 1 for poem in POEMS]
+    whole = json.loads(ran("score poems.txt -c m.npz --json", home).out)
+    assert whole["nats_per_char"] * whole["chars"] == pytest.approx(sum(alone), rel=1e-4)
+    assert model.score(TEXT).nats == pytest.approx(sum(alone), rel=1e-4)
+    assert whole["chars"] == sum(map(len, POEMS)) + len(POEMS)
+    traced = model.xray("\n\n".join(POEMS[:9])).trace.nats
+    assert traced.sum() == pytest.approx(sum(alone[:9]), rel=1e-3)
+
+
+def test_models_of_other_pieces_are_compared_by_lines(home: Path) -> None:
+    ran(f"train poems.txt --lines --steps 5 {SMALL} -o lines.npz", home)
+    done = ran("score --lines -c m.npz -c lines.npz --unknown skip", home, POEMS[0])
+    assert [json.loads(row)["line"] for row in done.out.splitlines()] == [1, 2, 3]
+    done = ran("score --lines -c m.npz -c 0.npz", home, TEXT)
+    assert [json.loads(row)["piece"] for row in done.out.splitlines()] == [*range(1, 49)]
+
+
+def test_a_completion_ends_with_its_piece(home: Path) -> None:
+    done = ran("complete -c m.npz --json 'The rose\nis red\nand min'", home)
+    best = json.loads(done.out)["continuations"][0]
+    assert (best["text"], best["ended"]) == ("e.", "stop")
+
+
+def test_a_run_goes_on_with_its_pieces_and_says_how_it_was_made(home: Path) -> None:
+    ran(f"train poems.txt --separator '\\n\\n' --steps 4 {SMALL} -o r.npz", home)
+    ran("train poems.txt --resume --steps 5 -o r.npz", home)
+    assert Model.load(home / "r.npz").config.data.separator == "\n\n"
+    shown = ran("inspect r.npz", home).out
+    assert r"--separator '\n\n'" in shown
+    assert "piece by piece" in shown
+
+
+def test_many_short_pieces_are_recognized(home: Path) -> None:
+    done = ran(f"train poems.txt --steps 1 {SMALL} -o s.npz", home)
+    assert "it looks like many short pieces between blank lines" in done.err
+    assert r"with --separator '\n\n' each is learned on its own" in done.err
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint", "line"),
+    [
+        (2, "--lines and --separator contradict each other", "--lines --separator '%'"),
+        (2, "--separator and --field contradict each other", "--separator '%' --field t"),
+        (2, "pieces have no stride", r"--separator '\n\n' --stride 3"),
+        (2, r"--separator: \q is not an escape", r"--separator '\q'"),
+        (2, "separator and field must not be empty", "--separator ''"),
+        (1, "'%%' separates nothing in the text", "--separator %%"),
+        (1, "line 1 is not a JSON object", "--field t"),
+    ],
+)
+def test_what_cannot_be_pieces_is_refused(home: Path, code: int, complaint: str, line: str) -> None:
+    done = call("train", "poems.txt", *shlex.split(line), "-o", "x.npz", cwd=home)
+    check_failure(done, code, complaint)
+    assert not (home / "x.npz").exists()

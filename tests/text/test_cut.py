@@ -1,0 +1,153 @@
+"""Texts are cut into pieces: at a separator, by files and by records, whatever the blocks."""
+
+import gzip
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import CorpusError, read_corpus
+from charrnn.config import DataConfig
+from charrnn.text import cut
+from charrnn.text.corpus import corpus_of
+from charrnn.text.form import find_separator
+from tests.support import ROOT
+
+SEPARATORS = ["\n\n", "\n%\n", "%", "\n\n--\n", "%\n", "a%"]
+
+
+def pieces_of(source: Path | str, **settings: Any) -> list[str]:
+    """Return the pieces of a text or of a file."""
+    data = DataConfig(**settings)
+    if isinstance(source, str):
+        corpus = corpus_of(source, data)
+    else:
+        corpus = read_corpus([str(source)], data)
+    text = corpus.vocabulary.decode(corpus.ids)
+    return [piece for piece in text.split(data.end) if piece]
+
+
+@given(st.lists(st.text("ab%-\n", max_size=8)), st.sampled_from(SEPARATORS))
+def test_a_text_is_cut_the_same_in_any_blocks(blocks: list[str], separator: str) -> None:
+    data = DataConfig(separator=separator)
+    text = "".join(blocks)
+    once, parts = ([*cut.cut_text(it, data)] for it in ([text], blocks))
+    assert [*chain(*parts)] == [*chain(*once)]
+    if separator.strip("\n") == separator:  # no rule about lines
+        assert [*chain(*once)] == [it for part in text.split(separator) if (it := part.strip("\n"))]
+
+
+def test_line_breaks_around_pieces_and_empty_pieces_are_left_out() -> None:
+    poems = "\n\nA rose\nis red\n\n\nA cup\n\n\n\n"
+    assert pieces_of(poems, separator="\n\n") == ["A rose\nis red", "A cup"]
+    fortunes = "%\nYes.\n%\n%\n100%\n\nsure\n%"
+    assert pieces_of(fortunes, separator="\n%\n") == ["Yes.", "100%\n\nsure"]
+    assert pieces_of("a%b\n%\n%c", separator="%") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
+def test_pieces_are_the_same_whatever_ends_their_lines(line_break: str) -> None:
+    poems = "A rose\nis red\n\nA cup\n"
+    other = pieces_of(poems.replace("\n", line_break), separator="\n\n")
+    assert other == pieces_of(poems, separator="\n\n")
+
+
+def test_pieces_end_with_their_files(tmp_path: Path) -> None:
+    for name, text in (("a", "one\n\ntwo"), ("b", "three\n\nfour"), ("c", "\n"), ("d", "five")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    assert pieces_of(tmp_path, separator="\n\n") == ["one", "two", "three", "four", "five"]
+    assert pieces_of(tmp_path, separator="file") == ["one\n\ntwo", "three\n\nfour", "five"]
+
+
+JSON_LINES = '{"text": "one\\r\\ntwo", "by": 1}\n\n{"by": 2}\n{"text": null}\n{"text": "été\\n"}\n'
+TABLE = 'by,text\n1,"one\ntwo"\n2,\n3\n4,été\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.jsonl", JSON_LINES), ("a", JSON_LINES), ("a.csv", TABLE),
+     ("A.TSV", TABLE.replace(",", "\t")), ("a.csv.gz", TABLE)],
+)  # fmt: skip
+def test_a_field_of_each_record_is_a_piece(name: str, content: str, tmp_path: Path) -> None:
+    data = content.encode("utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert pieces_of(tmp_path / name, field="text") == ["one\ntwo", "été"]
+    assert pieces_of(tmp_path / name, field="text", normalize="NFC") == ["one\ntwo", "été"]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "complaint"),
+    [
+        ("no break", {"separator": "\n"}, "the text has no line break"),
+        ("a\n\nb", {"separator": "\n%\n"}, r"'\\n%\\n' separates nothing in the text"),
+        ("a\x1eb\n\nc", {"separator": "\n\n"}, r"the character U\+001E"),
+        ('{"a": "\\u001e"}', {"field": "a"}, r"the character U\+001E"),
+        ("\n\n\n", {"separator": "\n\n"}, "the corpus is empty"),
+        ('{"a": "x"}\n[1]\n', {"field": "a"}, "line 2 is not a JSON object"),
+        ('{"a": "x"}\n', {"field": "b"}, "there is no field 'b'"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(text: str, settings: Any, complaint: str) -> None:
+    with pytest.raises(CorpusError, match=complaint):
+        corpus_of(text, DataConfig(**settings))
+
+
+def test_a_table_without_the_column_names_those_it_has(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("by,text\n1,one\n")
+    with pytest.raises(CorpusError, match="there is no column 'body'") as caught:
+        pieces_of(tmp_path / "a.csv", field="body")
+    assert caught.value.hint == "there are: by, text"
+
+
+def test_a_text_without_its_separator_is_not_gathered_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cut, "MAX_PIECE", 100)
+    endless = iter(lambda: "no end ", "")
+    with pytest.raises(CorpusError, match="100 characters without a separator"):
+        for _ in cut.cut_blocks(endless, "\n\n"):
+            pass
+
+
+TUNE = "X:{n}\nT:The {a} of {b}\nM:6/8\nK:D\n|:dff cee|def gfe|dff cee|dfe dBA:|\n"
+POEM = "The {a}\n\nof {b}\nlies low,\nand so\ndo I.\n"
+CARD = "{a} {b}\nCost: {n}\nFlies. When it dies, draw a card.\n"
+PROSE = (
+    "The {a} had been closed since {b}, and nobody in the village could remember\n"
+    "whether the ferry still ran on Sundays. He counted the coins in his pocket,\n"
+    "looked at the {b}, and decided that it would be better to wait until {n}.\n"
+)
+PLAY = "{a}:\nWho goes there, and at such an hour of night,\nwithout a {b}?\n"
+CODE = "def {a}({b}):\n    if {b} > {n}:\n        return {b}\n    return {a}({b} + 1)\n"
+WORDS = ["lamp", "harbour", "night", "rose", "mill", "spring", "key"]
+
+
+def text_of(form: str, between: str = "\n", count: int = 40) -> str:
+    words = [(WORDS[n % 7], WORDS[n % 5]) for n in range(count)]
+    return between.join(form.format(n=n, a=a, b=b) for n, (a, b) in enumerate(words))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (text_of(TUNE), "\n\n"),
+        (text_of(CARD, "\n\n"), "\n\n"),
+        (text_of(POEM, "%\n"), "\n%\n"),
+        (text_of(PROSE, "---\n"), "\n---\n"),
+        (text_of(PROSE), None),
+        (text_of(PLAY), None),
+        (text_of(CODE), None),
+        (text_of(TUNE, count=10), None),
+        (text_of("A {a}\n========\n\nAbout the {b}.\n"), None),
+        ("\n".join(WORDS * 20), None),
+        ((ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8"), None),
+        ("", None),
+    ],
+)
+def test_short_pieces_are_found_but_not_in_prose_plays_and_code(
+    text: str, expected: str | None
+) -> None:
+    assert find_separator(text) == expected
