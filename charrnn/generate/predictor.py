@@ -88,7 +88,7 @@ class NetworkPredictor:
         """See ``Predictor.decoder``."""
         decoder = Decoder(self.model, count)
         if isinstance(self.model, Mixture):
-            return ContextDecoder(decoder, self.model, count)
+            return ContextDecoder(decoder, [self.model.ngrams], count)
         return decoder
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.generate.predictor import NetworkPredictor, Prediction
-from charrnn.ngrams.contexts import ContextDecoder, context_layer
+from charrnn.ngrams.contexts import ContextDecoder, Contexts, Floats, combine, context_layer
 from charrnn.ngrams.count import Keys
 from charrnn.ngrams.memory import CHUNK, Memory
 from charrnn.ngrams.mixture import Mixture
-from charrnn.nn.cell import Array
+from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.nn.recurrent import Workspace
@@ -25,8 +25,6 @@ from charrnn.text.vocabulary import Ids
 
 # The fewest characters of a stream of a text to write like; a state depends on no more before it.
 MIN_STREAM = 1000
-
-MIN_LOG_P = -700  # exp of it is a normal number
 
 
 class MemoryPredictor:
@@ -108,22 +106,23 @@ class MemoryPredictor:
         if self._last is None:
             raise ValueError("the seed must have at least one id; start_ids gives one")
         context = np.array([self._memory.context])
-        logits = self.combine(self._last.logits[None], context)[0]
+        logits = combine(self._last.logits[None], (self, context))[0]
         return Prediction(logits, [*self._last.state, context_layer(context)])
 
     def decoder(self, count: int) -> ContextDecoder:
         """See ``Predictor.decoder``."""
-        return ContextDecoder(self._plain.decoder(count), self, count)
+        parts: list[Contexts] = [self]
+        if isinstance(self._model, Mixture):
+            parts.insert(0, self._model.ngrams)
+        return ContextDecoder(Decoder(self._model, count), parts, count)
 
     def feed(self, contexts: Keys, ids: NDArray[np.integer[Any]]) -> Keys:
         """See ``Contexts.feed``."""
         return self._memory.feed(contexts, ids)
 
-    def combine(self, logits: Array, contexts: Keys) -> Array:
-        """See ``Contexts.combine``."""
-        if not isinstance(self._model, Mixture):  # whose logits are log p
-            logits = np.maximum(log_softmax(logits), MIN_LOG_P)
-        return self._memory.combine(logits, contexts)
+    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
+        """See ``Contexts.predict``."""
+        return self._memory.predict(contexts)
 
 
 def score_with_memory(

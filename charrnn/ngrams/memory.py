@@ -50,13 +50,16 @@ PRIOR = 10
 
 SMALLEST = 1e-300
 
+# Up to so many entries are added faster without NumPy. The counts of more are kept.
+FEW = 32
+
 
 class Memory:
     """Counts of the text read so far, and the weights with which a model is mixed with them.
 
         memory = Memory(V)
-        log_p = memory.read(ids, log_p)              # (N,): without the memory, and with it
-        log_p = memory.combine(log_p, contexts)      # (B, V)
+        log_p = memory.read(ids, log_p)         # (N,): without the memory, and with it
+        p = memory.probabilities(p, contexts)   # (B, V)
 
     vocab_size   number of characters V
 
@@ -78,6 +81,7 @@ class Memory:
         # often one of these differs from the one before it. Last, an entry that is never found.
         self._keys, self._after = np.full(1, ~np.uint64(0)), np.zeros(1, np.uint32)
         self._changes = np.zeros(1, np.int32)
+        self._counted: dict[tuple[int, int], Indices] = {}
         start = np.zeros((len(self._shifts) - 1, LEVELS + 1, 2))
         start[:, 1:] = np.transpose([SEVERAL, SINGLE])
         self._weight_lists: list[list[list[float]]] = start.tolist()
@@ -102,28 +106,28 @@ class Memory:
 
     def feed(self, contexts: Keys, ids: NDArray[np.integer[Any]]) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
+        if len(contexts) == 1:  # faster without NumPy
+            digit = int(ids[0]) + 1 << int(self._top)
+            return np.array([int(contexts[0]) >> int(self._bits) | digit], np.uint64)
         after: Keys = contexts >> self._bits | self._first_digits[ids]
         return after
 
-    def combine(self, log_p: Floats, contexts: Keys) -> Floats:
-        """Return log p of all characters with the memory, (B, V).
+    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
+        """Return what the memory adds to p of each character, (B, V), and the weight of the model.
 
-        log_p      under the model, (B, V), not below -700
         contexts   keys of the last characters of each text, (B,)
         """
-        p = self.probabilities(np.exp(log_p, dtype=np.float64), contexts)
-        return np.log(p, out=p)
+        recalled, kept = self._recall(contexts)
+        return recalled.astype(np.float32), kept.astype(np.float32)
 
     def probabilities(self, p: Floats, contexts: Keys) -> Floats:
-        """Do what ``combine`` does, for probabilities."""
-        one = len(contexts) == 1
-        kept, recalled = self._recall_one(int(contexts[0])) if one else self._recall(contexts)
-        mixed: Floats = p * kept
-        mixed += recalled
-        return mixed
+        """Return p of all characters with the memory, (B, V), from those under the model."""
+        recalled, kept = self._recall(contexts)
+        return p * kept + recalled
 
-    def _recall(self, contexts: Keys) -> tuple[Floats | float, Floats]:
-        """Return the weight of the model, (B, 1), and what the memory adds to each p, (B, V)."""
+    def _recall(self, contexts: Keys) -> tuple[Floats, Floats]:
+        if len(contexts) == 1:
+            return self._recall_one(int(contexts[0]))
         lows, highs = (bounds[:, :-1] for bounds in self._find(contexts))
         sizes = highs - lows
         single = self._changes[lows] == self._changes[highs - 1]
@@ -138,12 +142,12 @@ class Memory:
         places = rows * self._vocab_size + self._after[entries]
         size = len(left) * self._vocab_size
         recalled: Any = np.bincount(places, shares.ravel().repeat(sizes), size)
-        kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=1)[:, None]
-        return kept, recalled.reshape(len(left), -1)
+        kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=1)
+        return recalled.reshape(len(left), -1), kept[:, None]
 
-    def _recall_one(self, context: int) -> tuple[Floats | float, Floats]:
+    def _recall_one(self, context: int) -> tuple[Floats, Floats]:
         """Do what ``_recall`` does for one text, faster."""
-        keys, changes = self._keys.data, self._changes.data
+        keys, changes, after = self._keys.data, self._changes.data, self._after.data
         low, high, left, found = 0, len(keys), 1.0, []
         for mask, weights in zip(self._mask_list, self._weight_lists, strict=True):
             low = bisect_left(keys, context & ~mask, low, high)
@@ -154,15 +158,21 @@ class Memory:
             weight = weights[min((high - low).bit_length(), LEVELS)][single]
             left *= 1 - weight
             found.append((low, high, weight / left / (high - low)))
-        if not found:
-            return 1.0, np.zeros(self._vocab_size)
-        begin, end, share = found[0]
-        shares = np.full(end - begin, share)
-        for low, high, share in found[1:]:
-            shares[low - begin : high - begin] += share
-        shares *= self._trust * left
-        recalled: Any = np.bincount(self._after[begin:end], shares, self._vocab_size)
-        return 1 - self._trust + self._trust * left, recalled
+        recalled, trust = np.zeros(self._vocab_size), self._trust * left
+        entry = recalled.data
+        for low, high, share in found:
+            if high - low > FEW:
+                recalled += self._count(low, high) * (trust * share)
+                continue
+            for character in after[low:high]:
+                entry[character] += trust * share
+        return recalled[None], np.array([[1 - self._trust + trust]])
+
+    def _count(self, low: int, high: int) -> Indices:
+        """Return how often each character is among some entries, (V,)."""
+        if (low, high) not in self._counted:
+            self._counted[low, high] = np.bincount(self._after[low:high], None, self._vocab_size)
+        return self._counted[low, high]
 
     def _contexts(self, ids: Ids, before: np.uint64) -> Keys:
         """Return the contexts before and after each character that follows a context, (N + 1,)."""
@@ -244,6 +254,7 @@ class Memory:
         at = self._keys.searchsorted(contexts[order])
         self._keys = np.insert(self._keys, at, contexts[order])
         self._after = np.insert(self._after, at, ids[order])
+        self._counted = {}
         differ = self._after[1:] != self._after[:-1]
         self._changes = np.append(np.int32(0), differ.cumsum(dtype=np.int32))
 

