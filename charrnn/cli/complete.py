@@ -2,22 +2,28 @@
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from charrnn.cli.console import console
-from charrnn.cli.options import argument, checkpoint_option, flag, option, setting_option
-from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops
+from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, setting_option
+from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops, remember
 from charrnn.config import ControlConfig
 
 if TYPE_CHECKING:
     from charrnn.generate.beam import Continuation
 
 _PROMPT = "The text. [default: each line of stdin, answered at once]"
+_LIKE = "File to read and remember before each prompt, such as the one being written."
 _LENGTH = "Characters of each, if no --stop ends it before."
 
 
 def complete(
+    context: typer.Context,
     *,
     prompt: str | None = argument("PROMPT", _PROMPT, default=None),
     checkpoint: str | None = checkpoint_option("Prompt"),
+    like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
+    no_memory: bool = flag("Do not remember what was read.", "Prompt", "--no-memory"),
     unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="skip"),
     count: int = option("Number of continuations.", "Length", default=5, min=1, max=1000),
     length: int = option(_LENGTH, "Length", "-n", "--length", default=20, min=1, max=10_000),
@@ -29,17 +35,21 @@ def complete(
 
     charrnn complete "The bell" --stop . --count 3
     charrnn complete -c english "Once upon a"
-    charrnn complete --stop " " < prompts.txt
+    charrnn complete --stop " " --like chapter.txt < prompts.txt
 
-    Each line of stdin is answered with one JSON object before the next is read. The probability of
-    a continuation is that of all its characters and, if --stop ends it, of ending there. A model of
-    pieces ends it with its piece too.
+    The names and words of the prompt, and of --like before it, are remembered. Each line of stdin
+    is answered with one JSON object before the next is read. The probability of a continuation is
+    that of all its characters and, if --stop ends it, of ending there. A model of pieces ends it
+    with its piece too.
     """
+    exclusive(context, "--like", "--no-memory")
     rules = ControlConfig.of_options({"stop": stop})
 
     from charrnn.text.vocabulary import escape
 
     model = load_writer(checkpoint)
+    if not no_memory:
+        model = remember(model, like)
     stops = prepare_stops(rules, model).stop
     reader = PromptReader(model, unknown, quiet=prompt is None)
     prompts = reader.read_each("-") if prompt is None else [reader.read(prompt, "prompt")]

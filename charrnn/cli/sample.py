@@ -7,7 +7,14 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import checkpoint_option, exclusive, flag, is_given, option, with_settings
-from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops, unescape
+from charrnn.cli.texts import (
+    PromptReader,
+    UnknownPolicy,
+    load_writer,
+    prepare_stops,
+    remember,
+    unescape,
+)
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 MOST = 10**12
 _SEED = "Prompt text; of a model of pieces, how they begin."
 _DELIMITER = "Line between samples that may have several lines."
+_LIKE = "File to read and remember first: a text whose names and words should occur."
 _RANDOM = "The same number gives the same text."
 _LENGTH = "New characters; with --stop or a model of pieces, at most."
 
@@ -31,6 +39,7 @@ def sample(
     seed: str | None = option(_SEED, "Prompt", "--seed", "--prefix", unset="start of a line"),
     seed_file: str | None = option("File with the prompt text.", "Prompt", metavar="FILE"),
     seeds: str | None = option("File with a prompt per line.", "Prompt", metavar="FILE"),
+    like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
     unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="error"),
     length: int | None = option(
         _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MOST
@@ -52,7 +61,7 @@ def sample(
 
     charrnn sample --seed "The " --length 300
     charrnn sample -c names.npz --count 20 --new --unique
-    charrnn sample --temperature 0.5 --stop . --random-seed 1
+    charrnn sample --like chapter.txt --temperature 0.6 --stop . --random-seed 1
 
     Prints the prompt text, then exactly LENGTH new characters, then a line break. A control may
     end the text earlier. A model of lines or other pieces writes them whole.
@@ -71,6 +80,8 @@ def sample(
     if seed is not None and seed.isdecimal():
         console.note(f"the text begins with {seed}; --random-seed {seed} would repeat a text")
     model = load_writer(checkpoint)
+    if like is not None:
+        model = remember(model, like)
     end, whole = model.config.data.end, length is None
     if end is not None:
         limit = model.piece_limit if length is None else length

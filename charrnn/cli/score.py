@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Policy = Literal["error", "skip", "charge"]
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
 _LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
+_MEMORY = "Remember what was read: it helps to predict the rest."
 _WINDOW = "Score independent windows of N characters, each from a zero state."
 
 
@@ -30,6 +31,7 @@ def score(
         "Text", "The checkpoint; with --lines, several to compare."
     ),
     window: int | None = option(_WINDOW, "Text", unset="the whole text", min=1),
+    memory: bool = flag(_MEMORY, "Text", "--memory"),
     unknown: Policy | None = option(_UNKNOWN, "Text", unset="error; charge with --lines"),
     encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
     lines: bool = flag(_LINES, "Lines", "--lines", "--pieces"),
@@ -49,7 +51,7 @@ def score(
     charrnn score --lines -c english -c french lines.txt
     """
     requires(context, "--lines", "--threshold", "--at-most", "--sort", "--top", "--tsv")
-    exclusive(context, "--lines", "--window")
+    exclusive(context, "--lines", "--window", "--memory")
     exclusive(context, "--json", "--tsv")
     expect_text(file)
     paths = checkpoint or [newest_checkpoint()]
@@ -79,7 +81,7 @@ def score(
         return
     (model,) = models.values()
     reader = TextReader(model, encoding, "skip" if unknown == "skip" else "error")
-    found = score_text(reader, file, window)
+    found = score_text(reader, file, window, memory=memory)
     reader.note_skipped()
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
     figures = {name: getattr(found, name) for name in measures}
@@ -105,15 +107,23 @@ def name_models(paths: list[Path]) -> list[str]:
     return names
 
 
-def score_text(reader: TextReader, file: str, window: int | None) -> "Score":
+def score_text(reader: TextReader, file: str, window: int | None, *, memory: bool) -> "Score":
     """Return how likely a file is: as one text, or in windows, or of a model of pieces by piece."""
+    from charrnn.generate.remembering import score_with_memory
     from charrnn.scoring.scores import score as score_ids
     from charrnn.scoring.scores import total
     from charrnn.text.cut import read_pieces
+    from charrnn.text.pieces import flatten_pieces
     from charrnn.text.storage import store
 
     model = reader.model
     with console.counter("characters") as count:
+        if memory:
+            ids, end = store(reader.blocks(file)), None
+            if model.config.data.end is not None:
+                end = model.vocabulary.index[model.config.data.end]
+                ids = flatten_pieces(ids, end)
+            return score_with_memory(model.distribution(), ids, end=end, on_progress=count)
         if model.config.data.end is not None and window is None:
 
             def scores() -> "Iterator[Score]":

@@ -55,6 +55,20 @@ def load_writer(checkpoint: str | None) -> "Model":
     return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
 
 
+def remember(model: "Model", like: str | None) -> "Model":
+    """Return a model with a memory of what it reads: first of a file, if one is given."""
+    from charrnn.text.reading import read_text
+
+    if like is None:
+        return model.with_memory()
+    expect_text(like)
+    text = read_text(like, normalize=model.config.data.normalize)
+    known = fit_text(text, model, "skip")
+    if len(known) < len(text):
+        console.note(f"skipped {len(text) - len(known)} unknown characters of {like}")
+    return model.with_memory(known)
+
+
 def fit_text(text: str, model: "Model", unknown: UnknownPolicy) -> str:
     """Return a text as the model knows it: normalized, and with unknown characters dealt with.
 

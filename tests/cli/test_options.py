@@ -42,11 +42,17 @@ def every_line(claim: Callable[[str], bool]) -> Claim:
     return lambda ran: all(map(claim, ran.out.splitlines()))
 
 
-def completes(*prompts: str, name: str = "checkpoints/newest.npz", **settings: Any) -> Claim:
+def completes(
+    *prompts: str,
+    name: str = "checkpoints/newest.npz",
+    like: str = "",
+    memory: bool = True,
+    **settings: Any,
+) -> Claim:
     """Claim that these prompts, or those of STDIN, were answered as the API does."""
 
     def claim(ran: Ran) -> bool:
-        model = ran.model(name)
+        model = ran.model(name).with_memory(like) if memory else ran.model(name)
         return [it["prompt"] for it in ran.objects] == [*(prompts or KNOWN)] and all(
             [(it["text"], it["probability"]) for it in answer["continuations"]]
             == [(it.text, it.probability) for it in model.complete(answer["prompt"], **settings)]
@@ -122,6 +128,7 @@ ROWS: dict[str, dict[str, Row]] = {
             "--max-length 3", every_line(lambda line: len(line) <= 3), beside=SOME_LINES
         ),
         "--seed-file": Row("--seed-file prompt.txt", writes("The cat\nsat")),
+        "--like": Row("--like prompt.txt", writes(like="The cat\nsat")),
         "--unknown": Row("--unknown replace", writes("The"), beside="--seed Thé"),
         "--length": Row("--length 7", lambda ran: len(ran.out) == 8),
         "--count": Row(
@@ -153,6 +160,8 @@ ROWS: dict[str, dict[str, Row]] = {
     },
     "complete": {
         "--checkpoint": Row("--checkpoint other.npz", completes(name="other.npz")),
+        "--like": Row("--like prompt.txt", completes(like="The cat\nsat")),
+        "--no-memory": Row("--no-memory", completes(memory=False)),
         "--unknown": Row("--unknown replace", completes("The cat", "The dog  ")),
         "--count": Row("--count 2", completes(count=2)),
         "--length": Row("--length 3", completes(length=3)),
@@ -188,6 +197,7 @@ ROWS: dict[str, dict[str, Row]] = {
     "score": {
         "--checkpoint": Row("--checkpoint other.npz", scores("other.npz")),
         "--window": Row("--window 16", scores(window=16)),
+        "--memory": Row("--memory", scores(memory=True)),
         "--unknown": Row("--unknown skip", lambda ran: "skipped 1 " in ran.err, file="odd.txt"),
         "--encoding": Row(
             "--encoding latin-1",

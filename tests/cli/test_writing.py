@@ -205,7 +205,7 @@ def test_complete_shows_a_table_for_a_prompt(home: Path) -> None:
     assert header == "probability\tcontinuation"
     assert best.endswith("\t sat")
     model = Model.load(home / "checkpoints/text.npz")
-    likeliest, _ = model.complete("The cat", count=2, length=4)
+    likeliest, _ = model.with_memory().complete("The cat", count=2, length=4)
     assert likeliest.text == " sat"
     assert float(best.split("\t")[0]) == pytest.approx(likeliest.probability, rel=1e-3)
     fails(2, "at least one character", *args, "--stop", "", cwd=home)
@@ -221,6 +221,19 @@ def test_complete_answers_each_line_before_the_next_is_read(home: Path) -> None:
             if line.startswith("The "):
                 assert line.strip("\x1b") + found[0]["text"] in {"The cat", "The dog"}
                 assert found[0]["ended"] == "stop"
+
+
+def test_a_text_to_write_like_is_read_first_without_what_is_unknown(home: Path) -> None:
+    like = "The bog sat in the cat. " * 3 + "\n"
+    (home / "like.txt").write_text(like.replace("bog", "bóg") + like, encoding="utf-8")
+    options = ["-n", "300", "--random-seed", "1", "-t", "0.7"]
+    done = call("sample", "-c", TEXT_MODEL, "--like", "like.txt", *options, cwd=home)
+    assert done.err == "skipped 3 unknown characters of like.txt\n"
+    assert "bog sat in the cat" in done.out
+    assert "bog sat in" not in sample(home, *options)
+    ask = ["complete", "-c", TEXT_MODEL, "The bog", "-n", "4", "--count", "1"]
+    assert ok(*ask, "--like", "like.txt", cwd=home).out.endswith("\t sat\n")
+    fails(2, "is a checkpoint, not a text", *ask, "--like", TEXT_MODEL, cwd=home)
 
 
 # Streaming
