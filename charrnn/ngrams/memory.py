@@ -159,7 +159,7 @@ class Memory:
             left *= 1 - weight
             found.append((low, high, weight / left / (high - low)))
         recalled, trust = np.zeros(self._vocab_size), self._trust * left
-        entry = recalled.data
+        entry: Any = recalled.data
         for low, high, share in found:
             if high - low > FEW:
                 recalled += self._count(low, high) * (trust * share)
