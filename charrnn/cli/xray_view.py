@@ -25,7 +25,6 @@ from charrnn.scoring.xray import (
     Trace,
     Xray,
     bounds,
-    find_units,
     join,
     require_part,
     trace_text,
@@ -186,7 +185,7 @@ def print_units(subject: Subject, *, layer: int | None, feature: str, as_json: b
     xray = subject.xray(0, places, MAX_VALUES // (len(places) * width))
     features, top = None if feature == "all" else [feature], subject.top
     top = TOP if top is None else top
-    found = find_units(xray.text, xray.trace.activations, features, top)
+    found = xray.find(features, part=part, top=top)
     if not found and top:
         what = "any feature" if features is None else feature
         raise CorpusError(

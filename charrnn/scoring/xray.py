@@ -208,44 +208,6 @@ class Found:
     chance: float
 
 
-def find_units(
-    text: str,
-    activations: Mapping[Place, Array],
-    features: Iterable[str] | None = None,
-    top: int = 3,
-) -> list[Found]:
-    """Return the units that say most about each feature, the feature that is known best first.
-
-    text          N characters
-    activations   after each character, (N, H) of each place
-    features      names from ``FEATURES``; None: all. Those that never vary are left out
-    top           units of each
-
-    Raises ConfigError for an unknown feature.
-    """
-    units = [
-        (place.layer, place.part, unit)
-        for place, it in activations.items()
-        for unit in range(it.shape[1])
-    ]
-    scaled = _standardize(np.concatenate(list(activations.values()), axis=1))
-    found: list[list[Found]] = []
-    for name in FEATURES if features is None else features:
-        if name not in FEATURES:
-            raise ConfigError(f"unknown feature {name!r}", hint=f"known: {', '.join(FEATURES)}")
-        numbers = FEATURES[name](text).astype(scaled.dtype)
-        if np.ptp(numbers):
-            numbers = _standardize(numbers[:, None])[:, 0] / len(text)
-            # Both change slowly: what goes together by chance is seen where the text is shifted.
-            shifted = [np.roll(numbers, len(text) * quarter // 4) for quarter in range(4)]
-            shares = (np.array(shifted) @ scaled) ** 2
-            chance = float(shares[1:].max(axis=1).mean())
-            best: list[int] = np.argsort(-shares[0], kind="stable")[:top].tolist()
-            found.append([Found(name, *units[at], float(shares[0, at]), chance) for at in best])
-    found.sort(key=lambda group: [-it.share for it in group[:1]])
-    return list(chain.from_iterable(found))
-
-
 def _standardize(values: Array) -> Array:
     """Return values (N, U) with mean 0 and variance 1; 0 where they never vary."""
     centered = values - values.mean(axis=0)
@@ -318,14 +280,35 @@ class Xray:
     def find(
         self, features: str | Iterable[str] | None = None, *, part: str | None = None, top: int = 3
     ) -> list[Found]:
-        """Return the units, of all layers, that say most about features; see ``find_units``.
+        """Return the units, of all layers, that say most about each feature, the best known first.
 
-        part   whose activations; None: the cell state of an LSTM, else the hidden state
+        features   names from ``FEATURES``; None: all. Those that never vary are left out
+        part       whose activations; None: the cell state of an LSTM, else the hidden state
+        top        units of each feature
+
+        Raises ConfigError for an unknown feature, and for a part that was not recorded.
         """
-        name = require_part(self.cell, part)
-        held = {place: it for place, it in self.trace.activations.items() if place.part == name}
-        if not held:
+        name, text = require_part(self.cell, part), self.text
+        places = {place: it for place, it in self.trace.activations.items() if place.part == name}
+        if not places:
             self.activations(name)  # says that they were not recorded
-        return find_units(
-            self.text, held, [features] if isinstance(features, str) else features, top
-        )
+        units = [(place.layer, unit) for place, it in places.items() for unit in range(it.shape[1])]
+        scaled = _standardize(np.concatenate(list(places.values()), axis=1))
+        found: list[list[Found]] = []
+        features = [features] if isinstance(features, str) else features
+        for feature in FEATURES if features is None else features:
+            if feature not in FEATURES:
+                known = ", ".join(FEATURES)
+                raise ConfigError(f"unknown feature {feature!r}", hint=f"known: {known}")
+            numbers = _standardize(FEATURES[feature](text).astype(scaled.dtype)[:, None])[:, 0]
+            if not numbers.any():
+                continue
+            # Both change slowly: what goes together by chance is seen where the text is shifted.
+            shifted = [np.roll(numbers, len(text) * quarter // 4) for quarter in range(4)]
+            shares = (np.array(shifted) @ scaled / len(text)) ** 2
+            chance = float(shares[1:].max(axis=1).mean())
+            best: list[int] = np.argsort(-shares[0], kind="stable")[:top].tolist()
+            ranked = [(*units[at], float(shares[0, at])) for at in best]
+            found.append([Found(feature, it[0], name, it[1], it[2], chance) for it in ranked])
+        found.sort(key=lambda group: [-it.share for it in group[:1]])
+        return list(chain.from_iterable(found))

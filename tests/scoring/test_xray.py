@@ -21,9 +21,9 @@ from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import log_softmax
 from charrnn.scoring import xray as xray_module
 from charrnn.scoring.features import FEATURES
-from charrnn.scoring.xray import Place, Trace, find_units, join, parts_of, trace_text
+from charrnn.scoring.xray import Place, Trace, Xray, join, parts_of, trace_text
 from tests import oracle
-from tests.generate.models import VOCABULARY, make_model
+from tests.generate.models import MODEL, VOCABULARY, make_model
 from tests.scoring.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
@@ -211,7 +211,14 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
     noise = RNG(0).standard_normal((len(text), 4)).astype(np.float32)
     space = np.array([[char == " "] for char in text], np.float32)
     place = Place(1, "hidden")
-    found = find_units(text, {place: np.concatenate([noise, -3 * space + 7], axis=1)}, top=2)
+    vocabulary = Vocabulary.from_text(text)
+    ids, nothing = vocabulary.encode(text), np.empty((len(text), 0))
+
+    def xray(values: Any) -> Xray:
+        trace = Trace(ids, nothing[:, :0], nothing.astype(int), nothing, {place: values})
+        return Xray(vocabulary, MODEL.cell, trace)
+
+    found = xray(np.concatenate([noise, -3 * space + 7], axis=1)).find(part="hidden", top=2)
     first, second = found[:2]
     assert (first.feature, first.layer, first.part, first.unit) == ("whitespace", 1, "hidden", 4)
     assert first.share == pytest.approx(1, abs=1e-3)
@@ -222,7 +229,7 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
     names = {it.feature for it in found}
     assert names < {*FEATURES}
     assert names.isdisjoint({"digits", "capitals", "brackets"})  # they never vary
-    (alone,) = find_units(text, {place: noise}, ["whitespace"], top=1)
+    (alone,) = xray(noise).find("whitespace", part="hidden", top=1)
     assert alone.share < 3 * alone.chance
 
 
