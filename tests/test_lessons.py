@@ -36,7 +36,7 @@ def test_another_sentence_and_cell_are_learned_too(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="the shell is POSIX")
 def test_the_lesson_on_gates_runs_with_a_gru(tmp_path: Path) -> None:
     page = (DOCS / "gates.md").read_text(encoding="utf-8")
-    page = page.replace('CELL = "lstm"', 'CELL = "gru"').replace('"steps": 1500', '"steps": 100')
+    page = page.replace('CELL = "lstm"', 'CELL = "gru"').replace('"steps": 600', '"steps": 100')
     *_, found, shown, harm = printed(page, tmp_path)
     assert found.count("of the variance") == 3
     assert [line.split()[0] for line in shown.splitlines()] == ["/", "update", "hidden"]
