@@ -53,9 +53,8 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands: Any = dict.fromkeys(
-            COMMANDS
-        )  # where Typer looks for names like a mistyped one
+        # Where Typer looks for names like a mistyped one.
+        self.commands: Any = dict.fromkeys(COMMANDS)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
@@ -85,14 +84,8 @@ def load(name: str) -> Any:  # Typer's classes of commands are private
     function = getattr(import_module(f"charrnn.cli.{module}"), module)
     about, examples = split_examples(function.__doc__)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    single.command(
-        name,
-        cls=Command,
-        help=about,
-        epilog=examples,
-        rich_help_panel=COMMANDS[name],
-        context_settings=SETTINGS,
-    )(function)
+    shown: Any = {"help": about, "epilog": examples, "rich_help_panel": COMMANDS[name]}
+    single.command(name, cls=Command, context_settings=SETTINGS, **shown)(function)
     command: Any = typer.main.get_command(single)
     for param in command.params:
         first = param.opts[0].strip("-").replace("-", "_")

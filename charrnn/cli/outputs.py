@@ -1,11 +1,15 @@
-"""Files: what an option may replace, and how a run is kept until a signal or an error ends it."""
+"""Files: what an option may replace, the log of a run, and how a run is saved whatever ends it."""
 
+import errno
+import json
+import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Literal, Self
+from typing import Literal, Self, TextIO
 
 from charrnn.checkpoint.checkpoint import is_checkpoint
 from charrnn.checkpoint.files import file_exists, replacing
@@ -14,6 +18,10 @@ from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.models.run import Run
 from charrnn.parallel.processes import ENDING_SIGNALS
 from charrnn.training.loop import Event
+
+SAVE_EVERY_SECONDS = 30.0
+# A second signal so soon after the first is the same impatient key press.
+SAME_PRESS_SECONDS = 0.5
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
 
@@ -106,9 +114,46 @@ def _is_same(path: Path, other: str | Path) -> bool:
         return path.resolve() == Path(other).resolve()
 
 
-SAVE_EVERY_SECONDS = 30.0
-# A second signal so soon after the first is the same impatient key press.
-SAME_PRESS_SECONDS = 0.5
+@contextmanager
+def open_log(path: Path, steps_done: int) -> Iterator[TextIO]:
+    """Open the log of a run that has done so many steps, whose lines stay.
+
+    Raises CheckpointError if the file cannot be opened.
+    """
+    try:
+        if steps_done:
+            _cut_log(path, steps_done)
+        if path.is_fifo():
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # fails if nobody reads it
+            os.set_blocking(descriptor, True)
+            file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        else:
+            file = path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        hint = "choose another --log"
+        raise CheckpointError(f"{path}: the log cannot be written: {why}", hint=hint) from error
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
+def _cut_log(path: Path, steps_done: int) -> None:
+    """Drop the steps that were logged but not saved: they are about to be done again."""
+    if not path.is_file():  # or a device, which keeps nothing
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] > steps_done:
+                break
+        except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half
+            break
+        kept.append(line)
+    with replacing(path) as file:
+        file.write("".join(kept).encode())
 
 
 class StopSignals:

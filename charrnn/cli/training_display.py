@@ -1,9 +1,6 @@
 """What ``charrnn train`` says of a run: before it, while it trains, in a log, and in the end."""
 
-import errno
-import json
 import math
-import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -13,11 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from charrnn.checkpoint.files import replacing
 from charrnn.cli.console import console, duration, program, to_json
+from charrnn.cli.outputs import open_log
 from charrnn.cli.plot import LiveChart, unavailable_reason
 from charrnn.config import FILE
-from charrnn.errors import CheckpointError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import RANDOM
@@ -149,48 +145,6 @@ def format_bar(done: float, status: str, width: int) -> str:
     """Return a bar and a text behind it, of at most ``width`` columns."""
     size = max(width - len(status) - 7, 0)
     return f"{done:4.0%}|{'█' * round(done * size):{size}}| {status}"[:width]
-
-
-@contextmanager
-def open_log(path: Path, steps_done: int) -> Iterator[TextIO]:
-    """Open the log of a run that has done so many steps, whose lines stay.
-
-    Raises CheckpointError if the file cannot be opened.
-    """
-    try:
-        if steps_done:
-            _cut_log(path, steps_done)
-        if path.is_fifo():
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # fails if nobody reads it
-            os.set_blocking(descriptor, True)
-            file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
-        else:
-            file = path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
-    except OSError as error:
-        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        hint = "choose another --log"
-        raise CheckpointError(f"{path}: the log cannot be written: {why}", hint=hint) from error
-    try:
-        yield file
-    finally:
-        with suppress(OSError):
-            file.close()
-
-
-def _cut_log(path: Path, steps_done: int) -> None:
-    """Drop the steps that were logged but not saved: they are about to be done again."""
-    if not path.is_file():  # or a device, which keeps nothing
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            if json.loads(line)["step"] > steps_done:
-                break
-        except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half
-            break
-        kept.append(line)
-    with replacing(path) as file:
-        file.write("".join(kept).encode())
 
 
 def describe_run(run: Run) -> list[str]:

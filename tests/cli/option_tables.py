@@ -102,22 +102,9 @@ class Row(NamedTuple):
     file: str = ""
 
 
-class Setting(NamedTuple):
-    """What an option makes of the config and so of the weights, which are others without it.
-
-    given, beside   as in a row
-    name, value     of the setting, as part and name
-    """
-
-    given: str
-    name: str
-    value: object
-    beside: str = ""
-
-
-def base(command: str, row: Row | Setting | None = None) -> str:
+def base(command: str, row: Row | None = None) -> str:
     """Return the line of a run without the option."""
-    beside, file = ("", "") if row is None else (row.beside, getattr(row, "file", ""))
+    beside, file = ("", "") if row is None else (row.beside, row.file)
     return f"{BASES[command]} {beside}".replace("{file}", file or "text.txt")
 
 

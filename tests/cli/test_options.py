@@ -6,6 +6,7 @@ A test that stands elsewhere, because it needs more than a row, is named in ELSE
 
 import ast
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,29 @@ import typer  # the options are read from where the command line has them
 from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli.app import COMMANDS, app
 from charrnn.export import export
-from tests.cli import test_training_options as training
-from tests.cli.option_tables import NAMES, STDIN, Claim, Ran, Row, Runner, base
+from charrnn.parallel.launch import can_fork, make_group
+from charrnn.settings import SETTINGS as NAMES_OF
+from charrnn.settings import flatten
+from tests.cli.option_tables import (
+    NAMES,
+    STDIN,
+    Claim,
+    Ran,
+    Row,
+    Runner,
+    base,
+    runner,
+    same_weights,
+)
 from tests.support import ROOT, TEXT, call
 
 PROGRAM = "charrnn"  # what has the options before the command
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Return what runs a command line once, in this process, and remembers what it did."""
+    return runner(tmp_path_factory.mktemp("inputs"), lambda: tmp_path_factory.mktemp("ran"))
 
 
 def writes(
@@ -111,8 +130,94 @@ SEEN = STDIN.replace("ß", "")
 
 CHARGED = {"beside": "--lines", "file": "surprising.txt"}
 
+# Settings that change what is learned, with values for them. The optimizer is sgd where adam would
+# scale away the effect; a clip value takes the limit on the norm away, so the other run has none.
+SETTINGS = {
+    "--batch-size": "3",
+    "--model": "rnn",
+    "--hidden-size": "9",
+    "--layers": "2",
+    "--dropout": "0.4",
+    "--weight-drop": "0.4",
+    "--optimizer": "rmsprop",
+    "--learning-rate": "0.003",
+    "--random-seed": "2",
+    "--val-fraction": "0.25",
+    "--lines": "",
+    "--separator": "'. '",
+    "--networks": "2",
+    "--seq-length": "7",
+    "--stride": "2",
+    "--nonlinearity": "relu",
+    "--schedule": "constant",
+    "--warmup": "0",
+    "--clip-norm": "0.001",
+    "--clip-value": "0.0001",
+    "--weight-decay": "0.5",
+}
+BESIDE = {
+    "--lines": "--seq-length 9",
+    "--separator": "--seq-length 9",
+    "--nonlinearity": "--model rnn",
+    "--clip-norm": "--optimizer sgd",
+    "--clip-value": "--optimizer sgd --clip-norm 0",
+}
+
+# Options of train that change what is read, when the run ends, what is written and shown.
+TRAIN: dict[str, Row] = {
+    "--encoding": Row(
+        "--encoding latin-1", lambda ran: "é" in ran.trained.vocabulary, file="train.latin"
+    ),
+    "--normalize": Row(
+        "--normalize NFC", lambda ran: "é" in ran.trained.vocabulary, file="train.nfd"
+    ),
+    "--steps": Row("--steps 3", lambda ran: ran.trained.progress.step == 3),
+    "--epochs": Row(
+        "--epochs 2",
+        lambda ran: {entry["epoch"] for entry in ran.log} == {1, 2},
+        beside="--steps 200 --log log",
+    ),
+    "--time": Row(
+        "--time 0.3s", lambda ran: ran.trained.progress.step < 5000, beside="--steps 5000"
+    ),
+    # A rate that changes nothing: no validation is better than the first.
+    "--patience": Row(
+        "--patience 2",
+        lambda ran: sum("val_loss" in entry for entry in ran.log) == 3,
+        beside="--learning-rate 1e-30 --val-fraction 0.1 --steps 200 --log log",
+    ),
+    "--output": Row(
+        "-o elsewhere.npz", lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("m.npz")
+    ),
+    "--resume": Row(
+        "--resume",
+        lambda ran: [entry["step"] for entry in ran.log] == [3, 4],
+        beside="-o train.npz --log log",
+    ),
+    "--overwrite": Row(
+        "--overwrite", lambda ran: ran.trained.progress.step == 4, beside="-o train.npz"
+    ),
+    "--log": Row("--log log", lambda ran: ran.wrote("log") and len(ran.log) == 4),
+    "--quiet": Row("--quiet", lambda ran: not ran.err),
+    "--verbose": Row("--verbose", lambda ran: '"optimizer": {"name": "adam"' in ran.err),
+    "--json": Row("--json", lambda ran: [summary["steps"] for summary in ran.objects] == [4]),
+    "--from": Row(
+        "--from other.npz",
+        lambda ran: same_weights(ran.trained.weights, ran.model("other.npz").weights),
+        beside="--learning-rate 1e-30",
+    ),
+    "--field": Row(
+        "--field text", lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"
+    ),
+    "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
+    "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),
+    "--sample-every": Row(
+        "--sample-every 3", lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]
+    ),
+}
+
 ROWS: dict[str, dict[str, Row]] = {
-    "train": training.ROWS,
+    "train": TRAIN,
     "sample": {
         "--checkpoint": Row("--checkpoint other.npz", writes(name="other.npz")),
         "--seed": Row("--seed The", writes("The")),
@@ -315,7 +420,7 @@ ROWS: dict[str, dict[str, Row]] = {
 }
 
 # Tests of options that take more than a row.
-_WORKERS = "test_training_options.py::test_as_many_workers_are_started_as_are_asked_for"
+_WORKERS = "test_options.py::test_as_many_workers_are_started_as_are_asked_for"
 _PLOT = "test_plot.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
 _FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
 _COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
@@ -369,7 +474,7 @@ def options_of(command: str) -> set[str]:
 def test_every_option_is_proven_to_do_something(command: str) -> None:
     proven = {
         *ROWS.get(command, {}),
-        *(training.SETTINGS if command == "train" else ()),
+        *(SETTINGS if command == "train" else ()),
         *ELSEWHERE.get(command, {}),
     }
     missing, gone = options_of(command) - proven, proven - options_of(command)
@@ -408,3 +513,37 @@ def test_completion_is_shown_and_installed(tmp_path: Path, monkeypatch: pytest.M
     call("--install-completion", cwd=tmp_path)
     installed = (tmp_path / ".bash_completions" / "charrnn.sh").read_text()
     assert installed.split() == shown.out.split()
+
+
+@pytest.mark.parametrize("option", SETTINGS)
+def test_a_setting_is_stored_and_gives_other_weights(option: str, ran: Runner) -> None:
+    line, given = base("train", Row("", lambda _: True, BESIDE.get(option, ""))), SETTINGS[option]
+    old, new = ran(line), ran(f"{line} {option} {given}")
+    assert new.done.returncode == old.done.returncode == 0, new.err + old.err
+    name = NAMES_OF.get(option.strip("-").replace("-", "_"), "separator")  # --lines
+    values = [flatten(one.trained.config)[name] for one in (old, new)]
+    assert values[1] == (type(values[1])(given.strip("'")) if given else "\n")
+    assert values[0] != values[1]
+    assert not same_weights(old.trained.weights, new.trained.weights)
+
+
+def test_the_same_options_give_the_same_weights(ran: Runner) -> None:
+    # without this, other weights would say nothing about an option
+    one, again = ran(base("train")), ran(f"{base('train')} --steps 4")
+    assert same_weights(one.trained.weights, again.trained.weights)
+
+
+@pytest.mark.skipif(not can_fork(), reason="one process is all there is")
+def test_as_many_workers_are_started_as_are_asked_for(
+    ran: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def make(size: int, *others: Any) -> Any:
+        started.append(size)
+        return make_group(size, *others)
+
+    monkeypatch.setattr("charrnn.training.step.make_group", make)
+    done = ran(f"{base('train')} --workers 3")
+    assert done.trained.config.run.workers == 3
+    assert started == [3]
