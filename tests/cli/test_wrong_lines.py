@@ -33,7 +33,7 @@ LINES = [
     (2, "train text.txt --nonlinearity relu", "works with model rnn only, not lstm", HELP),
     (2, "train text.txt --model transformer", "not one of 'rnn', 'lstm', 'gru'", HELP),
     (1, "train text.txt --val-fraction 0.9999", "text.txt: 1 characters", "--val-fraction"),
-    (2, "train text.txt --lines --stride 2", "lines have no stride", HELP),
+    (2, "train text.txt --lines --stride 2", "pieces have no stride", HELP),
     (2, "train text.txt --ngram 3 --no-ngram", "--ngram and --no-ngram contradict", ONE),
     (2, "train text.txt --quiet --plot", "--quiet and --plot contradict", ONE),
     (2, "train text.txt --resume --overwrite", "--resume and --overwrite contradict", ONE),
