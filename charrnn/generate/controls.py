@@ -8,6 +8,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Generator, Sequence
+from copy import copy
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -220,6 +221,13 @@ class Controls:
         else:
             rules.append(end_at(sys.maxsize if self.length is None else self.length))
         return Text(rules, characters, self._bias)
+
+    def after(self, size: int) -> "Controls":
+        """Return the controls of what follows after this many characters."""
+        rest = copy(self)
+        rest.length = None if self.length is None else max(0, self.length - size)
+        rest.limit = None if self.limit is None else max(0, self.limit - size)
+        return rest
 
     def drafts(self, count: int) -> Drafts | None:
         """Return the drafts of this many samples, or None if nothing is drawn anew."""

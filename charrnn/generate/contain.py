@@ -1,0 +1,139 @@
+"""Given words: a text is put where a sample would say it most readily.
+
+Several samples are drawn. Of all places in them where a word begins, the one is chosen at which the
+model finds the given text likeliest, and the sample goes on from there. So the text stands where it
+reads naturally; a sample that must end with it, or be bent toward it, would not.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import ConfigError
+from charrnn.generate.controls import Controls
+from charrnn.generate.predictor import Predictor
+from charrnn.generate.sample import Sample, Sampler
+from charrnn.nn.kernels import Array
+from charrnn.nn.loss import log_softmax
+from charrnn.nn.stack import LayerStates
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+# Samples among whose first characters a place is searched.
+CANDIDATES, REACH = 16, 1000
+
+# Places that are judged at once.
+_AT_ONCE = 256
+
+# With a smaller share of spaces than this, a text does not part its words by them.
+FEW_SPACES = 0.05
+
+Flags = NDArray[np.bool_]
+
+
+def write_containing(
+    sampler: Sampler, controls: Controls, text: str, vocabulary: Vocabulary, first: int = 0
+) -> Iterator[Sample]:
+    """Yield complete samples that contain a text, without end.
+
+    sampler    draws them
+    controls   what they obey; they have a limit
+    text       what each contains
+    first      index of the first of them
+
+    Raises VocabularyError for unknown characters in the text, ConfigError if it is longer than the
+    limit.
+    """
+    ids, limit = vocabulary.encode(text), controls.limit or 0
+    if len(ids) > limit:
+        raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
+    begins, ends = find_borders(vocabulary, text[-1:])
+    for number in count(first):
+        drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
+        candidates = [it.ids[: min(REACH, limit - len(ids))].astype(np.int64) for it in drawn]
+        before, log_p = choose_place(sampler, candidates, ids, begins, ends)
+        start = sampler.predictor.read(np.concatenate([before, ids]), sampler.start.state)
+        start = start._replace(logits=np.where(ends, start.logits, -np.inf))
+        rest = controls.after(len(before) + len(ids))
+        (end,) = replace(sampler, start=start).write(rest, 1, first=number)
+        yield Sample(np.concatenate([before, ids, end.ids]), log_p + end.log_p, end.ended)
+
+
+def find_borders(vocabulary: Vocabulary, last: str) -> tuple[Flags, Flags]:
+    """Return after which characters a text may begin, and which may follow its last one, (V,) each.
+
+    A text begins where a word does and, if its last character is a letter, ends where one does. In
+    a text of few spaces words have no borders.
+    """
+    characters, counts = vocabulary.characters, vocabulary.counts
+    is_space = np.array([char.isspace() for char in characters])
+    if counts[is_space].sum() <= FEW_SPACES * counts.sum():
+        return np.ones_like(is_space), np.ones_like(is_space)
+    is_letter = np.array([char.isalnum() for char in characters])
+    return is_space, ~is_letter | (not last.isalnum())
+
+
+def choose_place(
+    sampler: Sampler,
+    candidates: Sequence[NDArray[np.int64]],
+    ids: Ids,
+    begins: Flags,
+    ends: Flags,
+) -> tuple[NDArray[np.int64], float]:
+    """Return the beginning of one of the candidates after which a text is likeliest.
+
+    candidates     samples, (N,) each
+    ids            the text, (N,)
+    begins, ends   after which characters it may begin, and which may follow it; see
+                   ``find_borders``
+
+    The second result is the log probability, in nats, of the beginning, the text and its end.
+    """
+    decoder = sampler.predictor.decoder(len(candidates))
+    decoder.start(sampler.start.state)
+    logits = np.tile(sampler.start.logits, (len(candidates), 1))
+    sizes = np.array([len(candidate) for candidate in candidates])
+    padded = np.zeros((len(candidates), sizes.max() + 1), np.int64)
+    for row, candidate in enumerate(candidates):
+        padded[row, : len(candidate)] = candidate
+    rows, log_p = np.arange(len(candidates)), np.zeros(len(candidates))
+    may_begin = np.arange(len(candidates)) == 0  # nothing stands before the text: once
+    places: list[tuple[int, int]] = []
+    found: list[Array] = []
+    states: list[LayerStates] = []
+    for size, chosen in enumerate(padded.T):
+        at = np.flatnonzero(may_begin & (size <= sizes))
+        places += [(row, size) for row in at.tolist()]
+        states.append([tuple(part[at] for part in layer) for layer in decoder.state()])
+        found.append(log_p[at])
+        log_p = log_p + log_softmax(logits.astype(np.float64))[rows, chosen]
+        logits, may_begin = decoder.feed(chosen), begins[chosen]
+    before = np.concatenate(found)
+    text = _judge(sampler.predictor, _join(states), ids, ends)
+    best = int(text.argmax())
+    row, size = places[best]
+    return candidates[row][:size], float(before[best] + text[best])
+
+
+def _judge(predictor: Predictor, states: LayerStates, ids: Ids, ends: Flags) -> Array:
+    """Return the log probability of a text and its end after each of many states, (N, H)."""
+    total = []
+    for at in range(0, len(states[0][0]), _AT_ONCE):
+        part = [tuple(array[at : at + _AT_ONCE] for array in layer) for layer in states]
+        log_p = np.zeros(len(part[0][0]))
+        decoder = predictor.decoder(len(log_p))
+        decoder.start(part)
+        for chosen in ids.tolist():
+            log_p += log_softmax(decoder.logits().astype(np.float64))[:, chosen]
+            decoder.feed(np.full(len(log_p), chosen))
+        last = log_softmax(decoder.logits().astype(np.float64))[:, ends]
+        total.append(log_p + np.logaddexp.reduce(last, axis=1))
+    return np.concatenate(total)
+
+
+def _join(states: list[LayerStates]) -> LayerStates:
+    """Return states, arrays (N, H) each, as one."""
+    layers = zip(*states, strict=True)
+    return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]
