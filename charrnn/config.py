@@ -356,6 +356,9 @@ class ControlConfig(Settings):
     )
     charset: str | None = setting(None, _CHARSET, metavar="CHARS")
     match: str | None = setting(None, _MATCH, metavar="REGEX")
+    contain: str | None = setting(
+        None, "Put this text where the model finds it likeliest.", metavar="TEXT"
+    )
     max_copied: int | None = setting(
         None, "Copy no passage of over N characters from the training text.", low=22
     )
@@ -369,6 +372,11 @@ class ControlConfig(Settings):
         require(
             self.match is None or end is None,
             f"match and {end} contradict each other: both say where the text ends",
+        )
+        require(self.contain != "", "contain must have at least one character")
+        require(
+            self.match is None or self.contain is None,
+            "match and contain contradict each other: a match can say what it contains",
         )
         original = "max-copied" if self.max_copied else "no-repeat" if self.no_repeat else None
         require(

@@ -68,7 +68,7 @@ def sample(
     """
     exclusive(context, "--seed", "--seed-file", "--seeds")
     exclusive(context, "--greedy", "--temperature")
-    for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match"):
+    for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match", "--contain"):
         exclusive(context, "--endless", other)
     sampling = SamplingConfig.of_options(settings | ({"temperature": 0.0} if greedy else {}))
     rules = ControlConfig.of_options(settings)

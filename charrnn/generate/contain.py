@@ -7,7 +7,6 @@ reads naturally; a sample that must end with it, or be bent toward it, would not
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from charrnn.generate.sample import Sample, Sampler
 from charrnn.nn.kernels import Array
 from charrnn.nn.loss import log_softmax
 from charrnn.nn.stack import LayerStates
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 # Samples among whose first characters a place is searched.
 CANDIDATES, REACH = 16, 1000
@@ -34,31 +33,35 @@ Flags = NDArray[np.bool_]
 
 
 def write_containing(
-    sampler: Sampler, controls: Controls, text: str, vocabulary: Vocabulary, first: int = 0
+    sampler: Sampler, controls: Controls, count: int, *, first: int = 0
 ) -> Iterator[Sample]:
-    """Yield complete samples that contain a text, without end.
+    """Yield complete samples, one after the other, each with the text ``controls.config.contain``.
 
-    sampler    draws them
-    controls   what they obey; they have a limit
-    text       what each contains
-    first      index of the first of them
-
+    The arguments, and samples that do not depend on their number, are those of ``Sampler.write``.
     Raises VocabularyError for unknown characters in the text, ConfigError if it is longer than the
     limit.
     """
-    ids, limit = vocabulary.encode(text), controls.limit or 0
+    text, vocabulary, limit = (
+        controls.config.contain or "",
+        controls.vocabulary,
+        controls.limit or 0,
+    )
+    ids = vocabulary.encode(text).astype(np.int64)
     if len(ids) > limit:
         raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
     begins, ends = find_borders(vocabulary, text[-1:])
-    for number in count(first):
+    for number in range(first, first + count):
         drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
-        candidates = [it.ids[: min(REACH, limit - len(ids))].astype(np.int64) for it in drawn]
+        room = min(REACH, limit - len(ids))
+        candidates = [vocabulary.encode(it.text[:room]).astype(np.int64) for it in drawn]
         before, log_p = choose_place(sampler, candidates, ids, begins, ends)
-        start = sampler.predictor.read(np.concatenate([before, ids]), sampler.start.state)
+        read = np.concatenate([before, ids])
+        start = sampler.predictor.read(read, sampler.start.state)
         start = start._replace(logits=np.where(ends, start.logits, -np.inf))
-        rest = controls.after(len(before) + len(ids))
+        rest = controls.after(len(read))
         (end,) = replace(sampler, start=start).write(rest, 1, first=number)
-        yield Sample(np.concatenate([before, ids, end.ids]), log_p + end.log_p, end.ended)
+        total = log_p + end.log_p if sampler.log_p else 0.0
+        yield Sample(vocabulary.decode(read) + end.text, total, end.ended)
 
 
 def find_borders(vocabulary: Vocabulary, last: str) -> tuple[Flags, Flags]:
@@ -78,7 +81,7 @@ def find_borders(vocabulary: Vocabulary, last: str) -> tuple[Flags, Flags]:
 def choose_place(
     sampler: Sampler,
     candidates: Sequence[NDArray[np.int64]],
-    ids: Ids,
+    ids: NDArray[np.int64],
     begins: Flags,
     ends: Flags,
 ) -> tuple[NDArray[np.int64], float]:
@@ -117,7 +120,7 @@ def choose_place(
     return candidates[row][:size], float(before[best] + text[best])
 
 
-def _judge(predictor: Predictor, states: LayerStates, ids: Ids, ends: Flags) -> Array:
+def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], ends: Flags) -> Array:
     """Return the log probability of a text and its end after each of many states, (N, H)."""
     total = []
     for at in range(0, len(states[0][0]), _AT_ONCE):

@@ -164,13 +164,14 @@ class Sampler:
         Raises WorkerLostError if a process dies.
         """
         size = min(AT_ONCE, -(-count // workers))
-        ends = range(first, first + count, size)
-        parts = [range(at, min(at + size, first + count)) for at in ends]
         fill = self._fill_free if controls.is_free else self._fill
-        with map_in_processes(partial(fill, controls), min(workers, len(parts))) as fill_all:
-            for at in range(0, len(parts), workers):
-                for samples in fill_all(parts[at : at + workers]):
-                    yield from samples
+        workers = min(workers, -(-count // size))
+        samples = range(first, first + count)
+        with map_in_processes(partial(fill, controls), workers) as fill_all:
+            for at in range(0, count, workers * size):
+                ends = range(at, min(at + workers * size, count), size)
+                for filled in fill_all([samples[begin : begin + size] for begin in ends]):
+                    yield from filled
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""

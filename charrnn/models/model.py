@@ -15,6 +15,7 @@ from charrnn.checkpoint.checkpoint import Checkpoint
 from charrnn.config import FILE, ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
+from charrnn.generate.contain import write_containing
 from charrnn.generate.controls import Controls, Ended, default_length
 from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.predictor import Predictor, RememberingPredictor, as_predictor
@@ -84,6 +85,7 @@ class Model(Checkpoint):
         until_sentence: bool = False,
         charset: str | None = None,
         match: str | None = None,
+        contain: str | None = None,
         max_copied: int | None = None,
         no_repeat: int | None = None,
         greedy: bool = False,
@@ -105,6 +107,7 @@ class Model(Checkpoint):
         charset               the only new characters, as inside the [...] of a regular expression
         match                 a regular expression that the new text matches as a whole; the text
                               has ``length`` characters at most
+        contain               a text that is put where the model finds it likeliest
         max_copied            characters of the longest passage that the new text may share with the
                               training text, 22 or more
         no_repeat             no passage of so many characters occurs twice within 1,000 characters
@@ -121,6 +124,7 @@ class Model(Checkpoint):
             until_sentence=until_sentence,
             charset=charset,
             match=match,
+            contain=contain,
             max_copied=max_copied,
             no_repeat=no_repeat,
         )
@@ -156,8 +160,12 @@ class Model(Checkpoint):
         Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
         no text can obey or that need a length.
         """
-        sampler = self._sampler(prompt, sampling, random_seed)
-        return (yield from sampler.stream(self.prepare(controls, length), first))
+        sampler, prepared = self._sampler(prompt, sampling, random_seed), self.prepare(controls, length)
+        if prepared.config.contain is None:
+            return (yield from sampler.stream(prepared, first))
+        (sample,) = write_containing(sampler, prepared, 1, first=first)
+        yield from sample.text
+        return sample.ended
 
     def samples(  # noqa: PLR0913  # as for ``sample``
         self,
@@ -192,6 +200,8 @@ class Model(Checkpoint):
         workers = sampling_workers(count)
 
         def write(first: int) -> Iterator[Sample]:
+            if prepared.config.contain is not None:
+                return write_containing(sampler, prepared, count, first=first)
             return sampler.write(prepared, count, first=first, workers=workers)
 
         if pieces is None:
