@@ -15,9 +15,8 @@ from charrnn.errors import ConfigError
 from charrnn.generate.controls import Controls
 from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sample, Sampler
-from charrnn.nn.kernels import Array
-from charrnn.nn.loss import log_softmax
-from charrnn.nn.stack import LayerStates
+from charrnn.nn.cell import Array
+from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.text.vocabulary import Vocabulary
 
 # Samples among whose first characters a place is searched.
@@ -41,15 +40,13 @@ def write_containing(
     Raises VocabularyError for unknown characters in the text, ConfigError if it is longer than the
     limit.
     """
-    text, vocabulary, limit = (
-        controls.config.contain or "",
-        controls.vocabulary,
-        controls.limit or 0,
-    )
+    text, vocabulary, limit = controls.config.contain or "", controls.vocabulary, controls.limit
+    if limit is None:
+        raise ConfigError("contain needs a length")
     ids = vocabulary.encode(text).astype(np.int64)
     if len(ids) > limit:
         raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
-    begins, ends = find_borders(vocabulary, text[-1:])
+    begins, ends = find_borders(vocabulary, text[-1:], controls.end)
     for number in range(first, first + count):
         drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
         room = min(REACH, limit - len(ids))
@@ -64,14 +61,16 @@ def write_containing(
         yield Sample(vocabulary.decode(read) + end.text, total, end.ended)
 
 
-def find_borders(vocabulary: Vocabulary, last: str) -> tuple[Flags, Flags]:
+def find_borders(vocabulary: Vocabulary, last: str, end: str | None) -> tuple[Flags, Flags]:
     """Return after which characters a text may begin, and which may follow its last one, (V,) each.
 
     A text begins where a word does and, if its last character is a letter, ends where one does. In
-    a text of few spaces words have no borders.
+    a text of few spaces, such as a list of names, words have no borders.
+
+    end   the character that ends a piece, which parts no words
     """
     characters, counts = vocabulary.characters, vocabulary.counts
-    is_space = np.array([char.isspace() for char in characters])
+    is_space = np.array([char.isspace() and char != end for char in characters])
     if counts[is_space].sum() <= FEW_SPACES * counts.sum():
         return np.ones_like(is_space), np.ones_like(is_space)
     is_letter = np.array([char.isalnum() for char in characters])

@@ -160,7 +160,10 @@ class Model(Checkpoint):
         Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
         no text can obey or that need a length.
         """
-        sampler, prepared = self._sampler(prompt, sampling, random_seed), self.prepare(controls, length)
+        sampler, prepared = (
+            self._sampler(prompt, sampling, random_seed),
+            self.prepare(controls, length),
+        )
         if prepared.config.contain is None:
             return (yield from sampler.stream(prepared, first))
         (sample,) = write_containing(sampler, prepared, 1, first=first)

@@ -251,6 +251,7 @@ ROWS: dict[str, dict[str, Row]] = {
         "--stop": Row("--stop a --stop Th", writes(stop=("a", "Th"))),
         "--charset": Row("--charset a-c", writes(charset="a-c")),
         "--no-repeat": Row("--no-repeat 2", writes(no_repeat=2)),
+        "--contain": Row("--contain cat", writes(contain="cat")),
         "--match": Row("--match '[a-d]+ [e-z]*'", writes(match="[a-d]+ [e-z]*")),
         "--seeds": Row(
             "--seeds prompt.txt",
