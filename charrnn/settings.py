@@ -20,6 +20,10 @@ SETTINGS = {option: name for name, option in OPTIONS.items()} | {name: name for 
 # The synonym of a separator that is a line break.
 LINES = "lines"
 
+# What ``plain`` stands for: one network from random weights, as it stands in a textbook.
+PLAIN = "plain"
+PLAIN_SETTINGS = {"dropout": 0.0, "weight_drop": 0.0, "members": 1, "ngram": 0}
+
 LIMITS = ("seconds", "epochs", "steps")
 
 # Settings that are chosen from the text unless they are given.
@@ -30,19 +34,22 @@ def sort_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]
     """Return the settings among options, by name, and the names of the rest.
 
     options   by the name of the option or of the setting; None stands for one that was not given.
-              ``lines`` means that lines are the pieces
+              ``lines`` means that lines are the pieces, ``plain`` that nothing is added to what is
+              asked for: no dropout, n-grams, further networks or base model
 
     Raises ConfigError for lines with another separator, and for a time that is none.
     """
     given = {SETTINGS[name]: value for name, value in options.items() if name in SETTINGS}
     given = {name: value for name, value in given.items() if value is not None}
+    if options.get(PLAIN):
+        given = PLAIN_SETTINGS | given
     if isinstance(separator := given.get("separator"), str):
         given["separator"] = separator.replace("\r\n", "\n").replace("\r", "\n")
     if options.get(LINES) and given.setdefault("separator", "\n") != "\n":
         raise ConfigError("lines and separator contradict each other", hint="give one of them")
     if isinstance(given.get("seconds"), str):
         given["seconds"] = parse_time(given["seconds"])
-    return given, options.keys() - SETTINGS.keys() - {LINES}
+    return given, options.keys() - SETTINGS.keys() - {LINES, PLAIN}
 
 
 def new_config(given: Given) -> Config:

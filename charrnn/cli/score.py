@@ -20,6 +20,7 @@ Policy = Literal["error", "skip", "charge"]
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
 _LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
 _MEMORY = "Remember what was read: it helps to predict the rest."
+_NO_NGRAM = "The network alone: its n-grams expect each line of the training text."
 _WINDOW = "Score independent windows of N characters, each from a zero state."
 
 
@@ -31,6 +32,7 @@ def score(
         "Text", "The checkpoint; with --lines, several to compare."
     ),
     window: int | None = option(_WINDOW, "Text", unset="the whole text", min=1),
+    no_ngram: bool = flag(_NO_NGRAM, "Text", "--no-ngram"),
     memory: bool = flag(_MEMORY, "Text", "--memory"),
     unknown: Policy | None = option(_UNKNOWN, "Text", unset="error; charge with --lines"),
     encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
@@ -69,7 +71,10 @@ def score(
     from charrnn.models import Model
 
     note_terminal(file, "text")
-    models = dict(zip(name_models(paths), map(Model.load, paths), strict=True))
+    loaded = [Model.load(path) for path in paths]
+    if no_ngram:
+        loaded = [replace(model, ngram=None) for model in loaded]
+    models = dict(zip(name_models(paths), loaded, strict=True))
     if lines:
         data = common_pieces([model.config.data for model in models.values()])
         scored = score_lines(file, encoding, models, unknown or "charge", data)

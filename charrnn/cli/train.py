@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from charrnn.settings import Given
 
 _BASE = "a base model if it predicts the text, unless a size, --steps or --epochs is given"
+_PLAIN = "What is asked for alone: one network, no dropout, no n-grams, no base model."
 _RESUME = "Continue the run in the checkpoint; limits count from its start."
 CONTRADICTIONS = (
     ("--resume", "--overwrite"),
     ("--resume", "--from"),
+    ("--plain", "--from"),
     ("--ngram", "--no-ngram"),
     ("--quiet", "--verbose"),
     ("--quiet", "--plot"),
@@ -52,6 +54,7 @@ def train(
         "Start from the weights of a checkpoint or base model, or from none.", "Network", "--from",
         unset=_BASE, metavar="CHECKPOINT|NAME|none", autocompletion=complete_starts,
     ),
+    plain: bool = flag(_PLAIN, "Network", "--plain"),
     no_ngram: bool = flag("No n-grams beside the network.", "Network", "--no-ngram"),
     output: Path | None = option("The checkpoint.", "Output", "-o", "--output", unset=WRITTEN),
     resume: bool = flag(_RESUME, "Output", "--resume"),

@@ -210,6 +210,10 @@ TRAIN: dict[str, Row] = {
         "--field text", lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"
     ),
     "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
+    "--plain": Row(
+        "--plain",
+        lambda ran: ran.trained.ngram is None and ran.trained.config.model.weight_drop == 0,
+    ),
     "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),
     "--sample-every": Row(
         "--sample-every 3", lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]
@@ -434,6 +438,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "train": {"--workers": _WORKERS, "--plot": _PLOT},
     "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
+    "score": {"--no-ngram": "test_score_lines.py::test_the_network_alone_scores_a_text"},
     "sample": {
         "--endless": "test_writing.py::test_head_ends_endless_text_quietly",
         "--max-copied": "../generate/test_originality.py::test_each_json_line_says_what_it_copied",

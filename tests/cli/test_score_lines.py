@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,13 @@ def test_lines_before_an_error_are_answered(home: Path) -> None:
     assert done.returncode == 1
     assert len(done.out.splitlines()) == 1
     assert "(line 2) is not valid utf-8: 0xe9" in done.err
+
+
+def test_the_network_alone_scores_a_text(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("The cat sat on the mat. " * 20)
+    call("train", "t.txt", "--steps", "9", "--hidden-size", "8", "-o", "m.npz", cwd=tmp_path)
+    model, text = Model.load(tmp_path / "m.npz"), (tmp_path / "t.txt").read_text()
+    ways = {(): model, ("--no-ngram",): replace(model, ngram=None)}
+    for options, judge in ways.items():
+        done = call("score", "t.txt", "-c", "m.npz", "--json", *options, cwd=tmp_path)
+        assert json.loads(done.out)["nats_per_char"] == judge.score(text).nats_per_char
