@@ -28,7 +28,7 @@ LISTED: dict[Panel, str] = {
     "When to stop": "time epochs steps patience",
     "Text": "lines separator field normalize val_fraction",
     "Length": "stop until_sentence",
-    "Choice": "temperature top_k top_p min_p charset match max_copied no_repeat",
+    "Choice": "temperature top_k top_p min_p charset match contain max_copied no_repeat",
     "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
     "Run": "random_seed workers",
 }
