@@ -43,6 +43,7 @@ DISCOUNT = 0.8
 
 # Contexts fall into so many groups by gamma. The weight of a network before it is fitted.
 GROUPS, DEFAULT_WEIGHT = 10, 0.7
+GROUP = 15  # the bits of a group
 
 # The arrays of a file, and their types.
 UNSIGNED = ("uint8", "uint16", "uint32")
@@ -132,12 +133,10 @@ class NGrams:
         at = keys.searchsorted(wanted)
         at[keys.take(at) != wanted] = len(keys) - 1
         (K, B), found = at.shape, numbers.take(at.ravel(), axis=0)
-        gammas, weights = found.view(np.float32).reshape(K, B, 4)[:, :, 2:].transpose(2, 0, 1)
-        share = short[:, -1].copy()
-        for weight in weights[::-1]:
-            np.copyto(share, weight, where=weight >= 0)
+        longest = np.maximum.reduce(found[:, 3].reshape(K, B), axis=0, initial=0)
+        share = self.weights.take(np.maximum(longest, short[:, -1].astype(np.int32)) & GROUP)
         left = np.empty((K + 1, B))  # to each suffix by the network and the longer ones
-        left[1:] = gammas
+        left[1:] = found.view(np.float32)[:, 2].reshape(K, B)
         np.subtract(1, share, out=left[0], dtype=np.float64)
         np.multiply.accumulate(left, axis=0, out=left)
         p = short[:, :-1].astype(np.float64)
@@ -150,12 +149,12 @@ class NGrams:
         places = _row_starts(K, *p.shape).take(which)
         places += after[:, 0]
         np.add.at(p.reshape(-1), places, after.view(np.float32)[:, 1] * left.take(which))
-        return p.astype(np.float32), share[:, None]
+        return p.astype(np.float32), share.astype(np.float32)[:, None]
 
     def _predict_one(self, context: int) -> tuple[Singles, Singles]:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
-        keys, sizes, ends, gammas, weights, characters, alphas, masks = self._views
+        keys, sizes, ends, groups, gammas, characters, alphas, masks = self._views
         found = []
         for mask in masks[-2:length:-1]:
             key = context & mask
@@ -163,7 +162,8 @@ class NGrams:
             if keys[at] == key:
                 found.append(at)
         short = kept[rows[context & masks[length]]]
-        share: float = weights[found[0]] if found else short.item(-1)
+        group = groups[found[0]] & GROUP if found else int(short[-1])
+        share = self.weights.item(group)
         left, parts = 1 - share, []
         for at in found:
             parts.append((ends[at] - sizes[at], ends[at], left))
@@ -202,8 +202,6 @@ class NGrams:
         """Return the same n-grams with other weights."""
         other = copy(self)
         other.weights, other.val_loss = weights, val_loss
-        for cached in ("_shares", "_short", "_long", "_views"):
-            vars(other).pop(cached, None)
         return other
 
     def to_arrays(self) -> Arrays:
@@ -260,25 +258,20 @@ class NGrams:
         return ngrams
 
     @cached_property
-    def _shares(self) -> Floats:
-        """The network's weight beside each entry as a context, (E + 2,)."""
-        return self.weights.take(_group(self._gammas))
-
-    @cached_property
     def _short(self) -> tuple[int, NDArray[np.int32], Singles]:
         """Predictions after short contexts, which come again and again.
 
-        Returns their length, the longest suffix in the table of each, and p and w after each of
-        these, which are the first entries, (S, V + 1).
+        Returns their length, the longest suffix in the table of each, and p and the group after
+        each of these, which are the first entries, (S, V + 1).
         """
         V, shift = self.vocab_size, int(self._bits)
         rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0
-        before = np.append(np.full(V, 1 / V), self._shares[-1])[None]
+        before = np.append(np.full(V, 1 / V), GROUPS - 1)[None]
         for level in _levels(self._keys[:-1], V):
             begins = self._begins[level.start : level.stop + 1]
             sizes, entries = np.diff(begins), slice(begins[0], begins[-1])
             own = before * self._gammas[level, None]
-            own[:, V] = np.where(sizes > 0, self._shares[level], before[:, V])
+            own[:, V] = np.where(sizes > 0, _group(self._gammas[level]), before[:, V])
             contexts = np.arange(len(own)).repeat(sizes)
             own[contexts, self._characters[entries]] += self._alphas[entries]
             kept = np.concatenate([kept, own.astype(np.float32)])
@@ -296,16 +289,17 @@ class NGrams:
         """The longer contexts: what ``predict`` reads of each is in one place of the memory.
 
         Returns their keys (C + 1,), of which the last is that of none; of each the number of
-        entries that have it, the end of these, gamma and weight, (C + 1, 4); and of all entries
-        character and alpha, (E + 1, 2). Numbers with a fraction are the bits of float32.
+        entries that have it, the end of these, gamma, and length and group, (C + 1, 4); and of all
+        entries character and alpha, (E + 1, 2). Gammas and alphas are the bits of float32.
         """
         sizes = np.diff(self._begins)
         own = np.flatnonzero(sizes)
         own = own[own >= len(self._short[2])]
-        numbers = np.zeros((len(own) + 1, 4), np.int32)
-        numbers[:-1, :2] = np.stack([sizes[own], self._begins[own + 1]], axis=1)
-        shares = numbers.view(np.float32)[:, 2:]
-        shares[:-1], shares[-1] = np.stack([self._gammas[own], self._shares[own]], axis=1), (1, -1)
+        ends, gammas = self._begins[own + 1], self._gammas[own]
+        levels = self._masks.searchsorted(self._keys[own]) * (GROUP + 1) | _group(gammas)
+        columns = sizes[own], ends, gammas.view(np.int32), levels
+        none = np.array([0, 0, np.float32(1).view(np.int32), 0])
+        numbers = np.append(np.stack(columns, axis=1), none[None], axis=0).astype(np.int32)
         entries = np.stack([self._characters, self._alphas.view(np.int32)], axis=1, dtype=np.int32)
         return np.append(self._keys[own], self._keys[-1]), numbers, entries
 
@@ -313,8 +307,8 @@ class NGrams:
     def _views(self) -> tuple[Any, ...]:
         """The columns of ``_long``, and the masks, as what Python indexes faster."""
         keys, numbers, entries = self._long
-        shares, alphas = numbers.view(np.float32)[:, 2:].T, entries.view(np.float32)[:, 1]
-        columns = keys, *numbers[:, :2].T, *shares, entries[:, 0], alphas
+        gammas, alphas = numbers.view(np.float32)[:, 2], entries.view(np.float32)[:, 1]
+        columns = keys, *numbers[:, [0, 1, 3]].T, gammas, entries[:, 0], alphas
         return *(column.data for column in columns), self._masks.tolist()
 
     def _find(self, keys: Keys) -> Indices:
