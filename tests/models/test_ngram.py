@@ -82,7 +82,9 @@ def test_where_nothing_is_held_out_parts_are_left_out() -> None:
 def test_the_shortest_texts_have_weights_too(text: str, *, lines: bool) -> None:
     model = charrnn.train(text=text, lines=lines, hidden_size=4, steps=2, random_seed=1)
     assert model.ngram is not None
-    assert len(model.sample("a", 10)) == 11
+    written = model.sample("a", 10)
+    assert written.startswith("a")
+    assert len(written) <= 11 if lines else len(written) == 11
 
 
 def test_a_damaged_file_is_refused(model: Model, tmp_path: Path) -> None:
