@@ -52,10 +52,9 @@ def main() -> NoReturn:
 def set_encodings() -> None:
     """Have text on stdout and stderr in an encoding that can show it."""
     if sys.stdout is not None and not sys.stdout.closed:
-        # Text is UTF-8 with the line ends it has, on every platform; a terminal that cannot show a
-        # character shows its code.
-        errors = "backslashreplace" if sys.stdout.isatty() else "strict"
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors=errors)  # type: ignore[union-attr]
+        # Text is UTF-8 with the line ends it has, on every platform. What UTF-8 lacks, in names of
+        # files that are not UTF-8, is shown as its code, as in JSON.
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="backslashreplace")  # type: ignore[union-attr]
     if sys.stderr is not None:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 

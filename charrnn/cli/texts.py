@@ -202,7 +202,8 @@ def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
 def unescape(text: str, option: str) -> str:
     r"""Return a text in which \n, \t, \x41, \u3002 and \\ mean what they do in Python.
 
-    Raises ConfigError, which names the option, for another letter after a backslash.
+    Raises ConfigError, which names the option, for another letter after a backslash, and for what
+    is not a character.
     """
 
     def convert(found: re.Match[str]) -> str:
@@ -213,4 +214,8 @@ def unescape(text: str, option: str) -> str:
             raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")
         return escape[1]
 
-    return re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", convert, text)
+    converted = re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", convert, text)
+    if re.search("[\ud800-\udfff]", converted):
+        hint = "check the encoding of the terminal"
+        raise ConfigError(f"--{option}: {converted} is not text in UTF-8", hint=hint)
+    return converted

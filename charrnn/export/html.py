@@ -121,7 +121,8 @@ def embed(value: object) -> str:
 
 def fill(template: str, parts: dict[str, str]) -> bytes:
     """Return a page with each {{name}} replaced, once: what a part contains stays as it is."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], read_file(template)).encode()
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], read_file(template))
+    return page.encode(errors="backslashreplace")  # a title may be a file name that is not UTF-8
 
 
 def _arrays(model: Model, *, half: bool) -> Arrays:

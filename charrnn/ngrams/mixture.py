@@ -154,8 +154,10 @@ def _predict_both(
     network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
 ) -> tuple[Floats, Floats, Indices]:
     """Return p of each character under both, and the group of its context, (N,) each."""
-    ids, found = ids[:MAX_FITTED], []
-    starts, steps = held_out_sequences(ids, pieces=pieces)
+    found = []
+    starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
+    starts = starts[starts < MAX_FITTED]
+    steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
     contexts = ngrams.start(len(starts))
     for it in score_sequences(network, ids, starts, steps):
         p, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)

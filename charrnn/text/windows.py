@@ -132,7 +132,7 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
     """
     if length <= 1:
         raise CorpusError(
-            f"{length} characters to train on are too few: there is nothing to predict",
+            f"{length} character{'s' * (length != 1)} to train on: there is nothing to predict",
             hint="give it more text, or hold less of it out with --val-fraction",
         )
     seq_length = min(data.seq_length, length - 1)

@@ -379,6 +379,17 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
         assert time.process_time() - started < 1
 
 
+def test_names_of_files_that_are_not_utf_8_are_shown_by_their_code(text: Path) -> None:
+    folder, name = os.fsencode(text.parent), b"\xff.npz"
+    train = ("train", "text.txt", *RUN, "--steps", "2", "-q", "-o", os.fsdecode(name), "--json")
+    if sys.platform != "linux":
+        pytest.skip("names are bytes on Linux only")
+    assert json.loads(ok(*train, cwd=text.parent).out)["checkpoint"] == "\udcff.npz"
+    assert r"\udcff.npz" in ok("inspect", os.fsdecode(name), cwd=text.parent).out
+    ok("export", os.fsdecode(name), "--to", "html", cwd=text.parent)
+    assert rb"<title>\udcff" in Path(os.fsdecode(folder + b"/\xff.html")).read_bytes()
+
+
 # Pipes, terminals and descriptors
 
 

@@ -170,6 +170,19 @@ def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     assert loss == pytest.approx(nats / chars, abs=0.015)
 
 
+def test_a_piece_longer_than_what_is_fitted_is_fitted_in_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mixture_module, "MAX_FITTED", 40)
+    ngrams = build_ngrams(IDS, V, 5, end=NEWLINE)
+    long, rest = encode("\n" + "The cat sat on the mat. " * 9), encode("a" * 99 + "\n")
+    fits = [
+        Mixture.fit(NETWORK, [(ngrams, ids)], pieces=True)
+        for ids in (np.concatenate([long, rest]), np.concatenate([long, rest[-1:]]))
+    ]
+    assert fits[0][1] == fits[1][1]
+
+
 def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
     lines = [f"{a}{b}" for a in "Tcdmo" for b in "aegnou"]
     flat = encode("\n" + "\n".join(lines) + "\n")
