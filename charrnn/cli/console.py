@@ -269,15 +269,18 @@ class Console:
         return "\n".join(wrapped) or line
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Write what went wrong in one line, and the next step in another."""
+        """Write what went wrong in one line, and the next step in another; wrapped on a terminal."""
         if sys.stderr is None:
             return
         with suppress(OSError):
             if self.debug and sys.exc_info()[0] is not None:
                 traceback.print_exc()
-            sys.stderr.write(f"charrnn: error: {_printable(' '.join(message.split()))}\n")
-            if hint:
-                sys.stderr.write(f"hint: {_printable(hint)}\n")
+            lines = [
+                f"charrnn: error: {' '.join(message.split())}",
+                f"hint: {hint}" if hint else "",
+            ]
+            for line in map(_printable, filter(None, lines)):
+                sys.stderr.write(f"{self.wrap(line) if is_terminal(sys.stderr) else line}\n")
             sys.stderr.flush()
 
 

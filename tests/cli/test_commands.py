@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import Model
-from charrnn.cli.console import program
+from charrnn.cli.console import console, program
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -95,6 +95,21 @@ def test_using_the_library_imports_numpy_and_no_terminal_package() -> None:
         "assert not {'typer', 'rich', 'tqdm'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_error_is_a_line_in_a_pipe_and_wrapped_at_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    message, hint = "a long text " * 9, "a next step " * 9
+    console.error(message, hint)
+    piped = capsys.readouterr().err
+    assert piped == f"charrnn: error: {message.strip()}\nhint: {hint}\n"
+    monkeypatch.setattr("charrnn.cli.console.is_terminal", lambda _: True)
+    console.error(message, hint)
+    shown = capsys.readouterr().err
+    assert max(map(len, shown.splitlines())) <= 40
+    assert shown.split() == piped.split()
 
 
 # train
