@@ -269,7 +269,7 @@ class Console:
         return "\n".join(wrapped) or line
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Write what went wrong in one line, and the next step in another; wrapped on a terminal."""
+        """Write what went wrong in one line, and the next step in another."""
         if sys.stderr is None:
             return
         with suppress(OSError):
@@ -277,9 +277,9 @@ class Console:
                 traceback.print_exc()
             lines = [
                 f"charrnn: error: {' '.join(message.split())}",
-                f"hint: {hint}" if hint else "",
+                *([f"hint: {hint}"] * bool(hint)),
             ]
-            for line in map(_printable, filter(None, lines)):
+            for line in map(_printable, lines):
                 sys.stderr.write(f"{self.wrap(line) if is_terminal(sys.stderr) else line}\n")
             sys.stderr.flush()
 
