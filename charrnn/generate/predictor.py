@@ -92,7 +92,7 @@ class NetworkPredictor:
         return decoder
 
 
-class RememberingPredictor:
+class IncrementalPredictor:
     """A predictor for prompts that often continue the one before: it reads only what is new.
 
     predictor   predicts; what it says may differ in the last digits from reading all at once

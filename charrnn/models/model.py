@@ -18,7 +18,7 @@ from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
 from charrnn.generate.controls import Controls, Ended, default_length
 from charrnn.generate.novelty import PieceFilter
-from charrnn.generate.predictor import Predictor, RememberingPredictor, as_predictor
+from charrnn.generate.predictor import IncrementalPredictor, Predictor, as_predictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.spans import longest_copy, require_spans
@@ -270,8 +270,8 @@ class Model(Checkpoint):
         """
         stops, end = (stop,) if isinstance(stop, str) else stop, self.config.data.end
         return find_likeliest(
-            self._remembering,
-            self._remembering.read(self.encode_prompt(prompt)),
+            self._incremental,
+            self._incremental.read(self.encode_prompt(prompt)),
             self.vocabulary.characters,
             count=count,
             length=length,
@@ -449,8 +449,8 @@ class Model(Checkpoint):
         return as_predictor(self._distribution)
 
     @cached_property
-    def _remembering(self) -> RememberingPredictor:
-        return RememberingPredictor(self.predictor)
+    def _incremental(self) -> IncrementalPredictor:
+        return IncrementalPredictor(self.predictor)
 
     def merged(self) -> "Model":
         """Return the model with its networks merged into one, for formats that know only one."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn import LanguageModel, TrainingError
 from charrnn.generate.beam import Continuation, find_likeliest
-from charrnn.generate.predictor import NetworkPredictor, RememberingPredictor
+from charrnn.generate.predictor import IncrementalPredictor, NetworkPredictor
 from charrnn.nn.ensemble import Ensemble
 from tests.generate.models import make_model
 
@@ -86,7 +86,7 @@ def test_outputs_that_are_not_finite_are_an_error() -> None:
 @given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=9), min_size=1, max_size=6))
 def test_a_predictor_that_remembers_predicts_the_same(prompts: list[list[int]]) -> None:
     plain = NetworkPredictor(MODELS[0])
-    remembering = RememberingPredictor(plain)
+    remembering = IncrementalPredictor(plain)
     for prompt in (part for text in prompts for part in (text, [*text, 0], [*text, 0], text)):
         got, expected = remembering.read(np.array(prompt)), plain.read(np.array(prompt))
         np.testing.assert_allclose(got.logits, expected.logits, atol=1e-4)

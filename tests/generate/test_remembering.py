@@ -9,7 +9,7 @@ import pytest
 import charrnn
 from charrnn import ConfigError, CorpusError, SamplingConfig, VocabularyError, sample_steps, score
 from charrnn.generate import remembering as remembering_module
-from charrnn.generate.predictor import RememberingPredictor
+from charrnn.generate.predictor import IncrementalPredictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture
@@ -74,7 +74,7 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     first = predictor.read(IDS[:9])
     predictor.read(np.tile(IDS[::-1], 3))
     np.testing.assert_array_equal(predictor.read(IDS[:9]).logits, first.logits)
-    remembering = RememberingPredictor(predictor)
+    remembering = IncrementalPredictor(predictor)
     for size in (3, 4, 9):
         found = remembering.read(IDS[:size])
     np.testing.assert_allclose(found.logits, first.logits, atol=1e-5)
