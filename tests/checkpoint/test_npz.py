@@ -81,3 +81,10 @@ def test_a_later_zip_entry_cannot_hide_behind_the_first() -> None:
     assert list(npz.read(b"".join(npz.pack([member])))) == ["a"]
     with pytest.raises(DamagedError, match="a name of its own"):
         npz.read(b"".join(npz.pack([member, member])))
+
+
+def test_more_members_than_a_checkpoint_has_are_refused() -> None:
+    one, most = np.zeros(1, "u1"), npz.MAX_MEMBERS
+    assert len(npz.read(written({str(number): one for number in range(most)}))) == most
+    with pytest.raises(DamagedError, match=f"member {most + 1}"):
+        npz.read(written({str(number): one for number in range(most + 1)}))

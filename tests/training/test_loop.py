@@ -129,6 +129,23 @@ def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
     state = run(config, ids)
     assert state.progress.step < 3000
     assert state.progress.evaluations_since_best == 1
+    before, last = (entry["val_loss"] for entry in state.history[-2:])
+    assert before == state.progress.best_val_loss < (last or 0)
+
+
+def test_every_failure_in_a_row_halves_the_learning_rate(
+    ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step: Callable[..., StepResult] = Trainer.step
+    failures = iter([True, True])
+
+    def fail(trainer: Trainer, *args: Any, **kwargs: Any) -> StepResult:
+        if trainer.state.progress.step == 5 and next(failures, False):
+            raise FloatingPointError("planted")
+        return step(trainer, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "step", fail)
+    assert run(make_config(steps=10), ids).progress.rate_scale == 0.25
 
 
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:

@@ -150,6 +150,9 @@ def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
     ]
     assert chances == sorted(chances)
     assert (chances[0], chances[-1]) == ((0, 0), (0.35, 0.2))
+    # As much as from nothing where the text is read often.
+    assert {choose_dropout(model, 8, 1_000_000, fine_tuning=tuned)["dropout"] for tuned in
+            (False, True)} == {0.15}  # fmt: skip
     fresh = choose_dropout(model, 1e9, 1_000_000, fine_tuning=False)
     assert tuple(fresh.values()) == (0.5, 0.7)
 
