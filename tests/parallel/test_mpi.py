@@ -63,10 +63,9 @@ def test_ranks_end_with_the_same_bits_as_workers(
         assert_same(found, expected)
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_four_ranks_end_where_four_workers_do(members: int, tmp_path: Path) -> None:
-    # MPI sums four gradients in an order of its own.
-    settings = {"members": members, "hidden_size": 8, "dtype": "float64", "steps": 20}
+def test_four_ranks_in_two_teams_end_where_four_workers_do(tmp_path: Path) -> None:
+    # MPI may sum gradients in an order of its own.
+    settings = {"members": 2, "hidden_size": 8, "dtype": "float64", "steps": 20}
     expected = workers(4, **settings)
     found = ranks(4, "train", tmp_path, **settings)
     for name, array in expected.items():
