@@ -24,36 +24,27 @@ def machine(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def test_without_a_quota_all_allowed_cores_count(tmp_path: Path) -> None:
-    assert available_cores(tmp_path) == 8
-    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}
-    assert available_cores(machine(tmp_path, files)) == 8
-
-
-@pytest.mark.parametrize(("quota", "cores"), [("200000", 2), ("350000", 3), ("50000", 1)])
-def test_a_container_gets_the_cores_of_its_quota(tmp_path: Path, quota: str, cores: int) -> None:
-    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": f"{quota} 100000\n"}
-    assert available_cores(machine(tmp_path, files)) == cores
-
-
-def test_the_quota_of_a_group_around_it_counts_too(tmp_path: Path) -> None:
-    files = {
-        "proc/self/cgroup": "0::/user/job\n",
-        "sys/fs/cgroup/user/job/cpu.max": "600000 100000",
-        "sys/fs/cgroup/user/cpu.max": "300000 100000",
-    }
-    assert available_cores(machine(tmp_path, files)) == 3
-
-
-def test_quotas_of_the_first_version_count(tmp_path: Path) -> None:
-    files = {
-        "proc/self/cgroup": "4:memory:/x\n3:cpu,cpuacct:/docker/1\n",
-        "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "400000",
-        "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
-    }
-    assert available_cores(machine(tmp_path, files)) == 4
-    files["sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"] = "-1"
-    assert available_cores(machine(tmp_path, files)) == 8
+@pytest.mark.parametrize(
+    ("groups", "quotas", "cores"),
+    [
+        ("", {}, 8),
+        ("0::/", {"cpu.max": "max 100000"}, 8),
+        ("0::/", {"cpu.max": "200000 100000"}, 2),
+        ("0::/", {"cpu.max": "350000 100000"}, 3),
+        ("0::/", {"cpu.max": "50000 100000"}, 1),
+        # The group around it has a quota, too.
+        ("0::/user/job", {"user/job/cpu.max": "600000 100000", "user/cpu.max": "300000 100000"}, 3),
+        # The first version of control groups.
+        ("4:memory:/x\n3:cpu,cpuacct:/docker/1", {"cpu,cpuacct/cpu.cfs_quota_us": "400000",
+          "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 4),
+        ("3:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+    ],
+)  # fmt: skip
+def test_a_container_gets_the_cores_of_its_quotas(
+    groups: str, quotas: dict[str, str], cores: int, tmp_path: Path
+) -> None:
+    files = {f"sys/fs/cgroup/{name}": f"{quota}\n" for name, quota in quotas.items()}
+    assert available_cores(machine(tmp_path, files | {"proc/self/cgroup": f"{groups}\n"})) == cores
 
 
 def test_only_fast_cores_count_where_there_are_two_kinds(tmp_path: Path) -> None:
