@@ -120,24 +120,20 @@ def _draw_page(folder: Path) -> None:
     with sync_playwright() as driver:
         found = shutil.which("chromium") or shutil.which("chrome")
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for name, scheme in (("xray-page", "light"), ("xray-page-dark", "dark")):
-            page = browser.new_page(viewport={"width": 1120, "height": 900}, color_scheme=scheme)
-            page.goto((folder / "x.html").as_uri())
-            _pose(page, surprise=name != "xray-page")
-            save(page.screenshot(), IMAGES / f"{name}.png")
+        page = browser.new_page(viewport={"width": 1120, "height": 900}, color_scheme="light")
+        page.goto((folder / "x.html").as_uri())
+        _pose(page)
+        save(page.screenshot(), IMAGES / "xray-page.png")
         browser.close()
 
 
-def _pose(page: Any, *, surprise: bool) -> None:  # Playwright is not typed here
+def _pose(page: Any) -> None:  # Playwright is not typed here
     """Choose what the picture shows: a character inside brackets, some way down."""
-    if surprise:
-        page.locator("#view").select_option("-1")
     page.evaluate(
         """() => {
           const at = DATA.text.indexOf("weights(") + 12;
           const span = document.querySelectorAll("#text > span")[at];
           span.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
-          if (innerWidth < 800) scrollTo(0, span.getBoundingClientRect().top - 200);
         }"""
     )
     page.wait_for_timeout(200)
