@@ -83,10 +83,10 @@ def compare_completions(path: Path, models: list[str]) -> None:
                     if line[at - 1] != " " or not line[at].isalnum() or len(ranks) == WORDS:
                         continue
                     word = line[at:].split(next((c for c in line[at:] if c in breaks), None))[0]
-                    began = time.perf_counter()
-                    found = asked.complete(line[:at], count=5, stop=breaks)
-                    times.append(1000 * (time.perf_counter() - began))
-                    texts = [it.text for it in found]
+                    began = time.process_time()
+                    found = asked.complete(line[:at], count=6, stop=breaks)
+                    times.append(1000 * (time.process_time() - began))
+                    texts = [it.text for it in found if it.text][:5]
                     ranks.append(texts.index(word) if word in texts else 5)
             shares = [f"{sum(rank < most for rank in ranks) / len(ranks):.0%}" for most in (1, 5)]
             slow = statistics.quantiles(times, n=20)[-1]

@@ -19,6 +19,7 @@ from tests.generate.models import MODEL, VOCABULARY
 V = len(VOCABULARY)
 IDS: Any = np.random.default_rng(0).integers(V, size=60)
 LIKE = np.tile(IDS, 4)
+NOISY = np.where(np.arange(len(LIKE)) % 7, LIKE, LIKE[::-1])
 MIXTURE = Mixture(MODEL, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
 MODELS = pytest.mark.parametrize("model", [MODEL, MIXTURE], ids=["network", "mixture"])
 
@@ -80,16 +81,17 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     np.testing.assert_allclose(found.logits, first.logits, atol=1e-5)
 
 
+@pytest.mark.parametrize(("size", "like", "near"), [(1000, NOISY, 1e-5), (60, LIKE, 0.02)])
 @MODELS
 def test_a_text_to_write_like_is_read_in_streams_nearly_as_in_one(
-    model: AnyLanguageModel, monkeypatch: pytest.MonkeyPatch
+    model: AnyLanguageModel, size: int, like: Any, near: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembering_module, "MIN_STREAM", 60)
-    found = MemoryPredictor(model, LIKE).read(IDS[:9])
+    monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
+    found = MemoryPredictor(model, like).read(IDS[:9])
     whole = MemoryPredictor(model)
-    whole.observe(LIKE)
+    whole.observe(like)
     exact = whole.read(IDS[:9], found.state)
-    np.testing.assert_allclose(np.exp(found.logits), np.exp(exact.logits), atol=0.02)
+    np.testing.assert_allclose(np.exp(found.logits), np.exp(exact.logits), atol=near)
 
 
 def test_lines_are_read_each_from_a_zero_state() -> None:

@@ -45,6 +45,7 @@ def test_reading_and_predicting_follow_the_equations(
     for size in (1, 2, 40, 57, 250, 150):
         found.append(read(memory, ids[at : at + size], p[at : at + size]))
         at += size
+        memory.probabilities(p[:1], np.array([memory.context]))  # changes nothing
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-9)
     context = np.array([memory.context])
     both = memory.probabilities(p[[-1, 0]], np.resize(context, 2))
