@@ -50,8 +50,9 @@ PRIOR = 10
 
 SMALLEST = 1e-300
 
-# Up to so many entries are added faster without NumPy. The counts of more are kept.
-FEW = 32
+# For one text, up to FEW entries are added without NumPy, which is faster. Of more of them, and of
+# more than MANY for several texts, the counts are kept.
+FEW, MANY = 32, 256
 
 
 class Memory:
@@ -136,14 +137,20 @@ class Memory:
         left = np.multiply.accumulate(1 - weights[:, ::-1], axis=1)[:, ::-1]
         shares = weights * self._trust / np.maximum(sizes, 1)
         shares[:, :-1] *= left[:, 1:]
+        many = np.argwhere(sizes > MANY)
+        counted = [self._count(lows[row, at], highs[row, at]) * shares[row, at] for row, at in many]
+        sizes[sizes > MANY] = 0
         rows = np.arange(len(contexts)).repeat(sizes.sum(axis=1))
         sizes = sizes.ravel()
         entries = np.arange(len(rows)) + (highs.ravel() - sizes.cumsum()).repeat(sizes)
         places = rows * self._vocab_size + self._after[entries]
         size = len(left) * self._vocab_size
-        recalled: Any = np.bincount(places, shares.ravel().repeat(sizes), size)
+        found: Any = np.bincount(places, shares.ravel().repeat(sizes), size)
+        recalled = found.reshape(len(left), -1).astype(np.float64)  # of nothing, it is an integer
+        for (row, _), part in zip(many, counted, strict=True):
+            recalled[row] += part
         kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=1)
-        return recalled.reshape(len(left), -1), kept[:, None]
+        return recalled, kept[:, None]
 
     def _recall_one(self, context: int) -> tuple[Floats, Floats]:
         """Do what ``_recall`` does for one text, faster."""
@@ -170,6 +177,7 @@ class Memory:
 
     def _count(self, low: int, high: int) -> Indices:
         """Return how often each character is among some entries, (V,)."""
+        low, high = int(low), int(high)
         if (low, high) not in self._counted:
             self._counted[low, high] = np.bincount(self._after[low:high], None, self._vocab_size)
         return self._counted[low, high]
