@@ -308,9 +308,7 @@ class Model(Checkpoint):
         It remembers this text and the prompt, but not what it writes; see ``ngrams.memory``. Raises
         VocabularyError for unknown characters.
         """
-        if like and "\n" in self.vocabulary and not like.endswith("\n"):
-            like += "\n"
-        ids, end = self._encode_text(like)
+        ids, end = self._encode_text(like.removesuffix("\n"))  # each prompt begins with one
         model = replace(self)
         model.predictor = MemoryPredictor(self._distribution, ids, end)
         return model
@@ -390,13 +388,14 @@ class Model(Checkpoint):
         return self.vocabulary.encode(normalized(text, self.config.data.normalize))
 
     def encode_prompt(self, prompt: str) -> Ids:
-        """Return a prompt as the model reads it: of a model of pieces, after an END.
+        """Return a prompt as the model reads it: as if a piece, or a line, began there.
 
         Raises VocabularyError for unknown characters.
         """
-        ids, end = self.encode(prompt), self.config.data.end
-        start = start_ids(self.vocabulary) if end is None else self.vocabulary.encode(end)
-        return ids if prompt and end is None else np.concatenate([start, ids])
+        ids, end = self.encode(prompt), self.line_end
+        knows_end = end in self.vocabulary
+        start = self.vocabulary.encode(end) if knows_end else start_ids(self.vocabulary)
+        return np.concatenate([start, ids]) if knows_end or not prompt else ids
 
     @property
     def line_end(self) -> str:

@@ -81,7 +81,7 @@ def test_what_is_clicked_is_what_the_command_line_writes(tmp_path: Path) -> None
 
 def test_characters_are_drawn_with_their_probabilities(tmp_path: Path) -> None:
     model, count = make_model(strong=3), 20_000
-    p = np.exp(np.array(log_p(model, ["the "])[0]) / 0.7)
+    p = np.exp(np.array(log_p(model, ["\nthe "])[0]) / 0.7)
     with browser_page(page_of(model, tmp_path)) as page:
         drawn = page.evaluate(
             """count => {

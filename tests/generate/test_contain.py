@@ -48,7 +48,7 @@ def test_its_log_probability_is_that_of_the_whole_text(model: Model) -> None:
     rules = ControlConfig(contain="dog")
     drawn = list(model.samples("the ", 3, controls=rules, length=60, random_seed=2, log_p=True))
     for sample in drawn:
-        whole, prompt = model.score("the " + sample.text), model.score("the ")
+        whole, prompt = model.score("\nthe " + sample.text), model.score("\nthe ")
         assert sample.log_p == pytest.approx(prompt.nats - whole.nats, abs=1e-3)
     (last,) = model.samples("the ", 1, controls=rules, length=60, random_seed=2, first=2)
     assert last.text == drawn[2].text

@@ -33,11 +33,18 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
     later = loaded.samples("the", 2, length=30, random_seed=7, first=1, log_p=True)
     for text, other in zip(samples[1:], later, strict=True):
         assert other.text == text
-        expected = loaded.score(f"the{text}").nats - loaded.score("the").nats
+        expected = loaded.score(f"\nthe{text}").nats - loaded.score("\nthe").nats
         assert other.log_p == pytest.approx(-expected, rel=1e-3)
     greedy = loaded.sample("the", 10, greedy=True)
     assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
     assert repr(loaded) == "Model(lstm 1 x 24, 11 characters, n-grams up to 7, 80 steps)"
+
+
+def test_a_prompt_is_read_as_if_a_line_began_there() -> None:
+    text = "xa\nyxbyxb\n" * 60  # after x comes b, but a at the beginning of a line
+    model = charrnn.train(text=text, steps=80, hidden_size=16, random_seed=1)
+    assert model.sample("x", 1, greedy=True) == "xa"
+    assert model.complete("x", count=1, length=1)[0].text == "a"
 
 
 def test_a_text_is_learned_like_a_file_that_holds_it(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ const makeWriter = model => {
   function* remember(text) {
     writing = network;
     const pieces = model.end ? ["", ...text.split(model.between).filter(Boolean), ""] : [];
-    const whole = model.end ? pieces.join(model.end) : text.endsWith("\n") ? text : `${text}\n`;
+    const whole = model.end ? pieces.join(model.end) : text.replace(/\n$/, "");
     const memory = makeMemory(model, network, index.get(model.end));
     yield* memory.read(known(whole).map(character => index.get(character)));
     if (text) writing = memory;
@@ -81,7 +81,9 @@ const makeWriter = model => {
   // Yields the characters that continue a prompt, without end.
   function* continued(prompt, temperature, random) {
     const state = writing.zero(), ids = known(prompt).map(character => index.get(character));
-    if (model.end || !ids.length) ids.unshift(...model.start);
+    const end = model.end ?? "\n"; // a given prompt begins a piece, or a line
+    if (!ids.length) ids.push(...model.start);
+    else if (index.has(end)) ids.unshift(index.get(end));
     let logits = null;
     for (const id of ids) logits = writing.step(state, id);
     for (;;) {
