@@ -117,6 +117,11 @@ def test_two_options_contradict_each_other_wherever_they_are_from(place: Path) -
     assert "config.toml) contradict" in done.err
 
 
+def test_an_option_that_is_off_contradicts_nothing(place: Path) -> None:
+    configure(place, "[inspect-vocab]\ntsv = false")
+    assert call("inspect-vocab", "text.txt", "--json", cwd=place).returncode == 0
+
+
 def test_nothing_is_read_from_the_current_folder(place: Path) -> None:
     for name in ("config.toml", "charrnn.toml", ".charrnn.toml", "pyproject.toml"):
         (place / name).write_text("[sample]\nlength = 3\n[tool.charrnn.sample]\nlength = 3")
