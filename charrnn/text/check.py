@@ -9,7 +9,8 @@ from itertools import accumulate
 
 from charrnn.errors import ConfigError
 from charrnn.text.faults import FAULTS, Fault, Level
-from charrnn.text.form import OF_LINES, Form, Place, form_of
+from charrnn.text.form import OF_LINES, Form, Place, find_separator, form_of
+from charrnn.text.vocabulary import escape
 
 MIN_CHARS = 1000
 
@@ -82,6 +83,10 @@ def _judge_size_and_form(text: str, form: Form) -> Iterator[Finding]:
         count = sum(1 for line in text.split("\n") if line.strip())
         what = f"a {form} of {count:,} lines: each can be an example of its own"
         yield Finding(form, "note", what, count, hint="train with --lines")
+    elif separator := find_separator(text):
+        what, hint = "many short pieces: each can be an example of its own", escape(separator)
+        count = text.count(separator) + 1
+        yield Finding("pieces", "note", what, count, hint=f"train with --separator '{hint}'")
 
 
 def _finding(fault: Fault, count: int, file: str, text: str, place: Place, level: Level) -> Finding:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from charrnn import CorpusError, read_corpus
 from charrnn.config import DataConfig
 from charrnn.text import cut
+from charrnn.text.check import check
 from charrnn.text.corpus import corpus_of
 from charrnn.text.form import find_separator
+from charrnn.text.vocabulary import escape
 from tests.support import ROOT
 
 SEPARATORS = ["\n\n", "\n%\n", "%", "\n\n--\n", "%\n", "a%"]
@@ -151,3 +153,5 @@ def test_short_pieces_are_found_but_not_in_prose_plays_and_code(
     text: str, expected: str | None
 ) -> None:
     assert find_separator(text) == expected
+    noted = {it.name: it.hint for it in check([("text.txt", text)])[1]}.get("pieces")
+    assert noted == (expected and f"train with --separator '{escape(expected)}'")

@@ -47,7 +47,7 @@ def faults(text: str) -> set[str]:
 @pytest.mark.parametrize("what", FAULTY)
 def test_each_fault_is_named_and_nothing_else(what: str) -> None:
     names, text = FAULTY[what]
-    common = {"too-small", "wrapped"} | OF_LINES
+    common = {"too-small", "wrapped", "pieces"} | OF_LINES
     assert findings(text).keys() - common == set(names.split()) - common
     assert ("too-small" in faults(text)) >= ("too-small" in names)
 
