@@ -15,6 +15,8 @@ from charrnn.nn.network import LanguageModel, LayerStates
 from charrnn.text.vocabulary import Ids
 
 _SEED_PIECE = 256
+# The end of a longer prompt says as much: a state has forgotten what was before.
+MAX_PROMPT = 100_000
 
 
 class Prediction(NamedTuple):
@@ -71,15 +73,17 @@ class NetworkPredictor:
         self.model, self.vocab_size = model, model.vocab_size
 
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
-        """See ``Predictor.read``.
+        """See ``Predictor.read``. Without a state, only the last MAX_PROMPT ids are read.
 
         Raises ValueError if the text is empty, VocabularyError for ids out of range.
         """
         if not len(ids):
             raise ValueError("the seed must have at least one id; start_ids gives one")
-        state, seed = state or self.model.zero_state(1), np.asarray(ids)[:, None]
+        seed = np.asarray(ids)[:, None]
         if int(seed.min()) < 0 or int(seed.max()) >= self.vocab_size:
             raise VocabularyError(f"ids must be from 0 to {self.vocab_size - 1}")
+        if state is None:
+            seed, state = seed[-MAX_PROMPT:], self.model.zero_state(1)
         for at in range(0, len(seed), _SEED_PIECE):
             logits, state, _ = self.model.forward(seed[at : at + _SEED_PIECE], state)
         return Prediction(logits[-1, 0], state)

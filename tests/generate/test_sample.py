@@ -17,6 +17,7 @@ from charrnn import (
     Vocabulary,
     sample_steps,
 )
+from charrnn.errors import VocabularyError
 from charrnn.generate import predictor
 from charrnn.generate.choice import choose, weights
 from charrnn.nn.network import log_softmax
@@ -145,6 +146,15 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
         steps = islice(sample_steps(model, seed, SamplingConfig(), random_seed=0), 20)
         texts.append([int(step.ids[0]) for step in steps])
     assert texts[0] == texts[1]
+
+
+def test_of_a_prompt_of_megabytes_only_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "MAX_PROMPT", 9)
+    model, ids = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
+    read = predictor.as_predictor(model).read
+    np.testing.assert_array_equal(read(ids).logits, read(ids[-9:]).logits)
+    with pytest.raises(VocabularyError):
+        read(np.append(np.uint8(V), ids))
 
 
 def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> None:
