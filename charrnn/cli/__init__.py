@@ -42,9 +42,9 @@ def main() -> NoReturn:
             pass
     except (OutputClosedError, OutputFailedError) as error:
         if sys.stdout is not None:
-            if isinstance(error, OutputFailedError):
+            if isinstance(error, OutputFailedError) and code == 0:  # else it has been said
                 out.error(f"cannot write output: {error}")
-                code = code or 1
+                code = 1
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 

@@ -6,7 +6,14 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, setting_option
-from charrnn.cli.texts import PromptReader, UnknownPolicy, load_writer, prepare_stops, remember
+from charrnn.cli.texts import (
+    PromptReader,
+    UnknownPolicy,
+    load_writer,
+    prepare_stops,
+    read_stdin_once,
+    remember,
+)
 from charrnn.config import ControlConfig
 
 if TYPE_CHECKING:
@@ -43,6 +50,7 @@ def complete(
     with its piece too.
     """
     exclusive(context, "--like", "--no-memory")
+    read_stdin_once(like, "-" if prompt is None else None)
     rules = ControlConfig.of_options({"stop": stop})
 
     from charrnn.text.vocabulary import escape

@@ -12,6 +12,7 @@ from charrnn.cli.texts import (
     UnknownPolicy,
     load_writer,
     prepare_stops,
+    read_stdin_once,
     remember,
     unescape,
 )
@@ -70,6 +71,7 @@ def sample(
     exclusive(context, "--greedy", "--temperature")
     for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match", "--contain"):
         exclusive(context, "--endless", other)
+    read_stdin_once(seed_file, seeds, like)
     sampling = SamplingConfig.of_options(settings | ({"temperature": 0.0} if greedy else {}))
     rules = ControlConfig.of_options(settings)
 
@@ -89,7 +91,7 @@ def sample(
         length = limit if max_length is None else min(limit, max_length + 1)
         count = MOST if endless else count
     elif endless:
-        length = None
+        exclusive(context, "--endless", "--length")
     elif length is None:
         length = default_length(rules)
     kept = filter_pieces(context, model, length or 0, whole=whole)

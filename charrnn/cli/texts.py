@@ -147,6 +147,12 @@ def expect_text(source: str, option: str = "-c") -> None:
         raise ConfigError(f"{source} is a checkpoint, not a text", hint=hint)
 
 
+def read_stdin_once(*sources: str | None) -> None:
+    """Raise ConfigError if standard input is named twice: nothing would be left of it."""
+    if sources.count("-") > 1:
+        raise ConfigError("standard input can be read only once", hint="name a file for one -")
+
+
 def note_terminal(source: str, what: str) -> None:
     """Say that a terminal is read, if one is."""
     if source == "-" and is_terminal(sys.stdin):

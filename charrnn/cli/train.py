@@ -21,7 +21,7 @@ from charrnn.cli.options import (
     option,
     with_settings,
 )
-from charrnn.cli.texts import expect_text, unescape
+from charrnn.cli.texts import expect_text, read_stdin_once, unescape
 from charrnn.config import DataConfig, ModelConfig, OptimizerConfig, RunConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 
@@ -162,6 +162,7 @@ def check_files(context: typer.Context, path: Path) -> None:
 
     if str(path) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
+    read_stdin_once(*context.params["corpus"])
     resume, log = context.params["resume"], context.params["log"]
     if resume and not file_exists(path):
         raise CheckpointError(

@@ -113,7 +113,13 @@ def map_in_processes(
             raise WorkerLostError from error
 
     with pool:
-        yield call_all
+        try:
+            yield call_all
+        except BaseException:
+            # Nobody waits for what they do. Python 3.14 has ``kill_workers``.
+            for process in list(pool._processes.values()):  # noqa: SLF001
+                process.kill()
+            raise
 
 
 _function: Callable[[Any], Any]

@@ -296,6 +296,19 @@ def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
         assert time.monotonic() - started < 5
 
 
+def test_ctrl_c_does_not_wait_for_what_other_processes_write(text: Path) -> None:
+    ok("train", text, *RUN, "--steps", "2", "-o", "m.npz", cwd=text.parent)
+    long = ("sample", "-c", "m.npz", "--count", "64", "-n", "10000000")
+    with running(*long, cwd=text.parent, start_new_session=True) as run:
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        wait_for(lambda: bool(children.read_text()))
+        workers = children.read_text().split()
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 130
+    assert not any(Path(f"/proc/{it}/cmdline").exists() for it in workers)
+
+
 def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
     options = [*RUN, "--steps", "2000", "-o", "m.npz", "--log", "log"]
     deaf = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
