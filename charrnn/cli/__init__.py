@@ -87,7 +87,10 @@ def run_command(args: list[str]) -> int:
         out.error(f"cannot write output: {error}")
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        out.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
+        message, hint = f"{name}{error.strerror or error}", "'charrnn --debug ...' says where"
+        if isinstance(error, FileNotFoundError) and not name:
+            message, hint = "the current folder has been deleted", "go to another one with cd"
+        out.error(message, hint)
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line

@@ -403,6 +403,13 @@ def test_names_of_files_that_are_not_utf_8_are_shown_by_their_code(text: Path) -
     assert rb"<title>\udcff" in Path(os.fsdecode(folder + b"/\xff.html")).read_bytes()
 
 
+def test_a_deleted_working_folder_is_said(text: Path) -> None:
+    command = f"mkdir gone; cd gone; rmdir ../gone; '{CHARRNN}' train ../text.txt"
+    done = shell(command, text.parent)
+    assert done.returncode == 1
+    assert done.err.startswith("charrnn: error: the current folder has been deleted\nhint: ")
+
+
 # Pipes, terminals and descriptors
 
 
