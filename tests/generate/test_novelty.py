@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import charrnn
 from charrnn import TrainingError, Vocabulary
 from charrnn.generate.novelty import PieceFilter, is_seen, seen_pieces
 from charrnn.generate.sample import Sample
@@ -62,6 +63,22 @@ def test_a_search_without_end_ends_with_advice() -> None:
     with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
         next(PieceFilter(min_length=5).keep(forever))
     assert caught.value.hint
+
+
+def test_what_the_limit_cuts_is_no_whole_piece() -> None:
+    drawn = [Sample("ab", 0.0, "length"), Sample("abc", 0.0, "piece")]
+    assert [*PieceFilter().keep(drawn)] == drawn
+    assert [*PieceFilter(whole=True).keep(drawn)] == drawn[1:]
+
+
+def test_a_piece_may_be_longer_than_the_longest_of_the_text(tmp_path: Path) -> None:
+    pytest.importorskip("interegular")
+    text = "ab" * 900 + "\n" + "cd\n" * 40
+    model = charrnn.train(text=text, lines=True, steps=1, hidden_size=4, random_seed=1)
+    model.save(tmp_path / "m.npz")
+    options = ("--charset", "a", "--match", "a{1801,}", "--jsonl")
+    (row,) = call("sample", "-c", "m.npz", *options, cwd=tmp_path).out.splitlines()
+    assert 1800 < len(json.loads(row)["text"]) <= 3600
 
 
 @pytest.fixture(scope="module")
