@@ -106,7 +106,7 @@ def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[lis
 
 
 def _read_json(lines: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
-    number, names = 0, set[str]()
+    number, names, has_text = 0, set[str](), False
     for block in lines:
         texts = []
         for line in block:
@@ -126,9 +126,11 @@ def _read_json(lines: Iterable[list[str]], source: str, field: str) -> Iterator[
             text = record.get(field)
             if isinstance(text, str):
                 texts.append("".join(unify_line_breaks([text])))
+        has_text = has_text or bool(texts)
         yield texts
-    if field not in names:
-        raise CorpusError(f"{source}: there is no field {field!r}", hint=_list(sorted(names)))
+    if not has_text:
+        missing = "has no text" if field in names else "is in no record"
+        raise CorpusError(f"{source}: the field {field!r} {missing}", hint=_list(sorted(names)))
 
 
 def _list(names: Sequence[str]) -> str:

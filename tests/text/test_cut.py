@@ -89,7 +89,8 @@ def test_a_field_of_each_record_is_a_piece(name: str, content: str, tmp_path: Pa
         ('{"a": "\\u001e"}', {"field": "a"}, r"the character U\+001E"),
         ("\n\n\n", {"separator": "\n\n"}, "the corpus is empty"),
         ('{"a": "x"}\n[1]\n', {"field": "a"}, "line 2 is not a JSON object"),
-        ('{"a": "x"}\n', {"field": "b"}, "there is no field 'b'"),
+        ('{"a": "x"}\n', {"field": "b"}, "the field 'b' is in no record"),
+        ('{"a": 5}\n{"a": null}\n', {"field": "a"}, "the field 'a' has no text"),
     ],
 )
 def test_what_cannot_be_cut_is_refused(text: str, settings: Any, complaint: str) -> None:
