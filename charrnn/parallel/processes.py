@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from charrnn.errors import TrainingError
 from charrnn.parallel.group import Group, WorkerLostError
 
 # The most values that ``sum`` accepts.
@@ -136,7 +137,7 @@ class ProcessGroup(Group):
             _close(there - self.descriptors - {2})
             work()
             code = 0
-        except WorkerLostError:
+        except (WorkerLostError, TrainingError):  # rank 0 says it, if it is still there
             code = 0
         except BaseException as error:  # noqa: BLE001  # must not propagate to the caller's code
             if sys.stderr is not None:

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import Model, ModelConfig
+from charrnn import Model, ModelConfig, TrainingError
 from charrnn.checkpoint.files import reserved
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import can_fork, count_teams, default_workers
@@ -106,6 +107,27 @@ def test_a_group_sums_and_a_lost_worker_is_an_error() -> None:
         add(3)
     group.close()
     assert not children()
+
+
+def test_what_ends_a_run_is_left_to_the_first_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # The stderr of pytest is another descriptor, which workers close.
+    monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
+
+    def fail(error: Exception) -> None:
+        group.sum(1.0)
+        raise error
+
+    for error, said in ((TrainingError("a worker process died"), ""), (KeyError("x"), "KeyError")):
+        group = ProcessGroup(2, 1, 1, np.float64)
+        group.start(partial(fail, error))
+        group.sum(1.0)
+        with pytest.raises(WorkerLostError):
+            group.sum(1.0)
+        group.close()
+        err = capfd.readouterr().err
+        assert said in err if said else not err
 
 
 class SlowGroup(ProcessGroup):
