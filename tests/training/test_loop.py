@@ -71,7 +71,7 @@ def test_a_run_that_was_stopped_saved_and_loaded_goes_on_as_if_it_had_not(
     for event in train_text(stopped, config, *parts_of(config, ids)):
         if event.step == 31:
             break
-    Model.of(config, Vocabulary("abcdefg"), stopped).save(tmp_path / "m.npz")
+    Model.of(config, Vocabulary("\nabcdef"), stopped).save(tmp_path / "m.npz")
     resumed = Model.load(tmp_path / "m.npz").training_state()
     assert_same_state(run(config, ids, resumed), uninterrupted)
 
