@@ -54,7 +54,7 @@ def test_a_save_killed_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Pa
         "while True: checkpoint.save(sys.argv[1])"
     )
     path, rng = tmp_path / "m.npz", random.Random(0)
-    for _ in range(100):
+    for _ in range(40):
         with subprocess.Popen(
             [sys.executable, "-c", program, str(path)], cwd=ROOT, stdout=subprocess.PIPE
         ) as process:
@@ -284,7 +284,8 @@ def test_a_run_goes_on_from_the_command_that_it_prints(text: Path) -> None:
 
 def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
     # The first step of this one takes seconds: nothing is finished before the second signal.
-    slow = ["--hidden-size", "1500", "--layers", "3", "--seq-length", "100", "--time", "60s"]
+    slow = ["--hidden-size", "1024", "--layers", "2", "--seq-length", "100", "--steps", "60",
+            "--plain", "--workers", "1"]  # fmt: skip
     with running("train", text, *slow, "-o", "m.npz", "--log", "log", cwd=text.parent) as run:
         wait_for((text.parent / "log").exists)
         time.sleep(0.5)

@@ -105,7 +105,8 @@ def test_models_of_other_pieces_are_compared_by_lines(home: Path) -> None:
     ran(f"train poems.txt --lines --steps 5 {SMALL} -o lines.npz", home)
     done = ran("score --lines -c m.npz -c lines.npz --unknown skip", home, POEMS[0])
     assert [json.loads(row)["line"] for row in done.out.splitlines()] == [1, 2, 3]
-    done = ran("score --lines -c m.npz -c 0.npz", home, TEXT)
+    ran(f"train poems.txt --separator '\\n\\n' --steps 2 {SMALL} -o other.npz", home)
+    done = ran("score --lines -c m.npz -c other.npz", home, TEXT)
     assert [json.loads(row)["piece"] for row in done.out.splitlines()] == [*range(1, 49)]
 
 
