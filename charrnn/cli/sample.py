@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
 MOST = 10**12
-_SEED = "Prompt text; of a model of pieces, how they begin."
+_SEED = "Prompt text; of a model of pieces, how they begin; repeatable."
 _DELIMITER = "Line between samples that may have several lines."
 _LIKE = "File to read and remember first: a text whose names and words should occur."
 _RANDOM = "The same number gives the same text."
@@ -37,7 +37,7 @@ def sample(
     context: typer.Context,
     *,
     checkpoint: str | None = checkpoint_option("Prompt"),
-    seed: str | None = option(_SEED, "Prompt", "--seed", "--prefix", unset="start of a line"),
+    seed: list[str] | None = option(_SEED, "Prompt", "--seed", "--prefix", unset="start of a line"),
     seed_file: str | None = option("File with the prompt text.", "Prompt", metavar="FILE"),
     seeds: str | None = option("File with a prompt per line.", "Prompt", metavar="FILE"),
     like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
@@ -79,8 +79,11 @@ def sample(
     from charrnn.generate.controls import Controls, default_length
     from charrnn.text.reading import read_text
 
-    if seed is not None and seed.isdecimal():
-        console.note(f"the text begins with {seed}; --random-seed {seed} would repeat a text")
+    for begin in seed or []:
+        if begin.isdecimal():
+            console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
+    if endless and seed and seed[1:]:
+        raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
     model = load_writer(checkpoint)
     if like is not None:
         model = remember(model, like)
@@ -106,8 +109,8 @@ def sample(
     between = None if delimiter is None else unescape(delimiter, "delimiter")
     writer = Writer(model, sampling, number, controls, kept, not no_echo, between)
     reader = PromptReader(model, unknown)
-    text = read_text(seed_file) if seed_file is not None else seed or ""
-    prompts = [reader.read(text)] if seeds is None else reader.read_each(seeds)
+    begins = [read_text(seed_file)] if seed_file is not None else seed or [""]
+    prompts = map(reader.read, begins) if seeds is None else reader.read_each(seeds)
     writer.write(prompts, count, jsonl=jsonl)
 
 

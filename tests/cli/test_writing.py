@@ -303,3 +303,11 @@ def test_head_ends_endless_text_quietly(home: Path, options: str) -> None:
     line = f"'{CHARRNN}' sample -c checkpoints/text.npz --endless {options} | head -c 3000"
     done = shell(f"{line}; exit ${{PIPESTATUS[0]}}", home)
     assert (len(done.stdout), done.stderr, done.returncode) == (3000, b"", 0)
+
+
+def test_several_seeds_are_answered_in_turn(home: Path) -> None:
+    args = ("sample", "--seed", "The", "--seed", "cat", "-n", "9", "--random-seed", "1", "--jsonl")
+    records = [json.loads(line) for line in call(*args, cwd=home).out.splitlines()]
+    assert [it["seed"] for it in records] == ["The", "cat"]
+    endless = ("sample", "--seed", "The", "--seed", "cat", "--endless")
+    fails(2, "--endless goes with one --seed", *endless, cwd=home)
