@@ -139,7 +139,7 @@ def _write_errors(path: Path) -> Iterator[None]:
 def _require_no_device(path: Path) -> None:
     """Raise OSError for a device or a pipe, which a file would replace."""
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _temp_prefix(path: Path) -> str:

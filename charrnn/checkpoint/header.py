@@ -126,7 +126,7 @@ class Header:
         require(type(version) is int, "the header names no format")
         if version > FORMAT:
             raise NewerFormatError(f"format {version}, this charrnn reads up to {FORMAT}")
-        require(version == FORMAT, f"its format {version} is no longer read")
+        require(version == FORMAT, f"this charrnn does not read its format {version}")
         progress: Any = entries.get("progress")
         untested = isinstance(progress, dict) and progress.get("best_val_loss", 0) is None
         if untested:

@@ -184,7 +184,7 @@ def read_defaults(command: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        hint = "mend the file, or move it away"
+        hint = "correct the file, or move it away"
         raise ConfigError(f"{path}: is not valid TOML: {error}", hint=hint) from error
     for name, table in tables.items():
         if name not in COMMANDS or not isinstance(table, dict):

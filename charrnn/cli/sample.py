@@ -76,7 +76,6 @@ def sample(
     rules = ControlConfig.of_options(settings)
 
     from charrnn.cli.writing import Writer
-    from charrnn.generate.controls import Controls, default_length
     from charrnn.text.reading import read_text
 
     for begin in seed or []:
@@ -89,22 +88,16 @@ def sample(
         model = remember(model, like)
     end, whole = model.config.data.end, length is None
     if end is not None:
-        limit = model.piece_limit if length is None else length
+        limit = model.default_length(rules) if length is None else length
         # One character more shows that a piece is too long.
         length = limit if max_length is None else min(limit, max_length + 1)
         count = MOST if endless else count
     elif endless:
         exclusive(context, "--endless", "--length")
     elif length is None:
-        length = default_length(rules)
+        length = model.default_length(rules)
     kept = filter_pieces(context, model, length or 0, whole=whole)
-    controls = Controls(
-        prepare_stops(rules, model),
-        model.vocabulary,
-        length,
-        end=end,
-        seen_spans=model.seen_spans,
-    )
+    controls = model.prepare(prepare_stops(rules, model), length)
     number = secrets.randbits(32) if random_seed is None else random_seed
     between = None if delimiter is None else unescape(delimiter, "delimiter")
     writer = Writer(model, sampling, number, controls, kept, not no_echo, between)

@@ -73,7 +73,9 @@ class NetworkPredictor:
         self.model, self.vocab_size = model, model.vocab_size
 
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
-        """See ``Predictor.read``. Without a state, only the last MAX_PROMPT ids are read.
+        """Return the prediction after a text (N,), of which MAX_PROMPT ids are read at most.
+
+        From a state, all of the text is read.
 
         Raises ValueError if the text is empty, VocabularyError for ids out of range.
         """
@@ -89,7 +91,7 @@ class NetworkPredictor:
         return Prediction(logits[-1, 0], state)
 
     def decoder(self, count: int) -> Decoder | ContextDecoder:
-        """See ``Predictor.decoder``."""
+        """Return a decoder for this many samples."""
         decoder = Decoder(self.model, count)
         if isinstance(self.model, Mixture):
             return ContextDecoder(decoder, [self.model.ngrams], count)
@@ -110,7 +112,7 @@ class IncrementalPredictor:
         self._last: tuple[list[int], Prediction] | None = None
 
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
-        """See ``Predictor.read``."""
+        """Return the prediction after a text (N,), which continues from ``state`` if given."""
         if state is not None:
             return self._predictor.read(ids, state)
         text = ids.tolist()
@@ -123,7 +125,7 @@ class IncrementalPredictor:
         return prediction
 
     def decoder(self, count: int) -> StepDecoder:
-        """See ``Predictor.decoder``."""
+        """Return a decoder for this many samples."""
         if count not in self._decoders:
             self._decoders[count] = self._predictor.decoder(count)
         return self._decoders[count]

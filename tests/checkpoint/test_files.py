@@ -125,7 +125,7 @@ def test_what_a_killed_save_left_is_swept_and_nothing_else(target: Path) -> None
 def test_a_file_never_takes_the_place_of_a_device_or_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for attempt in (enter, write):
-        with pytest.raises(CheckpointError, match="no regular file"):
+        with pytest.raises(CheckpointError, match="not a regular file"):
             attempt(tmp_path / "pipe")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
