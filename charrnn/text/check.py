@@ -1,18 +1,19 @@
 """The doctor: what is wrong with a text, judged as its safe repairs leave it."""
 
+import re
+import shlex
 import unicodedata
 from bisect import bisect
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from charrnn.errors import ConfigError
-from charrnn.text.faults import FAULTS, Fault, Level
-from charrnn.text.form import OF_LINES, Form, Place, find_separator, form_of
+from charrnn.text.faults import FAULTS, OPTIONAL, Level
+from charrnn.text.form import form_of
 from charrnn.text.vocabulary import escape
 
-MIN_CHARS = 1000
+MAX_EXAMPLE = 40
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Finding:
     """A fault of a text, or a note.
 
     count     how often it occurs
-    file      where it occurs first, and the line, from 1; None if it has no place
+    file      where it occurs first, and the line, from 1; None: it is the text as a whole
     example   what is there
     repair    the options of ``charrnn doctor`` that repair it; empty: it is done by hand
     hint      what to do then
@@ -42,61 +43,60 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
 
     files   names and texts, judged as one text, one after the other
     """
-    names = [name for name, _ in files]
-    texts = [text if text[-1:] in {"", "\r", "\n"} else text + "\n" for _, text in files[:-1]]
-    texts += [text for _, text in files[-1:]]
+    names, texts = [name for name, _ in files], [text for _, text in files]
+    texts[:-1] = [text if text[-1:] in {"", "\r", "\n"} else f"{text}\n" for text in texts[:-1]]
     found = []
-    for fault in (fault for fault in FAULTS if fault.safe):
-        places = [(file, place) for file in range(len(files)) for place in fault.find(texts[file])]
-        if places:
-            file, place = places[0]
-            found.append(_finding(fault, len(places), names[file], texts[file], place, "fault"))
-            with suppress(ConfigError):  # ftfy is not installed
-                texts = [fault.repair(text) for text in texts]
-    text, starts = "".join(texts), [0, *accumulate(map(len, texts))]
-    form = form_of(text)
-    found += _judge_size_and_form(text, form)
-    for fault in (fault for fault in FAULTS if not fault.safe):
-        if spots := list(fault.find(text)):
-            at, old = spots[0]
-            file = bisect(starts, at) - 1
-            place, level = (at - starts[file], old), fault.level
-            level = "note" if form == "code" else level
-            found.append(_finding(fault, len(spots), names[file], texts[file], place, level))
+    for fault in FAULTS:
+        text, starts = "".join(texts), [0, *accumulate(map(len, texts))]
+        parts = zip(starts, texts if fault.safe else [text], strict=False)
+        places = [(start + at, old) for start, part in parts for at, old in fault.find(part)]
+        if not places:
+            continue
+        (at, old), count, file = places[0], len(places), bisect(starts, places[0][0]) - 1
+        is_optional = fault.fix is not None and not fault.safe
+        options = "--fix" if fault.safe else f"--fix --also {fault.name}" if is_optional else ""
+        level = "note" if is_optional and form_of(text) == "code" else fault.level
+        hint = fault.hint.format(shlex.quote(escape(old)))
+        finding = Finding(fault.name, level, fault.what, repair=options, hint=hint)
+        if places != [(0, text)]:
+            message, line = f"{fault.what}: {count:,}", text.count("\n", starts[file], at) + 1
+            finding = replace(
+                finding, message=message, count=count, file=names[file], line=line,
+                example=_shorten(old),
+            )  # fmt: skip
+        found.append(finding)
+        if fault.safe:
+            texts = [fault.repair(text) for text in texts]
     figures: dict[str, int | str] = {
-        "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"), "form": form,
+        "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"),
+        "form": form_of(text),
     }  # fmt: skip
     return figures, sorted(found, key=lambda finding: finding.level != "fault")
 
 
-def _judge_size_and_form(text: str, form: Form) -> Iterator[Finding]:
-    size = len(text)
-    if not text.strip():
-        what = "nothing but white space" if size else "the text is empty"
-        yield Finding("empty", "fault", what, size, hint="is it the right file?")
-    elif len(set(text)) == 1:
-        yield Finding("one-character", "fault", "one character, again and again", size)
-    elif size < MIN_CHARS:
-        hint = f"{MIN_CHARS:,} is the minimum, 20,000 a start, 200,000 plenty"
-        yield Finding("too-small", "fault", f"only {size:,} characters", size, hint=hint)
-    if form in OF_LINES:
-        count = sum(1 for line in text.split("\n") if line.strip())
-        what = f"a {form} of {count:,} lines: each can be an example of its own"
-        yield Finding(form, "note", what, count, hint="train with --lines")
-    elif separator := find_separator(text):
-        what, hint = "many short pieces: each can be an example of its own", escape(separator)
-        count = text.count(separator) + 1
-        yield Finding("pieces", "note", what, count, hint=f"train with --separator '{hint}'")
-
-
-def _finding(fault: Fault, count: int, file: str, text: str, place: Place, level: Level) -> Finding:
-    at, example = place
+def _shorten(example: str) -> str:
     example = example.strip(" \t\n").split("\n")[0]
     if len(example) == 1 and not (example.isascii() and example.isprintable()):
-        example = f"U+{ord(example):04X} {unicodedata.name(example, '').lower()}".strip()
-    example = example if len(example) <= 40 else f"{example[:39]}…"
-    options = "--fix" if fault.safe else f"--fix --also {fault.name}"
-    return Finding(
-        fault.name, level, f"{fault.what}: {count:,}", count, file, text.count("\n", 0, at) + 1,
-        example, "" if fault.fix is None else options, fault.hint,
-    )  # fmt: skip
+        return f"U+{ord(example):04X} {unicodedata.name(example, '').lower()}".strip()
+    return example if len(example) <= MAX_EXAMPLE else f"{example[: MAX_EXAMPLE - 1]}…"
+
+
+def repair(text: str, also: Collection[str] = ()) -> tuple[str, list[str]]:
+    """Return a text repaired, and the names of the repairs that changed it.
+
+    Each repair is done once, in the order of the table.
+
+    also   names of OPTIONAL repairs to do
+
+    Raises ConfigError for an unknown name, or if ftfy is needed and not installed.
+    """
+    for name in set(also) - set(OPTIONAL):
+        raise ConfigError(f"no such repair: {name!r}", hint=f"one of {', '.join(OPTIONAL)}")
+    done = []
+    for fault in FAULTS:
+        if (fault.safe or fault.name in also) and (fixed := fault.repair(text)) != text:
+            done.append(fault.name)
+            text = fixed
+    if "gutenberg" in done:
+        text = re.sub("\n{8,}", "\n\n\n", text).strip("\n") + "\n"
+    return text, done

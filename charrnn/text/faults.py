@@ -1,21 +1,26 @@
 """The table of faults that a text may have: how each is found, and how it is repaired.
 
-All of it is linear in the length of the text.
+All of it is linear in the length of the text. Repairs that are always made keep its lines.
 """
 
 import html
 import re
-import unicodedata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import is_normalized, normalize
 
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
-from charrnn.text.form import Find, Place, find_wraps, form_of, has_mostly_copies
+from charrnn.text import form
+from charrnn.text.form import Find, Place, form_of
 
 Level = Literal["fault", "note"]
 
+MIN_CHARS = 1000
+# How hints begin that name options of charrnn train.
+TRAIN = "train with "
 # Lines of prose or verse that occur twice by chance are shorter.
 _LONG_LINE = 60
 # Project Gutenberg's header and license are at most this long, in characters.
@@ -27,11 +32,11 @@ class Fault:
     """A row of the table.
 
     name    of the fault and of its repair
-    find    yields places in a text
+    find    yields places in a text; the text itself if it is the fault of the whole
     fix     what to put there instead, or a function of what is there; None: it is done by hand
     where   yields the places to repair, if they are not those found
     safe    True: always repaired, because nobody would miss what is lost
-    hint    what to do if there is no repair
+    hint    what to do if there is no repair; with the place as a shell has it
     level   "fault": training suffers from it; "note": worth knowing
     """
 
@@ -58,6 +63,14 @@ class Fault:
 def _all(pattern: str, flags: int = 0) -> Find:
     compiled = re.compile(pattern, flags)
     return lambda text: ((match.start(), match[0]) for match in compiled.finditer(text))
+
+
+_find_lines = _all(".+")
+
+
+def _if(test: Callable[[str], object]) -> Find:
+    """Return what finds a whole text of which something is true."""
+    return lambda text: [(0, text)] if test(text) else []
 
 
 def _fewer(one: str, other: str) -> Find:
@@ -107,6 +120,14 @@ def _decode_again(line: str) -> str:
     return str(ftfy.fixes.fix_c1_controls(ftfy.fix_encoding(line)))
 
 
+def _find_mojibake(text: str) -> Iterator[Place]:
+    """Find what ftfy decodes again, if it is installed."""
+    with suppress(ConfigError):
+        for start, line in _find_lines(text):
+            if _decode_again(line) != line:
+                yield from ((start + at, old) for at, old in _all(_MOJIBAKE)(line))
+
+
 # Marks of direction, which texts with right-to-left letters need, and characters of no width
 # between scripts that have no use for them; an emoji may need one.
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -124,13 +145,6 @@ _find_invisible = _all(
 def _find_zero_width(text: str) -> list[Place]:
     needed = f"[{_DIRECTION}]+" if re.search("[א-ת\u0620-\u064a]", text) else "(?!)"
     return [place for place in _find_invisible(text) if not re.fullmatch(needed, place[1])]
-
-
-def _find_decomposed(text: str) -> list[Place]:
-    if unicodedata.is_normalized("NFC", text):
-        return []
-    lines = _all(".+")(text)
-    return [place for place in lines if not unicodedata.is_normalized("NFC", place[1])]
 
 
 _PAGE = re.compile(
@@ -156,7 +170,7 @@ def _find_divided_words(text: str) -> list[Place]:
 
 def _find_copies(text: str) -> list[Place]:
     """Find lines that occurred before: any of a list, long ones elsewhere, or any if most are."""
-    any_line = has_mostly_copies(text) or form_of(text) == "list"
+    any_line = form.has_mostly_copies(text) or form_of(text) == "list"
     seen: set[str] = set()
     copies = []
     for at, line in _all(r"^[^\w\n]*\w.*\n?", re.MULTILINE)(text):
@@ -165,6 +179,11 @@ def _find_copies(text: str) -> list[Place]:
             copies += [(at, line)] if entry in seen else []
             seen.add(entry)
     return copies if any_line or sum(len(line) for _, line in copies) >= 0.02 * len(text) else []
+
+
+def _find_separators(text: str) -> Iterable[Place]:
+    separator = form.find_separator(text)
+    return _all(re.escape(separator))(text) if separator else ()
 
 
 # Not part of a line, and no option of a command.
@@ -184,8 +203,8 @@ FAULTS = (
     Fault("gutenberg", "Project Gutenberg's header or license", _find_boilerplate,
           lambda old: "\n" * old.count("\n"), safe=True),  # so that lines keep their numbers
     Fault("bom", "byte-order marks inside the text", _all("\ufeff"), "", safe=True),
-    Fault("mojibake", "characters decoded wrongly before the file was written", _all(_MOJIBAKE),
-          _decode_again, _all(".+"), safe=True),
+    Fault("mojibake", "characters decoded wrongly before the file was written", _find_mojibake,
+          _decode_again, _find_lines, safe=True),
     # With the escape sequences of terminals and overstruck characters.
     Fault("controls", "control characters",
           _all(r"\x1b\[[0-?]*[ -/]*[@-~]|[ -~]\x08"
@@ -193,7 +212,8 @@ FAULTS = (
     Fault("zero-width", "invisible characters", _find_zero_width,
           lambda old: " " * bool({*old} & {*"\u2800\u3164\uffa0"}), safe=True),  # wide ones
     Fault("normal-form", "lines with decomposed characters (é as e and an accent)",
-          _find_decomposed, lambda old: unicodedata.normalize("NFC", old), safe=True),
+          lambda text: (it for it in _find_lines(text) if not is_normalized("NFC", it[1])),
+          lambda old: normalize("NFC", old), safe=True),
     # But for the two spaces that are a line break in Markdown.
     Fault("trailing-space", "lines with white space at the end",
           _all(r"(?<![ \t])(?!(?<=\S) {2}\n)[ \t]+(?=\n)"), "", safe=True),
@@ -209,7 +229,7 @@ FAULTS = (
     Fault("spaces", "spaces that are not the usual one",
           _all(rf"(?<=\s)[{_TYPESET}]|[{_TYPESET}](?=\s)|(?<=[^\W\d_]{{3}})[{_TYPESET}](?=[^\W\d_])"
                "|[\u1680\u2000-\u2008\u200a\u205f]"), " "),
-    Fault("ligatures", "ligatures", _all("[ﬀ-ﬆ]"), lambda old: unicodedata.normalize("NFKC", old)),
+    Fault("ligatures", "ligatures", _all("[ﬀ-ﬆ]"), lambda old: normalize("NFKC", old)),
     Fault("html-tags", "HTML tags", _all(_TAG, re.IGNORECASE), ""),
     Fault("html-entities", "HTML entities",
           _all(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24}\d{0,2});"), html.unescape),
@@ -219,8 +239,12 @@ FAULTS = (
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",
           _find_copies, ""),
     Fault("wrapped", "line breaks inside sentences, as the model will write them",
-          lambda text: find_wraps(text) if form_of(text) == "prose" else (), " ", level="note"),
+          lambda text: form.find_wraps(text) if form_of(text) == "prose" else (), " ",
+          level="note"),
 
+    # Found in what the repair above has left.
+    Fault("mojibake", "characters decoded wrongly before the file was written", _all(_MOJIBAKE),
+          hint="decode the original again; some can be repaired: pip install 'charrnn[doctor]'"),
     Fault("swapped-quotes", "letters such as ì í î where quotation marks belong",
           _all(rf"n[íÕ]t\b|\b(?:{_PRONOUN})[íÕ](?:s|t|m|d|re|ve|ll)\b"
                r"|(?<!\w)[ìÒ](?=[A-Za-z])[^ìîÒÓ\n]{1,300}[.,!?\w][îÓ](?!\w)"),
@@ -236,29 +260,18 @@ FAULTS = (
     Fault("gutenberg-inside", "Project Gutenberg's markers inside the text",
           lambda text: ((marker.start(), marker[0]) for marker in _MARKER.finditer(text)),
           hint="remove by hand what is not the book"),
+    Fault("empty", "nothing but white space", _if(lambda text: not text.strip()),
+          hint="is it the right file?"),
+    Fault("one-character", "one character, again and again",
+          _if(lambda text: len(set(text)) == 1 and text.strip()), hint="is it the right file?"),
+    Fault("too-small", f"less than {MIN_CHARS:,} characters: 20,000 are a start, 200,000 plenty",
+          _if(lambda text: 0 < len(text.strip()) < MIN_CHARS), hint="add more text of this kind"),
+    Fault("lines", "each line can be an example of its own",
+          _if(lambda text: form_of(text) in form.OF_LINES), hint=f"{TRAIN}--lines", level="note"),
+    Fault("pieces", "separators of short pieces: each can be an example of its own",
+          _find_separators, hint=TRAIN + "--separator {}", level="note"),
 )  # fmt: skip
 
 # Repairs that are always made, and those that a reader sees.
 SAFE = tuple(fault.name for fault in FAULTS if fault.safe)
 OPTIONAL = tuple(fault.name for fault in FAULTS if fault.fix is not None and not fault.safe)
-
-
-def repair(text: str, also: Collection[str] = ()) -> tuple[str, list[str]]:
-    """Return a text repaired, and the names of the repairs that changed it.
-
-    Each repair is done once, in the order of the table.
-
-    also   names of OPTIONAL repairs to do
-
-    Raises ConfigError for an unknown name, or if ftfy is needed and not installed.
-    """
-    for name in set(also) - set(OPTIONAL):
-        raise ConfigError(f"no such repair: {name!r}", hint=f"one of {', '.join(OPTIONAL)}")
-    done = []
-    for fault in FAULTS:
-        if fault.name in {*SAFE, *also} and (fixed := fault.repair(text)) != text:
-            done.append(fault.name)
-            text = fixed
-    if "gutenberg" in done:
-        text = re.sub("\n{8,}", "\n\n\n", text).strip("\n") + "\n"
-    return text, done

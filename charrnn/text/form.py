@@ -38,7 +38,7 @@ def form_of(text: str) -> Form:
     """Return what sort of text it is, from its beginning."""
     text = text[:LOOKED_AT]
     every = text.strip("\n").split("\n")
-    lines = [line.rstrip() for line in every if line.strip()]
+    lines = [it.rstrip() for it in every if it.strip() and not _MARK_LINE.match(it)]
     if len(lines) >= _MIN_LINES and len(lines) >= _MOSTLY * len(every):
         columns = any(_have_one_count(lines, mark) for mark in _SEPARATORS)
         if columns or _most(lines, _INNER_TAB.match):
@@ -52,7 +52,7 @@ def form_of(text: str) -> Form:
 
 def has_mostly_copies(text: str) -> bool:
     """Return whether at most half of a hundred lines or more are different."""
-    lines = [line for line in map(str.strip, text.split("\n")) if line]
+    lines = re.findall(r"^[^\w\n]*(\w.*)", text, re.MULTILINE)
     return len(lines) >= 100 and len(set(lines)) <= len(lines) / 2 and form_of(text) != "code"
 
 
@@ -102,9 +102,11 @@ def _is_list(lines: Sequence[str]) -> bool:
 def find_separator(text: str) -> str | None:
     """Return what is between the short pieces of a text, from its beginning: marks or blank lines.
 
-    None for prose, plays and code, whose paragraphs are no pieces.
+    None for prose, plays and code, whose paragraphs are no pieces, and where each line is one.
     """
     text = text[:LOOKED_AT].strip("\n")
+    if form_of(text) in OF_LINES:
+        return None
     marks = Counter(found[0] for found in _MARK_LINE.finditer(text))
     for mark, _ in marks.most_common(1):
         pieces = text.split(f"\n{mark}\n")

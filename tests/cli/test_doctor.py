@@ -43,15 +43,25 @@ def test_the_report_names_faults_and_the_commands_do_what_it_says(folder: Path) 
 def test_a_list_is_judged_as_it_is_after_the_repair(folder: Path) -> None:
     found = json.loads(call("doctor", "names.txt", "--json", cwd=folder).out)
     assert (found["form"], found["lines"]) == ("list", faulty.NAMES.count("\n"))
-    assert [it["name"] for it in found["findings"]] == ["line-ends", "list"]
+    assert [it["name"] for it in found["findings"]] == ["line-ends", "lines"]
     assert found["train"].endswith(" train names-fixed.txt --lines")
+
+
+def test_a_text_of_pieces_is_trained_on_as_such(folder: Path) -> None:
+    (folder / "verses.txt").write_text("%\n".join(f"{n} roses are red\n" for n in range(70)))
+    (folder / "train").write_text("".join(f"A rose {n}\n" for n in range(90)))
+    for name, option in (("verses.txt", "--separator '\\n%\\n'"), ("train", "--lines")):
+        command = json.loads(call("doctor", name, "--json", cwd=folder).out)["train"]
+        assert command.endswith(f" train {name} {option}")
+        words = shlex.split(command)[shlex.split(command).index("train") :]
+        assert call(*words, "--steps", "2", "-o", f"{name}.npz", cwd=folder).returncode == 0
 
 
 def test_an_encoding_that_is_sure_is_named_in_the_commands(folder: Path) -> None:
     pytest.importorskip("chardet")
     found = json.loads(call("doctor", "old.txt", "--json", cwd=folder).out)
     assert found["findings"][0]["hint"].startswith("--encoding cp1252 if this reads right: LE MOU")
-    assert found["fix"].endswith(" doctor old.txt --fix --encoding cp1252 > old-fixed.txt")
+    assert found["repair"].endswith(" doctor old.txt --fix --encoding cp1252 > old-fixed.txt")
     refused = call("doctor", "old.txt", "--fix", cwd=folder)
     assert (refused.returncode, refused.stdout) == (1, b"")
     two = call("doctor", "clean.txt", "old.txt", "--json", cwd=folder)
@@ -77,14 +87,14 @@ def test_a_folder_is_one_text_and_is_repaired_file_by_file_into_a_new_folder(fol
     assert places["line-ends"] == ("letters/old/b.txt.gz", 1)
     assert places["quotes"] == ("letters/a.txt", 1)
     assert report["train"].endswith(" train letters-fixed")
-    command = shlex.split(report["fix"])
+    command = shlex.split(report["repair"])
     command = command[command.index("doctor") :]
     assert command == ["doctor", "letters", "--fix", "--also", "quotes", "-o", "letters-fixed"]
     glued = call("doctor", "letters", "--fix", cwd=folder)
     assert (glued.returncode, glued.stdout) == (2, b"")
     assert "-o FOLDER" in glued.err
     done = call(*command, cwd=folder)
-    assert done.err == "written: letters-fixed, 2 files; repaired: mojibake, quotes, line-ends\n"
+    assert done.err == "written: letters-fixed, 2 files\nrepaired: mojibake, quotes, line-ends\n"
     fixed = folder / "letters-fixed"
     assert (fixed / "a.txt").read_text() == '"Oui," he said. A café.'
     assert (fixed / "old" / "b.txt.gz.txt").read_text() == '"No," he said.\n'
