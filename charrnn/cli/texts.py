@@ -5,12 +5,13 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import CHECKPOINTS
-from charrnn.config import ControlConfig
+from charrnn.config import ControlConfig, DataConfig
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 
 if TYPE_CHECKING:
@@ -186,10 +187,10 @@ class PromptReader:
 
     def read_each(self, source: str) -> Iterator[str]:
         """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
-        from charrnn.text.reading import read_lines
+        from charrnn.text.cut import read_pieces
 
         note_terminal(source, "prompts")
-        lines = (line for block in read_lines(source) for line in block)
+        lines = chain.from_iterable(read_pieces(source, DataConfig(separator="\n")))
         return (self.read(line, f"line {number}") for number, line in enumerate(lines, 1))
 
 

@@ -35,8 +35,7 @@ from charrnn.scoring.line_scorer import (
 from charrnn.scoring.scores import Score, score, total
 from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
 from charrnn.text.cut import cut_text
-from charrnn.text.lines import unify_line_breaks
-from charrnn.text.reading import normalized
+from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
 
 # The limit of a new piece: of short ones, and in lengths of the longest piece of the text.

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
 from charrnn.text.cut import cut_text, mark_ends
-from charrnn.text.lines import unify_line_breaks
-from charrnn.text.reading import Reader, list_texts, normalize_blocks
+from charrnn.text.reading import Reader, list_texts, normalize_blocks, unify_line_breaks
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, escape, id_dtype
 

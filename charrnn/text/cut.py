@@ -3,21 +3,26 @@
 import csv
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
-from charrnn.text.lines import split_blocks, unify_line_breaks
-from charrnn.text.reading import Reader, normalized
+from charrnn.text.reading import Reader, normalized, unify_line_breaks
 
 # The most characters of a piece: a separator that does not occur makes a piece of all the text.
 MAX_PIECE = 1 << 22
 MAX_NAMES = 20
 
-# Delimiters of tables, by the suffix of the file; other files have a JSON object in each line.
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# The files that are tables, by their suffix, and their delimiters, of which the first line has one;
+# other files have a JSON object in each line.
+_RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
+_QUOTES = 'is a quotation mark open? A field with quotes or delimiters is written "a ""b"", c"'
+_TO_JSON_LINES = "make JSON Lines of it: jq -c '.[]' {} > records.jsonl"
+_WITHOUT = "to leave the record out: sed {}d {} > records.jsonl"
+TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
 
 
 def read_pieces(source: str, data: DataConfig, *, encoding: str = "utf-8") -> Iterator[list[str]]:
@@ -83,31 +88,61 @@ def cut_blocks(blocks: Iterable[str], separator: str) -> Iterator[list[str]]:
     yield [begun]
 
 
+def split_blocks(blocks: Iterable[str]) -> Iterator[list[str]]:
+    r"""Yield the lines of a text whose line breaks are \n, as blocks of it complete them."""
+    begun: list[str] = []  # the parts of a line that is not complete yet
+    for block in blocks:
+        first, *rest = block.split("\n")
+        begun.append(first)
+        if rest:
+            yield ["".join(begun), *rest[:-1]]
+            begun = [rest[-1]]
+    if last := "".join(begun):
+        yield [last]
+
+
 def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[list[str]]:
     """Yield the texts of a field, as lines of a table or of JSON objects arrive.
 
-    Records without such a text are left out. Raises CorpusError if the field is missing in the
-    header of a table, and for what is neither a table nor JSON Lines.
+    Records without such a text are left out. Raises CorpusError if no record can have the field,
+    and for what is neither a table nor JSON Lines.
     """
-    suffixes = [it for it in Path(source).suffixes if it not in {".gz", ".xz"}]
-    delimiter = DELIMITERS.get(suffixes[-1].lower()) if suffixes else None
-    lines = split_blocks(blocks)
-    if delimiter is None:
-        yield from _read_json(lines, source, field)
-        return
-    rows = csv.DictReader((f"{line}\n" for line in chain.from_iterable(lines)), delimiter=delimiter)
+    suffixes = [it.lower() for it in Path(source).suffixes if it not in {".gz", ".xz"}]
+    read = _read_table if TABLES.intersection(suffixes[-1:]) else _read_json
+    return read(split_blocks(blocks), source, field)
+
+
+def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
+    lines = (f"{line}\n" for line in chain.from_iterable(blocks))
+    header = next(lines, "")
+    delimiter = max(DELIMITERS, key=header.count)
+    csv.field_size_limit(MAX_PIECE)
+    rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+    names: list[str] = []
+    line, fault = 1, ""
     try:
-        if field not in (names := rows.fieldnames or []):
-            raise CorpusError(f"{source}: there is no column {field!r}", hint=_list(names))
         for row in rows:
-            yield [row[field] or ""]
+            if names and any(row[len(names) :]):
+                fault = f"{len(row)} fields, but there are {len(names)} columns"
+                break
+            if names:
+                yield row[names.index(field) :][:1]
+            elif row:
+                names = [name.strip() for name in row]
+                if names.count(field) != 1:
+                    found = "more than one" if field in names else "no"
+                    message = f"{source}: there is {found} column {field!r}"
+                    raise CorpusError(message, hint=_list(names))
+            line = rows.line_num + 1
     except csv.Error as error:
-        raise CorpusError(f"{source}: line {rows.line_num}: {error}") from error
+        fault = str(error)
+    if fault:
+        raise CorpusError(f"{source}: the record in line {line}: {fault}", hint=_QUOTES)
 
 
-def _read_json(lines: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
+def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
     number, names, has_text = 0, set[str](), False
-    for block in lines:
+    for block in blocks:
         texts = []
         for line in block:
             number += 1
@@ -118,14 +153,16 @@ def _read_json(lines: Iterable[list[str]], source: str, field: str) -> Iterator[
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
-                raise CorpusError(
-                    f"{source}: line {number} is not a JSON object",
-                    hint="--field takes JSON Lines, or a table in a .csv or .tsv file",
-                )
+                is_array = line.lstrip().startswith("[")
+                hint = _TO_JSON_LINES.format(shlex.quote(source)) if is_array else _RECORDS
+                raise CorpusError(f"{source}: line {number} is not a JSON object", hint=hint)
             names |= record.keys()
             text = record.get(field)
             if isinstance(text, str):
                 texts.append("".join(unify_line_breaks([text])))
+                if re.search("[\ud800-\udfff]", text):
+                    message = f"{source}: line {number}: the text has half a character"
+                    raise CorpusError(message, hint=_WITHOUT.format(number, shlex.quote(source)))
         has_text = has_text or bool(texts)
         yield texts
     if not has_text:

@@ -17,22 +17,31 @@ _GUESS_BYTES = 1 << 16
 _SURE = 0.2
 
 _ZIP, _TO_TEXT = rb"PK\x03\x04.{26}", "convert it to text: pandoc -t plain -o text.txt {}"
+_TO_CSV = "write it as a .csv file, and train on a column of it with --field"
 # First bytes of formats that are not text: what it is, what to do. The first match counts.
 _FORMATS = {
     _ZIP + rb"[^/]{1,80}\.npy|\x93NUMPY": ("a checkpoint or NumPy array", "name a text file"),
+    _ZIP + rb"[^/]{1,80}/data\.pkl|\x80[\x02-\x05]": ("a file of PyTorch", "name a text file"),
     _ZIP + rb"mimetypeapplication/epub": ("an e-book (.epub)", _TO_TEXT),
+    rb".{60}BOOKMOBI": ("an e-book (.mobi)", "convert it to text: ebook-convert {} text.txt"),
     _ZIP + rb"mimetypeapplication/vnd.oasis": ("a document (.odt)", _TO_TEXT),
+    _ZIP + rb".*xl/|PAR1|ARROW1|SQLite format 3": ("a table or a database", _TO_CSV),
     _ZIP + rb"(\[Content_Types\]|word/|_rels/)": ("an Office document (.docx)", _TO_TEXT),
     rb"PK\x03\x04": ("a zip archive", "take the texts out: unzip {}"),
+    rb"7z\xbc\xaf|Rar!": ("an archive", "take the texts out: 7z x {}"),
     rb".{257}ustar": ("a tar archive", "take the texts out: tar -xf {}"),
     rb"%PDF-": ("a PDF", "convert it to text: pdftotext {} text.txt"),
     rb"\{\\rtf": ("a document (.rtf)", _TO_TEXT),
     rb"\xd0\xcf\x11\xe0": ("an old Office document", "save it as plain text"),
     rb"BZh[1-9]1AY&SY": ("compressed by bzip2", "unpack it: bunzip2 {}"),
     rb"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it: unzstd {}"),
+    rb"\x1f\x8b|\xfd7zXZ": ("compressed twice", "unpack it once: 7z x {}"),
 }
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROLS, _MIN_BYTES = 0.05, 8
+_WIDE = " UTF-16 without a mark: --encoding utf-16-le or utf-16-be"
+# The share of lines of a damaged text in UTF-8 that are not valid; of other texts, nearly all are.
+_MIXED = 0.9
 
 # Quotation marks, dashes and dots, often all that is not ASCII in English: chardet needs words.
 _MARKS = {"cp1252": b"\x85\x91\x92\x93\x94\x96\x97", "mac-roman": b"\xc9\xd0\xd1\xd2\xd3\xd4\xd5"}
@@ -63,9 +72,10 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
         if error.guess is not None and error.guess.startswith(("utf", "iso2022")):
             raise error
     if is_full:
+        is_wide = head.count(0) > len(head) / 4
         raise CorpusError(
             f"{source}: is not a text: it is full of control characters",
-            hint="is it the right file? UTF-16 without a mark: --encoding utf-16-le or utf-16-be",
+            hint=f"is it the right file?{_WIDE * is_wide}",
         )
 
 
@@ -75,18 +85,19 @@ def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
     data   bytes of the text around the fault
     """
     lines = [line for line in data.split(b"\n") if not line.isascii()]
-    if 0 < sum(not _decodes(line, "utf-8", final=True) for line in lines) < len(lines) / 2:
+    bad = sum(not _decodes(line, "utf-8", final=True) for line in lines)
+    if 0 < bad < _MIXED * len(lines):
+        hint = f"damaged UTF-8, or joined with another encoding ({bad} of {len(lines)} lines here)"
         command = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(source)} > fixed.txt"
-        hint = f"damaged UTF-8; to leave out the bytes at fault: {command}"
-        return DecodingError(message, hint=hint)
+        return DecodingError(message, hint=f"{hint}; to leave out the bytes at fault: {command}")
     hint = "name the file's encoding with --encoding"
     try:
         encoding, is_sure = _guess_encoding(data)
     except ImportError:
         hint += "; to guess it: pip install 'charrnn[doctor]'"
         return DecodingError(message, hint=hint)
-    if encoding is None or not _decodes(data, encoding):
-        return DecodingError(message, hint="no encoding fits: is it a text?")
+    if encoding in {None, "ascii"} or not _decodes(data, encoding):
+        return DecodingError(message, hint="no encoding fits: is it a text, and is it complete?")
     sample = f"if this reads right: {_sample(data, encoding)}"
     if not is_sure:
         return DecodingError(message, hint=f"{hint}; perhaps {encoding}, {sample}")

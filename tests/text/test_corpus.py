@@ -24,7 +24,6 @@ from charrnn import (
 )
 from charrnn.text import reading, storage
 from charrnn.text.corpus import encode_blocks
-from charrnn.text.lines import cut_lines
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -67,15 +66,8 @@ def test_normalization_does_not_see_the_blocks(form: Any, text: str) -> None:
 
 
 def test_lines_end_at_line_feeds_and_carriage_returns_alone() -> None:
-    assert cut_lines("a\nb\r\nc\rd\x0ce\u2028f\x85g\n\r\n") == [
-        "a",
-        "b",
-        "c",
-        "d\x0ce\u2028f\x85g",
-        "",
-    ]
-    assert cut_lines("a\nb") == ["a", "b"]
-    assert cut_lines("") == []
+    lines = reading.unify_line_breaks(["a\nb\r", "\nc\rd\x0ce\u2028f\x85g\n\r\n"])
+    assert "".join(lines) == "a\nb\nc\nd\x0ce\u2028f\x85g\n\n"
 
 
 def test_a_line_break_is_put_between_texts_that_have_none(tmp_path: Path) -> None:

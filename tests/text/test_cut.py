@@ -65,19 +65,21 @@ def test_pieces_end_with_their_files(tmp_path: Path) -> None:
 
 
 JSON_LINES = '{"text": "one\\r\\ntwo", "by": 1}\n\n{"by": 2}\n{"text": null}\n{"text": "été\\n"}\n'
-TABLE = 'by,text\n1,"one\ntwo"\n2,\n3\n4,été\n'
+TABLE = 'by, text\n1,"one\ntwo"\n2,\n3\n\n4,été\n'
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.jsonl", JSON_LINES), ("a", JSON_LINES), ("a.csv", TABLE),
-     ("A.TSV", TABLE.replace(",", "\t")), ("a.csv.gz", TABLE)],
+     ("A.TSV", TABLE.replace(",", "\t")), ("b.csv", TABLE.replace(",", ";")), ("a.csv.gz", TABLE),
+     ("long.csv", f"text\n{'é' * 200_000}\n")],
 )  # fmt: skip
 def test_a_field_of_each_record_is_a_piece(name: str, content: str, tmp_path: Path) -> None:
     data = content.encode("utf-8-sig")
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
-    assert pieces_of(tmp_path / name, field="text") == ["one\ntwo", "été"]
-    assert pieces_of(tmp_path / name, field="text", normalize="NFC") == ["one\ntwo", "été"]
+    expected = ["é" * 200_000] if name == "long.csv" else ["one\ntwo", "été"]
+    assert pieces_of(tmp_path / name, field="text") == expected
+    assert pieces_of(tmp_path / name, field="text", normalize="NFC") == expected
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,26 @@ def test_what_cannot_be_cut_is_refused(text: str, settings: Any, complaint: str)
         corpus_of(text, DataConfig(**settings))
 
 
-def test_a_table_without_the_column_names_those_it_has(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("by,text\n1,one\n")
-    with pytest.raises(CorpusError, match="there is no column 'body'") as caught:
-        pieces_of(tmp_path / "a.csv", field="body")
-    assert caught.value.hint == "there are: by, text"
+@pytest.mark.parametrize(
+    ("name", "text", "complaint", "hint"),
+    [
+        ("a.csv", "by,text\n1,one\n", "there is no column 'body'", "there are: by, text"),
+        ("a.csv", "body,body\n", "there is more than one column 'body'", "there are: body, body"),
+        ("a.csv", 'body\n"one\ntwo"\n"three\nfour\n', "line 4: unexpected end", "is a quotation"),
+        ("a.csv", 'body,by\n"one,1\n"two",2\n', "line 2: ',' expected after '\"'", "is a quot"),
+        ("a.csv", "by,body\n1,one, two\n", "line 2: 3 fields, but there are 2 columns", "is a"),
+        ("a.csv", "", "the corpus is empty", "give it a text"),
+        ("a.json", '[{"body": "one"},\n', "line 1 is not a JSON object", "make JSON Lines of it"),
+        ("a", '{"body": "a\\ud83d"}\n', "line 1: the text has half a character", "to leave"),
+    ],
+)  # fmt: skip
+def test_records_that_cannot_be_read_are_named(
+    name: str, text: str, complaint: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CorpusError, match=complaint) as caught:
+        pieces_of(tmp_path / name, field="body")
+    assert str(caught.value.hint).startswith(hint)
 
 
 def test_a_text_without_its_separator_is_not_gathered_in_memory(
