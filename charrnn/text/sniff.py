@@ -30,6 +30,7 @@ _FORMATS = {
     rb"PK\x03\x04": ("a zip archive", "take the texts out: unzip {}"),
     rb"7z\xbc\xaf|Rar!": ("an archive", "take the texts out: 7z x {}"),
     rb".{257}ustar": ("a tar archive", "take the texts out: tar -xf {}"),
+    rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|OggS|ID3": ("a picture or recording", "name a text file"),
     rb"%PDF-": ("a PDF", "convert it to text: pdftotext {} text.txt"),
     rb"\{\\rtf": ("a document (.rtf)", _TO_TEXT),
     rb"\xd0\xcf\x11\xe0": ("an old Office document", "save it as plain text"),

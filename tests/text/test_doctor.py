@@ -236,14 +236,19 @@ def _make_formats(folder: Path) -> dict[str, tuple[bytes, str]]:
         "a PDF": (b"%PDF-1.7\n", "pdftotext"),
         "RTF": (rb"{\rtf1 A", "pandoc"),
         "an array": (b"\x93NUMPY\x01", "name a text"),
-        "a picture": (
-            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + random.Random(1).randbytes(900),
-            "right file",
-        ),
+        "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "name a text"),
+        "noise": (random.Random(1).randbytes(900), "right file"),
+        "twice": (gzip.compress(gzip.compress(b"A")), "unpack it once"),
+        "7z": (b"7z\xbc\xaf\x27\x1c", "7z x"),
+        "mobi": (b"A_Book" + bytes(54) + b"BOOKMOBI", "ebook-convert"),
+        "parquet": (b"PAR1\x15\x04", "write it as a .csv"),
         "bytes": (bytes(range(256)), "right file"),
         "bzip2": (compress(faulty.FRENCH.encode()), "bunzip2"),
     }
-    for member, hint in (("[Content_Types].xml", "pandoc"), ("w.npy", "name a"), ("x", "unzip")):
+    for member, hint in (
+        ("[Content_Types].xml", "pandoc"), ("xl/workbook.xml", "write it as a .csv"),
+        ("archive/data.pkl", "name a"), ("w.npy", "name a"), ("x", "unzip"),
+    ):  # fmt: skip
         with zipfile.ZipFile(folder / "file", "w") as file:
             file.write(text, member)
         formats[member] = (folder / "file").read_bytes(), hint
@@ -256,7 +261,7 @@ def _make_formats(folder: Path) -> dict[str, tuple[bytes, str]]:
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_what_is_not_a_text_is_told_what_to_do(encoding: str, tmp_path: Path) -> None:
     for name, (data, hint) in _make_formats(tmp_path).items():
-        path = tmp_path / f"my {name}"
+        path = tmp_path / f"my {name.replace('/', ' ')}"
         path.write_bytes(data)
         with pytest.raises(CorpusError, match=r"is .*not a text") as caught:
             read_text(str(path), encoding=encoding)
