@@ -88,6 +88,23 @@ def test_help_and_a_bare_import_do_not_import_numpy(args: list[str]) -> None:
     subprocess.run([sys.executable, "-c", program, *args], check=True, capture_output=True)
 
 
+@posix
+@pytest.mark.parametrize("module", ["charrnn.cli", "typer", "numpy", "charrnn.models.model"])
+def test_ctrl_c_while_modules_load_ends_it_quietly(module: str) -> None:
+    program = (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        f"        name == {module!r} and signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "sys.argv = ['charrnn', 'sample', '-c', 'english']\n"
+        "from charrnn.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_using_the_library_imports_numpy_and_no_terminal_package() -> None:
     program = (
         "import sys, charrnn\n"
@@ -276,8 +293,9 @@ def test_an_output_that_cannot_be_written_is_an_error(model: Path, target: str) 
     for unset in ("", "-u PYTHONUNBUFFERED"):
         done = shell(f"env {unset} '{CHARRNN}' sample -c '{model}' {target}")
         assert done.returncode == 1
-        assert done.err.startswith("charrnn: error: cannot write output: ")
-        assert done.err.count("\n") == 1
+        said, hint = done.err.splitlines()
+        assert said.startswith("charrnn: error: cannot write output: ")
+        assert hint.startswith("hint: send it to another disk or file")
 
 
 @posix
