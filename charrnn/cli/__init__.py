@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from charrnn.cli.app import COMMANDS, app, origin
-from charrnn.cli.console import OutputClosedError, OutputFailedError
+from charrnn.cli.console import OutputError
 from charrnn.cli.console import console as out
 from charrnn.errors import CharRNNError, ConfigError
 
@@ -22,6 +22,7 @@ __all__ = ["app", "main"]
 # spinning: on two idle cores that gains a fifth, but beside one other busy process it made training
 # ten times slower than a single thread. A setting of the user's own stays.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+ELSEWHERE = "send it to another disk or file: charrnn ... > FILE"
 
 
 def main() -> NoReturn:
@@ -40,11 +41,9 @@ def main() -> NoReturn:
     try:
         with out.stdout():  # Python flushes it on its way out; that must not fail
             pass
-    except (OutputClosedError, OutputFailedError) as error:
+    except OutputError as error:
         if sys.stdout is not None:
-            if isinstance(error, OutputFailedError) and code == 0:  # else it has been said
-                out.error(f"cannot write output: {error}")
-                code = 1
+            code = code or report(error)  # else it has been said
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -81,10 +80,8 @@ def run_command(args: list[str]) -> int:
     except CharRNNError as error:
         out.error(str(error), error.hint or usage)
         code = 2 if isinstance(error, ConfigError) else 1
-    except OutputClosedError:
-        code = 0
-    except OutputFailedError as error:
-        out.error(f"cannot write output: {error}")
+    except OutputError as error:
+        code = report(error)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         message, hint = f"{name}{error.strerror or error}", "'charrnn --debug ...' says where"
@@ -99,6 +96,14 @@ def run_command(args: list[str]) -> int:
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
     return code if isinstance(code, int) else 0
+
+
+def report(error: OutputError) -> int:
+    """Say that stdout cannot be written, unless its reader has seen enough; return the code."""
+    if not str(error):
+        return 0
+    out.error(f"cannot write output: {error}", ELSEWHERE)
+    return 1
 
 
 def describe(error: typer.TyperException) -> str:

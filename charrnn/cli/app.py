@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -36,15 +37,17 @@ COMMANDS = {
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 # What rich would take for a style, as [default: 3].
 MARKUP = re.compile(r"\[(?=[a-z#/@])")
-EXAMPLE = re.compile(r"charrnn |\w+ .*\| charrnn ")
 
 
 class Command(TyperCommand):
     """A command."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help to stdout."""
+        """Write the help to stdout; --help itself is among the last options."""
         with console.stdout():
+            options: Any = self.get_params(ctx)[-2:]
+            options[1].rich_help_panel = options[0].rich_help_panel
+            simplify_help(options[1])
             super().format_help(ctx, formatter)
 
 
@@ -65,7 +68,8 @@ class LazyGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help to stdout."""
         with console.stdout():
-            simplify_help(self)
+            for param in self.get_params(ctx):
+                simplify_help(param)
             super().format_help(ctx, formatter)
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -82,35 +86,30 @@ def load(name: str) -> Any:  # Typer's classes of commands are private
     """Import a command."""
     module = {"import": "import_"}.get(name, name.replace("-", "_"))
     function = getattr(import_module(f"charrnn.cli.{module}"), module)
-    about, examples = split_examples(function.__doc__)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    shown: Any = {"help": about, "epilog": examples, "rich_help_panel": COMMANDS[name]}
-    single.command(name, cls=Command, context_settings=SETTINGS, **shown)(function)
+    about: Any = {"rich_help_panel": COMMANDS[name], **describe(function)}
+    single.command(name, cls=Command, context_settings=SETTINGS, **about)(function)
     command: Any = typer.main.get_command(single)
     for param in command.params:
-        first = param.opts[0].strip("-").replace("-", "_")
-        if param.name in {f"as_{first}", f"{first}_"}:  # what Python cannot name like its option
-            param.envvar = f"CHARRNN_{module.strip('_')}_{first}".upper()
-    return simplify_help(command)
-
-
-def simplify_help(command: Any) -> Any:
-    """Have the help of a command take brackets for text, and leave out what is the same for all."""
-    for param in command.params:
-        param.show_envvar = False
-        param.help = MARKUP.sub(r"\\[", param.help or "")
-        if getattr(param, "is_flag", False):
-            param.metavar = ""
+        simplify_help(param)
     return command
 
 
-def split_examples(text: str | None) -> tuple[str, str]:
-    """Return a docstring's paragraphs, one a line, and apart from them its lines of examples."""
-    paragraphs = [part.splitlines() for part in cleandoc(text or "").split("\n\n")]
-    is_example = [all(map(EXAMPLE.match, lines)) for lines in paragraphs]
-    about = [" ".join(p) for p, example in zip(paragraphs, is_example, strict=True) if not example]
-    examples = [p for p, example in zip(paragraphs, is_example, strict=True) if example]
-    return "\n\n".join(about), "\n".join(f"    {line}" for lines in examples for line in lines)
+def simplify_help(param: Any) -> None:
+    """Have a help take brackets for text, and leave out types and bounds that say little."""
+    param.help, param.show_envvar = MARKUP.sub(r"\\[", param.help or ""), False
+    param.min = param.max = None  # what is wrong with a value says them
+    if param.param_type_name == "argument":
+        param.display_type = lambda _: ""
+    elif param.is_flag:
+        param.metavar = ""
+
+
+def describe(function: Any) -> dict[str, Any]:
+    """Return the help of a function: its docstring, whose second paragraph is examples."""
+    summary, examples, *more = cleandoc(function.__doc__).split("\n\n")
+    about = "\n\n".join(paragraph.replace("\n", " ") for paragraph in (summary, *more))
+    return {"help": about, "epilog": indent(examples, " " * 4)}
 
 
 app = typer.Typer(
@@ -131,11 +130,6 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(
-    epilog="    charrnn train corpus.txt --time 60s\n"
-    '    charrnn sample --seed "The " --length 300\n'
-    "    charrnn export --to html"
-)
 def root(
     context: typer.Context,
     *,
@@ -151,6 +145,10 @@ def root(
 ) -> None:
     r"""Learn to write like a text, character by character, on a CPU.
 
+    charrnn train corpus.txt --time 60s
+    charrnn sample --seed "The " --length 300
+    charrnn export --to html
+
     Options can have defaults of your own, in variables like CHARRNN_SAMPLE_TEMPERATURE or in a
     table \[sample] of config.toml, in the folder that 'charrnn models' names.
     """
@@ -159,6 +157,9 @@ def root(
     console.debug = debug
     bases.FOLDERS[:] = [user_models()]
     context.default_map = read_defaults(str(context.invoked_subcommand))
+
+
+app.callback(**describe(root))(root)
 
 
 def user_folder() -> Path:

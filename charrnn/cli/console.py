@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-# Invisible characters that change the direction of what follows: a way to make a text lie.
-BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Control characters but line breaks and tabs, and invisible characters that change the direction of
+# what follows: a way to make a text lie.
+UNSAFE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # json.dumps would make an encoder for each object, which takes longer than its work.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -32,16 +33,12 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # How often a count of what is done is drawn, from the first second on.
 COUNT_SECONDS = 0.1
 
-# Durations from which on, and below which, they are a number of seconds.
-LONG_SECONDS, SHORT_SECONDS = 1e7, 10
 
+class OutputError(Exception):
+    """Stdout cannot take what is written: a full disk, a closed descriptor.
 
-class OutputClosedError(Exception):
-    """The reader of stdout has seen enough, as in ``charrnn sample | head``: not an error."""
-
-
-class OutputFailedError(Exception):
-    """Stdout cannot take what is written: a full disk, a closed descriptor."""
+    Without a message, its reader has seen enough, as in ``charrnn sample | head``: no error.
+    """
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -56,23 +53,22 @@ def is_dumb() -> bool:
 
 def visible(text: str) -> str:
     """Return the text as a terminal may see it: line breaks and tabs work, other controls show."""
-    return "".join(
-        _escaped(char)
-        if (char < " " and char not in "\n\t") or "\x7f" <= char < "\xa0" or char in BIDI
-        else char
-        for char in text
-    )
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def duration(seconds: float) -> str:
     """Return seconds as 4.2 s, 0:42, 12:05 or 1:02:03."""
-    if not 0 <= seconds < LONG_SECONDS:  # also for NaN
-        return f"{seconds:.3g} s"
-    if 0 < seconds < SHORT_SECONDS:
+    if seconds and not 10 <= seconds < 1e7:  # also for NaN
         return f"{seconds:.2g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count(number: float, noun: str = "") -> str:
+    """Return a count as 1,234 or with its noun: 1 character, 1,234 characters."""
+    text = f"{number:,}"
+    return f"{text} {noun}{'' if number == 1 else 's'}" if noun else text
 
 
 def to_json(value: Any) -> str:
@@ -96,14 +92,24 @@ def program() -> str:
     if shutil.which("charrnn"):
         return "charrnn"
     if Path(sys.argv[0]).name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m charrnn"
-    return shlex.quote(sys.argv[0])
+        return f"{quote(sys.executable)} -m charrnn"
+    return quote(sys.argv[0])
 
 
-def count(number: float, noun: str = "") -> str:
-    """Return a count as 1,234 or with its noun: 1 character, 1,234 characters."""
-    text = f"{number:,}"
-    return f"{text} {noun}{'' if number == 1 else 's'}" if noun else text
+def command(*words: str | Path) -> str:
+    """Return a call of charrnn with these words, to be pasted into a shell."""
+    return " ".join([program(), *map(quote, words)])
+
+
+def quote(word: str | Path) -> str:
+    r"""Return a word as a shell reads it, whatever bytes it has: a.npz, 'a b.npz', $'\xff.npz'."""
+    if str(word).isprintable():  # surrogates, which stand for bytes that are not UTF-8, are not
+        return shlex.quote(str(word))
+    codes = (
+        re.sub(r"[^\w.,/ -]", lambda it: f"\\x{ord(it[0]):02x}", chr(it), flags=re.ASCII)
+        for it in os.fsencode(word)
+    )
+    return f"$'{''.join(codes)}'"
 
 
 class Console:
@@ -144,16 +150,16 @@ class Console:
 
     @contextmanager
     def stdout(self) -> Iterator[TextIO]:
-        """Give stdout. Raises OutputClosedError or OutputFailedError for its errors alone."""
+        """Give stdout. Raises OutputError for its errors alone."""
         if sys.stdout is None:
-            raise OutputFailedError("standard output is closed")
+            raise OutputError("standard output is closed")
         try:
             yield sys.stdout
             sys.stdout.flush()
         except (BrokenPipeError, SystemExit):  # which rich makes of it
-            raise OutputClosedError from None
+            raise OutputError from None
         except OSError as error:
-            raise OutputFailedError(error.strerror or str(error)) from error
+            raise OutputError(error.strerror or str(error)) from error
 
     def write(self, text: str, *, styled: bool = False) -> None:
         """Write text as it is; on a terminal with control characters escaped.
@@ -270,26 +276,12 @@ class Console:
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Write what went wrong in one line, and the next step in another."""
-        if sys.stderr is None:
-            return
-        with suppress(OSError):
-            if self.debug and sys.exc_info()[0] is not None:
+        with self.stderr() as stderr:
+            if self.debug and stderr is not None and sys.exc_info()[0] is not None:
                 traceback.print_exc()
-            lines = [
-                f"charrnn: error: {' '.join(message.split())}",
-                *([f"hint: {hint}"] * bool(hint)),
-            ]
-            for line in map(_printable, lines):
-                sys.stderr.write(f"{self.wrap(line) if is_terminal(sys.stderr) else line}\n")
-            sys.stderr.flush()
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode()
+        self.note(f"charrnn: error: {' '.join(message.split())}")
+        if hint:
+            self.note(f"hint: {hint}")
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,6 @@
 """``charrnn doctor``: what may be wrong with a text before it is trained on."""
 
 import os
-import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from charrnn.cli.console import console, count, program, visible
+from charrnn.cli.console import command, console, count, quote, visible
 from charrnn.cli.options import argument, exclusive, flag, option, requires
 from charrnn.errors import ConfigError, DecodingError
 from charrnn.text.check import repair
@@ -38,14 +37,12 @@ def doctor(
     fix: bool = flag(_FIX, "Output", "--fix"),
     also: list[str] | None = option(_ALSO, "Output", metavar="NAME"),
     output: Path | None = option(_FOLDER, "Output", "-o", "--output", metavar="FOLDER"),
-    as_json: bool = flag("Print one object.", "Output", "--json"),
+    json: bool = flag("Print one object.", "Output", "--json"),
 ) -> None:
     """Say what may be wrong with a text, and how to train on it.
 
     charrnn doctor corpus.txt
-
     charrnn doctor corpus.txt --fix --also quotes
-
     cat corpus.txt | charrnn doctor - --json
     """
     requires(context, "--fix", "--also", "--output")
@@ -61,7 +58,7 @@ def doctor(
     if others:
         left_out = count(len(others), "file")
         console.note(f"{left_out} left out, not a text: {others[0]}")
-    if as_json:
+    if json:
         report = {"files": files, "encoding": encoding, **figures, **dict.fromkeys(COMMANDS),
                   **commands, "findings": [asdict(finding) for finding in found]}  # fmt: skip
         console.write_json(report)
@@ -137,12 +134,12 @@ def _commands(
     given = [] if encoding == "utf-8" else ["--encoding", encoding]
     if repairs or given:
         also = [word for name in repairs if name in OPTIONAL for word in ("--also", name)]
-        command = shlex.join(["doctor", *corpus, "--fix", *also, *given])
+        words = ["doctor", *corpus, "--fix", *also, *given]
         name = f"{'stdin' if corpus[0] == '-' else Path(corpus[0]).resolve().stem}-fixed"
         corpus = [name if len(files) > 1 else f"{name}.txt"]
         into = "-o" if len(files) > 1 else ">"
-        commands["repair"] = f"{program()} {command} {into} {shlex.quote(corpus[0])}"
-    return commands | {"train": " ".join([program(), shlex.join(["train", *corpus]), *train])}
+        commands["repair"] = f"{command(*words)} {into} {quote(corpus[0])}"
+    return commands | {"train": " ".join([command("train", *corpus), *train])}
 
 
 def _report(files: list[str], figures: Figures, found: "list[Finding]") -> Rows:

@@ -22,7 +22,7 @@ else:
 
 # What an export may replace: else a file of weights.
 KINDS: "dict[str, FileKind]" = {"compact": "checkpoint", "html": "page"}
-_FORMATS = "; ".join(f"{name}: {use}" for name, use in FORMATS.items())
+_FORMATS = f"{'; '.join(f'{name}: {use}' for name, use in FORMATS.items())}."
 _OUTPUT = "The file to write, or - for stdout."
 
 
@@ -30,12 +30,16 @@ def export(
     context: typer.Context,
     checkpoint: Path | None = checkpoint_argument("CHECKPOINT", "The checkpoint."),
     *,
-    to: Form = option(_FORMATS, default=...),
-    output: Path | None = option(_OUTPUT, None, "-o", "--output", unset="beside the checkpoint"),
-    title: str | None = option("What the text is called, for html.", unset="the checkpoint's name"),
+    to: Form = option(_FORMATS, default=..., metavar="FORMAT"),
+    output: Path | None = option(
+        _OUTPUT, None, "-o", "--output", unset="beside the checkpoint", metavar="FILE"
+    ),
+    title: str | None = option(
+        "What the text is called, for html.", unset="the checkpoint's name", metavar="TEXT"
+    ),
     half: bool = flag("Weights in half precision, for html: half the size.", None, "--half"),
     overwrite: bool = flag("Replace an existing file.", None, "--overwrite"),
-    as_json: bool = flag("Print a summary object to stdout.", None, "--json"),
+    json: bool = flag("Print a summary object to stdout.", None, "--json"),
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
@@ -46,7 +50,7 @@ def export(
     from charrnn.cli.outputs import check_output, write_output
     from charrnn.models import Model
 
-    if as_json and str(output) == "-":
+    if json and str(output) == "-":
         raise ConfigError(
             "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
         )
@@ -57,12 +61,13 @@ def export(
     model = Model.load(path)
     target = output or path.with_suffix(suffix(to))
     check_output(target, "-o", KINDS.get(to, "weights"), overwrite=overwrite, others=[path])
-    page = {"title": title or choose_title(path), "half": half}
+    name = path.stem.removesuffix(".compact").replace("-", " ").replace("_", " ")
+    page = {"title": title or name[:1].upper() + name[1:], "half": half}
     data = export_model(model, to, **(page if to == "html" else {}))
     if to != "html" and model.ngram is not None:
         console.note(describe_loss(model, to))
     write_output(target, data, f", from {path}")
-    if as_json:
+    if json:
         written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
         console.write_json(written)
 
@@ -74,10 +79,3 @@ def describe_loss(model: "Model", form: str) -> str:
         return note
     lost = model.progress.best_val_loss - model.ngram.val_loss
     return f"{note}: {lost:.3f} nats per character worse on the held-out text"
-
-
-def choose_title(path: Path) -> str:
-    """Return what a text is called, from the name of its checkpoint: tiny-moby -> Tiny moby."""
-    words = path.name.removesuffix(".npz").removesuffix(".compact")
-    words = words.replace("-", " ").replace("_", " ").strip() or path.stem
-    return words[0].upper() + words[1:]

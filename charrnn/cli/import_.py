@@ -1,9 +1,8 @@
 """``charrnn import``: a model that was trained elsewhere."""
 
-import shlex
 from pathlib import Path
 
-from charrnn.cli.console import console, program
+from charrnn.cli.console import command, console, quote
 from charrnn.cli.options import CHECKPOINTS, WRITTEN, argument, flag, option
 from charrnn.config import Nonlinearity
 from charrnn.errors import ConfigError
@@ -15,13 +14,15 @@ _VOCAB = "The text it was trained on, or a .json list of its characters, or of c
 def import_(
     weights: Path = argument("WEIGHTS", _WEIGHTS),
     *,
-    vocab: str | None = option(_VOCAB, unset="as charrnn stored them in the file", metavar="FILE"),
+    vocab: str | None = option(_VOCAB, unset="as stored in the file", metavar="FILE"),
     nonlinearity: Nonlinearity | None = option(
         "Activation of an Elman RNN.", unset="as stored, or tanh"
     ),
-    output: Path | None = option("The checkpoint.", None, "-o", "--output", unset=WRITTEN),
+    output: Path | None = option(
+        "The checkpoint.", None, "-o", "--output", unset=WRITTEN, metavar="FILE"
+    ),
     overwrite: bool = flag("Replace an existing checkpoint.", None, "--overwrite"),
-    as_json: bool = flag("Print a summary object to stdout.", None, "--json"),
+    json: bool = flag("Print a summary object to stdout.", None, "--json"),
 ) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
@@ -48,7 +49,7 @@ def import_(
         )
     with reserved(target):
         model.save(target)
-    if as_json:
+    if json:
         console.write_json({
             "checkpoint": str(target),
             "model": config.cell,
@@ -57,7 +58,6 @@ def import_(
             "vocab_size": size,
             "parameters": sum(array.size for array in model.weights.values()),
         })  # fmt: skip
-    path = shlex.quote(str(target))
     console.note(f"model:  {config.shape}, {size} characters")
-    console.note(f"saved:  {path}")
-    console.note(f"sample: {program()} sample -c {path}")
+    console.note(f"saved:  {quote(target)}")
+    console.note(f"sample: {command('sample', '-c', target)}")

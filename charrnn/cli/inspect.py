@@ -29,7 +29,7 @@ def inspect(
     *,
     plot: Path | None = option("Draw the losses to an .svg, .pdf or .png file.", metavar="FILE"),
     overwrite: bool = flag("Replace an existing figure.", None, "--overwrite"),
-    as_json: bool = flag("One JSON object; of several checkpoints, one a line.", None, "--json"),
+    json: bool = flag("One JSON object; of several checkpoints, one a line.", None, "--json"),
 ) -> None:
     """Show what a checkpoint is: its size, its text, its settings, its losses, its loss curve.
 
@@ -45,7 +45,7 @@ def inspect(
     paths = checkpoints or [str(newest_checkpoint())]
     check_output(plot, "--plot", "figure", overwrite=overwrite, others=paths)
     described = describe_each(paths)
-    if as_json:
+    if json:
         for each in described:
             console.write_json(each.record())
     else:

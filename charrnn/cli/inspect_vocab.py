@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 # Unicode gives control characters no name of their own.
-CONTROL_NAMES = {
-    "\0": "NULL",
-    "\t": "CHARACTER TABULATION",
-    "\n": "LINE FEED",
-    "\r": "CARRIAGE RETURN",
-    "\x1b": "ESCAPE",
-    "\x7f": "DELETE",
-}
+CONTROL_NAMES = {"\t": "CHARACTER TABULATION", "\n": "LINE FEED", "\r": "CARRIAGE RETURN"}
 
 
 def inspect_vocab(
@@ -35,8 +28,8 @@ def inspect_vocab(
     windows: int | None = option("Show the first N training windows of a text.", min=1),
     seq_length: int = option("Characters per window.", default=DataConfig().seq_length, min=1),
     stride: int = option("Distance between windows.", default=1, min=1),
-    encoding: str = option("Encoding of a text.", default="utf-8"),
-    as_json: bool = flag("One JSON object.", None, "--json"),
+    encoding: str = option("Encoding of a text.", default="utf-8", metavar="NAME"),
+    json: bool = flag("One JSON object.", None, "--json"),
     tsv: bool = flag("Tab-separated, as in a pipe.", None, "--tsv"),
 ) -> None:
     """Show the vocabulary: id, character, code point, name, count and share of each.
@@ -59,7 +52,7 @@ def inspect_vocab(
             records.sort(key=lambda record: -record["count"])
         total = int(vocabulary.counts.sum())
         described |= {"size": len(vocabulary), "chars": total, "characters": records}
-    if as_json:
+    if json:
         console.write_json(described)
         return
     rows = [[show(name, value) for name, value in record.items()] for record in records]

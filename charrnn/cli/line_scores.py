@@ -8,7 +8,7 @@ from typing import Any
 
 from charrnn.cli.console import console, to_json
 from charrnn.config import DataConfig
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNError, ConfigError
 from charrnn.models import Model
 from charrnn.parallel.launch import scoring_workers
 from charrnn.scoring.line_scorer import LineRules, LineScore, UnknownCharacters, score_blocks
@@ -22,34 +22,29 @@ DECIMALS = 6
 Record = dict[str, Any]
 
 
-def common_pieces(data: Iterable[DataConfig]) -> DataConfig:
-    """Return how all models of pieces cut a text; lines if they do not agree."""
+def score_lines(
+    file: str, encoding: str, models: dict[str, Model], unknown: UnknownCharacters
+) -> tuple[str, Iterator[list[Record]]]:
+    """Return what a line is called, and what there is to say of each, in blocks as they arrive.
+
+    Where all models are of the same pieces, these are scored, not lines.
+    """
+    data = [model.config.data for model in models.values()]
     cuts = {(it.separator, it.field) for it in data if it.end is not None}
     separator, field = cuts.pop() if len(cuts) == 1 else ("\n", None)
-    return DataConfig(separator=separator, field=field)
-
-
-def score_lines(
-    file: str,
-    encoding: str,
-    models: dict[str, Model],
-    unknown: UnknownCharacters,
-    data: DataConfig,
-) -> Iterator[list[Record]]:
-    """Yield what there is to say of each line of a file under models, in blocks as they arrive.
-
-    data   what separates lines, or other pieces
-    """
+    cut = DataConfig(separator=separator, field=field)
     ends = [model.line_end for model in models.values()]
     rules = LineRules.of([model.vocabulary for model in models.values()], unknown, ends)
     scorers = [model.line_scorer(rules) for model in models.values()]
-    names, number = list(models), 0
-    read = read_pieces(file, data, encoding=encoding)
-    for block in score_blocks(scorers, read, scoring_workers()):
-        yield [
-            describe(at, names, scores, data.piece) for at, scores in enumerate(block, number + 1)
-        ]
-        number += len(block)
+    read = read_pieces(file, cut, encoding=encoding)
+
+    def records() -> Iterator[list[Record]]:
+        number = 1
+        for block in score_blocks(scorers, read, scoring_workers()):
+            yield [describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)]
+            number += len(block)
+
+    return cut.piece, records()
 
 
 def describe(
@@ -110,14 +105,20 @@ def choose_lines(
     low = -math.inf if threshold is None else threshold
     high = math.inf if at_most is None else at_most
     any_bits, held = threshold is None and at_most is None, list[Record]()
-    for block in blocks:
-        lines = [it for it in block if any_bits or (it["chars"] and low <= _bits(it) <= high)]
-        if not sort and top is None:
-            yield lines
-        else:
-            held += lines
-            held = held if top is None else nlargest(top, held, key=_bits)
+    ended: BaseException | None = None
+    try:
+        for block in blocks:
+            lines = [it for it in block if any_bits or (it["chars"] and low <= _bits(it) <= high)]
+            if not sort and top is None:
+                yield lines
+            else:
+                held += lines
+                held = held if top is None else nlargest(top, held, key=_bits)
+    except (CharRNNError, KeyboardInterrupt) as error:  # what was found is not lost
+        ended = error
     yield sorted(held, key=_bits, reverse=True)
+    if ended is not None:
+        raise ended
 
 
 def _bits(line: Record) -> float:

@@ -5,7 +5,7 @@ from charrnn.cli.console import console
 from charrnn.cli.options import flag
 
 
-def models(*, as_json: bool = flag("One JSON object per model.", None, "--json")) -> None:
+def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -> None:
     """List the models that have a name: those that come with charrnn, and your own.
 
     charrnn models
@@ -20,7 +20,7 @@ def models(*, as_json: bool = flag("One JSON object per model.", None, "--json")
 
     own = sorted(path.stem for path in user_models().glob("*.npz") if path.stem not in BASES)
     found = describe_each([*BASES, *own])
-    if as_json:
+    if json:
         for each in found:
             kept = {"name": each.checkpoint, "about": BASES.get(each.checkpoint), **each.record()}
             for name in ("checkpoint", "config", "history"):

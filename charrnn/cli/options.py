@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import typer
 
@@ -17,22 +17,24 @@ from charrnn.errors import ConfigError
 CHECKPOINTS = Path("checkpoints")
 NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 
-Panel = Literal[
-    "When to stop", "Text", "Prompt", "Length", "Choice", "Lines", "Units",
-    "Output", "Network", "Optimization", "Run"
-]  # fmt: skip
-# The panels of the help, in their order.
-PANELS: tuple[Panel, ...] = get_args(Panel)
-# Which settings they list; all others are in the panel of those who know what they do.
-LISTED: dict[Panel, str] = {
+# The panels of a help in their order, and which settings they list; all others are in REST, the
+# panel of those who know what they do.
+PANELS = {
     "When to stop": "time epochs steps patience",
     "Text": "lines separator field normalize val_fraction",
+    "Prompt": "",
     "Length": "stop until_sentence",
     "Choice": "temperature top_k top_p min_p charset match contain max_copied no_repeat",
+    "Lines": "",
+    "Units": "",
+    "Output": "",
     "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
+    "Optimization": "",
     "Run": "random_seed workers",
 }
-REST: Panel = "Optimization"
+REST = "Optimization"
+# The most columns that choices take in a help; more stand in its text.
+MAX_CHOICES = 20
 
 # What fits, with what it is; Typer leaves out what does not begin as what was typed.
 Items = list[str | tuple[str, str]]
@@ -41,7 +43,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 def option(
     about: str,
-    panel: Panel | None = None,
+    panel: str | None = None,
     *names: str,
     default: object = None,
     unset: object = None,
@@ -62,9 +64,9 @@ def option(
     return typer.Option(default, *names, help=text, rich_help_panel=panel, **settings)
 
 
-def flag(about: str, panel: Panel | None, *names: str) -> Any:
+def flag(about: str, panel: str | None, *names: str, **settings: Any) -> Any:
     """Return an option without a value."""
-    return option(about, panel, *names, default=False)
+    return option(about, panel, *names, default=False, **settings)
 
 
 def argument(name: str, about: str, **settings: Any) -> Any:
@@ -78,7 +80,7 @@ def checkpoint_argument(name: str, about: str) -> Any:
     return argument(name, text, default=None, autocompletion=complete_models)
 
 
-def checkpoint_option(panel: Panel, about: str = "The checkpoint.") -> Any:
+def checkpoint_option(panel: str, about: str = "The checkpoint.") -> Any:
     """Return the option that names a model."""
     named, shown = ("-c", "--checkpoint"), {"unset": NEWEST, "metavar": "PATH"}
     return option(about, panel, *named, **shown, autocompletion=complete_models)
@@ -111,13 +113,19 @@ def with_settings(*configs: type[Settings]) -> Callable[[Command], Command]:
 def _parameter(item: "Field[Any]") -> inspect.Parameter:
     """Return the parameter of a setting. Its bounds are checked by its config."""
     about, name, kind = item.metadata, option_of(item), cast("Any", item.type)
-    panel = next((panel for panel, names in LISTED.items() if name in names.split()), REST)
-    if about["metavar"]:
+    panel = next((panel for panel, names in PANELS.items() if name in names.split()), REST)
+    text, metavar, values = about["about"], about["metavar"], get_args(kind)
+    if metavar:
         kind = list[str] if isinstance(item.default, tuple) else str
+    elif int in (kind, *values):
+        metavar = "N"
+    elif float in (kind, *values):
+        metavar = "X"
+    elif len("|".join(values)) > MAX_CHOICES:
+        text, metavar = f"{text.removesuffix('.')}: {', '.join(values)}.", "NAME"
     unset = about["unset"] or (None if item.default in (None, False, ()) else item.default)
     names = about["names"] or [f"--{name.replace('_', '-')}"]
-    metavar = about["metavar"] or ("N" if int in (kind, *get_args(kind)) else None)
-    given = option(about["about"], panel, *names, unset=unset, metavar=metavar)
+    given = option(text, panel, *names, unset=unset, metavar=metavar)
     parameter = inspect.Parameter
     return parameter(name, parameter.KEYWORD_ONLY, default=given, annotation=kind | None)
 
@@ -125,9 +133,9 @@ def _parameter(item: "Field[Any]") -> inspect.Parameter:
 def _rank(parameter: inspect.Parameter) -> tuple[int, int, int]:
     """Return what parameters are sorted by: kind, panel, place there; those of no setting first."""
     panel = getattr(parameter.default, "rich_help_panel", None)
-    listed = LISTED.get(panel, "").split() if panel else []
+    listed = PANELS.get(str(panel), "").split()
     place = listed.index(parameter.name) if parameter.name in listed else -1
-    return parameter.kind, PANELS.index(panel) if panel else -1, place
+    return parameter.kind, [None, *PANELS].index(panel), place
 
 
 # What was given

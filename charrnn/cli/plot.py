@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from charrnn.cli.console import console, duration, is_terminal, visible
 
@@ -103,19 +103,8 @@ def finite(points: Points) -> list[tuple[float, float]]:
     return [point for point in points if all(map(math.isfinite, point))]
 
 
-def unavailable_reason() -> str | None:
-    """Return why no curve can be drawn on stderr while a run goes on, or None."""
-    if not is_terminal(sys.stderr):
-        return "stderr is not a terminal"
-    if not console.can_draw:
-        return "this terminal cannot move its cursor"
-    if (width := console.width) <= MIN_WIDTH:
-        return f"this terminal of {width} columns is too small"
-    return None
-
-
 class LiveChart:
-    """The losses of a run so far.
+    """The losses of a run so far, drawn while it goes on.
 
     history   what was measured before
     """
@@ -127,14 +116,26 @@ class LiveChart:
             for name in ("train_loss", "val_loss")
         )  # fmt: skip
 
+    @classmethod
+    def of(cls, history: "History") -> Self | None:
+        """Return the chart of a run; None, and say why, if it cannot be drawn on stderr."""
+        if not is_terminal(sys.stderr):
+            reason = "stderr is not a terminal"
+        elif not console.can_draw:
+            reason = "this terminal cannot move its cursor"
+        elif (width := console.width) <= MIN_WIDTH:
+            reason = f"this terminal of {width} columns is too small"
+        else:
+            return cls(history)
+        console.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
+        return None
+
     def add(self, event: "Event") -> None:
         """Add the losses of an event."""
         self.trained.append((event.seconds, event.train_loss))
         if len(self.trained) >= 2 * MAX_POINTS:
-            times, losses = (
-                means(values, MAX_POINTS) for values in zip(*self.trained, strict=True)
-            )
-            self.trained = [*zip(times, losses, strict=True)]
+            columns = zip(*self.trained, strict=True)
+            self.trained = [*zip(*(means(it, MAX_POINTS) for it in columns), strict=True)]
         if event.val_loss is not None:
             self.held_out.append((event.seconds, event.val_loss))
 

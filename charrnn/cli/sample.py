@@ -5,17 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from charrnn.cli import texts
 from charrnn.cli.console import console
 from charrnn.cli.options import checkpoint_option, exclusive, flag, is_given, option, with_settings
-from charrnn.cli.texts import (
-    PromptReader,
-    UnknownPolicy,
-    load_writer,
-    prepare_stops,
-    read_stdin_once,
-    remember,
-    unescape,
-)
 from charrnn.config import ControlConfig, SamplingConfig
 from charrnn.errors import ConfigError
 
@@ -30,6 +22,7 @@ _DELIMITER = "Line between samples that may have several lines."
 _LIKE = "File to read and remember first: a text whose names and words should occur."
 _RANDOM = "The same number gives the same text."
 _LENGTH = "New characters; with --stop or a model of pieces, at most."
+_UNKNOWN, _NUMBER = "Unknown characters in the prompt.", "a random one"
 
 
 @with_settings(SamplingConfig, ControlConfig)
@@ -37,11 +30,13 @@ def sample(
     context: typer.Context,
     *,
     checkpoint: str | None = checkpoint_option("Prompt"),
-    seed: list[str] | None = option(_SEED, "Prompt", "--seed", "--prefix", unset="start of a line"),
+    seed: list[str] | None = option(
+        _SEED, "Prompt", "--seed", "--prefix", unset="start of a line", metavar="TEXT"
+    ),
     seed_file: str | None = option("File with the prompt text.", "Prompt", metavar="FILE"),
     seeds: str | None = option("File with a prompt per line.", "Prompt", metavar="FILE"),
     like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
-    unknown: UnknownPolicy = option("Unknown characters in the prompt.", "Prompt", default="error"),
+    unknown: texts.UnknownPolicy = option(_UNKNOWN, "Prompt", default="error"),
     length: int | None = option(
         _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MOST
     ),
@@ -52,8 +47,10 @@ def sample(
     min_length: int = option("Pieces of at least N characters.", "Lines", default=0, min=0),
     max_length: int | None = option("Pieces of at most N characters.", "Lines", min=1, max=MOST),
     count: int = option("Number of samples.", "Output", default=1, min=1, max=MOST),
-    random_seed: int | None = option(_RANDOM, "Output", unset="a random one", min=0),
-    delimiter: str | None = option(_DELIMITER, "Output", unset="empty, or as in the text"),
+    random_seed: int | None = option(_RANDOM, "Output", unset=_NUMBER, min=0),
+    delimiter: str | None = option(
+        _DELIMITER, "Output", unset="empty, or as in the text", metavar="TEXT"
+    ),
     no_echo: bool = flag("Leave the prompt out.", "Output", "--no-echo"),
     jsonl: bool = flag("One JSON object per sample.", "Output", "--jsonl"),
     **settings: Any,
@@ -71,46 +68,42 @@ def sample(
     exclusive(context, "--greedy", "--temperature")
     for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match", "--contain"):
         exclusive(context, "--endless", other)
-    read_stdin_once(seed_file, seeds, like)
+    texts.read_stdin_once(seed_file, seeds, like)
     sampling = SamplingConfig.of_options(settings | ({"temperature": 0.0} if greedy else {}))
     rules = ControlConfig.of_options(settings)
+    if endless and seed and seed[1:]:
+        raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
 
     from charrnn.cli.writing import Writer
     from charrnn.text.reading import read_text
 
-    for begin in seed or []:
-        if begin.isdecimal():
-            console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
-    if endless and seed and seed[1:]:
-        raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
-    model = load_writer(checkpoint)
+    for begin in filter(str.isdecimal, seed or []):
+        console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
+    model = texts.load_writer(checkpoint)
     if like is not None:
-        model = remember(model, like)
-    end, whole = model.config.data.end, length is None
-    if end is not None:
-        limit = model.default_length(rules) if length is None else length
-        # One character more shows that a piece is too long.
-        length = limit if max_length is None else min(limit, max_length + 1)
+        model = texts.remember(model, like)
+    limit = model.default_length(rules) if length is None else length
+    kept = filter_pieces(context, model, limit, whole=length is None)
+    if kept is not None:
         count = MOST if endless else count
+        if max_length is not None:
+            limit = min(limit, max_length + 1)  # one more shows that a piece is too long
     elif endless:
         exclusive(context, "--endless", "--length")
-    elif length is None:
-        length = model.default_length(rules)
-    kept = filter_pieces(context, model, length or 0, whole=whole)
-    controls = model.prepare(prepare_stops(rules, model), length)
+    stops = texts.prepare_stops(rules, model)
+    controls = model.prepare(stops, None if endless and kept is None else limit)
     number = secrets.randbits(32) if random_seed is None else random_seed
-    between = None if delimiter is None else unescape(delimiter, "delimiter")
+    between = None if delimiter is None else texts.unescape(delimiter, "delimiter")
     writer = Writer(model, sampling, number, controls, kept, not no_echo, between)
-    reader = PromptReader(model, unknown)
     begins = [read_text(seed_file)] if seed_file is not None else seed or [""]
-    prompts = map(reader.read, begins) if seeds is None else reader.read_each(seeds)
-    writer.write(prompts, count, jsonl=jsonl)
+    given = begins if seeds is None else None
+    writer.write(texts.read_prompts(model, unknown, given, seeds or "-"), count, jsonl=jsonl)
 
 
 def filter_pieces(
-    context: typer.Context, model: "Model", length: int, *, whole: bool
+    context: typer.Context, model: "Model", limit: int, *, whole: bool
 ) -> "PieceFilter | None":
-    """Return which pieces to keep of those of at most ``length`` characters.
+    """Return which pieces to keep of those of at most ``limit`` characters.
 
     whole   a filter leaves out those that have so many, because something else should end them
 
@@ -127,7 +120,7 @@ def filter_pieces(
     given = [name for name in names if is_given(context, name)]
     if model.config.data.end is not None:
         # Nothing was learned from empty pieces.
-        shortest, whole = max(shortest, min(length, 1)), whole and bool(given)
+        shortest, whole = max(shortest, min(limit, 1)), whole and bool(given)
         return PieceFilter(model.seen_pieces if new else None, unique, shortest, longest, whole)
     if given:
         raise ConfigError(

@@ -1,6 +1,7 @@
 """``charrnn score``: how likely a text is, or each of its lines."""
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from charrnn.cli.texts import TextReader, expect_text, newest_checkpoint, note_t
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from charrnn.scoring.scores import Score
 
@@ -35,7 +36,7 @@ def score(
     no_ngram: bool = flag(_NO_NGRAM, "Text", "--no-ngram"),
     memory: bool = flag(_MEMORY, "Text", "--memory"),
     unknown: Policy | None = option(_UNKNOWN, "Text", unset="error; charge with --lines"),
-    encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
+    encoding: str = option("Encoding of the text.", "Text", default="utf-8", metavar="NAME"),
     lines: bool = flag(_LINES, "Lines", "--lines", "--pieces"),
     threshold: float | None = option(
         "Lines of X bits per character or more.", "Lines", metavar="X"
@@ -43,7 +44,7 @@ def score(
     at_most: float | None = option("Lines of X bits per character or less.", "Lines", metavar="X"),
     sort: bool = flag("Most bits per character first, at the end.", "Lines", "--sort"),
     top: int | None = option("The N lines of the most bits per character.", "Lines", min=1),
-    as_json: bool = flag("One JSON object; with --lines, one per line.", "Output", "--json"),
+    json: bool = flag("One JSON object; with --lines, one per line.", "Output", "--json"),
     tsv: bool = flag("With --lines: tab-separated, with a row of names.", "Output", "--tsv"),
 ) -> None:
     """Say how likely a text is: in nats and bits per character, and as perplexity.
@@ -61,36 +62,29 @@ def score(
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
 
-    from charrnn.cli.line_scores import (
-        choose_lines,
-        common_pieces,
-        score_lines,
-        show_lines,
-        write_lines,
-    )
     from charrnn.models import Model
 
     note_terminal(file, "text")
     loaded = [Model.load(path) for path in paths]
     if no_ngram:
         loaded = [replace(model, ngram=None) for model in loaded]
-    models = dict(zip(name_models(paths), loaded, strict=True))
     if lines:
-        data = common_pieces([model.config.data for model in models.values()])
-        scored = score_lines(file, encoding, models, unknown or "charge", data)
+        from charrnn.cli.line_scores import choose_lines, score_lines, show_lines, write_lines
+
+        models = dict(zip(name_models(paths), loaded, strict=True))
+        piece, scored = score_lines(file, encoding, models, unknown or "charge")
         chosen = choose_lines(scored, threshold=threshold, at_most=at_most, sort=sort, top=top)
-        if console.shows_text and not (as_json or tsv):
+        if console.shows_text and not (json or tsv):
             show_lines(chosen)
         else:
-            write_lines(chosen, list(models), data.piece, tsv=tsv)
+            write_lines(chosen, list(models), piece, tsv=tsv)
         return
-    (model,) = models.values()
-    reader = TextReader(model, encoding, "skip" if unknown == "skip" else "error")
+    reader = TextReader(loaded[0], encoding, "skip" if unknown == "skip" else "error")
     found = score_text(reader, file, window, memory=memory)
     reader.note_skipped()
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
     figures = {name: getattr(found, name) for name in measures}
-    if as_json:
+    if json:
         console.write_json(figures)
         return
     rows = [(name, f"{it:.4f}" if name != "chars" else str(it)) for name, it in figures.items()]
@@ -100,47 +94,45 @@ def score(
 def name_models(paths: list[Path]) -> list[str]:
     """Return a name for each checkpoint: its stem, or its path if another has the same stem."""
     stems = [path.stem for path in paths]
-    names = [
-        stem if stems.count(stem) == 1 else str(path)
-        for stem, path in zip(stems, paths, strict=True)
-    ]
-    if len(set(names)) < len(names):
+    if len(set(paths)) < len(paths):
         raise ConfigError(
             "one checkpoint is named twice: there is nothing to compare",
             hint="give another after each -c",
         )
-    return names
+    return [it.stem if stems.count(it.stem) == 1 else str(it) for it in paths]
 
 
 def score_text(reader: TextReader, file: str, window: int | None, *, memory: bool) -> "Score":
     """Return how likely a file is: as one text, or in windows, or of a model of pieces by piece."""
     from charrnn.generate.remembering import score_with_memory
-    from charrnn.scoring.scores import score as score_ids
-    from charrnn.scoring.scores import total
-    from charrnn.text.cut import read_pieces
+    from charrnn.scoring import scores
     from charrnn.text.pieces import flatten_pieces
     from charrnn.text.storage import store
 
     model = reader.model
     with console.counter("characters") as count:
-        if memory:
-            ids, end = store(reader.blocks(file)), None
-            if model.config.data.end is not None:
-                end = model.vocabulary.index[model.config.data.end]
-                ids = flatten_pieces(ids, end)
-            return score_with_memory(model.distribution(), ids, end=end, on_progress=count)
-        if model.config.data.end is not None and window is None:
+        if model.config.data.end is not None and window is None and not memory:
+            return scores.total(score_pieces(reader, file, count))
+        ids, end = store(reader.blocks(file)), None
+        if not memory:
+            return scores.score(model.distribution(), ids, window=window, on_progress=count)
+        if model.config.data.end is not None:
+            end = model.vocabulary.index[model.config.data.end]
+            ids = flatten_pieces(ids, end)
+        return score_with_memory(model.distribution(), ids, end=end, on_progress=count)
 
-            def scores() -> "Iterator[Score]":
-                data = replace(model.config.data, normalize="none")
-                blocks = read_pieces(file, data, encoding=reader.encoding)
-                lines = (line for block in blocks for line in block if line)
-                policy: Policy = "skip" if reader.unknown == "skip" else "error"
-                for line in model.score_lines(lines, unknown=policy):
-                    reader.skipped += line.unknown
-                    count(line.chars)
-                    yield line
 
-            return total(scores())
-        ids = store(reader.blocks(file))
-        return score_ids(model.distribution(), ids, window=window, on_progress=count)
+def score_pieces(
+    reader: TextReader, file: str, on_progress: "Callable[[int], object]"
+) -> "Iterator[Score]":
+    """Yield how likely each piece of a file is."""
+    from charrnn.text.cut import read_pieces
+
+    data = replace(reader.model.config.data, normalize="none")
+    blocks = read_pieces(file, data, encoding=reader.encoding)
+    pieces = filter(None, chain.from_iterable(blocks))
+    policy: Policy = "skip" if reader.unknown == "skip" else "error"
+    for piece in reader.model.score_lines(pieces, unknown=policy):
+        reader.skipped += piece.unknown
+        on_progress(piece.chars)
+        yield piece

@@ -3,9 +3,9 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -110,19 +110,20 @@ class TextReader:
     unknown: UnknownPolicy
     skipped: int = 0
 
-    def blocks(self, source: str) -> "Iterator[Ids]":
-        """Yield the ids of a file in blocks: of a model of pieces, of whole pieces."""
+    def blocks(self, source: str, text: str | None = None) -> "Iterator[Ids]":
+        """Yield the ids of a file, or of a text, in blocks: of a model of pieces, of whole ones."""
         from charrnn.text.cut import read_pieces
         from charrnn.text.reading import Reader
 
-        note_terminal(source, "text")
-        data = self.model.config.data
+        data, texts = self.model.config.data, iter([text or ""])
+        if text is None:
+            note_terminal(source, "text")
+            texts = Reader(self.encoding, data.normalize).blocks(source)
         if data.end is not None:
-            for pieces in read_pieces(source, data, encoding=self.encoding):
-                yield self.encode("".join(f"{piece}{data.end}" for piece in pieces))
-            return
-        for block in Reader(self.encoding, self.model.config.data.normalize).blocks(source):
-            yield self.encode(block)
+            pieces = read_pieces(source, data, encoding=self.encoding)
+            whole = pieces if text is None else [[*self.model.cut(text)]]
+            texts = ("".join(f"{piece}{data.end}" for piece in block) for block in whole)
+        return map(self.encode, texts)
 
     def encode(self, text: str) -> "Ids":
         """Return the ids of a text."""
@@ -160,38 +161,39 @@ def note_terminal(source: str, what: str) -> None:
         console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
 
 
-@dataclass(frozen=True)
-class PromptReader:
-    """Reads prompts.
+def read_prompts(
+    model: "Model",
+    unknown: UnknownPolicy,
+    given: Sequence[str] | None,
+    source: str = "-",
+    *,
+    name: str = "seed",
+    quiet: bool = False,
+) -> Iterator[str]:
+    """Yield prompts as a model reads them: those given, or else the lines of a file as they arrive.
 
-    model     knows the characters
     unknown   what to do with characters that the model does not know
-    quiet     do not say how the prompt differs from what was given
+    name      what errors call a prompt
+    quiet     do not say how a prompt differs from what was given
     """
+    from charrnn.text.cut import read_pieces
 
-    model: "Model"
-    unknown: UnknownPolicy
-    quiet: bool = False
-
-    def read(self, text: str, name: str = "seed") -> str:
-        """Return a prompt as the model reads it; errors name it so."""
-        fitted = fit_text(text, self.model, self.unknown)
+    named: Iterable[tuple[str, str]] = zip(repeat(name), given or (), strict=False)
+    if given is None:
+        note_terminal(source, "prompts")
+        pieces = read_pieces(source, DataConfig(separator="\n"))
+        lines = enumerate(chain.from_iterable(pieces), 1)
+        named = ((f"line {number}", line) for number, line in lines)
+    for called, text in named:
+        fitted = fit_text(text, model, unknown)
         try:
-            self.model.vocabulary.encode(fitted)
+            model.vocabulary.encode(fitted)
         except VocabularyError as error:
-            raise ConfigError(f"{name}: {error}", hint=error.hint) from error
-        if self.unknown != "error" and fitted != text and not self.quiet:
+            raise ConfigError(f"{called}: {error}", hint=error.hint) from error
+        if unknown != "error" and fitted != text and not quiet:
             unread = "no character of the prompt is known: starting without it"
             console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
-        return fitted
-
-    def read_each(self, source: str) -> Iterator[str]:
-        """Read the lines of a file, or of stdin as they arrive, as one prompt each."""
-        from charrnn.text.cut import read_pieces
-
-        note_terminal(source, "prompts")
-        lines = chain.from_iterable(read_pieces(source, DataConfig(separator="\n")))
-        return (self.read(line, f"line {number}") for number, line in enumerate(lines, 1))
+        yield fitted
 
 
 def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:

@@ -1,6 +1,5 @@
 """``charrnn train``: learn to write like a text."""
 
-import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from charrnn.cli.console import console
+from charrnn.cli.console import console, to_json
 from charrnn.cli.options import (
     CHECKPOINTS,
     WRITTEN,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from charrnn.settings import Given
 
 _BASE = "a base model if it predicts the text, unless a size, --steps or --epochs is given"
+_FROM = "Start from the weights of a checkpoint or base model, or from none."
 _PLAIN = "What is asked for alone: one network, no dropout, no n-grams, no base model."
 _RESUME = "Continue the run in the checkpoint; limits count from its start."
 CONTRADICTIONS = (
@@ -49,22 +49,24 @@ def train(
     corpus: list[str] = argument("CORPUS", "Text files, folders of them, or - for stdin."),
     *,
     lines: bool = flag("Each line is an example: names, titles.", "Text", "--lines"),
-    encoding: str = option("Encoding of the text.", "Text", default="utf-8"),
+    encoding: str = option("Encoding of the text.", "Text", default="utf-8", metavar="NAME"),
     from_: str | None = option(
-        "Start from the weights of a checkpoint or base model, or from none.", "Network", "--from",
-        unset=_BASE, metavar="CHECKPOINT|NAME|none", autocompletion=complete_starts,
+        _FROM, "Network", "--from", unset=_BASE, metavar="PATH|none", envvar="CHARRNN_TRAIN_FROM",
+        autocompletion=complete_starts,
     ),
     plain: bool = flag(_PLAIN, "Network", "--plain"),
     no_ngram: bool = flag("No n-grams beside the network.", "Network", "--no-ngram"),
-    output: Path | None = option("The checkpoint.", "Output", "-o", "--output", unset=WRITTEN),
+    output: Path | None = option(
+        "The checkpoint.", "Output", "-o", "--output", unset=WRITTEN, metavar="FILE"
+    ),
     resume: bool = flag(_RESUME, "Output", "--resume"),
     overwrite: bool = flag("Replace an existing checkpoint or log.", "Output", "--overwrite"),
     sample_every: int | None = option("Show a sample every N steps, on stderr.", "Output", min=1),
-    log: Path | None = option("Write one JSON object per step to this file.", "Output"),
+    log: Path | None = option("Write one JSON object per step to FILE.", "Output", metavar="FILE"),
     plot: bool = flag("Draw the losses on the terminal while training.", "Output", "--plot"),
     quiet: bool = flag("Show warnings and errors only.", "Output", "-q", "--quiet"),
     verbose: bool = flag("Show all settings and every validation.", "Output", "-v", "--verbose"),
-    as_json: bool = flag("Print a summary object to stdout.", "Output", "--json"),
+    json: bool = flag("Print a summary object to stdout.", "Output", "--json"),
     **settings: Any,
 ) -> None:  # fmt: skip
     """Learn to write like a text, and save the trained model as a checkpoint.
@@ -104,7 +106,7 @@ def train(
         display = TrainingDisplay(run, quiet=quiet, verbose=verbose, sample_every=sample_every)
         display.note(*describe_run(run))
         if verbose:
-            display.note(json.dumps(asdict(run.config)))
+            display.note(to_json(asdict(run.config)))
         with (
             display.start(log, plot=plot),
             StopSignals() as signals,
@@ -118,7 +120,7 @@ def train(
                     display.note("stopping; once more to quit without saving")
             run.finish()
 
-    if as_json:
+    if json:
         console.write_json(summarize(run, path, interrupted=signals()))
     resumable = [*corpus, "-o", str(path)]
     resumable += ["--encoding", encoding] * (encoding != "utf-8")
@@ -145,14 +147,13 @@ def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
 
 @contextmanager
 def naming_sources(sources: list[str]) -> Iterator[None]:
-    """Put the names of the files before what is wrong with their text."""
+    """Put the names of the files before what is wrong with their text, unless it begins so."""
     try:
         yield
     except CorpusError as error:
-        names, message = ", ".join(sources), str(error)
-        if not names or any(message.startswith(f"{name}: ") for name in [*sources, names]):
+        if str(error).startswith(tuple(sources)):
             raise
-        raise CorpusError(f"{names}: {message}", hint=error.hint) from error
+        raise CorpusError(f"{', '.join(sources)}: {error}", hint=error.hint) from error
 
 
 def check_files(context: typer.Context, path: Path) -> None:
@@ -197,5 +198,4 @@ def prepare(
     text = read_corpus(corpus, config.data, encoding=encoding)
     if model is not None:
         return Run.resume(model, config, text)
-    fixed = set(given)
-    return Run.new(choose_start(source, config, fixed, text), text, fixed)
+    return Run.new(choose_start(source, config, set(given), text), text, set(given))

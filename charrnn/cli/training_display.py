@@ -1,24 +1,22 @@
 """What ``charrnn train`` says of a run: before it, while it trains, in a log, and in the end."""
 
 import math
-import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from charrnn.cli.console import console, duration, program, to_json
+from charrnn.cli.console import command, console, count, duration, quote, to_json
 from charrnn.cli.outputs import open_log
-from charrnn.cli.plot import LiveChart, unavailable_reason
+from charrnn.cli.plot import LiveChart
 from charrnn.config import FILE
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import RANDOM
 from charrnn.text.form import OF_LINES, find_separator, form_of, has_mostly_copies
-from charrnn.text.pieces import Sizes
 from charrnn.text.vocabulary import escape
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
@@ -69,18 +67,13 @@ class TrainingDisplay:
         log    file that gets one JSON object per step; None: no log
         plot   draw the losses too
         """
-        with ExitStack() as stack:
-            if log is not None:
-                self._log = stack.enter_context(open_log(log, self.run.state.progress.step))
-            if plot and (reason := unavailable_reason()):
-                self.note(f"no curve is drawn: {reason}; 'charrnn inspect' draws it afterwards")
-            elif plot:
-                self._chart = LiveChart(self.run.state.history)
-            stack.callback(self._close)
-            yield
-
-    def _close(self) -> None:
-        console.draw("", above=self._chart.drawing() if self._chart else "")
+        with nullcontext() if log is None else open_log(log, self.run.state.progress.step) as file:
+            self._log = file
+            self._chart = LiveChart.of(self.run.state.history) if plot else None
+            try:
+                yield
+            finally:
+                console.draw("", above=self._chart.drawing() if self._chart else "")
 
     def show(self, event: Event) -> None:
         """Show what a step did."""
@@ -97,13 +90,11 @@ class TrainingDisplay:
     def _show_progress(self, event: Event) -> None:
         now, measured = time.monotonic(), event.val_loss is not None or event.done == 1
         drawn = CHART_SECONDS if self._chart else BAR_SECONDS
-        wait = drawn if console.can_draw else LINE_SECONDS
         if self._chart is not None:
             self._chart.add(event)
-        if not measured and now - self._shown_at < wait:
+        if not measured and now - self._shown_at < (drawn if console.can_draw else LINE_SECONDS):
             return
-        self._shown_at = now
-        status = describe_progress(event, self._val_loss)
+        self._shown_at, status = now, describe_progress(event, self._val_loss)
         if not console.can_draw or (self.verbose and event.val_loss is not None):
             console.note(f"{event.done:4.0%} {status}")
         if console.can_draw:
@@ -149,27 +140,12 @@ def format_bar(done: float, status: str, width: int) -> str:
 
 def describe_run(run: Run) -> list[str]:
     """Return what to say before training."""
-    config, size, lines = run.config, len(run.corpus.ids), list(run.notes)
+    config, lines, size = run.config, list(run.notes), len(run.corpus.ids)
     if config.run.patience is not None and not len(run.val_ids):
         lines.append("warning: --patience does nothing: no text is held out to validate on")
     held_out = f"{len(run.val_ids):,} held out" if len(run.val_ids) else "none held out"
     lines.append(f"text:  {size:,} characters, {len(run.vocabulary)} distinct, {held_out}")
-    beginning = run.vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
-    form = form_of(beginning)
-    if run.sizes is not None:
-        lines.append(f"       {describe_pieces(run, run.sizes)}")
-    elif form in OF_LINES:
-        hint = "with --lines each line is learned on its own, and sample writes whole lines"
-        lines.append(f"       it looks like a {form}: {hint}")
-    elif separator := find_separator(beginning):
-        kind, option = describe_separator(separator), shlex.join(["--separator", escape(separator)])
-        hint = f"with {option} each is learned on its own, and sample writes whole pieces"
-        lines.append(f"       it looks like many short {kind}: {hint}")
-    if has_mostly_copies(beginning):
-        known = "most lines are copies: those held out are known, so val_loss means little"
-        lines.append(f"       {known}; charrnn doctor says more")
-    if size < MIN_CHARS:
-        lines.append(f"       {size} characters are very little to learn from")
+    lines += [f"       {hint}" for hint in describe_text(run)]
     lines.append(
         f"model: {config.model.shape}, {count_parameters(run):,} parameters, "
         f"random seed {config.run.random_seed}, workers {config.run.workers}"
@@ -186,21 +162,35 @@ def describe_run(run: Run) -> list[str]:
     return lines
 
 
+def describe_text(run: Run) -> Iterator[str]:
+    """Yield what the pieces of the text are, or what might be, and what makes it hard to learn."""
+    data, vocabulary, size = run.config.data, run.vocabulary, len(run.corpus.ids)
+    beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
+    if (sizes := run.sizes) is not None:
+        empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
+        left_out = f"; {empty} empty ones left out" * (empty > 0)
+        kind = describe_separator(data.separator)
+        lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
+        yield f"{sizes.number:,} {kind}, {lengths}{left_out}"
+    elif (form := form_of(beginning)) in OF_LINES:
+        hint = "with --lines each line is learned on its own, and sample writes whole lines"
+        yield f"it looks like a {form}: {hint}"
+    elif separator := find_separator(beginning):
+        hint = f"with --separator {quote(escape(separator))} each is learned on its own"
+        kind = describe_separator(separator)
+        yield f"it looks like many short {kind}: {hint}, and sample writes whole pieces"
+    if has_mostly_copies(beginning):
+        known = "most lines are copies: those held out are known, so val_loss means little"
+        yield f"{known}; charrnn doctor says more"
+    if size < MIN_CHARS:
+        yield f"{size} characters are very little to learn from"
+
+
 def describe_separator(separator: str | None) -> str:
     """Return what the pieces between separators are called; None: records."""
-    if separator is None or separator in {"\n", FILE}:
+    if separator in {None, "\n", FILE}:
         return {"\n": "lines", FILE: "files"}.get(separator or "", "records")
-    mark = separator.strip("\n")
-    return f"pieces between {escape(mark) or 'blank lines'}"
-
-
-def describe_pieces(run: Run, sizes: Sizes) -> str:
-    """Return what the pieces of the text are."""
-    data, vocabulary = run.config.data, run.vocabulary
-    kind = describe_separator(data.separator)
-    found = f"{sizes.number:,} {kind}, {sizes.shortest:,} to {sizes.longest:,} characters"
-    empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
-    return f"{found}; {empty} empty ones left out" if empty > 0 else found
+    return f"pieces between {escape(str(separator).strip(chr(10))) or 'blank lines'}"
 
 
 def report_run(
@@ -212,29 +202,35 @@ def report_run(
     signal      that stopped the run
     resumable   arguments with which the run goes on
     """
-    name, progress, ngram = shlex.quote(str(path)), run.state.progress, run.ngram
+    name, progress, ngram = quote(path), run.state.progress, run.ngram
     if last_step is None:
         done = f"nothing left to do: {name} has done its {progress.step} steps"
         return [f"{done}; give a longer --time or more --steps to continue"]
-    stopped = "" if signal is None else "stopped after "
     passes = f"{count_passes(run, progress.step):.1f} passes"
-    done = f"{stopped}{progress.step} steps, {passes} in {duration(progress.seconds)}"
+    done = f"{progress.step} steps, {passes} in {duration(progress.seconds)}"
     loss, judged = progress.best_val_loss, "validation loss"
     if run.state.best_weights is None:
-        history = run.state.history
-        loss, judged = history[-1]["train_loss"] or 0.0 if history else math.inf, "train loss"
-    lines = [f"{done}: not measured yet" if math.isinf(loss) else f"{done}: {judged} {loss:.3f}"]
+        loss, judged = train_loss(run) or math.inf, "train loss"
+    lines = [f"{'stopped after ' * (signal is not None)}{done}: {judged} {loss:.3f}"]
     if ngram is not None and ngram.val_loss is not None:
-        loss, orders = ngram.val_loss, f"{ngram.order} character{'s' * (ngram.order > 1)}"
-        counted = f"{ngram.entries:,} n-grams of up to {orders}"
-        lines.append(f"with {counted}: validation loss {loss:.3f}")
+        loss, counted = ngram.val_loss, count(ngram.entries, "n-gram")
+        orders = f"of up to {count(ngram.order, 'character')}"
+        lines.append(f"with {counted} {orders}: validation loss {loss:.3f}")
     if loss < MAX_LOSS:
         guess = f"{loss:.2f} nats per character = guessing among {math.exp(loss):.1f} characters"
         lines.append(f"lower is better: {guess}")
     lines += [describe_best(run.state), f"saved:  {name}"]
     if signal is not None:
-        lines.append(f"resume: {program()} train {shlex.join(resumable)} --resume")
-    return [*filter(None, lines), f"sample: {program()} sample -c {name}"]
+        lines.append(f"resume: {command('train', *resumable, '--resume')}")
+    return [*filter(None, lines), f"sample: {command('sample', '-c', path)}"]
+
+
+def train_loss(run: Run) -> float | None:
+    """Return the mean training loss since the last validation, or at it; None before any step."""
+    progress, history = run.state.progress, run.state.history
+    if progress.loss_count:
+        return progress.loss_total / progress.loss_count
+    return history[-1]["train_loss"] if history else None
 
 
 def describe_best(state: TrainingState) -> str:
@@ -259,7 +255,7 @@ def summarize(run: Run, path: Path, *, interrupted: bool) -> dict[str, Any]:
         "steps": progress.step,
         "passes": round(count_passes(run, progress.step), 3),
         "seconds": round(progress.seconds, 3),
-        "train_loss": state.history[-1]["train_loss"] if state.history else None,
+        "train_loss": train_loss(run),
         "val_loss": None if state.best_weights is None else progress.best_val_loss,
         "parameters": count_parameters(run),
         "random_seed": run.config.run.random_seed,

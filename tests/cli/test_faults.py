@@ -395,10 +395,14 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
 
 def test_names_of_files_that_are_not_utf_8_are_shown_by_their_code(text: Path) -> None:
     folder, name = os.fsencode(text.parent), b"\xff.npz"
-    train = ("train", "text.txt", *RUN, "--steps", "2", "-q", "-o", os.fsdecode(name), "--json")
+    train = ("train", "text.txt", *RUN, "--steps", "2", "-o", os.fsdecode(name), "--json")
     if sys.platform != "linux":
         pytest.skip("names are bytes on Linux only")
-    assert json.loads(ok(*train, cwd=text.parent).out)["checkpoint"] == "\udcff.npz"
+    done = ok(*train, cwd=text.parent)
+    assert json.loads(done.out)["checkpoint"] == "\udcff.npz"
+    printed = done.err.rpartition("sample: ")[2].strip()
+    assert printed == r"charrnn sample -c $'\xff.npz'"
+    assert shell(printed, text.parent).returncode == 0
     assert r"\udcff.npz" in ok("inspect", os.fsdecode(name), cwd=text.parent).out
     ok("export", os.fsdecode(name), "--to", "html", cwd=text.parent)
     assert rb"<title>\udcff" in Path(os.fsdecode(folder + b"/\xff.html")).read_bytes()

@@ -218,6 +218,17 @@ def test_lines_before_an_error_are_answered(home: Path) -> None:
     assert "(line 2) is not valid utf-8: 0xe9" in done.err
 
 
+@pytest.mark.parametrize("option", [["--top", "2"], ["--sort"]])
+def test_what_was_collected_before_an_error_is_not_lost(home: Path, option: list[str]) -> None:
+    lines = b"the cat\nxq zw\nthe dog\nd\xe9j\xe0\nvu\n"
+    done = charrnn("score", "--lines", "-c", "en.npz", *option, stdin=lines, cwd=home)
+    assert done.returncode == 1
+    assert "(line 4) is not valid utf-8: 0xe9" in done.err
+    first = [json.loads(line)["line"] for line in done.out.splitlines()]
+    assert first[0] == 2
+    assert len(first) == (2 if "--top" in option else 3)
+
+
 def test_the_network_alone_scores_a_text(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("The cat sat on the mat. " * 20)
     call("train", "t.txt", "--steps", "9", "--hidden-size", "8", "-o", "m.npz", cwd=tmp_path)

@@ -114,6 +114,7 @@ LINES = [
     (1, "xray text.txt -c m.npz", "unknown characters: '.' (U+002E)", KNOWN),
     (2, "xray mixed.txt -c m.npz --unit 1 --find all", "--unit and --find contradict", ONE),
     (2, "xray mixed.txt -c m.npz --json --html x.html", "--html and --json contradict", ONE),
+    (2, "xray mixed.txt -c m.npz --html x --find all", "--html and --find contradict", ONE),
     (1, "xray empty.txt -c m.npz", "there is no text to look at", "name a file that has some"),
     (1, "xray empty.txt -c lines.npz", "there is no text to look at", "name a file"),
     (1, "xray empty.txt -c m.npz --html x.html", "there is no text to look at", "name a file"),
