@@ -115,8 +115,8 @@ def _format() -> str:
 def _draw_page(folder: Path) -> None:
     from playwright.sync_api import sync_playwright
 
-    line = "charrnn xray choice.py -c python.npz --html x.html --unknown skip --find brackets"
-    _run(line, folder)
+    line = "charrnn xray choice.py -c python.npz --html x.html --unknown skip"
+    _run(f"{line} --unit {_counter(folder)}", folder)
     with sync_playwright() as driver:
         found = shutil.which("chromium") or shutil.which("chrome")
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
