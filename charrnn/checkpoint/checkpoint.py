@@ -210,9 +210,9 @@ def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Return True if a file starts like a checkpoint."""
-    if not Path(path).is_file():  # opening a pipe would wait for its writer
-        return False
     try:
+        if not Path(path).is_file():  # opening a pipe would wait for its writer
+            return False
         with Path(path).open("rb") as file:
             start = file.read(npz.LOCAL.size + len(b"header.npy"))
     except OSError:

@@ -16,7 +16,7 @@ from charrnn.config import FILE
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import RANDOM
-from charrnn.text.form import OF_LINES, find_separator, form_of, has_mostly_copies
+from charrnn.text.form import OF_LINES, find_field, find_separator, form_of, has_mostly_copies
 from charrnn.text.vocabulary import escape
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
@@ -172,6 +172,9 @@ def describe_text(run: Run) -> Iterator[str]:
         kind = describe_separator(data.separator)
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
         yield f"{sizes.number:,} {kind}, {lengths}{left_out}"
+    elif field := find_field(beginning):
+        hint = f"with --field {quote(field)} that field of each record is learned on its own"
+        yield f"it looks like JSON Lines: {hint}"
     elif (form := form_of(beginning)) in OF_LINES:
         hint = "with --lines each line is learned on its own, and sample writes whole lines"
         yield f"it looks like a {form}: {hint}"

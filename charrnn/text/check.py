@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from charrnn.errors import ConfigError
-from charrnn.text.faults import FAULTS, OPTIONAL, Level
-from charrnn.text.form import form_of
+from charrnn.text.faults import FAULTS, OPTIONAL, TRAIN, Level
+from charrnn.text.form import are_short, form_of
 from charrnn.text.vocabulary import escape
 
 MAX_EXAMPLE = 40
@@ -67,6 +67,9 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
         found.append(finding)
         if fault.safe:
             texts = [fault.repair(text) for text in texts]
+    if are_short(texts) and not any(it.hint.startswith(TRAIN) for it in found):
+        what = f"short files, of which each can be an example of its own: {len(texts):,}"
+        found.append(Finding("files", "note", what, len(texts), hint=f"{TRAIN}--separator file"))
     figures: dict[str, int | str] = {
         "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"),
         "form": form_of(text),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
+from charrnn.text.form import text_of
 from charrnn.text.reading import Reader, normalized, unify_line_breaks
 
 # The most characters of a piece: a separator that does not occur makes a piece of all the text.
@@ -20,7 +21,7 @@ MAX_NAMES = 20
 # other files have a JSON object in each line.
 _RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
 _QUOTES = 'is a quotation mark open? A field with quotes or delimiters is written "a ""b"", c"'
-_TO_JSON_LINES = "make JSON Lines of it: jq -c '.[]' {} > records.jsonl"
+_TO_JSON_LINES = "make JSON Lines of it: jq -c {} {} > records.jsonl"
 _WITHOUT = "to leave the record out: sed {}d {} > records.jsonl"
 TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
 
@@ -153,12 +154,11 @@ def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
-                is_array = line.lstrip().startswith("[")
-                hint = _TO_JSON_LINES.format(shlex.quote(source)) if is_array else _RECORDS
+                query = "'.[]'" if line.lstrip().startswith("[") else "." * (line.strip() == "{")
+                hint = _TO_JSON_LINES.format(query, shlex.quote(source)) if query else _RECORDS
                 raise CorpusError(f"{source}: line {number} is not a JSON object", hint=hint)
             names |= record.keys()
-            text = record.get(field)
-            if isinstance(text, str):
+            if text := text_of(record.get(field)):
                 texts.append("".join(unify_line_breaks([text])))
                 if re.search("[\ud800-\udfff]", text):
                     message = f"{source}: line {number}: the text has half a character"

@@ -181,6 +181,11 @@ def _find_copies(text: str) -> list[Place]:
     return copies if any_line or sum(len(line) for _, line in copies) >= 0.02 * len(text) else []
 
 
+def _find_records(text: str) -> Iterable[Place]:
+    field = form.find_field(text)
+    return ((at, field) for at, _ in _find_lines(text)) if field else ()
+
+
 def _find_separators(text: str) -> Iterable[Place]:
     separator = form.find_separator(text)
     return _all(re.escape(separator))(text) if separator else ()
@@ -268,7 +273,9 @@ FAULTS = (
           _if(lambda text: 0 < len(text.strip()) < MIN_CHARS), hint="add more text of this kind"),
     Fault("lines", "each line can be an example of its own",
           _if(lambda text: form_of(text) in form.OF_LINES), hint=f"{TRAIN}--lines", level="note"),
-    Fault("pieces", "separators of short pieces: each can be an example of its own",
+    Fault("records", "records, of which a field can be an example of its own", _find_records,
+          hint=TRAIN + "--field {}", level="note"),
+    Fault("pieces", "separators of short pieces, of which each can be an example of its own",
           _find_separators, hint=TRAIN + "--separator {}", level="note"),
 )  # fmt: skip
 

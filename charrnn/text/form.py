@@ -1,5 +1,6 @@
-"""What sort of text it is: a log, a table, a list, code or prose."""
+"""What sort of text it is: JSON Lines, a log, a table, a list, code or prose."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +10,7 @@ from typing import Literal
 # A place in a text: its offset, and what is there.
 Place = tuple[int, str]
 Find = Callable[[str], Iterable[Place]]
-Form = Literal["log", "table", "list", "code", "prose"]
+Form = Literal["records", "log", "table", "list", "code", "prose"]
 # Forms of which each line can be an example of its own.
 OF_LINES = ("log", "table", "list")
 SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」؟।")
@@ -31,11 +32,15 @@ _MIN_PIECES, _MAX_PIECE = 20, 2000
 _MAX_ENTRY = 120
 _NO_WORD = re.compile(r"[\d@#$%&*+/<=>\\^_|~\[\]{}]")
 _SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
-_CODE, _MUCH_CODE = re.compile(r"=+|_+|[{}\[\];<>\\]"), 0.012
+# An arrow may be that of subtitles.
+_CODE, _MUCH_CODE = re.compile(r"=+|_+|[{}\[\];<\\]|(?<!--)>"), 0.012
+_JSON_LINE = re.compile(r"\s*[\"\[\]{}]")
 
 
 def form_of(text: str) -> Form:
     """Return what sort of text it is, from its beginning."""
+    if find_field(text):
+        return "records"
     text = text[:LOOKED_AT]
     every = text.strip("\n").split("\n")
     lines = [it.rstrip() for it in every if it.strip() and not _MARK_LINE.match(it)]
@@ -47,7 +52,31 @@ def form_of(text: str) -> Form:
             return "log"
         if _is_list(lines):
             return "list"
-    return "code" if len(_CODE.findall(text)) > max(_MUCH_CODE * len(text), 9) else "prose"
+    is_json = text.lstrip()[:1] in {"[", "{"} and _most(lines, _JSON_LINE.match)
+    is_code = is_json or len(_CODE.findall(text)) > max(_MUCH_CODE * len(text), 9)
+    return "code" if is_code else "prose"
+
+
+def find_field(text: str) -> str | None:
+    """Return the field that has most of the text, if it is JSON Lines, from its beginning."""
+    sizes = Counter[str]()
+    lines = text[:LOOKED_AT].strip("\n").split("\n")[:_MIN_LINES]
+    for line in filter(str.strip, lines[:-1] or lines):  # the last may be cut
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(record, dict):
+            return None
+        sizes.update({name: len(text_of(value)) for name, value in record.items()})
+    return max(sizes, key=sizes.__getitem__) if any(sizes.values()) else None
+
+
+def text_of(value: object) -> str:
+    """Return the text of a field: itself, or the lines of a list; empty for anything else."""
+    items = value if isinstance(value, list) else [value]
+    lines = [item for item in items if isinstance(item, str)]
+    return "\n".join(lines) if len(lines) == len(items) else ""
 
 
 def has_mostly_copies(text: str) -> bool:
@@ -112,10 +141,10 @@ def find_separator(text: str) -> str | None:
         pieces = text.split(f"\n{mark}\n")
         # Text above and a blank line below is how titles are underlined.
         titles = sum(a[-1:] != "\n" == b[:1] for a, b in pairwise(pieces))
-        if _are_short(pieces[:-1]) and titles < 0.5 * len(pieces):
+        if are_short(pieces[:-1]) and titles < 0.5 * len(pieces):
             return f"\n{mark}\n"
     pieces = re.split("\n{2,}", text)[:-1]  # the last may be cut
-    if not _are_short(pieces) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
+    if not are_short(pieces) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
         return None
     lines = text.split("\n")
     is_code = _most(lines, lambda line: line[:1].isspace(), 0.3)
@@ -123,5 +152,6 @@ def find_separator(text: str) -> str | None:
     return None if is_code or is_play or find_wraps(text) else "\n\n"
 
 
-def _are_short(pieces: Sequence[str]) -> bool:
+def are_short(pieces: Sequence[str]) -> bool:
+    """Return whether there are many texts, and nearly all are short enough to be pieces."""
     return len(pieces) >= _MIN_PIECES and _most(pieces, lambda it: len(it) <= _MAX_PIECE)

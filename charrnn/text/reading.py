@@ -5,10 +5,12 @@ twice, work like files.
 """
 
 import codecs
+import errno
 import gzip
 import hashlib
 import io
 import lzma
+import os
 import re
 import sys
 import unicodedata
@@ -27,6 +29,7 @@ from charrnn.text.sniff import HEAD_BYTES, check_head, decoding_error, marked_en
 BLOCK_BYTES = 1 << 19
 
 STDIN = "-"
+MAX_NAME = 40
 # Up to the last character that surely does not combine with one before it: Latin letters, digits
 # and spaces, or Chinese. Combining characters start at U+0300.
 _UP_TO_A_START = re.compile("(?s:.*)(?=[\0-\u02ff\u3400-\u9fff])")
@@ -41,10 +44,10 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
     texts: list[str] = []
     others: list[str] = []
     for source in sources:
-        folder = Path(source)
-        if not source or not folder.is_dir():
+        if not os.path.isdir(source):  # noqa: PTH112  # which takes a name of any length
             texts.append(source)
             continue
+        folder = Path(source)
         before = len(texts)
         for path in sorted(folder.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -90,6 +93,10 @@ def open_bytes(source: str) -> Iterator[BinaryIO]:
             f"{source}: is a folder, not a text", hint=f"name its files: {source.rstrip('/')}/*.txt"
         ) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            hint = "a text itself goes through a pipe, or in Python to text="
+            message = f"{source[:MAX_NAME]}…: too long for the name of a file"
+            raise CorpusError(message, hint=hint) from error
         raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the path
         raise CorpusError(f"{source!r}: not a valid path: {error}") from error
@@ -154,7 +161,7 @@ class Reader:
             check_head(data, source, encoding)
             decoder = codecs.getincrementaldecoder(encoding)()
             line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
-            first = True
+            first, last = True, b""
             while True:
                 self.sha256.update(data)
                 try:
@@ -169,7 +176,7 @@ class Reader:
                         f"{source}: byte {at} (line {line}) is not valid {encoding}: "
                         f"0x{error.object[error.start]:02x}",
                         source,
-                        error.object,
+                        error.object if data else last,  # cut off inside a character
                     ) from error
                 except UnicodeError as error:  # UTF-16 without a byte-order mark, for example
                     raise decoding_error(
@@ -183,7 +190,7 @@ class Reader:
                     yield text
                 if not data:
                     return
-                data = _read(stream, source, prompt=self.prompt)
+                last, data = data, _read(stream, source, prompt=self.prompt)
 
 
 def _decode_before(error: UnicodeDecodeError, encoding: str) -> str:

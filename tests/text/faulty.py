@@ -118,6 +118,9 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     "records": "".join(
         f'{{"at": "2026-01-01T10:00:{n:02}Z", "message": "m{n}"}}\n' for n in range(60)
     ),
+    "subtitles": "".join(
+        f"{n}\n00:00:{n},000 --> 00:00:{n},900\nThe tide is late at {n}.\n\n" for n in range(10, 60)
+    ),
     "TSV": TSV,
     "CSV": "".join(f'{n},"Smith, John",{n * n}\n' for n in range(60)),
     "Markdown": """# A title

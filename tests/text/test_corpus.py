@@ -112,7 +112,12 @@ def test_a_bad_byte_is_located(
 
 @pytest.mark.parametrize(
     ("name", "complaint"),
-    [("missing.txt", "no such file"), ("", "no such file"), ("a\0b", "not a valid path")],
+    [
+        ("missing.txt", "no such file"),
+        ("", "no such file"),
+        ("a\0b", "not a valid path"),
+        ("a" * 300, "too long for the name"),
+    ],
 )
 def test_what_cannot_be_read_is_named(name: str, complaint: str) -> None:
     with pytest.raises(CorpusError, match=complaint):

@@ -64,7 +64,9 @@ def test_pieces_end_with_their_files(tmp_path: Path) -> None:
     assert pieces_of(tmp_path, separator="file") == ["one\n\ntwo", "three\n\nfour", "five"]
 
 
-JSON_LINES = '{"text": "one\\r\\ntwo", "by": 1}\n\n{"by": 2}\n{"text": null}\n{"text": "été\\n"}\n'
+JSON_LINES = (
+    '{"text": "one\\r\\ntwo", "by": 1}\n\n{"by": 2}\n{"text": null}\n{"text": ["été", ""]}\n'
+)
 TABLE = 'by, text\n1,"one\ntwo"\n2,\n3\n\n4,été\n'
 
 
@@ -110,6 +112,7 @@ def test_what_cannot_be_cut_is_refused(text: str, settings: Any, complaint: str)
         ("a.csv", "by,body\n1,one, two\n", "line 2: 3 fields, but there are 2 columns", "is a"),
         ("a.csv", "", "the corpus is empty", "give it a text"),
         ("a.json", '[{"body": "one"},\n', "line 1 is not a JSON object", "make JSON Lines of it"),
+        ("a.json", '{\n"body": "a"\n}', "line 1 is not a JSON object", "make JSON Lines of it"),
         ("a", '{"body": "a\\ud83d"}\n', "line 1: the text has half a character", "to leave"),
     ],
 )  # fmt: skip

@@ -25,7 +25,8 @@ FAULTY = faulty.FAULTY
 FORMS = {
     **dict.fromkeys(("names", "towns", "passwords", "commits"), "list"),
     **dict.fromkeys(("molecules", "positions", "moves"), "list"),
-    **dict.fromkeys(("server", "syslog", "records"), "log"),
+    **dict.fromkeys(("server", "syslog"), "log"),
+    "records": "records",
     **dict.fromkeys(("TSV", "CSV"), "table"),
     **dict.fromkeys(("Python", "JSON", "LaTeX"), "code"),
 }
@@ -46,7 +47,7 @@ def faults(text: str) -> set[str]:
 @pytest.mark.parametrize("what", FAULTY)
 def test_each_fault_is_named_and_nothing_else(what: str) -> None:
     names, text = FAULTY[what]
-    common = {"too-small", "wrapped", "pieces", "lines"}
+    common = {"too-small", "wrapped", "pieces", "lines", "records"}
     assert findings(text).keys() - common == set(names.split()) - common
     assert ("too-small" in faults(text)) >= ("too-small" in names)
 
@@ -85,6 +86,15 @@ def test_the_place_is_that_in_the_file_behind_header_and_other_files() -> None:
     assert (found["mojibake"].file, found["mojibake"].line) == ("b", 7)
     assert (found["ligatures"].file, found["ligatures"].line) == ("b", 8)
     assert found.keys() == {"mojibake", "ligatures", "line-ends", "gutenberg", "too-small"}
+
+
+def test_records_and_short_files_are_told_how_to_be_learned() -> None:
+    recipes = '{"title": "Soup", "steps": ["Cook it.", "Eat it."], "of": 1}\n'
+    assert findings(recipes * 30)["records"].hint == "train with --field steps"
+    assert "records" not in findings('{"n": 1}\n' * 30)
+    files = check([(f"{n}.json", f'{{\n  "title": "Soup {n}"\n}}\n') for n in range(30)])[1]
+    assert [it.hint for it in files if it.name == "files"] == ["train with --separator file"]
+    assert "files" not in {it.name for it in check([("a", faulty.TSV)] * 30)[1]}
 
 
 def test_a_text_of_copies_is_known_by_them_but_code_is_not() -> None:
@@ -207,6 +217,10 @@ def test_the_encoding_is_guessed_with_a_sample(encoding: str, data: bytes, tmp_p
         ("A café.\n".encode("cp1252"), "name the file's encoding with --encoding; perhaps "),
         (
             "Été à Orléans.\n".encode() * 9 + b"Ne\xe9.\n",
+            "damaged UTF-8, or joined with another encoding (1 of 10 ",
+        ),
+        (
+            "Été à Orléans.\n".encode() * 9 + "Ét".encode()[:-2],
             "damaged UTF-8, or joined with another encoding (1 of 10 ",
         ),
     ],
