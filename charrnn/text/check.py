@@ -52,16 +52,17 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
         places = [(start + at, old) for start, part in parts for at, old in fault.find(part)]
         if not places:
             continue
-        (at, old), count, file = places[0], len(places), bisect(starts, places[0][0]) - 1
+        at, old = places[0]
         is_optional = fault.fix is not None and not fault.safe
-        options = "--fix" if fault.safe else f"--fix --also {fault.name}" if is_optional else ""
         level = "note" if is_optional and form_of(text) == "code" else fault.level
+        options = "--fix" if fault.safe else f"--fix --also {fault.name}" if is_optional else ""
         hint = fault.hint.format(shlex.quote(escape(old)))
         finding = Finding(fault.name, level, fault.what, repair=options, hint=hint)
         if places != [(0, text)]:
-            message, line = f"{fault.what}: {count:,}", text.count("\n", starts[file], at) + 1
+            file = bisect(starts, at) - 1
             finding = replace(
-                finding, message=message, count=count, file=names[file], line=line,
+                finding, message=f"{fault.what}: {len(places):,}", count=len(places),
+                file=names[file], line=text.count("\n", starts[file], at) + 1,
                 example=_shorten(old),
             )  # fmt: skip
         found.append(finding)

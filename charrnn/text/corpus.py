@@ -73,11 +73,13 @@ def read_corpus(
     if others[MAX_LISTED:]:
         warnings.append(f"{len(others) - MAX_LISTED} more files are not texts and are left out")
     blocks = reader.read(files)
-    if data.end is not None and data.end != "\n":
+    if data.end not in {None, "\n"}:
         cut = (cut_text(reader.blocks(path), data, path) for path in files)
-        blocks = mark_ends(chain.from_iterable(cut), data.end)
-    corpus = _encode(", ".join(sources), blocks, warnings, data)
-    return replace(corpus, sha256=reader.sha256.hexdigest(), sources=tuple(sources))
+        blocks = mark_ends(chain.from_iterable(cut), data.end or "")
+    corpus = _encode(", ".join(sources), blocks, data)
+    warnings += corpus.warnings
+    sha256 = reader.sha256.hexdigest()
+    return replace(corpus, sha256=sha256, sources=tuple(sources), warnings=tuple(warnings))
 
 
 def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
@@ -92,19 +94,25 @@ def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
     blocks = normalize_blocks([text], data.normalize)
     if data.end is not None:
         blocks = unify_line_breaks(blocks)
-    if data.end is not None and data.end != "\n":
-        blocks = mark_ends(cut_text(blocks, data), data.end)
-    return replace(_encode("the text", blocks, [], data), sha256=sha256)
+    if data.end not in {None, "\n"}:
+        blocks = mark_ends(cut_text(blocks, data), data.end or "")
+    return replace(_encode("the text", blocks, data), sha256=sha256)
 
 
-def _encode(name: str, blocks: Iterable[str], warnings: list[str], data: DataConfig) -> Corpus:
+def _encode(name: str, blocks: Iterable[str], data: DataConfig) -> Corpus:
+    """Return encoded blocks. Raises CorpusError if there is nothing, or nothing is separated."""
     ids, vocabulary = encode_blocks(blocks)
     if not len(ids):
-        raise CorpusError(
-            f"{name}: the corpus is empty",
-            hint="give it a text of at least a few hundred characters",
-        )
-    _require_pieces(vocabulary, data)
+        hint = "give it a text of at least a few hundred characters"
+        raise CorpusError(f"{name}: the corpus is empty", hint=hint)
+    if data.separator == "\n" and "\n" not in vocabulary:
+        raise CorpusError("the text has no line break", hint="leave out --lines")
+    if data.separator not in {None, FILE, "\n"}:
+        separator, end = data.separator or "", data.end or ""
+        if vocabulary.counts[vocabulary.index[end]] == 1:
+            message = f"'{escape(separator)}' separates nothing in the text"
+            raise CorpusError(message, hint="check --separator")
+    warnings = []
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")
     if "\0" in vocabulary:
@@ -112,23 +120,10 @@ def _encode(name: str, blocks: Iterable[str], warnings: list[str], data: DataCon
     return Corpus(ids, vocabulary, warnings=tuple(warnings))
 
 
-def _require_pieces(vocabulary: Vocabulary, data: DataConfig) -> None:
-    """Raise CorpusError if the separator does not occur in the text."""
-    if data.separator is None or data.separator == FILE:
-        return
-    if data.separator == "\n" and "\n" not in vocabulary:
-        raise CorpusError("the text has no line break", hint="leave out --lines")
-    if data.separator != "\n" and vocabulary.counts[vocabulary.index[data.end or ""]] == 1:
-        raise CorpusError(
-            f"'{escape(data.separator)}' separates nothing in the text", hint="check --separator"
-        )
-
-
 def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:
     """Encode blocks of text with the vocabulary of those blocks.
 
-    Code points are stored first, in up to three arrays of growing type, and mapped to ids once the
-    vocabulary is known.
+    Code points are stored first, in arrays of growing type, and mapped to ids at the end.
     """
     counts = np.zeros(CODE_POINTS, np.int64)
     parts = groupby(_count_points(blocks, counts), lambda points: points.dtype)
@@ -146,11 +141,8 @@ def _count_points(blocks: Iterable[str], counts: NDArray[np.int64]) -> Iterator[
     """Yield code points in the smallest type that holds all so far, and add to their counts."""
     size = 1
     for block in blocks:
-        points: Ids = (
-            np.frombuffer(block.encode("ascii"), np.uint8)
-            if block.isascii()
-            else code_points(block)
-        )
+        is_ascii = block.isascii()  # much faster
+        points: Ids = np.frombuffer(block.encode(), "u1") if is_ascii else code_points(block)
         found = np.bincount(points)
         counts[: len(found)] += found
         size = max(size, len(found))

@@ -108,7 +108,7 @@ def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[lis
     Records without such a text are left out. Raises CorpusError if no record can have the field,
     and for what is neither a table nor JSON Lines.
     """
-    suffixes = [it.lower() for it in Path(source).suffixes if it not in {".gz", ".xz"}]
+    suffixes = [it for it in Path(source.lower()).suffixes if it not in {".gz", ".xz"}]
     read = _read_table if TABLES.intersection(suffixes[-1:]) else _read_json
     return read(split_blocks(blocks), source, field)
 
@@ -150,7 +150,7 @@ def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                record = json.loads(line.lstrip("\ufeff\x1e"))  # of files joined; of RFC 7464
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):

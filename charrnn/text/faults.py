@@ -4,6 +4,7 @@ All of it is linear in the length of the text. Repairs that are always made keep
 """
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -191,20 +192,34 @@ def _find_separators(text: str) -> Iterable[Place]:
     return _all(re.escape(separator))(text) if separator else ()
 
 
+def _unescape(old: str) -> str:
+    if old.startswith("\\"):
+        halves = str(json.loads(f'"{old}"')).encode("utf-16", "surrogatepass")
+        return halves.decode("utf-16", errors="replace")
+    return bytes.fromhex(re.sub("[=%]", "", old)).decode(errors="replace")
+
+
 # Not part of a line, and no option of a command.
 _TWO_HYPHENS = r"(?<![-\n])(?!(?<=[\s`(\[])--\w)--(?![-\n])"
 _TYPESET = "\xa0\u2009\u202f"  # before punctuation, or after a number
 _PRONOUN = "[Ii]t|[Hh]e|[Ss]he|[Tt]hat|[Ww]hat|I|[Ww]e|[Yy]ou|[Tt]hey|[Ll]et|[Tt]here"
-# Cyrillic letters that look like Latin ones, and the other way round.
+# Cyrillic letters that look like Latin ones, these, and Greek ones that do.
 _CYRILLIC, _LATIN = "аеорсухіјѕһАВЕКМНОРСТХУІЅЈ", "aeopcyxijshABEKMHOPCTXYISJ"
+_GREEK = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"
 _TAG = (
     r"</?(?:a|b|body|br|code|div|em|font|h[1-6]|head|hr|html|i|img|li|meta|[ou]l|p|pre|script|span"
     r"|strong|style|su[bp]|t[dhr]|table|title|u)(?:\s[^<>]{0,500})?/?>"
 )
+# UTF-8 in quoted-printable or in URLs, and the escapes of JSON.
+_ESCAPE = (
+    r"(?:=[C-F][\dA-F](?:=[89AB][\dA-F]){1,3})+|(?:%[C-Fc-f][\da-fA-F](?:%[89ABab][\da-fA-F]){1,3})+"
+    r"|(?:\\u[\da-fA-F]{4})+"
+)
 
 FAULTS = (
     # The first two come first: others look at lines, and not at the header.
-    Fault("line-ends", "line ends other than LF", _all("\r\n|[\r\v\u2028\u2029]"), "\n", safe=True),
+    Fault("line-ends", "line ends other than LF", _all("\r?\r\n|[\r\v\u2028\u2029]"), "\n",
+          safe=True),
     Fault("gutenberg", "Project Gutenberg's header or license", _find_boilerplate,
           lambda old: "\n" * old.count("\n"), safe=True),  # so that lines keep their numbers
     Fault("bom", "byte-order marks inside the text", _all("\ufeff"), "", safe=True),
@@ -212,8 +227,8 @@ FAULTS = (
           _decode_again, _find_lines, safe=True),
     # With the escape sequences of terminals and overstruck characters.
     Fault("controls", "control characters",
-          _all(r"\x1b\[[0-?]*[ -/]*[@-~]|[ -~]\x08"
-               r"|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"), "", safe=True),
+          _all(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)|\x1b[()]."
+               r"|[ -~]\x08|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"), "", safe=True),
     Fault("zero-width", "invisible characters", _find_zero_width,
           lambda old: " " * bool({*old} & {*"\u2800\u3164\uffa0"}), safe=True),  # wide ones
     Fault("normal-form", "lines with decomposed characters (é as e and an accent)",
@@ -233,8 +248,10 @@ FAULTS = (
           lambda old: {"‒": "–", "―": "—"}.get(old, "-")),
     Fault("spaces", "spaces that are not the usual one",
           _all(rf"(?<=\s)[{_TYPESET}]|[{_TYPESET}](?=\s)|(?<=[^\W\d_]{{3}})[{_TYPESET}](?=[^\W\d_])"
-               "|[\u1680\u2000-\u2008\u200a\u205f]"), " "),
-    Fault("ligatures", "ligatures", _all("[ﬀ-ﬆ]"), lambda old: normalize("NFKC", old)),
+               "|[\u1680\u2000-\u2008\u200a\u205f]|(?<=[A-Za-z.,;:!?])\u3000"), " "),
+    Fault("ligatures", "ligatures, or letters of a style", _all("[ﬀ-ﬆ\U0001d400-\U0001d7ff]+"),
+          lambda old: normalize("NFKC", old)),
+    Fault("escapes", r"characters written as =C3=A9, %C3%A9 or \u00e9", _all(_ESCAPE), _unescape),
     Fault("html-tags", "HTML tags", _all(_TAG, re.IGNORECASE), ""),
     Fault("html-entities", "HTML entities",
           _all(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24}\d{0,2});"), html.unescape),
@@ -258,8 +275,8 @@ FAULTS = (
           hint="decode the original again"),
     Fault("private-characters", "characters without a standard meaning",
           _all("[\ue000-\uf8ff\U000f0000-\U0010fffd]"), hint="symbols of a font: replace them"),
-    Fault("look-alikes", "Cyrillic and Latin letters that look alike in one word",
-          _all(f"[A-Za-z][{_CYRILLIC}]|[{_CYRILLIC}][A-Za-z]"
+    Fault("look-alikes", "Latin, Cyrillic or Greek letters that look alike in one word",
+          _all(f"[A-Za-z][{_CYRILLIC}{_GREEK}]|[{_CYRILLIC}{_GREEK}][A-Za-z]"
                f"|[{_LATIN}][\u0400-\u052f]|[\u0400-\u052f][{_LATIN}]"),
           hint="type the word again"),
     Fault("gutenberg-inside", "Project Gutenberg's markers inside the text",
@@ -271,6 +288,8 @@ FAULTS = (
           _if(lambda text: len(set(text)) == 1 and text.strip()), hint="is it the right file?"),
     Fault("too-small", f"less than {MIN_CHARS:,} characters: 20,000 are a start, 200,000 plenty",
           _if(lambda text: 0 < len(text.strip()) < MIN_CHARS), hint="add more text of this kind"),
+    Fault("web-page", "a web page", _if(re.compile(r"\s*<(?i:!doctype )?(?i:html)\b").match),
+          hint="convert it to text: pandoc -f html -t plain FILE > text.txt", level="note"),
     Fault("lines", "each line can be an example of its own",
           _if(lambda text: form_of(text) in form.OF_LINES), hint=f"{TRAIN}--lines", level="note"),
     Fault("records", "records, of which a field can be an example of its own", _find_records,

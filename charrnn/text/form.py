@@ -42,6 +42,8 @@ def form_of(text: str) -> Form:
     if find_field(text):
         return "records"
     text = text[:LOOKED_AT]
+    if not re.search(r".\n.", text):  # lines are double-spaced
+        text = re.sub("\n+", "\n", text)
     every = text.strip("\n").split("\n")
     lines = [it.rstrip() for it in every if it.strip() and not _MARK_LINE.match(it)]
     if len(lines) >= _MIN_LINES and len(lines) >= _MOSTLY * len(every):
@@ -136,6 +138,8 @@ def find_separator(text: str) -> str | None:
     text = text[:LOOKED_AT].strip("\n")
     if form_of(text) in OF_LINES:
         return None
+    if "\n" not in text and not re.search(r"[.!?]", text):
+        return next((it for it in ("; ", ", ") if are_short(text.split(it)[:-1], _MAX_ENTRY)), None)
     marks = Counter(found[0] for found in _MARK_LINE.finditer(text))
     for mark, _ in marks.most_common(1):
         pieces = text.split(f"\n{mark}\n")
@@ -152,6 +156,6 @@ def find_separator(text: str) -> str | None:
     return None if is_code or is_play or find_wraps(text) else "\n\n"
 
 
-def are_short(pieces: Sequence[str]) -> bool:
-    """Return whether there are many texts, and nearly all are short enough to be pieces."""
-    return len(pieces) >= _MIN_PIECES and _most(pieces, lambda it: len(it) <= _MAX_PIECE)
+def are_short(pieces: Sequence[str], length: int = _MAX_PIECE) -> bool:
+    """Return whether there are many texts, and nearly all are this short."""
+    return len(pieces) >= _MIN_PIECES and _most(pieces, lambda it: len(it) <= length)

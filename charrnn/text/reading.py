@@ -61,7 +61,7 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _is_text(path: str) -> bool:
     with open_bytes(path) as stream:
-        head = _read(stream, path, size=HEAD_BYTES)
+        head = stream.read(HEAD_BYTES)
     try:
         check_head(head, path, marked_encoding(head) or "utf-8")
     except CorpusError:
@@ -73,25 +73,25 @@ def _is_text(path: str) -> bool:
 def open_bytes(source: str) -> Iterator[BinaryIO]:
     """Open a file, or standard input for ``-``, and unpack it if it is compressed.
 
-    Raises CorpusError.
+    Raises CorpusError, also while it is read.
     """
-    if source == STDIN:
-        if sys.stdin is None:
-            raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
-        yield _unpack(sys.stdin.buffer)
-        return
     try:
-        with open(source, "rb") as file:  # noqa: PTH123  # Path("") is the current folder
-            yield _unpack(file)
+        if source != STDIN:
+            with open(source, "rb") as file:  # noqa: PTH123  # Path("") is the current folder
+                yield _unpack(file)
+        elif sys.stdin is not None:
+            yield _unpack(sys.stdin.buffer)
+        else:
+            raise CorpusError("standard input is closed", hint="name a file, or pipe a text in")
     except FileNotFoundError:
-        raise CorpusError(
-            f"{source or repr(source)}: no such file",
-            hint="check the path; '-' reads standard input",
-        ) from None
+        hint = "check the path; '-' reads standard input"
+        raise CorpusError(f"{source or repr(source)}: no such file", hint=hint) from None
     except IsADirectoryError:
-        raise CorpusError(
-            f"{source}: is a folder, not a text", hint=f"name its files: {source.rstrip('/')}/*.txt"
-        ) from None
+        hint = f"name its files: {source.rstrip('/')}/*.txt"
+        raise CorpusError(f"{source}: is a folder, not a text", hint=hint) from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        hint = "copy or download it again"
+        raise CorpusError(f"{source}: is compressed, and damaged: {error}", hint=hint) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             hint = "a text itself goes through a pipe, or in Python to text="
@@ -115,7 +115,7 @@ class Reader:
 
     encoding    encoding of the streams
     normalize   Unicode normalization of the text
-    lines       if True, every line break becomes \n; see ``lines``
+    lines       if True, every line break becomes \n
     prompt      if True, yield input as it arrives instead of waiting for a full block
     sha256      hash of all bytes read
     """
@@ -136,10 +136,9 @@ class Reader:
 
     def blocks(self, source: str) -> Iterator[str]:
         """Yield the text of a source, decoded and normalized, without a leading byte-order mark."""
-        blocks = self._decode(source)
-        if self.normalize != "none":
-            blocks = normalize_blocks(blocks, self.normalize)
-        return unify_line_breaks(blocks) if self.lines else blocks
+        with open_bytes(source) as stream:
+            blocks = normalize_blocks(self._decode(stream, source), self.normalize)
+            yield from unify_line_breaks(blocks) if self.lines else blocks
 
     def read(self, sources: Sequence[str]) -> Iterator[str]:
         """Yield texts one after the other, with a line break between those that have none there."""
@@ -151,71 +150,41 @@ class Reader:
                 yield block
                 last = block[-1]
 
-    def _decode(self, source: str) -> Iterator[str]:
-        offset = line = 0
-        with open_bytes(source) as stream:
-            data = _read(stream, source, prompt=self.prompt)
-            encoding = codecs.lookup(self.encoding).name
-            if encoding == "utf-8":
-                encoding = marked_encoding(data) or encoding
-            check_head(data, source, encoding)
-            decoder = codecs.getincrementaldecoder(encoding)()
-            line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
-            first, last = True, b""
-            while True:
-                self.sha256.update(data)
-                try:
-                    text = decoder.decode(data, final=not data)
-                except UnicodeDecodeError as error:
-                    before = _decode_before(error, encoding)
-                    if before:
-                        yield before
-                    line += line_breaks.decode(before, final=True).count("\n") + 1
-                    at = offset - (len(error.object) - len(data)) + error.start
-                    raise decoding_error(
-                        f"{source}: byte {at} (line {line}) is not valid {encoding}: "
-                        f"0x{error.object[error.start]:02x}",
-                        source,
-                        error.object if data else last,  # cut off inside a character
-                    ) from error
-                except UnicodeError as error:  # UTF-16 without a byte-order mark, for example
-                    raise decoding_error(
-                        f"{source}: is not valid {encoding}: {error}", source, data
-                    ) from error
-                offset += len(data)
-                line += line_breaks.decode(text).count("\n")
-                if first and text:
-                    text, first = text.removeprefix("\ufeff"), False
-                if text:
-                    yield text
-                if not data:
-                    return
-                last, data = data, _read(stream, source, prompt=self.prompt)
-
-
-def _decode_before(error: UnicodeDecodeError, encoding: str) -> str:
-    """Return the text before a decoding error, from the block that contains it."""
-    if encoding in {"utf-16", "utf-32"}:  # the byte-order mark may be in an earlier block
-        encoding = error.encoding
-    return error.object[: error.start].decode(encoding, errors="replace").removeprefix("\ufeff")
-
-
-def _read(stream: BinaryIO, source: str, *, prompt: bool = False, size: int | None = None) -> bytes:
-    read = cast("io.BufferedIOBase", stream).read1 if prompt else stream.read
-    try:
-        data: bytes | None = read(size or BLOCK_BYTES)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise CorpusError(
-            f"{source}: is compressed, and damaged: {error}", hint="copy or download it again"
-        ) from error
-    except OSError as error:
-        raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
-    if data is None:
-        raise CorpusError(
-            f"{source}: nothing there yet, and it is set not to wait",
-            hint="pipe the text in through cat",
-        )
-    return data
+    def _decode(self, stream: BinaryIO, source: str) -> Iterator[str]:
+        read = cast("io.BufferedReader", stream).read1 if self.prompt else stream.read
+        data: bytes | None = read(BLOCK_BYTES)
+        encoding = codecs.lookup(self.encoding).name
+        if encoding == "utf-8":
+            encoding = marked_encoding(data or b"") or encoding
+        check_head(data or b"", source, encoding)
+        marked = "utf-8-sig" if encoding == "utf-8" else encoding
+        decoder = codecs.getincrementaldecoder(marked)()
+        line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
+        offset, line, last = 0, 0, b""
+        while data is not None:
+            self.sha256.update(data)
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                at = error.start - len(error.object) + len(data)  # below 0: in the block before
+                before = decoder.decode(data[: max(at, 0)])
+                yield before.removeprefix("\ufeff")
+                line += line_breaks.decode(before, final=True).count("\n") + 1
+                message = f"{source}: byte {offset + at} (line {line}) is not valid {encoding}: "
+                message += f"0x{error.object[error.start]:02x}"
+                seen = error.object if data else last  # cut off inside a character
+                raise decoding_error(message, source, seen) from error
+            except UnicodeError as error:  # UTF-16 without a byte-order mark, for example
+                message = f"{source}: is not valid {encoding}: {error}"
+                raise decoding_error(message, source, data) from error
+            line += line_breaks.decode(text).count("\n")
+            yield text if offset else text.removeprefix("\ufeff")
+            if not data:
+                return
+            offset += len(data)
+            last, data = data, read(BLOCK_BYTES)
+        message = f"{source}: nothing there yet, and it is set not to wait"
+        raise CorpusError(message, hint="pipe the text in through cat")
 
 
 def unify_line_breaks(blocks: Iterable[str]) -> Iterator[str]:
@@ -227,16 +196,17 @@ def unify_line_breaks(blocks: Iterable[str]) -> Iterator[str]:
 
 def normalize_blocks(blocks: Iterable[str], form: Normalization) -> Iterator[str]:
     """Yield a text in a Unicode normalization form, whatever its blocks."""
+    if form == "none":
+        yield from blocks
+        return
     held = ""
     for block in blocks:
         text = held + block
         before = _UP_TO_A_START.match(text)
         cut = before.end() if before else 0
         held = text[cut:]
-        if cut:
-            yield normalized(text[:cut], form)
-    if held:
-        yield normalized(held, form)
+        yield normalized(text[:cut], form)
+    yield normalized(held, form)
 
 
 def normalized(text: str, form: Normalization) -> str:

@@ -41,13 +41,15 @@ _FORMATS = {
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROLS, _MIN_BYTES = 0.05, 8
 _WIDE = " UTF-16 without a mark: --encoding utf-16-le or utf-16-be"
+# Halves of characters, and NUL in two bytes: what Java and JavaScript take for UTF-8.
+_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]|\xc0\x80")
 # The share of lines of a damaged text in UTF-8 that are not valid; of other texts, nearly all are.
 _MIXED = 0.9
 
 # Quotation marks, dashes and dots, often all that is not ASCII in English: chardet needs words.
 _MARKS = {"cp1252": b"\x85\x91\x92\x93\x94\x96\x97", "mac-roman": b"\xc9\xd0\xd1\xd2\xd3\xd4\xd5"}
 # What is meant by what chardet finds.
-_MEANT = {"iso8859-1": "cp1252", "shift_jis_2004": "cp932"}
+_MEANT = {"iso8859-1": "cp1252", "shift_jis_2004": "cp932", "ascii": ""}
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -73,11 +75,8 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
         if error.guess is not None and error.guess.startswith(("utf", "iso2022")):
             raise error
     if is_full:
-        is_wide = head.count(0) > len(head) / 4
-        raise CorpusError(
-            f"{source}: is not a text: it is full of control characters",
-            hint=f"is it the right file?{_WIDE * is_wide}",
-        )
+        hint = "is it the right file?" + _WIDE * (head.count(0) > len(head) / 4)
+        raise CorpusError(f"{source}: is not a text: it is full of control characters", hint=hint)
 
 
 def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
@@ -86,27 +85,33 @@ def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
     data   bytes of the text around the fault
     """
     lines = [line for line in data.split(b"\n") if not line.isascii()]
-    bad = sum(not _decodes(line, "utf-8", final=True) for line in lines)
-    if 0 < bad < _MIXED * len(lines):
+    bad = sum("\ufffd" in line.decode(errors="replace") for line in lines)
+    is_java = bad and "\ufffd" not in _HALF.sub(b"", data).decode(errors="replace")
+    if is_java or 0 < bad < _MIXED * len(lines):
         hint = f"damaged UTF-8, or joined with another encoding ({bad} of {len(lines)} lines here)"
         command = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(source)} > fixed.txt"
         return DecodingError(message, hint=f"{hint}; to leave out the bytes at fault: {command}")
     hint = "name the file's encoding with --encoding"
     try:
         encoding, is_sure = _guess_encoding(data)
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
     except ImportError:
         hint += "; to guess it: pip install 'charrnn[doctor]'"
         return DecodingError(message, hint=hint)
-    if encoding in {None, "ascii"} or not _decodes(data, encoding):
+    except (LookupError, UnicodeError):
         return DecodingError(message, hint="no encoding fits: is it a text, and is it complete?")
-    sample = f"if this reads right: {_sample(data, encoding)}"
+    sample = re.search(r".{0,20}[^\0-\x7f].{0,30}", text) or re.search(".{0,50}", text)
+    reads = f"if this reads right: {sample[0].strip() if sample else ''}"
     if not is_sure:
-        return DecodingError(message, hint=f"{hint}; perhaps {encoding}, {sample}")
-    return DecodingError(message, hint=f"--encoding {encoding} {sample}", guess=encoding)
+        return DecodingError(message, hint=f"{hint}; perhaps {encoding}, {reads}")
+    return DecodingError(message, hint=f"--encoding {encoding} {reads}", guess=encoding)
 
 
-def _guess_encoding(data: bytes) -> tuple[str | None, bool]:
-    """Return an encoding, and whether it is sure. Raises ImportError without chardet."""
+def _guess_encoding(data: bytes) -> tuple[str, bool]:
+    """Return an encoding, "" if none fits, and whether it is sure.
+
+    Raises ImportError without chardet.
+    """
     if b"\0" not in data:  # lines in ASCII lower the confidence
         data = b"\n".join(line for line in data.split(b"\n") if not line.isascii()) or data
     for name, marks in _MARKS.items():
@@ -115,22 +120,5 @@ def _guess_encoding(data: bytes) -> tuple[str | None, bool]:
     chardet = import_module("chardet")
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = chardet.detect(data[:_GUESS_BYTES], encoding_era=eras, compat_names=False)
-    name = found["encoding"]
+    name = found["encoding"] or ""
     return _MEANT.get(name, name), found["confidence"] >= _SURE
-
-
-def _decodes(data: bytes, encoding: str, *, final: bool = False) -> bool:
-    """Return whether bytes are valid, of which the last character may be cut unless final."""
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(data, final=final)
-    except (UnicodeError, LookupError):
-        return False
-    return True
-
-
-def _sample(data: bytes, encoding: str) -> str:
-    """Return how the first line that is not ASCII reads."""
-    text = data.decode(encoding, errors="replace")
-    at = next((at for at, char in enumerate(text) if char > "\x7f"), 0)
-    begin = max(text.rfind("\n", 0, at) + 1, at - 20)
-    return text[begin : begin + 50].strip().split("\n")[0]

@@ -13,6 +13,7 @@ DEFAULT_VAL_FRACTION = 0.05
 MAX_HELD_OUT = 10_000
 PASSAGES = 10
 SMALLEST_SPLIT = 10_000
+MIN_HELD_OUT = 2  # one character predicts nothing
 
 # Held-out text is read in so many streams, in windows of so many characters.
 STREAMS, WINDOW = 32, 64
@@ -28,21 +29,14 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
 
     Returns (train_ids, val_ids).
     """
-    held_out = held_out_size(len(ids), val_fraction)
+    held_out = int(len(ids) * (DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction))
+    if val_fraction is None:
+        held_out = min(held_out, MAX_HELD_OUT) if len(ids) >= SMALLEST_SPLIT else 0
+    if held_out < MIN_HELD_OUT:
+        held_out = 0
     if val_fraction is None and held_out and ids.nbytes <= IN_MEMORY:
         return _split_passages(ids, held_out // PASSAGES)
     return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
-
-
-def held_out_size(length: int, val_fraction: float | None) -> int:
-    """Return how many characters of a text of this length are held out, up to rounding."""
-    if val_fraction is not None:
-        held_out = int(length * val_fraction)
-    elif length < SMALLEST_SPLIT:
-        held_out = 0
-    else:
-        held_out = min(int(length * DEFAULT_VAL_FRACTION), MAX_HELD_OUT)
-    return held_out if held_out > 1 else 0  # one character predicts nothing
 
 
 def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:

@@ -41,11 +41,10 @@ def id_dtype(size: int) -> type[np.uint8 | np.uint16 | np.uint32]:
 
 def escape(text: str) -> str:
     r"""Return the text with unprintable characters escaped (\n, \x1b, \u202e ...), safe to show."""
+    escaped = (char.encode("unicode_escape").decode() for char in text)
     return "".join(
-        char
-        if char.isprintable() and char != "\\"
-        else char.encode("unicode_escape").decode("ascii")
-        for char in text
+        char if char.isprintable() and char != "\\" else code
+        for char, code in zip(text, escaped, strict=True)
     )
 
 
@@ -57,6 +56,7 @@ class Vocabulary:
 
     characters   distinct characters, sorted by code point
     counts       occurrences of each in the corpus, shape (V,); None: zeros
+    points       their code points, shape (V,)
 
     Raises VocabularyError if there are no characters, if they are not distinct and sorted, or if
     ``counts`` has another shape.
@@ -68,7 +68,7 @@ class Vocabulary:
         if any(a >= b for a, b in pairwise(characters)):
             raise VocabularyError("the characters of a vocabulary must be distinct and sorted")
         self.characters = characters
-        self._points = code_points(characters)
+        self.points = code_points(characters)
         self.counts = np.zeros(len(characters), np.int64) if counts is None else counts
         if self.counts.shape != (len(characters),):
             raise VocabularyError("a vocabulary needs one count for each character")
@@ -120,9 +120,8 @@ class Vocabulary:
 
         Raises VocabularyError, listing the unknown characters.
         """
-        points = code_points(text)
-        ids = np.searchsorted(self._points, points).clip(max=len(self) - 1)
-        if not np.array_equal(self._points[ids], points):
+        ids = encode_known(text, self)
+        if (ids == len(self)).any():
             missing = self.unknown(text)
             listed = " ".join(f"'{escape(char)}' (U+{ord(char):04X})" for char in missing[:LISTED])
             if missing[LISTED:]:
@@ -132,7 +131,7 @@ class Vocabulary:
                 hint="'charrnn inspect-vocab' lists the known ones; "
                 "'--unknown skip' leaves the others out",
             )
-        return ids.astype(id_dtype(len(self)))
+        return ids.astype(id_dtype(len(self)), copy=False)
 
     def decode(self, ids: Ids | NDArray[np.integer]) -> str:
         """Return the text of an array of ids of any shape: the inverse of ``encode``.
@@ -142,7 +141,7 @@ class Vocabulary:
         ids = np.asarray(ids).ravel()
         if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= len(self)):
             raise VocabularyError(f"ids must be from 0 to {len(self) - 1}")
-        return bytes(self._points[ids].astype("<u4")).decode("utf-32-le")
+        return bytes(self.points[ids].astype("<u4")).decode("utf-32-le")
 
     def one_hot(self, ids: Ids | NDArray[np.integer]) -> NDArray[np.float32]:
         """Return one-hot vectors in float32, 1 at the id and 0 elsewhere, (*ids.shape, V)."""
@@ -151,10 +150,9 @@ class Vocabulary:
 
 def encode_known(text: str, vocabulary: Vocabulary) -> Ids:
     """Return the id of each character, and V, one past the last id, for unknown ones."""
-    points = code_points(text)
-    known = code_points(vocabulary.characters)
-    places = np.searchsorted(known, points).clip(max=len(known) - 1)
-    ids = np.where(known[places] == points, places, len(known))
+    points, known = code_points(text), vocabulary.points
+    ids = np.searchsorted(known, points).clip(max=len(known) - 1)
+    ids[known[ids] != points] = len(known)
     return ids.astype(id_dtype(len(known) + 1))
 
 

@@ -110,24 +110,19 @@ def test_a_bad_byte_is_located(
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("name", "complaint"),
-    [
-        ("missing.txt", "no such file"),
-        ("", "no such file"),
-        ("a\0b", "not a valid path"),
-        ("a" * 300, "too long for the name"),
-    ],
-)
-def test_what_cannot_be_read_is_named(name: str, complaint: str) -> None:
-    with pytest.raises(CorpusError, match=complaint):
-        read_corpus([name])
-
-
-@pytest.mark.parametrize("encoding", ["nonsense", "base64"])
-def test_an_unknown_encoding_is_refused(encoding: str) -> None:
-    with pytest.raises(ConfigError, match="unknown encoding"):
-        read_text("-", encoding=encoding)
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    damaged = tmp_path / "a.gz"
+    damaged.write_bytes(gzip.compress(b"one two three")[:-9])
+    for name, complaint in {
+        "missing.txt": "no such file", "": "no such file", "a\0b": "not a valid path",
+        "a" * 300: "too long for the name",
+        str(damaged): "is compressed, and damaged",
+    }.items():  # fmt: skip
+        with pytest.raises(CorpusError, match=complaint):
+            read_corpus([name])
+    for encoding in ("nonsense", "base64"):
+        with pytest.raises(ConfigError, match="unknown encoding"):
+            read_text("-", encoding=encoding)
 
 
 @pytest.mark.parametrize(("text", "warning"), [("aaaa", "single character"), ("a\0b", "NUL")])
