@@ -31,6 +31,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn._version import __version__
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.bases import BASES, resolve_path
 from charrnn.checkpoint.files import replacing
@@ -121,6 +122,7 @@ class Checkpoint:
         header = Header(
             characters=self.vocabulary.characters,
             counts=self.vocabulary.counts.tolist(),
+            charrnn=__version__,
             **{name: getattr(self, name) for name in IN_HEADER},
         )
         arrays: Arrays = {"header": header.encode(), **self.extra_arrays()}

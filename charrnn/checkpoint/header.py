@@ -16,7 +16,7 @@ Files are not trusted: the types of ``Header`` and its parts are the schema of t
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import PurePath
 from types import UnionType
 from typing import Any, Self, get_args, get_origin
@@ -24,7 +24,6 @@ from typing import Any, Self, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn._version import __version__
 from charrnn.checkpoint.npz import DamagedError
 from charrnn.config import Config
 from charrnn.errors import CheckpointError
@@ -102,7 +101,7 @@ class Header:
     history: History
     sha256: str
     origin: Origin | None
-    charrnn: str = __version__
+    charrnn: str
 
     def encode(self) -> NDArray[np.uint8]:
         """Return the header as bytes. Raises CheckpointError if it exceeds the reader's limits."""
@@ -137,21 +136,24 @@ class Header:
         for entry in header.history:
             require(entry.keys() == HISTORY_KEYS, "the history is not a list of losses")
         require(0 < header.progress.rate_scale <= 1, "rate_scale must be above 0 and at most 1")
+        require(0 <= header.progress.decay_since <= 1, "decay_since must be from 0 to 1")
         return header
 
 
 def read_as(name: str, value: Any, kind: Any) -> Any:
     """Return a value of JSON as an object of this type.
 
-    Whole numbers are 0 or more. Raises DamagedError for another type or a number out of bounds.
+    Whole numbers are 0 or more. An entry may be missing if its field has a default: the checkpoint
+    may be older than the field. Raises DamagedError for another type or a number out of bounds.
     """
     if hasattr(kind, "from_dict"):
         return kind.from_dict(value)
     if is_dataclass(kind) and isinstance(kind, type):
         types: dict[str, Any] = {part.name: part.type for part in fields(kind)}
-        complete = isinstance(value, dict) and value.keys() == types.keys()
+        needed = {part.name for part in fields(kind) if part.default is MISSING}
+        complete = isinstance(value, dict) and needed <= value.keys() <= types.keys()
         require(complete, f"the {name} has missing or unexpected entries")
-        return kind(**{part: read_as(part, value[part], types[part]) for part in types})
+        return kind(**{part: read_as(part, value[part], types[part]) for part in value})
     origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return None if value is None else read_as(name, value, inner[0])

@@ -79,7 +79,7 @@ class TrainingDisplay:
         """Show what a step did."""
         self._write_log(event)
         if event.rollback is not None:
-            self.note(f"warning: {event.rollback}")
+            self.note(event.rollback)
         if event.val_loss is not None:
             self._val_loss = event.val_loss
         if not self.quiet:

@@ -27,6 +27,10 @@ TRAINED_PER_VALIDATED = 5
 # Each machine keeps its part of the state; all of it is gathered so often, to be saved.
 GATHER_SECONDS = 20
 
+# A run with a time limit whose held-out loss has not fallen for so many validations has begun to
+# memorize: it goes back to the best weights, and ends within this share of the time.
+STALLED_VALIDATIONS, FINAL_SHARE = 4, 0.1
+
 # How often in a row training goes back and tries again more slowly before it gives up.
 MAX_ROLLBACKS = 4
 
@@ -45,7 +49,7 @@ class Event:
                     every step
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
-    rollback        None, or why and how far training went back just before this step
+    rollback        None, or why and how far training went back just before this step, as a message
     """
 
     step: int
@@ -108,8 +112,19 @@ class _Loop:
         progress, self.steps_per_epoch = self.state.progress, trainer.batches.steps_per_epoch
         self.clock = Clock(self.config.run, progress.seconds, self.steps_per_epoch)
         self.speed, self.steps, self.last = 0.0, 0, progress.seconds
-        self.done = self.clock.done(progress.step, progress.seconds)
+        self.done = self.share_done(progress.step, progress.seconds)
         self.gathered, self.failures = progress.seconds, 0
+
+    def share_done(self, step: float, seconds: float) -> float:
+        """Return the share of the run that is done after so many steps and seconds, 0 to 1.
+
+        Once the final decay has begun, what is left of the run passes in FINAL_SHARE of its time.
+        """
+        done, since = self.clock.done(step, seconds), self.state.progress.decay_since
+        left = 1 - since
+        if done > since and left > FINAL_SHARE:
+            done = since + (done - since) * left / FINAL_SHARE
+        return min(done, 1.0)
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Do step after step."""
@@ -142,6 +157,8 @@ class _Loop:
                 return
             if result.stop:
                 return
+            if self.is_stalled(event):
+                rollback = self.begin_decay()
 
     def step(self, *, stop: bool) -> tuple[StepResult, float]:
         """Train on the next batch; return what it did, and the learning rate."""
@@ -168,7 +185,7 @@ class _Loop:
         if not clock.reserve:
             # A forward pass takes about a third of a step; measured at the first validation.
             clock.expect_validation(len(trainer.val_ids) / self.speed / 3)
-        self.done = clock.done(step, result.seconds)
+        self.done = self.share_done(step, result.seconds)
         is_due, waited = self.is_due(), result.seconds - self.gathered
         wanted = is_due or result.stop or waited >= GATHER_SECONDS
         is_complete = wanted or trainer.group.shares_memory
@@ -197,7 +214,7 @@ class _Loop:
         step, seconds = last["step"] or 0, last["seconds"] or 0
         trained = (self.state.progress.step - step) * self.trainer.step_chars
         return self.done == 1 or (
-            self.done - self.clock.done(step, seconds) >= 1 / VALIDATIONS_PER_RUN
+            self.done - self.share_done(step, seconds) >= 1 / VALIDATIONS_PER_RUN
             and trained >= TRAINED_PER_VALIDATED * len(self.trainer.val_ids)
         )
 
@@ -227,6 +244,28 @@ class _Loop:
         state.advance(loss_total=0.0, loss_count=0)
         return val_loss, is_best
 
+    def is_stalled(self, event: Event) -> bool:
+        """Return True if it is time to begin the final decay."""
+        progress, run = self.state.progress, self.config.run
+        return (
+            event.val_loss is not None
+            and run.seconds is not None
+            and run.patience is None
+            and progress.decay_since == 1
+            and progress.evaluations_since_best >= STALLED_VALIDATIONS
+        )
+
+    def begin_decay(self) -> str:
+        """Go back to the best weights, from which the rate falls to zero; return a message."""
+        state, best = self.state, self.state.best_weights
+        if self.trainer.group.rank == 0 and best is not None:
+            for network, weights in zip(state.networks, best, strict=True):
+                network.flat[...] = weights
+        self.trainer.broadcast()
+        state.advance(decay_since=self.done)
+        self.remember()
+        return "the held-out loss no longer falls: back to the best weights, and to an early end"
+
     def remember(self) -> None:
         """Take the state as the one to go back to."""
         self.good = self.state.snapshot(with_arrays=self.trainer.group.rank == 0)
@@ -245,9 +284,9 @@ class _Loop:
             ) from None
         state.advance(rate_scale=state.progress.rate_scale / 2)
         progress = state.progress
-        self.done = self.clock.done(progress.step, progress.seconds)
+        self.done = self.share_done(progress.step, progress.seconds)
         return (
-            f"step {failed}: {error}; back to step {progress.step} at "
+            f"warning: step {failed}: {error}; back to step {progress.step} at "
             f"{progress.rate_scale:g} times the learning rate"
         )
 

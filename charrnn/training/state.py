@@ -33,6 +33,7 @@ class Progress:
     evaluations_since_best  validations since then
     loss_total, loss_count  sum and number of the losses since the last entry of the history
     rate_scale              factor on the learning rate, halved by each rollback
+    decay_since             share of the run at which its final decay began; 1: not yet
     """
 
     step: int = 0
@@ -43,6 +44,7 @@ class Progress:
     loss_total: float = 0.0
     loss_count: int = 0
     rate_scale: float = 1.0
+    decay_since: float = 1.0
 
 
 class Snapshot(NamedTuple):

@@ -133,6 +133,26 @@ def test_patience_ends_a_run_that_no_longer_improves(ids: Ids) -> None:
     assert before == state.progress.best_val_loss < (last or 0)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_with_a_time_limit_that_memorizes_goes_back_to_its_best_weights_and_ends(
+    workers: int,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, V, 2000, np.uint8)  # nothing to learn
+    config = make_config(steps=1000, seconds=600, schedule="linear", workers=workers)
+    state, events = initial_state(config, V), []
+    for event in train_text(state, config, *split(noise, 0.1)):
+        events.append(event)
+        if event.rollback is not None:
+            assert "no longer falls" in event.rollback
+            assert state.best_weights is not None
+            moved = np.abs(state.networks[0].flat - state.best_weights[0]).max()
+            assert moved < 5 * event.learning_rate  # by one step of Adam
+    assert sum(event.rollback is not None for event in events) == 1
+    assert len(events) < 500
+    assert events[-1].done == 1
+    assert events[-1].learning_rate < 0.02 * max(event.learning_rate for event in events)
+
+
 def test_every_failure_in_a_row_halves_the_learning_rate(
     ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
