@@ -36,12 +36,20 @@ def score_lines(
     ends = [model.line_end for model in models.values()]
     rules = LineRules.of([model.vocabulary for model in models.values()], unknown, ends)
     scorers = [model.line_scorer(rules) for model in models.values()]
-    read = read_pieces(file, cut, encoding=encoding)
+    read = read_pieces(file, cut, encoding=encoding, replace=unknown != "error")
 
     def records() -> Iterator[list[Record]]:
-        number = 1
+        number, told = 1, False
         for block in score_blocks(scorers, read, scoring_workers()):
-            yield [describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)]
+            found = [
+                describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
+            ]
+            lost = next((it for it in found if "\ufffd" in it["text"]), None)
+            if lost and not told:
+                what = f"{cut.piece} {lost[cut.piece]:,} has bytes that are not {encoding}, or lost"
+                console.note(f"{what} characters: read as U+FFFD")
+                told = True
+            yield found
             number += len(block)
 
     return cut.piece, records()
@@ -95,20 +103,21 @@ def choose_lines(
 ) -> Iterator[list[Record]]:
     """Yield the lines to write, in their order, as soon as they are known.
 
-    threshold, at_most   only lines of so many bits per character or more, or less; None: any
+    threshold, at_most   only lines of so many bits per character or more, or less; None: any;
+                         one without text has none
     sort                 most bits per character first
     top                  only so many lines, in that order; None: all
     """
     for option, bits in (("threshold", threshold), ("at-most", at_most)):
         if bits is not None and math.isnan(bits):
             raise ConfigError(f"{option} must be a number of bits per character, not {bits}")
-    low = -math.inf if threshold is None else threshold
+    low = 0.0 if threshold is None else threshold
     high = math.inf if at_most is None else at_most
     any_bits, held = threshold is None and at_most is None, list[Record]()
     ended: BaseException | None = None
     try:
         for block in blocks:
-            lines = [it for it in block if any_bits or (it["chars"] and low <= _bits(it) <= high)]
+            lines = [it for it in block if any_bits or low <= _bits(it) <= high]
             if not sort and top is None:
                 yield lines
             else:
@@ -122,7 +131,7 @@ def choose_lines(
 
 
 def _bits(line: Record) -> float:
-    return float(line["bits_per_char"]) if line["chars"] else -math.inf
+    return float(line["bits_per_char"]) if line["text"] and line["chars"] else -math.inf
 
 
 def write_lines(

@@ -210,7 +210,7 @@ def report_run(
         done = f"nothing left to do: {name} has done its {progress.step} steps"
         return [f"{done}; give a longer --time or more --steps to continue"]
     passes = f"{count_passes(run, progress.step):.1f} passes"
-    done = f"{progress.step} steps, {passes} in {duration(progress.seconds)}"
+    done = f"{count(progress.step, 'step')}, {passes} in {duration(progress.seconds)}"
     loss, judged = progress.best_val_loss, "validation loss"
     if run.state.best_weights is None:
         loss, judged = train_loss(run) or math.inf, "train loss"

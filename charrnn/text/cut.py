@@ -26,12 +26,18 @@ _WITHOUT = "to leave the record out: sed {}d {} > records.jsonl"
 TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
 
 
-def read_pieces(source: str, data: DataConfig, *, encoding: str = "utf-8") -> Iterator[list[str]]:
+def read_pieces(
+    source: str, data: DataConfig, *, encoding: str = "utf-8", replace: bool = False
+) -> Iterator[list[str]]:
     """Yield the pieces of a file, or of standard input for ``-``, as they arrive: all available.
+
+    replace   bytes that are not valid are read as U+FFFD
 
     Raises CorpusError and ConfigError like ``read_text``, after the last piece before the error.
     """
-    reader = Reader(encoding, data.normalize, lines=True, prompt=True)
+    reader = Reader(
+        encoding, data.normalize, lines=True, prompt=True, errors="replace" if replace else "strict"
+    )
     return cut_text(reader.blocks(source), data, source)
 
 

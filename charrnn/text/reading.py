@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 from charrnn.config import Normalization
 from charrnn.errors import ConfigError, CorpusError
@@ -117,6 +117,7 @@ class Reader:
     normalize   Unicode normalization of the text
     lines       if True, every line break becomes \n
     prompt      if True, yield input as it arrives instead of waiting for a full block
+    errors      what to do with bytes that are not valid: "strict", or "replace": U+FFFD each
     sha256      hash of all bytes read
     """
 
@@ -124,6 +125,7 @@ class Reader:
     normalize: Normalization = "none"
     lines: bool = False
     prompt: bool = False
+    errors: Literal["strict", "replace"] = "strict"
     sha256: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def __post_init__(self) -> None:
@@ -158,7 +160,7 @@ class Reader:
             encoding = marked_encoding(data or b"") or encoding
         check_head(data or b"", source, encoding)
         marked = "utf-8-sig" if encoding == "utf-8" else encoding
-        decoder = codecs.getincrementaldecoder(marked)()
+        decoder = codecs.getincrementaldecoder(marked)(self.errors)
         line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
         offset, line, last = 0, 0, b""
         while data is not None:

@@ -64,15 +64,16 @@ def test_a_line_scores_as_the_text_of_it_between_line_breaks(home: Path) -> None
 
 def test_the_most_surprising_come_first_and_the_rest_can_be_left_out(home: Path) -> None:
     plain = scored(home, "-c", "en.npz")
-    in_order = sorted(plain, key=lambda it: it["bits_per_char"], reverse=True)
-    assert scored(home, "-c", "en.npz", "--sort") == in_order
+    texts = [it for it in plain if it["text"]]
+    in_order = sorted(texts, key=lambda it: it["bits_per_char"], reverse=True)
+    assert scored(home, "-c", "en.npz", "--sort") == [*in_order, plain[1]]  # nothing stands there
     assert scored(home, "-c", "en.npz", "--top", "3") == in_order[:3]
     assert scored(home, "-c", "en.npz", "--top", "3", "--sort", "--at-most", "100") == in_order[:3]
     bound = in_order[2]["bits_per_char"] - 1e-4
     above = scored(home, "-c", "en.npz", "--threshold", str(bound))
     below = scored(home, "-c", "en.npz", "--at-most", str(bound))
     assert len(above) == 3
-    assert sorted([*above, *below], key=lambda it: it["line"]) == plain
+    assert sorted([*above, *below], key=lambda it: it["line"]) == texts
     assert scored(home, "-c", "en.npz", "--top", "9", "--threshold", str(bound)) == in_order[:3]
 
 
@@ -220,13 +221,26 @@ def test_lines_before_an_error_are_answered(home: Path) -> None:
 
 @pytest.mark.parametrize("option", [["--top", "2"], ["--sort"]])
 def test_what_was_collected_before_an_error_is_not_lost(home: Path, option: list[str]) -> None:
-    lines = b"the cat\nxq zw\nthe dog\nd\xe9j\xe0\nvu\n"
-    done = charrnn("score", "--lines", "-c", "en.npz", *option, stdin=lines, cwd=home)
+    lines = b"the cat\ntttt oo\nthe dog\nd\xe9j\xe0\nvu\n"
+    run = ["score", "--lines", "-c", "en.npz", "--unknown", "error", *option]
+    done = charrnn(*run, stdin=lines, cwd=home)
     assert done.returncode == 1
     assert "(line 4) is not valid utf-8: 0xe9" in done.err
     first = [json.loads(line)["line"] for line in done.out.splitlines()]
     assert first[0] == 2
     assert len(first) == (2 if "--top" in option else 3)
+
+
+def test_a_byte_that_is_not_valid_ends_no_watch(home: Path) -> None:
+    for unknown, counted in (("charge", True), ("skip", False)):
+        run = ["score", "--lines", "-c", "en.npz", "--unknown", unknown]
+        done = ok(*run, stdin=b"the cat\nthe d\xffg\n\xff\xff\nthe dog\n", cwd=home)
+        scores = [json.loads(line) for line in done.out.splitlines()]
+        assert [it["unknown"] for it in scores] == [0, 1, 2, 0]
+        assert scores[1]["text"] == "the d\ufffdg"
+        assert (scores[1]["surprise_char"] == "\ufffd") == counted
+        assert done.err.startswith("line 2 has bytes that are not utf-8, or lost characters")
+        assert done.err.count("\n") == 1
 
 
 def test_the_network_alone_scores_a_text(tmp_path: Path) -> None:

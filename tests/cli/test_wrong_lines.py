@@ -67,6 +67,7 @@ LINES = [
     (2, "sample --like - --seeds -", "standard input can be read only once", "name a file"),
     (2, "complete --like -", "standard input can be read only once", "name a file"),
     (2, "train - text.txt -", "standard input can be read only once", "name a file"),
+    (2, r"sample -c m.npz --seed 'b\nb'", r"(U+005C) 'n'", r"$'\n' in bash, or one in a --"),
     (2, "sample -c m.npz --seed xyz", "seed: unknown characters: 'x' (U+0078)", KNOWN),
     (2, "sample -c m.npz --match '(b'", "is not a regular expression", "a backslash quotes"),
     (2, r"sample -c m.npz --match '(b)\1'", "--match cannot use", "supported: literals"),
