@@ -14,7 +14,6 @@ import typer
 from charrnn.cli.console import command, console, count, quote, visible
 from charrnn.cli.options import argument, exclusive, flag, option, requires
 from charrnn.errors import ConfigError, DecodingError
-from charrnn.text.check import repair
 from charrnn.text.faults import OPTIONAL, SAFE, TRAIN
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def _repair(files: list[str], encoding: str, also: list[str], folder: Path | Non
         raise ConfigError(f"--fix writes one text, and these are {len(files)} files", hint=hint)
     if folder is not None and (folder.exists() or "-" in files):
         raise ConfigError(f"-o {folder}: files go into a new folder, stdin to stdout")
+    from charrnn.text.check import repair
     from charrnn.text.reading import read_text
 
     repaired = [repair(read_text(file, encoding=encoding), also) for file in files]
