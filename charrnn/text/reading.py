@@ -175,10 +175,10 @@ class Reader:
                 message = f"{source}: byte {offset + at} (line {line}) is not valid {encoding}: "
                 message += f"0x{error.object[error.start]:02x}"
                 seen = error.object if data else last  # cut off inside a character
-                raise decoding_error(message, source, seen) from error
+                raise decoding_error(message, source, seen, encoding) from error
             except UnicodeError as error:  # UTF-16 without a byte-order mark, for example
                 message = f"{source}: is not valid {encoding}: {error}"
-                raise decoding_error(message, source, data) from error
+                raise decoding_error(message, source, data, encoding) from error
             line += line_breaks.decode(text).count("\n")
             yield text if offset else text.removeprefix("\ufeff")
             if not data:

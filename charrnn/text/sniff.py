@@ -71,7 +71,7 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
     is_full = len(head) >= _MIN_BYTES and len(_CONTROLS.findall(head)) > _MAX_CONTROLS * len(head)
     if is_full or (b"\x1b$" in head and encoding == "utf-8"):
         message = f"{source}: is not {encoding}: it is full of control characters"
-        error = decoding_error(message, source, head)
+        error = decoding_error(message, source, head, encoding)
         if error.guess is not None and error.guess.startswith(("utf", "iso2022")):
             raise error
     if is_full:
@@ -79,10 +79,11 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
         raise CorpusError(f"{source}: is not a text: it is full of control characters", hint=hint)
 
 
-def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
+def decoding_error(message: str, source: str, data: bytes, tried: str) -> DecodingError:
     """Return the error for bytes that cannot be decoded, with a guess of their encoding.
 
-    data   bytes of the text around the fault
+    data    bytes of the text around the fault
+    tried   the encoding that they are not in
     """
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     bad = sum("\ufffd" in line.decode(errors="replace") for line in lines)
@@ -94,7 +95,7 @@ def decoding_error(message: str, source: str, data: bytes) -> DecodingError:
     hint = "name the file's encoding with --encoding"
     try:
         encoding, is_sure = _guess_encoding(data)
-        text = codecs.getincrementaldecoder(encoding)().decode(data)
+        text = codecs.getincrementaldecoder("" if encoding == tried else encoding)().decode(data)
     except ImportError:
         hint += "; to guess it: pip install 'charrnn[doctor]'"
         return DecodingError(message, hint=hint)

@@ -224,6 +224,14 @@ def test_a_doubtful_guess_is_not_put_into_a_command(
         monkeypatch.setitem(__import__("sys").modules, "chardet", None)
 
 
+def test_an_encoding_that_was_tried_is_no_guess(tmp_path: Path) -> None:
+    pytest.importorskip("chardet")
+    with pytest.raises(DecodingError, match="is not valid utf-16") as caught:
+        read_text(faulty.write(tmp_path, faulty.ENGLISH.encode("utf-16") + b"a"))
+    assert caught.value.guess is None
+    assert "is it complete?" in str(caught.value.hint)
+
+
 def test_damaged_lines_are_left_out_by_the_command_of_the_hint(tmp_path: Path) -> None:
     path = tmp_path / "my text.txt"
     halves = "A \ud83d\ude00.\n".encode("utf-8", "surrogatepass")
