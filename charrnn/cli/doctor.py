@@ -48,15 +48,14 @@ def doctor(
     exclusive(context, "--fix", "--json")
     from charrnn.text.reading import list_texts
 
-    files, others = list_texts(corpus)
+    files, left_out = list_texts(corpus)
     if fix:
         _repair(files, encoding, also or [], output)
         return
     figures, found, encoding = _examine(files, encoding)
     commands = _commands(corpus, files, encoding, found) if figures.get("chars") else {}
-    if others:
-        left_out = count(len(others), "file")
-        console.note(f"{left_out} left out, not a text: {others[0]}")
+    if left_out:
+        console.note(left_out)
     if json:
         report = {"files": files, "encoding": encoding, **figures, **dict.fromkeys(COMMANDS),
                   **commands, "findings": [asdict(finding) for finding in found]}  # fmt: skip

@@ -18,9 +18,6 @@ from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, e
 BYTE = 256
 STREAM = DataConfig()
 
-# Files of folders that are not texts and that warnings name.
-MAX_LISTED = 5
-
 
 @dataclass(frozen=True)
 class Corpus:
@@ -68,18 +65,15 @@ def read_corpus(
     the disk; ConfigError for an unknown encoding.
     """
     reader = Reader(encoding, data.normalize, lines=data.end is not None)
-    files, others = list_texts(sources)
-    warnings = [f"{path} is left out: it is not a text" for path in others[:MAX_LISTED]]
-    if others[MAX_LISTED:]:
-        warnings.append(f"{len(others) - MAX_LISTED} more files are not texts and are left out")
+    files, left_out = list_texts(sources)
     blocks = reader.read(files)
     if data.end not in {None, "\n"}:
         cut = (cut_text(reader.blocks(path), data, path) for path in files)
         blocks = mark_ends(chain.from_iterable(cut), data.end or "")
     corpus = _encode(", ".join(sources), blocks, data)
-    warnings += corpus.warnings
+    warnings = (left_out, *corpus.warnings) if left_out else corpus.warnings
     sha256 = reader.sha256.hexdigest()
-    return replace(corpus, sha256=sha256, sources=tuple(sources), warnings=tuple(warnings))
+    return replace(corpus, sha256=sha256, sources=tuple(sources), warnings=warnings)
 
 
 def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:

@@ -35,11 +35,12 @@ MAX_NAME = 40
 _UP_TO_A_START = re.compile("(?s:.*)(?=[\0-\u02ff\u3400-\u9fff])")
 
 
-def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the files to read, with the texts in folders in place of the folders, and the others.
+def list_texts(sources: Sequence[str]) -> tuple[list[str], str]:
+    """Return the files to read, with the texts in folders in place of the folders.
 
-    Subfolders count, hidden files do not; both lists are sorted by path within a folder. Raises
-    CorpusError for a folder without a text.
+    Subfolders count, hidden files do not; within a folder, files are sorted by path. The second is
+    a line about the files that are left out, or empty. Raises CorpusError for a folder without a
+    text.
     """
     texts: list[str] = []
     others: list[str] = []
@@ -47,8 +48,7 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
         if not os.path.isdir(source):  # noqa: PTH112  # which takes a name of any length
             texts.append(source)
             continue
-        folder = Path(source)
-        before = len(texts)
+        folder, before = Path(source), len(texts)
         for path in sorted(folder.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
             if path.is_file() and not hidden:
@@ -56,7 +56,8 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], list[str]]:
         if len(texts) == before:
             found = f"none of its {len(others)} files is one" if others else "it has no files"
             raise CorpusError(f"{source}: there is no text in this folder", hint=found)
-    return texts, others
+    number = f"{len(others)} file{'s' * (len(others) > 1)}"
+    return texts, f"{number} left out, not a text: {others[0]}" if others else ""
 
 
 def _is_text(path: str) -> bool:
@@ -132,9 +133,8 @@ class Reader:
         try:
             " ".encode(self.encoding)  # encoding an empty string would not look up the name
         except (LookupError, UnicodeError):
-            raise ConfigError(
-                f"unknown encoding {self.encoding!r}", hint="for example utf-8, latin-1, cp1252"
-            ) from None
+            hint = "for example utf-8, latin-1, cp1252"
+            raise ConfigError(f"unknown encoding {self.encoding!r}", hint=hint) from None
 
     def blocks(self, source: str) -> Iterator[str]:
         """Yield the text of a source, decoded and normalized, without a leading byte-order mark."""

@@ -45,10 +45,8 @@ def store(blocks: Iterable[Ids]) -> Ids:
             file.flush()
             return np.asarray(np.memmap(file, dtype, "r"))
     except OSError as error:
-        raise CorpusError(
-            f"no room for the ids of the text in {tempfile.gettempdir()}: {error.strerror}",
-            hint="name a folder with more room: TMPDIR=...",
-        ) from error
+        message = f"no room for the ids of the text in {tempfile.gettempdir()}: {error.strerror}"
+        raise CorpusError(message, hint="name a folder with more room: TMPDIR=...") from error
 
 
 def blocks_of(ids: Ids) -> Iterator[Ids]:

@@ -87,7 +87,8 @@ def test_a_folder_is_read_as_its_texts_sorted(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("5\n")
     corpus = read_corpus([str(tmp_path)])
     assert corpus.vocabulary.decode(corpus.ids) == "1\né\n3\n4\n"
-    assert corpus.warnings == (f"{tmp_path / 'picture.png'} is left out: it is not a text",)
+    left_out = f"1 file left out, not a text: {tmp_path / 'picture.png'}"
+    assert corpus.warnings == (left_out,)
     (tmp_path / "b" / "a.txt").unlink()
     with pytest.raises(CorpusError, match="there is no text in this folder"):
         read_corpus([str(tmp_path / "b")])
