@@ -41,11 +41,8 @@ def id_dtype(size: int) -> type[np.uint8 | np.uint16 | np.uint32]:
 
 def escape(text: str) -> str:
     r"""Return the text with unprintable characters escaped (\n, \x1b, \u202e ...), safe to show."""
-    escaped = (char.encode("unicode_escape").decode() for char in text)
-    return "".join(
-        char if char.isprintable() and char != "\\" else code
-        for char, code in zip(text, escaped, strict=True)
-    )
+    shown = (it if it.isprintable() and it != "\\" else ascii(it)[1:-1] for it in text)
+    return "".join(shown)
 
 
 class Vocabulary:
@@ -126,10 +123,10 @@ class Vocabulary:
             listed = " ".join(f"'{escape(char)}' (U+{ord(char):04X})" for char in missing[:LISTED])
             if missing[LISTED:]:
                 listed += f" and {len(missing) - LISTED} more"
+            known = "'charrnn inspect-vocab' lists the known ones"
             raise VocabularyError(
                 f"unknown character{'s' if missing[1:] else ''}: {listed}",
-                hint="'charrnn inspect-vocab' lists the known ones; "
-                "'--unknown skip' leaves the others out",
+                hint=f"{known}; '--unknown skip' leaves the others out",
             )
         return ids.astype(id_dtype(len(self)), copy=False)
 
