@@ -10,7 +10,7 @@ from charrnn.cli.console import console, is_dumb, visible
 from charrnn.config import SamplingConfig
 from charrnn.generate.controls import Controls
 from charrnn.generate.novelty import PieceFilter
-from charrnn.generate.spans import longest_copy
+from charrnn.generate.seen import longest_copy
 from charrnn.models import Model
 
 # Text on a pipe is written in blocks: a write for every character would take a fifth of the time

@@ -59,7 +59,7 @@ def find_likeliest(
     width = max(width, count)
     stops = sorted((stop for stop in stops if set(stop) <= set(characters)), key=len)
     texts, log_p, ended = [""], np.zeros(1), dict[str, float]()
-    decoder, logits = predictor.decoder(width), start.logits[None]
+    decoder, logits = predictor.reuse_decoder(width), start.logits[None]
     decoder.start(start.state)
     for _ in range(length):
         if not np.isfinite(logits.max(axis=1)).all():

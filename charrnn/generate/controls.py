@@ -15,10 +15,9 @@ import numpy as np
 
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
-from charrnn.generate.bloom import Bits
 from charrnn.generate.match import Automaton, select_characters
 from charrnn.generate.originality import Drafts
-from charrnn.generate.spans import require_spans
+from charrnn.generate.seen import Bits, require_spans
 from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Vocabulary
 
@@ -118,11 +117,10 @@ def end_of_match(automaton: Automaton, length: int, end: str) -> Rule:
 class Released(NamedTuple):
     """A character that certainly belongs to the text.
 
-    id      of the character
     log_p   its log probability under the model, in nats; 0 unless requested
     """
 
-    id: int
+    character: str
     log_p: float
 
 
@@ -142,8 +140,8 @@ class Text:
 
     def add(self, chosen: int, log_p: float) -> list[Released]:
         """Add the next character, and return those that are certain now."""
-        self._pending.append(Released(chosen, log_p))
         char = self._characters[chosen]
+        self._pending.append(Released(char, log_p))
         keep = len(self._pending) - self._judge([rule.send(char) for rule in self._rules])
         return [self._pending.popleft() for _ in range(keep)]
 

@@ -2,22 +2,18 @@
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CorpusError, VocabularyError
-from charrnn.generate.predictor import NetworkPredictor, Prediction
-from charrnn.ngrams.contexts import ContextDecoder, Contexts, Floats, combine, context_layer
-from charrnn.ngrams.count import Keys
+from charrnn.errors import CorpusError
+from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.ngrams.memory import CHUNK, Memory
-from charrnn.ngrams.mixture import Mixture
-from charrnn.nn.decoder import Decoder
-from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
+from charrnn.ngrams.mixture import combine
+from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.nn.recurrent import Workspace
-from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, score_sequences
+from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, require_ids, score_sequences
 from charrnn.scoring.scores import Score
 from charrnn.text.pieces import piece_bounds
 from charrnn.text.split import STREAMS
@@ -27,7 +23,7 @@ from charrnn.text.vocabulary import Ids
 MIN_STREAM = 1000
 
 
-class MemoryPredictor:
+class MemoryPredictor(Predictor):
     """A language model with a memory of what it reads; see ``ngrams.memory``. Samples are not read.
 
     model        the language model, of V characters
@@ -39,18 +35,18 @@ class MemoryPredictor:
     def __init__(
         self, model: AnyLanguageModel, like: Ids | None = None, end: int | None = None
     ) -> None:
-        self._model, self.vocab_size = as_ensemble(model), model.vocab_size
-        self._end = end
-        self._plain, self._workspace = NetworkPredictor(model), Workspace()
-        self._memory = Memory(model.vocab_size)
-        self._last: Prediction | None = None
+        super().__init__(model)
+        self._end, self._workspace = end, Workspace()
+        self._memory, self._plain = Memory(model.vocab_size), Prediction(np.empty(0), [])
+        # Decoders share this list: they see the memory of the last prompt.
+        self._components = [*self._components, self._memory]
         if like is not None and len(like):
             self._skim(like)
-        self._start = self._memory, self._last
+        self._start = self._memory, self._plain
 
     def _skim(self, ids: Ids) -> None:
         """Read a text from several places at once."""
-        self._require_known(ids)
+        require_ids(ids, self.vocab_size)
         size = max(-(-len(ids) // STREAMS), MIN_STREAM)
         starts = np.arange(0, len(ids) - 1, size)
         steps = np.minimum(size, len(ids) - 1 - starts)
@@ -58,16 +54,11 @@ class MemoryPredictor:
             starts, lengths = piece_bounds(ids)
             steps = lengths + 1
         log_p = np.zeros(len(ids))
-        for it in score_sequences(self._model, ids, starts, steps):
+        for it in score_sequences(self.model, ids, starts, steps):
             places = starts[it.rows] + it.begin + 1 + np.arange(len(it.nats))[:, None]
             log_p[places[it.inside]] = -it.nats[it.inside]
         self._memory.read(ids, log_p)
-        last = ids[-MIN_STREAM:] if self._end is None else ids[-1:]
-        self._last = self._plain.read(last)
-
-    def _require_known(self, ids: Ids) -> None:
-        if int(ids.min()) < 0 or int(ids.max()) >= self.vocab_size:
-            raise VocabularyError(f"ids must be from 0 to {self.vocab_size - 1}")
+        self._plain = super().read(ids[-MIN_STREAM:] if self._end is None else ids[-1:])
 
     def observe(self, ids: Ids) -> NDArray[np.float64]:
         """Read on, and return log p of each character, (N,); 0 for the first of all.
@@ -77,52 +68,35 @@ class MemoryPredictor:
         """
         if not len(ids):
             return np.empty(0)
-        self._require_known(ids)
-        log_p, state = np.zeros(len(ids)), self._model.zero_state(1)
-        if self._last is not None:
-            log_p[0] = log_softmax(self._last.logits)[ids[0]]
-            state = self._last.state
+        require_ids(ids, self.vocab_size)
+        log_p, state = np.zeros(len(ids)), self._plain.state or self.model.zero_state(1)
+        if self._plain.state:
+            log_p[0] = log_softmax(self._plain.logits)[ids[0]]
         ends = np.flatnonzero(ids == (-1 if self._end is None else self._end))
         begins = np.union1d(np.arange(0, len(ids), MAX_WINDOW), ends).tolist()
         for begin, end in zip(begins, [*begins[1:], len(ids) - 1], strict=True):
             if ids[begin] == self._end:
-                state = self._model.zero_state(1)
-            text = ids[begin : end + 1, None]
-            if len(text) > 1:
-                found, state = self._model.log_probabilities(
-                    text[:-1], text[1:], state, self._workspace
-                )
+                state = self.model.zero_state(1)
+            if begin < end:
+                inputs, targets = (ids[begin + ahead : end + ahead, None] for ahead in (0, 1))
+                found, state = self.model.log_probabilities(inputs, targets, state, self._workspace)
                 log_p[begin + 1 : end + 1] = found[:, 0]
         require_finite(log_p)
-        self._last = self._plain.read(ids[-1:], state)
+        self._plain = super().read(ids[-1:], state)
         return self._memory.read(ids, log_p)
 
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
-        """See ``Predictor.read``. A state must be that of the text that was read last."""
+        """Return the prediction after a text (N,). A state must be that of what was read last."""
         if state is None:
-            memory, self._last = self._start
-            self._memory = copy(memory)
+            memory, self._plain = self._start
+            self._last = None  # what ``read_on`` read is forgotten
+            self._memory = self._components[-1] = copy(memory)
         self.observe(ids)
-        if self._last is None:
+        if not self._plain.state:
             raise ValueError("the seed must have at least one id; start_ids gives one")
         context = np.array([self._memory.context])
-        logits = combine(self._last.logits[None], (self, context))[0]
-        return Prediction(logits, [*self._last.state, context_layer(context)])
-
-    def decoder(self, count: int) -> ContextDecoder:
-        """See ``Predictor.decoder``."""
-        parts: list[Contexts] = [self]
-        if isinstance(self._model, Mixture):
-            parts.insert(0, self._model.ngrams)
-        return ContextDecoder(Decoder(self._model, count), parts, count)
-
-    def feed(self, contexts: Keys, ids: NDArray[np.integer[Any]]) -> Keys:
-        """See ``Contexts.feed``."""
-        return self._memory.feed(contexts, ids)
-
-    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
-        """See ``Contexts.predict``."""
-        return self._memory.predict(contexts)
+        logits = combine(self._plain.logits[None], [self._memory], [context])[0]
+        return Prediction(logits, [*self._plain.state, (context,)])
 
 
 def score_with_memory(

@@ -13,7 +13,7 @@ from charrnn.config import SamplingConfig
 from charrnn.generate.choice import choose
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.originality import Drafts
-from charrnn.generate.predictor import Prediction, Predictor, as_predictor
+from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.network import log_softmax
@@ -110,7 +110,7 @@ class Sampler:
         log_p: bool = False,
     ) -> "Sampler":
         """Read the prompt."""
-        predictor = as_predictor(model)
+        predictor = model if isinstance(model, Predictor) else Predictor(model)
         return cls(predictor, predictor.read(seed_ids), config, random_seed, log_p)
 
     def steps(
@@ -146,11 +146,10 @@ class Sampler:
             for step in islice(self.steps(samples), controls.limit):
                 yield characters[step.ids.item()]
             return "length"
-        (text,) = texts = [controls.begin()]
-        for _, character in self.write_texts(samples, texts, controls.drafts(1)):
-            yield characters[character.id]
-        assert text.ended is not None  # else there is another character
-        return text.ended
+        texts = [controls.begin()]
+        for _, released in self._write_texts(controls, samples, texts):
+            yield released.character
+        return texts[0].ended or "length"
 
     def write(
         self, controls: Controls, count: int, *, first: int = 0, workers: int = 1
@@ -175,18 +174,13 @@ class Sampler:
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""
-        texts, drafts = [controls.begin() for _ in samples], controls.drafts(len(samples))
+        texts = [controls.begin() for _ in samples]
         written: list[list[Released]] = [[] for _ in samples]
-        for row, character in self.write_texts(samples, texts, drafts):
-            written[row].append(character)
-        characters = controls.vocabulary.characters
+        for row, released in self._write_texts(controls, samples, texts):
+            written[row].append(released)
         return [
-            Sample(
-                "".join(characters[it.id] for it in own),
-                sum(it.log_p for it in own),
-                text.ended or "length",
-            )
-            for own, text in zip(written, texts, strict=True)
+            Sample("".join(it.character for it in own), sum(it.log_p for it in own), ended)
+            for own, ended in zip(written, [text.ended or "length" for text in texts], strict=True)
         ]
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
@@ -201,21 +195,23 @@ class Sampler:
             Sample(decode(it), nats, "length") for it, nats in zip(ids, log_p.tolist(), strict=True)
         ]
 
-    def write_texts(
-        self, samples: range, texts: list[Text], drafts: Drafts | None = None
+    def _write_texts(
+        self, controls: Controls, samples: range, texts: list[Text]
     ) -> Iterator[tuple[int, Released]]:
-        """Yield the characters of these samples, each with the number of its text."""
+        """Write these samples into texts; yield their characters, each with its row."""
+        drafts = controls.drafts(len(texts))
         steps = self.steps(samples, texts, drafts)
         while not all(text.ended for text in texts):
             ids, log_p = next(steps)
-            nats = log_p.tolist() if len(log_p) else [0.0] * len(ids)
-            if drafts is not None:
-                drafts.add(ids, nats)
-            for row, (text, chosen) in enumerate(zip(texts, ids.tolist(), strict=True)):
-                for drawn in [(chosen, nats[row])] if drafts is None else drafts.take(row):
+            nats = log_p.tolist() if self.log_p else [0.0] * len(ids)
+            if drafts is None:
+                words = [[drawn] for drawn in zip(ids.tolist(), nats, strict=True)]
+            else:
+                words = drafts.add(ids, nats)
+            for row, (text, word) in enumerate(zip(texts, words, strict=True)):
+                for drawn in word:
                     if not text.ended:
-                        for character in text.add(*drawn):
-                            yield row, character
+                        yield from ((row, released) for released in text.add(*drawn))
 
 
 def _mask(logits: Array, texts: list[Text]) -> Array:

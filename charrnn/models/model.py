@@ -18,10 +18,10 @@ from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
 from charrnn.generate.controls import Controls, Ended, default_length
 from charrnn.generate.novelty import PieceFilter
-from charrnn.generate.predictor import IncrementalPredictor, Predictor, as_predictor
+from charrnn.generate.predictor import Predictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
-from charrnn.generate.spans import longest_copy, require_spans
+from charrnn.generate.seen import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.launch import sampling_workers
@@ -57,8 +57,8 @@ class Model(Checkpoint):
                  an ensemble, m0.weight_ih_l0 ...
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
-    seen_pieces  of a model of pieces: which of them the text has; see ``generate.novelty``
-    seen_spans   which spans the text has; see ``generate.spans``
+    seen_pieces  of a model of pieces: which of them the text has; see ``generate.seen``
+    seen_spans   which spans the text has; see ``generate.seen``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume       arrays of the training state, by name in the file; empty: weights only
     progress     how far the run is
@@ -269,8 +269,8 @@ class Model(Checkpoint):
         """
         stops, end = (stop,) if isinstance(stop, str) else stop, self.config.data.end
         return find_likeliest(
-            self._incremental,
-            self._incremental.read(self.encode_prompt(prompt)),
+            self.predictor,
+            self.predictor.read_on(self.encode_prompt(prompt)),
             self.vocabulary.characters,
             count=count,
             length=length,
@@ -444,11 +444,7 @@ class Model(Checkpoint):
     @cached_property
     def predictor(self) -> Predictor:
         """What predicts the next character, for sampling and beam search."""
-        return as_predictor(self._distribution)
-
-    @cached_property
-    def _incremental(self) -> IncrementalPredictor:
-        return IncrementalPredictor(self.predictor)
+        return Predictor(self._distribution)
 
     def merged(self) -> "Model":
         """Return the model with its networks merged into one, for formats that know only one."""

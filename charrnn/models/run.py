@@ -17,13 +17,11 @@ from typing import Self
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
-from charrnn.generate.bloom import Bits
-from charrnn.generate.novelty import seen_pieces
-from charrnn.generate.spans import seen_spans
+from charrnn.generate.seen import Bits, seen_pieces, seen_spans
 from charrnn.models.model import Model
 from charrnn.models.start import RANDOM, Start, transfer_weights
+from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
-from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import flatten, option_name
@@ -55,7 +53,7 @@ class Run:
                      weights; None: not known, of a run that is resumed
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
-    seen_pieces      which pieces the text has; see ``generate.novelty``. None: it is a stream
+    seen_pieces      which pieces the text has; see ``generate.seen``. None: it is a stream
     seen_spans       which spans the text has; see ``generate.spans``
     sizes            of the pieces of the text; None: it is a stream
     ngram            the n-grams of what is trained on; None: none are wanted
@@ -194,7 +192,7 @@ class Run:
         if not held_out:
             order, size = self.config.data.ngram, len(self.vocabulary)
             parts = list(leave_out(self.train_ids, size, order, self._end))
-        weights, loss = Mixture.fit(
+        weights, loss = fit_weights(
             self.model().ensemble(), parts, pieces=self._end is not None, seen=not held_out
         )
         self.ngram = self.ngram.with_weights(weights, loss if held_out else None)

@@ -22,14 +22,22 @@ The alphas of n-grams that are not in the table are left to the shorter contexts
 
 from bisect import bisect_left
 from copy import copy
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import MAX_NGRAM
-from charrnn.ngrams.count import KEY_BITS, MAX_ENTRIES, Keys, count_ngrams, digit_bits, low_digits
+from charrnn.ngrams.count import (
+    KEY_BITS,
+    MAX_ENTRIES,
+    Integers,
+    Keys,
+    count_ngrams,
+    digit_bits,
+    low_digits,
+)
 from charrnn.text.vocabulary import Ids
 
 Floats = NDArray[np.float64]
@@ -127,34 +135,30 @@ class NGrams:
         if len(contexts) == 1:
             return self._predict_one(int(contexts[0]))
         length, rows, kept = self._short
-        keys, numbers, entries = self._long
+        keys, sizes, ends, gammas, levels = self._long
         short = kept.take(rows.take((contexts & self._masks[length]).astype(np.intp)), axis=0)
         wanted = contexts & self._masks[-2:length:-1, None]  # (K, B), the longest first
         at = keys.searchsorted(wanted)
         at[keys.take(at) != wanted] = len(keys) - 1
-        (K, B), found = at.shape, numbers.take(at.ravel(), axis=0)
-        longest = np.maximum.reduce(found[:, 3].reshape(K, B), axis=0, initial=0)
+        longest = np.maximum.reduce(levels.take(at), axis=0, initial=0)
         share = self.weights.take(np.maximum(longest, short[:, -1].astype(np.int32)) & GROUP)
-        left = np.empty((K + 1, B))  # to each suffix by the network and the longer ones
-        left[1:] = found.view(np.float32)[:, 2].reshape(K, B)
-        np.subtract(1, share, out=left[0], dtype=np.float64)
+        # What the network and the longer suffixes leave to each.
+        rest = np.subtract(1, share, dtype=np.float64)[None]
+        left = np.concatenate([rest, gammas.take(at)], dtype=np.float64)
         np.multiply.accumulate(left, axis=0, out=left)
-        p = short[:, :-1].astype(np.float64)
-        p *= left[K, :, None]
-        sizes, ends = found[:, 0], found[:, 1]
-        which = np.arange(K * B).repeat(sizes)  # suffix of the entries, (N,)
-        behind = np.arange(len(which))
-        behind += (ends - sizes.cumsum()).take(which)
-        after = entries.take(behind, axis=0)
-        places = _row_starts(K, *p.shape).take(which)
-        places += after[:, 0]
-        np.add.at(p.reshape(-1), places, after.view(np.float32)[:, 1] * left.take(which))
+        p = short[:, :-1] * left[-1, :, None]
+        sizes = sizes.take(at.ravel())
+        which = np.arange(len(sizes)).repeat(sizes)  # suffix of each of N entries
+        entries = np.arange(len(which)) + (ends.take(at.ravel()) - sizes.cumsum()).take(which)
+        starts = np.arange(0, p.size, self.vocab_size)[None].repeat(len(at), axis=0).ravel()
+        places = starts.take(which) + self._characters.take(entries)
+        np.add.at(p.reshape(-1), places, self._alphas.take(entries) * left.take(which))
         return p.astype(np.float32), share.astype(np.float32)[:, None]
 
     def _predict_one(self, context: int) -> tuple[Singles, Singles]:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
-        keys, sizes, ends, groups, gammas, characters, alphas, masks = self._views
+        keys, sizes, ends, gammas, levels, characters, alphas, masks = self._views
         found = []
         for mask in masks[-2:length:-1]:
             key = context & mask
@@ -162,8 +166,7 @@ class NGrams:
             if keys[at] == key:
                 found.append(at)
         short = kept[rows[context & masks[length]]]
-        group = groups[found[0]] & GROUP if found else int(short[-1])
-        share = self.weights.item(group)
+        share = self.weights.item(levels[found[0]] & GROUP if found else int(short[-1]))
         left, parts = 1 - share, []
         for at in found:
             parts.append((ends[at] - sizes[at], ends[at], left))
@@ -181,7 +184,7 @@ class NGrams:
 
     def score(
         self, contexts: Keys, inputs: AnyIds, targets: AnyIds
-    ) -> tuple[Floats, Indices, Keys]:
+    ) -> tuple[Floats, Indices, NDArray[Any]]:
         """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
         contexts   before the first input, (B,)
@@ -285,30 +288,24 @@ class NGrams:
         return length, rows, kept
 
     @cached_property
-    def _long(self) -> tuple[Keys, NDArray[np.int32], NDArray[np.int32]]:
-        """The longer contexts: what ``predict`` reads of each is in one place of the memory.
+    def _long(self) -> tuple[Keys, Integers, Integers, Singles, Integers]:
+        """The longer contexts: what ``predict`` reads of them, (C + 1,) each; the last is none.
 
-        Returns their keys (C + 1,), of which the last is that of none; of each the number of
-        entries that have it, the end of these, gamma, and length and group, (C + 1, 4); and of all
-        entries character and alpha, (E + 1, 2). Gammas and alphas are the bits of float32.
+        Returns their keys, the number of entries that have each as their context, the end of these,
+        gammas, and as one number length and group.
         """
         sizes = np.diff(self._begins)
-        own = np.flatnonzero(sizes)
+        own = np.append(np.flatnonzero(sizes), len(sizes) - 1)
         own = own[own >= len(self._short[2])]
-        ends, gammas = self._begins[own + 1], self._gammas[own]
-        levels = self._masks.searchsorted(self._keys[own]) * (GROUP + 1) | _group(gammas)
-        columns = sizes[own], ends, gammas.view(np.int32), levels
-        none = np.array([0, 0, np.float32(1).view(np.int32), 0])
-        numbers = np.append(np.stack(columns, axis=1), none[None], axis=0).astype(np.int32)
-        entries = np.stack([self._characters, self._alphas.view(np.int32)], axis=1, dtype=np.int32)
-        return np.append(self._keys[own], self._keys[-1]), numbers, entries
+        keys, gammas = self._keys[own], self._gammas[own]
+        levels = self._masks.searchsorted(keys) * (GROUP + 1) | _group(gammas)
+        levels[-1] = 0
+        return keys, sizes[own], self._begins[own + 1], gammas, levels.astype(np.int32)
 
     @cached_property
     def _views(self) -> tuple[Any, ...]:
-        """The columns of ``_long``, and the masks, as what Python indexes faster."""
-        keys, numbers, entries = self._long
-        gammas, alphas = numbers.view(np.float32)[:, 2], entries.view(np.float32)[:, 1]
-        columns = keys, *numbers[:, [0, 1, 3]].T, gammas, entries[:, 0], alphas
+        """The columns of ``_long`` and of the entries, and the masks, as Python indexes faster."""
+        columns = *self._long, self._characters, self._alphas
         return *(column.data for column in columns), self._masks.tolist()
 
     def _find(self, keys: Keys) -> Indices:
@@ -342,12 +339,6 @@ def build_ngrams(
     half = alphas.astype(np.float16)
     half = np.where(half > alphas, np.nextafter(half, np.float16(0)), half)
     return NGrams(counts.keys, half, vocab_size)
-
-
-@cache
-def _row_starts(count: int, rows: int, width: int) -> Indices:
-    """Return where each row of an array (rows, width) begins, ``count`` times one after another."""
-    return np.tile(np.arange(0, rows * width, width), count)
 
 
 def _group(gammas: Floats | Singles) -> Indices:

@@ -50,17 +50,16 @@ PRIOR = 10
 
 SMALLEST = 1e-300
 
-# For one text, up to FEW entries are added without NumPy, which is faster. Of more of them, and of
-# more than MANY for several texts, the counts are kept.
-FEW, MANY = 32, 256
+# Up to so many entries are added one by one; of more, the counts are kept.
+FEW = 32
 
 
 class Memory:
     """Counts of the text read so far, and the weights with which a model is mixed with them.
 
         memory = Memory(V)
-        log_p = memory.read(ids, log_p)         # (N,): without the memory, and with it
-        p = memory.probabilities(p, contexts)   # (B, V)
+        log_p = memory.read(ids, log_p)                  # (N,): without the memory, and with it
+        recalled, kept = memory.predict(contexts)        # p of all is then p * kept + recalled
 
     vocab_size   number of characters V
 
@@ -69,15 +68,14 @@ class Memory:
     """
 
     def __init__(self, vocab_size: int) -> None:
-        self._vocab_size, self._bits = vocab_size, np.uint64(digit_bits(vocab_size))
+        self._vocab_size, self._bits = vocab_size, digit_bits(vocab_size)
         # A key holds a context and the character that follows it.
-        digits = min(MAX_ORDER + 1, KEY_BITS // int(self._bits))
-        places = (digits - np.arange(digits + 1, dtype=np.uint64)) * self._bits
-        self._top, self._shifts = places[1], places[MIN_ORDER:]
+        size = min(MAX_ORDER + 1, KEY_BITS // self._bits)
+        self._places = (size - 1 - np.arange(size, dtype=np.uint64)) * np.uint64(self._bits)
+        self._shifts = self._places[MIN_ORDER - 1 :]  # from a key to a context of each length
         self._masks = (np.uint64(1) << self._shifts) - np.uint64(1)
-        self._mask_list = self._masks[:-1].tolist()
-        self._first_digits = np.arange(1, vocab_size + 1, dtype=np.uint64) << self._top
-        self._text, self.context = np.empty(0, np.uint32), np.uint64(0)
+        # Its digits, after those before it.
+        self._text, self.context = np.zeros(size, np.uint32), np.uint64(0)
         # Of each character of the text, sorted by context: the context, the character, and how
         # often one of these differs from the one before it. Last, an entry that is never found.
         self._keys, self._after = np.full(1, ~np.uint64(0)), np.zeros(1, np.uint32)
@@ -85,9 +83,9 @@ class Memory:
         self._counted: dict[tuple[int, int], Indices] = {}
         start = np.zeros((len(self._shifts) - 1, LEVELS + 1, 2))
         start[:, 1:] = np.transpose([SEVERAL, SINGLE])
-        self._weight_lists: list[list[list[float]]] = start.tolist()
-        self._start = start.ravel()
-        self._weights, self._work, self._uses = self._start, 0 * self._start, 0 * self._start
+        self._weights = self._start = start.ravel()
+        self._work, self._uses = 0 * self._start, 0 * self._start
+        self._levels = self._list_levels()
         self._read, self._log_odds, self._trust = 0, 0.0, 0.5
 
     def read(self, ids: Ids, log_p: Floats) -> NDArray[np.float64]:
@@ -98,65 +96,33 @@ class Memory:
         """
         parts = [np.empty(0)]
         for at in range(0, len(ids), CHUNK):
-            chunk = ids[at : at + CHUNK].astype(np.uint32)
-            contexts = self._contexts(chunk, self.context)
-            shares, groups = self._look_up(contexts, chunk)
+            digits = ids[at : at + CHUNK].astype(np.uint32) + np.uint32(1)
+            contexts = self._contexts(np.append(self._text[-len(self._places) :], digits))
+            shares, groups = self._look_up(contexts)
             parts.append(self._learn(log_p[at : at + CHUNK].astype(np.float64), shares, groups))
-            self._store(contexts, chunk)
+            self._store(contexts, digits)
         return np.concatenate(parts)
 
     def feed(self, contexts: Keys, ids: NDArray[np.integer[Any]]) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
-        if len(contexts) == 1:  # faster without NumPy
-            digit = int(ids[0]) + 1 << int(self._top)
-            return np.array([int(contexts[0]) >> int(self._bits) | digit], np.uint64)
-        after: Keys = contexts >> self._bits | self._first_digits[ids]
-        return after
+        top = (len(self._places) - 1) * self._bits
+        keys = zip(contexts.tolist(), ids.tolist(), strict=True)
+        return np.array([key >> self._bits | chosen + 1 << top for key, chosen in keys], np.uint64)
 
     def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
         """Return what the memory adds to p of each character, (B, V), and the weight of the model.
 
         contexts   keys of the last characters of each text, (B,)
         """
-        recalled, kept = self._recall(contexts)
-        return recalled.astype(np.float32), kept.astype(np.float32)
+        recalled = np.zeros((len(contexts), self._vocab_size))
+        each = zip(contexts.tolist(), recalled, strict=True)
+        return recalled, np.array([[self._recall(context, row)] for context, row in each])
 
-    def probabilities(self, p: Floats, contexts: Keys) -> Floats:
-        """Return p of all characters with the memory, (B, V), from those under the model."""
-        recalled, kept = self._recall(contexts)
-        return p * kept + recalled
-
-    def _recall(self, contexts: Keys) -> tuple[Floats, Floats]:
-        if len(contexts) == 1:
-            return self._recall_one(int(contexts[0]))
-        lows, highs = (bounds[:, :-1] for bounds in self._find(contexts))
-        sizes = highs - lows
-        single = self._changes[lows] == self._changes[highs - 1]
-        weights = self._weights.take(_group(sizes.T, single.T).T)
-        # What this context and longer ones leave to shorter ones.
-        left = np.multiply.accumulate(1 - weights[:, ::-1], axis=1)[:, ::-1]
-        shares = weights * self._trust / np.maximum(sizes, 1)
-        shares[:, :-1] *= left[:, 1:]
-        many = np.argwhere(sizes > MANY)
-        counted = [self._count(lows[row, at], highs[row, at]) * shares[row, at] for row, at in many]
-        sizes[sizes > MANY] = 0
-        rows = np.arange(len(contexts)).repeat(sizes.sum(axis=1))
-        sizes = sizes.ravel()
-        entries = np.arange(len(rows)) + (highs.ravel() - sizes.cumsum()).repeat(sizes)
-        places = rows * self._vocab_size + self._after[entries]
-        size = len(left) * self._vocab_size
-        found: Any = np.bincount(places, shares.ravel().repeat(sizes), size)
-        recalled = found.reshape(len(left), -1).astype(np.float64)  # of nothing, it is an integer
-        for (row, _), part in zip(many, counted, strict=True):
-            recalled[row] += part
-        kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=1)
-        return recalled, kept[:, None]
-
-    def _recall_one(self, context: int) -> tuple[Floats, Floats]:
-        """Do what ``_recall`` does for one text, faster."""
+    def _recall(self, context: int, recalled: Floats) -> float:
+        """Add to p of each character, (V,), after one context; return the weight of the model."""
         keys, changes, after = self._keys.data, self._changes.data, self._after.data
         low, high, left, found = 0, len(keys), 1.0, []
-        for mask, weights in zip(self._mask_list, self._weight_lists, strict=True):
+        for mask, weights in self._levels:
             low = bisect_left(keys, context & ~mask, low, high)
             high = bisect_right(keys, context | mask, low, high)
             if low == high:
@@ -165,64 +131,60 @@ class Memory:
             weight = weights[min((high - low).bit_length(), LEVELS)][single]
             left *= 1 - weight
             found.append((low, high, weight / left / (high - low)))
-        recalled, trust = np.zeros(self._vocab_size), self._trust * left
         entry: Any = recalled.data
+        trust = self._trust * left
         for low, high, share in found:
             if high - low > FEW:
                 recalled += self._count(low, high) * (trust * share)
                 continue
             for character in after[low:high]:
                 entry[character] += trust * share
-        return recalled[None], np.array([[1 - self._trust + trust]])
+        return 1 - self._trust + trust
 
     def _count(self, low: int, high: int) -> Indices:
         """Return how often each character is among some entries, (V,)."""
-        low, high = int(low), int(high)
         if (low, high) not in self._counted:
             self._counted[low, high] = np.bincount(self._after[low:high], None, self._vocab_size)
         return self._counted[low, high]
 
-    def _contexts(self, ids: Ids, before: np.uint64) -> Keys:
-        """Return the contexts before and after each character that follows a context, (N + 1,)."""
-        contexts = np.zeros(len(ids) + 1, np.uint64)
-        ages = np.arange(int(self._top // self._bits) + 1, dtype=np.uint64)[: len(ids) + 1]
-        for age in ages[: len(ids)].tolist():
-            contexts[age + 1 :] |= self._first_digits[ids[: len(ids) - age]] >> age * self._bits
-        contexts[: len(ages)] |= before >> ages * self._bits
+    def _contexts(self, digits: NDArray[np.uint32]) -> Keys:
+        """Return the contexts after as many digits as fit into a key, and after each that follows.
+
+        digits   of a text, ids + 1, after those before it
+        """
+        size = len(self._places)
+        contexts = np.zeros(len(digits) - size + 1, np.uint64)
+        for age, place in enumerate(self._places):
+            contexts |= digits[size - 1 - age : len(digits) - age].astype(np.uint64) << place
         return contexts
 
-    def _find(self, contexts: Keys) -> tuple[Indices, Indices]:
-        """Return where the entries of contexts (B,) of each length begin and end, (B, K + 1)."""
-        lows = self._keys.searchsorted(contexts[:, None] & ~self._masks)
-        return lows, self._keys.searchsorted(contexts[:, None] | self._masks, "right")
-
-    def _look_up(self, contexts: Keys, ids: Ids) -> tuple[NDArray[np.float64], Indices]:
-        """Return n(h_k c) / n(h_k) and the group of l, each (K, N).
+    def _look_up(self, contexts: Keys) -> tuple[NDArray[np.float64], Indices]:
+        """Return n(h_k c) / n(h_k) and the group of l of each character, (K, N).
 
         contexts   before each character and after all, (N + 1,)
-        ids        of the characters, (N,)
         """
-        shape = len(self._shifts), len(contexts)
-        counts, single = np.empty(shape, np.int64), np.empty(shape, bool)
-        places, ids = np.arange(len(contexts)), np.append(ids, 0)
-        all_lows, all_highs = self._find(contexts)
-        for row, shift in enumerate(self._shifts):
-            # Sorted by context, and then by place.
-            order = (contexts >> shift).argsort(kind="stable")
-            key, after = (contexts >> shift)[order], ids[order]
-            differ = np.append(True, key[1:] != key[:-1])
-            first = np.maximum.accumulate(np.where(differ, places, 0))
-            changes = np.append(0, after[1:] != after[:-1]).cumsum()
-            low, high = all_lows[order, row], all_highs[order, row]
-            now, old = places - first, high - low
-            counts[row, order] = now + old
-            single[row, order] = (
-                ((now == 0) | (changes[places - 1] == changes[first]))
-                & ((old == 0) | (self._changes[high - 1] == self._changes[low]))
-                & ((now == 0) | (old == 0) | (self._after[low] == after[first]))
-            )
+        lows = self._keys.searchsorted(contexts & ~self._masks[:, None])
+        highs = self._keys.searchsorted(contexts | self._masks[:, None], "right")
+        counts, single = highs - lows, np.empty(lows.shape, bool)
+        places = np.arange(len(contexts))
+        for row in reversed(range(len(lows))):
+            keys = contexts >> self._shifts[row]
+            order = keys.argsort(kind="stable")  # by context, and then by place
+            keys, old = keys[order], counts[row, order]
+            differ = np.append(True, keys[1:] != keys[:-1])
+            new = places - np.maximum.accumulate(np.where(differ, places, 0))
+            counts[row, order] = total = old + new
+            if row < len(lows) - 1:
+                # One character alone followed if it did so each time: where this was read, or what
+                # is stored, the last occurrence tells.
+                after_last = counts[row + 1].take(order[places - 1] + 1, mode="clip") + 1
+                low, high = lows[row, order], highs[row, order]
+                stored = self._changes[high - 1] == self._changes[low]
+                single[row, order] = np.where(new, after_last == total, stored)
         totals = counts[:-1, :-1]
-        return counts[1:, 1:] / np.maximum(totals, 1), _group(totals, single[:-1, :-1])
+        levels = np.minimum(np.frexp(totals)[1], LEVELS)
+        groups = (LEVELS + 1) * np.arange(len(totals))[:, None] + levels
+        return counts[1:, 1:] / np.maximum(totals, 1), 2 * groups + single[:-1, :-1]
 
     def _learn(
         self, log_p: NDArray[np.float64], shares: NDArray[np.float64], groups: Indices
@@ -245,30 +207,28 @@ class Memory:
             if self._read % BLOCK == 0:
                 learned = PRIOR * self._start + self._work
                 self._weights = learned / (PRIOR + self._uses)
-        self._weight_lists = self._weights.reshape(-1, LEVELS + 1, 2).tolist()
+        self._levels = self._list_levels()
         odds = self._log_odds + np.append(0, np.cumsum(np.log(mixed) - log_p))
         self._log_odds = float(odds[-1])
         self._trust = float(np.exp(-np.logaddexp(0, -self._log_odds)))
         return log_p + np.diff(np.logaddexp(0, odds))
 
-    def _store(self, contexts: Keys, ids: Ids) -> None:
+    def _list_levels(self) -> list[tuple[int, list[list[float]]]]:
+        """Return of each length of contexts the mask of the rest of a key, and its weights."""
+        weights = self._weights.reshape(-1, LEVELS + 1, 2).tolist()
+        return list(zip(self._masks.tolist(), weights, strict=False))
+
+    def _store(self, contexts: Keys, digits: NDArray[np.uint32]) -> None:
         """Add the characters that followed contexts, and forget the oldest if they are too many."""
-        self._text, self.context = np.append(self._text, ids), contexts[-1]
+        self._text, self.context = np.append(self._text, digits), contexts[-1]
         if len(self._text) > MAX_CHARS:
-            ids = self._text = self._text[-(MAX_CHARS * 3 // 4) :]
-            contexts = self._contexts(ids, np.uint64(0))
+            digits = self._text = self._text[-(MAX_CHARS * 3 // 4) :]
+            contexts = self._contexts(np.append(np.zeros_like(self._places, np.uint32), digits))
             self._keys, self._after = self._keys[-1:], self._after[-1:]
         order = contexts[:-1].argsort()
         at = self._keys.searchsorted(contexts[order])
         self._keys = np.insert(self._keys, at, contexts[order])
-        self._after = np.insert(self._after, at, ids[order])
+        self._after = np.insert(self._after, at, digits[order] - np.uint32(1))
         self._counted = {}
         differ = self._after[1:] != self._after[:-1]
         self._changes = np.append(np.int32(0), differ.cumsum(dtype=np.int32))
-
-
-def _group(sizes: Indices, single: NDArray[np.bool_]) -> Indices:
-    """Return the group of l of contexts (K, ...), from how often each occurred."""
-    levels = np.minimum(np.frexp(sizes)[1], LEVELS)
-    orders = np.arange(len(sizes)).reshape(-1, *[1] * (sizes.ndim - 1))
-    return 2 * ((LEVELS + 1) * orders + levels) + single

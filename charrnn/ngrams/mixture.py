@@ -4,53 +4,101 @@
 
 A network is slow to learn which letters follow each other; a table knows it at once, and nothing
 beyond its few characters (Mikolov et al. 2011). The weight w depends on how often the text had the
-context: on the gamma of its longest suffix in the table, by which contexts fall into GROUPS. It is
-fitted to text that neither was made from, by expectation maximization (Jelinek & Mercer 1980),
+context: on the gamma of its longest suffix in the table, by which contexts fall into GROUPS; see
+``fitting``. A memory of what is read is mixed with both in the same way; see ``memory``.
 
-    w = mean of w p_network / (w p_network + (1 - w) p_ngrams)
-
-over the characters of a group, beside PRIOR further ones with the weight of all groups together.
-Where nothing is held out, each fifth of the text is predicted with the n-grams of the other four.
-The network has learned from all of it, so its p are flattered: they are raised to the power above 1
-that leaves it no more than ADVANTAGE nats per character better than the n-grams.
-
-    weights, loss = Mixture.fit(network, [(ngrams, held_out_ids)])
-    mixture = Mixture(network, ngrams.with_weights(weights, loss))
-    log_p = mixture.combine(logits, contexts)      # (B, V), from logits of the network
+    mixture = Mixture(network, ngrams)
+    log_p, state, _ = mixture.forward(ids, state)             # (T, B, V)
+    decoder = MixtureDecoder(mixture, [ngrams, memory], B)
+    log_p = decoder.feed(ids)                                 # (B, V)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from charrnn.ngrams.contexts import TINY, combine, context_layer, contexts_of
 from charrnn.ngrams.count import Keys
-from charrnn.ngrams.kneser_ney import (
-    DEFAULT_WEIGHT,
-    GROUPS,
-    AnyIds,
-    Floats,
-    Indices,
-    NGrams,
-    build_ngrams,
-)
+from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.nn.cell import Array
+from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.network import LayerStates, NetworkCache, target_log_probabilities
 from charrnn.nn.recurrent import Workspace
-from charrnn.scoring.likelihood import held_out_sequences, score_sequences
-from charrnn.text.vocabulary import Ids
 
-# Characters that weights are fitted to, at most, beside so many that have the same weight for all
-# groups; rounds of expectation maximization.
-MAX_FITTED, PRIOR, ROUNDS = 50_000, 30, 50
+AnyIds = NDArray[np.integer[Any]]
+Floats = NDArray[np.floating[Any]]
+Contexts = NDArray[Any]  # keys
 
-# Weights are fitted to every other block of so many characters, and judged on the rest.
-BLOCK = 64
+TINY = np.float32(np.finfo(np.float32).tiny)
 
-# Parts that are left out in turn where nothing is held out. On new text, networks are seldom better
-# than n-grams by more nats than this.
-PARTS, ADVANTAGE = 5, 0.2
+
+class Component(Protocol):
+    """What is mixed with a network. Its state is a context: the key of the last characters."""
+
+    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
+        """Return the contexts after one more character of each text, ids (B,)."""
+
+    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
+        """Return its share of p of all characters, (B, V), and the weight of the rest, (B, 1)."""
+
+
+def combine(logits: Array, components: Sequence[Component], contexts: Sequence[Contexts]) -> Array:
+    """Return log p of all characters, (B, V), from logits of a network and contexts (B,) of each.
+
+    Each component is mixed with the network and those before it.
+    """
+    p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    np.exp(p, out=p)
+    p /= np.add.reduce(p, axis=1, keepdims=True)
+    for component, keys in zip(components, contexts, strict=True):
+        others, weight = component.predict(keys)
+        p *= weight.astype(p.dtype, copy=False)
+        p += others.astype(p.dtype, copy=False)
+    np.maximum(p, TINY, out=p)
+    return np.log(p, out=p)
+
+
+class MixtureDecoder(Decoder):
+    """A decoder of a network and what is mixed with it.
+
+    model        the network, or a mixture, of which the networks count
+    components   what is mixed with it; their contexts are the last layers of the state
+    count        number of samples in the batch (B)
+    """
+
+    def __init__(
+        self, model: AnyLanguageModel, components: Sequence[Component], count: int
+    ) -> None:
+        super().__init__(model, count)
+        self._count, self._components = count, components
+        self._contexts: list[Contexts] = [np.zeros(count, np.uint64) for _ in components]
+
+    def start(self, state: LayerStates) -> None:
+        """Start from a state of all samples, or from that of one."""
+        own = len(state) - len(self._components)
+        super().start(state[:own])
+        self._contexts = [np.resize(contexts, self._count) for (contexts,) in state[own:]]
+
+    def feed(self, ids: AnyIds) -> Array:
+        """Feed the next character of each sample, (B,), and return log p, (B, V)."""
+        each = zip(self._components, self._contexts, strict=True)
+        self._contexts = [component.feed(contexts, ids) for component, contexts in each]
+        return super().feed(ids)
+
+    def logits(self) -> Array:
+        """Return log p in the present state, (B, V)."""
+        return combine(super().logits(), self._components, self._contexts)
+
+    def select(self, rows: AnyIds) -> None:
+        """Give sample i the state of sample ``rows[i]``."""
+        super().select(rows)
+        self._contexts = [contexts[rows] for contexts in self._contexts]
+
+    def state(self) -> LayerStates:
+        """Return a copy of the state of all samples."""
+        return [*super().state(), *((contexts.copy(),) for contexts in self._contexts)]
 
 
 class Mixture(Ensemble):
@@ -60,7 +108,7 @@ class Mixture(Ensemble):
     ngrams    of the same V characters, with the weights of the network
 
     Its logits are log p. Its state is that of the ensemble and, like a further layer, the contexts
-    of the n-grams, (B, 1).
+    of the n-grams, (B,).
     """
 
     def __init__(self, network: AnyLanguageModel, ngrams: NGrams) -> None:
@@ -69,22 +117,21 @@ class Mixture(Ensemble):
 
     def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
-        return [*super().zero_state(batch_size), context_layer(self.ngrams.start(batch_size))]
-
-    def combine(self, logits: Array, contexts: Keys) -> Array:
-        """Return log p of all characters, (B, V), from logits of the network (B, V)."""
-        return combine(logits, (self.ngrams, contexts))
+        contexts: Contexts = self.ngrams.start(batch_size)
+        return [*super().zero_state(batch_size), (contexts,)]
 
     def forward(
         self, ids: AnyIds, state: LayerStates, *, workspace: Workspace | None = None
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
-        logits, after, cache = super().forward(ids, state[:-1], workspace=workspace)
-        contexts = [contexts_of(state)]
+        *networks, (before,) = state
+        logits, after, cache = super().forward(ids, networks, workspace=workspace)
+        contexts: list[Contexts] = [before]
         for row in ids:
             contexts.append(self.ngrams.feed(contexts[-1], row))
-        log_p = self.combine(logits.reshape(ids.size, -1), np.concatenate(contexts[1:]))
-        return log_p.reshape(logits.shape), [*after, context_layer(contexts[-1])], cache
+        flat = logits.reshape(ids.size, -1)
+        log_p = combine(flat, [self.ngrams], [np.concatenate(contexts[1:])])
+        return log_p.reshape(logits.shape), [*after, (contexts[-1],)], cache
 
     def log_probabilities(
         self,
@@ -94,87 +141,11 @@ class Mixture(Ensemble):
         workspace: Workspace | None = None,
     ) -> tuple[Array, LayerStates]:
         """Return log p of targets (T, B), and the state; as ``Ensemble.log_probabilities``."""
-        state = state or self.zero_state(inputs.shape[1])
-        logits, after, _ = super().forward(inputs, state[:-1], workspace=workspace)
+        *networks, layer = state or self.zero_state(inputs.shape[1])
+        contexts: Contexts = layer[0]
+        logits, after, _ = super().forward(inputs, networks, workspace=workspace)
         log_p = target_log_probabilities(logits, targets)
-        others, groups, contexts = self.ngrams.score(contexts_of(state), inputs, targets)
+        others, groups, contexts = self.ngrams.score(contexts, inputs, targets)
         share = self.ngrams.weights.take(groups)
         p = share * np.exp(log_p) + (1 - share) * others
-        return np.log(np.maximum(p, TINY)), [*after, context_layer(contexts)]
-
-    @staticmethod
-    def fit(
-        network: AnyLanguageModel,
-        parts: Iterable[tuple[NGrams, Ids]],
-        *,
-        pieces: bool = False,
-        seen: bool = False,
-    ) -> tuple[Floats, float]:
-        """Return the weights that predict texts best, and the nats per character.
-
-        parts   the texts, each (N,) with two characters at least, and the n-grams beside the
-                network that predict each; they were not made from it
-        pieces  whether the texts are flat pieces, each of which is predicted from a zero state
-        seen    whether the network has learned from the texts
-
-        The nats of a character are those of weights that were not fitted to it.
-        """
-        columns = [_predict_both(network, ngrams, ids, pieces=pieces) for ngrams, ids in parts]
-        own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
-        if seen and (mean := np.log(own).mean()):
-            own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
-        half, nats = np.arange(len(own)) // BLOCK % 2 == 0, 0.0
-        for fitted, judged in ((half, ~half), (~half, half)):
-            share = _fit_weights(own[fitted], others[fitted], groups[fitted])[groups[judged]]
-            nats -= float(np.log(share * own[judged] + (1 - share) * others[judged]).sum())
-        return _fit_weights(own, others, groups), nats / len(own)
-
-
-def leave_out(
-    ids: Ids, vocab_size: int, order: int, end: int | None = None
-) -> Iterator[tuple[NGrams, Ids]]:
-    """Yield the n-grams of a text without a part of it, and this part, for ``Mixture.fit``.
-
-    The arguments are those of ``build_ngrams``. One part of a long text is enough.
-    """
-    borders = np.arange(1, PARTS + 1) * (len(ids) - 1) // PARTS
-    if end is not None:
-        ends = np.flatnonzero(ids == end)
-        borders = ends[ends.searchsorted(borders)]
-    begin = fitted = 0
-    for border in borders.tolist():
-        rest = np.concatenate([ids[:begin], ids[border:]])
-        if begin < border and fitted < MAX_FITTED:
-            yield build_ngrams(rest, vocab_size, order, end=end), ids[begin : border + 1]
-            fitted += border - begin
-        begin = border
-
-
-def _predict_both(
-    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
-) -> tuple[Floats, Floats, Indices]:
-    """Return p of each character under both, and the group of its context, (N,) each."""
-    found = []
-    starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
-    starts = starts[starts < MAX_FITTED]
-    steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
-    contexts = ngrams.start(len(starts))
-    for it in score_sequences(network, ids, starts, steps):
-        p, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
-        found.append([array[it.inside] for array in (it.nats, p, groups)])
-    nats, others, groups = map(np.concatenate, zip(*found, strict=True))
-    return np.exp(-nats.astype(float)), np.maximum(others, TINY), groups
-
-
-def _fit_weights(own: Floats, others: Floats, groups: Indices) -> Floats:
-    """Return the weights of all groups by expectation maximization."""
-    weights = np.full(GROUPS, DEFAULT_WEIGHT)
-    for grouped in (np.zeros_like(groups), groups):
-        start = np.full(GROUPS, weights[0])
-        sizes = np.bincount(grouped, minlength=GROUPS) + PRIOR
-        for _ in range(ROUNDS):
-            share = weights[grouped]
-            work = share * own / (share * own + (1 - share) * others)
-            weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
-        weights = weights if grouped is groups else np.full(GROUPS, weights[0])
-    return weights
+        return np.log(np.maximum(p, TINY)), [*after, (contexts,)]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import TrainingError
+from charrnn.errors import TrainingError, VocabularyError
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates, log_softmax
@@ -151,6 +151,12 @@ def require_finite(values: NDArray[Any]) -> None:
             "the model's outputs are not finite numbers: its weights have exploded",
             hint="train again with a lower --learning-rate, or with --nonlinearity tanh",
         )
+
+
+def require_ids(ids: Ids, vocab_size: int) -> None:
+    """Raise VocabularyError if an id of a text (N,) is out of range; it has at least one."""
+    if int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
+        raise VocabularyError(f"ids must be from 0 to {vocab_size - 1}")
 
 
 def held_out_sequences(ids: Ids, *, pieces: bool) -> tuple[Indices, Indices]:

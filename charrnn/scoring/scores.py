@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.errors import CorpusError
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.scoring.likelihood import score_sequences
+from charrnn.scoring.likelihood import require_ids, score_sequences
 from charrnn.text.vocabulary import Ids
 
 # Windows whose bounds are held at once.
@@ -87,8 +87,7 @@ def score(
             "so it takes two",
             hint="a model of lines, or 'charrnn score --lines', scores a line and its end",
         )
-    if int(ids.min()) < 0 or int(ids.max()) >= model.vocab_size:
-        raise VocabularyError(f"ids must be from 0 to {model.vocab_size - 1}")
+    require_ids(ids, model.vocab_size)
     steps = window or length
     if steps > length:
         raise CorpusError(

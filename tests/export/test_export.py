@@ -18,7 +18,7 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, suffix
 from charrnn.export.contents import metadata
 from charrnn.export.import_ import import_weights, read_characters
-from charrnn.generate.novelty import seen_pieces
+from charrnn.generate.seen import seen_pieces
 from tests.export.models import SHAPES, make_model
 from tests.support import call, fails_in
 

@@ -14,7 +14,7 @@ from charrnn import Model, Vocabulary
 from charrnn.export import export
 from charrnn.export.html import text_direction
 from charrnn.export.words import facts, lede
-from charrnn.generate.novelty import is_seen, seen_pieces
+from charrnn.generate.seen import is_seen, seen_pieces
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
 from charrnn.training.state import initial_state
 from tests.browser import browser_page

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn import LanguageModel, TrainingError
 from charrnn.generate.beam import Continuation, find_likeliest
-from charrnn.generate.predictor import IncrementalPredictor, NetworkPredictor
+from charrnn.generate.predictor import Predictor
 from charrnn.nn.ensemble import Ensemble
 from tests.generate.models import make_model
 
@@ -26,7 +26,7 @@ def log_p(model: LanguageModel, text: str) -> float:
 
 
 def found(model: LanguageModel, **settings: object) -> list[Continuation]:
-    predictor = NetworkPredictor(model)
+    predictor = Predictor(model)
     start = predictor.read(START)
     return find_likeliest(predictor, start, LETTERS, **settings)  # type: ignore[arg-type]
 
@@ -85,9 +85,9 @@ def test_outputs_that_are_not_finite_are_an_error() -> None:
 
 @given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=9), min_size=1, max_size=6))
 def test_a_predictor_that_remembers_predicts_the_same(prompts: list[list[int]]) -> None:
-    plain = NetworkPredictor(MODELS[0])
-    remembering = IncrementalPredictor(plain)
+    plain = Predictor(MODELS[0])
+    remembering = Predictor(MODELS[0])
     for prompt in (part for text in prompts for part in (text, [*text, 0], [*text, 0], text)):
-        got, expected = remembering.read(np.array(prompt)), plain.read(np.array(prompt))
+        got, expected = remembering.read_on(np.array(prompt)), plain.read(np.array(prompt))
         np.testing.assert_allclose(got.logits, expected.logits, atol=1e-4)
-    assert remembering.decoder(3) is remembering.decoder(3)
+    assert remembering.reuse_decoder(3) is remembering.reuse_decoder(3)

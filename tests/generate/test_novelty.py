@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import TrainingError, Vocabulary
-from charrnn.generate.novelty import PieceFilter, is_seen, seen_pieces
+from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.sample import Sample
+from charrnn.generate.seen import is_seen, seen_pieces
 from charrnn.text.pieces import flatten_pieces
 from charrnn.text.vocabulary import Ids
 from tests.support import call, fails_in

@@ -14,7 +14,7 @@ from charrnn import ConfigError, TrainingError, Vocabulary
 from charrnn.config import ControlConfig
 from charrnn.generate.controls import Controls
 from charrnn.generate.sample import Sampler
-from charrnn.generate.spans import SPAN, STRIDE, longest_copy, seen_spans
+from charrnn.generate.seen import SPAN, STRIDE, longest_copy, seen_spans
 from tests.support import call, fails_in
 
 _RNG = np.random.default_rng(1)

@@ -9,7 +9,6 @@ import pytest
 import charrnn
 from charrnn import ConfigError, CorpusError, SamplingConfig, VocabularyError, sample_steps, score
 from charrnn.generate import remembering as remembering_module
-from charrnn.generate.predictor import IncrementalPredictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture
@@ -75,10 +74,13 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     first = predictor.read(IDS[:9])
     predictor.read(np.tile(IDS[::-1], 3))
     np.testing.assert_array_equal(predictor.read(IDS[:9]).logits, first.logits)
-    remembering = IncrementalPredictor(predictor)
     for size in (3, 4, 9):
-        found = remembering.read(IDS[:size])
+        found = predictor.read_on(IDS[:size])
     np.testing.assert_allclose(found.logits, first.logits, atol=1e-5)
+    predictor.read(NOISY)  # another prompt between
+    np.testing.assert_allclose(predictor.read_on(IDS[:9]).logits, first.logits, atol=1e-5)
+    np.testing.assert_allclose(predictor.read_on(IDS[:10]).logits, predictor.read(IDS[:10]).logits,
+                               atol=1e-5)  # fmt: skip
 
 
 @pytest.mark.parametrize(("size", "like", "near"), [(1000, NOISY, 1e-5), (60, LIKE, 0.02)])

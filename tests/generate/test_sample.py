@@ -142,7 +142,7 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
     model, seed = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
     texts = []
     for piece in (7, 70):
-        monkeypatch.setattr(predictor, "_SEED_PIECE", piece)
+        monkeypatch.setattr(predictor, "_AT_ONCE", piece)
         steps = islice(sample_steps(model, seed, SamplingConfig(), random_seed=0), 20)
         texts.append([int(step.ids[0]) for step in steps])
     assert texts[0] == texts[1]
@@ -151,7 +151,7 @@ def test_a_long_seed_is_read_in_pieces_as_if_in_one(monkeypatch: pytest.MonkeyPa
 def test_of_a_prompt_of_megabytes_only_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "MAX_PROMPT", 9)
     model, ids = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
-    read = predictor.as_predictor(model).read
+    read = predictor.Predictor(model).read
     np.testing.assert_array_equal(read(ids).logits, read(ids[-9:]).logits)
     with pytest.raises(VocabularyError):
         read(np.append(np.uint8(V), ids))

@@ -12,8 +12,8 @@ import pytest
 import charrnn
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
+from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
-from charrnn.ngrams.mixture import Mixture, leave_out
 from charrnn.text.corpus import corpus_of, read_corpus
 from charrnn.text.pieces import flatten_pieces, split_pieces
 from charrnn.text.split import split
@@ -47,7 +47,7 @@ def test_counts_come_from_the_training_part_and_weights_from_the_other(model: Mo
     assert model.ngram is not None
     expected = build_ngrams(train_ids, len(corpus.vocabulary), 7)
     assert same(expected, model.ngram)
-    weights, loss = Mixture.fit(model.network(), [(expected, val_ids)])
+    weights, loss = fit_weights(model.network(), [(expected, val_ids)])
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
     assert model.ngram.val_loss == pytest.approx(loss)
 
@@ -60,7 +60,7 @@ def test_lines_are_counted_each_for_itself_and_predicted_each_from_nothing() -> 
     expected = build_ngrams(lines, V, 7, end=newline)
     assert model.ngram is not None
     assert same(expected, model.ngram)
-    weights, _ = Mixture.fit(model.network(), [(expected, val_ids)], pieces=True)
+    weights, _ = fit_weights(model.network(), [(expected, val_ids)], pieces=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_where_nothing_is_held_out_parts_are_left_out() -> None:
     assert model.ngram.val_loss is None
     V, newline = len(model.vocabulary), model.vocabulary.index["\n"]
     ids = flatten_pieces(model.encode(text), newline)
-    weights, _ = Mixture.fit(model.network(), leave_out(ids, V, 7, newline), pieces=True, seen=True)
+    weights, _ = fit_weights(model.network(), leave_out(ids, V, 7, newline), pieces=True, seen=True)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 

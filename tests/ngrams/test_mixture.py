@@ -9,11 +9,12 @@ import pytest
 from charrnn import ModelConfig, SamplingConfig, sample_steps, score
 from charrnn.config import ControlConfig
 from charrnn.generate.controls import Controls
-from charrnn.generate.predictor import as_predictor
+from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sampler
-from charrnn.ngrams import mixture as mixture_module
+from charrnn.ngrams import fitting
+from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
-from charrnn.ngrams.mixture import Mixture, leave_out
+from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.network import LanguageModel, log_softmax
 from charrnn.scoring.likelihood import score_sequences
 from charrnn.scoring.line_scorer import LineScorer
@@ -43,7 +44,7 @@ def make_network(cell: str = "lstm", layers: int = 1) -> LanguageModel:
 
 NETWORK = make_network()
 MIXTURE = Mixture(NETWORK, NGRAMS)
-PREDICTOR = as_predictor(MIXTURE)
+PREDICTOR = Predictor(MIXTURE)
 
 
 def weighted(weights: Any) -> Mixture:
@@ -112,7 +113,7 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
     sure = make_network()
     sure.flat *= 1000
     mixture = Mixture(sure, NGRAMS.with_weights(np.ones(GROUPS), None))
-    decoder = as_predictor(mixture).decoder(count)
+    decoder = Predictor(mixture).decoder(count)
     decoder.start(mixture.zero_state(1))
     logits = decoder.feed(np.zeros(count, np.int64))
     assert logits.min() < -80
@@ -137,23 +138,23 @@ def test_lines_are_scored_each_from_nothing() -> None:
 
 def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
     text = np.tile(NEW, 20)
-    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    weights, loss = fit_weights(NETWORK, [(NGRAMS, text)])
     assert ((weights > 0) & (weights < 1)).all()
     assert weights.mean() < 0.3  # an untrained network gets little
     assert loss == pytest.approx(score(weighted(weights), text).nats_per_char, abs=0.02)
     for other in (0.0, 0.05, 0.5, 0.9):
         assert loss < score(weighted(other), text).nats_per_char + 0.01
     poor = build_ngrams(np.zeros(5, np.int64), V, 5)
-    assert Mixture.fit(NETWORK, [(poor, text)])[0].mean() > 0.9
+    assert fit_weights(NETWORK, [(poor, text)])[0].mean() > 0.9
 
 
 def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The n-grams are right in one of two streams, wrong in the other; blocks are one of each.
-    monkeypatch.setattr(mixture_module, "BLOCK", 1)
+    monkeypatch.setattr(fitting, "BLOCK", 1)
     text = np.concatenate([IDS[:64], np.random.default_rng(0).integers(0, V, 65)])
-    weights, loss = Mixture.fit(NETWORK, [(NGRAMS, text)])
+    weights, loss = fit_weights(NETWORK, [(NGRAMS, text)])
     windows = score_sequences(weighted(weights), text, *stream_bounds(len(text)))
     assert loss > np.mean([it.nats.mean() for it in windows]) + 0.1
 
@@ -161,7 +162,7 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 40
     ngrams = build_ngrams(IDS, V, 5, end=NEWLINE)
-    weights, loss = Mixture.fit(
+    weights, loss = fit_weights(
         NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], pieces=True
     )
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
@@ -173,11 +174,11 @@ def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
 def test_a_piece_longer_than_what_is_fitted_is_fitted_in_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mixture_module, "MAX_FITTED", 40)
+    monkeypatch.setattr(fitting, "MAX_FITTED", 40)
     ngrams = build_ngrams(IDS, V, 5, end=NEWLINE)
     long, rest = encode("\n" + "The cat sat on the mat. " * 9), encode("a" * 99 + "\n")
     fits = [
-        Mixture.fit(NETWORK, [(ngrams, ids)], pieces=True)
+        fit_weights(NETWORK, [(ngrams, ids)], pieces=True)
         for ids in (np.concatenate([long, rest]), np.concatenate([long, rest[-1:]]))
     ]
     assert fits[0][1] == fits[1][1]
@@ -197,8 +198,8 @@ def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
             np.testing.assert_array_equal(array, others[name])
     # Where every line is new, the n-grams predict worse than those that have counted it.
     counted = build_ngrams(flat, V, 3, end=NEWLINE)
-    fair = Mixture.fit(NETWORK, parts, pieces=True)[0]
-    assert fair.mean() > Mixture.fit(NETWORK, [(counted, flat)], pieces=True)[0].mean() + 0.1
+    fair = fit_weights(NETWORK, parts, pieces=True)[0]
+    assert fair.mean() > fit_weights(NETWORK, [(counted, flat)], pieces=True)[0].mean() + 0.1
 
 
 def test_one_part_of_a_long_text_is_enough() -> None:
@@ -211,11 +212,11 @@ def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() 
     network.params["output.bias"][...] = np.log(np.bincount(text, minlength=V) / len(text) + 1e-3)
     network.params["output.weight"][...] = 0  # it knows how frequent each character is
     worse = build_ngrams(np.full(50, IDS[0], np.uint8), V, 2)  # and these know less
-    trusted, _ = Mixture.fit(network, [(worse, text)])
-    doubted, _ = Mixture.fit(network, [(worse, text)], seen=True)
+    trusted, _ = fit_weights(network, [(worse, text)])
+    doubted, _ = fit_weights(network, [(worse, text)], seen=True)
     assert trusted.mean() > doubted.mean() + 0.1
     # A network that is no better is taken at its word.
     weights, again = (
-        Mixture.fit(NETWORK, [(NGRAMS, text)], seen=seen)[0] for seen in (False, True)
+        fit_weights(NETWORK, [(NGRAMS, text)], seen=seen)[0] for seen in (False, True)
     )
     np.testing.assert_array_equal(weights, again)

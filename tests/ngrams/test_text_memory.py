@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from charrnn.ngrams import memory as memory_module
-from charrnn.ngrams.contexts import combine
 from charrnn.ngrams.memory import Memory
+from charrnn.ngrams.mixture import combine
 from tests.ngrams.memory_oracle import Oracle
 
 # Texts of few characters, so that contexts come again, some with one and some with several ends.
@@ -29,6 +29,12 @@ def make_model(vocab_size: int, length: int) -> Any:
     )
 
 
+def predict(memory: Memory, p: Any, contexts: Any) -> Any:
+    """Return p of all characters with the memory, (B, V), from those under the model."""
+    recalled, kept = memory.predict(contexts)
+    return p * kept + recalled
+
+
 def read(memory: Memory, ids: Any, p: Any) -> Any:
     return memory.read(ids, np.log(p[np.arange(len(ids)), ids]))
 
@@ -45,13 +51,13 @@ def test_reading_and_predicting_follow_the_equations(
     for size in (1, 2, 40, 57, 250, 150):
         found.append(read(memory, ids[at : at + size], p[at : at + size]))
         at += size
-        memory.probabilities(p[:1], np.array([memory.context]))  # changes nothing
+        predict(memory, p[:1], np.array([memory.context]))  # changes nothing
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-9)
     context = np.array([memory.context])
-    both = memory.probabilities(p[[-1, 0]], np.resize(context, 2))
+    both = predict(memory, p[[-1, 0]], np.resize(context, 2))
     np.testing.assert_allclose(both[0], oracle.probabilities(p[-1]), atol=1e-12)
-    np.testing.assert_allclose(memory.probabilities(p[-1:], context)[0], both[0], atol=1e-12)
-    logits = combine(np.log(p[-1:]), (memory, context))
+    np.testing.assert_allclose(predict(memory, p[-1:], context)[0], both[0], atol=1e-12)
+    logits = combine(np.log(p[-1:]), [memory], [context])
     np.testing.assert_allclose(logits, np.log(both[:1]), atol=1e-4)
 
 
@@ -62,9 +68,9 @@ def test_probabilities_sum_to_one() -> None:
     contexts = [np.array([memory.context])]
     for character in ids[:200]:
         contexts.append(memory.feed(contexts[-1], ids[:1] * 0 + character))
-    together = combine(np.log(p[:201]), (memory, np.concatenate(contexts)))
+    together = combine(np.log(p[:201]), [memory], [np.concatenate(contexts)])
     np.testing.assert_allclose(np.exp(together.astype(float)).sum(axis=1), 1, atol=1e-6)
-    alone = [combine(np.log(q[None]), (memory, at)) for q, at in zip(p, contexts, strict=False)]
+    alone = [combine(np.log(q[None]), [memory], [at]) for q, at in zip(p, contexts, strict=False)]
     np.testing.assert_allclose(np.concatenate(alone), together, atol=1e-5)
     assert np.abs(np.exp(together) - p[:201]).max() > 0.3
 
@@ -103,10 +109,10 @@ def test_only_the_last_characters_are_remembered(monkeypatch: pytest.MonkeyPatch
     memory, p = Memory(8), np.full((1, 8), 0.125)
     memory.read(old, np.full(len(old), -9.0))
     old_end = np.array([memory.context])
-    assert not np.array_equal(memory.probabilities(p, old_end), p)
+    assert not np.array_equal(predict(memory, p, old_end), p)
     memory.read(new, np.full(len(new), -9.0))
-    np.testing.assert_array_equal(memory.probabilities(p, old_end), p)
-    assert not np.array_equal(memory.probabilities(p, np.array([memory.context])), p)
+    np.testing.assert_array_equal(predict(memory, p, old_end), p)
+    assert not np.array_equal(predict(memory, p, np.array([memory.context])), p)
 
 
 def test_nothing_is_remembered_of_more_characters_than_fit_into_a_key() -> None:
@@ -115,7 +121,7 @@ def test_nothing_is_remembered_of_more_characters_than_fit_into_a_key() -> None:
     log_p = np.full(len(ids), np.log(1e-5))
     np.testing.assert_allclose(memory.read(ids, log_p), log_p)
     for count in (1, 2):
-        found = memory.probabilities(p[:count], np.resize(memory.context, count))
+        found = predict(memory, p[:count], np.resize(memory.context, count))
         np.testing.assert_array_equal(found, p[:count])
 
 
@@ -128,11 +134,11 @@ def test_contexts_that_came_often_are_counted_alike_for_one_text_and_several(
     contexts = [np.array([memory.context])]
     for character in ids[:50]:
         contexts.append(memory.feed(contexts[-1], np.array([character])))
-    expected = memory.probabilities(p[:51], np.concatenate(contexts))
+    expected = predict(memory, p[:51], np.concatenate(contexts))
     for few, many in ((32, 256), (0, 0), (1000, 1000)):
         monkeypatch.setattr(memory_module, "FEW", few)
         monkeypatch.setattr(memory_module, "MANY", many)
-        together = memory.probabilities(p[:51], np.concatenate(contexts))
-        alone = [memory.probabilities(q[None], at) for q, at in zip(p, contexts, strict=False)]
+        together = predict(memory, p[:51], np.concatenate(contexts))
+        alone = [predict(memory, q[None], at) for q, at in zip(p, contexts, strict=False)]
         np.testing.assert_allclose(together, expected, atol=1e-12)
         np.testing.assert_allclose(np.concatenate(alone), expected, atol=1e-12)

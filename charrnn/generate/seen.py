@@ -1,0 +1,156 @@
+"""What the training text has, as hashes in Bloom filters (Bloom 1970): its passages, its pieces.
+
+A filter takes two bytes for a hash. What it has is always found. Something else is found by mistake
+once in about 1,700 times: with 16 bits for each and 8 probes, (1 - exp(-8/16))^8 = 0.06 %.
+
+Of passages, every STRIDE-th span of SPAN characters is stored. Whatever its place, a copied passage
+of SPAN + STRIDE - 1 characters has a stored span in it, and with every STRIDE characters more the
+next one, exactly STRIDE characters further. So a row of k spans at this distance, a run, is a copy
+of SPAN + STRIDE (k - 1) characters at least and 2 (STRIDE - 1) more at most. Nothing that is copied
+is missed, and two spans in a row are hardly ever found by mistake.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from charrnn.config import END
+from charrnn.errors import ConfigError
+from charrnn.text.pieces import find_ends
+from charrnn.text.storage import release
+from charrnn.text.vocabulary import Ids, Vocabulary, code_points
+
+BITS_EACH, PROBES = 16, 8
+SPAN, STRIDE = 16, 8
+
+# The longest copy that may hold no stored span: the smallest that can be promised.
+SHORTEST = SPAN + STRIDE - 2
+
+# Longer texts have no filter of spans: it would be larger than the model.
+MAX_LENGTH = 1 << 26
+
+# Spans, or pieces, hashed together, to bound the memory.
+_SPANS_AT_ONCE, _PIECES_AT_ONCE = 1 << 14, 1 << 12
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_POWERS = np.multiply.accumulate(np.full(SPAN, _BASE))
+
+Bits = NDArray[np.uint8]
+Hashes = NDArray[np.uint64]
+Points = NDArray[np.uint32]
+
+
+def seen_spans(ids: Ids, vocabulary: Vocabulary) -> Bits | None:
+    """Return the filter of the spans of a text (N,); None if it is longer than MAX_LENGTH."""
+    count = max(0, (len(ids) - SPAN) // STRIDE + 1)
+    points = code_points(vocabulary.characters)
+
+    def hashes() -> Iterator[Hashes]:
+        for at in range(0, count * STRIDE, _SPANS_AT_ONCE * STRIDE):
+            text = points[ids[at : at + (_SPANS_AT_ONCE - 1) * STRIDE + SPAN]]
+            yield hash_spans(sliding_window_view(text, SPAN)[::STRIDE])
+            release(ids)
+
+    return None if len(ids) > MAX_LENGTH else _store(count, hashes())
+
+
+def seen_pieces(ids: Ids, vocabulary: Vocabulary) -> Bits:
+    """Return the filter of flat pieces; see ``text.pieces``."""
+    ends, points = find_ends(ids), code_points(vocabulary.characters)
+
+    def hashes() -> Iterator[Hashes]:
+        for at in range(0, len(ends) - 1, _PIECES_AT_ONCE):
+            bounds = ends[at : at + _PIECES_AT_ONCE + 1]
+            yield _hash_pieces(points[ids[bounds[0] : bounds[-1]]], bounds - bounds[0])
+            release(ids)
+
+    return _store(len(ends) - 1, hashes())
+
+
+def is_seen(bits: Bits, piece: str) -> bool:
+    """Return True if a piece is in the text, and rarely if it is not."""
+    points = code_points(END + piece)
+    return bool(has_hashes(bits, _hash_pieces(points, np.array([0, len(points)])))[0])
+
+
+def require_spans(bits: Bits | None) -> Bits:
+    """Return the filter of a model. Raises ConfigError if it has none."""
+    if bits is None:
+        raise ConfigError(
+            "the model does not know which passages its text has",
+            hint="train one: base models and texts of more than 64 MB have no filter",
+        )
+    return bits
+
+
+def longest_copy(bits: Bits, text: str) -> int:
+    """Return the length of the longest passage of a text that was found, or 0.
+
+    The passage may be up to 2 (STRIDE - 1) characters longer; one shorter than SPAN + STRIDE - 1
+    may not be found.
+    """
+    points = code_points(text)
+    if len(points) < SPAN:
+        return 0
+    hits = has_hashes(bits, hash_spans(sliding_window_view(points, SPAN)))
+    hits = np.concatenate([hits, np.zeros(-len(hits) % STRIDE, bool)])
+    run, longest = np.zeros(STRIDE, int), 0
+    for row in hits.reshape(-1, STRIDE):
+        run = (run + 1) * row
+        longest = max(longest, int(run.max()))
+    return SPAN + STRIDE * (longest - 1) if longest else 0
+
+
+def hash_spans(points: Points) -> Hashes:
+    """Return a hash of each span, code points (N, SPAN)."""
+    return _mix((points.astype(np.uint64) + np.uint64(1)) @ _POWERS)
+
+
+def _hash_pieces(points: Points, bounds: NDArray[np.int64]) -> Hashes:
+    """Return a hash of each piece: a polynomial in _BASE modulo 2^64, mixed.
+
+    points   code points of pieces, each after an END
+    bounds   where the ENDs are, and the end of the array
+    """
+    lengths = np.diff(bounds)
+    powers = np.full(lengths.max() + 1, _BASE)
+    powers[:2] = 0, 1  # an END does not count
+    np.multiply.accumulate(powers[1:], out=powers[1:])
+    places = np.arange(len(points)) - np.repeat(bounds[:-1], lengths)
+    hashes: Hashes = np.add.reduceat((points + np.uint64(1)) * powers[places], bounds[:-1])
+    return _mix(hashes + (lengths - 1).astype(np.uint64))
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """Make all bits depend on all bits: the mixer of splitmix64 (Steele, Lea & Flood 2014)."""
+    for shift in (30, 27, 31):
+        hashes ^= hashes >> np.uint64(shift)
+        hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    return hashes
+
+
+def _store(count: int, blocks: Iterable[Hashes]) -> Bits:
+    """Return a filter of this many hashes."""
+    bits = np.zeros(max(count * BITS_EACH // 8, 8), np.uint8)
+    for hashes in blocks:
+        places = _probe(bits, hashes)
+        np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+    return bits
+
+
+def has_hashes(bits: Bits, hashes: Hashes) -> NDArray[np.bool_]:
+    """Return which hashes (N,) are in a filter, and rarely one that is not."""
+    places = _probe(bits, hashes)
+    found: NDArray[np.bool_] = ((bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1).all(
+        axis=0
+    )
+    return found
+
+
+def _probe(bits: Bits, hashes: Hashes) -> NDArray[np.int64]:
+    """Return the bits that stand for each of N hashes, (PROBES, N) (Kirsch & Mitzenmacher 2006)."""
+    low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
+    steps = np.arange(PROBES, dtype=np.uint64)[:, None]
+    return ((low + steps * high) % np.uint64(len(bits) * 8)).astype(np.int64)

@@ -1,0 +1,116 @@
+"""The weights of a network beside the n-grams of its text; see ``mixture``.
+
+They are fitted to text that neither was made from, by expectation maximization (Jelinek & Mercer
+1980),
+
+    w = mean of w p_network / (w p_network + (1 - w) p_ngrams)
+
+over the characters of a group, beside PRIOR further ones with the weight of all groups together.
+Where nothing is held out, each fifth of the text is predicted with the n-grams of the other four.
+The network has learned from all of it, so its p are flattered: they are raised to the power above 1
+that leaves it no more than ADVANTAGE nats per character better than the n-grams.
+
+    weights, loss = fit_weights(network, [(ngrams, held_out_ids)])
+    mixture = Mixture(network, ngrams.with_weights(weights, loss))
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.ngrams.kneser_ney import DEFAULT_WEIGHT, GROUPS, Indices, NGrams, build_ngrams
+from charrnn.ngrams.mixture import TINY
+from charrnn.nn.ensemble import AnyLanguageModel
+from charrnn.scoring.likelihood import held_out_sequences, score_sequences
+from charrnn.text.vocabulary import Ids
+
+Floats = NDArray[np.float64]
+
+# Characters that weights are fitted to, at most, beside so many that have the same weight for all
+# groups; rounds of expectation maximization.
+MAX_FITTED, PRIOR, ROUNDS = 50_000, 30, 50
+
+# Weights are fitted to every other block of so many characters, and judged on the rest.
+BLOCK = 64
+
+# Parts that are left out in turn where nothing is held out. On new text, networks are seldom better
+# than n-grams by more nats than this.
+PARTS, ADVANTAGE = 5, 0.2
+
+
+def fit_weights(
+    network: AnyLanguageModel,
+    parts: Iterable[tuple[NGrams, Ids]],
+    *,
+    pieces: bool = False,
+    seen: bool = False,
+) -> tuple[Floats, float]:
+    """Return the weights that predict texts best, and the nats per character.
+
+    parts   the texts, each (N,) with two characters at least, and the n-grams beside the network
+            that predict each; they were not made from it
+    pieces  whether the texts are flat pieces, each of which is predicted from a zero state
+    seen    whether the network has learned from the texts
+
+    The nats of a character are those of weights that were not fitted to it.
+    """
+    columns = [_predict_both(network, ngrams, ids, pieces=pieces) for ngrams, ids in parts]
+    own, others, groups = (np.concatenate(column) for column in zip(*columns, strict=True))
+    if seen and (mean := np.log(own).mean()):
+        own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
+    half, nats = np.arange(len(own)) // BLOCK % 2 == 0, 0.0
+    for fitted, judged in ((half, ~half), (~half, half)):
+        share = _maximize(own[fitted], others[fitted], groups[fitted])[groups[judged]]
+        nats -= float(np.log(share * own[judged] + (1 - share) * others[judged]).sum())
+    return _maximize(own, others, groups), nats / len(own)
+
+
+def leave_out(
+    ids: Ids, vocab_size: int, order: int, end: int | None = None
+) -> Iterator[tuple[NGrams, Ids]]:
+    """Yield the n-grams of a text without a part of it, and this part, for ``fit_weights``.
+
+    The arguments are those of ``build_ngrams``. One part of a long text is enough.
+    """
+    borders = np.arange(1, PARTS + 1) * (len(ids) - 1) // PARTS
+    if end is not None:
+        ends = np.flatnonzero(ids == end)
+        borders = ends[ends.searchsorted(borders)]
+    begin = fitted = 0
+    for border in borders.tolist():
+        rest = np.concatenate([ids[:begin], ids[border:]])
+        if begin < border and fitted < MAX_FITTED:
+            yield build_ngrams(rest, vocab_size, order, end=end), ids[begin : border + 1]
+            fitted += border - begin
+        begin = border
+
+
+def _predict_both(
+    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
+) -> tuple[Floats, Floats, Indices]:
+    """Return p of each character under both, and the group of its context, (N,) each."""
+    found = []
+    starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
+    starts = starts[starts < MAX_FITTED]
+    steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
+    contexts = ngrams.start(len(starts))
+    for it in score_sequences(network, ids, starts, steps):
+        p, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
+        found.append([array[it.inside] for array in (it.nats, p, groups)])
+    nats, others, groups = map(np.concatenate, zip(*found, strict=True))
+    return np.exp(-nats.astype(float)), np.maximum(others, TINY), groups
+
+
+def _maximize(own: Floats, others: Floats, groups: Indices) -> Floats:
+    """Return the weights of all groups by expectation maximization."""
+    weights = np.full(GROUPS, DEFAULT_WEIGHT)
+    for grouped in (np.zeros_like(groups), groups):
+        start = np.full(GROUPS, weights[0])
+        sizes = np.bincount(grouped, minlength=GROUPS) + PRIOR
+        for _ in range(ROUNDS):
+            share = weights[grouped]
+            work = share * own / (share * own + (1 - share) * others)
+            weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
+        weights = weights if grouped is groups else np.full(GROUPS, weights[0])
+    return weights
