@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from charrnn.errors import TrainingError
 from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.nn.cell import Array
 from charrnn.nn.network import log_softmax
+from charrnn.scoring.likelihood import Indices, require_finite
 
 # Texts that are followed at once, by default.
 WIDTH = 16
@@ -62,34 +62,33 @@ def find_likeliest(
     decoder, logits = predictor.reuse_decoder(width), start.logits[None]
     decoder.start(start.state)
     for _ in range(length):
-        if not np.isfinite(logits.max(axis=1)).all():
-            raise TrainingError("the model's outputs are not finite numbers", hint="train it again")
+        require_finite(logits.max(axis=1))
         scores = log_softmax(logits.astype(np.float64)) + log_p[:, None]
-        _end(texts, scores, characters, stops, ended)
-        flat = scores.ravel()
-        best = np.argpartition(-flat, min(width, flat.size - 1))[:width]
-        best = best[np.argsort(-flat[best], kind="stable")]
-        best = best[flat[best] > -np.inf]
-        rows, chosen = np.divmod(best, len(characters))
-        texts = [
-            texts[row] + characters[it]
-            for row, it in zip(rows.tolist(), chosen.tolist(), strict=True)
-        ]
+        _end_texts(texts, scores, characters, stops, ended)
+        rows, chosen, log_p = _choose_best(scores, width)
+        pairs = zip(rows.tolist(), chosen.tolist(), strict=True)
+        texts = [texts[row] + characters[it] for row, it in pairs]
         if not texts:
             break
-        log_p = flat[best]
         full = np.resize(np.arange(len(texts)), width)  # rows that are not needed repeat others
         decoder.select(rows[full])
         logits = decoder.feed(chosen[full])[: len(texts)]
     found = [Continuation(text, nats, "stop") for text, nats in ended.items()]
-    found += [
-        Continuation(text, nats, "length")
-        for text, nats in zip(texts, log_p.tolist(), strict=False)
-    ]
+    unended = zip(texts, log_p.tolist(), strict=True)
+    found += [Continuation(text, nats, "length") for text, nats in unended]
     return sorted(found, key=lambda continuation: -continuation.log_p)[:count]
 
 
-def _end(
+def _choose_best(scores: Array, width: int) -> tuple[Indices, Indices, Array]:
+    """Return row, column and value of the largest scores, in order, without those of -inf."""
+    flat = scores.ravel()
+    best = np.argpartition(-flat, min(width, flat.size - 1))[:width]
+    best = best[np.argsort(-flat[best], kind="stable")]
+    best = best[flat[best] > -np.inf]
+    return *np.divmod(best, scores.shape[1]), flat[best]
+
+
+def _end_texts(
     texts: list[str], scores: Array, characters: str, stops: Sequence[str], ended: dict[str, float]
 ) -> None:
     """Move what a next character ends from the scores (B, V) to ``ended``; short stops first."""

@@ -197,7 +197,7 @@ class Controls:
             allowed[end_id] = config.match is None
         self._automaton = self._bias = None
         if config.match is not None:
-            self._automaton = Automaton.of(config.match, characters, allowed, end_id)
+            self._automaton = Automaton(config.match, characters, allowed, end_id)
             self._automaton.require_text(length or 0)
         elif not allowed.all():
             self._bias = np.where(allowed, 0.0, -np.inf)

@@ -33,8 +33,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _HINT = "supported: literals, classes, ., |, groups, ?, *, +, {m,n}; the whole text has to match"
-# The symbol of no character.
-_NONE = chr(sys.maxunicode)
+# Symbols are characters from here on; the last is that of no character.
+_FIRST, _NONE = 0x10000, chr(sys.maxunicode)
 
 
 def select_characters(charset: str | None, characters: str) -> NDArray[np.bool_]:
@@ -62,70 +62,52 @@ def select_characters(charset: str | None, characters: str) -> NDArray[np.bool_]
 
 
 class Automaton:
-    """The texts that match a regular expression as a whole.
+    """The texts that match a regular expression as a whole. State 0 is the start.
 
-    after        state after each of C symbols, (S + 1, C); S: no match can follow
-    accepting    whether the text is a complete match, (S + 1,)
-    symbols      the symbol of each of V characters, (V,)
-    characters   of the model
+    pattern      the expression
+    characters   of the model, V of them
+    allowed      those that the text may have, (V,)
     end_id       id of the character that may end a text, or None
 
-    State 0 is the start.
+    Raises ConfigError for an expression that is damaged, is not supported or takes more than a
+    second to prepare, and if the package for it is missing.
     """
 
     start = 0
 
     def __init__(
         self,
-        after: NDArray[np.int64],
-        accepting: NDArray[np.bool_],
-        symbols: NDArray[np.int64],
-        characters: str,
-        end_id: int | None,
-    ) -> None:
-        self._after, self._accepting, self._symbols = after, accepting, symbols
-        self._index = {char: number for number, char in enumerate(characters)}
-        self._end_id = end_id
-        # The fewest characters to a complete match, from each state and with each next symbol.
-        needs = np.where(accepting, 0, UNREACHABLE)
-        while not np.array_equal(fewer := np.minimum(needs, 1 + needs[after].min(axis=1)), needs):
-            needs = fewer
-        self._needs, self._needs_with = needs, 1 + needs[after]
-
-    @classmethod
-    def of(
-        cls,
         pattern: str,
         characters: str,
         allowed: NDArray[np.bool_],
         end_id: int | None = None,
-    ) -> "Automaton":
-        """Return the automaton of a regular expression.
-
-        allowed   the characters that the text may have, (V,)
-
-        Raises ConfigError for an expression that is damaged, is not supported or takes more than
-        a second to prepare, and if the package for it is missing.
-        """
+    ) -> None:
         library = require_extra("interegular", "match")
         tokens, masks = _tokens(pattern, characters, allowed)
         groups, symbols = np.unique(masks, axis=1, return_inverse=True)
-        members = ["".join(chr(0x10000 + it) for it in np.flatnonzero(row)) for row in groups]
+        members = ["".join(chr(_FIRST + it) for it in np.flatnonzero(row)) for row in groups]
         text = "".join(f"[{members[it]}{_NONE}]" if isinstance(it, int) else it for it in tokens)
         try:
             with _time_limit():
                 machine = library.parse_pattern(text).to_fsm()
         except (library.InvalidSyntax, library.Unsupported, RecursionError):
             raise ConfigError(f"--match cannot use {pattern!r}", hint=_HINT) from None
-        count = len(machine.states)
-        after = np.full((count + 1, groups.shape[1]), count)
+        count = len(machine.states)  # the state from which no match can follow
+        # State after each of C symbols, (S + 1, C); whether the text is a complete match, (S + 1,).
+        self._after = after = np.full((count + 1, groups.shape[1]), count)
         for symbol in range(groups.shape[1]):
-            key = machine.alphabet[chr(0x10000 + symbol)]
+            key = machine.alphabet[chr(_FIRST + symbol)]
             for state, targets in machine.map.items():
                 after[state, symbol] = targets.get(key, count)
-        accepting = np.zeros(count + 1, bool)
-        accepting[list(machine.finals)] = True
-        return cls(after, accepting, symbols.reshape(-1), characters, end_id)
+        self._accepting = np.zeros(count + 1, bool)
+        self._accepting[list(machine.finals)] = True
+        self._symbols, self._end_id = symbols.reshape(-1), end_id
+        self._index = {char: number for number, char in enumerate(characters)}
+        # The fewest characters to a complete match, from each state and with each next symbol.
+        needs = np.where(self._accepting, 0, UNREACHABLE)
+        while not np.array_equal(fewer := np.minimum(needs, 1 + needs[after].min(axis=1)), needs):
+            needs = fewer
+        self._needs, self._needs_with = needs, 1 + needs[after]
 
     def require_text(self, length: int) -> None:
         """Raise ConfigError if no text of at most this many characters matches."""

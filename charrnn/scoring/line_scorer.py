@@ -129,15 +129,6 @@ class LineScorer:
         known = [shared is None or char in shared for char in vocabulary.characters]
         self._known = np.array([*known, False])
 
-    def count_accepted(self, lines: Sequence[str]) -> int:
-        """Return the number of lines before the first that is refused for unknown characters."""
-        if self.rules.unknown != "error":
-            return len(lines)
-        fitted = [normalized(line, self.normalize) for line in lines]
-        if not (missing := set(self.vocabulary.unknown("".join(fitted)))):
-            return len(lines)
-        return next(at for at, line in enumerate(fitted) if not missing.isdisjoint(line))
-
     def score(self, lines: Sequence[str]) -> list[LineScore]:
         """Return the score of each line, in order; see ``Model.score_lines``.
 
@@ -219,6 +210,7 @@ def score_blocks(
     dies.
     """
     number, chars, count = 1, 0, 1
+    refuses = any(scorer.rules.unknown == "error" for scorer in scorers)
 
     def score(lines: list[str]) -> list[tuple[LineScore, ...]]:
         return list(zip(*(scorer.score(lines) for scorer in scorers), strict=True))
@@ -227,12 +219,13 @@ def score_blocks(
         score_parts: Callable[[Iterable[list[str]]], Iterable[list[tuple[LineScore, ...]]]]
         score_parts = partial(map, score)
         for lines in (part for block in blocks for part in in_blocks(block)):
-            accepted = lines[: min(scorer.count_accepted(lines) for scorer in scorers)]
-            if accepted:
-                parts = list(score_parts(accepted[at::count] for at in range(count)))
-                yield [parts[at % count][at // count] for at in range(len(accepted))]
-            if len(accepted) < len(lines):
-                _refuse(scorers, lines[len(accepted)], number + len(accepted))
+            parts = list(score_parts(lines[at::count] for at in range(count)))
+            scores = [parts[at % count][at // count] for at in range(len(lines))]
+            odd = [at for at, each in enumerate(scores) if any(it.unknown for it in each)]
+            if refuses and odd:
+                yield scores[: odd[0]]
+                _refuse(scorers, lines[odd[0]], number + odd[0])
+            yield scores
             number += len(lines)
             chars += sum(map(len, lines))
             if chars >= WORKERS_AFTER and count < workers:

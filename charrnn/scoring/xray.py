@@ -19,7 +19,7 @@ The parts of a recurrent layer; the module of each cell has the equations:
     candidate   what would be written into the state                         LSTM, GRU
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.nn.cell import Array, Cell
-from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.network import log_softmax
-from charrnn.nn.recurrent import Cache, Workspace
+from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
+from charrnn.nn.network import NetworkCache, log_softmax
+from charrnn.nn.recurrent import Workspace
 from charrnn.scoring.features import FEATURES
 from charrnn.scoring.likelihood import require_finite
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -77,12 +77,15 @@ def bounds(cell: Cell, part: str) -> tuple[float, float]:
     return (0.0, float("inf")) if relu else (-1.0, 1.0)
 
 
-def _activations(cell: Cell, cache: Cache, part: str) -> Array:
-    """Return the activations (T, H) of a part of the only sample of a forward pass."""
+def _activations(cell: Cell, networks: Sequence[NetworkCache], place: Place) -> Array:
+    """Return the activations (T, H) of all networks, for the only sample of a forward pass."""
+    caches, part = [network.layers[place.layer].cache for network in networks], place.part
     if part in cell.gate_names:
-        return np.array(cache.gates[cell.gate_names.index(part)][:, 0])
-    values = cache.states[cell.state_names.index(part[0])][1:, 0]
-    return np.array(np.tanh(values) if part == CELL_STATE else values)
+        values = [cache.gates[cell.gate_names.index(part)][:, 0] for cache in caches]
+    else:
+        values = [cache.states[cell.state_names.index(part[0])][1:, 0] for cache in caches]
+    found = np.concatenate(values, axis=1)
+    return np.tanh(found) if part == CELL_STATE else found
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def trace_text(
 
     Raises TrainingError if the logits are not finite.
     """
-    state, workspace = model.zero_state(1), Workspace()
+    model, workspace = as_ensemble(model), Workspace()
+    state = model.zero_state(1)
     expected: Array = np.full(model.vocab_size, np.nan, model.dtype)
     if end is not None:
         logits, state, _ = model.forward(np.array([[end]]), state)
@@ -137,21 +141,10 @@ def trace_text(
         log_p = log_softmax(np.concatenate([expected[None], logits[:-1, 0]]))
         expected = logits[-1, 0].copy()
         top_ids = np.argsort(-log_p, axis=1, kind="stable")[:, :top]
-        networks = caches if isinstance(caches, list) else [caches]
-        activations = {
-            place: np.concatenate(
-                [_activations(model.cell, it.layers[place.layer].cache, place.part)
-                 for it in networks], axis=1,
-            )
-            for place in places
-        }  # fmt: skip
-        yield Trace(
-            ids=ids,
-            nats=-log_p[np.arange(len(ids)), ids] + 0,  # no minus zero
-            top_ids=top_ids,
-            top_p=np.exp(np.take_along_axis(log_p, top_ids, 1)),
-            activations=activations,
-        )
+        nats = -log_p[np.arange(len(ids)), ids] + 0  # no minus zero
+        top_p = np.exp(np.take_along_axis(log_p, top_ids, 1))
+        activations = {place: _activations(model.cell, caches, place) for place in places}
+        yield Trace(ids, nats, top_ids, top_p, activations)
 
 
 def _windows(blocks: Iterable[Ids], end: int | None) -> Iterator[Ids]:
@@ -176,11 +169,8 @@ def join(traces: Iterable[Trace], limit: int | None = None) -> Trace:
             break
     if not parts:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
-
-    columns = ([part.ids, part.nats, part.top_ids, part.top_p] for part in parts)
-    ids, nats, top_ids, top_p = (
-        np.concatenate(column)[:limit] for column in zip(*columns, strict=True)
-    )
+    columns = zip(*((it.ids, it.nats, it.top_ids, it.top_p) for it in parts), strict=True)
+    ids, nats, top_ids, top_p = (np.concatenate(column)[:limit] for column in columns)
     activations = {
         place: np.concatenate([part.activations[place] for part in parts])[:limit]
         for place in parts[0].activations
@@ -308,7 +298,9 @@ class Xray:
             shares = (np.array(shifted) @ scaled / len(text)) ** 2
             chance = float(shares[1:].max(axis=1).mean())
             best: list[int] = np.argsort(-shares[0], kind="stable")[:top].tolist()
-            ranked = [(*units[at], float(shares[0, at])) for at in best]
-            found.append([Found(feature, it[0], name, it[1], it[2], chance) for it in ranked])
+            found.append([
+                Found(feature, units[at][0], name, units[at][1], float(shares[0, at]), chance)
+                for at in best
+            ])  # fmt: skip
         found.sort(key=lambda group: [-it.share for it in group[:1]])
         return list(chain.from_iterable(found))
