@@ -17,6 +17,7 @@ from tests.generate.models import make_model
 LETTERS, START = "abcd", np.array([1, 2])
 V = len(LETTERS)
 MODELS = [make_model(LETTERS, number, cell=cell) for number, cell in enumerate(("lstm", "gru"))]
+STOPS = st.lists(st.text(st.sampled_from("abcd"), min_size=1, max_size=2), max_size=3)
 
 
 def log_p(model: LanguageModel, text: str) -> float:
@@ -27,31 +28,14 @@ def log_p(model: LanguageModel, text: str) -> float:
 
 def found(model: LanguageModel, **settings: object) -> list[Continuation]:
     predictor = Predictor(model)
-    start = predictor.read(START)
-    return find_likeliest(predictor, start, LETTERS, **settings)  # type: ignore[arg-type]
+    return find_likeliest(predictor, predictor.read(START), LETTERS, **settings)  # type: ignore[arg-type]
 
 
-@given(st.sampled_from(MODELS), st.integers(1, 4), st.integers(1, 9))
-def test_a_beam_of_all_texts_finds_the_likeliest_of_all(
-    model: LanguageModel, length: int, count: int
+@given(st.sampled_from(MODELS), st.integers(1, 4), st.integers(1, 9), STOPS)
+def test_a_beam_of_all_texts_finds_the_likeliest_with_the_probability_of_all_their_ends(
+    model: LanguageModel, length: int, count: int, stops: list[str]
 ) -> None:
-    texts = map("".join, product(LETTERS, repeat=length))
-    every = sorted(texts, key=lambda text: -log_p(model, text))
-    best = found(model, count=count, length=length, width=V ** (length - 1) + count)
-    assert len(best) == min(count, V**length)
-    for continuation, text in zip(best, every, strict=False):
-        assert continuation.log_p == pytest.approx(log_p(model, text), abs=1e-4)
-        assert continuation.log_p == pytest.approx(log_p(model, continuation.text), abs=1e-4)
-
-
-STOPS = st.lists(st.text(st.sampled_from("abcd"), min_size=1, max_size=2), min_size=1, max_size=3)
-
-
-@given(st.sampled_from(MODELS), STOPS)
-def test_what_a_stop_text_ends_has_the_probability_of_all_its_ends(
-    model: LanguageModel, stops: list[str]
-) -> None:
-    length, expected = 4, dict[tuple[str, str], float]()
+    expected = dict[tuple[str, str], float]()
     for size in range(1, length + 1):
         for text in map("".join, product(LETTERS, repeat=size)):
             ends = [len(stop) for stop in stops if text.endswith(stop)]
@@ -63,8 +47,12 @@ def test_what_a_stop_text_ends_has_the_probability_of_all_its_ends(
     every = found(model, count=999, length=length, width=999, stops=[*stops, "é"])
     assert {(it.text, it.ended) for it in every} == expected.keys()
     for it in every:
-        assert math.exp(it.log_p) == pytest.approx(expected[it.text, it.ended], rel=1e-3, abs=1e-9)
-    assert sum(math.exp(it.log_p) for it in every) == pytest.approx(1, abs=1e-4)
+        assert it.probability == pytest.approx(expected[it.text, it.ended], rel=1e-3, abs=1e-9)
+    assert sum(it.probability for it in every) == pytest.approx(1, abs=1e-4)
+    assert [it.log_p for it in every] == sorted((it.log_p for it in every), reverse=True)
+    best = found(model, count=count, length=length, width=V**length, stops=stops)
+    likeliest = pytest.approx([it.log_p for it in every[:count]], abs=1e-4)
+    assert [it.log_p for it in best] == likeliest
 
 
 @given(st.sampled_from(MODELS), st.integers(1, 12))
@@ -84,9 +72,10 @@ def test_outputs_that_are_not_finite_are_an_error() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=9), min_size=1, max_size=6))
-def test_a_predictor_that_remembers_predicts_the_same(prompts: list[list[int]]) -> None:
-    plain = Predictor(MODELS[0])
-    remembering = Predictor(MODELS[0])
+def test_a_text_that_goes_on_is_predicted_as_if_read_from_its_beginning(
+    prompts: list[list[int]],
+) -> None:
+    plain, remembering = Predictor(MODELS[0]), Predictor(MODELS[0])
     for prompt in (part for text in prompts for part in (text, [*text, 0], [*text, 0], text)):
         got, expected = remembering.read_on(np.array(prompt)), plain.read(np.array(prompt))
         np.testing.assert_allclose(got.logits, expected.logits, atol=1e-4)

@@ -13,9 +13,8 @@ import charrnn
 from charrnn import TrainingError, Vocabulary
 from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.sample import Sample
-from charrnn.generate.seen import is_seen, seen_pieces
+from charrnn.generate.seen import Bits, is_seen, seen_pieces
 from charrnn.text.pieces import flatten_pieces
-from charrnn.text.vocabulary import Ids
 from tests.support import call, fails_in
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
@@ -23,25 +22,18 @@ NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
 LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30)
 
 
-def flat(lines: list[str]) -> tuple[Ids, Vocabulary]:
+def filter_of(lines: list[str]) -> Bits:
     text = "\n".join(lines)
     vocabulary = Vocabulary.from_text(text + "\n")
-    return flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary
+    return seen_pieces(flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"]), vocabulary)
 
 
-@given(LINES)
-def test_a_seen_line_is_always_found(lines: list[str]) -> None:
-    ids, vocabulary = flat(lines)
-    bits = seen_pieces(ids, vocabulary)
-    assert all(is_seen(bits, line) for line in lines)
-
-
-def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
+def test_a_seen_line_is_always_found_and_another_rarely_taken_for_one() -> None:
     rng = np.random.default_rng(1)
     every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
-    ids, vocabulary = flat(every[:4000])
-    bits = seen_pieces(ids, vocabulary)
+    bits = filter_of(every[:4000])
     assert len(bits) == 8000
+    assert all(is_seen(bits, line) for line in every[:4000])
     wrong = sum(is_seen(bits, line) for line in every[4000:])
     assert wrong < 12  # 0.06 % are expected: 2.4
 
@@ -50,13 +42,14 @@ def test_another_line_is_rarely_taken_for_a_seen_one() -> None:
 def test_kept_lines_are_new_different_and_of_the_length_asked_for(
     lines: list[str], unique: bool, shortest: int, longest: int | None
 ) -> None:
-    ids, vocabulary = flat([*lines[: len(lines) // 2], "ccc"])
-    rules = PieceFilter(seen_pieces(ids, vocabulary), unique, shortest, longest)
-    drawn = [Sample(line, 0.0, "piece") for line in lines]
-    kept = [sample.text for sample in rules.keep(drawn)]
-    assert not set(kept) & set(lines[: len(lines) // 2])
-    assert all(shortest <= len(line) <= (longest or 99) for line in kept)
-    assert not unique or len(set(kept)) == len(kept)
+    seen = {*lines[: len(lines) // 2], "ccc"}
+    rules = PieceFilter(filter_of([*seen]), unique, shortest, longest)
+    kept = [sample.text for sample in rules.keep(Sample(line, 0.0, "piece") for line in lines)]
+    fits = [it for it in lines if it not in seen and shortest <= len(it) <= (longest or 99)]
+    # Rarely, a new line is taken for a seen one.
+    assert set(kept) <= set(fits)
+    assert len(set(kept)) >= len(set(fits)) - 1
+    assert len(kept) == len(set(kept)) if unique else len(kept) >= len(fits) - len(lines) // 2
 
 
 def test_a_search_without_end_ends_with_advice() -> None:
@@ -86,49 +79,46 @@ def test_a_piece_may_be_longer_than_the_longest_of_the_text(tmp_path: Path) -> N
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lines")
     (folder / "names.txt").write_text("\n".join(NAMES) + "\n")
-    for name, lines in (("m.npz", ["--lines", "--steps", "150"]), ("stream.npz", ["--steps", "1"])):
-        call("train", "names.txt", *lines, "--hidden-size", "24", "-o", name, "--random-seed", "1",
-           cwd=folder)  # fmt: skip
+    for options in ("-o m.npz --lines --steps 150", "-o stream.npz --steps 1"):
+        command = f"train names.txt --hidden-size 24 --random-seed 1 {options}"
+        call(*command.split(), cwd=folder)
     return folder
 
 
-def test_a_model_of_lines_writes_whole_lines(home: Path) -> None:
-    done = call("sample", "-c", "m.npz", "--count", "30", cwd=home)
-    lines = done.out.splitlines()
+def write(home: Path, options: str) -> list[str]:
+    return call("sample", "-c", "m.npz", *options.split(), cwd=home).out.splitlines()
+
+
+def test_a_model_of_lines_writes_whole_lines_and_new_ones_if_asked(home: Path) -> None:
+    lines = write(home, "--count 30")
     assert len(lines) == 30
     assert all(0 < len(line) < 20 for line in lines)
     assert sum(line in NAMES for line in lines) > 10
-
-
-def test_new_lines_are_not_in_the_text(home: Path) -> None:
-    options = ("--count", "30", "--new", "--unique", "-t", "1.2")
-    written = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
-    assert len(set(written)) == 30
-    assert not set(written) & set(NAMES)
-
-
-def test_a_prefix_begins_every_line_and_lengths_are_kept(home: Path) -> None:
-    options = ("--prefix", "da", "--min-length", "5", "--max-length", "6", "--count", "20")
-    lines = call("sample", "-c", "m.npz", *options, cwd=home).out.splitlines()
+    lines = write(home, "--count 30 --new --unique -t 1.2")
+    assert len(set(lines)) == 30
+    assert not set(lines) & set(NAMES)
+    lines = write(home, "--prefix da --min-length 5 --max-length 6 --count 20")
     assert len(lines) == 20
     assert all(line.startswith("da") and 5 <= len(line) <= 6 for line in lines)
+    assert write(home, "--prefix cor -n 0") == ["cor"]
 
 
 @pytest.mark.parametrize(
     ("complaint", "options"),
     [
-        ("--max-length is below --min-length", ("--min-length", "5", "--max-length", "4")),
-        ("--length 4 is below --min-length 5", ("--min-length", "5", "-n", "4")),
-        ("the prefix is longer than --max-length 2", ("--prefix", "cor", "--max-length", "2")),
-        ("no text of 3 characters or less matches", ("--match", "[a-z]{5,9}", "-n", "3")),
+        ("--max-length is below --min-length", "--min-length 5 --max-length 4"),
+        ("--length 4 is below --min-length 5", "--min-length 5 -n 4"),
+        ("the prefix is longer than --max-length 2", "--prefix cor --max-length 2 --jsonl"),
+        ("no text of 3 characters or less matches", "--match [a-z]{5,9} -n 3 --jsonl"),
+        ("--new goes with a model of lines or other pieces", "-c stream.npz --new"),
     ],
 )
 def test_what_no_line_can_be_is_refused_before_anything_is_drawn(
-    home: Path, complaint: str, options: tuple[str, ...]
+    home: Path, complaint: str, options: str
 ) -> None:
-    for jsonl in ((), ("--jsonl",)):
-        done = fails_in(2, complaint, "sample", "-c", "m.npz", *options, *jsonl, cwd=home)
-        assert done.stdout == b""
+    model = [] if "-c" in options.split() else ["-c", "m.npz"]
+    done = fails_in(2, complaint, "sample", *model, *options.split(), cwd=home)
+    assert done.stdout == b""
 
 
 def test_a_line_ends_where_the_model_ends_it_and_says_so(home: Path) -> None:
@@ -140,19 +130,3 @@ def test_a_line_ends_where_the_model_ends_it_and_says_so(home: Path) -> None:
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert [(len(it["text"]), it["ended"]) for it in lines] == [(2, "length")] * 9
     assert "9 of 9 samples had 2 characters before the end of the line" in done.err
-
-
-def test_no_characters_are_written_where_none_are_asked_for(home: Path) -> None:
-    assert call("sample", "-c", "m.npz", "--prefix", "cor", "-n", "0", cwd=home).out == "cor\n"
-
-
-def test_other_models_have_no_lines_to_choose_from(home: Path) -> None:
-    fails_in(
-        2,
-        "--new goes with a model of lines or other pieces",
-        "sample",
-        "-c",
-        "stream.npz",
-        "--new",
-        cwd=home,
-    )

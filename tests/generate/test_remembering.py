@@ -58,15 +58,14 @@ def test_a_text_is_scored_alike_in_whatever_pieces(
     assert found.nats < score(model, LIKE).nats - 100
 
 
-def test_samples_are_not_read_and_do_not_depend_on_their_batch() -> None:
+def test_samples_are_not_read() -> None:
     predictor, config = MemoryPredictor(MIXTURE, LIKE), SamplingConfig(temperature=1)
-    steps = islice(sample_steps(predictor, IDS[:3], config, random_seed=1, count=5), 80)
-    together = np.array([step.ids for step in steps])
-    for sample in (0, 4):
-        steps = islice(sample_steps(predictor, IDS[:3], config, random_seed=1, first=sample), 80)
-        np.testing.assert_array_equal([step.ids[0] for step in steps], together[:, sample])
-    matches = sum(np.isin(together[at : at + 4, 0], IDS).all() for at in range(77))
-    assert matches > 10
+    texts = []
+    for _ in range(2):
+        steps = islice(sample_steps(predictor, IDS[:3], config, random_seed=1), 80)
+        texts.append([int(step.ids[0]) for step in steps])
+    assert texts[0] == texts[1]
+    assert sum(np.isin(texts[0][at : at + 4], IDS).all() for at in range(77)) > 10
 
 
 def test_each_prompt_is_read_after_the_same_text() -> None:

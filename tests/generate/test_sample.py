@@ -20,6 +20,9 @@ from charrnn import (
 from charrnn.errors import VocabularyError
 from charrnn.generate import predictor
 from charrnn.generate.choice import choose, weights
+from charrnn.generate.remembering import MemoryPredictor
+from charrnn.ngrams.kneser_ney import build_ngrams
+from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.network import log_softmax
 from charrnn.text.vocabulary import start_ids
 
@@ -33,40 +36,38 @@ def make_model(**settings: Any) -> LanguageModel:
     return model
 
 
-def ids_of(
-    model: LanguageModel, n: int, config: SamplingConfig, **settings: Any
-) -> np.ndarray[Any, Any]:
+def ids_of(model: Any, n: int, config: SamplingConfig, **settings: Any) -> np.ndarray[Any, Any]:
     """Return n steps of ids, shape (n, samples)."""
-    seed = np.array([1, 2, 3])
+    seed = settings.pop("seed", np.array([1, 2, 3]))
     return np.array([s.ids for s in islice(sample_steps(model, seed, config, **settings), n)])
 
 
-def frequencies(logits: list[float], config: SamplingConfig) -> np.ndarray[Any, Any]:
+LOGITS, E = [0.0, 2.0, 1.0, -5.0], np.exp([0.0, 2.0, 1.0, -5.0])
+P = np.array([0.1, 0.5, 0.3, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("logits", "settings", "weights"),
+    [
+        (LOGITS, {"temperature": 0.5}, E**2),
+        (LOGITS, {"temperature": 1.0}, E),
+        (LOGITS, {"temperature": 1e9}, E**0),
+        (LOGITS, {"temperature": 1.0, "top_k": 2}, E * [0, 1, 1, 0]),
+        (np.log(P), {"temperature": 1.0, "top_p": 0.4}, P * [0, 1, 0, 0]),
+        (np.log(P), {"temperature": 1.0, "top_p": 0.5}, P * [0, 1, 0, 0]),
+        (np.log(P), {"temperature": 1.0, "top_p": 0.6}, P * [0, 1, 1, 0]),
+        (np.log(P), {"temperature": 1.0, "top_p": 0.85}, P * [1, 1, 1, 0]),
+        (np.log(P), {"temperature": 1.0, "top_p": 1.0}, P),
+    ],
+)
+def test_frequencies_follow_the_softmax_of_what_is_kept(
+    logits: Any, settings: dict[str, Any], weights: Any
+) -> None:
     draws = (np.arange(100_000) + 0.5) / 100_000
     rows = np.tile(np.array(logits), (len(draws), 1))
-    return np.bincount(choose(rows, config, draws), minlength=len(logits)) / len(draws)
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 1e9])
-def test_frequencies_follow_the_softmax_at_the_temperature(temperature: float) -> None:
-    logits = [0.0, 1.0, -1.0, 3.0]
-    expected = np.exp(np.array(logits) / temperature)
-    expected /= expected.sum()
-    measured = frequencies(logits, SamplingConfig(temperature=temperature))
-    np.testing.assert_allclose(measured, expected, atol=1e-4)
-
-
-def test_top_k_keeps_the_k_likeliest_in_proportion() -> None:
-    measured = frequencies([0.0, 2.0, 1.0, -5.0], SamplingConfig(temperature=1.0, top_k=2))
-    expected = np.array([0, np.e**2, np.e, 0])
-    np.testing.assert_allclose(measured, expected / expected.sum(), atol=1e-4)
-
-
-def test_top_p_keeps_the_fewest_that_reach_p() -> None:
-    logits = list(np.log([0.1, 0.5, 0.3, 0.1]))
-    for p, kept in [(0.4, [1]), (0.5, [1]), (0.6, [1, 2]), (0.85, [0, 1, 2]), (1.0, [0, 1, 2, 3])]:
-        measured = frequencies(logits, SamplingConfig(temperature=1.0, top_p=p))
-        assert np.flatnonzero(measured).tolist() == kept, p
+    chosen = choose(rows, SamplingConfig(**settings), draws)
+    frequencies = np.bincount(chosen, minlength=len(logits)) / len(draws)
+    np.testing.assert_allclose(frequencies, weights / weights.sum(), atol=1e-4)
 
 
 @given(
@@ -114,17 +115,21 @@ def test_temperature_zero_is_the_argmax_and_a_tiny_one_is_near_it() -> None:
         np.testing.assert_array_equal(chosen, rows.argmax(axis=1))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_sample_i_is_the_same_in_any_company(cell: str) -> None:
-    model = make_model(cell=cell)
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mixture", "memory"])
+def test_sample_i_is_the_same_in_any_company(name: str) -> None:
+    text = np.random.default_rng(1).integers(V, size=99).astype(np.uint8)
+    model: Any = make_model(cell=name if len(name) < 5 else "lstm")
+    if len(name) > 4:
+        model = Mixture(model, build_ngrams(text, V, 5))
+    model = MemoryPredictor(model, text) if name == "memory" else model
     config = SamplingConfig(temperature=1.0)
-    together = ids_of(model, 300, config, random_seed=4, count=35)
+    together = ids_of(model, 200, config, random_seed=4, count=67)
     for count in (1, 2, 7, 16, 17, 33):
-        fewer = ids_of(model, 300, config, random_seed=4, count=count)
+        fewer = ids_of(model, 200, config, random_seed=4, count=count)
         np.testing.assert_array_equal(fewer, together[:, :count])
-    later = ids_of(model, 300, config, random_seed=4, count=3, first=32)
-    np.testing.assert_array_equal(later, together[:, 32:])
-    assert len({tuple(column) for column in together.T}) == 35
+    later = ids_of(model, 200, config, random_seed=4, count=3, first=64)
+    np.testing.assert_array_equal(later, together[:, 64:])
+    assert len({tuple(column) for column in together.T}) == 67
 
 
 def test_log_p_is_the_models_own_whatever_the_filters() -> None:
@@ -162,12 +167,13 @@ def test_an_empty_seed_is_the_start_of_a_line_or_the_likeliest_character() -> No
     assert start_ids(Vocabulary.from_text("abbc")).tolist() == [1]
 
 
-def test_no_sample_and_no_seed_are_refused() -> None:
-    model, config = make_model(), SamplingConfig()
-    with pytest.raises(ValueError, match="count must be at least 1"):
-        next(sample_steps(model, np.array([1]), config, random_seed=0, count=0))
-    with pytest.raises(ValueError, match="at least one id"):
-        next(sample_steps(model, np.array([], np.uint8), config, random_seed=0))
+@pytest.mark.parametrize(
+    ("ids", "count", "complaint"),
+    [([1], 0, "count must be at least 1"), ([], 1, "at least one id"), ([-1], 1, "ids must be")],
+)
+def test_what_cannot_be_sampled_is_refused(ids: list[int], count: int, complaint: str) -> None:
+    with pytest.raises((ValueError, VocabularyError), match=complaint):
+        ids_of(make_model(), 1, SamplingConfig(), seed=np.array(ids), random_seed=0, count=count)
 
 
 def test_weights_that_have_exploded_are_an_error_and_write_nothing() -> None:

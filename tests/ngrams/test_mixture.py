@@ -1,16 +1,12 @@
 """The network and the n-grams as one model: whoever asks, and in whatever pieces, gets the same."""
 
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import ModelConfig, SamplingConfig, sample_steps, score
-from charrnn.config import ControlConfig
-from charrnn.generate.controls import Controls
+from charrnn import ModelConfig, score
 from charrnn.generate.predictor import Predictor
-from charrnn.generate.sample import Sampler
 from charrnn.ngrams import fitting
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
@@ -118,15 +114,6 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
     logits = decoder.feed(np.zeros(count, np.int64))
     assert logits.min() < -80
     assert np.isfinite(logits).all()
-
-
-def test_a_sample_does_not_depend_on_its_batch() -> None:
-    config = SamplingConfig(temperature=1)
-    sampler = Sampler.of(MIXTURE, NEW[:3], config, 4)
-    together = [it.text for it in sampler.write(Controls(ControlConfig(), VOCABULARY, 80), 70)]
-    for row in (0, 1, 63, 64, 69):
-        alone = list(islice(sample_steps(MIXTURE, NEW[:3], config, random_seed=4, first=row), 80))
-        assert VOCABULARY.decode(np.array([step.ids[0] for step in alone])) == together[row]
 
 
 def test_lines_are_scored_each_from_nothing() -> None:

@@ -39,11 +39,13 @@ def read(memory: Memory, ids: Any, p: Any) -> Any:
     return memory.read(ids, np.log(p[np.arange(len(ids)), ids]))
 
 
+@pytest.mark.parametrize("few", [0, 32, 1000])
 @pytest.mark.parametrize("vocab_size", TEXTS)
 def test_reading_and_predicting_follow_the_equations(
-    vocab_size: int, monkeypatch: pytest.MonkeyPatch
+    vocab_size: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_module, "CHUNK", 61)
+    monkeypatch.setattr(memory_module, "FEW", few)
     ids = make_text(vocab_size)
     p = make_model(vocab_size, len(ids) + 1)
     oracle, memory, found, at = Oracle(TEXTS[vocab_size]), Memory(vocab_size), [], 0
@@ -123,22 +125,3 @@ def test_nothing_is_remembered_of_more_characters_than_fit_into_a_key() -> None:
     for count in (1, 2):
         found = predict(memory, p[:count], np.resize(memory.context, count))
         np.testing.assert_array_equal(found, p[:count])
-
-
-def test_contexts_that_came_often_are_counted_alike_for_one_text_and_several(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ids, p = make_text(4), make_model(4, 500)
-    memory = Memory(4)
-    read(memory, ids, p)
-    contexts = [np.array([memory.context])]
-    for character in ids[:50]:
-        contexts.append(memory.feed(contexts[-1], np.array([character])))
-    expected = predict(memory, p[:51], np.concatenate(contexts))
-    for few, many in ((32, 256), (0, 0), (1000, 1000)):
-        monkeypatch.setattr(memory_module, "FEW", few)
-        monkeypatch.setattr(memory_module, "MANY", many)
-        together = predict(memory, p[:51], np.concatenate(contexts))
-        alone = [predict(memory, q[None], at) for q, at in zip(p, contexts, strict=False)]
-        np.testing.assert_allclose(together, expected, atol=1e-12)
-        np.testing.assert_allclose(np.concatenate(alone), expected, atol=1e-12)

@@ -13,7 +13,6 @@ from charrnn import (
     Config,
     DataConfig,
     LanguageModel,
-    LineScore,
     Model,
     ModelConfig,
     TrainingError,
@@ -38,10 +37,10 @@ def network(vocabulary: Vocabulary, seed: int = 0, **settings: Any) -> LanguageM
     return model
 
 
-def scorer(characters: str = LETTERS + "\n", unknown: str = "error", seed: int = 0) -> LineScorer:
+def scorer(characters: str = LETTERS + "\n", unknown: Any = "error", **settings: Any) -> LineScorer:
     vocabulary = Vocabulary.from_text(characters * 10)
-    rules = LineRules.of([vocabulary], unknown)  # type: ignore[arg-type]
-    return LineScorer(network(vocabulary, seed), vocabulary, rules)
+    rules = LineRules.of([vocabulary], unknown)
+    return LineScorer(network(vocabulary, **settings), vocabulary, rules)
 
 
 def some_lines(count: int = 100, longest: int = 90) -> list[str]:
@@ -50,39 +49,58 @@ def some_lines(count: int = 100, longest: int = 90) -> list[str]:
     return [*lines, "", "a" * 700, "b", "", lines[3]]
 
 
-def slowly(scorer: LineScorer, line: str) -> list[float]:
-    """Return -log p of each character of a line and its end, from a zero state, step by step."""
+def slowly(scorer: LineScorer, line: str) -> dict[int, float]:
+    """Return -log p of the characters of a line and its end, by place, from a zero state.
+
+    One after the other, without those that are unknown; of these the charge, if there is one.
+    """
     vocabulary, model = scorer.vocabulary, scorer.model
     assert isinstance(model, LanguageModel)
-    first = "\n" if "\n" in vocabulary else vocabulary.characters[vocabulary.counts.argmax()]
-    targets = line + "\n" if "\n" in vocabulary else line
-    state, nats = model.zero_state(1), []
-    for before, char in zip(first + line, targets, strict=False):
-        ids = np.array([[vocabulary.index[before]]])
-        logits, state, _ = model.forward(ids, state)
-        nats.append(-float(log_softmax(logits[0, 0])[vocabulary.index[char]]))
+    end = "\n" if "\n" in vocabulary else ""
+    before, state = end or vocabulary.characters[vocabulary.counts.argmax()], model.zero_state(1)
+    charge, nats = scorer.rules.charge, dict[int, float]()
+    for at, char in enumerate(line + end):
+        if char not in vocabulary:
+            nats |= {at: charge} if scorer.rules.unknown == "charge" else {}
+            continue
+        logits, state, _ = model.forward(np.array([[vocabulary.index[before]]]), state)
+        nats[at] = -float(log_softmax(logits[0, 0])[vocabulary.index[char]])
+        before = char
     return nats
 
 
-def check(score: LineScore, line: str, nats: list[float]) -> None:
-    assert score.text == line
-    assert score.chars == len(nats)
-    assert score.nats == pytest.approx(sum(nats), rel=TOLERANCE)
-    # where two characters are as surprising, either will do
-    assert score.surprise_nats == pytest.approx(max(nats), rel=TOLERANCE)
-    assert nats[score.surprise_index] == pytest.approx(max(nats), rel=TOLERANCE)
-    assert score.surprise_char == (line + "\n")[score.surprise_index]
+def check(scorer: LineScorer, lines: list[str], every: int = 1) -> None:
+    for line, score in list(zip(lines, scorer.score(lines), strict=True))[::every]:
+        nats = slowly(scorer, line)
+        assert (score.text, score.chars) == (line, len(nats))
+        assert score.unknown == sum(char not in scorer.vocabulary for char in line)
+        assert score.nats == pytest.approx(sum(nats.values()), rel=TOLERANCE)
+        if not nats:
+            assert (score.surprise_char, score.surprise_nats) == ("", 0)
+            assert math.isnan(score.bits_per_char)
+            continue
+        # where two known characters are as surprising, either will do
+        worst, where = pytest.approx(max(nats.values()), rel=TOLERANCE), score.surprise_index
+        assert score.surprise_nats == worst
+        assert nats[where] == worst
+        assert score.surprise_char == (line + "\n")[where]
+        if score.surprise_char not in scorer.vocabulary:
+            assert where == min(at for at, char in enumerate(line) if char not in LETTERS)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_every_line_scores_as_if_it_were_alone(cell: str) -> None:
-    vocabulary = Vocabulary.from_text(LETTERS + "\n")
-    lines = some_lines()
-    together = LineScorer(network(vocabulary, cell=cell), vocabulary)
-    scores = together.score(lines)
-    for line, score in zip(lines, scores, strict=True):
-        check(score, line, slowly(together, line))
+    one, lines = scorer(cell=cell), some_lines()
+    check(one, lines)
+    scores = one.score(lines)
     assert scores[-1] == scores[3]
+
+
+@pytest.mark.parametrize("unknown", ["skip", "charge"])
+@pytest.mark.parametrize("characters", [LETTERS + "ccc", LETTERS + "\n"])
+def test_unknown_characters_are_skipped_or_charged_for(characters: str, unknown: str) -> None:
+    lines = ["axxb", "ab", "x", "", "xxa", "bax", "xyz", "cab", "héhé", "hhhhh"]
+    check(scorer(characters, unknown), lines)
 
 
 def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,51 +113,9 @@ def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(one.model, "forward", count)
     lines = ["".join(letters) for letters in product(LETTERS, repeat=4)]
-    for line, score in zip(lines[::99], one.score(lines)[::99], strict=True):
-        check(score, line, slowly(one, line))
+    check(one, lines, 99)
     slow = sum(len(line) + 1 for line in lines[::99])
     assert read == [1 + 8 + 8**2 + 8**3 + 8**4 + slow]
-
-
-def test_a_model_without_line_breaks_starts_with_its_usual_start_and_scores_no_end() -> None:
-    one = scorer(LETTERS + "ccc")
-    for line, score in zip(lines := ["abba", "c", "hhhhh"], one.score(lines), strict=True):
-        check(score, line, slowly(one, line))
-    (nothing,) = one.score([""])
-    assert (nothing.nats, nothing.chars, nothing.surprise_char) == (0, 0, "")
-    assert math.isnan(nothing.bits_per_char)
-
-
-@pytest.mark.parametrize("characters", [LETTERS, LETTERS + "\n"])
-def test_skipped_characters_are_as_if_they_were_not_there(characters: str) -> None:
-    one = scorer(characters, "skip")
-    lines = ["axxb", "ab", "x", "", "xxa", "bax", "xyz", "cab"]
-    for line, score in zip(lines, one.score(lines), strict=True):
-        left = "".join(char for char in line if char in one.vocabulary)
-        (expected,) = one.score([left])
-        assert score.nats == pytest.approx(expected.nats, rel=TOLERANCE)
-        assert (score.text, score.chars) == (line, expected.chars)
-        assert score.unknown == len(line) - len(left)
-        assert score.surprise_char == expected.surprise_char
-        if score.surprise_char not in {"", "\n"}:
-            assert line[score.surprise_index] == score.surprise_char
-        else:
-            assert score.surprise_index == (len(line) if score.chars else 0)
-
-
-def test_unknown_characters_are_charged_by_the_rule_of_laplace() -> None:
-    one, skipping = scorer(unknown="charge"), scorer(unknown="skip")
-    charge = math.log(int(one.vocabulary.counts.sum()) + len(one.vocabulary) + 1)
-    lines = ["axxb", "ab", "x", "", "héhé", "cab"]
-    for line, score, rest in zip(lines, one.score(lines), skipping.score(lines), strict=True):
-        assert score.nats == pytest.approx(rest.nats + rest.unknown * charge, rel=TOLERANCE)
-        assert score.chars == rest.chars + rest.unknown == len(line) + 1
-        assert score.surprise_nats == pytest.approx(
-            max(rest.surprise_nats, charge if rest.unknown else 0), rel=TOLERANCE
-        )
-        if score.surprise_nats > rest.surprise_nats:
-            assert score.surprise_index == min(line.find(char) for char in line if char in "xé")
-            assert score.surprise_char == line[score.surprise_index]
 
 
 def test_lines_before_one_with_unknown_characters_are_scored_and_it_is_named() -> None:

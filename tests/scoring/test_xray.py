@@ -1,22 +1,13 @@
 """What is taken down of a model, against one step at a time, by the equations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import (
-    ConfigError,
-    CorpusError,
-    LanguageModel,
-    Model,
-    ModelConfig,
-    Vocabulary,
-    VocabularyError,
-    train,
-)
+from charrnn import CharRNNError, LanguageModel, ModelConfig, Vocabulary, train
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import log_softmax
 from charrnn.scoring import xray as xray_module
@@ -97,14 +88,6 @@ def test_the_gates_are_those_of_the_equations() -> None:
                 np.testing.assert_allclose(held[Place(0, "cell")][at], np.tanh(state[1]), atol=1e-5)
 
 
-def test_a_text_in_pieces_is_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, ids = make_model(VOCABULARY.characters), text_ids(300)
-    whole = traced(model, [ids])
-    same(traced(model, [ids[:1], ids[1:3], ids[3:170], ids[170:]]), whole)
-    monkeypatch.setattr(xray_module, "WINDOW", 7)
-    same(traced(model, [ids]), whole)
-
-
 def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xray_module, "WINDOW", 16)
     model, newline = make_model(VOCABULARY.characters), VOCABULARY.index["\n"]
@@ -123,15 +106,9 @@ def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.Monk
     assert len(join(trace_text(model, pieces()), 50)) == 50
 
 
-@pytest.fixture(scope="module")
-def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Return a model of lines, hardly trained."""
-    path = tmp_path_factory.mktemp("lines") / "names.txt"
-    path.write_text("\n".join(["anna", "bo", "clara", "dot"] * 20))
-    return train(str(path), lines=True, steps=3, hidden_size=8, random_seed=1, base="none")
-
-
-def test_a_model_of_lines_sees_each_line_on_its_own(lines_model: Model) -> None:
+def test_a_model_of_lines_sees_each_line_on_its_own() -> None:
+    text = "\n".join(["anna", "bo", "clara", "dot"] * 20)
+    lines_model = train(text=text, lines=True, steps=3, hidden_size=8, random_seed=1, base="none")
     lines = ["bo", "anna", "", "clara", "bo"]
     xray = lines_model.xray("\n".join(lines))
     assert xray.text == "".join(f"{line}\n" for line in lines)
@@ -143,13 +120,12 @@ def test_a_model_of_lines_sees_each_line_on_its_own(lines_model: Model) -> None:
         np.testing.assert_allclose(xray.activations()[at:end], alone.activations(), atol=1e-6)
         at = end
     # Each line begins in the state that belongs to the line break before it.
-    breaks = [at for at, char in enumerate(xray.text) if char == "\n"]
-    beginnings = xray.activations()[breaks]
-    np.testing.assert_allclose(beginnings, np.broadcast_to(beginnings[0], beginnings.shape))
     network = lines_model.network()
     start = np.array([[lines_model.vocabulary.index["\n"]]])
     _, state, _ = network.forward(start, network.zero_state(1))
-    np.testing.assert_allclose(beginnings[0], np.tanh(state[0][1][0]), atol=1e-6)
+    breaks = [at for at, char in enumerate(xray.text) if char == "\n"]
+    for beginning in xray.activations()[breaks]:
+        np.testing.assert_allclose(beginning, np.tanh(state[0][1][0]), atol=1e-6)
 
 
 def test_the_api_says_what_score_says() -> None:
@@ -158,33 +134,36 @@ def test_the_api_says_what_score_says() -> None:
     assert xray.text == MIXED_TEXT
     assert xray.nats_per_char == pytest.approx(model.score(MIXED_TEXT).nats_per_char, abs=1e-5)
     assert xray.alternatives(0) == []
+    every = model.xray("été", top=99).alternatives(2)
+    assert sum(p for _, p in every) == pytest.approx(1, abs=1e-5)
     guesses = xray.alternatives(5)
     assert len(guesses) == 4
     assert [p for _, p in guesses] == sorted((p for _, p in guesses), reverse=True)
     assert xray.activations("forget", 1).shape == (len(MIXED_TEXT), 5)
     assert 0 <= xray.activations("forget").min() <= xray.activations("forget").max() <= 1
-    with pytest.raises(ConfigError, match="not recorded"):
-        xray.activations("output")
-    with pytest.raises(ConfigError, match="no part 'reset'"):
-        model.xray("t", parts=("reset",))
-    with pytest.raises(ConfigError, match="unknown feature"):
-        xray.find("rhymes")
-    with pytest.raises(VocabularyError, match="unknown character"):
-        model.xray("Ж")
-    with pytest.raises(CorpusError, match="no text"):
-        model.xray("")
+    asked: dict[str, Callable[[], object]] = {
+        "not recorded": lambda: xray.activations("output"),
+        "no part 'reset'": lambda: model.xray("t", parts=("reset",)),
+        "unknown feature": lambda: xray.find("rhymes"),
+        "unknown character": lambda: model.xray("Ж"),
+        "no text": lambda: model.xray(""),
+    }
+    for complaint, ask in asked.items():
+        with pytest.raises(CharRNNError, match=complaint):
+            ask()
 
 
-def test_more_guesses_than_characters_are_all_characters() -> None:
-    xray = trained().xray("été", top=99)
-    assert sum(p for _, p in xray.alternatives(2)) == pytest.approx(1, abs=1e-5)
-
-
-def test_an_ensemble_is_seen_as_the_network_that_it_is() -> None:
+def test_a_text_in_pieces_and_an_ensemble_are_seen_as_the_one_that_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(0)
     networks = [LanguageModel(ModelConfig(hidden_size=6), V).init(rng) for _ in range(2)]
-    model, ids = Ensemble(networks), text_ids(30)
-    same(traced(model, [ids]), traced(model.merge(), [ids]), 1e-5)
+    model, ids = Ensemble(networks), text_ids(300)
+    whole = traced(model, [ids])
+    same(traced(model.merge(), [ids]), whole, 1e-5)
+    same(traced(model, [ids[:1], ids[1:3], ids[3:170], ids[170:]]), whole)
+    monkeypatch.setattr(xray_module, "WINDOW", 7)
+    same(traced(model, [ids]), whole)
 
 
 RNG = np.random.default_rng
@@ -194,11 +173,8 @@ RNG = np.random.default_rng
 def test_a_unit_that_counts_brackets_is_ranked_first(cell: Any) -> None:
     pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
     text = "".join(RNG(0).choice(pieces, 400))
-    found = (
-        bracket_counter(cell, Vocabulary.from_text(text))
-        .xray(text)
-        .find(["brackets", "bracket-depth"])
-    )
+    xray = bracket_counter(cell, Vocabulary.from_text(text)).xray(text)
+    found = xray.find(["brackets", "bracket-depth"])
     for feature in ("brackets", "bracket-depth"):
         best, second, _ = [it for it in found if it.feature == feature]
         assert best.unit == COUNTER
@@ -236,23 +212,16 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
 @pytest.mark.parametrize(
     ("feature", "text", "numbers"),
     [
-        ("quotes", 'a "b c" d', "001111000"),
-        ("quotes", "it's 'so' ‘x’", "0000011100110"),
-        ("brackets", "a(b[c])d", "01111100"),
-        ("bracket-depth", "a(b[c])d)", "011221000"),
-        ("line-position", "abc\nde", "123012"),
-        ("indentation", "a\n  b\n\tc", "00222244"),
+        ("quotes", 'a "b c" d', "001111000"), ("quotes", "it's 'so' ‘x’", "0000011100110"),
+        ("brackets", "a(b[c])d", "01111100"), ("bracket-depth", "a(b[c])d)", "011221000"),
+        ("line-position", "abc\nde", "123012"), ("indentation", "a\n  b\n\tc", "00222244"),
         ("indentation", "\ta\f b\u2028c\r d\r\n", "444444441111"),
-        ("comments", "x # y\nz", "0011100"),
-        ("comments", "a /* b */ c", "00111111000"),
-        ("digits", "a1b2", "0101"),
-        ("capitals", "aBc", "010"),
-        ("whitespace", "a \n", "011"),
-        ("punctuation", "a,b ", "0100"),
-        ("word-position", "ab, cde", "1200123"),
+        ("comments", "x # y\nz", "0011100"), ("comments", "a /* b */ c", "00111111000"),
+        ("digits", "a1b2", "0101"), ("capitals", "aBc", "010"), ("whitespace", "a \n", "011"),
+        ("punctuation", "a,b ", "0100"), ("word-position", "ab, cde", "1200123"),
         ("sentence-start", "ab. Cd", "001100"),
     ],
-)
+)  # fmt: skip
 def test_a_feature_is_what_is_known_after_reading_the_character(
     feature: str, text: str, numbers: str
 ) -> None:
