@@ -58,7 +58,8 @@ def find_likeliest(
     """
     width = max(width, count)
     stops = sorted((stop for stop in stops if set(stop) <= set(characters)), key=len)
-    texts, log_p, ended = [""], np.zeros(1), dict[str, float]()
+    texts, ended = [""], dict[str, float]()
+    log_p: Array = np.zeros(1)
     decoder, logits = predictor.reuse_decoder(width), start.logits[None]
     decoder.start(start.state)
     for _ in range(length):

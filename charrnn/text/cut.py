@@ -17,6 +17,9 @@ from charrnn.text.reading import Reader, normalized, unify_line_breaks
 MAX_PIECE = 1 << 22
 MAX_NAMES = 20
 
+# Records of a table that are scored or learned together.
+RECORDS_AT_ONCE = 256
+
 # The files that are tables, by their suffix, and their delimiters, of which the first line has one;
 # other files have a JSON object in each line.
 _RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
@@ -125,7 +128,7 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
     delimiter = max(DELIMITERS, key=header.count)
     csv.field_size_limit(MAX_PIECE)
     rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
-    names: list[str] = []
+    names, texts = list[str](), list[str]()
     line, fault = 1, ""
     try:
         for row in rows:
@@ -133,7 +136,10 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
                 fault = f"{len(row)} fields, but there are {len(names)} columns"
                 break
             if names:
-                yield row[names.index(field) :][:1]
+                texts += row[names.index(field) :][:1]
+                if len(texts) == RECORDS_AT_ONCE:
+                    yield texts
+                    texts = []
             elif row:
                 names = [name.strip() for name in row]
                 if names.count(field) != 1:
@@ -143,6 +149,7 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
             line = rows.line_num + 1
     except csv.Error as error:
         fault = str(error)
+    yield texts
     if fault:
         raise CorpusError(f"{source}: the record in line {line}: {fault}", hint=_QUOTES)
 

@@ -56,8 +56,8 @@ def test_a_text_is_the_free_one_up_to_the_first_stop_text(
 
 
 def test_only_a_text_that_a_stop_text_ends_is_long_unless_said() -> None:
-    rules = ({}, {"stop": ("a",)}, {"stop": ("a",), "until_sentence": True})
-    assert [default_length(ControlConfig(**it)) for it in rules] == [200, 10_000, 200]  # type: ignore[arg-type]
+    rules: Any = ({}, {"stop": ("a",)}, {"stop": ("a",), "until_sentence": True})
+    assert [default_length(ControlConfig(**it)) for it in rules] == [200, 10_000, 200]
 
 
 def test_all_is_released_at_once_that_no_stop_text_can_cut() -> None:

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def repeats(text: str, size: int) -> bool:
 @pytest.fixture(scope="module")
 def model() -> charrnn.Model:
     """Return a model that knows its text by heart."""
-    settings = {"dropout": 0.0, "weight_drop": 0.0, "base": "none", "random_seed": 1}
+    settings: Any = {"dropout": 0.0, "weight_drop": 0.0, "base": "none", "random_seed": 1}
     return charrnn.train(text=SOURCE, hidden_size=64, steps=250, **settings)
 
 
