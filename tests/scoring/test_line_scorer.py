@@ -22,7 +22,7 @@ from charrnn import (
 from charrnn.nn.network import log_softmax
 from charrnn.parallel.launch import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
-from charrnn.scoring.line_scorer import LineRules, LineScorer, in_blocks, score_blocks
+from charrnn.scoring.line_scorer import LineRules, LineScorer, score_blocks
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"
@@ -173,12 +173,6 @@ def test_neither_blocks_nor_windows_nor_processes_change_a_score(
         assert [score.text for score in found] == lines
         nats = [score.nats for score in alone]
         assert [score.nats for score in found] == pytest.approx(nats, rel=TOLERANCE)
-
-
-def test_blocks_hold_about_as_many_characters() -> None:
-    blocks = list(in_blocks(chain(repeat("", 100_000), ["a" * 100_000], repeat("ab", 3))))
-    assert [len(block) for block in blocks[:-1]] == [1 << 15] * 3 + [100_000 - 3 * (1 << 15) + 1]
-    assert blocks[-1] == ["ab"] * 3
 
 
 def test_memory_does_not_grow_with_the_lines_or_the_length_of_one() -> None:
