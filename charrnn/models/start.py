@@ -14,9 +14,11 @@ from charrnn.config import Config, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.nn.network import LanguageModel
+from charrnn.scoring.likelihood import Indices, score_sequences
 from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.pieces import copy_pieces, find_ends, flatten_pieces, piece_bounds
+from charrnn.text.vocabulary import Ids, Vocabulary
 
 # Where a run starts that takes no weights over.
 RANDOM = "none"
@@ -26,8 +28,8 @@ RANDOM = "none"
 HELPS = 0.25
 
 # What is read to find out: passages from all over the text, and of each the characters after the
-# first few, which the model predicts without knowing what came before.
-PASSAGES, PASSAGE_LENGTH, WARM_UP = 24, 150, 30
+# first few, which the model predicts without knowing what came before; of pieces, more of them.
+PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
 
 # Settings of the model that any weights allow.
 FREE = {"dropout", "weight_drop"}
@@ -85,7 +87,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     source = Model.load(name)
     shaped = _shaped(config, source)
     _require_shape(name, config, shaped, fixed)
-    fit = measure(source, corpus)
+    fit = measure(source, corpus, config.data.end)
     # Who names a model of their own may know better, unless it does harm.
     if fit.saved < (HELPS if name in BASES else 0):
         note = (
@@ -108,7 +110,7 @@ def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
     if fixed & {*shape, "steps", "epochs"}:
         return Start(config)
     bases = ((name, Model.load(name)) for name in BASES)
-    fits = [(name, base, measure(base, corpus)) for name, base in bases]
+    fits = [(name, base, measure(base, corpus, config.data.end)) for name, base in bases]
     name, source, fit = max(fits, key=lambda entry: entry[2].saved)
     if fit.saved < HELPS:
         return Start(config)
@@ -119,26 +121,46 @@ def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
     return Start(_shaped(config, source), source, name, (note,), is_known=True)
 
 
-def measure(model: Model, corpus: Corpus) -> Fit:
+def measure(model: Model, corpus: Corpus, end: str | None = None) -> Fit:
     """Return how well a model predicts a text, by a few thousand characters from all over it.
+
+    end   what ends the pieces of the text, which a model of the same pieces reads one by one
 
     An unknown character is charged by its frequency in the text.
     """
-    ids, vocabulary, known = corpus.ids, corpus.vocabulary, model.vocabulary
-    length = min(PASSAGE_LENGTH, len(ids) - 1)
-    starts = np.linspace(0, len(ids) - 1 - length, PASSAGES).astype(int)
-    rows = np.stack([ids[at : at + length + 1] for at in starts], axis=1)  # (T + 1, B)
+    vocabulary, known = corpus.vocabulary, model.vocabulary
+    by_piece = end is not None and end == model.config.data.end
+    ids, starts, steps = _passages(corpus, end if by_piece else None)
+    warm_up = 0 if by_piece else min(WARM_UP, int(steps[0]) // 2)
     stand_in = int(known.counts.argmax())
     table = np.array([known.index.get(char, stand_in) for char in vocabulary.characters])
-    log_p, _ = model.ensemble().log_probabilities(table[rows[:-1]], table[rows[1:]])
     is_known = np.array([char in known for char in vocabulary.characters])
     shares = vocabulary.counts / vocabulary.counts.sum()
-    log_shares = np.log(np.maximum(shares, 1 / len(ids)))
-    judged = slice(min(WARM_UP, length // 2), None)
-    targets, log_p = rows[1:][judged], log_p[judged]
+    log_shares = np.log(np.maximum(shares, 1 / len(corpus.ids)))
     known_share = max(float(shares[is_known].sum()), 1e-9)
-    charged = np.where(is_known[targets], log_p + np.log(known_share), log_shares[targets])
-    return Fit(-float(charged.mean()), -float((shares * log_shares).sum()))
+    charged = []
+    for it in score_sequences(model.ensemble(), table[ids], starts, steps):
+        at = it.begin + np.arange(len(it.nats))[:, None]
+        judged = it.inside & (at >= warm_up)
+        targets = ids[(starts[it.rows] + at + 1)[judged]]
+        log_p = np.log(known_share) - it.nats[judged]
+        charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
+    return Fit(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
+
+
+def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:
+    """Return parts of a text as ids (N,), and as ``score_sequences`` reads them: pieces, if any."""
+    if end is not None:
+        flat = flatten_pieces(corpus.ids, corpus.vocabulary.index[end])
+        ends = find_ends(flat)
+        chosen = np.linspace(0, len(ends) - 2, min(PIECES, len(ends) - 1)).astype(int)
+        ids = copy_pieces(flat, ends, chosen)
+        starts, lengths = piece_bounds(ids)
+        return ids, starts, np.minimum(lengths + 1, PASSAGE_LENGTH)
+    length = min(PASSAGE_LENGTH, len(corpus.ids) - 1)
+    begins = np.linspace(0, len(corpus.ids) - 1 - length, PASSAGES).astype(int)
+    ids = np.concatenate([corpus.ids[at : at + length + 1] for at in begins])
+    return ids, np.arange(PASSAGES) * (length + 1), np.full(PASSAGES, length)
 
 
 def _shaped(config: Config, source: Model) -> Config:

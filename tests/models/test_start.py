@@ -1,9 +1,13 @@
 """Where a run starts: which model, and its weights on a new alphabet."""
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import pytest
+
+import charrnn
 from charrnn import Config, LanguageModel, ModelConfig, Vocabulary
-from charrnn.models.start import choose_start, transfer_weights
+from charrnn.models.start import choose_start, measure, transfer_weights
 from charrnn.text.corpus import corpus_of
 
 
@@ -22,6 +26,14 @@ def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> 
     assert told.source is None
     assert "random weights, because english predicts this text at" in told.notes[0]
     assert choose_start("english", Config(), set(), english).source is not None
+
+
+def test_a_model_of_lines_is_measured_line_by_line() -> None:
+    text = "anna\nbob\ncarla\ndora\n" * 20
+    settings: Any = {"steps": 60, "hidden_size": 8, "ngram": 0, "random_seed": 1}
+    model = charrnn.train(text=text, lines=True, base="none", **settings)
+    fit = measure(model, corpus_of(text, model.config.data), "\n")
+    assert fit.nats == pytest.approx(model.score(text).nats_per_char, rel=1e-5)
 
 
 def make(characters: str, seed: int) -> tuple[LanguageModel, Vocabulary]:
