@@ -5,7 +5,7 @@ and 0 above the first character: so shorter n-grams sort before longer ones, and
 context, the n-gram without its last character, are neighbors.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn.text.vocabulary import Ids
 
 Keys = NDArray[np.uint64]
-Integers = NDArray[np.int32]
+Integers = NDArray[np.integer[Any]]
 
 KEY_BITS = 64
 
@@ -26,10 +26,21 @@ MAX_ENTRIES = 600_000
 class Counts(NamedTuple):
     """E n-grams of all lengths, sorted by key. The first is the empty one, all of it 0.
 
-    keys       (E,)
-    counts     how often each occurs, (E,)
+    keys       (E,). With an n-gram stand those that it begins with
     adjusted   number of different characters before it; its count if there are none, (E,)
-    totals     sum of ``adjusted`` over all n-grams of the text with the same context, (E,)
+    dropped    sum of ``adjusted`` over the n-grams with this context that are left out, (E,)
+    """
+
+    keys: Keys
+    adjusted: Integers
+    dropped: Integers
+
+
+class _Level(NamedTuple):
+    """All n-grams of one length, N of them, the columns (N,).
+
+    counts   how often each occurs
+    totals   sum of ``adjusted`` over all n-grams of the text with the same context
     """
 
     keys: Keys
@@ -70,7 +81,7 @@ def count_ngrams(
     keys = _pack_longest(_sample(ids), order, bits, end)
     keys.sort()
     counts, longer = np.ones(len(keys), np.int32), np.empty(0, np.uint64)
-    levels: list[Counts] = []
+    levels: list[_Level] = []
     for length in range(order, 0, -1):
         first = np.flatnonzero(_differ(keys))
         keys, counts = keys[first], np.add.reduceat(counts, first, dtype=np.int32)
@@ -80,21 +91,84 @@ def count_ngrams(
         if length > 1:
             _drop_rare(levels, max_entries)
         keys = keys >> bits
-    levels.append(Counts._make(np.zeros(1, column.dtype) for column in levels[0]))
-    return Counts._make(map(np.concatenate, zip(*reversed(levels), strict=True)))
+    return _join(levels, bits)
 
 
-def _count_level(keys: Keys, counts: Integers, suffixes: Keys, bits: np.uint64) -> Counts:
+def recode(counts: Counts, vocab_size: int, ids: NDArray[np.int64], new_size: int) -> Counts:
+    """Return the counts in a vocabulary of ``new_size`` characters, where ``ids`` (V,) are the old.
+
+    The new ids must be in the order of the old ones.
+    """
+    bits, new_bits = digit_bits(vocab_size), digit_bits(new_size)
+    digits = np.append(0, ids + 1).astype(np.uint64)
+    keys = np.zeros_like(counts.keys)
+    for at in range(KEY_BITS // new_bits):
+        old = counts.keys >> np.uint64(at * bits) & low_digits(1, vocab_size)
+        keys |= digits[old.astype(np.intp)] << np.uint64(at * new_bits)
+    return counts._replace(keys=keys)
+
+
+def merge_counts(
+    first: Counts, second: Counts, vocab_size: int, *, max_entries: int = MAX_ENTRIES
+) -> Counts:
+    """Return the counts of two texts together, both of n-grams up to the same order."""
+    bits = np.uint64(digit_bits(vocab_size))
+    keys = np.concatenate([first.keys, second.keys])
+    keys, places, times = np.unique(keys, return_inverse=True, return_counts=True)
+    columns = [(first.adjusted, second.adjusted), (first.dropped, second.dropped)]
+    adjusted, dropped = (
+        np.bincount(places, np.concatenate(column)).astype(np.int32) for column in columns
+    )
+    lengths = levels_of(keys, vocab_size)
+    for length, level in enumerate(lengths[2:], 1):
+        # A character before an n-gram in both texts is one.
+        suffixes = keys[level][times[level] == 2] & low_digits(length, vocab_size)
+        at = np.minimum(keys.searchsorted(suffixes), len(keys) - 1)
+        np.subtract.at(adjusted, at[keys[at] == suffixes], 1)
+    adjusted[1:] = np.maximum(adjusted[1:], 1)
+    parents = keys.searchsorted(keys >> bits)
+    totals = dropped + np.bincount(parents[1:], adjusted[1:], len(keys)).astype(np.int32)
+    # How often each occurs, but for the end of the text.
+    counts = adjusted.copy()
+    for level in reversed(lengths[2:]):
+        sums = np.bincount(parents[level], counts[level], len(keys))
+        counts = np.maximum(counts, sums.astype(np.int32))
+    whole = _Level(keys, counts, adjusted, totals[parents])
+    levels = [_Level._make(column[level] for column in whole) for level in reversed(lengths[1:])]
+    longer, single = levels[:-1], levels[-1:]
+    _drop_rare(longer, max_entries)
+    return _join(longer + single, bits)
+
+
+def levels_of(keys: Keys, vocab_size: int) -> list[slice]:
+    """Return where the n-grams of each length are among sorted keys, the empty one first."""
+    length = -(-int(keys[-1]).bit_length() // digit_bits(vocab_size))
+    masks = np.array([low_digits(n, vocab_size) for n in range(length + 1)], np.uint64)
+    ends = keys.searchsorted(masks, "right").tolist()
+    return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _join(levels: list[_Level], bits: np.uint64) -> Counts:
+    """Return the counts of all levels, the longest n-grams first."""
+    empty = _Level._make(np.zeros(1, column.dtype) for column in levels[0])
+    keys, _, adjusted, totals = map(np.concatenate, zip(empty, *reversed(levels), strict=True))
+    parents, dropped = keys.searchsorted(keys[1:] >> bits), np.zeros(len(keys), np.int32)
+    dropped[parents] = totals[1:]
+    dropped -= np.bincount(parents, adjusted[1:], len(keys)).astype(np.int32)
+    return Counts(keys, adjusted, dropped)
+
+
+def _count_level(keys: Keys, counts: Integers, suffixes: Keys, bits: np.uint64) -> _Level:
     """Return the n-grams of one length, given the suffixes of this length of all longer ones."""
     adjusted = counts.copy()
     after, before = np.unique(suffixes, return_counts=True)
     adjusted[keys.searchsorted(after)] = before
     begins = np.flatnonzero(_differ(keys >> bits))
     totals = np.add.reduceat(adjusted, begins, dtype=np.int32) if len(keys) else adjusted
-    return Counts(keys, counts, adjusted, totals.repeat(np.diff(begins, append=len(keys))))
+    return _Level(keys, counts, adjusted, totals.repeat(np.diff(begins, append=len(keys))))
 
 
-def _drop_rare(levels: list[Counts], max_entries: int) -> None:
+def _drop_rare(levels: list[_Level], max_entries: int) -> None:
     """Shorten levels, the longest n-grams first, until they have so many entries at most.
 
     No n-gram is rarer than one that begins with it: so its beginnings stay.
@@ -106,7 +180,7 @@ def _drop_rare(levels: list[Counts], max_entries: int) -> None:
             dropped = np.flatnonzero(level.counts <= rare)
             if len(dropped) > excess:
                 dropped = dropped[np.linspace(0, len(dropped) - 1, excess).astype(int)]
-            levels[at] = Counts._make(np.delete(column, dropped) for column in level)
+            levels[at] = _Level._make(np.delete(column, dropped) for column in level)
             excess -= len(dropped)
 
 

@@ -32,17 +32,19 @@ from charrnn.config import MAX_NGRAM
 from charrnn.ngrams.count import (
     KEY_BITS,
     MAX_ENTRIES,
+    Counts,
     Integers,
     Keys,
     count_ngrams,
     digit_bits,
+    levels_of,
     low_digits,
+    merge_counts,
 )
 from charrnn.text.vocabulary import Ids
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Halves = NDArray[np.float16]
 Indices = NDArray[np.intp]
 AnyIds = NDArray[np.integer[Any]]
 Arrays = dict[str, NDArray[Any]]
@@ -58,7 +60,8 @@ UNSIGNED = ("uint8", "uint16", "uint32")
 TYPES: dict[str, tuple[str, ...]] = {
     "characters": UNSIGNED,
     "children": UNSIGNED,
-    "alphas": ("float16",),
+    "adjusted": UNSIGNED,
+    "dropped": UNSIGNED,
     "weights": ("float64",),
     "loss": ("float64",),
 }
@@ -72,9 +75,7 @@ FEW = 16
 class NGrams:
     """The n-grams of a text with their smoothed probabilities.
 
-    keys         sorted, the empty n-gram first, (E + 1,); see ``count``. With an n-gram stand those
-                 that it begins with
-    alphas       (E + 1,)
+    counts       of E n-grams and the empty one
     vocab_size   number of characters V
     weights      of a network beside it, for each group of contexts, (GROUPS,); see ``mixture``
     val_loss     of the mixture on held-out text in nats per character; None: nothing is held out
@@ -87,23 +88,26 @@ class NGrams:
 
     def __init__(
         self,
-        keys: Keys,
-        alphas: Halves,
+        counts: Counts,
         vocab_size: int,
         weights: Floats | None = None,
         val_loss: float | None = None,
     ) -> None:
+        keys, adjusted, dropped = counts
         self.vocab_size, self.entries = vocab_size, len(keys) - 1
         self.weights = np.full(GROUPS, DEFAULT_WEIGHT) if weights is None else weights
         self.val_loss = val_loss
         self._bits, self._last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
-        self.order = len(_levels(keys, vocab_size)) - 1
+        self.order = len(levels_of(keys, vocab_size)) - 1
         parents = keys.searchsorted(keys[1:] >> self._bits)
-        sums = np.bincount(parents, alphas[1:].astype(np.float64), len(keys))
+        totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
+        alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
+        gammas = 1 - np.bincount(parents, alphas, len(keys))
         # The last entry, without an alpha or children, stands for all n-grams that are not there.
         self._keys = np.append(keys, ~np.uint64(0))
-        self._alphas = np.append(alphas, np.float16(0)).astype(np.float32)
-        self._gammas = np.append(1 - sums, 1).astype(np.float32)
+        self.counts = counts._replace(keys=self._keys[:-1])
+        self._alphas = np.concatenate([[0], alphas, [0]]).astype(np.float32)
+        self._gammas = np.append(gammas, 1).astype(np.float32)
         self._characters = (self._keys & self._last).astype(np.intp) - 1
         # Entries begins[i] to begins[i + 1] have entry i as their context.
         self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
@@ -193,7 +197,7 @@ class NGrams:
         """
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
         p = np.full(inputs.shape, 1 / self.vocab_size)
-        at, nearest = np.zeros(packed.shape, np.intp), np.ones_like(p)
+        at, nearest = np.zeros(packed.shape, np.intp), np.ones(p.shape, np.float32)
         for mask in self._masks[1:]:
             gammas = self._gammas[at[:-1]]
             nearest = np.where(gammas < 1, gammas, nearest)
@@ -212,17 +216,23 @@ class NGrams:
 
         characters   the last character of each n-gram, (E,)
         children     number of n-grams of which the empty one, and each, is the context, (E + 1,)
-        alphas       (E,)
+        adjusted     (E,); see ``count``
+        dropped      (C,), of those that have children
         weights      (GROUPS,)
         loss         (1,), if there is one
         """
-        small = np.min_scalar_type(self.vocab_size)
-        arrays: Arrays = {
-            "characters": self._characters[1:-1].astype(small),
-            "children": np.diff(self._begins)[:-1].astype(small),
-            "alphas": self._alphas[1:-1].astype(np.float16),
-            "weights": self.weights,
+        children = np.diff(self._begins)[:-1]
+        numbers = {
+            "characters": self._characters[1:-1],
+            "children": children,
+            "adjusted": self.counts.adjusted[1:],
+            "dropped": self.counts.dropped[children > 0],
         }
+        arrays: Arrays = {
+            name: values.astype(np.min_scalar_type(values.max()))
+            for name, values in numbers.items()
+        }
+        arrays["weights"] = self.weights
         return arrays if self.val_loss is None else arrays | {"loss": np.array([self.val_loss])}
 
     @classmethod
@@ -235,10 +245,10 @@ class NGrams:
         types = {name: array.dtype.name for name, array in given.items() if array.ndim == 1}
         if types.keys() != TYPES.keys() or any(types[name] not in TYPES[name] for name in types):
             raise ValueError("arrays of the n-grams are missing, unexpected or of the wrong type")
-        characters, children, alphas, weights, loss = (given[name] for name in TYPES)
+        characters, children, adjusted, left_out, weights, loss = (given[name] for name in TYPES)
         E, bits = len(characters), np.uint64(digit_bits(vocab_size))
-        sizes = (len(children) - 1, len(alphas), len(weights), len(loss))
-        if not E or sizes != (E, E, GROUPS, 1):
+        sizes = (len(children) - 1, len(adjusted), len(left_out), len(weights), len(loss))
+        if not E or sizes != (E, E, int(np.count_nonzero(children)), GROUPS, 1):
             raise ValueError("the n-grams do not have the right shapes")
         ends = np.cumsum(children, dtype=np.int64)
         if int(characters.max()) >= vocab_size or ends[-1] != E:
@@ -251,14 +261,12 @@ class NGrams:
             begin, end, order = end, int(ends[end]), order + 1
         if begin < end or (keys[1:] <= keys[:-1]).any():
             raise ValueError("the n-grams are too long or not in order")
-        alphas = np.append(np.float16(0), alphas)
-        ngrams = cls(
-            keys, alphas, vocab_size, weights, float(loss[0]) if "loss" in arrays else None
-        )
-        shares = (alphas, ngrams._gammas, weights)
-        if not all(((share >= 0) & (share <= 1)).all() for share in shares):
-            raise ValueError("the n-grams have shares that are not probabilities")
-        return ngrams
+        if not adjusted.all() or not ((weights >= 0) & (weights <= 1)).all():
+            raise ValueError("the n-grams have counts of 0 or weights that are not shares")
+        dropped = np.zeros(E + 1, np.int64)
+        dropped[children > 0] = left_out
+        counts = Counts(keys, np.append(0, adjusted.astype(np.int64)), dropped)
+        return cls(counts, vocab_size, weights, float(loss[0]) if "loss" in arrays else None)
 
     @cached_property
     def _short(self) -> tuple[int, NDArray[np.int32], Singles]:
@@ -270,7 +278,7 @@ class NGrams:
         V, shift = self.vocab_size, int(self._bits)
         rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0
         before = np.append(np.full(V, 1 / V), GROUPS - 1)[None]
-        for level in _levels(self._keys[:-1], V):
+        for level in levels_of(self._keys[:-1], V):
             begins = self._begins[level.start : level.stop + 1]
             sizes, entries = np.diff(begins), slice(begins[0], begins[-1])
             own = before * self._gammas[level, None]
@@ -331,23 +339,17 @@ def build_ngrams(
     *,
     end: int | None = None,
     max_entries: int = MAX_ENTRIES,
+    older: Counts | None = None,
 ) -> NGrams:
-    """Count and smooth the n-grams of a text; the arguments are those of ``count_ngrams``."""
+    """Count and smooth the n-grams of a text; see ``count_ngrams``.
+
+    older   of another text, which are added
+    """
     counts = count_ngrams(ids, vocab_size, order, end=end, max_entries=max_entries)
-    alphas = np.maximum(counts.adjusted - DISCOUNT, 0) / np.maximum(counts.totals, 1)
-    # Rounded down to half precision, so that no sum exceeds 1.
-    half = alphas.astype(np.float16)
-    half = np.where(half > alphas, np.nextafter(half, np.float16(0)), half)
-    return NGrams(counts.keys, half, vocab_size)
+    if older is not None:
+        counts = merge_counts(counts, older, vocab_size, max_entries=max_entries)
+    return NGrams(counts, vocab_size)
 
 
 def _group(gammas: Floats | Singles) -> Indices:
     return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
-
-
-def _levels(keys: Keys, vocab_size: int) -> list[slice]:
-    """Return where the n-grams of each length are among sorted keys, the empty one first."""
-    length = -(-int(keys[-1]).bit_length() // digit_bits(vocab_size))
-    masks = np.array([low_digits(n, vocab_size) for n in range(length + 1)], np.uint64)
-    ends = keys.searchsorted(masks, "right").tolist()
-    return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -74,7 +74,7 @@ def test_what_is_clicked_is_what_the_command_line_writes(tmp_path: Path) -> None
     with browser_page(page_of(model, tmp_path)) as page:
         done(page)
         page.get_by_label("Begin with").fill("Abe é the")
-        page.get_by_label("Length").fill("300")
+        page.get_by_label("Length").fill("60")
         page.get_by_label("Temperature").fill("0")
         assert write(page)[:300] == expected[:300]
 
@@ -231,14 +231,14 @@ def test_a_list_has_only_lines_that_are_new_and_different(tmp_path: Path) -> Non
         done(page)
         known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", drawn)
         assert known == [is_seen(seen, line) for line in drawn]
-        page.get_by_label("How many").fill("300")
+        page.get_by_label("How many").fill("60")
         page.get_by_label("Begin with").fill("a")
         page.get_by_role("button", name="Write").click()
         lines = done(page).locator("li").all_text_contents()
-        assert len(set(lines)) == len(lines) == 300
+        assert len(set(lines)) == len(lines) == 60
         assert not any(is_seen(seen, line) for line in lines)
         assert all(line.startswith("a") for line in lines)
-        assert "300 new entries" in page.locator("#readout").inner_text()
+        assert "60 new entries" in page.locator("#readout").inner_text()
         page.get_by_label("None from the list").uncheck()
         page.get_by_label("Temperature").fill("0")
         page.get_by_role("button", name="Write").click()

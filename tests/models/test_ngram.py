@@ -33,7 +33,7 @@ def model() -> Model:
 def same(ngrams: NGrams, others: NGrams) -> bool:
     """Return whether these are the same n-grams, whatever their weights are."""
     arrays, expected = ngrams.to_arrays(), others.to_arrays()
-    names = ("characters", "children", "alphas")
+    names = ("characters", "children", "adjusted", "dropped")
     return all(np.array_equal(arrays[name], expected[name]) for name in names)
 
 

@@ -2,17 +2,21 @@
 // V characters; entry e belongs to node e + 1, a context, and node 0 is the empty one.
 
 const TINY = 2 ** -126; // as in mixture.py, the smallest normal number in single precision
+const DISCOUNT = 0.8;
 
 const makeTable = (arrays, V) => {
-  const [characters, children, alphas] =
-    ["characters", "children", "alphas"].map(name => numbers(arrays[`ngram.${name}`]));
-  const E = characters.length;
+  const [characters, children, adjusted, dropped] = ["characters", "children", "adjusted", "dropped"]
+    .map(name => numbers(arrays[`ngram.${name}`]));
+  const E = characters.length, alphas = new Float32Array(E);
   // Below each node: its first entry, and what it leaves to shorter contexts.
-  const first = new Uint32Array(E + 2), gammas = new Float32Array(E + 1);
-  for (let node = 0, entry = 0; node <= E; node++) {
+  const first = new Uint32Array(E + 2), gammas = new Float32Array(E + 1).fill(1);
+  for (let node = 0, parents = 0; node <= E; node++) {
+    const begin = first[node], end = first[node + 1] = begin + children[node];
+    if (begin === end) continue;
+    const total = adjusted.subarray(begin, end).reduce((sum, x) => sum + x, dropped[parents++]);
     let sum = 0;
-    for (const end = entry + children[node]; entry < end; entry++) sum += alphas[entry];
-    first[node + 1] = entry;
+    for (let entry = begin; entry < end; entry++)
+      sum += alphas[entry] = Math.max(adjusted[entry] - DISCOUNT, 0) / total;
     gammas[node] = 1 - sum;
   }
   // The longest suffix of each node, without itself, that has entries.
