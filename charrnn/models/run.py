@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Self
 
 from charrnn.checkpoint.header import Origin
@@ -19,7 +20,8 @@ from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.generate.seen import Bits, seen_pieces, seen_spans
 from charrnn.models.model import Model
-from charrnn.models.start import RANDOM, Start, transfer_weights
+from charrnn.models.start import RANDOM, Start, older_counts, transfer_weights
+from charrnn.ngrams.count import Counts
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.parallel import mpi
@@ -49,14 +51,15 @@ class Run:
     train_ids        what to train on, and
     val_ids          what is held out
     state            where training starts; changes as it goes
-    start            the base model or checkpoint whose weights it started from; "none": random
-                     weights; None: not known, of a run that is resumed
+    source           the model whose run goes on, or whose weights it starts from; None: random ones
+    start            what that is called; "none": random weights; None: not known
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
     seen_pieces      which pieces the text has; see ``generate.seen``. None: it is a stream
     seen_spans       which spans the text has; see ``generate.spans``
     sizes            of the pieces of the text; None: it is a stream
     ngram            the n-grams of what is trained on; None: none are wanted
+    older            those of the source, which are added if that predicts the held-out text better
     """
 
     config: Config
@@ -64,6 +67,7 @@ class Run:
     train_ids: Ids
     val_ids: Ids
     state: TrainingState
+    source: Model | None = None
     start: str | None = RANDOM
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
@@ -71,6 +75,7 @@ class Run:
     seen_spans: Bits | None = None
     sizes: Sizes | None = None
     ngram: NGrams | None = None
+    older: Counts | None = None
 
     def __post_init__(self) -> None:
         corpus, config = self.corpus, self.config
@@ -80,9 +85,8 @@ class Run:
             self.seen_pieces = seen_pieces(pieces, corpus.vocabulary)
             self.sizes = measure(pieces)
         self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary)
-        if config.data.ngram:
-            order, size = config.data.ngram, len(corpus.vocabulary)
-            self.ngram = build_ngrams(self.train_ids, size, order, end=self._end)
+        if config.data.ngram and self.ngram is None:
+            self.ngram = self._build_ngrams(self.train_ids)
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -104,38 +108,42 @@ class Run:
         train_ids, val_ids = split_corpus(config, corpus)
         wished = choose_batch(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
-        notes = _describe_fit(wished, config, fixed)
-        vocab_size = len(corpus.vocabulary)
+        notes = [*_describe_fit(wished, config, fixed), *start.notes]
         _require_memory(choose_workers(config), corpus)
         recommendation = recommend(
             config,
             fixed,
             train_ids,
-            vocab_size,
+            len(corpus.vocabulary),
             fine_tuning=source is not None,
             known=start.is_known,
         )
         config = choose_workers(recommendation.config)
         _require_memory(config, corpus)
-        state = initial_state(config, vocab_size, train_ids)
-        if source is not None:
-            sources = source.ensemble().networks
-            for known, target in zip(sources, state.networks, strict=True):
-                transfer_weights(known, source.vocabulary, target, corpus.vocabulary)
         run = cls(
             config=config,
             corpus=corpus,
             train_ids=train_ids,
             val_ids=val_ids,
-            state=state,
+            state=initial_state(config, len(corpus.vocabulary), train_ids),
+            source=source,
             start=start.name or RANDOM,
-            notes=[*notes, *start.notes],
+            notes=notes,
             recommendation=recommendation,
         )
+        if source is not None:
+            run.take_over(source)
         # What the choice took is a part of the time that the user gave.
         if config.run.seconds is not None:
-            state.advance(seconds=time.perf_counter() - began)
+            run.state.advance(seconds=time.perf_counter() - began)
         return run
+
+    def take_over(self, source: Model) -> None:
+        """Start from the weights of a model, and from its n-grams."""
+        networks = source.ensemble().networks
+        for known, target in zip(networks, self.state.networks, strict=True):
+            transfer_weights(known, source.vocabulary, target, self.vocabulary)
+        self.older = older_counts(source, self.corpus, self.config.data)
 
     @classmethod
     def resume(cls, model: Model, config: Config, corpus: Corpus) -> Self:
@@ -150,7 +158,9 @@ class Run:
                 f"{' '.join(map(escape, unknown))}",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        state, notes = model.training_state(), []
+        state, notes, ngram = model.training_state(), [], None
+        if corpus.sha256 == model.sha256 and config.data.ngram == model.config.data.ngram:
+            ngram = model.ngram
         if corpus.sha256 != model.sha256:
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
@@ -173,8 +183,10 @@ class Run:
             train_ids=train_ids,
             val_ids=val_ids,
             state=state,
+            source=model,
             start=None if model.origin is None else model.origin.start,
             notes=notes,
+            ngram=ngram,
         )
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
@@ -188,14 +200,27 @@ class Run:
         """Fit the weight of the network beside the n-grams, when training has ended."""
         if self.ngram is None:
             return
-        parts, held_out = [(self.ngram, self.val_ids)], len(self.val_ids) > 1
+        fits = [self._fit(self.ngram, None)]
+        if self.older is not None:
+            merged = self._build_ngrams(self.train_ids, self.older)
+            fits.append(self._fit(merged, self.older))
+        self.ngram, loss = min(fits, key=itemgetter(1))
+        if len(self.val_ids) > 1:
+            self.ngram.val_loss = loss
+
+    def _fit(self, ngrams: NGrams, older: Counts | None) -> tuple[NGrams, float]:
+        """Return n-grams with their weights, and the loss of the mixture."""
+        parts, held_out = [(ngrams, self.val_ids)], len(self.val_ids) > 1
         if not held_out:
             order, size = self.config.data.ngram, len(self.vocabulary)
-            parts = list(leave_out(self.train_ids, size, order, self._end))
-        weights, loss = fit_weights(
-            self.model().ensemble(), parts, pieces=self._end is not None, seen=not held_out
-        )
-        self.ngram = self.ngram.with_weights(weights, loss if held_out else None)
+            parts = list(leave_out(self.train_ids, size, order, self._end, older))
+        ensemble, pieces = self.model().ensemble(), self._end is not None
+        weights, loss = fit_weights(ensemble, parts, pieces=pieces, seen=not held_out)
+        return ngrams.with_weights(weights, None), loss
+
+    def _build_ngrams(self, ids: Ids, older: Counts | None = None) -> NGrams:
+        order, size = self.config.data.ngram, len(self.vocabulary)
+        return build_ngrams(ids, size, order, end=self._end, older=older)
 
     def model(self) -> Model:
         """Return the model as it is now. Arrays are shared, not copied."""

@@ -10,9 +10,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from charrnn.checkpoint.bases import BASES
-from charrnn.config import Config, ModelConfig
+from charrnn.checkpoint.header import file_name
+from charrnn.config import Config, DataConfig, ModelConfig
 from charrnn.errors import ConfigError
+from charrnn.generate.seen import is_seen, longest_copy
 from charrnn.models.model import Model
+from charrnn.ngrams.count import Counts, max_order, recode
 from charrnn.nn.network import LanguageModel
 from charrnn.scoring.likelihood import Indices, score_sequences
 from charrnn.settings import option_name
@@ -30,6 +33,9 @@ HELPS = 0.25
 # What is read to find out: passages from all over the text, and of each the characters after the
 # first few, which the model predicts without knowing what came before; of pieces, more of them.
 PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
+
+# A text of which the model has read a larger share has its n-grams in those of the model.
+MAX_READ = 0.25
 
 # Settings of the model that any weights allow.
 FREE = {"dropout", "weight_drop"}
@@ -101,6 +107,12 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
+    read = source.origin.sources if source.origin else ()
+    if forgotten := [each for each in read if each not in map(file_name, corpus.sources)]:
+        older = " ".join(forgotten)
+        note += (
+            f"\n       what it knows of {older} fades, unless you give it that again: TEXT {older}"
+        )
     return Start(shaped, source, name, (note,), is_known=fit.saved >= HELPS)
 
 
@@ -146,6 +158,36 @@ def measure(model: Model, corpus: Corpus, end: str | None = None) -> Fit:
         log_p = np.log(known_share) - it.nats[judged]
         charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
     return Fit(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
+
+
+def older_counts(source: Model, corpus: Corpus, data: DataConfig) -> Counts | None:
+    """Return the n-grams of a model, to be added to those of a text whose vocabulary has its own.
+
+    None if it has none, or others: with other ends, or up to another order. None too if a good part
+    of the text stands in what the model has read: it must not be counted twice.
+    """
+    theirs, vocabulary, known = source.config.data, corpus.vocabulary, source.vocabulary
+    orders = {max_order(data.ngram, len(vocabulary)), max_order(theirs.ngram, len(known))}
+    if source.ngram is None or theirs.end != data.end or len(orders) > 1:
+        return None
+    if share_read(source, corpus, data.end) > MAX_READ:
+        return None
+    return recode(
+        source.ngram.counts, len(known), vocabulary.encode(known.characters), len(vocabulary)
+    )
+
+
+def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
+    """Return which share of the passages of a text, or pieces, stand in what a model has read."""
+    ids, starts, steps = _passages(corpus, end)
+    rows = zip(starts + 1, steps, strict=True)
+    texts = [corpus.vocabulary.decode(ids[at : at + length]) for at, length in rows]
+    pieces, spans = source.seen_pieces, source.seen_spans
+    if end is not None and pieces is not None:
+        return float(np.mean([is_seen(pieces, text.removesuffix(end)) for text in texts]))
+    if spans is None:
+        return 1.0
+    return float(np.mean([longest_copy(spans, text) > len(text) // 2 for text in texts]))
 
 
 def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:

@@ -59,6 +59,11 @@ def low_digits(count: int, vocab_size: int) -> np.uint64:
     return np.uint64((1 << count * digit_bits(vocab_size)) - 1)
 
 
+def max_order(order: int, vocab_size: int) -> int:
+    """Return the order, or a lower one if so many digits do not fit into a key."""
+    return min(order, KEY_BITS // digit_bits(vocab_size))
+
+
 def count_ngrams(
     ids: Ids,
     vocab_size: int,
@@ -77,7 +82,7 @@ def count_ngrams(
     max_entries   how many n-grams to keep beside the single characters
     """
     bits, last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
-    order = min(order, KEY_BITS // int(bits))
+    order = max_order(order, vocab_size)
     keys = _pack_longest(_sample(ids), order, bits, end)
     keys.sort()
     counts, longer = np.ones(len(keys), np.int32), np.empty(0, np.uint64)
@@ -94,13 +99,13 @@ def count_ngrams(
     return _join(levels, bits)
 
 
-def recode(counts: Counts, vocab_size: int, ids: NDArray[np.int64], new_size: int) -> Counts:
+def recode(counts: Counts, vocab_size: int, ids: Ids, new_size: int) -> Counts:
     """Return the counts in a vocabulary of ``new_size`` characters, where ``ids`` (V,) are the old.
 
     The new ids must be in the order of the old ones.
     """
     bits, new_bits = digit_bits(vocab_size), digit_bits(new_size)
-    digits = np.append(0, ids + 1).astype(np.uint64)
+    digits = np.append(0, ids.astype(np.uint64) + np.uint64(1)).astype(np.uint64)
     keys = np.zeros_like(counts.keys)
     for at in range(KEY_BITS // new_bits):
         old = counts.keys >> np.uint64(at * bits) & low_digits(1, vocab_size)

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.ngrams.count import Counts
 from charrnn.ngrams.kneser_ney import DEFAULT_WEIGHT, GROUPS, Indices, NGrams, build_ngrams
 from charrnn.ngrams.mixture import TINY
 from charrnn.nn.ensemble import AnyLanguageModel
@@ -67,7 +68,7 @@ def fit_weights(
 
 
 def leave_out(
-    ids: Ids, vocab_size: int, order: int, end: int | None = None
+    ids: Ids, vocab_size: int, order: int, end: int | None = None, older: Counts | None = None
 ) -> Iterator[tuple[NGrams, Ids]]:
     """Yield the n-grams of a text without a part of it, and this part, for ``fit_weights``.
 
@@ -81,7 +82,8 @@ def leave_out(
     for border in borders.tolist():
         rest = np.concatenate([ids[:begin], ids[border:]])
         if begin < border and fitted < MAX_FITTED:
-            yield build_ngrams(rest, vocab_size, order, end=end), ids[begin : border + 1]
+            ngrams = build_ngrams(rest, vocab_size, order, end=end, older=older)
+            yield ngrams, ids[begin : border + 1]
             fitted += border - begin
         begin = border
 
