@@ -1,0 +1,85 @@
+"""A text that grows: what is learned from its second part keeps what the first one taught."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import Model
+from tests.support import ROOT, call
+
+TOWNS = (ROOT / "corpora/towns.txt").read_text(encoding="utf-8").split()
+HELD_OUT, FIRST, SECOND = TOWNS[::5], TOWNS[1::5] + TOWNS[2::5], TOWNS[3::5] + TOWNS[4::5]
+RUN: dict[str, Any] = {"steps": 150, "hidden_size": 32, "random_seed": 1, "val_fraction": 0.1}
+
+
+def listed(towns: list[str]) -> str:
+    return "".join(f"{town}\n" for town in towns)
+
+
+def learn(text: str, base: str = "none", **settings: Any) -> Model:
+    return charrnn.train(text=text, base=base, **RUN | settings)
+
+
+def table(model: Model) -> Any:
+    assert model.ngram is not None
+    return model.ngram.counts
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("first") / "first.npz"
+    learn(listed(FIRST), lines=True).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def grown(first: str) -> Model:
+    return learn(listed(SECOND), first, lines=True)
+
+
+def test_names_learned_in_two_halves_are_known_as_if_learned_at_once(
+    first: str, grown: Model
+) -> None:
+    def nats(model: Model) -> float:
+        scores = model.score_lines(HELD_OUT, unknown="charge")
+        return float(np.mean([score.nats_per_char for score in scores]))
+
+    at_once = nats(learn(listed(FIRST + SECOND), lines=True))
+    assert nats(grown) < at_once + 0.02
+    assert nats(learn(listed(SECOND), lines=True)) > at_once + 0.06
+    assert nats(charrnn.load(first)) > at_once + 0.06
+
+
+@pytest.mark.parametrize("how", [{"lines": True}, {}], ids=["lines", "stream"])
+def test_a_text_that_holds_the_older_one_is_not_counted_twice(
+    how: dict[str, Any], tmp_path: Path
+) -> None:
+    short = RUN | how | {"steps": 2}
+    learn(listed(FIRST), **short).save(tmp_path / "old.npz")
+    whole = listed(SECOND + FIRST)
+    again = learn(whole, str(tmp_path / "old.npz"), **short)
+    for ours, theirs in zip(table(again), table(learn(whole, **short)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_n_grams_that_do_not_help_are_left_out(tmp_path: Path) -> None:
+    words = TOWNS[::37]
+    learn(" ".join(np.random.default_rng(1).choice(words, 2000))).save(tmp_path / "any.npz")
+    in_order = " ".join(words * 50)
+    model = learn(in_order, str(tmp_path / "any.npz"), steps=20)
+    assert model.origin is not None
+    assert model.origin.start == "any.npz"
+    for ours, theirs in zip(table(model), table(learn(in_order, steps=2)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_resumed_run_keeps_what_was_added(grown: Model, tmp_path: Path) -> None:
+    (tmp_path / "second.txt").write_text(listed(SECOND))
+    grown.save(tmp_path / "m.npz")
+    done = call("train", "second.txt", "-o", "m.npz", "--resume", "--steps", "152", cwd=tmp_path)
+    assert done.returncode == 0, done.err
+    for ours, theirs in zip(table(charrnn.load(tmp_path / "m.npz")), table(grown), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
