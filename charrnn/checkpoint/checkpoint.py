@@ -202,8 +202,8 @@ def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
     """Take the filters and ``ngram`` of a ``Checkpoint`` out of the arrays of a file."""
     filters = {field: arrays.pop(name, None) for field, name in SEEN.items()}
     for bits in filters.values():
-        valid = bits is None or (bits.dtype == np.uint8 and bits.ndim == 1 and bits.size)
-        require(valid, "a filter is not an array of bytes")
+        valid = bits is None or (bits.dtype == np.uint8 and bits.ndim == 2 and bits.size)
+        require(valid, "a filter is not rows of bytes")
     names = [name for name in arrays if name.startswith(NGRAM)]
     tables = {name.removeprefix(NGRAM): arrays.pop(name) for name in names}
     ngram = NGrams.from_arrays(tables, vocab_size) if tables else None

@@ -80,14 +80,13 @@ class Origin:
         sources   paths of the files; "-" is standard input
         start     path of a checkpoint, or name of a base model
         """
-        names = tuple(file_name(path) for path in sources)
-        name = start and file_name(start)
+        names = tuple("stdin" if path == "-" else _file_name(path) for path in sources)
+        name = start and _file_name(start)
         return cls(names[:MAX_SOURCES], held_out, steps_per_pass, name, longest)
 
 
-def file_name(path: str) -> str:
-    """Return the name of a file as it can be stored, without its folders."""
-    name = "stdin" if path == "-" else PurePath(path).name or path
+def _file_name(path: str) -> str:
+    name = PurePath(path).name or path
     return name.encode(errors="backslashreplace").decode()[:MAX_NAME]
 
 

@@ -1,7 +1,8 @@
 """What the training text has, as hashes in Bloom filters (Bloom 1970): its passages, its pieces.
 
 A filter takes two bytes for a hash. What it has is always found. Something else is found by mistake
-once in about 1,700 times: with 16 bits for each and 8 probes, (1 - exp(-8/16))^8 = 0.06 %.
+once in about 1,700 times: with 16 bits for each and 8 probes, (1 - exp(-8/16))^8 = 0.06 %. A text
+that was learned after another has a filter of its own, of the same size: they are rows (K, size).
 
 Of passages, every STRIDE-th span of SPAN characters is stored. Whatever its place, a copied passage
 of SPAN + STRIDE - 1 characters has a stored span in it, and with every STRIDE characters more the
@@ -42,8 +43,11 @@ Hashes = NDArray[np.uint64]
 Points = NDArray[np.uint32]
 
 
-def seen_spans(ids: Ids, vocabulary: Vocabulary) -> Bits | None:
-    """Return the filter of the spans of a text (N,); None if it is longer than MAX_LENGTH."""
+def seen_spans(ids: Ids, vocabulary: Vocabulary, older: Bits | None = None) -> Bits | None:
+    """Return the filters of the spans of a text (N,), and of older ones.
+
+    None if the text is longer than MAX_LENGTH.
+    """
     count = max(0, (len(ids) - SPAN) // STRIDE + 1)
     points = code_points(vocabulary.characters)
 
@@ -53,11 +57,11 @@ def seen_spans(ids: Ids, vocabulary: Vocabulary) -> Bits | None:
             yield hash_spans(sliding_window_view(text, SPAN)[::STRIDE])
             release(ids)
 
-    return None if len(ids) > MAX_LENGTH else _store(count, hashes())
+    return None if len(ids) > MAX_LENGTH else _store(count, hashes(), older)
 
 
-def seen_pieces(ids: Ids, vocabulary: Vocabulary) -> Bits:
-    """Return the filter of flat pieces; see ``text.pieces``."""
+def seen_pieces(ids: Ids, vocabulary: Vocabulary, older: Bits | None = None) -> Bits:
+    """Return the filters of flat pieces (see ``text.pieces``), and of those of older texts."""
     ends, points = find_ends(ids), code_points(vocabulary.characters)
 
     def hashes() -> Iterator[Hashes]:
@@ -66,7 +70,7 @@ def seen_pieces(ids: Ids, vocabulary: Vocabulary) -> Bits:
             yield _hash_pieces(points[ids[bounds[0] : bounds[-1]]], bounds - bounds[0])
             release(ids)
 
-    return _store(len(ends) - 1, hashes())
+    return _store(len(ends) - 1, hashes(), older)
 
 
 def is_seen(bits: Bits, piece: str) -> bool:
@@ -131,26 +135,30 @@ def _mix(hashes: Hashes) -> Hashes:
     return hashes
 
 
-def _store(count: int, blocks: Iterable[Hashes]) -> Bits:
-    """Return a filter of this many hashes."""
-    bits = np.zeros(max(count * BITS_EACH // 8, 8), np.uint8)
+def _store(count: int, blocks: Iterable[Hashes], older: Bits | None) -> Bits:
+    """Return filters of one size, (K, size): the older ones, and one of this many hashes."""
+    size = max(count * BITS_EACH // 8, 8)
+    if older is None:
+        older = np.empty((0, size), np.uint8)
+    # Repeated, a filter has the same hashes: places are modulo its size.
+    older = np.tile(older, -(-size // older.shape[1]))
+    bits = np.zeros(older.shape[1], np.uint8)
     for hashes in blocks:
-        places = _probe(bits, hashes)
+        places = _probe(hashes, len(bits))
         np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
-    return bits
+    return np.vstack([older, bits])
 
 
 def has_hashes(bits: Bits, hashes: Hashes) -> NDArray[np.bool_]:
-    """Return which hashes (N,) are in a filter, and rarely one that is not."""
-    places = _probe(bits, hashes)
-    found: NDArray[np.bool_] = ((bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1).all(
-        axis=0
-    )
-    return found
+    """Return which hashes (N,) are in one of the filters, and rarely one that is not."""
+    places = _probe(hashes, bits.shape[1])
+    found = bits[:, places >> 3] >> (places & 7).astype(np.uint8) & 1  # (K, PROBES, N)
+    hits: NDArray[np.bool_] = np.logical_or.reduce(np.logical_and.reduce(found, axis=1))
+    return hits
 
 
-def _probe(bits: Bits, hashes: Hashes) -> NDArray[np.int64]:
+def _probe(hashes: Hashes, size: int) -> NDArray[np.int64]:
     """Return the bits that stand for each of N hashes, (PROBES, N) (Kirsch & Mitzenmacher 2006)."""
     low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
     steps = np.arange(PROBES, dtype=np.uint64)[:, None]
-    return ((low + steps * high) % np.uint64(len(bits) * 8)).astype(np.int64)
+    return ((low + steps * high) % np.uint64(size * 8)).astype(np.int64)

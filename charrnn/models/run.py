@@ -12,8 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
-from typing import Self
+from typing import Any, Self
 
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
@@ -23,7 +22,7 @@ from charrnn.models.model import Model
 from charrnn.models.start import RANDOM, Start, older_counts, transfer_weights
 from charrnn.ngrams.count import Counts
 from charrnn.ngrams.fitting import fit_weights, leave_out
-from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
+from charrnn.ngrams.kneser_ney import Floats, NGrams, build_ngrams
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import flatten, option_name
@@ -51,15 +50,15 @@ class Run:
     train_ids        what to train on, and
     val_ids          what is held out
     state            where training starts; changes as it goes
-    source           the model whose run goes on, or whose weights it starts from; None: random ones
-    start            what that is called; "none": random weights; None: not known
+    start            the base model or checkpoint whose weights it started from; "none": random
+                     weights; None: not known, of a run that is resumed
+    older            the model it started from, if the text is added to what that has read
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
-    seen_pieces      which pieces the text has; see ``generate.seen``. None: it is a stream
-    seen_spans       which spans the text has; see ``generate.spans``
     sizes            of the pieces of the text; None: it is a stream
+    seen_pieces      which pieces were read; see ``generate.seen``. None: the text is a stream
+    seen_spans       which spans were read
     ngram            the n-grams of what is trained on; None: none are wanted
-    older            those of the source, which are added if that predicts the held-out text better
     """
 
     config: Config
@@ -67,26 +66,29 @@ class Run:
     train_ids: Ids
     val_ids: Ids
     state: TrainingState
-    source: Model | None = None
     start: str | None = RANDOM
+    older: Model | None = None
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
+    sizes: Sizes | None = None
     seen_pieces: Bits | None = None
     seen_spans: Bits | None = None
-    sizes: Sizes | None = None
     ngram: NGrams | None = None
-    older: Counts | None = None
 
     def __post_init__(self) -> None:
-        corpus, config = self.corpus, self.config
+        corpus, older = self.corpus, self.older
         self.notes = [*(f"warning: {text}" for text in corpus.warnings), *self.notes]
         if self._end is not None:
             pieces = flatten_pieces(corpus.ids, self._end)
-            self.seen_pieces = seen_pieces(pieces, corpus.vocabulary)
             self.sizes = measure(pieces)
-        self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary)
-        if config.data.ngram and self.ngram is None:
-            self.ngram = self._build_ngrams(self.train_ids)
+            if self.seen_pieces is None:
+                known = None if older is None else older.seen_pieces
+                self.seen_pieces = seen_pieces(pieces, corpus.vocabulary, known)
+        if self.seen_spans is None:
+            known = None if older is None else older.seen_spans
+            self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary, known)
+        if self.ngram is None and self.config.data.ngram:
+            self.ngram = self._count(self.train_ids)
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -108,42 +110,26 @@ class Run:
         train_ids, val_ids = split_corpus(config, corpus)
         wished = choose_batch(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
-        notes = [*_describe_fit(wished, config, fixed), *start.notes]
         _require_memory(choose_workers(config), corpus)
-        recommendation = recommend(
-            config,
-            fixed,
-            train_ids,
-            len(corpus.vocabulary),
-            fine_tuning=source is not None,
-            known=start.is_known,
+        size, known = len(corpus.vocabulary), start.is_known
+        chosen = recommend(
+            config, fixed, train_ids, size, fine_tuning=source is not None, known=known
         )
-        config = choose_workers(recommendation.config)
-        _require_memory(config, corpus)
         run = cls(
-            config=config,
+            config=choose_workers(chosen.config),
             corpus=corpus,
             train_ids=train_ids,
             val_ids=val_ids,
-            state=initial_state(config, len(corpus.vocabulary), train_ids),
-            source=source,
+            state=_first_state(choose_workers(chosen.config), corpus, train_ids, source),
             start=start.name or RANDOM,
-            notes=notes,
-            recommendation=recommendation,
+            older=source if start.is_growing else None,
+            notes=[*_describe_fit(wished, config, fixed), *start.notes],
+            recommendation=chosen,
         )
-        if source is not None:
-            run.take_over(source)
         # What the choice took is a part of the time that the user gave.
         if config.run.seconds is not None:
             run.state.advance(seconds=time.perf_counter() - began)
         return run
-
-    def take_over(self, source: Model) -> None:
-        """Start from the weights of a model, and from its n-grams."""
-        networks = source.ensemble().networks
-        for known, target in zip(networks, self.state.networks, strict=True):
-            transfer_weights(known, source.vocabulary, target, self.vocabulary)
-        self.older = older_counts(source, self.corpus, self.config.data)
 
     @classmethod
     def resume(cls, model: Model, config: Config, corpus: Corpus) -> Self:
@@ -158,10 +144,11 @@ class Run:
                 f"{' '.join(map(escape, unknown))}",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        state, notes, ngram = model.training_state(), [], None
-        if corpus.sha256 == model.sha256 and config.data.ngram == model.config.data.ngram:
-            ngram = model.ngram
-        if corpus.sha256 != model.sha256:
+        state, notes, read = model.training_state(), [], dict[str, Any]()
+        if corpus.sha256 == model.sha256:
+            read = {"seen_pieces": model.seen_pieces, "seen_spans": model.seen_spans}
+            read["ngram"] = model.ngram if config.data.ngram == model.config.data.ngram else None
+        else:
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
         if config.run.seconds != model.config.run.seconds:
@@ -183,10 +170,9 @@ class Run:
             train_ids=train_ids,
             val_ids=val_ids,
             state=state,
-            source=model,
             start=None if model.origin is None else model.origin.start,
             notes=notes,
-            ngram=ngram,
+            **read,
         )
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
@@ -197,28 +183,32 @@ class Run:
         return train_events(Trainer(*parts), stop)
 
     def finish(self) -> None:
-        """Fit the weight of the network beside the n-grams, when training has ended."""
+        """Choose the n-grams, and the weights of the network beside them, when training has ended.
+
+        Those of an older text are added if that predicts the held-out text better.
+        """
         if self.ngram is None:
             return
-        fits = [self._fit(self.ngram, None)]
+        tables: list[tuple[NGrams, Counts | None]] = [(self.ngram, None)]
         if self.older is not None:
-            merged = self._build_ngrams(self.train_ids, self.older)
-            fits.append(self._fit(merged, self.older))
-        self.ngram, loss = min(fits, key=itemgetter(1))
-        if len(self.val_ids) > 1:
-            self.ngram.val_loss = loss
+            older = older_counts(self.older, self.vocabulary, self.config.data)
+            tables += [(self._count(self.train_ids, older), older)] * (older is not None)
+        fits = [self._fit(ngrams, older) for ngrams, older in tables]
+        (weights, loss), (ngrams, _) = min(
+            zip(fits, tables, strict=True), key=lambda fit: fit[0][1]
+        )
+        self.ngram = ngrams.with_weights(weights, loss if len(self.val_ids) > 1 else None)
 
-    def _fit(self, ngrams: NGrams, older: Counts | None) -> tuple[NGrams, float]:
-        """Return n-grams with their weights, and the loss of the mixture."""
+    def _fit(self, ngrams: NGrams, older: Counts | None) -> tuple[Floats, float]:
+        """Return the weights of the network beside n-grams, and the loss of the mixture."""
         parts, held_out = [(ngrams, self.val_ids)], len(self.val_ids) > 1
         if not held_out:
             order, size = self.config.data.ngram, len(self.vocabulary)
             parts = list(leave_out(self.train_ids, size, order, self._end, older))
         ensemble, pieces = self.model().ensemble(), self._end is not None
-        weights, loss = fit_weights(ensemble, parts, pieces=pieces, seen=not held_out)
-        return ngrams.with_weights(weights, None), loss
+        return fit_weights(ensemble, parts, pieces=pieces, seen=not held_out)
 
-    def _build_ngrams(self, ids: Ids, older: Counts | None = None) -> NGrams:
+    def _count(self, ids: Ids, older: Counts | None = None) -> NGrams:
         order, size = self.config.data.ngram, len(self.vocabulary)
         return build_ngrams(ids, size, order, end=self._end, older=older)
 
@@ -269,6 +259,19 @@ def split_corpus(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
         return split(corpus.ids, config.data.val_fraction)
     pieces = flatten_pieces(corpus.ids, corpus.vocabulary.index[config.data.end])
     return split_pieces(pieces, config.data.val_fraction, config.run.random_seed)
+
+
+def _first_state(
+    config: Config, corpus: Corpus, train_ids: Ids, source: Model | None
+) -> TrainingState:
+    """Return the state of a new run, with the weights of a model or random ones."""
+    _require_memory(config, corpus)
+    state = initial_state(config, len(corpus.vocabulary), train_ids)
+    if source is not None:
+        networks = source.ensemble().networks
+        for known, target in zip(networks, state.networks, strict=True):
+            transfer_weights(known, source.vocabulary, target, corpus.vocabulary)
+    return state
 
 
 def choose_workers(config: Config) -> Config:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from charrnn.checkpoint.bases import BASES
-from charrnn.checkpoint.header import file_name
 from charrnn.config import Config, DataConfig, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.seen import is_seen, longest_copy
@@ -34,7 +33,7 @@ HELPS = 0.25
 # first few, which the model predicts without knowing what came before; of pieces, more of them.
 PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
 
-# A text of which the model has read a larger share has its n-grams in those of the model.
+# A text of which the model has read a larger share holds the older one: nothing is counted twice.
 MAX_READ = 0.25
 
 # Settings of the model that any weights allow.
@@ -67,6 +66,7 @@ class Start:
     name       what that model is called
     notes      what the user should know
     is_known   whether the source predicts the text already
+    is_growing whether the text is added to what the source has read: it has read little of this
     """
 
     config: Config
@@ -74,6 +74,7 @@ class Start:
     name: str | None = None
     notes: tuple[str, ...] = ()
     is_known: bool = False
+    is_growing: bool = False
 
 
 def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -101,19 +102,22 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             f"character, where its character frequencies alone give {fit.unigram:.3f}"
         )
         return Start(config, notes=(note,))
+    is_growing = share_read(source, corpus, config.data.end) <= MAX_READ
+    notes = (f"start: {name}, {_describe_source(source, corpus, fit, is_growing=is_growing)}",)
+    return Start(shaped, source, name, notes, fit.saved >= HELPS, is_growing)
+
+
+def _describe_source(source: Model, corpus: Corpus, fit: Fit, *, is_growing: bool) -> str:
     found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
-    note = (
-        f"start: {name}, which predicts this text at {fit.nats:.3f} nats per character; "
+    told = (
+        f"which predicts this text at {fit.nats:.3f} nats per character; "
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
-    read = source.origin.sources if source.origin else ()
-    if forgotten := [each for each in read if each not in map(file_name, corpus.sources)]:
-        older = " ".join(forgotten)
-        note += (
-            f"\n       what it knows of {older} fades, unless you give it that again: TEXT {older}"
-        )
-    return Start(shaped, source, name, (note,), is_known=fit.saved >= HELPS)
+    if is_growing and source.origin:
+        older = " ".join(source.origin.sources) or "older texts"
+        told += f"; what it knows of {older} fades, unless you give it that again, too"
+    return told
 
 
 def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -160,34 +164,35 @@ def measure(model: Model, corpus: Corpus, end: str | None = None) -> Fit:
     return Fit(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
 
 
-def older_counts(source: Model, corpus: Corpus, data: DataConfig) -> Counts | None:
-    """Return the n-grams of a model, to be added to those of a text whose vocabulary has its own.
-
-    None if it has none, or others: with other ends, or up to another order. None too if a good part
-    of the text stands in what the model has read: it must not be counted twice.
-    """
-    theirs, vocabulary, known = source.config.data, corpus.vocabulary, source.vocabulary
-    orders = {max_order(data.ngram, len(vocabulary)), max_order(theirs.ngram, len(known))}
-    if source.ngram is None or theirs.end != data.end or len(orders) > 1:
-        return None
-    if share_read(source, corpus, data.end) > MAX_READ:
-        return None
-    return recode(
-        source.ngram.counts, len(known), vocabulary.encode(known.characters), len(vocabulary)
-    )
-
-
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
-    """Return which share of the passages of a text, or pieces, stand in what a model has read."""
+    """Return which share of the passages of a text, or pieces, stand in what a model has read.
+
+    It is 1 for a model that does not know what it has read, such as a base model.
+    """
+    pieces, spans = source.seen_pieces, source.seen_spans
+    if pieces is None and spans is None:
+        return 1.0
     ids, starts, steps = _passages(corpus, end)
     rows = zip(starts + 1, steps, strict=True)
     texts = [corpus.vocabulary.decode(ids[at : at + length]) for at, length in rows]
-    pieces, spans = source.seen_pieces, source.seen_spans
-    if end is not None and pieces is not None:
-        return float(np.mean([is_seen(pieces, text.removesuffix(end)) for text in texts]))
-    if spans is None:
-        return 1.0
-    return float(np.mean([longest_copy(spans, text) > len(text) // 2 for text in texts]))
+    read = [
+        (pieces is not None and is_seen(pieces, text.removesuffix(end or "")))
+        or (spans is not None and longest_copy(spans, text) > len(text) // 2)
+        for text in texts
+    ]
+    return float(np.mean(read))
+
+
+def older_counts(source: Model, vocabulary: Vocabulary, data: DataConfig) -> Counts | None:
+    """Return the n-grams of a model in a vocabulary that has its own, to be added to others.
+
+    None if it has none, or others: with other ends, or up to another order.
+    """
+    theirs, known, size = source.config.data, source.vocabulary, len(vocabulary)
+    orders = {max_order(data.ngram, size), max_order(theirs.ngram, len(known))}
+    if source.ngram is None or theirs.end != data.end or len(orders) > 1:
+        return None
+    return recode(source.ngram.counts, len(known), vocabulary.encode(known.characters), size)
 
 
 def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:

@@ -8,6 +8,7 @@ import pytest
 
 import charrnn
 from charrnn import Model
+from charrnn.generate.seen import is_seen
 from tests.support import ROOT, call
 
 TOWNS = (ROOT / "corpora/towns.txt").read_text(encoding="utf-8").split()
@@ -53,15 +54,33 @@ def test_names_learned_in_two_halves_are_known_as_if_learned_at_once(
     assert nats(charrnn.load(first)) > at_once + 0.06
 
 
+def test_pieces_and_passages_of_the_older_text_still_count_as_seen(
+    first: str, grown: Model, tmp_path: Path
+) -> None:
+    grown.save(tmp_path / "m.npz")
+    once, again = charrnn.load(first), charrnn.load(tmp_path / "m.npz")
+    assert again.seen_pieces is not None
+    assert once.seen_pieces is not None
+    for town in FIRST + SECOND:
+        assert is_seen(again.seen_pieces, town)
+    assert not all(is_seen(once.seen_pieces, town) for town in SECOND)
+    new = [town for town in HELD_OUT if town not in FIRST + SECOND]
+    assert sum(is_seen(again.seen_pieces, town) for town in new) <= 3
+    for text in (listed(FIRST[:20]), listed(SECOND[-20:])):
+        assert again.longest_copy(text) > len(text) - 30
+        assert (once.longest_copy(text) > 30) == (text == listed(FIRST[:20]))
+
+
 @pytest.mark.parametrize("how", [{"lines": True}, {}], ids=["lines", "stream"])
 def test_a_text_that_holds_the_older_one_is_not_counted_twice(
     how: dict[str, Any], tmp_path: Path
 ) -> None:
-    short = RUN | how | {"steps": 2}
-    learn(listed(FIRST), **short).save(tmp_path / "old.npz")
+    learn(listed(FIRST), **how).save(tmp_path / "old.npz")
     whole = listed(SECOND + FIRST)
-    again = learn(whole, str(tmp_path / "old.npz"), **short)
-    for ours, theirs in zip(table(again), table(learn(whole, **short)), strict=True):
+    again = learn(whole, str(tmp_path / "old.npz"), **how, steps=2)
+    assert again.origin is not None
+    assert again.origin.start == "old.npz"
+    for ours, theirs in zip(table(again), table(learn(whole, **how, steps=2)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

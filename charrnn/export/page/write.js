@@ -30,22 +30,24 @@ const choose = (logits, temperature, random) => {
   return chosen < 0 ? best : chosen;
 };
 
-// Which pieces the text has: the Bloom filter of charrnn/generate/novelty.py.
-const makeSeen = bits => piece => {
+// Which pieces the text has: the Bloom filters of charrnn/generate/seen.py.
+const makeSeen = array => {
+  const bits = numbers(array), [filters, size] = array.shape;
   const word = value => BigInt.asUintN(64, value);
-  let sum = 0n, power = 1n, length = 0n;
-  for (const character of piece) {
-    sum = word(sum + BigInt(character.codePointAt(0) + 1) * power);
-    power = word(power * 0x9e3779b97f4a7c15n);
-    length++;
-  }
-  let hash = word(sum + length);
-  for (const shift of [30n, 27n, 31n]) hash = word((hash ^ hash >> shift) * 0xbf58476d1ce4e5b9n);
-  const low = Number(hash & 0xffffffffn), step = Number(hash >> 32n | 1n);
-  return [0, 1, 2, 3, 4, 5, 6, 7].every(probe => {
-    const place = (low + probe * step) % (bits.length * 8);
-    return bits[place >> 3] >> (place & 7) & 1;
-  });
+  return piece => {
+    let sum = 0n, power = 1n, length = 0n;
+    for (const character of piece) {
+      sum = word(sum + BigInt(character.codePointAt(0) + 1) * power);
+      power = word(power * 0x9e3779b97f4a7c15n);
+      length++;
+    }
+    let hash = word(sum + length);
+    for (const shift of [30n, 27n, 31n]) hash = word((hash ^ hash >> shift) * 0xbf58476d1ce4e5b9n);
+    const low = Number(hash & 0xffffffffn), step = Number(hash >> 32n | 1n);
+    const places = [0, 1, 2, 3, 4, 5, 6, 7].map(probe => (low + probe * step) % (size * 8));
+    return Array.from({ length: filters }, (_, filter) => filter * size)
+      .some(begin => places.every(at => bits[begin + (at >> 3)] >> (at & 7) & 1));
+  };
 };
 
 const makeWriter = model => {
@@ -53,7 +55,7 @@ const makeWriter = model => {
   const characters = [...model.characters];
   const index = new Map(characters.map((character, id) => [character, id]));
   const seen = model.arrays["pieces.seen"];
-  const isSeen = seen ? makeSeen(numbers(seen)) : () => false;
+  const isSeen = seen ? makeSeen(seen) : () => false;
   const { normalize } = model.config.data;
   const normalized = text => [...(normalize === "none" ? text : text.normalize(normalize))];
   const known = text => normalized(text).filter(character => index.has(character));
