@@ -25,8 +25,9 @@ from charrnn.text.vocabulary import Vocabulary
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
-# The most weights, in bytes, that a browser can load quickly.
-MAX_BYTES = 20_000_000
+# The most weights, in bytes, that a browser can load quickly. Copies are marked where what finds
+# them is small, as for texts up to a megabyte.
+MAX_BYTES, MAX_SPANS = 20_000_000, 300_000
 SCRIPTS = ("engine.js", "ngrams.js", "memory.js", "write.js", "letters.js", "page.js")
 # A text with more brackets and the like than this is code: letters of one width, ends at lines.
 CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
@@ -143,7 +144,10 @@ def _arrays(model: Model, *, half: bool) -> Arrays:
             f"{size / 1e6:.0f} MB of weights are too much, a page takes {MAX_BYTES / 1e6:.0f}",
             hint=smaller if half else f"--half halves them, or {smaller}",
         )
-    return stored | replace(model, seen_spans=None).extra_arrays()  # the page has no use for it
+    spans = model.seen_spans
+    if spans is not None and spans.nbytes > MAX_SPANS:
+        model = replace(model, seen_spans=None)
+    return stored | model.extra_arrays()
 
 
 def _encode(array: NDArray[Any]) -> dict[str, Any]:

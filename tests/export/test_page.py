@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from charrnn import Model, Vocabulary
-from charrnn.export import export
+from charrnn.export import export, html
 from charrnn.export.html import text_direction
 from charrnn.export.words import facts, lede
-from charrnn.generate.seen import is_seen, seen_pieces
+from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
 from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
 from charrnn.training.state import initial_state
 from tests.browser import browser_page
@@ -222,6 +222,8 @@ def test_the_surprise_of_written_text_can_be_seen(tmp_path: Path) -> None:
 
 def test_a_list_has_only_lines_that_are_new_and_different(tmp_path: Path) -> None:
     model = make_model(lines=True)
+    for name in ("m0.output.bias", "m1.output.bias"):  # short lines
+        model.weights[name][model.vocabulary.index["\n"]] += 2
     model.save(tmp_path / "m.npz")
     every = ["sample", "-c", "m.npz", "--count", "400", "--random-seed", "7"]
     drawn = call(*every, cwd=tmp_path).out.splitlines()
@@ -243,6 +245,23 @@ def test_a_list_has_only_lines_that_are_new_and_different(tmp_path: Path) -> Non
         page.get_by_label("Temperature").fill("0")
         page.get_by_role("button", name="Write").click()
         assert done(page).locator("li").count() <= 1
+
+
+def test_what_is_copied_from_the_text_is_underlined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    with browser_page(page_of(model, tmp_path)) as page:
+        cut = write(page)[50:150]
+        spans = seen_spans(model.vocabulary.encode(cut), model.vocabulary)
+        page_of(replace(model, seen_spans=spans), tmp_path)
+        page.reload()  # the same text, because its seed is in the address
+        assert done(page).locator(".copied").all_text_contents() == [cut[:96]]
+        assert ", 96 copied from the text" in page.locator("#readout").inner_text()
+        page.get_by_label("Show surprise").check()
+        assert "".join(done(page).locator(".copied").all_text_contents()) == cut[:96]
+    monkeypatch.setattr(html, "MAX_SPANS", 10)
+    assert b'"spans.seen": {' not in export(replace(model, seen_spans=spans), "html")
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{model}}<!--"

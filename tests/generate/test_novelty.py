@@ -32,7 +32,7 @@ def test_a_seen_line_is_always_found_and_another_rarely_taken_for_one() -> None:
     rng = np.random.default_rng(1)
     every = ["".join(rng.choice([*"abcdefgh"], 12)) for _ in range(8000)]
     bits = filter_of(every[:4000])
-    assert len(bits) == 8000
+    assert bits.size == 8000
     assert all(is_seen(bits, line) for line in every[:4000])
     wrong = sum(is_seen(bits, line) for line in every[4000:])
     assert wrong < 12  # 0.06 % are expected: 2.4

@@ -44,9 +44,10 @@ const spansOf = letters => {
   return graphemes(letters.map(letter => letter.character).join("")).map(text => {
     const span = make("span", "letter", text);
     span.letters = letters.slice(at, at += [...text].length);
-    const [{ given, unknown, nats }] = span.letters;
+    const [{ given, unknown, copied, nats }] = span.letters;
     if (given) span.classList.add("given");
     if (unknown) span.classList.add("unknown");
+    if (copied && !given) span.classList.add("copied");
     if (nats !== null) span.classList.add(`level${levelOf(
       span.letters.reduce((sum, letter) => sum + letter.nats, 0))}`);
     if (text === "\n") span.classList.add("break");

@@ -56,8 +56,13 @@ const task = makeRunner(), sheet = $("written");
 const textOf = letters => letters.map(letter => letter.character).join("");
 
 const plainOf = letters => {
-  const own = letters.findIndex(letter => !letter.given), split = own < 0 ? letters.length : own;
-  return [make("span", "given", textOf(letters.slice(0, split))), textOf(letters.slice(split))];
+  const groups = [];
+  for (const { character, given, copied } of letters) {
+    const kind = given ? "given" : copied ? "copied" : "";
+    if (groups.at(-1)?.kind !== kind) groups.push({ kind, text: "" });
+    groups.at(-1).text += character;
+  }
+  return groups.map(({ kind, text }) => make("span", kind, text));
 };
 const draw = () => {
   const nodesOf = $("colors").checked && !writing ? spansOf : plainOf;
@@ -76,12 +81,15 @@ const status = () => {
     .replace("entrys", "entries");
   const own = found.filter(letter => !letter.given);
   const mean = own.reduce((sum, letter) => sum + letter.nats, 0) / own.length;
+  const copied = own.filter(letter => letter.copied).length;
   return plural(own.length, "character") +
-    (own.length ? `, ${bits(mean).toFixed(2)} bits each` : "");
+    (own.length ? `, ${bits(mean).toFixed(2)} bits each` : "") +
+    (copied ? `, ${copied} copied from the text it read (underlined)` : "");
 };
 const show = () => {
   $("write").textContent = writing ? "Stop" : "Write";
   $("copy").disabled = $("link").disabled = writing;
+  if (!writing) (MODEL.end ? found : [found]).forEach(writer.markCopies);
   draw();
 };
 

@@ -30,18 +30,16 @@ const choose = (logits, temperature, random) => {
   return chosen < 0 ? best : chosen;
 };
 
-// Which pieces the text has: the Bloom filters of charrnn/generate/seen.py.
-const makeSeen = array => {
+// What the text has, as in charrnn/generate/seen.py: sums of code points times powers of BASE, in
+// Bloom filters. MIN_RUN spans of a passage stand in the text, so 32 characters or more.
+const BASE = 0x9e3779b97f4a7c15n, SPAN = 16, STRIDE = 8, MIN_RUN = 3;
+const word = value => BigInt.asUintN(64, value);
+const pointsOf = characters => characters.map(each => BigInt(each.codePointAt(0) + 1));
+
+const makeFilter = array => {
   const bits = numbers(array), [filters, size] = array.shape;
-  const word = value => BigInt.asUintN(64, value);
-  return piece => {
-    let sum = 0n, power = 1n, length = 0n;
-    for (const character of piece) {
-      sum = word(sum + BigInt(character.codePointAt(0) + 1) * power);
-      power = word(power * 0x9e3779b97f4a7c15n);
-      length++;
-    }
-    let hash = word(sum + length);
+  return sum => {
+    let hash = word(sum);
     for (const shift of [30n, 27n, 31n]) hash = word((hash ^ hash >> shift) * 0xbf58476d1ce4e5b9n);
     const low = Number(hash & 0xffffffffn), step = Number(hash >> 32n | 1n);
     const places = [0, 1, 2, 3, 4, 5, 6, 7].map(probe => (low + probe * step) % (size * 8));
@@ -50,12 +48,43 @@ const makeSeen = array => {
   };
 };
 
+// Whether the text has a piece.
+const makeSeen = array => {
+  const has = makeFilter(array);
+  return piece => {
+    let sum = 0n, power = 1n;
+    for (const point of pointsOf([...piece])) {
+      sum += point * power + 1n;
+      power = word(power * BASE);
+    }
+    return has(sum);
+  };
+};
+
+// Marks letters that are copied from the text.
+const makeMarker = array => {
+  const has = makeFilter(array);
+  const powers = Array.from({ length: SPAN }, (_, at) => word(BASE ** BigInt(at + 1)));
+  return letters => {
+    const points = pointsOf(letters.map(letter => letter.character)), runs = [];
+    for (let end = SPAN; end <= points.length; end++) {
+      const span = points.slice(end - SPAN, end);
+      const found = has(span.reduce((sum, point, at) => sum + point * powers[at], 0n));
+      const run = runs[end] = found ? (runs[end - STRIDE] ?? 0) + 1 : 0;
+      if (run < MIN_RUN) continue;
+      for (const letter of letters.slice(end - SPAN - STRIDE * (run - 1), end))
+        letter.copied = true;
+    }
+  };
+};
+
 const makeWriter = model => {
   const network = makeMixture(model, makeNetwork(model));
   const characters = [...model.characters];
   const index = new Map(characters.map((character, id) => [character, id]));
-  const seen = model.arrays["pieces.seen"];
-  const isSeen = seen ? makeSeen(seen) : () => false;
+  const { "pieces.seen": list, "spans.seen": spans } = model.arrays;
+  const isSeen = list ? makeSeen(list) : () => false;
+  const markCopies = spans ? makeMarker(spans) : () => {};
   const { normalize } = model.config.data;
   const normalized = text => [...(normalize === "none" ? text : text.normalize(normalize))];
   const known = text => normalized(text).filter(character => index.has(character));
@@ -149,5 +178,5 @@ const makeWriter = model => {
     }
   }
 
-  return { network, index, isSeen, normalized, remember, text, pieces, read, continued };
+  return { network, index, isSeen, markCopies, normalized, remember, text, pieces, read, continued };
 };
