@@ -1,11 +1,9 @@
 """A trained text generator."""
 
-import hashlib
 import itertools
-import json
 import secrets
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
 
@@ -159,10 +157,8 @@ class Model(Checkpoint):
         Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
         no text can obey or that need a length.
         """
-        sampler, prepared = (
-            self._sampler(prompt, sampling, random_seed),
-            self.prepare(controls, length),
-        )
+        prepared = self.prepare(controls, length)
+        sampler = self._sampler(prompt, sampling, random_seed)
         if prepared.config.contain is None:
             return (yield from sampler.stream(prepared, first))
         (sample,) = write_containing(sampler, prepared, 1, first=first)
@@ -211,41 +207,6 @@ class Model(Checkpoint):
         pieces.require_room(prompt, prepared.limit or 0)
         drawn = chain.from_iterable(map(write, itertools.count(first, count)))
         return islice(pieces.keep(drawn, prompt), count)
-
-    def prepare(
-        self, controls: ControlConfig | Controls | None = None, length: int | None = None
-    ) -> Controls:
-        """Return controls prepared for this model, once for many texts."""
-        if isinstance(controls, Controls):
-            return controls
-        config = controls or ControlConfig()
-        end, spans = self.config.data.end, self.seen_spans
-        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
-
-    def default_length(self, controls: ControlConfig) -> int:
-        """Return the length of a text for which none is given, at most that of a piece."""
-        pieces = self.config.data.end is not None
-        return self.piece_limit if pieces else default_length(controls)
-
-    def _sampler(
-        self,
-        prompt: str,
-        sampling: SamplingConfig | None,
-        random_seed: int | None,
-        *,
-        log_p: bool = False,
-    ) -> Sampler:
-        number = secrets.randbits(32) if random_seed is None else random_seed
-        seed, config = self.encode_prompt(prompt), sampling or SamplingConfig()
-        return Sampler.of(self.predictor, seed, config, number, log_p=log_p)
-
-    def longest_copy(self, text: str) -> int:
-        """Return the length of the longest passage that a text shares with the training text.
-
-        It is rounded down by up to 14 characters; passages below 23 characters may count as 0.
-        Raises ConfigError for a model without a filter: a base model, or one of more than 64 MB.
-        """
-        return longest_copy(require_spans(self.seen_spans), text)
 
     def complete(
         self,
@@ -296,30 +257,6 @@ class Model(Checkpoint):
         if self.config.data.end is not None and window is None:
             return total(self.score_lines(piece for piece in self.cut(text) if piece))
         return score(self._distribution, np.asarray(self.encode(text)), window=window)
-
-    def with_memory(self, like: str = "") -> "Model":
-        """Return the model with a memory of what it reads: its samples are in the world of a text.
-
-            model.with_memory(chapter).complete("Then Ros")
-
-        like   a text to read before each prompt, which begins on a new line
-
-        It remembers this text and the prompt, but not what it writes; see ``ngrams.memory``. Raises
-        VocabularyError for unknown characters.
-        """
-        ids, end = self._encode_text(like.removesuffix("\n"))  # each prompt begins with one
-        model = replace(self)
-        model.predictor = MemoryPredictor(self._distribution, ids, end)
-        return model
-
-    def _encode_text(self, text: str) -> tuple[Ids, int | None]:
-        """Return a text as ids, and the id of the END if it is a text of flat pieces."""
-        end = self.config.data.end
-        if end is None:
-            return self.encode(text), None
-        pieces = [piece for piece in self.cut(text) if piece]
-        flat = end.join(["", *pieces, ""]) if pieces else ""
-        return self.encode(flat), self.vocabulary.index[end]
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
@@ -379,6 +316,65 @@ class Model(Checkpoint):
         trace = join(traces)
         return Xray(self.vocabulary, self._distribution.cell, trace)
 
+    def with_memory(self, like: str = "") -> "Model":
+        """Return the model with a memory of what it reads: its samples are in the world of a text.
+
+            model.with_memory(chapter).complete("Then Ros")
+
+        like   a text to read before each prompt, which begins on a new line
+
+        It remembers this text and the prompt, but not what it writes; see ``ngrams.memory``. Raises
+        VocabularyError for unknown characters.
+        """
+        ids, end = self._encode_text(like.removesuffix("\n"))  # each prompt begins with one
+        model = replace(self)
+        model.predictor = MemoryPredictor(self._distribution, ids, end)
+        return model
+
+    def longest_copy(self, text: str) -> int:
+        """Return the length of the longest passage that a text shares with the training text.
+
+        It is rounded down by up to 14 characters; passages below 23 characters may count as 0.
+        Raises ConfigError for a model without a filter: a base model, or one of more than 64 MB.
+        """
+        return longest_copy(require_spans(self.seen_spans), text)
+
+    def prepare(
+        self, controls: ControlConfig | Controls | None = None, length: int | None = None
+    ) -> Controls:
+        """Return controls prepared for this model, once for many texts."""
+        if isinstance(controls, Controls):
+            return controls
+        config = controls or ControlConfig()
+        end, spans = self.config.data.end, self.seen_spans
+        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
+
+    def default_length(self, controls: ControlConfig) -> int:
+        """Return the length of a text for which none is given, at most that of a piece."""
+        pieces = self.config.data.end is not None
+        return self.piece_limit if pieces else default_length(controls)
+
+    def _sampler(
+        self,
+        prompt: str,
+        sampling: SamplingConfig | None,
+        random_seed: int | None,
+        *,
+        log_p: bool = False,
+    ) -> Sampler:
+        number = secrets.randbits(32) if random_seed is None else random_seed
+        seed, config = self.encode_prompt(prompt), sampling or SamplingConfig()
+        return Sampler.of(self.predictor, seed, config, number, log_p=log_p)
+
+    def _encode_text(self, text: str) -> tuple[Ids, int | None]:
+        """Return a text as ids, and the id of the END if it is a text of flat pieces."""
+        end = self.config.data.end
+        if end is None:
+            return self.encode(text), None
+        pieces = [piece for piece in self.cut(text) if piece]
+        flat = end.join(["", *pieces, ""]) if pieces else ""
+        return self.encode(flat), self.vocabulary.index[end]
+
     def encode(self, text: str) -> Ids:
         """Return a text as ids, normalized like the text that the model was trained on.
 
@@ -416,18 +412,6 @@ class Model(Checkpoint):
         data = self.config.data
         data = data if data.field is None else replace(data, field=None, separator=FILE)
         return chain.from_iterable(cut_text(unify_line_breaks([text]), data))
-
-    def fingerprint(self) -> str:
-        """Return a hash of all that determines the predictions: weights, characters, cell."""
-        model = {"model": asdict(self.config.model), "characters": self.vocabulary.characters}
-        found = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        for name, array in {
-            **self.weights,
-            **(self.ngram.to_arrays() if self.ngram else {}),
-        }.items():
-            found.update(name.encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
 
     def distribution(self) -> AnyLanguageModel:
         """Return what predicts the next character: the networks, mixed with n-grams if any.

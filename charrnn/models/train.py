@@ -8,7 +8,7 @@ from charrnn.errors import ConfigError
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import choose_start
-from charrnn.settings import SETTINGS, new_config, sort_settings
+from charrnn.settings import SETTINGS, Given, new_config, resumed_config, sort_settings
 from charrnn.text.corpus import corpus_of, read_corpus
 from charrnn.training.loop import Event
 
@@ -52,19 +52,42 @@ def train(
         hint = f"did you mean {near}?" if near else "help(charrnn.Config) lists the settings"
         raise ConfigError(f"there is no setting {name}", hint=hint)
     given.setdefault("workers", 1)
-    fixed = set(given)
     paths = [corpus] if isinstance(corpus, str | PathLike) else corpus
     sources = [fspath(path) for path in paths]
     if bool(sources) == (text is not None):
         raise ConfigError("one of corpus and text must be given")
-    config = new_config(given)
-    if text is None:
-        read = read_corpus(sources, config.data, encoding=encoding)
-    else:
-        read = corpus_of(text, config.data)
-    run = Run.new(choose_start(base, config, fixed, read), read, fixed)
+    run = prepare(sources, given, text=text, start=base, encoding=encoding)
     for event in run.events():
         if on_event is not None:
             on_event(event)
     run.finish()
     return run.model()
+
+
+def prepare(
+    sources: Sequence[str],
+    given: Given,
+    *,
+    text: str | None = None,
+    start: str | None = None,
+    resumed: PathLike[str] | None = None,
+    encoding: str = "utf-8",
+) -> Run:
+    """Read a text and return a run that is ready to go, a new one or that of a checkpoint.
+
+    sources    paths of the text; see ``read_corpus``
+    given      settings by name; the others are chosen
+    text       the text itself, instead of sources
+    start      where a new run starts; see ``choose_start``
+    resumed    the checkpoint whose run goes on
+    encoding   of the files
+    """
+    model = None if resumed is None else Model.load(resumed)
+    config = new_config(given) if model is None else resumed_config(given, model.config)
+    if text is None:
+        corpus = read_corpus(sources, config.data, encoding=encoding)
+    else:
+        corpus = corpus_of(text, config.data)
+    if model is not None:
+        return Run.resume(model, config, corpus)
+    return Run.new(choose_start(start, config, set(given), corpus), corpus, set(given))
