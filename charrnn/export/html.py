@@ -42,47 +42,43 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     Raises ConfigError for a model that is too large, and for weights that do not fit into half
     precision.
     """
-    arrays, config = _arrays(model, half=half), model.config
-    vocabulary, data, code = model.vocabulary, config.data, _is_code(model)
-    start = choose_start(model, code=code)
-    texts = draw_texts(model, start)
-    described: dict[str, Any] = metadata(model) | {
-        "config": asdict(config),
-        "end": data.end,
-        "between": data.between,
-        "piece": data.piece,
-        "limit": model.piece_limit,
-        "code": code,
-        "start": start.tolist(),
-        "openings": openings(model, texts, code=code),
-        "arrays": {name: _encode(array) for name, array in arrays.items()},
-    }
+    arrays, code = _arrays(model, half=half), _is_code(model)
+    data, is_half = model.config.data, any(array.dtype == "<f2" for array in arrays.values())
+    terms = [map(html.escape, pair) for pair in facts(model, half=is_half).items()]
     return fill(
         "page.html",
         {
             "title": html.escape(title),
-            "dir": text_direction(vocabulary),
+            "dir": text_direction(model.vocabulary),
             "lede": html.escape(lede(model, title)),
             "about": ABOUT,
-            "facts": "\n".join(
-                f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(fact)}</dd></div>"
-                for term, fact in facts(
-                    model,
-                    half=any(
-                        array.dtype == "<f2" for name, array in arrays.items() if "." not in name
-                    ),
-                ).items()
-            ),
+            "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
             "sheet": " ".join(["code"] * code + [f"{data.piece}s"] * bool(data.end)),
             "rows": "1" if data.piece == "line" else "2",
             "amount_label": "How many" if data.end else "Length in characters",
             "amount": ("20" if data.piece == "line" else "3") if data.end else "400",
             "most": "1000" if data.end else "20000",
             "style": read_file("style.css"),
-            "model": embed(described),
+            "model": embed(_contents(model, arrays, code=code)),
             "script": "".join(map(read_file, SCRIPTS)),
         },
     )
+
+
+def _contents(model: Model, arrays: Arrays, *, code: bool) -> dict[str, Any]:
+    """Return the model as the scripts read it."""
+    start, data = choose_start(model, code=code), model.config.data
+    return metadata(model) | {
+        "config": asdict(model.config),
+        "end": data.end,
+        "between": data.between,
+        "piece": data.piece,
+        "limit": model.piece_limit,
+        "code": code,
+        "start": start.tolist(),
+        "openings": openings(model, draw_texts(model, start), code=code),
+        "arrays": {name: _encode(array) for name, array in arrays.items()},
+    }
 
 
 def read(data: bytes) -> Contents:
