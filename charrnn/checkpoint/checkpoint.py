@@ -3,8 +3,8 @@
 Members, all stored uncompressed:
 
     header              see ``header``
-    pieces.seen         of a model of pieces: filter of those of the text; see ``generate.seen``
-    spans.seen          filter of the spans of the text; see ``generate.seen``
+    pieces.seen         of a model of pieces: filters of those read, (K, size); see ``generate.seen``
+    spans.seen          filters of the spans read, (K, size); see ``generate.seen``
     ngram.*             n-grams of the text; see ``ngrams``
     weight_ih_l0 ...    the weights with the lowest validation loss, named as in torch.nn
     resume.weights      the latest weights, flat; this and the following are for resuming

@@ -55,8 +55,8 @@ class Model(Checkpoint):
                  an ensemble, m0.weight_ih_l0 ...
     history      losses in the course of training, in nats per character
     sha256       of the text it was trained on
-    seen_pieces  of a model of pieces: which of them the text has; see ``generate.seen``
-    seen_spans   which spans the text has; see ``generate.seen``
+    seen_pieces  of a model of pieces: which of them were read; see ``generate.seen``
+    seen_spans   which spans were read; see ``generate.seen``
     ngram        the n-grams of the text, with which the network is mixed; None: it predicts alone
     resume       arrays of the training state, by name in the file; empty: weights only
     progress     how far the run is
