@@ -3,7 +3,7 @@
 Members, all stored uncompressed:
 
     header              see ``header``
-    pieces.seen         of a model of pieces: filters of those read, (K, size); see ``generate.seen``
+    pieces.seen         of pieces: filters of those read, (K, size); see ``generate.seen``
     spans.seen          filters of the spans read, (K, size); see ``generate.seen``
     ngram.*             n-grams of the text; see ``ngrams``
     weight_ih_l0 ...    the weights with the lowest validation loss, named as in torch.nn

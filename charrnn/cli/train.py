@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -23,10 +23,6 @@ from charrnn.cli.options import (
 from charrnn.cli.texts import expect_text, read_stdin_once, unescape
 from charrnn.config import DataConfig, ModelConfig, OptimizerConfig, RunConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-
-if TYPE_CHECKING:
-    from charrnn.models.run import Run
-    from charrnn.settings import Given
 
 _BASE = "a base model if it predicts the text, unless a size, --steps or --epochs is given"
 _FROM = "Start from the weights of a checkpoint or base model, or from none."
@@ -87,6 +83,7 @@ def train(
     from charrnn.cli.outputs import Saver, StopSignals
     from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run, summarize
     from charrnn.models.run import follow
+    from charrnn.models.train import prepare
     from charrnn.parallel import mpi
     from charrnn.settings import sort_settings
 
@@ -102,7 +99,8 @@ def train(
     keep_old = path.exists() and not resume
 
     with reserved(path), naming_sources(corpus):
-        run = prepare(corpus, encoding, given, from_, path if resume else None)
+        resumed = path if resume else None
+        run = prepare(corpus, given, start=from_, resumed=resumed, encoding=encoding)
         display = TrainingDisplay(run, quiet=quiet, verbose=verbose, sample_every=sample_every)
         display.note(*describe_run(run))
         if verbose:
@@ -176,26 +174,3 @@ def check_files(context: typer.Context, path: Path) -> None:
     may_replace, resuming = context.params["overwrite"] or resume, "--resume continues its run, "
     check_output(path, "-o", "checkpoint", overwrite=may_replace, others=inputs, resume=resuming)
     check_output(log, "--log", "log", overwrite=may_replace, others=[*inputs, path])
-
-
-def prepare(
-    corpus: list[str], encoding: str, given: "Given", source: str | None, resumed: Path | None
-) -> "Run":
-    """Read the text and make a run ready: a new one, or that of a checkpoint.
-
-    given     settings by name
-    source    where a new run starts; see ``choose_start``
-    resumed   the checkpoint whose run goes on
-    """
-    from charrnn.models.model import Model
-    from charrnn.models.run import Run
-    from charrnn.models.start import choose_start
-    from charrnn.settings import new_config, resumed_config
-    from charrnn.text.corpus import read_corpus
-
-    model = None if resumed is None else Model.load(resumed)
-    config = new_config(given) if model is None else resumed_config(given, model.config)
-    text = read_corpus(corpus, config.data, encoding=encoding)
-    if model is not None:
-        return Run.resume(model, config, text)
-    return Run.new(choose_start(source, config, set(given), text), text, set(given))
