@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.export.contents import Arrays, Contents, metadata
-from charrnn.export.openings import choose_start, draw_texts, openings
+from charrnn.export.openings import choose_start, openings
 from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
 from charrnn.text.vocabulary import Vocabulary
@@ -76,7 +76,7 @@ def _contents(model: Model, arrays: Arrays, *, code: bool) -> dict[str, Any]:
         "limit": model.piece_limit,
         "code": code,
         "start": start.tolist(),
-        "openings": openings(model, draw_texts(model, start), code=code),
+        "openings": openings(model, start, code=code),
         "arrays": {name: _encode(array) for name, array in arrays.items()},
     }
 

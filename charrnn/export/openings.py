@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -15,12 +14,11 @@ from charrnn.text.vocabulary import Ids
 
 COUNT = 4
 # How many texts are drawn, how long, and at a temperature at which words are mostly right.
-DRAWN, LENGTH, TEMPERATURE = 256, 40, 0.5
+DRAWN, LENGTH, SAMPLING = 256, 40, SamplingConfig(temperature=0.5)
 # How often a beginning must have been drawn.
 MIN_DRAWN = 3
-# So many words more than one, up to white space or punctuation.
-WORDS = r"""["'“«‘—¿¡]?([^\W\d_])[\w'’-]*(?: [\w'’-]+){%d}(?=[\s,;:.!?(])"""
-# Of entries of a list, and of scripts without spaces.
+# Two words, up to white space or punctuation; letters, of a list or of a script without spaces.
+WORDS = r"""["'“«‘—¿¡]?([^\W\d_])[\w'’-]*(?: [\w'’-]+)(?=[\s,;:.!?(])"""
 LETTERS = r"([^\W\d_]){%d}"
 
 
@@ -33,38 +31,28 @@ def choose_start(model: Model, *, code: bool) -> Ids:
     return model.encode_prompt("")
 
 
-def draw_texts(model: Model, start: Ids) -> list[str]:
-    """Return texts that begin after these characters, always the same."""
-    config = SamplingConfig(temperature=TEMPERATURE)
-    steps = sample_steps(model.distribution(), start, config, random_seed=0, count=DRAWN)
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            ids = np.array([step.ids for step in islice(steps, LENGTH)]).T
-    except TrainingError:  # exploded weights, which the page says itself
-        return []
-    return [model.vocabulary.decode(row) for row in ids]
-
-
-def openings(model: Model, texts: Sequence[str], *, code: bool) -> list[str]:
+def openings(model: Model, start: Ids, *, code: bool) -> list[str]:
     """Return up to COUNT beginnings, no two with the same first word, the commonest first.
 
-    texts   from ``draw_texts``
+    start   ids of what they begin after
 
-    They have two or three words; in a list two letters, in a script without spaces four.
+    They have two words; in a list two letters, in a script without spaces four.
     """
     characters, lines = model.vocabulary.characters, model.config.data.separator == "\n"
     sentences = any(map(str.isupper, characters)) and not code and not model.config.data.end
-    patterns = [WORDS % 1, WORDS % 2]
-    if lines or " " not in characters:
-        patterns = [LETTERS % (2 if lines else 4)]
-    drawn = Counter[str]()
-    for found in (re.match(pattern, text) for text in texts for pattern in patterns):
+    letters = lines or " " not in characters
+    pattern = LETTERS % (2 if lines else 4) if letters else WORDS
+    steps = sample_steps(model.distribution(), start, SAMPLING, random_seed=0, count=DRAWN)
+    drawn, chosen = Counter[str](), dict[str, str]()
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.array([step.ids for step in islice(steps, LENGTH)]).T
+    except TrainingError:  # exploded weights, which the page says itself
+        return []
+    for found in (re.match(pattern, model.vocabulary.decode(row)) for row in rows):
         if found and not (sentences and found[1].islower()):
             drawn[found[0]] += 1
-    chosen: dict[str, str] = {}
     for text, count in drawn.most_common():
-        first = text[0] if lines else text.split()[0]
-        # Three words rather than two, where they are common too.
-        if count >= MIN_DRAWN and (first not in chosen or text.startswith(chosen[first] + " ")):
-            chosen[first] = text
+        if count >= MIN_DRAWN:
+            chosen.setdefault(text[0] if lines else text.split()[0], text)
     return [*chosen.values()][:COUNT]
