@@ -1,7 +1,7 @@
 """A model as a single HTML page that runs it in the browser, offline.
 
-The page is ``page/page.html`` with the style, the scripts and the model in it: a JSON object with
-all arrays of a checkpoint in base64, which ``read`` brings back.
+The page is ``page/page.html`` below ``head.html``, with the style, the scripts and the model in
+it: a JSON object with all arrays of a checkpoint in base64, which ``read`` brings back.
 """
 
 import base64
@@ -117,8 +117,12 @@ def embed(value: object) -> str:
 
 
 def fill(template: str, parts: dict[str, str]) -> bytes:
-    """Return a page with each {{name}} replaced, once: what a part contains stays as it is."""
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], read_file(template))
+    """Return a page with each {{name}} replaced, once: what a part contains stays as it is.
+
+    Each page has a title and a style.
+    """
+    page = read_file("head.html") + read_file(template)
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
     return page.encode(errors="backslashreplace")  # a title may be a file name that is not UTF-8
 
 
