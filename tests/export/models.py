@@ -35,6 +35,9 @@ def make_model(
     state = initial_state(config, len(vocabulary))
     if config.model.nonlinearity == "tanh":  # relu has no bound
         state.networks[0].flat *= strong
+    if lines:  # not a thousand characters long
+        for network in state.networks:
+            network.params["output.bias"][vocabulary.index["\n"]] += 2
     model = Model.of(config, vocabulary, state)
     if not ngram:
         return model
