@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -24,13 +25,13 @@ SAVE_EVERY_SECONDS = 30.0
 SAME_PRESS_SECONDS = 0.5
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
-
-NAMES: dict[FileKind, str] = {
-    "checkpoint": "a checkpoint",
-    "log": "a log of training",
-    "page": "a web page",
-    "figure": "a figure",
-    "weights": "a file of weights",
+# What each is called, and how it begins unless it is a checkpoint.
+KINDS: dict[FileKind, tuple[str, bytes]] = {
+    "checkpoint": ("a checkpoint", rb"(?!)"),
+    "log": ("a log of training", rb'\{"step": '),
+    "page": ("a web page", rb"(?i)<!doctype html"),
+    "figure": ("a figure", rb"%PDF|\x89PNG|.*<svg"),
+    "weights": ("a file of weights", rb"PK\x03\x04|\x08|.{8}\{"),  # .npz, .onnx, .safetensors
 }
 HEAD_BYTES = 1024
 
@@ -57,10 +58,13 @@ def check_output(
     one of another kind, and for an existing one unless it may be replaced.
     """
     if path is not None and str(path) == "-" and console.shows_text:
-        raise ConfigError(f"{NAMES[kind]} is not for a terminal", hint=f"{option} FILE, or a pipe")
+        raise ConfigError(
+            f"{KINDS[kind][0]} is not for a terminal", hint=f"{option} FILE, or a pipe"
+        )
     if path is None or str(path) == "-":
         return
-    if any(_is_same(path, other) for other in others if other is not None):
+    used = [Path(other).resolve() for other in others if other is not None and str(other) != "-"]
+    if path.resolve() in used:
         raise ConfigError(
             f"{path}: {option} would replace what the same command uses",
             hint=f"give {option} another name",
@@ -69,7 +73,7 @@ def check_output(
         return
     hint = f"{option} writes elsewhere"
     if not is_of_kind(path, kind):
-        raise CheckpointError(f"{path}: exists and is not {NAMES[kind]}", hint=hint)
+        raise CheckpointError(f"{path}: exists and is not {KINDS[kind][0]}", hint=hint)
     if not overwrite:
         hint = f"{resume}--overwrite replaces it, {hint}"
         raise CheckpointError(f"{path}: exists already", hint=hint)
@@ -92,26 +96,9 @@ def is_of_kind(path: Path, kind: FileKind) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    zipped = head.startswith(b"PK\x03\x04") and not is_checkpoint(path)
-    return (
-        not head
-        or {
-            "checkpoint": is_checkpoint(path),
-            "log": head.startswith(b'{"step": '),
-            "page": head.lower().startswith(b"<!doctype html"),
-            "figure": head.startswith((b"%PDF", b"\x89PNG")) or b"<svg" in head,
-            "weights": zipped or head.startswith(b"\x08") or head[8:9] == b"{",  # .npz, .onnx, ...
-        }[kind]
-    )
-
-
-def _is_same(path: Path, other: str | Path) -> bool:
-    if str(other) == "-":
-        return False
-    try:
-        return path.samefile(other)
-    except (OSError, ValueError):  # one does not exist
-        return path.resolve() == Path(other).resolve()
+    if is_checkpoint(path):
+        return kind == "checkpoint"
+    return not head or re.match(KINDS[kind][1], head, re.DOTALL) is not None
 
 
 @contextmanager
@@ -225,6 +212,7 @@ class Saver:
 
     def save(self) -> None:
         """Save, unless the model of before is to stay."""
-        self.is_saved = bool(self.run.state.history) or not self.keep_old
+        progress = self.run.state.progress
+        self.is_saved = progress.loss_count < progress.step or not self.keep_old
         if self.is_saved:
             self.run.model().save(self.path)

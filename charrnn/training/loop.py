@@ -131,7 +131,6 @@ class _Loop:
         state, patience, rollback = self.state, self.config.run.patience, None
         self.remember()
         while self.done < 1:
-            before = len(state.history)
             try:
                 result, rate = self.step(stop=stop())
                 event = self.finish_step(result, rate)
@@ -148,7 +147,7 @@ class _Loop:
                         "need be",
                     ) from None
                 raise
-            if len(state.history) > before:
+            if not state.progress.loss_count:  # it has just been validated
                 self.remember()
             yield event if rollback is None else replace(event, rollback=rollback)
             rollback = None
@@ -193,6 +192,8 @@ class _Loop:
             trainer.gather()
             self.gathered = result.seconds
         val_loss, is_best = self.validate() if is_due else (None, False)
+        if step == 1 and not is_due:  # so that the curve begins where training does
+            self.record(result.loss, None)
         return Event(
             step=step,
             epoch=(step - 1) // self.steps_per_epoch + 1,
@@ -209,10 +210,11 @@ class _Loop:
 
     def is_due(self) -> bool:
         """Return True if it is time to validate: every 5 % and at the end."""
-        history = self.state.history
+        progress = self.state.progress
+        history = self.state.history if progress.loss_count < progress.step else []
         last = history[-1] if history else {"step": 0, "seconds": 0}
         step, seconds = last["step"] or 0, last["seconds"] or 0
-        trained = (self.state.progress.step - step) * self.trainer.step_chars
+        trained = (progress.step - step) * self.trainer.step_chars
         return self.done == 1 or (
             self.done - self.share_done(step, seconds) >= 1 / VALIDATIONS_PER_RUN
             and trained >= TRAINED_PER_VALIDATED * len(self.trainer.val_ids)
@@ -231,18 +233,22 @@ class _Loop:
                     state.best_weights = [network.flat.copy() for network in state.networks]
             self.clock.expect_validation(seconds - before.seconds)
             self.last = seconds
-        progress = state.progress
-        state.history.append(
+        self.record(state.progress.loss_total / state.progress.loss_count, val_loss)
+        state.advance(loss_total=0.0, loss_count=0)
+        return val_loss, is_best
+
+    def record(self, train_loss: float, val_loss: float | None) -> None:
+        """Add an entry to the history."""
+        progress = self.state.progress
+        self.state.history.append(
             {
                 "step": progress.step,
                 "seconds": round(progress.seconds, 3),
                 "progress": self.done,
-                "train_loss": progress.loss_total / progress.loss_count,
+                "train_loss": train_loss,
                 "val_loss": val_loss,
             }
         )
-        state.advance(loss_total=0.0, loss_count=0)
-        return val_loss, is_best
 
     def is_stalled(self, event: Event) -> bool:
         """Return True if it is time to begin the final decay."""

@@ -31,7 +31,7 @@ class Progress:
     optimizer_steps         updates of these weights
     best_val_loss           the lowest validation loss
     evaluations_since_best  validations since then
-    loss_total, loss_count  sum and number of the losses since the last entry of the history
+    loss_total, loss_count  sum and number of the losses since the last validation
     rate_scale              factor on the learning rate, halved by each rollback
     decay_since             share of the run at which its final decay began; 1: not yet
     """
@@ -64,7 +64,8 @@ class TrainingState:
     slots          what the optimizer keeps for each, flat arrays by name
     progress       how far the run is
     best_weights   flat weights of each with the lowest validation loss; None before the first
-    history        one entry for each validation, or each twentieth of the run without one
+    history        one entry for the first step, and one for each validation, or each twentieth of
+                   the run without one
     carried        hidden state of each network at the end of the last window, (B, H) arrays, for
                    contiguous streams; else None
     """
