@@ -147,7 +147,7 @@ def root(
 
     charrnn train corpus.txt --time 60s
     charrnn sample --seed "The " --length 300
-    charrnn export --to html
+    charrnn export --to html -o page.html
 
     Options can have defaults of your own, in variables like CHARRNN_SAMPLE_TEMPERATURE or in a
     table \[sample] of config.toml, in the folder that 'charrnn models' names.

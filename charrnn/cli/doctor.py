@@ -32,11 +32,11 @@ def doctor(
     context: typer.Context,
     corpus: list[str] = argument("CORPUS", "Text files, folders of them, or - for stdin."),
     *,
-    encoding: str = option("Encoding of the files.", "Text", default="utf-8"),
-    fix: bool = flag(_FIX, "Output", "--fix"),
-    also: list[str] | None = option(_ALSO, "Output", metavar="NAME"),
-    output: Path | None = option(_FOLDER, "Output", "-o", "--output", metavar="FOLDER"),
-    json: bool = flag("Print one object.", "Output", "--json"),
+    encoding: str = option("Encoding of the files.", default="utf-8", metavar="NAME"),
+    fix: bool = flag(_FIX, None, "--fix"),
+    also: list[str] | None = option(_ALSO, metavar="NAME"),
+    output: Path | None = option(_FOLDER, None, "-o", "--output", metavar="FOLDER"),
+    json: bool = flag("Print one object.", None, "--json"),
 ) -> None:
     """Say what may be wrong with a text, and how to train on it.
 

@@ -22,7 +22,7 @@ def import_(
         "The checkpoint.", None, "-o", "--output", unset=WRITTEN, metavar="FILE"
     ),
     overwrite: bool = flag("Replace an existing checkpoint.", None, "--overwrite"),
-    json: bool = flag("Print a summary object to stdout.", None, "--json"),
+    json: bool = flag("Print one object, as inspect does.", None, "--json"),
 ) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
@@ -33,6 +33,7 @@ def import_(
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.outputs import check_output
     from charrnn.export.import_ import import_weights, read_characters
+    from charrnn.models.description import describe
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
@@ -50,14 +51,7 @@ def import_(
     with reserved(target):
         model.save(target)
     if json:
-        console.write_json({
-            "checkpoint": str(target),
-            "model": config.cell,
-            "layers": config.layers,
-            "hidden_size": config.hidden_size,
-            "vocab_size": size,
-            "parameters": sum(array.size for array in model.weights.values()),
-        })  # fmt: skip
+        console.write_json(describe(target).record())
     console.note(f"model:  {config.shape}, {size} characters")
     console.note(f"saved:  {quote(target)}")
     console.note(f"sample: {command('sample', '-c', target)}")

@@ -21,14 +21,15 @@ NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 # panel of those who know what they do.
 PANELS = {
     "When to stop": "time epochs steps patience",
-    "Text": "lines separator field normalize val_fraction",
+    "Text": "lines separator field encoding normalize val_fraction",
     "Prompt": "",
     "Length": "stop until_sentence",
     "Choice": "temperature top_k top_p min_p charset match contain max_copied no_repeat",
     "Lines": "",
     "Units": "",
     "Output": "",
-    "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
+    "Network": "from_ plain model hidden_size layers networks dropout weight_drop nonlinearity "
+    "ngram no_ngram",
     "Optimization": "",
     "Run": "random_seed workers",
 }
@@ -58,10 +59,13 @@ def option(
     unset      what holds then, as the help shows it; None: ``default`` says it
     settings   of ``typer.Option``
     """
-    text = about if unset is None else f"{about} [default: {unset}]"
+    given = None if default in (..., False) else default
+    shown = given if unset is None else unset
+    text = about if shown is None else f"{about} [default: {shown}]"
     if "min" in settings:
         settings.setdefault("metavar", "N")
-    return typer.Option(default, *names, help=text, rich_help_panel=panel, **settings)
+    shown_here: Any = {"help": text, "show_default": False, "rich_help_panel": panel}
+    return typer.Option(default, *names, **shown_here, **settings)
 
 
 def flag(about: str, panel: str | None, *names: str, **settings: Any) -> Any:
@@ -143,17 +147,10 @@ def _rank(parameter: inspect.Parameter) -> tuple[int, int, int]:
 
 def is_given(context: typer.Context, option: str) -> bool:
     """Return True if an option is set, on the command line or by a default of the user's own."""
-    name = next(param.name for param in context.command.params if option in param.opts)
-    source = context.get_parameter_source(str(name))
-    set_to = context.params[str(name)]
-    is_set = set_to is not None and set_to is not False and set_to not in ([], ())
+    name = str(next(param.name for param in context.command.params if option in param.opts))
+    source, value = context.get_parameter_source(name), context.params[name]
+    is_set = value is not None and value is not False and value not in ([], ())
     return is_set and source is not None and source.name != "DEFAULT"
-
-
-def is_typed(context: typer.Context, name: str) -> bool:
-    """Return True if the parameter of this name was given on the command line."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def exclusive(context: typer.Context, *options: str) -> None:
@@ -165,11 +162,10 @@ def exclusive(context: typer.Context, *options: str) -> None:
 
 def requires(context: typer.Context, needed: str, *options: str) -> None:
     """Raise ConfigError if one of these options is set without the one that it goes with."""
-    for option in options:
-        if is_given(context, option) and not is_given(context, needed):
-            raise ConfigError(
-                f"{option}{origin(context, option)} goes with {needed}", hint=f"add {needed}"
-            )
+    given = [option for option in options if is_given(context, option)]
+    if given and not is_given(context, needed):
+        named = f"{given[0]}{origin(context, given[0])}"
+        raise ConfigError(f"{named} goes with {needed}", hint=f"add {needed}")
 
 
 # What a shell completes. An empty answer leaves it to the shell, which completes names of files.

@@ -16,7 +16,6 @@ from charrnn.cli.options import (
     complete_starts,
     exclusive,
     flag,
-    is_typed,
     option,
     with_settings,
 )
@@ -62,7 +61,7 @@ def train(
     plot: bool = flag("Draw the losses on the terminal while training.", "Output", "--plot"),
     quiet: bool = flag("Show warnings and errors only.", "Output", "-q", "--quiet"),
     verbose: bool = flag("Show all settings and every validation.", "Output", "-v", "--verbose"),
-    json: bool = flag("Print a summary object to stdout.", "Output", "--json"),
+    json: bool = flag("Print one object, as inspect does.", "Output", "--json"),
     **settings: Any,
 ) -> None:  # fmt: skip
     """Learn to write like a text, and save the trained model as a checkpoint.
@@ -81,7 +80,8 @@ def train(
 
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.outputs import Saver, StopSignals
-    from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run, summarize
+    from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run
+    from charrnn.models.description import describe
     from charrnn.models.run import follow
     from charrnn.models.train import prepare
     from charrnn.parallel import mpi
@@ -119,7 +119,7 @@ def train(
             run.finish()
 
     if json:
-        console.write_json(summarize(run, path, interrupted=signals()))
+        console.write_json(describe(path).record() | {"interrupted": signals()})
     resumable = [*corpus, "-o", str(path)]
     resumable += ["--encoding", encoding] * (encoding != "utf-8")
     resumable += ["--log", str(log)] * (log is not None)
@@ -133,9 +133,10 @@ def train(
 
 def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
     """Return the options that make the settings, by name."""
-    # What stands in the user's file or environment is for new runs.
-    names = [name for name in context.params if not resume or is_typed(context, name)]
-    given = {name: context.params[name] for name in names}
+    given = dict(context.params)
+    if resume:  # what stands in the user's file or environment is for new runs
+        typed = {name: context.get_parameter_source(name) for name in given}
+        given = {name: given[name] for name, it in typed.items() if it and it.name == "COMMANDLINE"}
     if given.get("no_ngram"):
         given["ngram"] = 0
     if given.get("separator") is not None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from charrnn.cli.console import command, console, count, duration, quote, to_json
 from charrnn.cli.outputs import open_log
@@ -15,7 +15,6 @@ from charrnn.cli.plot import LiveChart
 from charrnn.config import FILE
 from charrnn.models.model import Model
 from charrnn.models.run import Run
-from charrnn.models.start import RANDOM
 from charrnn.text.form import OF_LINES, find_field, find_separator, form_of, has_mostly_copies
 from charrnn.text.vocabulary import escape
 from charrnn.text.windows import make_batches
@@ -248,30 +247,6 @@ def describe_best(state: TrainingState) -> str:
     advice = "; more time will not help, more text, a larger --weight-drop or a smaller "
     kept = f"best at step {step}: the checkpoint has those weights"
     return kept + f"{advice}--hidden-size may" * (step < progress.step / 2)
-
-
-def summarize(run: Run, path: Path, *, interrupted: bool) -> dict[str, Any]:
-    """Return what was reached as an object for JSON."""
-    state, progress, model = run.state, run.state.progress, run.config.model
-    return {
-        "checkpoint": str(path),
-        "steps": progress.step,
-        "passes": round(count_passes(run, progress.step), 3),
-        "seconds": round(progress.seconds, 3),
-        "train_loss": train_loss(run),
-        "val_loss": None if state.best_weights is None else progress.best_val_loss,
-        "parameters": count_parameters(run),
-        "random_seed": run.config.run.random_seed,
-        "chars": len(run.corpus.ids),
-        "vocab_size": len(run.vocabulary),
-        "start": None if run.start == RANDOM else run.start,
-        "model": model.cell,
-        "hidden_size": model.hidden_size,
-        "networks": model.members,
-        "ngrams": 0 if run.ngram is None else run.ngram.entries,
-        "val_loss_with_ngrams": None if run.ngram is None else run.ngram.val_loss,
-        "interrupted": interrupted,
-    }
 
 
 def count_passes(run: Run, steps: float) -> float:

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from charrnn.cli.console import console, is_dumb, visible
 from charrnn.config import SamplingConfig
 from charrnn.generate.controls import Controls
 from charrnn.generate.novelty import PieceFilter
+from charrnn.generate.sample import Sample
 from charrnn.generate.seen import longest_copy
 from charrnn.models import Model
 
@@ -55,22 +57,26 @@ class Writer:
             )  # fmt: skip
             for index, sample in enumerate(samples, number * size):
                 endings[sample.ended] += 1
-                if not jsonl:
-                    self.separate(index)
-                    with blocks() as write:
-                        write(f"{prompt if self.echo else ''}{sample.text}\n")
+                if jsonl:
+                    console.write_json(self.record(index, prompt, sample))
                     continue
-                spans = self.model.seen_spans
-                console.write_json({
-                    "index": index,
-                    "seed": prompt,
-                    "text": sample.text,
-                    "ended": sample.ended,
-                    "log_probability": sample.log_p,
-                    **({} if spans is None else {"copied": longest_copy(spans, sample.text)}),
-                    "random_seed": self.random_seed,
-                })  # fmt: skip
+                self.separate(index)
+                with blocks() as write:
+                    write(f"{prompt if self.echo else ''}{sample.text}\n")
         self.note_limit(endings["length"], endings.total())
+
+    def record(self, index: int, prompt: str, sample: Sample) -> dict[str, Any]:
+        """Return a sample as an object for JSON."""
+        spans = self.model.seen_spans
+        return {
+            "index": index,
+            "seed": prompt,
+            "text": sample.text,
+            "ended": sample.ended,
+            "log_probability": sample.log_p,
+            **({} if spans is None else {"copied": longest_copy(spans, sample.text)}),
+            "random_seed": self.random_seed,
+        }
 
     def separate(self, index: int) -> None:
         """Write what stands before the sample of this number."""
@@ -88,22 +94,18 @@ class Writer:
 
     def stream(self, prompt: str, number: int) -> str:
         """Write one sample, each character as soon as it is certain, and return why it ended."""
-        ended = ""
-
-        def characters() -> Iterator[str]:
-            nonlocal ended
-            ended = yield from self.model.stream(
-                prompt, sampling=self.sampling, controls=self.controls,
-                random_seed=self.random_seed, first=number,
-            )  # fmt: skip
-
+        characters = self.model.stream(
+            prompt, sampling=self.sampling, controls=self.controls, random_seed=self.random_seed,
+            first=number,
+        )  # fmt: skip
         with blocks() as write:
-            if self.echo:
-                write(prompt)
-            for character in characters():
-                write(character)
-            write("\n")
-        return ended
+            write(prompt if self.echo else "")
+            try:
+                while True:
+                    write(next(characters))
+            except StopIteration as end:
+                write("\n")
+                return str(end.value)
 
     def note_limit(self, cut: int, written: int) -> None:
         """Say on stderr how many samples reached the limit, if something else should end them."""
