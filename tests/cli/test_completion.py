@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -56,7 +55,7 @@ def test_commands_and_options_are_completed(place: Path) -> None:
     assert "--no-ngram" in completed("charrnn train --", place)
 
 
-@pytest.mark.parametrize("words", ["sample -c", "complete -c", "score x -c"])
+@pytest.mark.parametrize("words", ["inspect-vocab", "complete -c", "score x -c a.npz -c"])
 def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
     files = completed(f"charrnn {words} ", place)
     assert files[: len(BASES)] == [*BASES]
@@ -67,11 +66,6 @@ def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
     assert completed(f"charrnn {words} ./he", place) == ["./here.npz"]
     assert completed(f"charrnn {words} nowhere/", place) == []
     assert completed(f"charrnn {words} ~nobody-of-this-name/", place) == []
-
-
-@pytest.mark.parametrize("words", ["inspect-vocab", "sample -c a.npz -c"])
-def test_an_argument_and_a_repeated_option_are_completed_too(words: str, place: Path) -> None:
-    assert "here.npz" in completed(f"charrnn {words} ", place)
 
 
 @pytest.mark.parametrize(
@@ -90,23 +84,6 @@ def test_choices_are_completed(words: str, choices: list[str], place: Path) -> N
 def test_other_files_are_left_to_the_shell(place: Path) -> None:
     for line in ("train ", "train no", "import ", "sample --seed-file ", "train x -o "):
         assert completed(f"charrnn {line}", place) == []
-
-
-@pytest.mark.parametrize("words", ["sample -c", "train --from", "export --to", "sample --"])
-def test_nothing_slow_is_loaded(words: str, place: Path) -> None:
-    program = (
-        "import sys, charrnn.cli\n"
-        "try: charrnn.cli.main()\n"
-        "except SystemExit: pass\n"
-        "slow = {'numpy', 'tqdm', 'tomllib'} & set(sys.modules)\n"
-        "assert not slow, slow"
-    )
-    subprocess.run(
-        [sys.executable, "-c", program],
-        env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "complete_zsh",
-             "_TYPER_COMPLETE_ARGS": f"charrnn {words}{'' if words.endswith('-') else ' '}"},
-        cwd=place, check=True,
-    )  # fmt: skip
 
 
 @posix

@@ -88,8 +88,8 @@ def _weights(rng: np.random.Generator, size: int) -> dict[str, Any]:
 @posix
 def test_the_examples_run_one_after_another(tmp_path: Path) -> None:
     write_inputs(tmp_path)
-    order = sorted(COMMANDS, key=lambda command: not command.startswith("train"))
-    for example in [line for command in order for line in EXAMPLES[command]]:
+    order = ["", *sorted(COMMANDS, key=lambda command: command != "train")]
+    for example in dict.fromkeys(line for command in order for line in EXAMPLES[command]):
         if "safetensors" in example and not (tmp_path / "weights.safetensors").exists():
             continue
         line = quickened(example)
@@ -105,11 +105,3 @@ def test_the_examples_run_one_after_another(tmp_path: Path) -> None:
             ran = call(*shlex.split(line)[1:], cwd=tmp_path, stdin=stdin)
             code, err = ran.returncode, ran.err
         assert code == 0, f"{example}\n{err}"
-
-
-def test_the_examples_of_the_program_are_those_of_a_beginner(tmp_path: Path) -> None:
-    write_inputs(tmp_path)
-    for example in EXAMPLES[""]:
-        done = call(*shlex.split(quickened(example))[1:], cwd=tmp_path)
-        assert done.returncode == 0, f"{example}\n{done.err}"
-    assert (tmp_path / "checkpoints" / "corpus.html").exists()

@@ -133,28 +133,13 @@ CHARGED = {"beside": "--lines", "file": "surprising.txt"}
 # Settings that change what is learned, with values for them. The optimizer is sgd where adam would
 # scale away the effect; a clip value takes the limit on the norm away, so the other run has none.
 SETTINGS = {
-    "--batch-size": "3",
-    "--model": "rnn",
-    "--hidden-size": "9",
-    "--layers": "2",
-    "--dropout": "0.4",
-    "--weight-drop": "0.4",
-    "--optimizer": "rmsprop",
-    "--learning-rate": "0.003",
-    "--random-seed": "2",
-    "--val-fraction": "0.25",
-    "--lines": "",
-    "--separator": "'. '",
-    "--networks": "2",
-    "--seq-length": "7",
-    "--stride": "2",
-    "--nonlinearity": "relu",
-    "--schedule": "constant",
-    "--warmup": "0",
-    "--clip-norm": "0.001",
-    "--clip-value": "0.0001",
-    "--weight-decay": "0.5",
-}
+    "--batch-size": "3", "--model": "rnn", "--hidden-size": "9", "--layers": "2",
+    "--dropout": "0.4", "--weight-drop": "0.4", "--optimizer": "rmsprop",
+    "--learning-rate": "0.003", "--random-seed": "2", "--val-fraction": "0.25", "--lines": "",
+    "--separator": "'. '", "--networks": "2", "--seq-length": "7", "--stride": "2",
+    "--nonlinearity": "relu", "--schedule": "constant", "--warmup": "0", "--clip-norm": "0.001",
+    "--clip-value": "0.0001", "--weight-decay": "0.5",
+}  # fmt: skip
 BESIDE = {
     "--lines": "--seq-length 9",
     "--separator": "--seq-length 9",
@@ -163,40 +148,28 @@ BESIDE = {
     "--clip-value": "--optimizer sgd --clip-norm 0",
 }
 
+# fmt: off
 # Options of train that change what is read, when the run ends, what is written and shown.
 TRAIN: dict[str, Row] = {
-    "--encoding": Row(
-        "--encoding latin-1", lambda ran: "é" in ran.trained.vocabulary, file="train.latin"
-    ),
-    "--normalize": Row(
-        "--normalize NFC", lambda ran: "é" in ran.trained.vocabulary, file="train.nfd"
-    ),
+    "--encoding": Row("--encoding latin-1",
+        lambda ran: "é" in ran.trained.vocabulary, file="train.latin"),
+    "--normalize": Row("--normalize NFC",
+        lambda ran: "é" in ran.trained.vocabulary, file="train.nfd"),
     "--steps": Row("--steps 3", lambda ran: ran.trained.progress.step == 3),
-    "--epochs": Row(
-        "--epochs 2",
-        lambda ran: {entry["epoch"] for entry in ran.log} == {1, 2},
-        beside="--steps 200 --log log",
-    ),
-    "--time": Row(
-        "--time 0.3s", lambda ran: ran.trained.progress.step < 5000, beside="--steps 5000"
-    ),
+    "--epochs": Row("--epochs 2",
+        lambda ran: {entry["epoch"] for entry in ran.log} == {1, 2}, "--steps 200 --log log"),
+    "--time": Row("--time 0.3s", lambda ran: ran.trained.progress.step < 5000, "--steps 5000"),
     # A rate that changes nothing: no validation is better than the first.
     "--patience": Row(
         "--patience 2",
         lambda ran: sum("val_loss" in entry for entry in ran.log) == 3,
         beside="--learning-rate 1e-30 --val-fraction 0.1 --steps 200 --log log",
     ),
-    "--output": Row(
-        "-o elsewhere.npz", lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("m.npz")
-    ),
-    "--resume": Row(
-        "--resume",
-        lambda ran: [entry["step"] for entry in ran.log] == [3, 4],
-        beside="-o train.npz --log log",
-    ),
-    "--overwrite": Row(
-        "--overwrite", lambda ran: ran.trained.progress.step == 4, beside="-o train.npz"
-    ),
+    "--output": Row("-o elsewhere.npz",
+        lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("m.npz")),
+    "--resume": Row("--resume",
+        lambda ran: [entry["step"] for entry in ran.log] == [3, 4], "-o train.npz --log log"),
+    "--overwrite": Row("--overwrite", lambda ran: ran.trained.progress.step == 4, "-o train.npz"),
     "--log": Row("--log log", lambda ran: ran.wrote("log") and len(ran.log) == 4),
     "--quiet": Row("--quiet", lambda ran: not ran.err),
     "--verbose": Row("--verbose", lambda ran: '"optimizer": {"name": "adam"' in ran.err),
@@ -206,18 +179,14 @@ TRAIN: dict[str, Row] = {
         lambda ran: same_weights(ran.trained.weights, ran.model("other.npz").weights),
         beside="--learning-rate 1e-30",
     ),
-    "--field": Row(
-        "--field text", lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"
-    ),
+    "--field": Row("--field text",
+        lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"),
     "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
-    "--plain": Row(
-        "--plain",
-        lambda ran: ran.trained.ngram is None and ran.trained.config.model.weight_drop == 0,
-    ),
+    "--plain": Row("--plain",
+        lambda ran: ran.trained.ngram is None and ran.trained.config.model.weight_drop == 0),
     "--no-ngram": Row("--no-ngram", lambda ran: ran.trained.ngram is None),
-    "--sample-every": Row(
-        "--sample-every 3", lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]
-    ),
+    "--sample-every": Row("--sample-every 3",
+        lambda ran: re.findall(r"sample at step (\d+)", ran.err) == ["3"]),
 }
 
 ROWS: dict[str, dict[str, Row]] = {
@@ -225,26 +194,17 @@ ROWS: dict[str, dict[str, Row]] = {
     "sample": {
         "--checkpoint": Row("--checkpoint other.npz", writes(name="other.npz")),
         "--seed": Row("--seed The", writes("The")),
-        "--prefix": Row(
-            "--prefix do", every_line(lambda line: line[:2] == "do"), beside=SOME_LINES
-        ),
-        "--new": Row("--new", every_line(lambda line: line not in NAMES), beside=SOME_LINES),
-        "--unique": Row("--unique", lambda ran: len({*ran.out.split()}) == 30, beside=SOME_LINES),
-        "--min-length": Row(
-            "--min-length 4", every_line(lambda line: len(line) >= 4), beside=SOME_LINES
-        ),
-        "--max-length": Row(
-            "--max-length 3", every_line(lambda line: len(line) <= 3), beside=SOME_LINES
-        ),
+        "--prefix": Row("--prefix do", every_line(lambda line: line[:2] == "do"), SOME_LINES),
+        "--new": Row("--new", every_line(lambda line: line not in NAMES), SOME_LINES),
+        "--unique": Row("--unique", lambda ran: len({*ran.out.split()}) == 30, SOME_LINES),
+        "--min-length": Row("--min-length 4", every_line(lambda line: len(line) >= 4), SOME_LINES),
+        "--max-length": Row("--max-length 3", every_line(lambda line: len(line) <= 3), SOME_LINES),
         "--seed-file": Row("--seed-file prompt.txt", writes("The cat\nsat")),
         "--like": Row("--like prompt.txt", writes(like="The cat\nsat")),
-        "--unknown": Row("--unknown replace", writes("The"), beside="--seed Thé"),
+        "--unknown": Row("--unknown replace", writes("The"), "--seed Thé"),
         "--length": Row("--length 7", lambda ran: len(ran.out) == 8),
-        "--count": Row(
-            "--count 3",
-            lambda ran: len({sample["text"] for sample in ran.objects}) == 3,
-            beside="--jsonl",
-        ),
+        "--count": Row("--count 3",
+            lambda ran: len({sample["text"] for sample in ran.objects}) == 3, "--jsonl"),
         "--temperature": Row("--temperature 2", writes(temperature=2)),
         "--greedy": Row("--greedy", writes(temperature=0)),
         "--top-k": Row("--top-k 2", writes(top_k=2)),
@@ -257,15 +217,10 @@ ROWS: dict[str, dict[str, Row]] = {
         "--no-repeat": Row("--no-repeat 2", writes(no_repeat=2)),
         "--contain": Row("--contain cat", writes(contain="cat")),
         "--match": Row("--match '[a-d]+ [e-z]*'", writes(match="[a-d]+ [e-z]*")),
-        "--seeds": Row(
-            "--seeds prompt.txt",
-            lambda ran: [it["seed"] for it in ran.objects] == ["The cat", "sat"],
-            beside="--jsonl",
-        ),
-        "--delimiter": Row(
-            "--delimiter --", lambda ran: ran.rows.count(["--"]) == 1, beside="--count 2"
-        ),
-        "--no-echo": Row("--no-echo", lambda ran: len(ran.out) == 21, beside="--seed The"),
+        "--seeds": Row("--seeds prompt.txt",
+            lambda ran: [it["seed"] for it in ran.objects] == ["The cat", "sat"], "--jsonl"),
+        "--delimiter": Row("--delimiter --", lambda ran: ran.rows.count(["--"]) == 1, "--count 2"),
+        "--no-echo": Row("--no-echo", lambda ran: len(ran.out) == 21, "--seed The"),
         "--jsonl": Row("--jsonl", lambda ran: [len(it["text"]) for it in ran.objects] == [20]),
     },
     "complete": {
@@ -277,7 +232,7 @@ ROWS: dict[str, dict[str, Row]] = {
         "--length": Row("--length 3", completes(length=3)),
         "--stop": Row("--stop ' ' --stop a", completes(stop=(" ", "a"))),
         "--beam": Row("--beam 5", completes(beam=5)),
-        "--json": Row("--json", completes("The"), beside="The"),
+        "--json": Row("--json", completes("The"), "The"),
     },
     "models": {
         "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
@@ -290,18 +245,10 @@ ROWS: dict[str, dict[str, Row]] = {
             file="latin.txt",
         ),
         "--fix": Row("--fix", lambda ran: ran.out == "“The cat”\n", file="faulty.txt"),
-        "--also": Row(
-            "--also quotes",
-            lambda ran: ran.out == '"The cat"\n',
-            beside="--fix",
-            file="faulty.txt",
-        ),
-        "--output": Row(
-            "-o new",
-            lambda ran: (ran.folder / "new" / "faulty.txt").is_file(),
-            beside="--fix",
-            file="faulty.txt",
-        ),
+        "--also": Row("--also quotes",
+            lambda ran: ran.out == '"The cat"\n', "--fix", file="faulty.txt"),
+        "--output": Row("-o new",
+            lambda ran: (ran.folder / "new" / "faulty.txt").is_file(), "--fix", file="faulty.txt"),
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT)]),
     },
     "score": {
@@ -322,25 +269,20 @@ ROWS: dict[str, dict[str, Row]] = {
         "--at-most": Row("--at-most 7", has_lines(1), **CHARGED),
         "--sort": Row("--sort", has_lines(2, 1), **CHARGED),
         "--top": Row("--top 1", has_lines(2), **CHARGED),
-        "--tsv": Row(
-            "--tsv", lambda ran: ["2", "yyyy"] in [row[:2] for row in ran.rows], **CHARGED
-        ),
+        "--tsv": Row("--tsv",
+            lambda ran: ["2", "yyyy"] in [row[:2] for row in ran.rows], **CHARGED),
     },
     "xray": {
-        "--checkpoint": Row("--checkpoint other.npz", sees(SEEN, "other.npz"), beside="--json"),
-        "--seed": Row("--seed 'The mat'", sees("The mat"), beside="--json"),
-        "--unknown": Row("--unknown replace", sees(STDIN.replace("ß", " ")), beside="--json"),
-        "--encoding": Row("--encoding latin-1", sees("The ca"), beside="--json latin.txt"),
-        "--unit": Row("--unit 3", shows_unit(3, "cell"), beside="--json"),
-        "--part": Row("--part forget", shows_unit(3, "forget"), beside="--json --unit 3"),
-        "--find": Row(
-            "--find whitespace",
-            lambda ran: {it.get("feature") for it in ran.objects} == {"whitespace"},
-            beside="--json",
-        ),
-        "--top": Row(
-            "--top 1", lambda ran: {len(it["top"]) for it in ran.objects} == {0, 1}, beside="--json"
-        ),
+        "--checkpoint": Row("--checkpoint other.npz", sees(SEEN, "other.npz"), "--json"),
+        "--seed": Row("--seed 'The mat'", sees("The mat"), "--json"),
+        "--unknown": Row("--unknown replace", sees(STDIN.replace("ß", " ")), "--json"),
+        "--encoding": Row("--encoding latin-1", sees("The ca"), "--json latin.txt"),
+        "--unit": Row("--unit 3", shows_unit(3, "cell"), "--json"),
+        "--part": Row("--part forget", shows_unit(3, "forget"), "--json --unit 3"),
+        "--find": Row("--find whitespace",
+            lambda ran: {it.get("feature") for it in ran.objects} == {"whitespace"}, "--json"),
+        "--top": Row("--top 1",
+            lambda ran: {len(it["top"]) for it in ran.objects} == {0, 1}, "--json"),
         "--html": Row("--html x.html", lambda ran: ran.wrote("x.html")),
         "--overwrite": Row(
             "--overwrite",
@@ -350,27 +292,20 @@ ROWS: dict[str, dict[str, Row]] = {
         "--json": Row("--json", sees(SEEN)),
     },
     "inspect-vocab": {
-        "--sort": Row(
-            "--sort count", lambda ran: has_counts_in_order([int(row[4]) for row in ran.rows[1:]])
-        ),
+        "--sort": Row("--sort count",
+            lambda ran: has_counts_in_order([int(row[4]) for row in ran.rows[1:]])),
         "--one-hot": Row("--one-hot", lambda ran: ran.rows[2][-1].startswith("0 1 0 0")),
         "--windows": Row("--windows 2", lambda ran: [row[0] for row in ran.rows[1:]] == ["0", "1"]),
-        "--seq-length": Row(
-            "--seq-length 3", lambda ran: ran.rows[1][1] == "The", beside="--windows 1"
-        ),
-        "--stride": Row(
-            "--stride 4", lambda ran: ran.rows[2][1][:3] == "cat", beside="--windows 2"
-        ),
-        "--encoding": Row(
-            "--encoding latin-1", lambda ran: "é" in {row[1] for row in ran.rows}, file="latin.txt"
-        ),
-        "--json": Row(
-            "--json",
-            lambda ran: ran.out[0] == "{" and json.loads(ran.out)["size"] == len(set(TEXT)),
-        ),
+        "--seq-length": Row("--seq-length 3", lambda ran: ran.rows[1][1] == "The", "--windows 1"),
+        "--stride": Row("--stride 4", lambda ran: ran.rows[2][1][:3] == "cat", "--windows 2"),
+        "--encoding": Row("--encoding latin-1",
+            lambda ran: "é" in {row[1] for row in ran.rows}, file="latin.txt"),
+        "--json": Row("--json",
+            lambda ran: ran.out[0] == "{" and json.loads(ran.out)["size"] == len(set(TEXT))),
     },
     "inspect": {
-        "--json": Row("--json", lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4)
+        "--json": Row("--json",
+            lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4),
     },
     "export": {
         "--json": Row(
@@ -379,9 +314,8 @@ ROWS: dict[str, dict[str, Row]] = {
                 [it["bytes"] for it in ran.objects] == [(ran.folder / "c.npz").stat().st_size]
             ),
         ),
-        "--to": Row(
-            "--to html", lambda ran: b"<html" in (ran.folder / "page").read_bytes(), "-o page"
-        ),
+        "--to": Row("--to html",
+            lambda ran: b"<html" in (ran.folder / "page").read_bytes(), "-o page"),
         "--title": Row(
             "--title Moby",
             lambda ran: b"<title>Moby</title>" in (ran.folder / "page").read_bytes(),
@@ -392,38 +326,25 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: (ran.folder / "page").stat().st_size < len(export(ran.model(), "html")),
             beside="--to html -o page",
         ),
-        "--output": Row(
-            "--output elsewhere",
-            lambda ran: ran.wrote("elsewhere") and not ran.wrote("c.npz"),
-        ),
-        "--overwrite": Row(
-            "--overwrite",
-            lambda ran: ran.model("other.npz").resume == {},
-            beside="-o other.npz",
-        ),
+        "--output": Row("--output elsewhere",
+            lambda ran: ran.wrote("elsewhere") and not ran.wrote("c.npz")),
+        "--overwrite": Row("--overwrite",
+            lambda ran: ran.model("other.npz").resume == {}, "-o other.npz"),
     },
     "import": {
         "--json": Row("--json", lambda ran: [it["vocab_size"] for it in ran.objects] == [3]),
-        "--vocab": Row(
-            "--vocab xyz.json",
-            lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz",
-        ),
-        "--nonlinearity": Row(
-            "--nonlinearity relu",
-            lambda ran: ran.model("checkpoints/w.npz").config.model.nonlinearity == "relu",
-        ),
-        "--output": Row(
-            "--output elsewhere.npz",
-            lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("checkpoints/w.npz"),
-        ),
-        "--overwrite": Row(
-            "--overwrite",
-            lambda ran: ran.model("other.npz").vocabulary.characters == "abc",
-            beside="-o other.npz",
-        ),
+        "--vocab": Row("--vocab xyz.json",
+            lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz"),
+        "--nonlinearity": Row("--nonlinearity relu",
+            lambda ran: ran.model("checkpoints/w.npz").config.model.nonlinearity == "relu"),
+        "--output": Row("--output elsewhere.npz",
+            lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("checkpoints/w.npz")),
+        "--overwrite": Row("--overwrite",
+            lambda ran: ran.model("other.npz").vocabulary.characters == "abc", "-o other.npz"),
     },
 }
 
+# fmt: on
 # Tests of options that take more than a row.
 _WORKERS = "test_options.py::test_as_many_workers_are_started_as_are_asked_for"
 _PLOT = "test_plot.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"

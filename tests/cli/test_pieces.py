@@ -9,7 +9,7 @@ import pytest
 
 import charrnn
 from charrnn import Model
-from tests.support import Done, call, check_failure
+from tests.support import Done, call
 
 FLOWERS, COLORS = ("rose", "daisy", "lily", "tulip"), ("red", "white", "blue", "pink")
 WHOSE = ("mine", "yours", "hers")
@@ -129,21 +129,3 @@ def test_many_short_pieces_are_recognized(home: Path) -> None:
     done = ran(f"train poems.txt --steps 1 {SMALL} -o s.npz", home)
     assert "it looks like many short pieces between blank lines" in done.err
     assert r"with --separator '\n\n' each is learned on its own" in done.err
-
-
-@pytest.mark.parametrize(
-    ("code", "complaint", "line"),
-    [
-        (2, "--lines and --separator contradict each other", "--lines --separator '%'"),
-        (2, "--separator and --field contradict each other", "--separator '%' --field t"),
-        (2, "pieces have no stride", r"--separator '\n\n' --stride 3"),
-        (2, r"--separator: \q is not an escape", r"--separator '\q'"),
-        (2, "separator and field must not be empty", "--separator ''"),
-        (1, "'%%' separates nothing in the text", "--separator %%"),
-        (1, "line 1 is not a JSON object", "--field t"),
-    ],
-)
-def test_what_cannot_be_pieces_is_refused(home: Path, code: int, complaint: str, line: str) -> None:
-    done = call("train", "poems.txt", *shlex.split(line), "-o", "x.npz", cwd=home)
-    check_failure(done, code, complaint)
-    assert not (home / "x.npz").exists()

@@ -16,12 +16,11 @@ from rich.cells import cell_len  # text is wrapped with it
 
 from charrnn import Model
 from charrnn.cli import main
-from charrnn.cli.writing import BLOCK_CHARS, BLOCK_SECONDS, blocks, wrap_words
+from charrnn.cli.writing import BLOCK_CHARS, wrap_words
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
     TEXT,
-    Stream,
     call,
     charrnn,
     fails,
@@ -276,25 +275,6 @@ def test_characters_are_written_at_once_on_a_terminal_and_in_blocks_on_a_pipe(
     else:
         assert 3 <= len(raw.writes) < 60
         assert max(map(len, raw.writes)) <= 4 * BLOCK_CHARS
-
-
-def test_a_block_waits_for_a_fraction_of_a_second_at_most(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, out = [0.0], Stream()
-    monkeypatch.setattr("charrnn.cli.writing.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(sys, "stdout", out)
-    with blocks() as write:
-        for _ in range(10):
-            write("é")
-        assert out.taken() == b""
-        now[0] += BLOCK_SECONDS
-        write("x")
-        assert out.taken().decode() == "é" * 10 + "x"
-        write("👩" * (BLOCK_CHARS - 1))
-        assert len(out.taken().decode()) == 11
-        write("y")
-        assert len(out.taken().decode()) == 11 + BLOCK_CHARS
 
 
 @posix

@@ -44,6 +44,14 @@ LINES = [
     (2, "train text.txt -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
     (2, "train text.txt --log text.txt", "--log would replace what", "give --log another name"),
     (1, "train text.txt -o m.npz", "m.npz: exists already", "--overwrite replaces it"),
+    (1, "train text.txt -o n.npz --log old", "old: exists already", "--overwrite replaces it"),
+    (1, f"train text.txt -o {'m' * 300}.npz", "m.npz: cannot be written: File name too long", "-o"),
+    (2, "train text.txt --lines --separator %", "--lines and --separator contradict", ONE),
+    (2, "train text.txt --separator % --field t", "--separator and --field contradict", ONE),
+    (2, r"train text.txt --separator '\q'", r"--separator: \q is not an escape", r"\\ is a back"),
+    (2, "train text.txt --separator ''", "separator and field must not be empty", HELP),
+    (1, "train text.txt --separator %%", "'%%' separates nothing in the text", "separator"),
+    (1, "train text.txt --field t", "line 1 is not a JSON object", "JSON Lines, or a table"),
     (1, "train text.txt --from no.npz", "no.npz: no such checkpoint", "charrnn train corpus.txt"),
     (2, "sampel", "No such command 'sampel'. Did you mean 'sample'?", HELP),
     (2, "sample m.npz", "unexpected extra argument(s) (m.npz)", "did you mean -c m.npz?"),
@@ -144,7 +152,8 @@ LINES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("wrong")
-    texts = {"text.txt": TEXT, "mixed.txt": MIXED_TEXT, "empty.txt": "", "one.txt": "a"}
+    texts = {"text.txt": TEXT, "mixed.txt": MIXED_TEXT, "empty.txt": "", "one.txt": "a",
+             "old": '{"step": 5}'}  # fmt: skip
     for name, text in texts.items():
         (path / name).write_bytes(text.encode())
     (path / "latin.txt").write_bytes("café".encode("latin-1"))
