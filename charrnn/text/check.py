@@ -54,7 +54,8 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
             continue
         at, old = places[0]
         is_optional = fault.fix is not None and not fault.safe
-        level = "note" if is_optional and form_of(text) == "code" else fault.level
+        is_data = is_optional and form_of(text) in {"code", "records"}
+        level = "note" if is_data else fault.level
         options = "--fix" if fault.safe else f"--fix --also {fault.name}" if is_optional else ""
         hint = fault.hint.format(shlex.quote(escape(old)))
         finding = Finding(fault.name, level, fault.what, repair=options, hint=hint)

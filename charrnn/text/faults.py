@@ -210,10 +210,10 @@ _TAG = (
     r"</?(?:a|b|body|br|code|div|em|font|h[1-6]|head|hr|html|i|img|li|meta|[ou]l|p|pre|script|span"
     r"|strong|style|su[bp]|t[dhr]|table|title|u)(?:\s[^<>]{0,500})?/?>"
 )
-# UTF-8 in quoted-printable or in URLs, and the escapes of JSON.
+# UTF-8 in quoted-printable or in URLs, and the escapes of JSON, but for those that it needs.
 _ESCAPE = (
     r"(?:=[C-F][\dA-F](?:=[89AB][\dA-F]){1,3})+|(?:%[C-Fc-f][\da-fA-F](?:%[89ABab][\da-fA-F]){1,3})+"
-    r"|(?:\\u[\da-fA-F]{4})+"
+    r"|(?:(?<!\\)\\u(?!00[0-7])[\da-fA-F]{4})+"
 )
 
 FAULTS = (

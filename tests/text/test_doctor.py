@@ -91,6 +91,7 @@ def test_records_and_short_files_are_told_how_to_be_learned() -> None:
     recipes = '{"title": "Soup", "steps": ["Cook it.", "Eat it."], "of": 1}\n'
     assert findings(recipes * 30)["records"].hint == "train with --field steps"
     assert "records" not in findings('{"n": 1}\n' * 30)
+    assert not faults('{"text": "A caf\\u00e9, \\u0022so\\u0022."}\n' * 30)
     files = check([(f"{n}.json", f'{{\n  "title": "Soup {n}"\n}}\n') for n in range(30)])[1]
     assert [it.hint for it in files if it.name == "files"] == ["train with --separator file"]
     assert "files" not in {it.name for it in check([("a", faulty.TSV)] * 30)[1]}
@@ -167,7 +168,11 @@ def test_a_repaired_paragraph_is_one_line() -> None:
         ("a &amp;lt; b &eacute; &none;", "a &lt; b é &none;", "html-entities"),
         ("<p>3 < 4</p> <br/>", "3 < 4 ", "html-tags"),
         ("See https://example.org/a?b=1, a", "See  a", "urls"),
-        ("caf=C3=A9 =E2=80=94 %C3%A9 \\u00e9\\ud83d\\ude00 \\ud83d", "café — é é😀 �", "escapes"),
+        (
+            "caf=C3=A9 =E2=80=94 %C3%A9 \\u00e9\\ud83d\\ude00 \\ud83d \\u0022",
+            "café — é é😀 � \\u0022",
+            "escapes",
+        ),
     ],
 )
 def test_a_repair_restores_what_was_meant_once(broken: str, mended: str, also: str | None) -> None:
