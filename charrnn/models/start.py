@@ -200,6 +200,7 @@ def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:
     if end is not None:
         flat = flatten_pieces(corpus.ids, corpus.vocabulary.index[end])
         ends = find_ends(flat)
+    if end is not None and len(ends) > 1:
         chosen = np.linspace(0, len(ends) - 2, min(PIECES, len(ends) - 1)).astype(int)
         ids = copy_pieces(flat, ends, chosen)
         starts, lengths = piece_bounds(ids)

@@ -95,6 +95,11 @@ def test_n_grams_that_do_not_help_are_left_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_text_of_empty_lines_is_refused(first: str) -> None:
+    with pytest.raises(charrnn.CorpusError, match="empty pieces only"):
+        learn("\n\n\n", first, lines=True)
+
+
 def test_a_resumed_run_keeps_what_was_added(grown: Model, tmp_path: Path) -> None:
     (tmp_path / "second.txt").write_text(listed(SECOND))
     grown.save(tmp_path / "m.npz")
