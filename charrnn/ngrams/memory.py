@@ -50,8 +50,9 @@ PRIOR = 10
 
 SMALLEST = 1e-300
 
-# Up to so many entries are added one by one; of more, the counts are kept.
-FEW = 32
+# For one text, up to FEW entries are added without NumPy. Of more, and of more than MANY for
+# several texts, the counts are kept.
+FEW, MANY = 32, 256
 
 
 class Memory:
@@ -114,12 +115,31 @@ class Memory:
 
         contexts   keys of the last characters of each text, (B,)
         """
-        recalled = np.zeros((len(contexts), self._vocab_size))
-        each = zip(contexts.tolist(), recalled, strict=True)
-        return recalled, np.array([[self._recall(context, row)] for context, row in each])
+        if len(contexts) == 1:
+            return self._predict_one(int(contexts[0]))
+        lows, highs = (bounds[:-1] for bounds in self._find(contexts))  # (K, B)
+        sizes, B = highs - lows, len(contexts)
+        single = self._changes[lows] == self._changes[highs - 1]
+        weights = self._weights.take(_group(sizes, single))
+        # What each length and the longer ones leave to the shorter ones.
+        left = np.multiply.accumulate(1 - weights[::-1], axis=0)[::-1]
+        shares = self._trust * weights / np.maximum(sizes, 1)
+        shares[:-1] *= left[1:]
+        many = np.argwhere(sizes > MANY)
+        counted = [self._count(int(lows[*at]), int(highs[*at])) * shares[*at] for at in many]
+        sizes[sizes > MANY] = 0
+        which = np.arange(sizes.size).repeat(sizes.ravel())
+        entries = np.arange(len(which)) + (highs.ravel() - sizes.cumsum()).take(which)
+        places = which % B * self._vocab_size + self._after[entries]
+        found = np.bincount(places, shares.ravel().take(which), B * self._vocab_size)
+        recalled = found.reshape(B, -1).astype(np.float64)  # of nothing, it is an integer
+        for (_, row), part in zip(many, counted, strict=True):
+            recalled[row] += part
+        kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=0)
+        return recalled, kept[:, None]
 
-    def _recall(self, context: int, recalled: Floats) -> float:
-        """Add to p of each character, (V,), after one context; return the weight of the model."""
+    def _predict_one(self, context: int) -> tuple[Floats, Floats]:
+        """Do what ``predict`` does, faster."""
         keys, changes, after = self._keys.data, self._changes.data, self._after.data
         low, high, left, found = 0, len(keys), 1.0, []
         for mask, weights in self._levels:
@@ -131,15 +151,15 @@ class Memory:
             weight = weights[min((high - low).bit_length(), LEVELS)][single]
             left *= 1 - weight
             found.append((low, high, weight / left / (high - low)))
-        entry: Any = recalled.data
-        trust = self._trust * left
+        recalled, trust = np.zeros((1, self._vocab_size)), self._trust * left
+        entry: Any = recalled[0].data
         for low, high, share in found:
             if high - low > FEW:
                 recalled += self._count(low, high) * (trust * share)
                 continue
             for character in after[low:high]:
                 entry[character] += trust * share
-        return 1 - self._trust + trust
+        return recalled, np.array([[1 - self._trust + trust]])
 
     def _count(self, low: int, high: int) -> Indices:
         """Return how often each character is among some entries, (V,)."""
@@ -158,13 +178,17 @@ class Memory:
             contexts |= digits[size - 1 - age : len(digits) - age].astype(np.uint64) << place
         return contexts
 
+    def _find(self, contexts: Keys) -> tuple[Indices, Indices]:
+        """Return where the entries of contexts (B,) of each length begin and end, (K + 1, B)."""
+        lows = self._keys.searchsorted(contexts & ~self._masks[:, None])
+        return lows, self._keys.searchsorted(contexts | self._masks[:, None], "right")
+
     def _look_up(self, contexts: Keys) -> tuple[NDArray[np.float64], Indices]:
         """Return n(h_k c) / n(h_k) and the group of l of each character, (K, N).
 
         contexts   before each character and after all, (N + 1,)
         """
-        lows = self._keys.searchsorted(contexts & ~self._masks[:, None])
-        highs = self._keys.searchsorted(contexts | self._masks[:, None], "right")
+        lows, highs = self._find(contexts)
         counts, single = highs - lows, np.empty(lows.shape, bool)
         places = np.arange(len(contexts))
         for row in reversed(range(len(lows))):
@@ -182,9 +206,7 @@ class Memory:
                 stored = self._changes[high - 1] == self._changes[low]
                 single[row, order] = np.where(new, after_last == total, stored)
         totals = counts[:-1, :-1]
-        levels = np.minimum(np.frexp(totals)[1], LEVELS)
-        groups = (LEVELS + 1) * np.arange(len(totals))[:, None] + levels
-        return counts[1:, 1:] / np.maximum(totals, 1), 2 * groups + single[:-1, :-1]
+        return counts[1:, 1:] / np.maximum(totals, 1), _group(totals, single[:-1, :-1])
 
     def _learn(
         self, log_p: NDArray[np.float64], shares: NDArray[np.float64], groups: Indices
@@ -232,3 +254,9 @@ class Memory:
         self._counted = {}
         differ = self._after[1:] != self._after[:-1]
         self._changes = np.append(np.int32(0), differ.cumsum(dtype=np.int32))
+
+
+def _group(sizes: Indices, single: NDArray[np.bool_]) -> Indices:
+    """Return the group of l of contexts (K, N), from how often each occurred."""
+    levels = np.minimum(np.frexp(sizes)[1], LEVELS)
+    return 2 * ((LEVELS + 1) * np.arange(len(sizes))[:, None] + levels) + single

@@ -58,6 +58,7 @@ def test_the_filter_has_two_bytes_for_eight_characters_and_is_rarely_wrong() -> 
     bits = seen_spans(VOCABULARY.encode(SOURCE), VOCABULARY)
     assert bits is not None
     assert len(bits) <= len(SOURCE) / 4
+    assert 55 - SLACK <= longest_copy(bits, SOURCE[5:60] + SOURCE[300:355]) <= 56
     rng = np.random.default_rng(2)
     others = ("".join(rng.choice([*"abcdefgh"], SPAN)) for _ in range(3000))
     assert sum(longest_copy(bits, text) > 0 for text in others) < 10  # 0.06 % are expected: 1.8
@@ -89,10 +90,14 @@ def test_no_passage_is_repeated_and_no_word_is_torn() -> None:
 
 def test_samples_do_not_depend_on_how_many_are_drawn_together(model: charrnn.Model) -> None:
     rules = ControlConfig(max_copied=22, no_repeat=15)
-    draw = partial(model.samples, "to", controls=rules, length=150, random_seed=7)
-    together = [it.text for it in draw(count=5)]
-    assert together == [it.text for first in range(5) for it in draw(count=1, first=first)]
-    assert len(set(together)) == 5
+    draw = partial(model.samples, "to", controls=rules, length=150, random_seed=7, log_p=True)
+    together = list(draw(count=5))
+    alone = [it.text for first in range(5) for it in draw(count=1, first=first)]
+    assert [it.text for it in together] == alone
+    assert len(set(alone)) == 5
+    for sample in together:  # the model has read what is kept, and nothing else
+        nats = model.score("to" + sample.text).nats - model.score("to").nats
+        assert sample.log_p == pytest.approx(-nats, rel=1e-3)
 
 
 def test_other_controls_hold_as_well(model: charrnn.Model) -> None:

@@ -46,6 +46,7 @@ def test_reading_and_predicting_follow_the_equations(
 ) -> None:
     monkeypatch.setattr(memory_module, "CHUNK", 61)
     monkeypatch.setattr(memory_module, "FEW", few)
+    monkeypatch.setattr(memory_module, "MANY", few)
     ids = make_text(vocab_size)
     p = make_model(vocab_size, len(ids) + 1)
     oracle, memory, found, at = Oracle(TEXTS[vocab_size]), Memory(vocab_size), [], 0

@@ -166,5 +166,6 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
 
     advice = "with --lines each line is learned on its own"
     for lines, said in ([], True), (["--lines"], False):
-        done = ok(*["train", "names.txt", "--steps", "1", "-o", "l.npz"], *lines, cwd=home)
+        run = f"train names.txt --steps 1 -o l{len(lines)}.npz"
+        done = ok(*run.split(), *lines, cwd=home)
         assert (advice in done.err) is said
