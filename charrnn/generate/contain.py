@@ -17,6 +17,7 @@ from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.nn.cell import Array
 from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.scoring.likelihood import join_states, select_state
 from charrnn.text.vocabulary import Vocabulary
 
 # Samples among whose first characters a place is searched.
@@ -98,8 +99,8 @@ def choose_place(
     logits = np.tile(sampler.start.logits, (len(candidates), 1))
     sizes = np.array([len(candidate) for candidate in candidates])
     padded = np.zeros((len(candidates), sizes.max() + 1), np.int64)
-    for row, candidate in enumerate(candidates):
-        padded[row, : len(candidate)] = candidate
+    for row, candidate in zip(padded, candidates, strict=True):
+        row[: len(candidate)] = candidate
     rows, log_p = np.arange(len(candidates)), np.zeros(len(candidates))
     may_begin = np.arange(len(candidates)) == 0  # nothing stands before the text: once
     places: list[tuple[int, int]] = []
@@ -108,12 +109,12 @@ def choose_place(
     for size, chosen in enumerate(padded.T):
         at = np.flatnonzero(may_begin & (size <= sizes))
         places += [(row, size) for row in at.tolist()]
-        states.append([tuple(part[at] for part in layer) for layer in decoder.state()])
+        states.append(select_state(decoder.state(), at))
         found.append(log_p[at])
         log_p = log_p + log_softmax(logits.astype(np.float64))[rows, chosen]
         logits, may_begin = decoder.feed(chosen), begins[chosen]
     before = np.concatenate(found)
-    text = _judge(sampler.predictor, _join(states), ids, ends)
+    text = _judge(sampler.predictor, join_states(states), ids, ends)
     best = int(text.argmax())
     row, size = places[best]
     return candidates[row][:size], float(before[best] + text[best])
@@ -123,7 +124,7 @@ def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], en
     """Return the log probability of a text and its end after each of many states, (N, H)."""
     total = []
     for at in range(0, len(states[0][0]), _AT_ONCE):
-        part = [tuple(array[at : at + _AT_ONCE] for array in layer) for layer in states]
+        part = select_state(states, slice(at, at + _AT_ONCE))
         log_p = np.zeros(len(part[0][0]))
         decoder = predictor.decoder(len(log_p))
         decoder.start(part)
@@ -133,9 +134,3 @@ def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], en
         last = log_softmax(decoder.logits().astype(np.float64))[:, ends]
         total.append(log_p + np.logaddexp.reduce(last, axis=1))
     return np.concatenate(total)
-
-
-def _join(states: list[LayerStates]) -> LayerStates:
-    """Return states, arrays (N, H) each, as one."""
-    layers = zip(*states, strict=True)
-    return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]

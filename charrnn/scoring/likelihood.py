@@ -6,7 +6,7 @@ Before, as long as most sequences begin like others, as the lines of a list do, 
 beginning is read once, a character at a time.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,10 +76,10 @@ def score_sequences(
         order = order[steps[rows[order]] > read]
         for at in range(0, len(order), at_once):
             batch = order[at : at + at_once]
-            state, begin = _select(states, node[batch]), read
+            state, begin = select_state(states, node[batch]), read
             batch = rows[batch]
             while (active := int(np.count_nonzero(steps[batch] > begin))) > 0:
-                batch, state = batch[:active], _select(state, slice(active))
+                batch, state = batch[:active], select_state(state, slice(active))
                 longest = min(max(WINDOW_CHARS // active, MIN_WINDOW), MAX_WINDOW)
                 # To the end of the shortest if that is neither near nor far: nothing is padded.
                 end = begin + min(max(int(steps[batch[-1]]) - begin, MIN_WINDOW), longest)
@@ -116,16 +116,13 @@ def _score_beginnings(
         parents, characters = np.divmod(different, model.vocab_size)
         log_p, after = [], []
         for at in range(0, len(parents), at_once):
-            before = _select(state, parents[at : at + at_once])
+            before = select_state(state, parents[at : at + at_once])
             logits, states, _ = model.forward(
                 characters[None, at : at + at_once], before, workspace=workspace
             )
             log_p.append(log_softmax(logits[0]))
             after.append(states)
-        state = [
-            tuple(map(np.concatenate, zip(*parts, strict=True)))
-            for parts in zip(*after, strict=True)
-        ]
+        state = join_states(after)
         nats = 0 - np.concatenate(log_p)[node_of, targets]
         require_finite(nats)
         inside = np.ones((1, len(active)), bool)
@@ -133,8 +130,15 @@ def _score_beginnings(
         node[active], read = node_of, read + 1
 
 
-def _select(state: LayerStates, which: Indices | slice) -> LayerStates:
+def select_state(state: LayerStates, which: Indices | slice) -> LayerStates:
+    """Return the state of some of B sequences."""
     return [tuple(part[which] for part in layer) for layer in state]
+
+
+def join_states(states: Iterable[LayerStates]) -> LayerStates:
+    """Return the states of all sequences as one."""
+    layers = zip(*states, strict=True)
+    return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]
 
 
 def _batch_size(model: AnyLanguageModel) -> int:
