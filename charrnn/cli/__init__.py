@@ -3,6 +3,7 @@
 Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 """
 
+import errno
 import os
 import re
 import signal
@@ -87,6 +88,8 @@ def run_command(args: list[str]) -> int:
         message, hint = f"{name}{error.strerror or error}", "'charrnn --debug ...' says where"
         if isinstance(error, FileNotFoundError) and not name:
             message, hint = "the current folder has been deleted", "go to another one with cd"
+        elif error.errno == errno.EMFILE:
+            hint = "allow more: ulimit -n 1024"
         out.error(message, hint)
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")

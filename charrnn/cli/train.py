@@ -111,11 +111,13 @@ def train(
             closing(run.events(signals)) as events,
             Saver(run, path, keep_old=keep_old) as saver,
         ):
+            stopping = False
             for event in events:
                 saver.save_after(event)
                 display.show(event)
-                if signals():
+                if signals() and not stopping:
                     display.note("stopping; once more to quit without saving")
+                    stopping = True
             run.finish()
 
     if json:

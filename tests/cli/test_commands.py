@@ -227,6 +227,7 @@ def test_a_signal_ends_the_run_saves_and_says_how_to_go_on(
     assert run.returncode == code
     assert b"--resume" in err
     assert b"Traceback" not in err
+    assert err.count(b"once more to quit") == 1
     assert len(ok("sample", "-c", "m.npz", "-n", "10", cwd=tmp_path).out) == 11
 
 

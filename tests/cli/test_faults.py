@@ -365,6 +365,16 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -
     assert "hint: try a smaller --hidden-size" in done.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="one process elsewhere")
+def test_too_few_open_files_are_named_with_what_allows_more(text: Path) -> None:
+    run = f"'{CHARRNN}' train text.txt --workers 2 --steps 2 --hidden-size 8 -q -o few.npz"
+    done = shell(f"ulimit -n 7; {run}", text.parent)
+    assert done.returncode == 1
+    assert done.err.splitlines()[-2:] == [
+        "charrnn: error: Too many open files", "hint: allow more: ulimit -n 1024",
+    ]  # fmt: skip
+
+
 # Hostile files
 
 
