@@ -181,7 +181,7 @@ def read_prompts(
     named: Iterable[tuple[str, str]] = zip(repeat(name), given or (), strict=False)
     if given is None:
         note_terminal(source, "prompts")
-        pieces = read_pieces(source, DataConfig(separator="\n"))
+        pieces = read_pieces(source, DataConfig(separator="\n"), replace=unknown != "error")
         lines = enumerate(chain.from_iterable(pieces), 1)
         named = ((f"line {number}", line) for number, line in lines)
     for called, text in named:

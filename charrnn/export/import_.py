@@ -105,7 +105,7 @@ def _read(path: Path) -> Contents:
     if data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in names):
         raise CheckpointError("a pickle of PyTorch could run any program", hint=FROM_PYTORCH)
     if not names or not all(name.endswith(".npy") for name in names):
-        raise CheckpointError("is no .safetensors, .npz, .onnx or .html file", hint=FROM_PYTORCH)
+        raise CheckpointError("is not a .safetensors, .npz, .onnx or .html file", hint=FROM_PYTORCH)
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return Contents(dict(file), {})
 

@@ -223,6 +223,9 @@ def test_complete_answers_each_line_before_the_next_is_read(home: Path) -> None:
             if line.startswith("The "):
                 assert line.strip("\x1b") + found[0]["text"] in {"The cat", "The dog"}
                 assert found[0]["ended"] == "stop"
+    done = ok("complete", "-c", TEXT_MODEL, stdin=b"The c\xff\nThe c\n", cwd=home)
+    damaged, sound = map(json.loads, done.out.splitlines())
+    assert damaged == sound  # a byte that is not valid is an unknown character
 
 
 def test_a_text_to_write_like_is_read_first_without_what_is_unknown(home: Path) -> None:

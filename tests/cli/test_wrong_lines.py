@@ -144,7 +144,7 @@ LINES = [
     (2, "export m.npz --to pdf", "'pdf' is not one of 'html'", HELP),
     (2, "export m.npz --to onnx --title x", "--title goes with --to html only", HELP),
     (2, "export m.npz --to html -o - --json", "cannot both go to stdout", "leave --json out"),
-    (1, "import text.txt", "text.txt: is no .safetensors", "safetensors.torch.save_file"),
+    (1, "import text.txt", "text.txt: is not a .safetensors", "safetensors.torch.save_file"),
     (2, "import m.npz -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
 ]  # fmt: skip
 

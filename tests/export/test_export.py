@@ -213,7 +213,7 @@ def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
     for name, complaint, hint in (
         ("old.pt", "pickle", "safetensors.torch.save_file"),
         ("new.pt", "pickle", "safetensors.torch.save_file"),
-        ("junk", "no .safetensors", "safetensors.torch.save_file"),
+        ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
         ("cut.html", "no page that charrnn has made", ""),
         ("none", "cannot be read: No such file", ""),
