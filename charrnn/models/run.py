@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+import numpy as np
+
 from charrnn.checkpoint.header import Origin
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
@@ -21,8 +23,8 @@ from charrnn.generate.seen import Bits, seen_pieces, seen_spans
 from charrnn.models.model import Model
 from charrnn.models.start import RANDOM, Start, older_counts, transfer_weights
 from charrnn.ngrams.count import Counts
-from charrnn.ngrams.fitting import fit_weights, leave_out
-from charrnn.ngrams.kneser_ney import Floats, NGrams, build_ngrams
+from charrnn.ngrams.fitting import Fit, fit_weights, leave_out
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import can_fork, default_workers
 from charrnn.settings import flatten, option_name
@@ -194,19 +196,25 @@ class Run:
             older = older_counts(self.older, self.vocabulary, self.config.data)
             tables += [(self._count(self.train_ids, older), older)] * (older is not None)
         fits = [self._fit(ngrams, older) for ngrams, older in tables]
-        (weights, loss), (ngrams, _) = min(
-            zip(fits, tables, strict=True), key=lambda fit: fit[0][1]
-        )
-        self.ngram = ngrams.with_weights(weights, loss if len(self.val_ids) > 1 else None)
+        fit, (ngrams, _) = min(zip(fits, tables, strict=True), key=lambda each: each[0].nats)
+        val_loss = fit.nats if len(self.val_ids) > 1 else None
+        self.ngram = ngrams.with_weights(fit.weights, val_loss, fit.spelled)
 
-    def _fit(self, ngrams: NGrams, older: Counts | None) -> tuple[Floats, float]:
-        """Return the weights of the network beside n-grams, and the loss of the mixture."""
-        parts, held_out = [(ngrams, self.val_ids)], len(self.val_ids) > 1
-        if not held_out:
-            order, size = self.config.data.ngram, len(self.vocabulary)
+    def _fit(self, ngrams: NGrams, older: Counts | None) -> Fit:
+        """Fit the weights of the network beside n-grams, and choose the characters they spell."""
+        vocabulary, end = self.vocabulary, self.config.data.end
+        every = np.ones(len(vocabulary), bool)
+        within = np.array([char not in {"\n", end} for char in vocabulary.characters])
+        if held_out := len(self.val_ids) > 1:
+            parts, spelled = [(ngrams, self.val_ids)], [vocabulary.in_words(), within, every]
+        else:
+            order, size = self.config.data.ngram, len(vocabulary)
             parts = list(leave_out(self.train_ids, size, order, self._end, older))
-        ensemble, pieces = self.model().ensemble(), self._end is not None
-        return fit_weights(ensemble, parts, pieces=pieces, seen=not held_out)
+            # Lines end as words do; where longer pieces end, a network knows better.
+            spelled = [every if end == "\n" else within]
+        spelled = [each for each in spelled if each.any()] or [every]
+        network, pieces = self.model().ensemble(), end is not None
+        return fit_weights(network, parts, spelled=spelled, pieces=pieces, seen=not held_out)
 
     def _count(self, ids: Ids, older: Counts | None = None) -> NGrams:
         order, size = self.config.data.ngram, len(self.vocabulary)

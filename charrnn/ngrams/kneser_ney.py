@@ -63,6 +63,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "adjusted": UNSIGNED,
     "dropped": UNSIGNED,
     "weights": ("float64",),
+    "spelled": ("uint8",),
     "loss": ("float64",),
 }
 
@@ -70,6 +71,7 @@ TYPES: dict[str, tuple[str, ...]] = {
 MAX_CONTEXTS, MAX_KEPT = 1 << 21, 1 << 20
 # Of one context, so few entries are added faster without NumPy.
 FEW = 16
+TINY = np.float32(np.finfo(np.float32).tiny)
 
 
 class NGrams:
@@ -79,6 +81,7 @@ class NGrams:
     vocab_size   number of characters V
     weights      of a network beside it, for each group of contexts, (GROUPS,); see ``mixture``
     val_loss     of the mixture on held-out text in nats per character; None: nothing is held out
+    spelled      which characters it predicts, (V,) bool; None: all; see ``mixture``
 
     Attributes: ``entries``, the number of n-grams E; ``order``, the largest n.
 
@@ -92,6 +95,7 @@ class NGrams:
         vocab_size: int,
         weights: Floats | None = None,
         val_loss: float | None = None,
+        spelled: NDArray[np.bool_] | None = None,
     ) -> None:
         keys, adjusted, dropped = counts
         self.vocab_size, self.entries = vocab_size, len(keys) - 1
@@ -112,7 +116,14 @@ class NGrams:
         # Entries begins[i] to begins[i + 1] have entry i as their context.
         self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
         masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
-        self._masks = np.array(masks, np.uint64)
+        self._masks, self._parents = np.array(masks, np.uint64), parents
+        self.spell(np.ones(vocab_size, bool) if spelled is None else spelled)
+
+    def spell(self, spelled: NDArray[np.bool_]) -> None:
+        """Set which characters are predicted, (V,)."""
+        self.spelled, self._spelled = spelled, spelled.astype(np.float32)
+        alphas = self._alphas[1:-1] * self._spelled[self._characters[1:-1]]
+        self._sums = np.bincount(self._parents, alphas, len(self._keys))  # below each entry
 
     def start(self, count: int) -> Keys:
         """Return the contexts of texts that have not begun, (count,)."""
@@ -159,6 +170,18 @@ class NGrams:
         np.add.at(p.reshape(-1), places, self._alphas.take(entries) * left.take(which))
         return p.astype(np.float32), share.astype(np.float32)[:, None]
 
+    def mix(self, p: NDArray[Any], contexts: Keys) -> None:
+        """Mix with p of all characters under a network after contexts (B,), (B, V), in place."""
+        others, share = self.predict(contexts)
+        rest, own = 1 - share, p * self._spelled
+        others *= self._spelled
+        scale = np.add.reduce(own, axis=1, keepdims=True)
+        scale /= np.maximum(np.add.reduce(others, axis=1, keepdims=True), TINY)
+        others *= scale  # now of the same sum
+        others -= own
+        others *= rest
+        p += others
+
     def _predict_one(self, context: int) -> tuple[Singles, Singles]:
         """Do what ``predict`` does, to the same last bit but faster."""
         length, rows, kept = self._short
@@ -191,6 +214,8 @@ class NGrams:
     ) -> tuple[Floats, Indices, NDArray[Any]]:
         """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
+        p is that among the characters that are spelled.
+
         contexts   before the first input, (B,)
         inputs     (T, B)
         targets    (T, B); targets[t] follows inputs[t] and is inputs[t + 1]
@@ -198,17 +223,26 @@ class NGrams:
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
         p = np.full(inputs.shape, 1 / self.vocab_size)
         at, nearest = np.zeros(packed.shape, np.intp), np.ones(p.shape, np.float32)
+        total = np.full(inputs.shape, self.spelled.mean())  # p of all that are spelled
         for mask in self._masks[1:]:
             gammas = self._gammas[at[:-1]]
             nearest = np.where(gammas < 1, gammas, nearest)
+            total = self._sums[at[:-1]] + gammas * total
             at = self._find(packed & mask)
             p = self._alphas[at[1:]] + gammas * p
-        return p, _group(nearest), packed[-2] & self._masks[-2]
+        return p / total, _group(nearest), packed[-2] & self._masks[-2]
 
-    def with_weights(self, weights: NDArray[np.float64], val_loss: float | None) -> "NGrams":
-        """Return the same n-grams with other weights."""
+    def with_weights(
+        self,
+        weights: Floats,
+        val_loss: float | None = None,
+        spelled: NDArray[np.bool_] | None = None,
+    ) -> "NGrams":
+        """Return the same n-grams with other weights, and other characters unless None."""
         other = copy(self)
         other.weights, other.val_loss = weights, val_loss
+        if spelled is not None:
+            other.spell(spelled)
         return other
 
     def to_arrays(self) -> Arrays:
@@ -219,6 +253,7 @@ class NGrams:
         adjusted     (E,); see ``count``
         dropped      (C,), of those that have children
         weights      (GROUPS,)
+        spelled      1 for each character that is predicted, else 0, (V,)
         loss         (1,), if there is one
         """
         children = np.diff(self._begins)[:-1]
@@ -232,7 +267,7 @@ class NGrams:
             name: values.astype(np.min_scalar_type(values.max()))
             for name, values in numbers.items()
         }
-        arrays["weights"] = self.weights
+        arrays |= {"weights": self.weights, "spelled": self.spelled.astype(np.uint8)}
         return arrays if self.val_loss is None else arrays | {"loss": np.array([self.val_loss])}
 
     @classmethod
@@ -245,10 +280,13 @@ class NGrams:
         types = {name: array.dtype.name for name, array in given.items() if array.ndim == 1}
         if types.keys() != TYPES.keys() or any(types[name] not in TYPES[name] for name in types):
             raise ValueError("arrays of the n-grams are missing, unexpected or of the wrong type")
-        characters, children, adjusted, left_out, weights, loss = (given[name] for name in TYPES)
+        characters, children, adjusted, left_out, weights, spelled, loss = (
+            given[name] for name in TYPES
+        )
         E, bits = len(characters), np.uint64(digit_bits(vocab_size))
         sizes = (len(children) - 1, len(adjusted), len(left_out), len(weights), len(loss))
-        if not E or sizes != (E, E, int(np.count_nonzero(children)), GROUPS, 1):
+        right = sizes == (E, E, int(np.count_nonzero(children)), GROUPS, 1)
+        if not E or not right or len(spelled) != vocab_size or not spelled.any():
             raise ValueError("the n-grams do not have the right shapes")
         ends = np.cumsum(children, dtype=np.int64)
         if int(characters.max()) >= vocab_size or ends[-1] != E:
@@ -266,7 +304,8 @@ class NGrams:
         dropped = np.zeros(E + 1, np.int64)
         dropped[children > 0] = left_out
         counts = Counts(keys, np.append(0, adjusted.astype(np.int64)), dropped)
-        return cls(counts, vocab_size, weights, float(loss[0]) if "loss" in arrays else None)
+        val_loss = float(loss[0]) if "loss" in arrays else None
+        return cls(counts, vocab_size, weights, val_loss, spelled > 0)
 
     @cached_property
     def _short(self) -> tuple[int, NDArray[np.int32], Singles]:

@@ -138,6 +138,12 @@ class Memory:
         kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=0)
         return recalled, kept[:, None]
 
+    def mix(self, p: NDArray[Any], contexts: Keys) -> None:
+        """Mix with p of all characters under a model after contexts (B,), (B, V), in place."""
+        recalled, kept = self.predict(contexts)
+        p *= kept
+        p += recalled
+
     def _predict_one(self, context: int) -> tuple[Floats, Floats]:
         """Do what ``predict`` does, faster."""
         keys, changes, after = self._keys.data, self._changes.data, self._after.data

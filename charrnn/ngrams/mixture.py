@@ -1,11 +1,18 @@
 """A network and the n-grams of its text as one language model: a linear mixture.
 
-    p(c | text) = w p_network(c | text) + (1 - w) p_ngrams(c | text)
+    p(c | text) = w p_network(c | text) + (1 - w) q(c | text)
+
+    q(c) = p_network(S) p_ngrams(c) / p_ngrams(S)   if c is one of S, the characters it spells
+           p_network(c)                             if not
 
 A network is slow to learn which letters follow each other; a table knows it at once, and nothing
-beyond its few characters (Mikolov et al. 2011). The weight w depends on how often the text had the
-context: on the gamma of its longest suffix in the table, by which contexts fall into GROUPS; see
-``fitting``. A memory of what is read is mixed with both in the same way; see ``memory``.
+beyond its few characters (Mikolov et al. 2011). Where a line, a verse or a poem ends, a network may
+know better. So S may leave out what ends lines and pieces, or all that is neither letter, mark,
+digit nor space; see ``fitting``.
+
+The weight w depends on how often the text had the context: on the gamma of its longest suffix in
+the table, by which contexts fall into GROUPS; see ``fitting``. A memory of what is read is mixed
+with both; see ``memory``.
 
     mixture = Mixture(network, ngrams)
     log_p, state, _ = mixture.forward(ids, state)             # (T, B, V)
@@ -20,18 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.ngrams.count import Keys
-from charrnn.ngrams.kneser_ney import NGrams
+from charrnn.ngrams.kneser_ney import TINY, NGrams
 from charrnn.nn.cell import Array
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
-from charrnn.nn.network import LayerStates, NetworkCache, target_log_probabilities
+from charrnn.nn.network import LayerStates, NetworkCache
 from charrnn.nn.recurrent import Workspace
 
 AnyIds = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
 Contexts = NDArray[Any]  # keys
-
-TINY = np.float32(np.finfo(np.float32).tiny)
 
 
 class Component(Protocol):
@@ -40,8 +45,8 @@ class Component(Protocol):
     def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
 
-    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
-        """Return its share of p of all characters, (B, V), and the weight of the rest, (B, 1)."""
+    def mix(self, p: Array, contexts: Keys) -> None:
+        """Mix its prediction into p of all characters, (B, V), in place."""
 
 
 def combine(logits: Array, components: Sequence[Component], contexts: Sequence[Contexts]) -> Array:
@@ -53,9 +58,7 @@ def combine(logits: Array, components: Sequence[Component], contexts: Sequence[C
     np.exp(p, out=p)
     p /= np.add.reduce(p, axis=1, keepdims=True)
     for component, keys in zip(components, contexts, strict=True):
-        others, weight = component.predict(keys)
-        p *= weight.astype(p.dtype, copy=False)
-        p += others.astype(p.dtype, copy=False)
+        component.mix(p, keys)
     np.maximum(p, TINY, out=p)
     return np.log(p, out=p)
 
@@ -144,8 +147,12 @@ class Mixture(Ensemble):
         *networks, layer = state or self.zero_state(inputs.shape[1])
         contexts: Contexts = layer[0]
         logits, after, _ = super().forward(inputs, networks, workspace=workspace)
-        log_p = target_log_probabilities(logits, targets)
-        others, groups, contexts = self.ngrams.score(contexts, inputs, targets)
-        share = self.ngrams.weights.take(groups)
-        p = share * np.exp(log_p) + (1 - share) * others
+        every = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        every /= every.sum(axis=-1, keepdims=True)
+        rows = targets[..., None].astype(np.intp)
+        own, ngrams = np.take_along_axis(every, rows, axis=-1)[..., 0], self.ngrams
+        others, groups, contexts = ngrams.score(contexts, inputs, targets)
+        others *= every @ ngrams.spelled.astype(every.dtype)
+        share = ngrams.weights.take(groups)
+        p = np.where(ngrams.spelled[targets], share * own + (1 - share) * others, own)
         return np.log(np.maximum(p, TINY)), [*after, (contexts,)]

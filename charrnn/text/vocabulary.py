@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from itertools import pairwise
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,10 @@ class Vocabulary:
     def index(self) -> dict[str, int]:
         """The id of each character."""
         return {char: i for i, char in enumerate(self.characters)}
+
+    def in_words(self) -> NDArray[np.bool_]:
+        """Return which characters words consist of: letters, marks, digits and the space, (V,)."""
+        return np.array([char == " " or category(char)[0] in "LMN" for char in self.characters])
 
     def unknown(self, text: str) -> str:
         """Return the distinct characters of the text that are not in the vocabulary, sorted."""

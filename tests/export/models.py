@@ -44,4 +44,5 @@ def make_model(
     ids, end = vocabulary.encode(READ), vocabulary.index["\n"] if lines else None
     # So few are kept that some have suffixes that are not.
     ngrams = build_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
-    return replace(model, ngram=ngrams.with_weights(np.linspace(0.05, 0.8, GROUPS), None))
+    weights, spelled = np.linspace(0.05, 0.8, GROUPS), vocabulary.in_words()
+    return replace(model, ngram=ngrams.with_weights(weights, None, spelled))

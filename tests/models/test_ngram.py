@@ -43,7 +43,8 @@ def test_counts_come_from_the_training_part_and_weights_from_the_other(model: Mo
     assert model.ngram is not None
     expected = build_ngrams(train_ids, len(corpus.vocabulary), 7)
     assert same(expected, model.ngram)
-    weights, loss = fit_weights(model.network(), [(expected, val_ids)])
+    spelled = [model.ngram.spelled]
+    weights, loss, _ = fit_weights(model.network(), [(expected, val_ids)], spelled=spelled)
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
     assert model.ngram.val_loss == pytest.approx(loss)
 
@@ -66,7 +67,9 @@ def test_lines_are_counted_each_for_itself_and_parts_left_out_where_none_is_held
         assert same(expected, model.ngram)
     assert (model.ngram.val_loss is not None) is held_out
     parts = [(expected, val_ids)] if held_out else list(leave_out(flat, V, 7, newline))
-    weights, _ = fit_weights(model.network(), parts, pieces=True, seen=not held_out)
+    weights, *_ = fit_weights(
+        model.network(), parts, spelled=[model.ngram.spelled], pieces=True, seen=not held_out
+    )
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 
 

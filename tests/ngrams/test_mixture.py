@@ -30,7 +30,8 @@ def encode(text: str) -> Any:
 IDS: Any = encode(TEXT)
 NEW: Any = encode("The dog sat on the cat. The bog dug in the mat.\nThe cat\n")
 WEIGHTS = np.linspace(0.2, 0.9, GROUPS)
-NGRAMS = build_ngrams(IDS, V, 5).with_weights(WEIGHTS, None)
+IN_WORDS = VOCABULARY.in_words()  # not the point and the line break
+NGRAMS = build_ngrams(IDS, V, 5).with_weights(WEIGHTS, None, IN_WORDS)
 
 
 def make_network(cell: str = "lstm", layers: int = 1) -> LanguageModel:
@@ -50,12 +51,14 @@ def weighted(weights: Any) -> Mixture:
 def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS) -> Any:
     """Return log p of each character but the first, from the equation of the mixture."""
     logits, _, _ = network.forward(ids[:-1, None], network.zero_state(1))
-    own = np.exp(log_softmax(logits.astype(float)))[np.arange(len(ids) - 1), 0, ids[1:]]
+    own = np.exp(log_softmax(logits.astype(float)))[:, 0]
     log_p, contexts = [], ngrams.start(1)
-    for p_network, before, after in zip(own, ids[:-1], ids[1:], strict=True):
+    for p, before, after in zip(own, ids[:-1], ids[1:], strict=True):
         contexts = ngrams.feed(contexts, np.array([before]))
         others, w = ngrams.predict(contexts)
-        log_p.append(np.log(w[0, 0] * p_network + others[0, after]))
+        spelled = p[IN_WORDS].sum() * others[0] / others[0, IN_WORDS].sum()
+        mixed = w[0, 0] * p + (1 - w[0, 0]) * spelled
+        log_p.append(np.log(mixed[after] if IN_WORDS[after] else p[after]))
     return np.array(log_p)
 
 
@@ -125,7 +128,11 @@ def test_lines_are_scored_each_from_nothing() -> None:
 
 def test_fitted_weights_predict_best_what_they_were_not_fitted_to() -> None:
     text = np.tile(NEW, 20)
-    weights, loss = fit_weights(NETWORK, [(NGRAMS, text)])
+    choices = [IN_WORDS, np.ones(V, bool), ~IN_WORDS]
+    fits = [fit_weights(NETWORK, [(NGRAMS, text)], spelled=[choice]) for choice in choices]
+    best = fit_weights(NETWORK, [(NGRAMS, text)], spelled=choices)
+    assert best.nats <= min(fit.nats for fit in fits) + fitting.COST
+    weights, loss, _ = fits[0]
     assert ((weights > 0) & (weights < 1)).all()
     assert weights.mean() < 0.3  # an untrained network gets little
     assert loss == pytest.approx(score(weighted(weights), text).nats_per_char, abs=0.02)
@@ -141,7 +148,7 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
     # The n-grams are right in one of two streams, wrong in the other; blocks are one of each.
     monkeypatch.setattr(fitting, "BLOCK", 1)
     text = np.concatenate([IDS[:64], np.random.default_rng(0).integers(0, V, 65)])
-    weights, loss = fit_weights(NETWORK, [(NGRAMS, text)])
+    weights, loss, _ = fit_weights(NETWORK, [(NGRAMS, text)])
     windows = score_sequences(weighted(weights), text, *stream_bounds(len(text)))
     assert loss > np.mean([it.nats.mean() for it in windows]) + 0.1
 
@@ -149,7 +156,7 @@ def test_the_loss_of_a_character_is_not_that_of_weights_fitted_to_it(
 def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
     lines = ["The cat", "The dog sat on the mat.", "Th", "The bog dug in the mat."] * 40
     ngrams = build_ngrams(IDS, V, 5, end=NEWLINE)
-    weights, loss = fit_weights(
+    weights, loss, _ = fit_weights(
         NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], pieces=True
     )
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
@@ -195,8 +202,8 @@ def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() 
     network.params["output.bias"][...] = np.log(np.bincount(text, minlength=V) / len(text) + 1e-3)
     network.params["output.weight"][...] = 0  # it knows how frequent each character is
     worse = build_ngrams(np.full(50, IDS[0], np.uint8), V, 2)  # and these know less
-    trusted, _ = fit_weights(network, [(worse, text)])
-    doubted, _ = fit_weights(network, [(worse, text)], seen=True)
+    trusted, *_ = fit_weights(network, [(worse, text)])
+    doubted, *_ = fit_weights(network, [(worse, text)], seen=True)
     assert trusted.mean() > doubted.mean() + 0.1
     # A network that is no better is taken at its word.
     weights, again = (

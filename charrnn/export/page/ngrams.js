@@ -61,16 +61,23 @@ const makeTable = (arrays, V) => {
 const makeMixture = ({ characters, arrays }, network) => {
   if (!arrays["ngram.weights"]) return network;
   const V = [...characters].length, table = makeTable(arrays, V);
-  const weights = Float32Array.from(numbers(arrays["ngram.weights"])), p = new Float64Array(V);
+  const weights = Float32Array.from(numbers(arrays["ngram.weights"]));
+  const own = new Float64Array(V), spelled = new Float64Array(V);
+  const isSpelled = numbers(arrays["ngram.spelled"]);
+  const sum = p => p.reduce((total, each, id) => total + each * isSpelled[id], 0);
   const weightAt = node =>
     weights[Math.min(Math.floor(Math.fround(table.gammas[node] * weights.length)),
                      weights.length - 1)];
   const mixed = (logits, node) => {
     const weight = weightAt(node), total = logSumExp(logits);
-    for (let id = 0; id < V; id++) p[id] = weight * Math.exp(logits[id] - total);
-    table.add(p, node, Math.fround(1 - weight));
+    for (let id = 0; id < V; id++) own[id] = Math.exp(logits[id] - total);
+    table.add(spelled.fill(0), node, 1);
+    const scale = (1 - weight) * sum(own) / sum(spelled);
     const log = new Float32Array(V); // Float32Array.from(p, ...) takes several times as long
-    for (let id = 0; id < V; id++) log[id] = Math.log(Math.max(p[id], TINY));
+    for (let id = 0; id < V; id++) {
+      const p = isSpelled[id] ? weight * own[id] + scale * spelled[id] : own[id];
+      log[id] = Math.log(Math.max(p, TINY));
+    }
     return log;
   };
   return {
