@@ -56,7 +56,8 @@ def as_arrays(state: TrainingState) -> dict[str, Any]:
     """Return all that a run ends with, named."""
     arrays = {"step": np.array(state.progress.step), "rate": np.array(state.progress.rate_scale)}
     arrays |= {str(number): array for number, array in enumerate(state.arrays())}
-    arrays["losses"] = np.array([entry["val_loss"] for entry in state.history], float)
+    # The first entry is that of the first step, which is not validated.
+    arrays["losses"] = np.array([entry["val_loss"] for entry in state.history[1:]], float)
     return arrays
 
 
