@@ -80,6 +80,7 @@ def sample(
     for begin in filter(str.isdecimal, seed or []):
         console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
     model = texts.load_writer(checkpoint)
+    rules = texts.prepare_stops(rules, model)
     if like is not None:
         model = texts.remember(model, like)
     limit = model.default_length(rules) if length is None else length
@@ -90,8 +91,7 @@ def sample(
             limit = min(limit, max_length + 1)  # one more shows that a piece is too long
     elif endless:
         exclusive(context, "--endless", "--length")
-    stops = texts.prepare_stops(rules, model)
-    controls = model.prepare(stops, None if endless and kept is None else limit)
+    controls = model.prepare(rules, None if endless and kept is None else limit)
     number = secrets.randbits(32) if random_seed is None else random_seed
     between = None if delimiter is None else texts.unescape(delimiter, "delimiter")
     writer = Writer(model, sampling, number, controls, kept, not no_echo, between)

@@ -199,15 +199,17 @@ def read_prompts(
 
 
 def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
-    """Return the controls with stop texts as the model has them, and note which cannot occur."""
+    """Return the controls with stop texts as the model has them, without those it cannot write."""
     from charrnn.text.reading import normalized
 
-    form = model.config.data.normalize
-    stops = tuple(normalized(unescape(text, "stop"), form) for text in rules.stop)
-    for text in stops:
-        if unknown := model.vocabulary.unknown(text):
+    stops = []
+    for text in rules.stop:
+        stop = normalized(unescape(text, "stop"), model.config.data.normalize)
+        if unknown := model.vocabulary.unknown(stop):
             console.note(f"a --stop never occurs: the model does not know {unknown}")
-    return replace(rules, stop=stops)
+        else:
+            stops.append(stop)
+    return replace(rules, stop=tuple(stops))
 
 
 def unescape(text: str, option: str) -> str:

@@ -84,9 +84,11 @@ def test_a_text_is_not_cut_silently(home: Path) -> None:
 
 
 def test_a_stop_text_that_cannot_occur_is_said(home: Path) -> None:
-    done = call("sample", "--stop", "ß\x1b", "-c", "checkpoints/text.npz", "-n", "3", cwd=home)
+    done = call("sample", "--stop", "ß\x1b", "-c", "checkpoints/text.npz", cwd=home)
     assert "never occurs" in done.err
     assert "\x1b" not in done.err
+    assert "before --stop" not in done.err
+    assert len(done.out) == 201  # as without it
 
 
 def test_endless_text_can_have_a_stop_text_and_a_charset(home: Path) -> None:
