@@ -186,10 +186,10 @@ def _tokens(
 @contextmanager
 def _time_limit() -> Iterator[None]:
     """Raise ConfigError from within any call that the block makes after SECONDS."""
-    end, before = time.monotonic() + SECONDS, sys.getprofile()
+    end, before = time.thread_time() + SECONDS, sys.getprofile()
 
     def check(*_: object) -> None:
-        if time.monotonic() > end:
+        if time.thread_time() > end:
             raise ConfigError(
                 "the regular expression takes too long to prepare", hint="repeat less in it"
             )
