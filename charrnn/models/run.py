@@ -128,7 +128,7 @@ class Run:
             notes=[*_describe_fit(wished, config, fixed), *start.notes],
             recommendation=chosen,
         )
-        # What the choice took is a part of the time that the user gave.
+        # The time limit includes the time that the choice took.
         if config.run.seconds is not None:
             run.state.advance(seconds=time.perf_counter() - began)
         return run
@@ -185,9 +185,9 @@ class Run:
         return train_events(Trainer(*parts), stop)
 
     def finish(self) -> None:
-        """Choose the n-grams, and the weights of the network beside them, when training has ended.
+        """Fit the weights of the network beside the n-grams, when training has ended.
 
-        Those of an older text are added if that predicts the held-out text better.
+        N-grams of the model that it started from are added if they lower the held-out loss.
         """
         if self.ngram is None:
             return
@@ -250,7 +250,7 @@ class Run:
 def follow(stop: Callable[[], bool]) -> None:
     """Train with the first process of MPI, which reads the text, shows and saves.
 
-    stop   asked after every step; if it returns True, all processes stop
+    stop   called before every step; if it returns True, all processes stop after the step
     """
     try:
         deque(train_events(Trainer(*mpi.world().bcast(None)), stop), maxlen=0)

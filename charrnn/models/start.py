@@ -25,15 +25,16 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 # Where a run starts that takes no weights over.
 RANDOM = "none"
 
-# A model helps if it saves this share of the nats that the character frequencies alone leave.
-# Texts in its language save 0.4 or more, others 0.12 or less; see benchmarks/QUALITY.md.
+# A model helps if its cross-entropy is lower than that of the character frequencies alone by this
+# share: 0.4 or more for texts in its language, 0.12 or less for others; see benchmarks/QUALITY.md.
 HELPS = 0.25
 
-# What is read to find out: passages from all over the text, and of each the characters after the
-# first few, which the model predicts without knowing what came before; of pieces, more of them.
+# What is measured: passages from all over the text, without the first characters of each, which the
+# model predicts without their context; of a text of pieces, this many pieces.
 PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
 
-# A text of which the model has read a larger share holds the older one: nothing is counted twice.
+# Above this share of passages that the model has read already, the text probably contains the one
+# that it was trained on, whose n-grams and filters are then not added: they would count twice.
 MAX_READ = 0.25
 
 # Settings of the model that any weights allow.
@@ -41,11 +42,11 @@ FREE = {"dropout", "weight_drop"}
 
 
 @dataclass(frozen=True)
-class Fit:
+class Gain:
     """How well a model predicts a text that it was not trained on, in nats per character.
 
-    nats      what the model leaves
-    unigram   what the frequencies of the characters alone leave
+    nats      cross-entropy under the model
+    unigram   cross-entropy under the frequencies of the characters alone
     """
 
     nats: float
@@ -53,7 +54,7 @@ class Fit:
 
     @property
     def saved(self) -> float:
-        """The share of the nats that the model saves; below zero if it does harm."""
+        """The share by which the model is better; below zero if it is worse."""
         return 1 - self.nats / self.unigram if self.unigram else 0.0
 
 
@@ -66,7 +67,8 @@ class Start:
     name       what that model is called
     notes      what the user should know
     is_known   whether the source predicts the text already
-    is_growing whether the text is added to what the source has read: it has read little of this
+    is_growing whether the text is mostly new to the source: the run then keeps the source's filters
+               of what it has read, and its n-grams if they help
     """
 
     config: Config
@@ -81,8 +83,8 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     """Return where to start.
 
     name    path of a checkpoint, name of a base model, or "none". None: the base model that
-            predicts the text best, if it helps and nobody fixed a size or a number of steps
-    fixed   names of the settings that someone gave
+            predicts the text best, if it helps and neither a size nor a number of steps is given
+    fixed   names of the settings that were given
 
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
@@ -90,27 +92,27 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     if name == RANDOM or len(corpus.ids) < 2:  # one character predicts nothing
         return Start(config)
     if name is None:
-        return _likeliest_base(config, fixed, corpus)
+        return _choose_base(config, fixed, corpus)
     source = Model.load(name)
-    shaped = _shaped(config, source)
+    shaped = _take_shape(config, source)
     _require_shape(name, config, shaped, fixed)
-    fit = measure(source, corpus, config.data.end)
-    # Who names a model of their own may know better, unless it does harm.
-    if fit.saved < (HELPS if name in BASES else 0):
+    gain = measure(source, corpus, config.data.end)
+    # A model of the user's own need not help that much, but must not be worse.
+    if gain.saved < (HELPS if name in BASES else 0):
         note = (
-            f"start: random weights, because {name} predicts this text at {fit.nats:.3f} nats per "
-            f"character, where its character frequencies alone give {fit.unigram:.3f}"
+            f"start: random weights, because {name} predicts this text at {gain.nats:.3f} nats per "
+            f"character, where its character frequencies alone give {gain.unigram:.3f}"
         )
         return Start(config, notes=(note,))
     is_growing = share_read(source, corpus, config.data.end) <= MAX_READ
-    notes = (f"start: {name}, {_describe_source(source, corpus, fit, is_growing=is_growing)}",)
-    return Start(shaped, source, name, notes, fit.saved >= HELPS, is_growing)
+    notes = (f"start: {name}, {_describe_source(source, corpus, gain, is_growing=is_growing)}",)
+    return Start(shaped, source, name, notes, gain.saved >= HELPS, is_growing)
 
 
-def _describe_source(source: Model, corpus: Corpus, fit: Fit, *, is_growing: bool) -> str:
+def _describe_source(source: Model, corpus: Corpus, gain: Gain, *, is_growing: bool) -> str:
     found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
     told = (
-        f"which predicts this text at {fit.nats:.3f} nats per character; "
+        f"which predicts this text at {gain.nats:.3f} nats per character; "
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
@@ -120,24 +122,24 @@ def _describe_source(source: Model, corpus: Corpus, fit: Fit, *, is_growing: boo
     return told
 
 
-def _likeliest_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
+def _choose_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
     """Return the start from the base model that predicts the text best, if that helps."""
     shape = {field.name for field in fields(ModelConfig)} - FREE
     if fixed & {*shape, "steps", "epochs"}:
         return Start(config)
     bases = ((name, Model.load(name)) for name in BASES)
-    fits = [(name, base, measure(base, corpus, config.data.end)) for name, base in bases]
-    name, source, fit = max(fits, key=lambda entry: entry[2].saved)
-    if fit.saved < HELPS:
+    gains = [(name, base, measure(base, corpus, config.data.end)) for name, base in bases]
+    name, source, gain = max(gains, key=lambda entry: entry[2].saved)
+    if gain.saved < HELPS:
         return Start(config)
     note = (
-        f"start: base model {name!r}, which predicts this text at {fit.nats:.3f} nats per "
+        f"start: base model {name!r}, which predicts this text at {gain.nats:.3f} nats per "
         f"character already; --from {RANDOM} starts from random weights"
     )
-    return Start(_shaped(config, source), source, name, (note,), is_known=True)
+    return Start(_take_shape(config, source), source, name, (note,), is_known=True)
 
 
-def measure(model: Model, corpus: Corpus, end: str | None = None) -> Fit:
+def measure(model: Model, corpus: Corpus, end: str | None = None) -> Gain:
     """Return how well a model predicts a text, by a few thousand characters from all over it.
 
     end   what ends the pieces of the text, which a model of the same pieces reads one by one
@@ -161,7 +163,7 @@ def measure(model: Model, corpus: Corpus, end: str | None = None) -> Fit:
         targets = ids[(starts[it.rows] + at + 1)[judged]]
         log_p = np.log(known_share) - it.nats[judged]
         charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
-    return Fit(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
+    return Gain(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
 
 
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
@@ -211,7 +213,7 @@ def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:
     return ids, np.arange(PASSAGES) * (length + 1), np.full(PASSAGES, length)
 
 
-def _shaped(config: Config, source: Model) -> Config:
+def _take_shape(config: Config, source: Model) -> Config:
     """Return the config with the network of a model."""
     free = {name: getattr(config.model, name) for name in FREE}
     return replace(config, model=replace(source.config.model, **free))

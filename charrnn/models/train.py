@@ -1,4 +1,4 @@
-"""Training a text generator in one call."""
+"""Training in one call, and the run behind it, which the command line prepares here too."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches

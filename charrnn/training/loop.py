@@ -1,10 +1,10 @@
 """The training loop: a generator that does a step and yields what happened.
 
-Logging, saving, drawing and stopping are left to whoever iterates. Between two events everything
+Logging, saving, drawing and stopping are left to the caller. Between two events everything
 that changes is in one ``TrainingState``, so a caller may save it, or stop, at any event.
 
-Every process of the group runs this loop (SPMD). What decides its course, such as the time, is
-that of rank 0 and reaches the others with the loss of each step.
+Every process of the group runs this loop (SPMD). The clock is that of rank 0; its time reaches the
+others with the loss of each step.
 """
 
 import time
@@ -24,14 +24,15 @@ from charrnn.training.step import StepResult, Trainer
 VALIDATIONS_PER_RUN = 20
 TRAINED_PER_VALIDATED = 5
 
-# Each machine keeps its part of the state; all of it is gathered so often, to be saved.
+# Over several machines, each keeps its part of the state; all of it is gathered this often, to be
+# saved.
 GATHER_SECONDS = 20
 
-# A run with a time limit whose held-out loss has not fallen for so many validations has begun to
+# A run with a time limit whose held-out loss has not fallen for this many validations has begun to
 # memorize: it goes back to the best weights, and ends within this share of the time.
 STALLED_VALIDATIONS, FINAL_SHARE = 4, 0.1
 
-# How often in a row training goes back and tries again more slowly before it gives up.
+# Rollbacks in a row, each to a lower learning rate, before training fails.
 MAX_ROLLBACKS = 4
 
 
@@ -67,7 +68,7 @@ class Event:
 
 
 def fit_config(config: Config, train_size: int) -> Config:
-    """Return a config with windows and batches that fit a training text of so many characters.
+    """Return a config with windows and batches that fit a training text of this many characters.
 
     Raises CorpusError if the text has fewer than two characters.
     """
@@ -81,7 +82,7 @@ def train_events(
     """Train until the config's limits, yielding an Event after every step.
 
     trainer   the run; its state is where to start, and changed in place
-    stop      asked after every step; training ends after a step at which it returned True
+    stop      called before every step; training ends after a step for which it returned True
 
     When loss, gradient or weights stop being finite numbers, the state goes back to where it was
     last validated and the learning rate is halved; the next event says so. After MAX_ROLLBACKS
@@ -101,9 +102,9 @@ def train_events(
 
 
 class _Loop:
-    """The loop and what it knows of the past.
+    """The loop, its clock and its speed.
 
-    speed   characters per second, of the ``steps`` done here
+    speed   characters per second, smoothed over the ``steps`` done here
     last    seconds of training at the end of the last step or validation
     """
 
@@ -116,7 +117,7 @@ class _Loop:
         self.gathered, self.failures = progress.seconds, 0
 
     def share_done(self, step: float, seconds: float) -> float:
-        """Return the share of the run that is done after so many steps and seconds, 0 to 1.
+        """Return the share of the run that is done after these steps and seconds, 0 to 1.
 
         Once the final decay has begun, what is left of the run passes in FINAL_SHARE of its time.
         """
@@ -138,7 +139,7 @@ class _Loop:
                 rollback = self.roll_back(error)
                 continue
             except BaseException as error:
-                self.trainer.group.close()  # nobody may write to the state any more
+                self.trainer.group.close()  # from now on, no worker changes the state
                 state.restore(self.good)
                 if isinstance(error, WorkerLostError):
                     raise TrainingError(
@@ -273,7 +274,7 @@ class _Loop:
         return "the held-out loss no longer falls: back to the best weights, and to an early end"
 
     def remember(self) -> None:
-        """Take the state as the one to go back to."""
+        """Copy the state, to go back to."""
         self.good = self.state.snapshot(with_arrays=self.trainer.group.rank == 0)
         self.failures = 0
 
@@ -317,7 +318,7 @@ class Clock:
             self.reserve = min(seconds, self._limit / 4)
 
     def done(self, step: float, seconds: float) -> float:
-        """Return the share of the run that is done after so many steps and seconds, 0 to 1."""
+        """Return the share of the run that is done after these steps and seconds, 0 to 1."""
         shares = [0.0]
         if self._max_steps:
             shares.append(step / self._max_steps)

@@ -37,7 +37,7 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
 
 
 def require(needed: int, hint: str) -> None:
-    """Raise TrainingError if there are not so many bytes."""
+    """Raise TrainingError if fewer bytes than this are free."""
     free = available_memory()
     if free is not None and needed > free:
         raise TrainingError(

@@ -1,8 +1,8 @@
 """One training step: batch, gradients, sum over processes, clip, update.
 
 The processes of a group share the work. Of an ensemble, teams of processes train the networks
-apart; the processes of a team share each batch. A team waits twice in a step, for its gradients and
-for their norm; at the end of the step all processes meet, and know together what happened.
+apart; the processes of a team share each batch. A team synchronizes twice in a step, to sum its
+gradients and their norm; all processes do once, at its end, to sum the loss.
 """
 
 import math
@@ -45,7 +45,7 @@ class StepResult(NamedTuple):
 
 
 class Trainer:
-    """What does the steps and validations of a run, in every process of a group.
+    """Does the steps and validations of a run, in every process of a group.
 
     config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
     train_ids   training text, ids (N,)
@@ -105,7 +105,7 @@ class Trainer:
         WorkerLostError if a process of the group is gone.
         """
         if self.group.shares_memory and self.group.size > self.team.size:
-            # Teams train apart: until rank 0 goes on, they would change what it may be saving.
+            # A barrier: another team would change weights that rank 0 may still be saving.
             self.group.sum()
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
             found = [self._step_network(member, rate) for member in self._members]
@@ -122,13 +122,14 @@ class Trainer:
     def _step_network(self, member: int, rate: float) -> tuple[float, float, float]:
         """Train one network. Returns its loss, and squared norms of gradient and weights.
 
-        Of a team, the first process returns the first two; weights are those of this process.
+        Only the first process of a team returns the first two, which are those of the team; the
+        last is that of this process's part of the weights.
         """
         team, state, limits = self.team, self.state, self.config.optimizer
         network, count = state.networks[member], state.progress.optimizer_steps + 1
         loss, after = self._gradients(member, network)
         grad = team.reduce_scatter()
-        # Only now, when rank 0 has gone on too, is nobody saving the state of before.
+        # Not before this barrier: until rank 0 reaches it, it may be saving the state.
         if state.carried is not None:
             for layer, values in zip(state.carried[member], after, strict=True):
                 for array, value in zip(layer, values, strict=True):
