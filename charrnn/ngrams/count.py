@@ -60,7 +60,7 @@ def low_digits(count: int, vocab_size: int) -> np.uint64:
 
 
 def max_order(order: int, vocab_size: int) -> int:
-    """Return the order, or a lower one if so many digits do not fit into a key."""
+    """Return the order, or the largest whose digits fit into a key."""
     return min(order, KEY_BITS // digit_bits(vocab_size))
 
 
@@ -76,7 +76,7 @@ def count_ngrams(
 
     ids           the text, (N,), at least one character
     vocab_size    number of characters V
-    order         the largest n; fewer if so many digits do not fit into a key
+    order         the largest n, if its digits fit into a key
     end           id of the END of flat pieces (``text.pieces``): an n-gram may begin or end with
                   it, but does not reach beyond it. None: the text is a stream
     max_entries   how many n-grams to keep beside the single characters
@@ -174,7 +174,7 @@ def _count_level(keys: Keys, counts: Integers, suffixes: Keys, bits: np.uint64) 
 
 
 def _drop_rare(levels: list[_Level], max_entries: int) -> None:
-    """Shorten levels, the longest n-grams first, until they have so many entries at most.
+    """Shorten levels, the longest n-grams first, until they have this many entries at most.
 
     No n-gram is rarer than one that begins with it: so its beginnings stay.
     """

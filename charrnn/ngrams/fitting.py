@@ -3,13 +3,13 @@
 They are fitted to text that neither was made from, by expectation maximization (Jelinek & Mercer
 1980),
 
-    w = mean of w p_network / (w p_network + (1 - w) p_ngrams)
+    w = mean of w p_network / (w p_network + (1 - w) q)        p_network, q as in ``mixture``
 
-over the characters of a group that n-grams spell, beside PRIOR further ones with the weight of all
-groups together; others do not depend on w. Which characters they spell is chosen by the same text.
+over the spelled characters of a group, and PRIOR further ones that have the weight of all groups
+together; other characters do not depend on w. The same text decides which characters are spelled.
 Where nothing is held out, each fifth of the text is predicted with the n-grams of the other four.
-The network has learned from all of it, so its p are flattered: they are raised to the power above 1
-that leaves it no more than ADVANTAGE nats per character better than the n-grams.
+The network has learned from all of it, so its p are too high: they are raised to the power above 1
+that makes it at most ADVANTAGE nats per character better than the n-grams.
 
     fit = fit_weights(network, [(ngrams, held_out_ids)], spelled=[letters, all_characters])
     mixture = Mixture(network, ngrams.with_weights(*fit))
@@ -38,14 +38,14 @@ from charrnn.text.vocabulary import Ids
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Characters that weights are fitted to, at most, beside so many that have the same weight for all
-# groups; rounds of expectation maximization.
+# The most characters that weights are fitted to, the size of the prior in characters, and rounds of
+# expectation maximization.
 MAX_FITTED, PRIOR, ROUNDS = 50_000, 30, 50
 
-# Weights are fitted to every other block of so many characters, and judged on the rest.
+# Weights are fitted to every other block of this many characters, and judged on the rest.
 BLOCK = 64
 
-# Nats per character that a better form of the text may cost.
+# Nats per character by which an earlier choice of the spelled characters may be worse.
 COST = 0.001
 
 # Parts that are left out in turn where nothing is held out. On new text, networks are seldom better
@@ -73,8 +73,8 @@ def fit_weights(
 
     parts     the texts, each (N,) with two characters at least, and the n-grams beside the network
               that predict each; they were not made from it
-    spelled   choices of the characters that n-grams spell, each (V,) bool: the first is taken that
-              is not worse than another by more than COST. None: all characters
+    spelled   choices of the spelled characters, each (V,) bool: the first is taken that is not
+              worse than another by more than COST. None: all characters
     pieces    whether the texts are flat pieces, each of which is predicted from a zero state
     seen      whether the network has learned from the texts
 
@@ -99,16 +99,16 @@ def _fit(
     for ngrams, ids in parts:
         alone = ngrams.with_weights(zeros, None, spelled)
         columns.append(_predict_both(network, alone, ids, pieces=pieces))
-    own, others, groups, free = map(np.concatenate, zip(*columns, strict=True))
-    chars, nats = len(own), -float(np.log(own[~free]).sum())
-    own, others, groups = own[free], others[free], groups[free]
-    if seen and len(own) and (mean := np.log(own).mean()):
-        own **= max(1, (ADVANTAGE + np.log(others).mean()) / mean)
-    half = np.arange(len(own)) // BLOCK % 2 == 0
+    p_network, q, groups, mixed = map(np.concatenate, zip(*columns, strict=True))
+    chars, nats = len(p_network), -float(np.log(p_network[~mixed]).sum())
+    p_network, q, groups = p_network[mixed], q[mixed], groups[mixed]
+    if seen and len(p_network) and (mean := np.log(p_network).mean()):
+        p_network **= max(1, (ADVANTAGE + np.log(q).mean()) / mean)
+    half = np.arange(len(p_network)) // BLOCK % 2 == 0
     for fitted, judged in ((half, ~half), (~half, half)):
-        share = _maximize(own[fitted], others[fitted], groups[fitted])[groups[judged]]
-        nats -= float(np.log(share * own[judged] + (1 - share) * others[judged]).sum())
-    return Fit(_maximize(own, others, groups), nats / chars, spelled)
+        w = _maximize(p_network[fitted], q[fitted], groups[fitted])[groups[judged]]
+        nats -= float(np.log(w * p_network[judged] + (1 - w) * q[judged]).sum())
+    return Fit(_maximize(p_network, q, groups), nats / chars, spelled)
 
 
 def leave_out(
@@ -135,37 +135,35 @@ def leave_out(
 def _predict_both(
     network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
 ) -> tuple[Floats, Floats, Indices, Mask]:
-    """Return p of each character, (N,), under the network and under what is mixed with it.
+    """Return p_network and q of each character, (N,), its context's group, and if it is spelled.
 
-    ngrams   without a weight for the network
-
-    Also returns the group of its context, and whether n-grams spell it.
+    ngrams   with weights of 0 for the network
     """
     found = []
     starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
     starts = starts[starts < MAX_FITTED]
     steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
     contexts = ngrams.start(len(starts))
-    models = network, Mixture(network, ngrams)  # whose network has the weight 0
+    models = network, Mixture(network, ngrams)
     windows = (score_sequences(model, ids, starts, steps) for model in models)
     for it, other in zip(*windows, strict=True):
         _, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
         columns = it.nats, other.nats, groups, ngrams.spelled[it.targets]
         found.append([column[it.inside] for column in columns])
-    own, mixed, groups, free = map(np.concatenate, zip(*found, strict=True))
-    p = (np.maximum(np.exp(-nats.astype(float)), TINY) for nats in (own, mixed))
-    return *p, groups, free
+    *both, groups, spelled = map(np.concatenate, zip(*found, strict=True))
+    p = (np.maximum(np.exp(-nats.astype(float)), TINY) for nats in both)
+    return *p, groups, spelled
 
 
-def _maximize(own: Floats, others: Floats, groups: Indices) -> Floats:
+def _maximize(p_network: Floats, q: Floats, groups: Indices) -> Floats:
     """Return the weights of all groups by expectation maximization."""
     weights = np.full(GROUPS, DEFAULT_WEIGHT)
     for grouped in (np.zeros_like(groups), groups):
         start = np.full(GROUPS, weights[0])
         sizes = np.bincount(grouped, minlength=GROUPS) + PRIOR
         for _ in range(ROUNDS):
-            share = weights[grouped]
-            work = share * own / (share * own + (1 - share) * others)
-            weights = (np.bincount(grouped, work, GROUPS) + PRIOR * start) / sizes
+            w = weights[grouped]
+            share = w * p_network / (w * p_network + (1 - w) * q)
+            weights = (np.bincount(grouped, share, GROUPS) + PRIOR * start) / sizes
         weights = weights if grouped is groups else np.full(GROUPS, weights[0])
     return weights

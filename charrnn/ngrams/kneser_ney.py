@@ -17,7 +17,7 @@ The alphas of n-grams that are not in the table are left to the shorter contexts
     ngrams = build_ngrams(ids, vocab_size, order=7)
     contexts = ngrams.start(B)                        # of B texts: the last n - 1 ids of each
     contexts = ngrams.feed(contexts, ids)             # after one more character of each, (B,)
-    others, w = ngrams.predict(contexts)              # (1 - w) p, (B, V), beside a network
+    weighted, w = ngrams.predict(contexts)            # (1 - w) p, (B, V), beside a network
 """
 
 from bisect import bisect_left
@@ -51,9 +51,9 @@ Arrays = dict[str, NDArray[Any]]
 
 DISCOUNT = 0.8
 
-# Contexts fall into so many groups by gamma. The weight of a network before it is fitted.
+# Groups of contexts, by gamma. The weight of a network before it is fitted.
 GROUPS, DEFAULT_WEIGHT = 10, 0.7
-GROUP = 15  # the bits of a group
+GROUP = 15  # the bits of a group's number, below those of a length
 
 # The arrays of a file, and their types.
 UNSIGNED = ("uint8", "uint16", "uint32")
@@ -69,7 +69,7 @@ TYPES: dict[str, tuple[str, ...]] = {
 
 # Bounds of the predictions that are kept after short contexts: contexts, and probabilities.
 MAX_CONTEXTS, MAX_KEPT = 1 << 21, 1 << 20
-# Of one context, so few entries are added faster without NumPy.
+# Up to this many entries of one context are added faster without NumPy.
 FEW = 16
 TINY = np.float32(np.finfo(np.float32).tiny)
 
@@ -81,7 +81,8 @@ class NGrams:
     vocab_size   number of characters V
     weights      of a network beside it, for each group of contexts, (GROUPS,); see ``mixture``
     val_loss     of the mixture on held-out text in nats per character; None: nothing is held out
-    spelled      which characters it predicts, (V,) bool; None: all; see ``mixture``
+    spelled      the characters whose probabilities it changes beside a network, (V,) bool; None:
+                 all; see ``mixture``
 
     Attributes: ``entries``, the number of n-grams E; ``order``, the largest n.
 
@@ -120,7 +121,7 @@ class NGrams:
         self.spell(np.ones(vocab_size, bool) if spelled is None else spelled)
 
     def spell(self, spelled: NDArray[np.bool_]) -> None:
-        """Set which characters are predicted, (V,)."""
+        """Set the spelled characters, (V,) bool."""
         self.spelled, self._spelled = spelled, spelled.astype(np.float32)
         alphas = self._alphas[1:-1] * self._spelled[self._characters[1:-1]]
         self._sums = np.bincount(self._parents, alphas, len(self._keys))  # below each entry
@@ -172,15 +173,15 @@ class NGrams:
 
     def mix(self, p: NDArray[Any], contexts: Keys) -> None:
         """Mix with p of all characters under a network after contexts (B,), (B, V), in place."""
-        others, share = self.predict(contexts)
-        rest, own = 1 - share, p * self._spelled
-        others *= self._spelled
-        scale = np.add.reduce(own, axis=1, keepdims=True)
-        scale /= np.maximum(np.add.reduce(others, axis=1, keepdims=True), TINY)
-        others *= scale  # now of the same sum
-        others -= own
-        others *= rest
-        p += others
+        p_ngrams, w = self.predict(contexts)  # the factor 1 - w cancels out below
+        rest, p_network = 1 - w, p * self._spelled
+        p_ngrams *= self._spelled
+        scale = np.add.reduce(p_network, axis=1, keepdims=True)
+        scale /= np.maximum(np.add.reduce(p_ngrams, axis=1, keepdims=True), TINY)
+        p_ngrams *= scale  # now p_ngrams(S) = p_network(S)
+        p_ngrams -= p_network
+        p_ngrams *= rest
+        p += p_ngrams
 
     def _predict_one(self, context: int) -> tuple[Singles, Singles]:
         """Do what ``predict`` does, to the same last bit but faster."""
@@ -214,7 +215,7 @@ class NGrams:
     ) -> tuple[Floats, Indices, NDArray[Any]]:
         """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
-        p is that among the characters that are spelled.
+        p is relative to all spelled characters: p(c) / p(S).
 
         contexts   before the first input, (B,)
         inputs     (T, B)
@@ -223,7 +224,7 @@ class NGrams:
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
         p = np.full(inputs.shape, 1 / self.vocab_size)
         at, nearest = np.zeros(packed.shape, np.intp), np.ones(p.shape, np.float32)
-        total = np.full(inputs.shape, self.spelled.mean())  # p of all that are spelled
+        total = np.full(inputs.shape, self.spelled.mean())  # p(S)
         for mask in self._masks[1:]:
             gammas = self._gammas[at[:-1]]
             nearest = np.where(gammas < 1, gammas, nearest)
@@ -238,7 +239,7 @@ class NGrams:
         val_loss: float | None = None,
         spelled: NDArray[np.bool_] | None = None,
     ) -> "NGrams":
-        """Return the same n-grams with other weights, and other characters unless None."""
+        """Return the same n-grams with other weights and, unless None, other spelled characters."""
         other = copy(self)
         other.weights, other.val_loss = weights, val_loss
         if spelled is not None:
@@ -253,7 +254,7 @@ class NGrams:
         adjusted     (E,); see ``count``
         dropped      (C,), of those that have children
         weights      (GROUPS,)
-        spelled      1 for each character that is predicted, else 0, (V,)
+        spelled      1 for each spelled character, else 0, (V,)
         loss         (1,), if there is one
         """
         children = np.diff(self._begins)[:-1]
@@ -382,7 +383,7 @@ def build_ngrams(
 ) -> NGrams:
     """Count and smooth the n-grams of a text; see ``count_ngrams``.
 
-    older   of another text, which are added
+    older   counts of another text, to add
     """
     counts = count_ngrams(ids, vocab_size, order, end=end, max_entries=max_entries)
     if older is not None:

@@ -44,7 +44,7 @@ CHUNK, BLOCK = 1 << 16, 32
 
 # Contexts that occurred once, 2 or 3 times, 4 to 7 times ... have different weights.
 LEVELS = 6
-# l_0 at each level, if different characters followed or a single one; it counts as so many uses.
+# l_0 at each level, if different characters followed or a single one; it counts as this many uses.
 SEVERAL, SINGLE = (0.05, 0.05, 0.05, 0.08, 0.1, 0.15), (0.07, 0.2, 0.4, 0.5, 0.6, 0.6)
 PRIOR = 10
 

@@ -2,13 +2,14 @@
 
     p(c | text) = w p_network(c | text) + (1 - w) q(c | text)
 
-    q(c) = p_network(S) p_ngrams(c) / p_ngrams(S)   if c is one of S, the characters it spells
+    q(c) = p_network(S) p_ngrams(c) / p_ngrams(S)   if c is one of the spelled characters S
            p_network(c)                             if not
 
 A network is slow to learn which letters follow each other; a table knows it at once, and nothing
 beyond its few characters (Mikolov et al. 2011). Where a line, a verse or a poem ends, a network may
-know better. So S may leave out what ends lines and pieces, or all that is neither letter, mark,
-digit nor space; see ``fitting``.
+know better. So n-grams share out only the probability that the network gives to S as a whole: all
+characters, all but what ends lines and pieces, or only letters, marks, digits and the space. The
+held-out text decides; see ``fitting``.
 
 The weight w depends on how often the text had the context: on the gamma of its longest suffix in
 the table, by which contexts fall into GROUPS; see ``fitting``. A memory of what is read is mixed
@@ -40,7 +41,7 @@ Contexts = NDArray[Any]  # keys
 
 
 class Component(Protocol):
-    """What is mixed with a network. Its state is a context: the key of the last characters."""
+    """N-grams or a memory. Its state is a context: the key of the last characters."""
 
     def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
         """Return the contexts after one more character of each text, ids (B,)."""
@@ -147,12 +148,12 @@ class Mixture(Ensemble):
         *networks, layer = state or self.zero_state(inputs.shape[1])
         contexts: Contexts = layer[0]
         logits, after, _ = super().forward(inputs, networks, workspace=workspace)
-        every = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        every /= every.sum(axis=-1, keepdims=True)
-        rows = targets[..., None].astype(np.intp)
-        own, ngrams = np.take_along_axis(every, rows, axis=-1)[..., 0], self.ngrams
-        others, groups, contexts = ngrams.score(contexts, inputs, targets)
-        others *= every @ ngrams.spelled.astype(every.dtype)
-        share = ngrams.weights.take(groups)
-        p = np.where(ngrams.spelled[targets], share * own + (1 - share) * others, own)
+        p_all = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        p_all /= p_all.sum(axis=-1, keepdims=True)
+        rows, ngrams = targets[..., None].astype(np.intp), self.ngrams
+        p_network = np.take_along_axis(p_all, rows, axis=-1)[..., 0]
+        p_ngrams, groups, contexts = ngrams.score(contexts, inputs, targets)
+        p_ngrams *= p_all @ ngrams.spelled.astype(p_all.dtype)
+        w = ngrams.weights.take(groups)
+        p = np.where(ngrams.spelled[targets], w * p_network + (1 - w) * p_ngrams, p_network)
         return np.log(np.maximum(p, TINY)), [*after, (contexts,)]
