@@ -5,7 +5,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "bases"
 
-# Name and training text; tools/bases/ builds them, docs/bases.md describes them.
+# Names, and what each was trained on; tools/bases/ builds them, docs/bases.md describes them.
 BASES = {
     "english": "English: novels, speeches, the King James Bible",
     "french": "French: Madame Bovary, the Segond Bible",

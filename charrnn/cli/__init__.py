@@ -110,7 +110,7 @@ def report(error: OutputError) -> int:
 
 
 def describe(error: typer.TyperException) -> str:
-    """Return what is wrong with a command line, and where the value is from if nobody typed it."""
+    """Return what is wrong with a command line, and the file or variable that set the value."""
     message = error.format_message().replace("Value error, ", "")
     context, param = getattr(error, "ctx", None), getattr(error, "param", None)
     return message + (origin(context, param.opts[0]) if context and param else "")

@@ -19,8 +19,8 @@ from typer.core import TyperCommand, TyperGroup
 from charrnn.cli.console import console
 from charrnn.errors import ConfigError
 
-# Names and panels, in the order of the help. The function of a command has its name, with
-# underscores, in a file of that name; import is import_.
+# Commands in the order of the help, each with its panel. The function of a command has its name,
+# with underscores, in a file of that name; import is import_.
 COMMANDS = {
     "train": "Learn",
     "sample": "Write",

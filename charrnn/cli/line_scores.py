@@ -103,10 +103,10 @@ def choose_lines(
 ) -> Iterator[list[Record]]:
     """Yield the lines to write, in their order, as soon as they are known.
 
-    threshold, at_most   only lines of so many bits per character or more, or less; None: any;
-                         one without text has none
+    threshold, at_most   bounds of the bits per character; None: none. With either, lines without
+                         text are left out
     sort                 most bits per character first
-    top                  only so many lines, in that order; None: all
+    top                  maximum number of lines, in that order; None: all
     """
     for option, bits in (("threshold", threshold), ("at-most", at_most)):
         if bits is not None and math.isnan(bits):

@@ -21,7 +21,7 @@ from charrnn.parallel.processes import ENDING_SIGNALS
 from charrnn.training.loop import Event
 
 SAVE_EVERY_SECONDS = 30.0
-# A second signal so soon after the first is the same impatient key press.
+# A second signal this soon after the first is the same key press.
 SAME_PRESS_SECONDS = 0.5
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
@@ -47,7 +47,7 @@ def check_output(
 ) -> None:
     """Raise unless an output option may write this file.
 
-    path        the file; None and devices: there is nothing to replace; "-": stdout
+    path        the file; None and devices: nothing is replaced; "-": stdout
     option      as the user writes it
     kind        what the option writes, and so what it may replace
     overwrite   an existing file of this kind may be replaced
@@ -103,7 +103,7 @@ def is_of_kind(path: Path, kind: FileKind) -> bool:
 
 @contextmanager
 def open_log(path: Path, steps_done: int) -> Iterator[TextIO]:
-    """Open the log of a run that has done so many steps, whose lines stay.
+    """Open the log of a run that has done this many steps, whose lines stay.
 
     Raises CheckpointError if the file cannot be opened.
     """
@@ -177,11 +177,11 @@ class StopSignals:
 
 
 class Saver:
-    """Context manager that saves a run: at its best, now and then, at its end, after an error.
+    """Context manager that saves a run: at its best, every 30 seconds, at its end, after an error.
 
-    keep_old    there is a model of before, which stays until this one is validated
-    last_step   None without one
-    is_saved    whether what was reached in the end is saved
+    keep_old    whether the file has an older model, which stays until this one is validated
+    last_step   the last step done; None before the first
+    is_saved    whether the last call of ``save`` wrote the file
     """
 
     def __init__(self, run: Run, path: Path, *, keep_old: bool) -> None:
@@ -211,7 +211,7 @@ class Saver:
             self._saved_at = time.monotonic()
 
     def save(self) -> None:
-        """Save, unless the model of before is to stay."""
+        """Save, unless the older model is to stay."""
         progress = self.run.state.progress
         self.is_saved = progress.loss_count < progress.step or not self.keep_old
         if self.is_saved:

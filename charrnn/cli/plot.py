@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
 BARS = "▁▂▃▄▅▆▇█"
-# A live curve is drawn through the means of so many points at most.
+# A live curve has at most this many points, each the mean of several.
 MAX_POINTS = 200
 
 Points = Sequence[tuple[float, float]]

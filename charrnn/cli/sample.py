@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from charrnn.generate.novelty import PieceFilter
     from charrnn.models import Model
 
-# More than anyone can wait for, and few enough that sizes in bytes are numbers of 64 bits.
-MOST = 10**12
+# More than anyone can wait for, and few enough that sizes in bytes fit into 64 bits.
+MAX_COUNT = 10**12
 _SEED = "Prompt text; of a model of pieces, how they begin; repeatable."
 _DELIMITER = "Line between samples that may have several lines."
 _LIKE = "File to read and remember first: a text whose names and words should occur."
@@ -38,15 +38,17 @@ def sample(
     like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
     unknown: texts.UnknownPolicy = option(_UNKNOWN, "Prompt", default="error"),
     length: int | None = option(
-        _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MOST
+        _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MAX_COUNT
     ),
     endless: bool = flag("Never stop.", "Length", "--endless"),
     greedy: bool = flag("Always take the likeliest character.", "Choice", "--greedy"),
     new: bool = flag("Only pieces that are not in the training text.", "Lines", "--new"),
     unique: bool = flag("No piece twice.", "Lines", "--unique"),
     min_length: int = option("Pieces of at least N characters.", "Lines", default=0, min=0),
-    max_length: int | None = option("Pieces of at most N characters.", "Lines", min=1, max=MOST),
-    count: int = option("Number of samples.", "Output", default=1, min=1, max=MOST),
+    max_length: int | None = option(
+        "Pieces of at most N characters.", "Lines", min=1, max=MAX_COUNT
+    ),
+    count: int = option("Number of samples.", "Output", default=1, min=1, max=MAX_COUNT),
     random_seed: int | None = option(_RANDOM, "Output", unset=_NUMBER, min=0),
     delimiter: str | None = option(
         _DELIMITER, "Output", unset="empty, or as in the text", metavar="TEXT"
@@ -86,7 +88,7 @@ def sample(
     limit = model.default_length(rules) if length is None else length
     kept = filter_pieces(context, model, limit, whole=length is None)
     if kept is not None:
-        count = MOST if endless else count
+        count = MAX_COUNT if endless else count
         if max_length is not None:
             limit = min(limit, max_length + 1)  # one more shows that a piece is too long
     elif endless:
@@ -105,7 +107,7 @@ def filter_pieces(
 ) -> "PieceFilter | None":
     """Return which pieces to keep of those of at most ``limit`` characters.
 
-    whole   a filter leaves out those that have so many, because something else should end them
+    whole   leave out those that the limit has cut
 
     None if the model does not write pieces; then raises ConfigError for an option of pieces.
     """

@@ -43,7 +43,7 @@ class TrainingDisplay:
     run            the run
     quiet          warnings and errors only
     verbose        every validation
-    sample_every   show a sample every so many steps; None: never
+    sample_every   steps between samples; None: no samples
     """
 
     def __init__(self, run: Run, *, quiet: bool, verbose: bool, sample_every: int | None) -> None:
@@ -250,7 +250,7 @@ def describe_best(state: TrainingState) -> str:
 
 
 def count_passes(run: Run, steps: float) -> float:
-    """Return how often the text is read in so many steps."""
+    """Return how often the text is read in this many steps."""
     batches = make_batches(run.train_ids, run.config.data, run.config.run.random_seed)
     return steps / batches.steps_per_epoch
 

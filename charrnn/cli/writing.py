@@ -16,8 +16,8 @@ from charrnn.generate.seen import longest_copy
 from charrnn.models import Model
 
 # Text on a pipe is written in blocks: a write for every character would take a fifth of the time
-# that a character takes. So many characters have at most 4,000 bytes in UTF-8, which a pipe takes
-# in one piece, so that a reader never gets half a character.
+# that a character takes. 1,000 characters have at most 4,000 bytes in UTF-8, which a pipe takes in
+# one piece, so that a reader never gets half a character.
 BLOCK_SECONDS, BLOCK_CHARS = 0.1, 1000
 
 
@@ -28,9 +28,9 @@ class Writer:
     model         the model
     sampling      how characters are drawn
     random_seed   the same number gives the same samples
-    controls      what each obeys
+    controls      where each ends, and which characters it may have
     pieces        which pieces are kept; None: the samples are not pieces
-    echo          the prompt comes first
+    echo          whether each begins with the prompt
     delimiter     line between samples; None: between pieces as in the text, else an empty line or
                   a rule if they may have several lines
     """
@@ -79,7 +79,7 @@ class Writer:
         }
 
     def separate(self, index: int) -> None:
-        """Write what stands before the sample of this number."""
+        """Write what separates the sample of this number from the one before it."""
         rules, known = self.controls.config, self.model.vocabulary.index
         if index and self.pieces is not None and self.delimiter is None:
             console.write(self.model.config.data.between.removeprefix("\n"))
@@ -120,14 +120,14 @@ class Writer:
 
 @contextmanager
 def blocks() -> Iterator[Callable[[str], None]]:
-    """Give a function that writes text as it is made: at once on a terminal, else in blocks.
+    """Yield a function that writes text as it is made: at once on a terminal, else in blocks.
 
-    What is pending is written in the end, even after Ctrl-C.
+    What is pending is written at the end, even after Ctrl-C.
     """
     pending: list[str] = []
     wait, written_at = 0.0 if console.shows_text else BLOCK_SECONDS, time.monotonic()
     wraps = console.shows_text and not is_dumb()
-    place = wrap_words(console.width) if wraps else str
+    wrap = wrap_words(console.width) if wraps else str
 
     def flush() -> None:
         nonlocal written_at
@@ -138,7 +138,7 @@ def blocks() -> Iterator[Callable[[str], None]]:
         written_at = time.monotonic()
 
     def write(text: str) -> None:
-        pending.extend(map(place, text))
+        pending.extend(map(wrap, text))
         if len(pending) >= BLOCK_CHARS or time.monotonic() - written_at >= wait:
             flush()
 
@@ -157,7 +157,7 @@ def wrap_words(width: int) -> Callable[[str], str]:
 
     column, word = 0, ""
 
-    def place(piece: str) -> str:
+    def wrap(piece: str) -> str:
         nonlocal column, word
         sent = ""
         for char in visible(piece):
@@ -175,4 +175,4 @@ def wrap_words(width: int) -> Callable[[str], str]:
             sent += char
         return sent
 
-    return place
+    return wrap

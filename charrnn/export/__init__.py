@@ -1,7 +1,8 @@
 """Export of trained models for other programs, and import from them: one file a format.
 
-A format has a ``SUFFIX``, ``export(model)``, which returns bytes, and, unless they are a checkpoint
-anyway, ``read(data)``, which returns ``Contents``. To add one, add its file and a line in FORMATS.
+A format has a ``SUFFIX``, ``export(model)``, which returns bytes, and ``read(data)``, which returns
+``Contents``, unless its files are checkpoints. To add one, add its file, a line in FORMATS and, if
+it can be read, one in ``import_._read``.
 """
 
 from importlib import import_module

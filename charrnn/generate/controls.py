@@ -167,7 +167,7 @@ class Controls:
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
     Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
-    ``is_free``, True if there is nothing but the length.
+    ``is_free``, True if only the length ends the text and all characters are allowed.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
     no text can obey.

@@ -33,7 +33,7 @@ class PieceFilter:
     whole: bool = False
 
     def require_room(self, prefix: str, limit: int) -> None:
-        """Raise ConfigError if no piece of a prefix and so many characters at most is kept."""
+        """Raise ConfigError if no piece of a prefix and at most ``limit`` characters is kept."""
         if self.max_length is not None and len(prefix) > self.max_length:
             raise ConfigError(f"the prefix is longer than --max-length {self.max_length}")
         if len(prefix) + limit < self.min_length:

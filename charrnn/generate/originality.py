@@ -1,4 +1,4 @@
-"""Nothing copied, nothing repeated: words that break a rule are drawn anew.
+"""No copies and no repetitions: words that break a rule are drawn anew.
 
 A sample is written word by word. When a character completes a passage that is copied from the
 training text, or that the sample had shortly before, the sampler goes back to the beginning of the
@@ -19,7 +19,7 @@ from charrnn.nn.decoder import Decoder
 from charrnn.nn.network import LayerStates
 from charrnn.text.vocabulary import Vocabulary, code_points
 
-# Within so many characters no passage occurs twice.
+# With ``no_repeat``, a passage must not recur within this many characters.
 REACH = 1000
 
 # A word in a script without spaces ends here.

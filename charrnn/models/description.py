@@ -91,7 +91,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
 
     path   a file, or the name of a base model
 
-    Raises CheckpointError for a file that cannot be read, is no checkpoint, or is damaged.
+    Raises CheckpointError for a file that cannot be read, is not a checkpoint, or is damaged.
     """
     loaded = Model.load(path)
     progress, history, ngrams = loaded.progress, loaded.history, None

@@ -107,7 +107,8 @@ class Model(Checkpoint):
         contain               a text that is put where the model finds it likeliest
         max_copied            characters of the longest passage that the new text may share with the
                               training text, 22 or more
-        no_repeat             no passage of so many characters occurs twice within 1,000 characters
+        no_repeat             length of the shortest passage that must not recur within 1,000
+                              characters
         like                  a text to read and remember first, see ``with_memory``
         random_seed           the same number gives the same text; None: a fresh one
 

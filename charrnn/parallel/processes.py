@@ -197,7 +197,7 @@ class ProcessGroup(Group):
 
 
 def limit_threads(number: int) -> Callable[[], None]:
-    """Have the BLAS use at most so many threads, if it is an OpenBLAS; return what restores them.
+    """Limit the number of threads of OpenBLAS, if NumPy uses it; return what restores it.
 
     Processes that each start a thread for every core wait for each other's threads most of the
     time.

@@ -32,7 +32,7 @@ MAX_VALIDATED = 200_000
 MAX_BATCH, MIN_BATCH = 60, STREAMS
 # Steps per window, and characters.
 MIN_WINDOW, MAX_WINDOW, WINDOW_CHARS = 8, 512, 2048
-# Sequences whose beginnings are compared; they are read apart where so few share theirs.
+# Sequences whose beginnings are compared, and how many must share each on average.
 MAX_SHARING, SHARED = 4096, 2
 # The most numbers in a window, so that a large network or vocabulary gets smaller batches.
 MAX_NUMBERS = 1 << 22

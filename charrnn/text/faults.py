@@ -34,10 +34,11 @@ class Fault:
 
     name    of the fault and of its repair
     find    yields places in a text; the text itself if it is the fault of the whole
-    fix     what to put there instead, or a function of what is there; None: it is done by hand
+    what    the message
+    fix     what to put there instead, or a function of what is there; None: repaired by hand
     where   yields the places to repair, if they are not those found
-    safe    True: always repaired, because nobody would miss what is lost
-    hint    what to do if there is no repair; with the place as a shell has it
+    safe    True: always repaired, because no reader would miss what is lost
+    hint    what to do by hand; {} stands for what is there, quoted for a shell
     level   "fault": training suffers from it; "note": worth knowing
     """
 
@@ -298,6 +299,6 @@ FAULTS = (
           _find_separators, hint=TRAIN + "--separator {}", level="note"),
 )  # fmt: skip
 
-# Repairs that are always made, and those that a reader sees.
+# Repairs that --fix always makes, and those that --also names.
 SAFE = tuple(fault.name for fault in FAULTS if fault.safe)
 OPTIONAL = tuple(fault.name for fault in FAULTS if fault.fix is not None and not fault.safe)

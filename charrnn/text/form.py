@@ -15,8 +15,8 @@ Form = Literal["records", "log", "table", "list", "code", "prose"]
 OF_LINES = ("log", "table", "list")
 SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」؟।")
 
-# Characters looked at, lines of a form at least, and the share of them that decides.
-LOOKED_AT, _MIN_LINES, _MOSTLY = 100_000, 20, 0.95
+# Characters read to tell the form, the fewest lines of a list or table, and the share that decides.
+PROBE_CHARS, _MIN_LINES, _MOSTLY = 100_000, 20, 0.95
 _LOG_LINE = re.compile(
     r"[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
     r"| *\d+\.\d{6}|\d{6} \d{6})"
@@ -28,7 +28,7 @@ _SEPARATORS, _INNER_TAB = (r"\|", r"[;,](?! )"), re.compile(r"\S.*\t")
 # the most characters of nearly all.
 _MARK_LINE = re.compile(r"^(?:(%|~|\$|@|&)\1*|(=|-|\*|\+|_|#)\2+)$", re.MULTILINE)
 _MIN_PIECES, _MAX_PIECE = 20, 2000
-# An entry of a list is at most so long, unless it has no spaces or is no prose.
+# The longest entry of a list, in characters, unless it has no spaces or is not prose.
 _MAX_ENTRY = 120
 _NO_WORD = re.compile(r"[\d@#$%&*+/<=>\\^_|~\[\]{}]")
 _SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
@@ -41,7 +41,7 @@ def form_of(text: str) -> Form:
     """Return what sort of text it is, from its beginning."""
     if find_field(text):
         return "records"
-    text = text[:LOOKED_AT]
+    text = text[:PROBE_CHARS]
     if not re.search(r".\n.", text):  # lines are double-spaced
         text = re.sub("\n+", "\n", text)
     every = text.strip("\n").split("\n")
@@ -62,7 +62,7 @@ def form_of(text: str) -> Form:
 def find_field(text: str) -> str | None:
     """Return the field that has most of the text, if it is JSON Lines, from its beginning."""
     sizes = Counter[str]()
-    lines = text[:LOOKED_AT].strip("\n").split("\n")[:_MIN_LINES]
+    lines = text[:PROBE_CHARS].strip("\n").split("\n")[:_MIN_LINES]
     for line in filter(str.strip, lines[:-1] or lines):  # the last may be cut
         try:
             record = json.loads(line)
@@ -133,9 +133,9 @@ def _is_list(lines: Sequence[str]) -> bool:
 def find_separator(text: str) -> str | None:
     """Return what is between the short pieces of a text, from its beginning: marks or blank lines.
 
-    None for prose, plays and code, whose paragraphs are no pieces, and where each line is one.
+    None for prose, plays and code, whose paragraphs are not pieces, and where each line is one.
     """
-    text = text[:LOOKED_AT].strip("\n")
+    text = text[:PROBE_CHARS].strip("\n")
     if form_of(text) in OF_LINES:
         return None
     if "\n" not in text and not re.search(r"[.!?]", text):
@@ -144,7 +144,7 @@ def find_separator(text: str) -> str | None:
     for mark, _ in marks.most_common(1):
         pieces = text.split(f"\n{mark}\n")
         # Text above and a blank line below is how titles are underlined.
-        titles = sum(a[-1:] != "\n" == b[:1] for a, b in pairwise(pieces))
+        titles = sum(a[-1:] != "\n" and b[:1] == "\n" for a, b in pairwise(pieces))
         if are_short(pieces[:-1]) and titles < 0.5 * len(pieces):
             return f"\n{mark}\n"
     pieces = re.split("\n{2,}", text)[:-1]  # the last may be cut

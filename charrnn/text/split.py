@@ -15,7 +15,7 @@ PASSAGES = 10
 SMALLEST_SPLIT = 10_000
 MIN_HELD_OUT = 2  # one character predicts nothing
 
-# Held-out text is read in so many streams, in windows of so many characters.
+# Held-out text is read in this many streams, in windows of this many characters.
 STREAMS, WINDOW = 32, 64
 
 

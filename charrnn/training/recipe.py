@@ -24,8 +24,8 @@ from charrnn.training.loop import train_events
 from charrnn.training.state import initial_state
 from charrnn.training.step import Trainer
 
-# Units per layer to choose from: sizes that BLAS is quick with. The largest is chosen that reads so
-# many characters for each of its recurrent weights: where fewer are read, fewer weights learn more.
+# Units per layer to choose from: sizes that BLAS is quick with. The largest is chosen that
+# reads this many characters for each of its recurrent weights: with fewer, a smaller one is better.
 SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 CHARS_PER_WEIGHT = 3.5
 
@@ -37,23 +37,23 @@ MAX_PASSES, MAX_TUNING_PASSES = 150, 20
 # product of passes and weights per character on; and the smallest of them.
 LONG_TEXT, DIVISIONS, MIN_UNITS = 100_000, {4: 400.0, 2: 50.0}, 32
 
-# On a longer text, networks of half the units, but at least so many, take the place of one; up to
-# so many, for so many times the cost of the one.
+# On a longer text, several networks of half the units take the place of one: the fewest units of
+# each, the most networks, and their largest cost in costs of the one.
 MIN_UNITS_OF_MANY, MAX_MEMBERS, MAX_COST = 256, 4, 1.25
 
 # Cores for each network, the largest batch that teaches more in a step than a smaller one, and the
 # fewest steps of a pass through the text that leave a batch that large.
 CORES_PER_NETWORK, MAX_BATCH, MIN_STEPS = 2, 128, 50
 
-# The peak rate of Adam for up to so many units; more need a lower one.
+# The peak rate of Adam, and the units up to which it holds; more need a lower one.
 RATES, FULL_RATE_UNITS = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}, 256
 
-# Of a run that starts from a model, the most dropout and weight drop; from so many passes on, it
-# needs as much as one that starts from nothing.
+# The most dropout and weight drop of a run that starts from a model, and the passes from which on
+# it needs as much as one from random weights.
 MAX_TUNING_DROPOUT, MAX_TUNING_WEIGHT_DROP, LONG_TUNING = 0.35, 0.2, 4
 
-# A timing run has so many steps, or takes this share of the run. A network of this size is timed if
-# the size is to be chosen.
+# The most steps of a timing run, and its largest share of the run. The units of the network that is
+# timed if the size is to be chosen.
 TIMING_STEPS, TIMING_SHARE, TIMED_UNITS = 16, 0.02, 256
 
 # Fixed cost per character, in multiply-adds.
@@ -149,7 +149,7 @@ def choose_batch(config: Config, fixed: Collection[str], chars: int) -> Config:
 
 
 def _count_processes(config: Config) -> tuple[int, bool]:
-    """Return how many processes may train, and whether someone asked for so many."""
+    """Return how many processes may train, and whether that number was given."""
     asked = mpi.launched_processes()
     asked = asked if asked > 1 else config.run.workers or 0
     return asked or (available_cores() if can_fork() else 1), asked > 0
