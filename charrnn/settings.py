@@ -20,7 +20,7 @@ SETTINGS = {option: name for name, option in OPTIONS.items()} | {name: name for 
 # The synonym of a separator that is a line break.
 LINES = "lines"
 
-# What ``plain`` stands for: one network from random weights, as it stands in a textbook.
+# What ``plain`` means: one network as in a textbook, from random weights.
 PLAIN = "plain"
 PLAIN_SETTINGS = {"dropout": 0.0, "weight_drop": 0.0, "members": 1, "ngram": 0}
 
@@ -37,7 +37,7 @@ def sort_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]
               ``lines`` means that lines are the pieces, ``plain`` that nothing is added to what is
               asked for: no dropout, n-grams, further networks or base model
 
-    Raises ConfigError for lines with another separator, and for a time that is none.
+    Raises ConfigError for lines with another separator, and for a time that cannot be read.
     """
     given = {SETTINGS[name]: value for name, value in options.items() if name in SETTINGS}
     given = {name: value for name, value in given.items() if value is not None}

@@ -223,7 +223,7 @@ def is_checkpoint(path: str | os.PathLike[str]) -> bool:
 
 
 def member_prefixes(members: int) -> list[str]:
-    """Return what stands before the names of each network's arrays."""
+    """Return the prefix of the names of each network's arrays."""
     return [""] if members == 1 else [f"m{member}." for member in range(members)]
 
 

@@ -91,7 +91,7 @@ def show(described: "Sequence[Description]") -> None:
 
 
 def facts(each: "Description") -> dict[str, str]:
-    """Return what there is to say of a checkpoint, by name; nothing for what it does not say."""
+    """Return the facts of a checkpoint, by name; "" for what it does not record."""
     from charrnn.text.vocabulary import escape
     from charrnn.training.state import LOSS_UNIT
 

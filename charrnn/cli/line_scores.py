@@ -18,14 +18,14 @@ from charrnn.text.vocabulary import escape
 # float32 sums are exact to about this many decimals.
 DECIMALS = 6
 
-# What there is to say of a line, by name.
+# The scores of a line, by name.
 Record = dict[str, Any]
 
 
 def score_lines(
     file: str, encoding: str, models: dict[str, Model], unknown: UnknownCharacters
 ) -> tuple[str, Iterator[list[Record]]]:
-    """Return what a line is called, and what there is to say of each, in blocks as they arrive.
+    """Return "line" or "piece", and a record of each, in blocks as they arrive.
 
     Where all models are of the same pieces, these are scored, not lines.
     """
@@ -39,16 +39,16 @@ def score_lines(
     read = read_pieces(file, cut, encoding=encoding, replace=unknown != "error")
 
     def records() -> Iterator[list[Record]]:
-        number, told = 1, False
+        number, has_warned = 1, False
         for block in score_blocks(scorers, read, scoring_workers()):
             found = [
                 describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
             ]
             lost = next((it for it in found if "\ufffd" in it["text"]), None)
-            if lost and not told:
+            if lost and not has_warned:
                 what = f"{cut.piece} {lost[cut.piece]:,} has bytes that are not {encoding}, or lost"
                 console.note(f"{what} characters: read as U+FFFD")
-                told = True
+                has_warned = True
             yield found
             number += len(block)
 
@@ -58,7 +58,7 @@ def score_lines(
 def describe(
     number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str = "line"
 ) -> Record:
-    """Return what there is to say of a line under the model for which it is likeliest.
+    """Return the record of a line under the model for which it is likeliest.
 
     number   of the line, from 1
     names    of the models

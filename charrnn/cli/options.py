@@ -17,8 +17,7 @@ from charrnn.errors import ConfigError
 CHECKPOINTS = Path("checkpoints")
 NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 
-# The panels of a help in their order, and which settings they list; all others are in REST, the
-# panel of those who know what they do.
+# The panels of a help in their order, and the settings in each; all others are in REST.
 PANELS = {
     "When to stop": "time epochs steps patience",
     "Text": "lines separator field encoding normalize val_fraction",
@@ -34,7 +33,7 @@ PANELS = {
     "Run": "random_seed workers",
 }
 REST = "Optimization"
-# The most columns that choices take in a help; more stand in its text.
+# The most columns that choices take in a help; longer ones are put into the option's text.
 MAX_CHOICES = 20
 
 # What fits, with what it is; Typer leaves out what does not begin as what was typed.
@@ -161,7 +160,7 @@ def exclusive(context: typer.Context, *options: str) -> None:
 
 
 def requires(context: typer.Context, needed: str, *options: str) -> None:
-    """Raise ConfigError if one of these options is set without the one that it goes with."""
+    """Raise ConfigError if one of these options is set without the one that it needs."""
     given = [option for option in options if is_given(context, option)]
     if given and not is_given(context, needed):
         named = f"{given[0]}{origin(context, given[0])}"

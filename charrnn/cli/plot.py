@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
 BARS = "▁▂▃▄▅▆▇█"
-# A live curve has at most this many points, each the mean of several.
+# A live curve that has twice as many points is thinned to this many means.
 MAX_POINTS = 200
 
 Points = Sequence[tuple[float, float]]
 
 
 class Curve(NamedTuple):
-    """A curve: seconds of training and the losses there, in order; marks stand at each point."""
+    """A curve: seconds of training and the losses there, in order; ``marks``: draw each point."""
 
     name: str
     points: Points
@@ -106,7 +106,7 @@ def finite(points: Points) -> list[tuple[float, float]]:
 class LiveChart:
     """The losses of a run so far, drawn while it goes on.
 
-    history   what was measured before
+    history   losses measured before this run was resumed
     """
 
     def __init__(self, history: "History") -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 UnknownPolicy = Literal["error", "skip", "replace"]
 
-# What writes where nothing has been trained yet.
+# The model of ``sample`` and ``complete`` if there is no checkpoint.
 BASE = "english"
 
 
@@ -50,14 +50,14 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
 
 
 def load_writer(checkpoint: str | None) -> "Model":
-    """Load the model that writes."""
+    """Load a checkpoint; None: the newest, or else the base model."""
     from charrnn.models import Model
 
     return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
 
 
 def remember(model: "Model", like: str | None) -> "Model":
-    """Return a model with a memory of what it reads: first of a file, if one is given."""
+    """Return a model with a memory of what it reads: of this file first, unless None."""
     from charrnn.text.reading import read_text
 
     if like is None:

@@ -136,7 +136,7 @@ def train(
 def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
     """Return the options that make the settings, by name."""
     given = dict(context.params)
-    if resume:  # what stands in the user's file or environment is for new runs
+    if resume:  # defaults of the user's file and environment are for new runs
         typed = {name: context.get_parameter_source(name) for name in given}
         given = {name: given[name] for name, it in typed.items() if it and it.name == "COMMANDLINE"}
     if given.get("no_ngram"):

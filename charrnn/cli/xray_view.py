@@ -53,7 +53,7 @@ class View:
         self.colors = (ACTIVATION if self.of_unit else SURPRISE).split()
 
     def records(self, trace: Trace) -> Iterator[dict[str, Any]]:
-        """Yield what there is to say of each character."""
+        """Yield each character as an object for JSON."""
         nats, levels = trace.nats.tolist(), trace.activations.get(self.unit.place)
         for at, char in enumerate(trace.ids.tolist()):
             record = {"char": self.characters[char], "nats": round(nats[at], 5)}

@@ -32,7 +32,7 @@ def lede(model: Model, title: str) -> str:
 
 
 def facts(model: Model, *, half: bool) -> dict[str, str]:
-    """Return what there is to know of a model, by term.
+    """Return the facts of a model, by term.
 
     half   the weights are in half precision
     """

@@ -1,8 +1,8 @@
-"""Given words: a text is put where a sample would say it most readily.
+"""A given text, put into a sample where the model finds it likeliest.
 
 Several samples are drawn. Of all places in them where a word begins, the one is chosen at which the
-model finds the given text likeliest, and the sample goes on from there. So the text stands where it
-reads naturally; a sample that must end with it, or be bent toward it, would not.
+given text is likeliest, and the sample goes on from there. So the text reads naturally where it is;
+at a place chosen beforehand it would not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ from charrnn.text.vocabulary import Vocabulary
 # Samples among whose first characters a place is searched.
 CANDIDATES, REACH = 16, 1000
 
-# Places that are judged at once.
+# Places scored at once.
 _AT_ONCE = 256
 
-# With a smaller share of spaces than this, a text does not part its words by them.
+# With a smaller share of spaces than this, words are not separated by them.
 FEW_SPACES = 0.05
 
 Flags = NDArray[np.bool_]
@@ -68,7 +68,7 @@ def find_borders(vocabulary: Vocabulary, last: str, end: str | None) -> tuple[Fl
     A text begins where a word does and, if its last character is a letter, ends where one does. In
     a text of few spaces, such as a list of names, words have no borders.
 
-    end   the character that ends a piece, which parts no words
+    end   the character that ends a piece, which does not separate words
     """
     characters, counts = vocabulary.characters, vocabulary.counts
     is_space = np.array([char.isspace() and char != end for char in characters])
@@ -102,7 +102,7 @@ def choose_place(
     for row, candidate in zip(padded, candidates, strict=True):
         row[: len(candidate)] = candidate
     rows, log_p = np.arange(len(candidates)), np.zeros(len(candidates))
-    may_begin = np.arange(len(candidates)) == 0  # nothing stands before the text: once
+    may_begin = np.arange(len(candidates)) == 0  # at the beginning of a sample: once
     places: list[tuple[int, int]] = []
     found: list[Array] = []
     states: list[LayerStates] = []

@@ -37,7 +37,7 @@ class _Draft:
 
     text       its last characters, those of the word included
     word       its last word so far: ids, each with its log probability
-    excluded   at each position in the word, the ids that must not stand there
+    excluded   at each position in the word, the ids excluded there
     runs       of the last characters, the run of stored spans that ends with each
     """
 

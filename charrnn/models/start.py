@@ -111,15 +111,15 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
 
 def _describe_source(source: Model, corpus: Corpus, gain: Gain, *, is_growing: bool) -> str:
     found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
-    told = (
+    note = (
         f"which predicts this text at {gain.nats:.3f} nats per character; "
         f"{len(known)} characters known, {len(found - known)} new ones, "
         f"{len(known - found)} that do not occur here"
     )
     if is_growing and source.origin:
         older = " ".join(source.origin.sources) or "older texts"
-        told += f"; what it knows of {older} fades, unless you give it that again, too"
-    return told
+        note += f"; what it knows of {older} fades, unless you give it that again, too"
+    return note
 
 
 def _choose_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
@@ -167,9 +167,9 @@ def measure(model: Model, corpus: Corpus, end: str | None = None) -> Gain:
 
 
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
-    """Return which share of the passages of a text, or pieces, stand in what a model has read.
+    """Return the share of the passages, or pieces, of a text that a model has read before.
 
-    It is 1 for a model that does not know what it has read, such as a base model.
+    It is 1 for a model without filters of what it has read, such as a base model.
     """
     pieces, spans = source.seen_pieces, source.seen_spans
     if pieces is None and spans is None:
@@ -186,9 +186,9 @@ def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
 
 
 def older_counts(source: Model, vocabulary: Vocabulary, data: DataConfig) -> Counts | None:
-    """Return the n-grams of a model in a vocabulary that has its own, to be added to others.
+    """Return the counts of a model's n-grams, recoded for a vocabulary that includes its own.
 
-    None if it has none, or others: with other ends, or up to another order.
+    None if it has no n-grams, or n-grams with other ends or of another order.
     """
     theirs, known, size = source.config.data, source.vocabulary, len(vocabulary)
     orders = {max_order(data.ngram, size), max_order(theirs.ngram, len(known))}

@@ -26,7 +26,7 @@ MAX_ENTRIES = 600_000
 class Counts(NamedTuple):
     """E n-grams of all lengths, sorted by key. The first is the empty one, all of it 0.
 
-    keys       (E,). With an n-gram stand those that it begins with
+    keys       (E,). With an n-gram, all its prefixes are in the table
     adjusted   number of different characters before it; its count if there are none, (E,)
     dropped    sum of ``adjusted`` over the n-grams with this context that are left out, (E,)
     """

@@ -108,7 +108,7 @@ class NGrams:
         totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
         alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
         gammas = 1 - np.bincount(parents, alphas, len(keys))
-        # The last entry, without an alpha or children, stands for all n-grams that are not there.
+        # The last entry, without an alpha or children, is that of all n-grams not in the table.
         self._keys = np.append(keys, ~np.uint64(0))
         self.counts = counts._replace(keys=self._keys[:-1])
         self._alphas = np.concatenate([[0], alphas, [0]]).astype(np.float32)
@@ -310,7 +310,7 @@ class NGrams:
 
     @cached_property
     def _short(self) -> tuple[int, NDArray[np.int32], Singles]:
-        """Predictions after short contexts, which come again and again.
+        """A cache of the predictions after short contexts, which recur most.
 
         Returns their length, the longest suffix in the table of each, and p and the group after
         each of these, which are the first entries, (S, V + 1).

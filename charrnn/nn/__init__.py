@@ -23,7 +23,7 @@ Arguments with the same meaning everywhere:
     d_x         gradient of the loss with respect to x, in the shape of x
 
     rnn, lstm, gru    the equations of one time step, forward and backward
-    cell              what a cell is: one time step, and the shapes of its parameters
+    cell              the interface of a cell: one time step, and the shapes of its parameters
     recurrent         the loop over time, and all products with weights
     network           the language model: layers, dropout, the output layer, the loss
     ensemble          several language models whose logits are averaged

@@ -1,4 +1,4 @@
-"""What a recurrent cell is: one time step forward and backward, and the shapes of its parameters.
+"""The interface of a recurrent cell: one time step, forward and backward, and its parameters.
 
 A cell holds neither weights nor state: both are arguments of its two methods, so that training,
 sampling and gradient checks run the same code.

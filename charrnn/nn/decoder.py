@@ -46,7 +46,7 @@ class Decoder:
             layer = _Layer(model.cell, [net.layers[depth] for net in networks], inputs, count)
             self._layers.append(layer)
             inputs = layer.outputs
-        assert inputs is not None  # there is no model without layers
+        assert inputs is not None  # a model has at least one layer
         M, H, V = len(networks), model.config.hidden_size, model.vocab_size
         # Padding the vocabulary makes it divisible into blocks.
         weight = np.zeros((1, M, H, _pad(V, VOCAB_MULTIPLE)), inputs.dtype)

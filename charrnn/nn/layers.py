@@ -3,7 +3,7 @@
     layer = LSTM(input_size=10, hidden_size=20, num_layers=2, bidirectional=True)
     output, (h_n, c_n) = layer(inputs)                  # as torch.nn.LSTM
 
-There is no autograd: ``forward`` returns a cache, from which ``backward`` computes gradients.
+Without autograd, ``forward`` returns a cache, from which ``backward`` computes gradients.
 
     output, state, cache = layer.forward(inputs, state)
     grads, d_inputs, d_state = layer.backward(cache, d_output, d_state)

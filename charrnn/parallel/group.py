@@ -1,4 +1,4 @@
-"""What processes that train together can do, and the group of one process."""
+"""The collective operations of processes that train together, and the group of one process."""
 
 from collections.abc import Callable
 from typing import Any

@@ -87,13 +87,13 @@ def scoring_workers() -> int:
 def map_in_processes(
     function: Callable[[ItemT], ResultT], workers: int
 ) -> Iterator[Callable[[Iterable[ItemT]], Iterator[ResultT]]]:
-    """Give what calls a function for many items in several processes, and yields its results.
+    """Yield a ``map`` that calls a function in several processes.
 
         with map_in_processes(score, 2) as score_all:
             for result in score_all(lines): ...
 
     function   called in forked processes, so that it may hold what cannot be pickled
-    workers    number of processes; 1, or where there is no fork: this process does all
+    workers    number of processes; 1, or on systems without fork: this process does all
 
     Results come in the order of the items. Raises WorkerLostError if a process dies.
     """
@@ -116,7 +116,7 @@ def map_in_processes(
         try:
             yield call_all
         except BaseException:
-            # Nobody waits for what they do. Python 3.14 has ``kill_workers``.
+            # Their results are not needed. Python 3.14 has ``kill_workers``.
             for process in list(pool._processes.values()):  # noqa: SLF001
                 process.kill()
             raise
@@ -126,7 +126,7 @@ _function: Callable[[Any], Any]
 
 
 def _begin_work(function: Callable[[Any], Any]) -> None:
-    """Be a worker that ends with its parent, however that ends, and leaves Ctrl-C to it."""
+    """Begin a worker process: it ends with its parent, and leaves Ctrl-C to it."""
     global _function  # noqa: PLW0603  # what a forked process is for
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)

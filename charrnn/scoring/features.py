@@ -1,4 +1,4 @@
-r"""What a unit may keep track of: functions from a text to a number for each character.
+r"""Features that a unit may keep track of: functions from a text to a number for each character.
 
 The number is what is known after reading the character: behind an opening bracket one is inside,
 behind the closing one no longer.

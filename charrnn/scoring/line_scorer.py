@@ -135,7 +135,7 @@ class LineScorer:
         Does not refuse unknown characters. Raises TrainingError if the outputs of the model are not
         finite.
         """
-        distinct = list(dict.fromkeys(lines))  # logs say the same again and again
+        distinct = list(dict.fromkeys(lines))  # logs repeat lines
         scores = dict(zip(distinct, self._score(distinct), strict=True))
         return [scores[line] for line in lines]
 

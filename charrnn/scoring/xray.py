@@ -43,7 +43,7 @@ WINDOW = 256
 
 
 class Place(NamedTuple):
-    """Where units are: the number of a layer, from 0, and the name of a part of it."""
+    """The part of the network that units belong to: a layer, from 0, and the name of its part."""
 
     layer: int
     part: str
@@ -70,7 +70,7 @@ def require_part(cell: Cell, name: str | None) -> str:
 
 
 def bounds(cell: Cell, part: str) -> tuple[float, float]:
-    """Return the least and the greatest activation of a part; inf where there is no limit."""
+    """Return the least and the greatest activation of a part; inf if it has no bound."""
     if part in cell.gate_names:
         return (0.0, 1.0) if cell.gate_names.index(part) in cell.sigmoids else (-1.0, 1.0)
     relu = part == HIDDEN and getattr(cell, "nonlinearity", "tanh") == "relu"

@@ -56,8 +56,8 @@ class Vocabulary:
     counts       occurrences of each in the corpus, shape (V,); None: zeros
     points       their code points, shape (V,)
 
-    Raises VocabularyError if there are no characters, if they are not distinct and sorted, or if
-    ``counts`` has another shape.
+    Raises VocabularyError for characters that are repeated or not sorted, if there are none, and
+    for ``counts`` of another shape.
     """
 
     def __init__(self, characters: str, counts: NDArray[np.int64] | None = None) -> None:

@@ -19,7 +19,7 @@ History = list[dict[str, float | None]]
 # What losses are measured in.
 LOSS_UNIT = "nats per character"
 
-# Characters that tell how often each occurs.
+# Characters of the text in which the frequencies are counted.
 COUNTED_CHARS = 1_000_000
 
 
@@ -99,7 +99,7 @@ class TrainingState:
         self.advance(best_val_loss=math.inf, evaluations_since_best=0)
 
     def snapshot(self, *, with_arrays: bool) -> Snapshot:
-        """Return a copy to go back to; without arrays if another process copies them."""
+        """Return a copy for ``restore``; without arrays if another process copies them."""
         # Best weights and entries of the history never change: shared.
         arrays = [array.copy() for array in self.arrays()] if with_arrays else []
         return Snapshot(self.progress, self.best_weights, list(self.history), arrays)
