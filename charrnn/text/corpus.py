@@ -68,7 +68,7 @@ def read_corpus(
     files, left_out = list_texts(sources)
     blocks = reader.read(files)
     if data.end not in {None, "\n"}:
-        cut = (cut_text(reader.blocks(path), data, path) for path in files)
+        cut = (cut_text(reader.blocks(path), data, path, every_record=True) for path in files)
         blocks = mark_ends(chain.from_iterable(cut), data.end or "")
     corpus = _encode(", ".join(sources), blocks, data)
     warnings = (left_out, *corpus.warnings) if left_out else corpus.warnings
@@ -89,7 +89,7 @@ def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
     if data.end is not None:
         blocks = unify_line_breaks(blocks)
     if data.end not in {None, "\n"}:
-        blocks = mark_ends(cut_text(blocks, data), data.end or "")
+        blocks = mark_ends(cut_text(blocks, data, every_record=True), data.end or "")
     return replace(_encode("the text", blocks, data), sha256=sha256)
 
 

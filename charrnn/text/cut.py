@@ -44,12 +44,15 @@ def read_pieces(
     return cut_text(reader.blocks(source), data, source)
 
 
-def cut_text(blocks: Iterable[str], data: DataConfig, source: str = "") -> Iterator[list[str]]:
+def cut_text(
+    blocks: Iterable[str], data: DataConfig, source: str = "", *, every_record: bool = False
+) -> Iterator[list[str]]:
     r"""Yield the pieces of a text, as blocks of it complete them.
 
-    blocks   of the text, with \n at the end of each line
-    data     separator or field
-    source   path of the file, which tells tables from JSON Lines
+    blocks         of the text, with \n at the end of each line
+    data           separator or field
+    source         path of the file, which tells tables from JSON Lines
+    every_record   a record without a text is an empty piece
 
     Lines are given as they are, empty ones too. Of other pieces, line breaks at both ends are left
     out, and so are empty pieces. Raises CorpusError for a text that cannot be cut so.
@@ -65,6 +68,8 @@ def cut_text(blocks: Iterable[str], data: DataConfig, source: str = "") -> Itera
     else:
         found = cut_blocks(blocks, data.separator or "\n")
     stripped = ([text.strip("\n") for text in texts] for texts in found)
+    if every_record and data.field is not None:
+        return stripped
     return (kept for texts in stripped if (kept := [text for text in texts if text]))
 
 
@@ -114,8 +119,8 @@ def split_blocks(blocks: Iterable[str]) -> Iterator[list[str]]:
 def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[list[str]]:
     """Yield the texts of a field, as lines of a table or of JSON objects arrive.
 
-    Records without such a text are left out. Raises CorpusError if no record can have the field,
-    and for what is neither a table nor JSON Lines.
+    That of a record without such a text is empty. Raises CorpusError if no record can have the
+    field, and for what is neither a table nor JSON Lines.
     """
     suffixes = [it for it in Path(source.lower()).suffixes if it not in {".gz", ".xz"}]
     read = _read_table if TABLES.intersection(suffixes[-1:]) else _read_json
@@ -125,7 +130,7 @@ def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[lis
 def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
     lines = (f"{line}\n" for line in chain.from_iterable(blocks))
     header = next(lines, "")
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
     csv.field_size_limit(MAX_PIECE)
     rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
     names, texts = list[str](), list[str]()
@@ -135,8 +140,8 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
             if names and any(row[len(names) :]):
                 fault = f"{len(row)} fields, but there are {len(names)} columns"
                 break
-            if names:
-                texts += row[names.index(field) :][:1]
+            if names and row:
+                texts += [*row, *[""] * len(names)][names.index(field) :][:1]
                 if len(texts) == RECORDS_AT_ONCE:
                     yield texts
                     texts = []
@@ -171,12 +176,11 @@ def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator
                 hint = _TO_JSON_LINES.format(query, shlex.quote(source)) if query else _RECORDS
                 raise CorpusError(f"{source}: line {number} is not a JSON object", hint=hint)
             names |= record.keys()
-            if text := text_of(record.get(field)):
-                texts.append("".join(unify_line_breaks([text])))
-                if re.search("[\ud800-\udfff]", text):
-                    message = f"{source}: line {number}: the text has half a character"
-                    raise CorpusError(message, hint=_WITHOUT.format(number, shlex.quote(source)))
-        has_text = has_text or bool(texts)
+            texts.append("".join(unify_line_breaks([text_of(record.get(field))])))
+            if re.search("[\ud800-\udfff]", texts[-1]):
+                message = f"{source}: line {number}: the text has half a character"
+                raise CorpusError(message, hint=_WITHOUT.format(number, shlex.quote(source)))
+        has_text = has_text or any(texts)
         yield texts
     if not has_text:
         missing = "has no text" if field in names else "is in no record"

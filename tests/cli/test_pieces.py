@@ -84,6 +84,16 @@ def test_every_way_to_name_the_pieces_teaches_the_same(home: Path) -> None:
         assert is_whole(charrnn.load(home / "m.npz").sample(random_seed=3))
 
 
+@pytest.mark.parametrize(
+    ("name", "rest"), [("few.jsonl", '{"by": "me"}\n{"t": 5}\n'), ("few.csv", "2,\n3\n\n")]
+)
+def test_records_without_a_text_are_counted(name: str, rest: str, tmp_path: Path) -> None:
+    record = '{"t": "one two"}\n' if name == "few.jsonl" else "1,one two\n"
+    (tmp_path / name).write_text("by,t\n" * (name == "few.csv") + record * 20 + rest)
+    done = ran(f"train {name} --field t --steps 2 {SMALL} -o m.npz", tmp_path)
+    assert "20 records, 7 to 7 characters; 2 empty ones left out" in done.err
+
+
 def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
     model = Model.load(home / "m.npz")
     alone = [score.nats for score in model.score_lines(POEMS)]
