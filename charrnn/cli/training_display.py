@@ -124,8 +124,11 @@ class TrainingDisplay:
 
 def describe_progress(event: Event, val_loss: float | None) -> str:
     """Return one line on how training goes."""
-    remaining = event.seconds * (1 - event.done) / max(event.done, 1e-9)
-    parts = [f"ETA {duration(remaining)}", f"step {event.step}", f"loss {event.train_loss:.3f}"]
+    parts = [
+        f"ETA {duration(event.remaining)}",
+        f"step {event.step}",
+        f"loss {event.train_loss:.3f}",
+    ]
     if val_loss is not None:
         parts.append(f"val {val_loss:.3f}")
     return ", ".join([*parts, f"{event.chars_per_s / 1000:.1f}k chars/s"])

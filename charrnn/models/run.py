@@ -154,7 +154,7 @@ class Run:
             notes.append("warning: the corpus has changed since the checkpoint was trained")
             state.forget_best()  # it was the best at predicting another text
         if config.run.seconds != model.config.run.seconds:
-            state.advance(decay_since=1.0)  # there is time for more
+            state.advance(decay_since=1.0, evaluations_since_best=0)  # there is time for more
         corpus = corpus.encoded_with(model.vocabulary)
         train_ids, val_ids = split_corpus(config, corpus)
         config = fit_config(config, len(train_ids))

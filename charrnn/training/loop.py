@@ -50,6 +50,7 @@ class Event:
                     every step
     learning_rate, grad_norm    of the step; the norm is that before clipping
     chars_per_s     training characters per second, smoothed
+    remaining       seconds until the end, if it goes on like this
     rollback        None, or why and how far training went back just before this step, as a message
     """
 
@@ -64,6 +65,7 @@ class Event:
     learning_rate: float
     grad_norm: float
     chars_per_s: float
+    remaining: float
     rollback: str | None = None
 
 
@@ -126,6 +128,14 @@ class _Loop:
         if done > since and left > FINAL_SHARE:
             done = since + (done - since) * left / FINAL_SHARE
         return min(done, 1.0)
+
+    def estimate_remaining(self) -> float:
+        """Return the seconds until the end, if it goes on as so far."""
+        progress, left = self.state.progress, 1 - self.done
+        passed = self.clock.done(progress.step, progress.seconds)
+        if passed > progress.decay_since:
+            left *= min(FINAL_SHARE / (1 - progress.decay_since), 1.0)
+        return progress.seconds * left / max(passed, 1e-9)
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         """Do step after step."""
@@ -207,6 +217,7 @@ class _Loop:
             learning_rate=rate,
             grad_norm=result.norm,
             chars_per_s=self.speed,
+            remaining=self.estimate_remaining(),
         )
 
     def is_due(self) -> bool:
@@ -256,6 +267,7 @@ class _Loop:
         progress, run = self.state.progress, self.config.run
         return (
             event.val_loss is not None
+            and event.done < 1
             and run.seconds is not None
             and run.patience is None
             and progress.decay_since == 1

@@ -1,5 +1,6 @@
 """What a checkpoint says about its model is what happened in its run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import charrnn
 from charrnn import Model
 from charrnn.export import export
 from charrnn.models.description import describe
+from charrnn.models.train import prepare
 from tests.support import TEXT, call, trained
 
 
@@ -67,6 +69,16 @@ def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path
     assert (imported.steps, imported.history, imported.sha256) == (0, [], None)
     assert imported.origin is not None
     assert imported.origin.start == "w.safetensors"
+
+
+@pytest.mark.parametrize("seconds", [600.0, 900.0])
+def test_more_time_ends_the_final_decay_and_the_wait_before_it(seconds: float, text: Path) -> None:
+    model, _ = train(text, time=600, steps=2)
+    model.progress = replace(model.progress, decay_since=0.5, evaluations_since_best=4)
+    model.save(text.with_name("m.npz"))
+    run = prepare([str(text)], {"seconds": seconds}, resumed=text.with_name("m.npz"))
+    found = run.state.progress.decay_since, run.state.progress.evaluations_since_best
+    assert found == ((0.5, 4) if seconds == 600 else (1, 0))
 
 
 def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:

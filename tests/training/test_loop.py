@@ -147,10 +147,22 @@ def test_a_run_with_a_time_limit_that_memorizes_goes_back_to_its_best_weights_an
             assert state.best_weights is not None
             moved = np.abs(state.networks[0].flat - state.best_weights[0]).max()
             assert moved < 5 * event.learning_rate  # by one step of Adam
+            pace = event.seconds / event.step
+            assert event.remaining < 0.11 * 1000 * pace  # a tenth of all steps are left
     assert sum(event.rollback is not None for event in events) == 1
     assert len(events) < 500
     assert events[-1].done == 1
     assert events[-1].learning_rate < 0.02 * max(event.learning_rate for event in events)
+
+
+def test_a_run_that_is_over_does_not_go_back(ids: Ids) -> None:
+    config = make_config(steps=1, seconds=600)
+    state = initial_state(config, V)
+    state.best_weights = [np.zeros_like(state.networks[0].flat)]
+    state.advance(best_val_loss=0.0, evaluations_since_best=9)
+    (event,) = train_text(state, config, *split(ids, 0.1))
+    assert event.val_loss is not None
+    assert state.networks[0].flat.any()
 
 
 def test_every_failure_in_a_row_halves_the_learning_rate(
