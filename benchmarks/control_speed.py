@@ -1,8 +1,9 @@
 """Sampling speed under controls against free sampling, and how fast ``complete`` answers.
 
-    python benchmarks/control_speed.py [--rounds 5]
+    python benchmarks/control_speed.py [--rounds 5] [--lines 60]
 
-LSTM 1x256; the time to prepare the controls is included.
+LSTM 1x256; ``complete`` answers so many lines of each length. The time to prepare the controls is
+included.
 """
 
 import subprocess
@@ -30,7 +31,7 @@ from charrnn.generate.sample import Sampler
 VOCABULARY = Vocabulary("\n" + "".join(map(chr, range(32, 127))))
 CONFIG = Config(model=ModelConfig(hidden_size=256))
 MODEL = Model.of(CONFIG, VOCABULARY, initial_state(CONFIG, len(VOCABULARY)))
-LENGTH, LINES = 2000, 60
+LENGTH = 2000
 CONTROLS = {
     "free": ControlConfig(),
     "--stop": ControlConfig(stop=("the end of all", "never")),
@@ -48,14 +49,14 @@ def speed(config: ControlConfig) -> float:
     return count / (time.perf_counter() - started)
 
 
-def answer_times(length: int, checkpoint: Path) -> list[float]:
-    """Return the seconds from a new line of this length to its answer, over a pipe."""
+def answer_times(length: int, checkpoint: Path, count: int) -> list[float]:
+    """Return the seconds from each new line of this length to its answer, over a pipe."""
     command = [sys.executable, "-m", "charrnn", "complete", "-c", str(checkpoint), "-n", "12"]
     times = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        for number in range(LINES):
+        for number in range(count):
             line = (f"line {number} of " + "a text that goes on and on, " * 99)[:length]
             started = time.perf_counter()
             process.stdin.write(f"{line}\n".encode())
@@ -68,9 +69,11 @@ def answer_times(length: int, checkpoint: Path) -> list[float]:
 
 def main() -> None:
     """Print the tables."""
-    rounds = range(arguments(__doc__).parse_args().rounds)
+    parser = arguments(__doc__)
+    parser.add_argument("--lines", type=int, default=60)
+    args = parser.parse_args()
     speeds: dict[str, list[float]] = {name: [] for name in CONTROLS}
-    for _ in rounds:
+    for _ in range(args.rounds):
         for name, config in CONTROLS.items():
             speeds[name].append(speed(config))
     heading("control", "chars/s", "share of free")
@@ -82,7 +85,7 @@ def main() -> None:
         path = Path(folder) / "m.npz"
         MODEL.save(path)
         for length in (20, 80, 300, 1000):
-            times = sorted(answer_times(length, path))
+            times = sorted(answer_times(length, path, args.lines))
             late = times[int(len(times) * 0.95)]
             row(length, f"{median(times) * 1e3:.1f}", f"{late * 1e3:.1f}")
 

@@ -1,0 +1,85 @@
+"""Every script of benchmarks/ still runs, on as little as it takes."""
+
+import importlib.util
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ENVIRONMENT, ROOT, trained
+
+# For each script: a command line, and the package that it needs.
+RUNS = [
+    ("compressors.py text.txt", "pyppmd"),
+    ("control_speed.py --rounds 1 --lines 2", None),
+    ("corpus_speed.py text.txt --rounds 1 --megabytes 1 --time 1s", None),
+    ("memory.py score text.txt m.npz", None),
+    ("memory.py sample text.txt m.npz", None),
+    ("memory.py complete text.txt m.npz", None),
+    ("names_peer.py words.txt --times 1", "torch"),
+    ("pieces.py text.txt --separator '\\n' --form .* --time 1s", None),
+    ("quality.py text.txt --times 1 --seeds 1 --alone --sample 9", None),
+    ("quality_peer.py text.txt --marks 1", "torch"),
+    ("quality_plot.py", "matplotlib"),
+    ("sample_speed.py --rounds 1 --model m.npz", "torch"),
+    ("score_lines.py speed --lines 20", None),
+    ("start_speed.py --rounds 1", "torch"),
+    ("text_quality.py m.npz text.txt text.txt", None),
+    ("train_speed.py text.txt --rounds 1", "torch"),
+]
+HELPERS = {"measuring.py", "torch_peer.py"}
+BENCHMARKS = ROOT / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("benchmarks")
+    words = [
+        "the",
+        "cat",
+        "sat",
+        "on",
+        "a",
+        "mat",
+        "and",
+        "dogs",
+        "dig",
+        "bogs",
+        "where",
+        "old",
+        "men",
+        "get",
+        "wet",
+        "feet",
+        "in",
+        "fog",
+    ]
+    lines = [" ".join(words[i % 13 : i % 13 + 5]) + f" {words[i % 17]}" for i in range(900)]
+    (path / "text.txt").write_text("\n".join(lines) + "\n")
+    (path / "words.txt").write_text("\n".join(words * 80) + "\n")
+    trained().save(path / "m.npz")
+    return path
+
+
+@pytest.mark.parametrize(("command", "needs"), RUNS, ids=[command for command, _ in RUNS])
+def test_a_benchmark_runs_and_prints_what_it_found(
+    folder: Path, command: str, needs: str | None
+) -> None:
+    if needs and not importlib.util.find_spec(needs):
+        pytest.skip(f"needs {needs}")
+    script, *args = shlex.split(command)
+    environment = ENVIRONMENT | {"PYTHONWARNINGS": "default"}  # PyTorch has some
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *args],
+        check=False, cwd=folder, env=environment, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert any(char.isdigit() for char in done.stdout)
+
+
+def test_no_benchmark_is_left_out() -> None:
+    scripts = {path.name for path in BENCHMARKS.glob("*.py")}
+    assert scripts == HELPERS | {command.split()[0] for command, _ in RUNS}
