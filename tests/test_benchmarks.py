@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ENVIRONMENT, ROOT, trained
+from tests.support import ENVIRONMENT, ROOT, TEXT, trained
 
 # For each script: a command line, and the package that it needs.
 RUNS = [
@@ -36,27 +36,8 @@ BENCHMARKS = ROOT / "benchmarks"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("benchmarks")
-    words = [
-        "the",
-        "cat",
-        "sat",
-        "on",
-        "a",
-        "mat",
-        "and",
-        "dogs",
-        "dig",
-        "bogs",
-        "where",
-        "old",
-        "men",
-        "get",
-        "wet",
-        "feet",
-        "in",
-        "fog",
-    ]
-    lines = [" ".join(words[i % 13 : i % 13 + 5]) + f" {words[i % 17]}" for i in range(900)]
+    words = TEXT.split()[:11]
+    lines = [" ".join(words[i % 7 : i % 7 + 4]) + f" {words[i % 11]}" for i in range(900)]
     (path / "text.txt").write_text("\n".join(lines) + "\n")
     (path / "words.txt").write_text("\n".join(words * 80) + "\n")
     trained().save(path / "m.npz")
