@@ -1,8 +1,3 @@
-"""The version, read from the installed package so that it is written in one place only."""
+"""The version; pyproject.toml reads it here."""
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("charrnn")
-except PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0+unknown"
+__version__ = "0.1.0"

@@ -63,20 +63,6 @@ def test_it_starts_as_script_and_as_module(start: list[str]) -> None:
     assert done.stdout.startswith("charrnn ")
 
 
-def test_it_starts_in_a_checkout_that_is_not_installed() -> None:
-    program = (
-        "import importlib.metadata as metadata, sys\n"
-        "def version(name): raise metadata.PackageNotFoundError(name)\n"
-        "metadata.version = version\n"
-        "sys.argv = ['charrnn', '--version']\n"
-        "import charrnn.cli\n"
-        "charrnn.cli.main()"
-    )
-    start = [sys.executable, "-c", program]
-    done = subprocess.run(start, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "charrnn 0+unknown"
-
-
 SLOW = {"numpy", "tomllib"}
 
 
