@@ -14,13 +14,13 @@ from tests.support import ENVIRONMENT, ROOT, TEXT, trained
 RUNS = [
     ("compressors.py text.txt", "pyppmd"),
     ("control_speed.py --rounds 1 --lines 2", None),
-    ("corpus_speed.py text.txt --rounds 1 --megabytes 1 --time 1s", None),
+    ("corpus_speed.py text.txt --rounds 1 --megabytes 1 --time 3s", None),
     ("memory.py score text.txt m.npz", None),
     ("memory.py sample text.txt m.npz", None),
     ("memory.py complete text.txt m.npz", None),
     ("names_peer.py words.txt --times 1", "torch"),
-    ("pieces.py text.txt --separator '\\n' --form .* --time 1s", None),
-    ("quality.py text.txt --times 1 --seeds 1 --alone --sample 9", None),
+    ("pieces.py text.txt --separator '\\n' --form .* --time 3s", None),
+    ("quality.py text.txt --times 3 --seeds 1 --alone --sample 9", None),
     ("quality_peer.py text.txt --marks 1", "torch"),
     ("quality_plot.py", "matplotlib"),
     ("sample_speed.py --rounds 1 --model m.npz", "torch"),
@@ -37,9 +37,9 @@ BENCHMARKS = ROOT / "benchmarks"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("benchmarks")
     words = TEXT.split()[:11]
-    lines = [" ".join(words[i % 7 : i % 7 + 4]) + f" {words[i % 11]}" for i in range(900)]
+    lines = [" ".join(words[i % 7 : i % 7 + 4]) + f" {words[i % 11]}" for i in range(1200)]
     (path / "text.txt").write_text("\n".join(lines) + "\n")
-    (path / "words.txt").write_text("\n".join(words * 80) + "\n")
+    (path / "words.txt").write_text("\n".join(words * 200) + "\n")
     trained().save(path / "m.npz")
     return path
 
