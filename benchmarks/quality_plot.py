@@ -1,10 +1,11 @@
 """Plots of loss against time for charrnn and the baselines, one SVG per text.
 
-    pip install '.[plot]' && python benchmarks/quality_plot.py
+    pip install '.[plot]' && python benchmarks/quality_plot.py [--folder FOLDER]
 
-Reads quality.jsonl and quality_peers.jsonl in its own folder and writes quality-<text>.svg there:
-medians over random seeds of runs without further options, and of those from nothing. All losses are
-cold, in windows of 256 characters that start from a zero state, which is nanoGPT's protocol.
+Reads quality.jsonl and quality_peers.jsonl in its own folder and writes quality-<text>.svg there,
+or elsewhere: medians over random seeds of runs without further options, and of those from nothing.
+All losses are cold, in windows of 256 characters that start from a zero state, which is nanoGPT's
+protocol.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import pyplot as plt
+from measuring import make_parser
 
 HERE = Path(__file__).parent
 # The options of a run, and what its curve is called.
@@ -30,6 +32,9 @@ def rows(file: str) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Draw all texts."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--folder", type=Path, default=HERE)
+    folder = parser.parse_args().folder
     found: dict[str, dict[str, dict[float, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -66,7 +71,9 @@ def main() -> None:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         figure.tight_layout()
-        figure.savefig(HERE / f"quality-{Path(text).stem}.svg", metadata={"Date": None})
+        path = folder / f"quality-{Path(text).stem}.svg"
+        figure.savefig(path, metadata={"Date": None})
+        print(f"{path}: {len(curves)} curves")
         plt.close(figure)
 
 
