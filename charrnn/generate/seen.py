@@ -2,7 +2,8 @@
 
 A filter takes two bytes for a hash. What it has is always found. Something else is found by mistake
 once in about 1,700 times: with 16 bits for each and 8 probes, (1 - exp(-8/16))^8 = 0.06 %. A text
-that was learned after another has a filter of its own, of the same size: they are rows (K, size).
+that was learned after another has a filter of its own, of the same size: they are rows (K, size),
+without those of which another has all bits.
 
 Of passages, every STRIDE-th span of SPAN characters is stored. Whatever its place, a copied passage
 of SPAN + STRIDE - 1 characters has a stored span in it, and with every STRIDE characters more the
@@ -146,7 +147,9 @@ def _store(count: int, blocks: Iterable[Hashes], older: Bits | None) -> Bits:
     for hashes in blocks:
         places = _probe(hashes, len(bits))
         np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
-    return np.vstack([older, bits])
+    older = older[(older & ~bits).any(axis=1)]
+    is_known = not (bits & ~older).any(axis=1).all()
+    return older if is_known else np.vstack([older, bits])
 
 
 def has_hashes(bits: Bits, hashes: Hashes) -> NDArray[np.bool_]:

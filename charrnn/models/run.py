@@ -54,7 +54,8 @@ class Run:
     state            where training starts; changes as it goes
     start            the base model or checkpoint whose weights it started from; "none": random
                      weights; None: not known, of a run that is resumed
-    older            the model it started from, if the text is added to what that has read
+    older            the model it started from: what that has read counts as seen
+    is_growing       whether the n-grams of what that has read may be added
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
     sizes            of the pieces of the text; None: it is a stream
@@ -70,6 +71,7 @@ class Run:
     state: TrainingState
     start: str | None = RANDOM
     older: Model | None = None
+    is_growing: bool = False
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
     sizes: Sizes | None = None
@@ -124,7 +126,8 @@ class Run:
             val_ids=val_ids,
             state=_first_state(choose_workers(chosen.config), corpus, train_ids, source),
             start=start.name or RANDOM,
-            older=source if start.is_growing else None,
+            older=source,
+            is_growing=start.is_growing,
             notes=[*_describe_fit(wished, config, fixed), *start.notes],
             recommendation=chosen,
         )
@@ -152,6 +155,7 @@ class Run:
             read["ngram"] = model.ngram if config.data.ngram == model.config.data.ngram else None
         else:
             notes.append("warning: the corpus has changed since the checkpoint was trained")
+            read = {"older": model}
             state.forget_best()  # it was the best at predicting another text
         if config.run.seconds != model.config.run.seconds:
             state.advance(decay_since=1.0, evaluations_since_best=0)  # there is time for more
@@ -192,7 +196,7 @@ class Run:
         if self.ngram is None:
             return
         tables: list[tuple[NGrams, Counts | None]] = [(self.ngram, None)]
-        if self.older is not None:
+        if self.older is not None and self.is_growing:
             older = older_counts(self.older, self.vocabulary, self.config.data)
             tables += [(self._count(self.train_ids, older), older)] * (older is not None)
         fits = [self._fit(ngrams, older) for ngrams, older in tables]

@@ -9,6 +9,7 @@ import pytest
 import charrnn
 from charrnn import Model
 from charrnn.generate.seen import is_seen
+from charrnn.models.train import prepare
 from tests.support import ROOT, call
 
 TOWNS = (ROOT / "corpora/towns.txt").read_text(encoding="utf-8").split()
@@ -69,6 +70,29 @@ def test_pieces_and_passages_of_the_older_text_still_count_as_seen(
     for text in (listed(FIRST[:20]), listed(SECOND[-20:])):
         assert again.longest_copy(text) > len(text) - 30
         assert (once.longest_copy(text) > 30) == (text == listed(FIRST[:20]))
+
+
+def test_what_is_read_again_hides_nothing_that_was_read_before(
+    grown: Model, tmp_path: Path
+) -> None:
+    grown.save(tmp_path / "m.npz")
+    for text, rows in ((SECOND, 2), (FIRST[:200], 2), (FIRST + SECOND, 3), (FIRST + SECOND, 3)):
+        again = learn(listed(text), str(tmp_path / "m.npz"), lines=True, steps=2)
+        assert again.seen_pieces is not None
+        assert again.seen_spans is not None
+        assert all(is_seen(again.seen_pieces, town) for town in FIRST + SECOND)
+        assert len(again.seen_pieces) == rows
+        again.save(tmp_path / "m.npz")
+        for part in (FIRST[:20], SECOND[-20:]):
+            assert again.longest_copy(listed(part)) > len(listed(part)) - 30
+
+
+def test_a_run_resumed_with_another_text_still_knows_the_first(first: str, tmp_path: Path) -> None:
+    text = listed([*FIRST[100:], *(town * 2 for town in FIRST[:50])])
+    (tmp_path / "other.txt").write_text(text)
+    again = prepare([str(tmp_path / "other.txt")], {"steps": 152}, resumed=Path(first)).model()
+    assert again.seen_pieces is not None
+    assert all(is_seen(again.seen_pieces, town) for town in FIRST)
 
 
 @pytest.mark.parametrize("how", [{"lines": True}, {}], ids=["lines", "stream"])
