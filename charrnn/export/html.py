@@ -25,6 +25,9 @@ from charrnn.text.vocabulary import Vocabulary
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
+# The languages of the base models (BCP 47).
+LANGUAGES = {"english": "en", "french": "fr", "spanish": "es"}
+
 # The most weights, in bytes, that a browser can load quickly. Copies are marked where what finds
 # them is small, as for texts up to a megabyte.
 MAX_BYTES, MAX_SPANS = 20_000_000, 300_000
@@ -50,6 +53,7 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         {
             "title": html.escape(title),
             "dir": text_direction(model.vocabulary),
+            "lang": text_language(model),
             "lede": html.escape(lede(model, title)),
             "about": ABOUT,
             "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
@@ -109,6 +113,11 @@ def text_direction(vocabulary: Vocabulary) -> str:
         if char.isalpha():
             leftward += count if unicodedata.bidirectional(char) != "L" else -count
     return "rtl" if leftward > 0 else "ltr"
+
+
+def text_language(model: Model) -> str:
+    """Return the code of a text's language, known from the base model that predicts it, or ""."""
+    return LANGUAGES.get(model.origin.start or "", "") if model.origin else ""
 
 
 def embed(value: object) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from charrnn import Model, Vocabulary
+from charrnn.checkpoint.header import Origin
 from charrnn.export import export, html
 from charrnn.export.html import text_direction
 from charrnn.export.words import facts, lede
@@ -337,6 +338,14 @@ def test_openings_are_how_sentences_of_the_text_begin() -> None:
     assert len({opening.split()[0] for opening in openings}) == 4
     assert all(" ".join(opening.split()[:2]) in flat for opening in openings)
     assert all(opening[0].isupper() for opening in openings)
+
+
+@pytest.mark.parametrize(("start", "language"), [("french", "fr"), ("none", ""), (None, "")])
+def test_the_language_is_that_of_the_base_model_that_the_text_began_with(
+    start: str | None, language: str
+) -> None:
+    model = replace(make_model(), origin=Origin.of(["t.txt"], 0, 1, start))
+    assert f'<textarea id="prompt" rows="2" lang="{language}"' in export(model, "html").decode()
 
 
 def test_the_direction_is_that_of_the_text() -> None:
