@@ -33,6 +33,14 @@ def test_the_page_of_commands_is_what_typer_makes_of_them() -> None:
     assert page.strip() == made.strip(), "CONTRIBUTING.md says how to write it anew"
 
 
+def test_the_list_of_the_source_names_every_file_and_no_other() -> None:
+    page = (ROOT / "docs" / "code.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"\b\w+\.(?:py|js|css|html)\b", page.split("```")[1]))
+    kinds = ("*.py", "*.js", "*.css", "*.html")
+    there = {path.name for kind in kinds for path in (ROOT / "charrnn").rglob(kind)}
+    assert listed == there
+
+
 def examples() -> list[tuple[bool, str]]:
     """Return the Python examples of the API's page, and whether they need PyTorch."""
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
