@@ -67,7 +67,7 @@ def chart(curves: Sequence[Curve], width: int, height: int = HEIGHT, *, color: b
         return "".join(f"{sparkline(curve, width)}\n" for curve in curves)
     import plotext
 
-    figure = plotext.figure.clear().theme("default" if color else "colorless")
+    figure = plotext.figure.clear().theme("simple" if color else "colorless")
     figure.plot_size(min(width, WIDTH), height)
     for curve in curves:
         seconds, losses = zip(*curve.points, strict=True)
