@@ -87,10 +87,10 @@ def option_of(item: "Field[Any]") -> str:
     return str(name).removeprefix("--").replace("-", "_")
 
 
-def require(condition: object, message: str) -> None:
-    """Raise ConfigError with this message unless the condition holds."""
+def require(condition: object, message: str, hint: str | None = None) -> None:
+    """Raise ConfigError with this message and hint unless the condition holds."""
     if not condition:
-        raise ConfigError(message)
+        raise ConfigError(message, hint=hint)
 
 
 class Settings:
@@ -113,10 +113,18 @@ class Settings:
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any]) -> Self:
-        """Build from options by name, with underscores; None stands for one that is not given."""
-        given = {it.name: options.get(option_of(it)) for it in fields(cls)}  # type: ignore[arg-type]
-        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-        return cls(**{name: it for name, it in (given | lists).items() if it is not None})
+        """Build from options by name, with underscores, among others.
+
+        None stands for an option that is not given; a text or a list for a tuple.
+        """
+        given = dict[str, Any]()
+        for item in fields(cls):  # type: ignore[arg-type]
+            value = options.get(option_of(item))
+            if isinstance(item.default, tuple) and isinstance(value, str | list):
+                value = (value,) if isinstance(value, str) else tuple(value)
+            if value is not None:
+                given[item.name] = value
+        return cls(**given)
 
     @classmethod
     def from_dict(cls, values: object) -> Self:
@@ -141,18 +149,19 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
     if get_origin(kind) is Literal:
         choices = f"{', '.join(types[:-1])} or {types[-1]}"
         require(value in types, f"{option} must be {choices}, not {value!r}")
+    elif get_origin(kind) is tuple:
+        require(isinstance(value, tuple), f"{option} must be a tuple of texts, not {value!r}")
     elif bool in types:
         require(isinstance(value, bool), f"{option} must be true or false, not {value!r}")
     elif value is None and NoneType in types:
         return
-    elif str in types and get_origin(kind) is not tuple:
+    elif str in types:
         require(isinstance(value, str), f"{option} must be a text, not {value!r}")
     elif int in types:
         require(type(value) is int, f"{option} must be a whole number, not {value!r}")
         bounds = {"high": MAX_WHOLE, **bounds}
     elif float in types:
-        is_number = isinstance(value, Real)
-        finite = is_number and abs(value) <= MAX_NUMBER
+        finite = isinstance(value, Real) and abs(value) <= MAX_NUMBER  # type: ignore[operator]
         require(finite, f"{option} must be a finite number, not {value!r}")
     for name, bound in bounds.items():
         holds, words = BOUNDS[name]
@@ -366,20 +375,11 @@ class ControlConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(not isinstance(self.stop, str), "stop must be a tuple of texts")
         require(all(self.stop), "a stop text must have at least one character")
-        end = "until-sentence" if self.until_sentence else "stop" if self.stop else None
-        require(
-            self.match is None or end is None,
-            f"match and {end} contradict each other: both say where the text ends",
-        )
         require(self.contain != "", "contain must have at least one character")
-        require(
-            self.match is None or self.contain is None,
-            "match and contain contradict each other: a match can say what it contains",
-        )
-        original = "max-copied" if self.max_copied else "no-repeat" if self.no_repeat else None
-        require(
-            self.match is None or original is None,
-            f"match and {original} contradict each other: a match cannot be drawn word by word",
-        )
+        for name in ("stop", "until_sentence", "contain", "max_copied", "no_repeat"):
+            require(
+                self.match is None or not getattr(self, name),
+                f"match and {name.replace('_', '-')} contradict each other: "
+                "a match says all of the text",
+            )

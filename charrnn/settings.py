@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from charrnn.config import Config, option_of
@@ -28,6 +29,14 @@ LIMITS = ("seconds", "epochs", "steps")
 
 # Settings that are chosen from the text unless they are given.
 CHOSEN = {"cell", "hidden_size", "members", "dropout", "weight_drop"}
+
+
+def require_known(names: Collection[str], known: Collection[str]) -> None:
+    """Raise ConfigError, with the nearest names, for a setting that is not known."""
+    for name in sorted(set(names).difference(known)):
+        near = " or ".join(get_close_matches(name, known))
+        hint = f"did you mean {near}?" if near else f"the settings are {', '.join(sorted(known))}"
+        raise ConfigError(f"there is no setting {name}", hint=hint)
 
 
 def sort_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -99,24 +108,17 @@ def command_options(config: Config) -> list[str]:
     """
     defaults, words = flatten(Config()), list[str]()
     for name, value in flatten(config).items():
-        if name in CHOSEN or value != defaults[name]:
-            words += _option_words(name, value)
+        is_default = value == defaults[name] and name not in CHOSEN
+        if is_default or value is None or name == "dtype":  # which has no option
+            continue
+        if name == "separator" and value == "\n":
+            words.append("--lines")
+            continue
+        shown = escape(value) if name == "separator" else str(value).removesuffix(".0")
+        words += [option_name(name), f"{shown}s" if name == "seconds" else shown]
     if config.optimizer.clip_norm is None and config.optimizer.clip_value is None:
         words += ["--clip-norm", "0"]
     return words
-
-
-def _option_words(name: str, value: object) -> list[str]:
-    if value is None or name == "dtype":  # which has no option
-        return []
-    if value is True:
-        return [option_name(name)]
-    if name == "separator":
-        return ["--lines"] if value == "\n" else [option_name(name), escape(str(value))]
-    shown = str(value)
-    if isinstance(value, float) and float(f"{value:g}") == value:
-        shown = f"{value:g}"
-    return [option_name(name), f"{shown}s" if name == "seconds" else shown]
 
 
 def parse_time(text: str) -> float:

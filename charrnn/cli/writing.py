@@ -52,8 +52,8 @@ class Writer:
                 endings[self.stream(prompt, number)] += 1
                 continue
             samples = self.model.samples(
-                prompt, size, sampling=self.sampling, controls=self.controls, pieces=self.pieces,
-                random_seed=self.random_seed, first=number * size, log_p=jsonl,
+                prompt, size, controls=self.controls, random_seed=self.random_seed,
+                first=number * size, log_p=jsonl, pieces=self.pieces, **vars(self.sampling),
             )  # fmt: skip
             for index, sample in enumerate(samples, number * size):
                 endings[sample.ended] += 1
@@ -95,8 +95,8 @@ class Writer:
     def stream(self, prompt: str, number: int) -> str:
         """Write one sample, each character as soon as it is certain, and return why it ended."""
         characters = self.model.stream(
-            prompt, sampling=self.sampling, controls=self.controls, random_seed=self.random_seed,
-            first=number,
+            prompt, controls=self.controls, random_seed=self.random_seed, first=number,
+            **vars(self.sampling),
         )  # fmt: skip
         with blocks() as write:
             write(prompt if self.echo else "")

@@ -3,14 +3,15 @@
 import itertools
 import secrets
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.config import FILE, ControlConfig, SamplingConfig
+from charrnn.config import FILE, ControlConfig, SamplingConfig, require
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
@@ -32,9 +33,13 @@ from charrnn.scoring.line_scorer import (
 )
 from charrnn.scoring.scores import Score, score, total
 from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
+from charrnn.settings import require_known
 from charrnn.text.cut import cut_text
 from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
+
+# What ``sample`` takes by name.
+SETTINGS = [item.name for config in (SamplingConfig, ControlConfig) for item in fields(config)]
 
 # The limit of a new piece: of short ones, and in lengths of the longest piece of the text.
 MIN_LIMIT, MAX_GROWTH = 1000, 2
@@ -69,115 +74,74 @@ class Model(Checkpoint):
             parts.append(f"n-grams up to {self.ngram.order}")
         return f"Model({', '.join([*parts, f'{self.progress.step:,} steps'])})"
 
-    def sample(  # noqa: PLR0913  # each is what users of samplers know
+    def sample(
         self,
         prompt: str = "",
         length: int | None = None,
         *,
-        temperature: float = SamplingConfig().temperature,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        stop: str | tuple[str, ...] = (),
-        until_sentence: bool = False,
-        charset: str | None = None,
-        match: str | None = None,
-        contain: str | None = None,
-        max_copied: int | None = None,
-        no_repeat: int | None = None,
         greedy: bool = False,
         like: str | None = None,
         random_seed: int | None = None,
+        **settings: Any,
     ) -> str:
         r"""Return a prompt text and the new characters that continue it.
 
             model.sample("Born ", 30, match=r"[A-Z][a-z]+ \d{4}")
-            model.sample(length=500, like=Path("tempest.txt").read_text())
+            model.sample(length=500, like=Path("tempest.txt").read_text(), temperature=0.6)
 
-        length                number of new characters; None: 200, or 10,000 with ``stop``, or a
-                              piece of a model of pieces
-        temperature           divides the logits: below 1 safer, above 1 wilder
-        greedy                always the likeliest character, whatever the temperature
-        top_k, top_p, min_p   draw among the likeliest characters only
-        stop                  end before this text, or any of these
-        until_sentence        go on after ``length`` until the end of the sentence
-        charset               the only new characters, as inside the [...] of a regular expression
-        match                 a regular expression that the new text matches as a whole; the text
-                              has ``length`` characters at most
-        contain               a text that is put where the model finds it likeliest
-        max_copied            characters of the longest passage that the new text may share with the
-                              training text, 22 or more
-        no_repeat             length of the shortest passage that must not recur within 1,000
-                              characters
-        like                  a text to read and remember first, see ``with_memory``
-        random_seed           the same number gives the same text; None: a fresh one
+        length        number of new characters, with ``stop`` or a model of pieces at most; None:
+                      200, or 10,000 with ``stop``, or a piece
+        greedy        always the likeliest character, whatever the temperature
+        like          a text to read and remember first, see ``with_memory``
+        random_seed   the same number gives the same text; None: a fresh one
+        settings      any setting of SamplingConfig and ControlConfig by name: ``temperature=0.7``,
+                      ``top_p=0.9``, ``stop="\n"``, ``charset="a-z "`` ...
 
         Raises VocabularyError for unknown characters in the prompt or in ``like``, ConfigError for
-        a setting out of range or controls that no text can obey.
+        a setting that is unknown or out of range, or controls that no text can obey.
         """
-        temperature = 0.0 if greedy else temperature
-        sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-        controls = ControlConfig(
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            until_sentence=until_sentence,
-            charset=charset,
-            match=match,
-            contain=contain,
-            max_copied=max_copied,
-            no_repeat=no_repeat,
-        )
         model = self if like is None else self.with_memory(like)
-        characters = model.stream(
-            prompt,
-            sampling=sampling,
-            controls=controls,
-            length=self.default_length(controls) if length is None else length,
-            random_seed=random_seed,
-        )
+        if greedy:
+            settings["temperature"] = 0.0
+        characters = model.stream(prompt, length, random_seed=random_seed, **settings)
         return prompt + "".join(characters)
 
     def stream(
         self,
         prompt: str = "",
-        *,
-        sampling: SamplingConfig | None = None,
-        controls: ControlConfig | Controls | None = None,
         length: int | None = None,
+        *,
+        controls: Controls | None = None,
         random_seed: int | None = None,
         first: int = 0,
+        **settings: Any,
     ) -> Generator[str, None, Ended]:
-        """Yield the characters that continue a prompt text, and return why it ended.
+        """Yield the new characters of ``sample`` one by one, and return why the text ended.
 
-        sampling      how each is drawn: temperature, top-k, top-p, min-p; None: the defaults
-        controls      what the text must obey, as it is or prepared by ``prepare``; None: nothing
-        length        how many; at most, of a model of pieces, whose text ends with its piece. None:
-                      without end
-        random_seed   the same number gives the same text; None: a fresh one
-        first         which of the texts that the number gives
+        controls   prepared by ``prepare``, with their length; None: those among the settings
+        first      which of the texts that the random seed gives
 
-        Raises VocabularyError for unknown characters in the prompt, ConfigError for controls that
-        no text can obey or that need a length.
+        The other arguments, and the errors, are those of ``sample``.
         """
-        prepared = self.prepare(controls, length)
-        sampler = self._sampler(prompt, sampling, random_seed)
+        sampler, prepared = self._begin(prompt, length, controls, random_seed, settings)
         if prepared.config.contain is None:
             return (yield from sampler.stream(prepared, first))
         (sample,) = write_containing(sampler, prepared, 1, first=first)
         yield from sample.text
         return sample.ended
 
-    def samples(  # noqa: PLR0913  # as for ``sample``
+    def samples(
         self,
         prompt: str = "",
         count: int = 10,
         *,
-        sampling: SamplingConfig | None = None,
-        controls: ControlConfig | Controls | None = None,
         length: int | None = None,
+        controls: Controls | None = None,
         random_seed: int | None = None,
         first: int = 0,
         log_p: bool = False,
         pieces: PieceFilter | None = None,
+        **settings: Any,
     ) -> Iterator[Sample]:
         """Yield texts that continue a prompt text, many at once: ``text``, ``ended``, ``log_p``.
 
@@ -189,13 +153,12 @@ class Model(Checkpoint):
         log_p    whether each has its log probability under the model, in nats; else it is 0
         pieces   which pieces are kept, the prompt included; None: all
 
-        The other arguments, and the errors, are those of ``stream``, but ``length`` None stands
-        for that of ``sample``. Also raises TrainingError if too few pieces are kept.
+        The other arguments, and the errors, are those of ``stream``. Also raises TrainingError if
+        too few pieces are kept.
         """
-        if length is None and not isinstance(controls, Controls):
-            length = self.default_length(controls or ControlConfig())
-        prepared = self.prepare(controls, length)
-        sampler = self._sampler(prompt, sampling, random_seed, log_p=log_p)
+        sampler, prepared = self._begin(
+            prompt, length, controls, random_seed, settings, log_p=log_p
+        )
         workers = sampling_workers(count)
 
         def write(first: int) -> Iterator[Sample]:
@@ -208,6 +171,35 @@ class Model(Checkpoint):
         pieces.require_room(prompt, prepared.limit or 0)
         drawn = chain.from_iterable(map(write, itertools.count(first, count)))
         return islice(pieces.keep(drawn, prompt), count)
+
+    def _begin(
+        self,
+        prompt: str,
+        length: int | None,
+        controls: Controls | None,
+        random_seed: int | None,
+        settings: dict[str, Any],
+        *,
+        log_p: bool = False,
+    ) -> tuple[Sampler, Controls]:
+        """Read a prompt, and prepare the controls of the texts that continue it."""
+        require_known(settings, SETTINGS)
+        if controls is None:
+            rules = ControlConfig.of_options(settings)
+            controls = self.prepare(rules, self.default_length(rules) if length is None else length)
+        number = secrets.randbits(32) if random_seed is None else random_seed
+        sampling, ids = SamplingConfig.of_options(settings), self.encode_prompt(prompt)
+        return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls
+
+    def prepare(self, config: ControlConfig, length: int | None) -> Controls:
+        """Return controls prepared for this model, once for many texts; length None: no end."""
+        end, spans = self.config.data.end, self.seen_spans
+        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
+
+    def default_length(self, controls: ControlConfig) -> int:
+        """Return the length of a text for which none is given, at most that of a piece."""
+        pieces = self.config.data.end is not None
+        return self.piece_limit if pieces else default_length(controls)
 
     def complete(
         self,
@@ -340,33 +332,6 @@ class Model(Checkpoint):
         """
         return longest_copy(require_spans(self.seen_spans), text)
 
-    def prepare(
-        self, controls: ControlConfig | Controls | None = None, length: int | None = None
-    ) -> Controls:
-        """Return controls prepared for this model, once for many texts."""
-        if isinstance(controls, Controls):
-            return controls
-        config = controls or ControlConfig()
-        end, spans = self.config.data.end, self.seen_spans
-        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
-
-    def default_length(self, controls: ControlConfig) -> int:
-        """Return the length of a text for which none is given, at most that of a piece."""
-        pieces = self.config.data.end is not None
-        return self.piece_limit if pieces else default_length(controls)
-
-    def _sampler(
-        self,
-        prompt: str,
-        sampling: SamplingConfig | None,
-        random_seed: int | None,
-        *,
-        log_p: bool = False,
-    ) -> Sampler:
-        number = secrets.randbits(32) if random_seed is None else random_seed
-        seed, config = self.encode_prompt(prompt), sampling or SamplingConfig()
-        return Sampler.of(self.predictor, seed, config, number, log_p=log_p)
-
     def _encode_text(self, text: str) -> tuple[Ids, int | None]:
         """Return a text as ids, and the id of the END if it is a text of flat pieces."""
         end = self.config.data.end
@@ -379,8 +344,10 @@ class Model(Checkpoint):
     def encode(self, text: str) -> Ids:
         """Return a text as ids, normalized like the text that the model was trained on.
 
-        Raises VocabularyError for unknown characters.
+        Raises VocabularyError for unknown characters, ConfigError for what is not a text.
         """
+        hint = "the number of new characters goes by its name: length=100"
+        require(isinstance(text, str), f"expected a text, not {text!r}", hint)
         return self.vocabulary.encode(normalized(text, self.config.data.normalize))
 
     def encode_prompt(self, prompt: str) -> Ids:

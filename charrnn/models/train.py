@@ -1,14 +1,20 @@
 """Training in one call, and the run behind it, which the command line prepares here too."""
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from os import PathLike, fspath
 
-from charrnn.errors import ConfigError
+from charrnn.config import require
 from charrnn.models.model import Model
 from charrnn.models.run import Run
 from charrnn.models.start import choose_start
-from charrnn.settings import SETTINGS, Given, new_config, resumed_config, sort_settings
+from charrnn.settings import (
+    SETTINGS,
+    Given,
+    new_config,
+    require_known,
+    resumed_config,
+    sort_settings,
+)
 from charrnn.text.corpus import corpus_of, read_corpus
 from charrnn.training.loop import Event
 
@@ -47,15 +53,12 @@ def train(
     training cannot go on.
     """
     given, unknown = sort_settings({"time": time, **settings})
-    for name in sorted(unknown):
-        near = " or ".join(get_close_matches(name, SETTINGS))
-        hint = f"did you mean {near}?" if near else "help(charrnn.Config) lists the settings"
-        raise ConfigError(f"there is no setting {name}", hint=hint)
+    require_known(unknown, SETTINGS)
     given.setdefault("workers", 1)
     paths = [corpus] if isinstance(corpus, str | PathLike) else corpus
     sources = [fspath(path) for path in paths]
-    if bool(sources) == (text is not None):
-        raise ConfigError("one of corpus and text must be given")
+    require(bool(sources) != (text is not None), "one of corpus and text must be given")
+    require(isinstance(text, str | None), f"text must be one text, not {text!r}")
     run = prepare(sources, given, text=text, start=base, encoding=encoding)
     for event in run.events():
         if on_event is not None:

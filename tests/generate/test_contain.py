@@ -1,13 +1,13 @@
 """Samples that contain a given text."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 import charrnn
 from charrnn import ConfigError, VocabularyError
-from charrnn.config import ControlConfig
 from charrnn.models import Model
 
 ANIMALS, PLACES = ("cat", "dog", "hen", "pig"), ("barn", "yard", "field")
@@ -36,12 +36,12 @@ def test_the_text_stands_where_the_model_would_say_it(model: Model, text: str) -
 
 
 def test_its_log_probability_is_that_of_the_whole_text(model: Model) -> None:
-    rules = ControlConfig(contain="dog")
-    drawn = list(model.samples("the ", 3, controls=rules, length=60, random_seed=2, log_p=True))
+    draw = partial(model.samples, "the ", contain="dog", length=60, random_seed=2)
+    drawn = list(draw(3, log_p=True))
     for sample in drawn:
         whole, prompt = model.score("\nthe " + sample.text), model.score("\nthe ")
         assert sample.log_p == pytest.approx(prompt.nats - whole.nats, abs=1e-3)
-    (last,) = model.samples("the ", 1, controls=rules, length=60, random_seed=2, first=2)
+    (last,) = draw(1, first=2)
     assert last.text == drawn[2].text
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import ConfigError, TrainingError, Vocabulary
-from charrnn.config import ControlConfig
 from charrnn.generate.seen import SPAN, STRIDE, longest_copy, seen_spans
 from tests.support import call, fails_in
 
@@ -89,8 +88,8 @@ def test_no_passage_is_repeated_and_no_word_is_torn() -> None:
 
 
 def test_samples_do_not_depend_on_how_many_are_drawn_together(model: charrnn.Model) -> None:
-    rules = ControlConfig(max_copied=22, no_repeat=15)
-    draw = partial(model.samples, "to", controls=rules, length=150, random_seed=7, log_p=True)
+    rules: dict[str, Any] = {"max_copied": 22, "no_repeat": 15}
+    draw = partial(model.samples, "to", **rules, length=150, random_seed=7, log_p=True)
     together = list(draw(count=5))
     alone = [it.text for first in range(5) for it in draw(count=1, first=first)]
     assert [it.text for it in together] == alone

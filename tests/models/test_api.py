@@ -65,6 +65,7 @@ def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
         ({"hiden_size": 3}, "no setting hiden_size"),
         ({"corpus": tmp_path}, "one of corpus and text"),
         ({"text": None}, "one of corpus and text"),
+        ({"text": ["a"]}, "text must be one text"),
         ({"text": ""}, "the corpus is empty"),
         ({"text": "ab\ud800"}, "character 2 of the text"),
     ):
@@ -73,6 +74,21 @@ def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
             charrnn.train(**arguments)
         if "hiden_size" in wrong:
             assert "hidden_size" in caught.value.__notes__[0]
+
+
+def test_what_a_sample_does_not_take_is_named() -> None:
+    model = charrnn.train(text=TEXT, steps=1, hidden_size=4)
+    for how, complaint, hint in (
+        ({"temprature": 1}, "no setting temprature", "temperature"),
+        ({"prompt": 100}, "expected a text, not 100", "length=100"),
+        ({"temperature": "hot"}, "temperature must be a finite number", ""),
+        ({"stop": 5}, "stop must be a tuple of texts", ""),
+    ):
+        for verb in (model.sample, model.samples):
+            with pytest.raises(charrnn.ConfigError, match=complaint) as caught:
+                verb(**how)
+            assert hint in (caught.value.hint or "")
+    assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
 
 
 def test_settings_go_by_their_own_names_and_by_those_of_the_options() -> None:
