@@ -10,7 +10,7 @@ from charrnn.cli.console import console, to_json
 from charrnn.config import DataConfig
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.models import Model
-from charrnn.parallel.launch import scoring_workers
+from charrnn.parallel.machine import available_cores
 from charrnn.scoring.line_scorer import LineRules, LineScore, UnknownCharacters, score_blocks
 from charrnn.text.cut import read_pieces
 from charrnn.text.vocabulary import escape
@@ -40,7 +40,7 @@ def score_lines(
 
     def records() -> Iterator[list[Record]]:
         number, has_warned = 1, False
-        for block in score_blocks(scorers, read, scoring_workers()):
+        for block in score_blocks(scorers, read, available_cores()):
             found = [
                 describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
             ]

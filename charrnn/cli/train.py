@@ -88,12 +88,13 @@ def train(
     from charrnn.settings import sort_settings
 
     given, _ = sort_settings(list_given(context, resume=resume))
-    if mpi.launched_rank():
+    comm = mpi.world()
+    if comm is not None and comm.rank:
         with StopSignals() as signals:
             follow(signals)
         return
-    if mpi.world() is not None and "workers" in given:
-        launched = f"the launcher says how many processes there are: {mpi.launched_processes()}"
+    if comm is not None and "workers" in given:
+        launched = f"the launcher says how many processes there are: {comm.size}"
         raise ConfigError(f"--workers: {launched}", hint="leave it out")
     check_files(context, path)
     keep_old = path.exists() and not resume

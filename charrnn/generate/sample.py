@@ -17,7 +17,7 @@ from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.network import log_softmax
-from charrnn.parallel.launch import map_in_processes
+from charrnn.parallel.processes import map_in_processes
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids
 

@@ -26,7 +26,8 @@ from charrnn.ngrams.count import Counts
 from charrnn.ngrams.fitting import Fit, fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.parallel import mpi
-from charrnn.parallel.launch import can_fork, default_workers
+from charrnn.parallel.launch import default_workers
+from charrnn.parallel.machine import can_fork
 from charrnn.settings import flatten, option_name
 from charrnn.text.corpus import Corpus
 from charrnn.text.pieces import Sizes, flatten_pieces, measure, split_pieces

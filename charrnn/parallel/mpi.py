@@ -17,32 +17,14 @@ from charrnn.errors import TrainingError
 from charrnn.extras import require_extra
 from charrnn.parallel.group import Group
 
-# Variables with the number of processes and the rank of this one. SLURM_NTASKS would not do: a
-# batch script has it too, which is one process.
-_VARIABLES = (
-    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
-    ("PMI_SIZE", "PMI_RANK"),
-    ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
-    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
-)
+# Variables with the number of processes. SLURM_NTASKS would not do: a batch script, which is one
+# process, has it too.
+SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 def launched_processes() -> int:
     """Return how many processes a launcher of MPI started; 1 if none started this one."""
-    return _launched()[0]
-
-
-def launched_rank() -> int:
-    """Return the rank of this process among those that a launcher of MPI started; 0 if none did."""
-    return _launched()[1]
-
-
-def _launched() -> tuple[int, int]:
-    for names in _VARIABLES:
-        size, rank = (os.environ.get(name, "") for name in names)
-        if size.isascii() and size.isdecimal() and rank.isascii() and rank.isdecimal():
-            return int(size), int(rank)
-    return 1, 0
+    return next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
 
 
 @cache

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from charrnn.config import Normalization
 from charrnn.errors import VocabularyError
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.parallel.launch import map_in_processes
+from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring.likelihood import Indices, score_sequences
 from charrnn.scoring.scores import Score
 from charrnn.text.reading import normalized

@@ -16,7 +16,7 @@ from charrnn.config import Config, ModelConfig
 from charrnn.nn.network import make_cell
 from charrnn.parallel import mpi
 from charrnn.parallel.group import Group
-from charrnn.parallel.launch import MIN_WINDOWS, can_fork, count_teams, default_workers
+from charrnn.parallel.launch import MIN_WINDOWS, count_teams, default_workers
 from charrnn.parallel.machine import available_cores, available_memory
 from charrnn.text.vocabulary import Ids
 from charrnn.training import memory
@@ -152,7 +152,7 @@ def _count_processes(config: Config) -> tuple[int, bool]:
     """Return how many processes may train, and whether that number was given."""
     asked = mpi.launched_processes()
     asked = asked if asked > 1 else config.run.workers or 0
-    return asked or (available_cores() if can_fork() else 1), asked > 0
+    return asked or available_cores(), asked > 0
 
 
 class Budget:

@@ -19,7 +19,8 @@ import typer  # the options are read from where the command line has them
 from charrnn.checkpoint.bases import BASES as CATALOG
 from charrnn.cli.app import COMMANDS, app
 from charrnn.export import export
-from charrnn.parallel.launch import can_fork, make_group
+from charrnn.parallel.launch import make_group
+from charrnn.parallel.machine import can_fork
 from charrnn.settings import SETTINGS as NAMES_OF
 from charrnn.settings import flatten
 from tests.cli.option_tables import (

@@ -14,7 +14,7 @@ from charrnn.generate import sample
 from charrnn.generate.controls import Controls, Rule, default_length, end_before, end_of_sentence
 from charrnn.generate.sample import Sampler
 from charrnn.nn.ensemble import Ensemble
-from charrnn.parallel.launch import can_fork
+from charrnn.parallel.machine import can_fork
 from tests.generate.models import (
     CHARACTERS,
     MODEL,

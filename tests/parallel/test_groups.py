@@ -15,7 +15,8 @@ import pytest
 from charrnn import Model, ModelConfig, TrainingError
 from charrnn.checkpoint.files import reserved
 from charrnn.parallel.group import WorkerLostError
-from charrnn.parallel.launch import can_fork, count_teams, default_workers
+from charrnn.parallel.launch import count_teams, default_workers
+from charrnn.parallel.machine import can_fork
 from charrnn.parallel.processes import ProcessGroup
 from charrnn.training.state import initial_state
 from tests.support import (

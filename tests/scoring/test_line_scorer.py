@@ -20,7 +20,7 @@ from charrnn import (
     VocabularyError,
 )
 from charrnn.nn.network import log_softmax
-from charrnn.parallel.launch import map_in_processes
+from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
 from charrnn.scoring.line_scorer import LineRules, LineScorer, score_blocks
 from charrnn.training.state import Progress

@@ -212,7 +212,6 @@ def test_more_cores_train_more_networks_then_read_more_windows(
 ) -> None:  # fmt: skip
     for module in (recipe, launch):
         monkeypatch.setattr(module, "available_cores", lambda: 3 if asked else cores)
-        monkeypatch.setattr(module, "can_fork", lambda: True)
     # All processes that someone asked for get work; of the cores, as many as come out even.
     workers = processes if asked else None
     base = Config(run=RunConfig(seconds=60, random_seed=1, workers=workers))
