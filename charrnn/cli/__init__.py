@@ -23,7 +23,6 @@ __all__ = ["app", "main"]
 # spinning: on two idle cores that gains a fifth, but beside one other busy process it made training
 # ten times slower than a single thread. A setting of the user's own stays.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-ELSEWHERE = "send it to another disk or file: charrnn ... > FILE"
 
 
 def main() -> NoReturn:
@@ -39,13 +38,6 @@ def main() -> NoReturn:
     code = run_command(sys.argv[1:])
     if code in {1, 2} and (mpi := sys.modules.get("charrnn.parallel.mpi")) is not None:
         mpi.abort(code)
-    try:
-        with out.stdout():  # Python flushes it on its way out; that must not fail
-            pass
-    except OutputError as error:
-        if sys.stdout is not None:
-            code = code or report(error)  # else it has been said
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
@@ -82,7 +74,10 @@ def run_command(args: list[str]) -> int:
         out.error(str(error), error.hint or usage)
         code = 2 if isinstance(error, ConfigError) else 1
     except OutputError as error:
-        code = report(error)
+        code = int(str(error) != "")
+        if code:
+            hint = "send it to another disk or file: charrnn ... > FILE"
+            out.error(f"cannot write output: {error}", hint)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         message, hint = f"{name}{error.strerror or error}", "'charrnn --debug ...' says where"
@@ -99,14 +94,6 @@ def run_command(args: list[str]) -> int:
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
     return code if isinstance(code, int) else 0
-
-
-def report(error: OutputError) -> int:
-    """Say that stdout cannot be written, unless its reader has seen enough; return the code."""
-    if not str(error):
-        return 0
-    out.error(f"cannot write output: {error}", ELSEWHERE)
-    return 1
 
 
 def describe(error: typer.TyperException) -> str:

@@ -5,7 +5,6 @@ another. An option that is not on the command line is looked up in CHARRNN_COMMA
 the table [command] of the user's own config.toml.
 """
 
-import re
 from functools import cache
 from importlib import import_module
 from inspect import cleandoc
@@ -35,46 +34,40 @@ COMMANDS = {
     "models": "Share",
 }
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-# What rich would take for a style, as [default: 3].
-MARKUP = re.compile(r"\[(?=[a-z#/@])")
 
 
-class Command(TyperCommand):
-    """A command."""
+class Help:
+    """A help on stdout, without types and bounds that say little."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help to stdout; --help itself is among the last options."""
-        with console.stdout():
-            options: Any = self.get_params(ctx)[-2:]
-            options[1].rich_help_panel = options[0].rich_help_panel
-            simplify_help(options[1])
-            super().format_help(ctx, formatter)
-
-
-class LazyGroup(TyperGroup):
-    """Commands that are imported when they are needed."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        # Where Typer looks for names like a mistyped one.
-        self.commands: Any = dict.fromkeys(COMMANDS)
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options before the command."""
-        for param in self.get_params(ctx):  # Typer loads pydantic to see that None is not a flag
-            param.default = param.default or False
-        return super().parse_args(ctx, args)
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options and arguments; --help itself is in the last panel."""
+        params = super().get_params(ctx)  # type: ignore[misc]
+        params[-1].rich_help_panel = params[-2].rich_help_panel
+        for param in params:
+            param.show_envvar, param.min, param.max = False, None, None
+            if param.param_type_name == "argument":
+                param.display_type = lambda _: ""
+            elif param.is_flag:
+                param.metavar = ""
+                param.default = False  # of None, Typer loads pydantic to see that it is no flag
+        return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help to stdout."""
         with console.stdout():
-            for param in self.get_params(ctx):
-                simplify_help(param)
-            super().format_help(ctx, formatter)
+            super().format_help(ctx, formatter)  # type: ignore[misc]
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands."""
-        return list(COMMANDS)
+
+class Command(Help, TyperCommand):
+    """A command."""
+
+
+class LazyGroup(Help, TyperGroup):
+    """Commands that are imported when they are needed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = dict.fromkeys(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
@@ -89,20 +82,7 @@ def load(name: str) -> Any:  # Typer's classes of commands are private
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     about: Any = {"rich_help_panel": COMMANDS[name], **describe(function)}
     single.command(name, cls=Command, context_settings=SETTINGS, **about)(function)
-    command: Any = typer.main.get_command(single)
-    for param in command.params:
-        simplify_help(param)
-    return command
-
-
-def simplify_help(param: Any) -> None:
-    """Have a help take brackets for text, and leave out types and bounds that say little."""
-    param.help, param.show_envvar = MARKUP.sub(r"\\[", param.help or ""), False
-    param.min = param.max = None  # what is wrong with a value says them
-    if param.param_type_name == "argument":
-        param.display_type = lambda _: ""
-    elif param.is_flag:
-        param.metavar = ""
+    return typer.main.get_command(single)
 
 
 def describe(function: Any) -> dict[str, Any]:

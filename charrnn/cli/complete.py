@@ -7,7 +7,6 @@ from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, setting_option
 from charrnn.config import ControlConfig
 
-_PROMPT = "The text. [default: each line of stdin, answered at once]"
 _LIKE = "File to read and remember before each prompt, such as the one being written."
 _LENGTH = "Characters of each, if no --stop ends it before."
 _UNKNOWN = "Unknown characters in the prompt."
@@ -16,7 +15,9 @@ _UNKNOWN = "Unknown characters in the prompt."
 def complete(
     context: typer.Context,
     *,
-    prompt: str | None = argument("PROMPT", _PROMPT, default=None),
+    prompt: str | None = argument(
+        "PROMPT", "The text.", default=None, unset="each line of stdin, answered at once"
+    ),
     checkpoint: str | None = checkpoint_option("Prompt"),
     like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
     no_memory: bool = flag("Do not remember what was read.", "Prompt", "--no-memory"),

@@ -5,7 +5,6 @@ characters are escaped, so that no text can recolor, move or clear the screen.
 """
 
 import json
-import math
 import os
 import re
 import shlex
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 # Control characters but line breaks and tabs, and invisible characters that change the direction of
 # what follows: a way to make a text lie.
 UNSAFE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# A cell of a table that is a number, and what begins a line for the user.
+NUMBER, LABEL = re.compile(r"[\d,.]+%?"), re.compile(r"\s*(\w+: +)?")
 
 # json.dumps would make an encoder for each object, which takes longer than its work.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -65,10 +67,9 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def count(number: float, noun: str = "") -> str:
-    """Return a count as 1,234 or with its noun: 1 character, 1,234 characters."""
-    text = f"{number:,}"
-    return f"{text} {noun}{'' if number == 1 else 's'}" if noun else text
+def count(number: int, noun: str) -> str:
+    """Return a count with its noun: 1 character, 1,234 characters."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def to_json(value: Any) -> str:
@@ -76,29 +77,17 @@ def to_json(value: Any) -> str:
     try:
         return _ENCODER.encode(value)
     except ValueError:
-        return _ENCODER.encode(_finite(value))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(it) for name, it in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(it) for it in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def program() -> str:
-    """Return how to call charrnn from here."""
-    if shutil.which("charrnn"):
-        return "charrnn"
-    if Path(sys.argv[0]).name == "__main__.py":
-        return f"{quote(sys.executable)} -m charrnn"
-    return quote(sys.argv[0])
+        return _ENCODER.encode(json.loads(json.dumps(value), parse_constant=lambda _: None))
 
 
 def command(*words: str | Path) -> str:
     """Return a call of charrnn with these words, to be pasted into a shell."""
-    return " ".join([program(), *map(quote, words)])
+    called = [sys.argv[0]]
+    if shutil.which("charrnn"):
+        called = ["charrnn"]
+    elif Path(sys.argv[0]).name == "__main__.py":
+        called = [sys.executable, "-m", "charrnn"]
+    return " ".join(map(quote, (*called, *words)))
 
 
 def quote(word: str | Path) -> str:
@@ -156,10 +145,13 @@ class Console:
         try:
             yield sys.stdout
             sys.stdout.flush()
-        except (BrokenPipeError, SystemExit):  # which rich makes of it
+        except SystemExit:  # which rich makes of a broken pipe
             raise OutputError from None
         except OSError as error:
-            raise OutputError(error.strerror or str(error)) from error
+            with suppress(OSError):  # Python flushes what is left on its way out
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            is_broken = isinstance(error, BrokenPipeError)
+            raise OutputError("" if is_broken else error.strerror or str(error)) from error
 
     def write(self, text: str, *, styled: bool = False) -> None:
         """Write text as it is; on a terminal with control characters escaped.
@@ -185,12 +177,7 @@ class Console:
             self.rich().print(*renderables, **settings)
 
     def table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        *,
-        title: str = "",
-        tsv: bool = False,
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, tsv: bool = False
     ) -> None:
         """Write a table: drawn on a terminal, tab-separated in a pipe or if ``tsv`` asks for it."""
         if tsv or not self.shows_text:
@@ -199,30 +186,17 @@ class Console:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=Text(title) if title else None, title_justify="left")
+        table = Table()
         for number, column in enumerate(columns):
-            cells = [row[number] for row in rows]
-            right = bool(rows) and all(map(_is_number, cells))
-            longest = max(map(len, cells)) if right else None  # digits are never folded
-            table.add_column(
-                column, justify="right" if right else "left", overflow="fold", min_width=longest
-            )
+            # Digits are never folded.
+            is_number = bool(rows) and all(NUMBER.fullmatch(row[number]) for row in rows)
+            justify: Any = "right" if is_number else "left"
+            table.add_column(column, justify=justify, no_wrap=is_number, overflow="fold")
         for row in rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
-        rich = self.rich()
-        if rich.measure(table, options=rich.options.update(width=10_000)).minimum > rich.width:
-            table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
         self.print(table, crop=False)
 
     # All else, on stderr
-
-    @contextmanager
-    def stderr(self) -> Iterator[TextIO | None]:
-        """Give stderr. An error there must not end a run: from then on it is silent."""
-        try:
-            yield sys.stderr
-        except OSError:
-            sys.stderr = None  # as Python itself has it when it is closed
 
     @property
     def can_draw(self) -> bool:
@@ -233,14 +207,18 @@ class Console:
         """Draw text at the bottom of stderr, in place of what was drawn before, if anything.
 
         above   stays, before the text
+
+        An error there must not end a run: from then on stderr is silent.
         """
-        with self.stderr() as stderr:
-            if stderr is not None:
-                rows = self.drawn.count("\n")
-                erase = f"\x1b[{rows}F\x1b[J" if rows else "\r\x1b[J" if self.drawn else ""
-                stderr.write(f"{erase}{above}{text}")
-                stderr.flush()
+        rows = self.drawn.count("\n")
+        erase = f"\x1b[{rows}F\x1b[J" if rows else "\r\x1b[J" if self.drawn else ""
         self.drawn = text
+        try:
+            if sys.stderr is not None:
+                sys.stderr.write(f"{erase}{above}{text}")
+                sys.stderr.flush()
+        except OSError:
+            sys.stderr = None  # as Python itself has it when it is closed
 
     @contextmanager
     def counter(self, unit: str) -> "Iterator[Callable[[int], object]]":
@@ -260,32 +238,28 @@ class Console:
             self.draw("")
 
     def note(self, message: str) -> None:
-        """Write a line for the user, wrapped at words on a terminal, above what is drawn."""
-        message = visible(message)
-        if is_terminal(sys.stderr):
-            message = "\n".join(map(self.wrap, message.split("\n")))
-        self.draw(self.drawn, f"{message}\n")
+        """Write lines for the user, above what is drawn.
 
-    def wrap(self, line: str) -> str:
-        """Return a line broken at words, its further lines below what follows its label."""
-        indent = " " * len(re.match(r"\s*(\w+: +)?", line)[0])  # type: ignore[index]
-        wrapped = textwrap.wrap(
-            line, max(self.width, 20), subsequent_indent=indent, break_long_words=False
-        )
-        return "\n".join(wrapped) or line
+        On a terminal they are wrapped at words, what follows below what follows their label.
+        """
+        lines = visible(message).split("\n")
+        if is_terminal(sys.stderr):
+            width = max(self.width, 20)
+            for number, line in enumerate(lines):
+                indent = " " * len(LABEL.match(line)[0])  # type: ignore[index]
+                wrapped = textwrap.wrap(
+                    line, width, subsequent_indent=indent, break_long_words=False
+                )
+                lines[number] = "\n".join(wrapped) or line
+        self.draw(self.drawn, "\n".join([*lines, ""]))
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Write what went wrong in one line, and the next step in another."""
-        with self.stderr() as stderr:
-            if self.debug and stderr is not None and sys.exc_info()[0] is not None:
-                traceback.print_exc()
+        if self.debug and sys.exc_info()[0] is not None:
+            self.draw("", visible(traceback.format_exc()))
         self.note(f"charrnn: error: {' '.join(message.split())}")
         if hint:
             self.note(f"hint: {hint}")
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "").rstrip("%").strip().isdigit()
 
 
 console = Console()

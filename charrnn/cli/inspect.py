@@ -1,6 +1,7 @@
 """``charrnn inspect``: what a checkpoint is, what it learned from, and how its training went."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from charrnn.errors import CheckpointError
 if TYPE_CHECKING:
     from charrnn.models.description import Description
 
-COLUMN_WIDTH, NAMES_WIDTH = 26, 26
 MAX_NAMES = 6
 NOT_NOTED = "not noted"
 LOSSES = ("step", "seconds", "train_loss", "val_loss")
@@ -72,19 +72,17 @@ def describe_each(paths: Sequence[str]) -> "list[Description]":
 
 
 def show(described: "Sequence[Description]") -> None:
-    """Show tables, as wide as the terminal at most, and the losses."""
+    """Show a table, and the losses."""
     columns = [facts(each) for each in described]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     rows = [row for row in [*rows, *settings(described)] if any(row[1:])]
-    size = max((console.width - NAMES_WIDTH) // COLUMN_WIDTH, 1)
-    size = size if console.shows_text else len(columns)
-    for begin in range(1, len(columns) + 1, size):
-        part = [[row[0], *row[begin : begin + size]] for row in rows]
-        console.table(part[0], part[1:])
+    console.table(rows[0], rows[1:])
     if console.shows_text:
-        from charrnn.cli.plot import curves_of, write_chart
+        from charrnn.cli.plot import draw_losses
+        from charrnn.training.state import LOSS_UNIT
 
-        write_chart(curves_of(described))
+        if chart := draw_losses({it.checkpoint: it.history for it in described}, sys.stdout):
+            console.write(f"{LOSS_UNIT}\n{chart}", styled=True)
     elif len(described) == 1 and (history := described[0].history):
         console.write("\n")
         console.table(LOSSES, [[figure(entry[it], ".6g") for it in LOSSES] for entry in history])
@@ -95,17 +93,15 @@ def facts(each: "Description") -> dict[str, str]:
     from charrnn.text.vocabulary import escape
     from charrnn.training.state import LOSS_UNIT
 
-    origin, ngrams = each.origin, each.ngrams
+    origin, ngrams, piece = each.origin, each.ngrams, each.config.data.piece
     start = (origin and origin.start) or NOT_NOTED
     sources = list(map(escape, origin.sources)) if origin else []
     more = f" and {len(sources) - MAX_NAMES} more" * (len(sources) > MAX_NAMES)
     return {
         "checkpoint": each.checkpoint,
-        "learned": f"{each.config.data.piece} by {each.config.data.piece}"
-        if each.config.data.end
-        else "",
+        "learned": f"{piece} by {piece}" if each.config.data.end else "",
         "model": each.config.model.shape,
-        "parameters": count(each.parameters),
+        "parameters": f"{each.parameters:,}",
         "file": count(each.bytes, "byte"),
         "holds": "a run to resume" if each.resumable else "weights only",
         "vocabulary": count(each.vocab_size, "character"),
@@ -114,7 +110,7 @@ def facts(each: "Description") -> dict[str, str]:
         "held out": count(origin.held_out, "character") if origin and each.steps else NOT_NOTED,
         "sha256": (each.sha256 or NOT_NOTED)[:12],
         "started from": "random weights" if start == "none" else start,
-        "steps": count(each.steps),
+        "steps": f"{each.steps:,}",
         "time": duration(each.seconds),
         "passes": figure(each.passes, ".1f") or NOT_NOTED,
         "losses in": LOSS_UNIT,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from charrnn.cli.console import console
-from charrnn.cli.console import count as count_of
 from charrnn.cli.options import checkpoint_argument, exclusive, flag, option, requires
 from charrnn.cli.texts import newest_checkpoint
 from charrnn.config import DataConfig
@@ -41,8 +40,19 @@ def inspect_vocab(
     for pair in (("--json", "--tsv"), ("--windows", "--one-hot"), ("--windows", "--sort")):
         exclusive(context, *pair)
     requires(context, "--windows", "--seq-length", "--stride")
-    vocabulary, ids, name = read(source, encoding)
-    described: dict[str, Any] = {"source": name}
+    from charrnn.checkpoint.bases import resolve_path
+    from charrnn.checkpoint.checkpoint import is_checkpoint
+    from charrnn.models import load
+    from charrnn.text.corpus import read_corpus
+
+    path = str(newest_checkpoint()) if source is None else source
+    ids: Ids | None = None
+    if is_checkpoint(resolve_path(path)):
+        vocabulary = load(path).vocabulary
+    else:
+        corpus = read_corpus([path], encoding=encoding)
+        vocabulary, ids = corpus.vocabulary, corpus.ids
+    described: dict[str, Any] = {"source": path}
     if windows is not None:
         records = describe_windows(vocabulary, ids, windows, seq_length, stride)
         described["windows"] = records
@@ -55,45 +65,25 @@ def inspect_vocab(
     if json:
         console.write_json(described)
         return
-    rows = [[show(name, value) for name, value in record.items()] for record in records]
-    columns = [name.replace("_", " ") for name in records[0]] if records else []
-    size = count_of(len(rows), "character" if windows is None else "window")
-    console.table(columns, rows, title=f"{name}: {size}", tsv=tsv)
-
-
-def read(source: str | None, encoding: str) -> "tuple[Vocabulary, Ids | None, str]":
-    """Return a vocabulary, the ids of its text if the source is one, and what it is called."""
-    from charrnn.checkpoint.bases import resolve_path
-    from charrnn.checkpoint.checkpoint import is_checkpoint
-    from charrnn.models import load
-    from charrnn.text.corpus import read_corpus
-
-    path = str(newest_checkpoint()) if source is None else source
-    name = path.encode(errors="backslashreplace").decode()
-    if is_checkpoint(resolve_path(path)):
-        return load(path).vocabulary, None, name
-    corpus = read_corpus([path], encoding=encoding)
-    return corpus.vocabulary, corpus.ids, name
+    columns = [name.replace("_", " ") for name in records[0]]
+    console.table(columns, [[*map(show, record.values())] for record in records], tsv=tsv)
 
 
 def describe_characters(vocabulary: "Vocabulary", *, one_hot: bool) -> list[dict[str, Any]]:
     """Return a record of each character."""
-    import numpy as np
-
-    total = max(int(vocabulary.counts.sum()), 1)
-    records: list[dict[str, Any]] = []
-    counted = zip(vocabulary.characters, vocabulary.counts.tolist(), strict=True)
-    for i, (char, count) in enumerate(counted):
+    counts, total = vocabulary.counts.tolist(), max(int(vocabulary.counts.sum()), 1)
+    records = []
+    for number, char in enumerate(vocabulary.characters):
         record = {
-            "id": i,
+            "id": number,
             "char": char,
             "code_point": f"U+{ord(char):04X}",
             "name": unicodedata.name(char, CONTROL_NAMES.get(char, "(no name)")),
-            "count": count,
-            "share": count / total,
+            "count": counts[number],
+            "share": counts[number] / total,
         }
         if one_hot:
-            record["one_hot"] = vocabulary.one_hot(np.array(i)).astype(int).tolist()
+            record["one_hot"] = [int(number == other) for other in range(len(vocabulary))]
         records.append(record)
     return records
 
@@ -108,24 +98,25 @@ def describe_windows(
         raise ConfigError(
             "a checkpoint holds no text to cut into windows", hint="name the text instead"
         )
-    decode, (inputs, targets) = vocabulary.decode, sliding_windows(ids, seq_length, stride)
-    pairs = zip(map(decode, inputs[:count]), map(decode, targets[:count]), strict=True)
+    inputs, targets = (
+        map(vocabulary.decode, part[:count]) for part in sliding_windows(ids, seq_length, stride)
+    )
     return [
         {"window": number, "input": window, "target": following[-1:], "targets": following}
-        for number, (window, following) in enumerate(pairs)
+        for number, (window, following) in enumerate(zip(inputs, targets, strict=True))
     ]
 
 
-def show(name: str, value: object) -> str:
+def show(value: object) -> str:
     """Return a value of a record as a cell of the table."""
     from charrnn.text.vocabulary import escape
 
-    if name == "share":
+    if isinstance(value, float):
         return f"{value:.2%}"
     if isinstance(value, list):
         return " ".join(map(str, value))
-    if not isinstance(value, str) or name == "name":  # which has no character of the text
+    if not isinstance(value, str):
         return str(value)
-    if name == "char" and unicodedata.category(value)[0] == "M":
+    if len(value) == 1 and unicodedata.category(value)[0] == "M":
         return value.encode("unicode_escape").decode()  # it would combine with what is before
     return escape(value)

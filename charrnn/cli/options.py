@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -17,22 +16,23 @@ from charrnn.errors import ConfigError
 CHECKPOINTS = Path("checkpoints")
 NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 
-# The panels of a help in their order, and the settings in each; all others are in REST.
+# The panels of a help in their order, and the settings in each.
 PANELS = {
+    None: "",
     "When to stop": "time epochs steps patience",
-    "Text": "lines separator field encoding normalize val_fraction",
+    "Text": "separator field normalize val_fraction",
     "Prompt": "",
     "Length": "stop until_sentence",
     "Choice": "temperature top_k top_p min_p charset match contain max_copied no_repeat",
     "Lines": "",
     "Units": "",
     "Output": "",
-    "Network": "from_ plain model hidden_size layers networks dropout weight_drop nonlinearity "
-    "ngram no_ngram",
-    "Optimization": "",
+    "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
+    "Optimization": "seq_length batch_size stride optimizer learning_rate schedule warmup "
+    "clip_norm clip_value weight_decay",
     "Run": "random_seed workers",
 }
-REST = "Optimization"
+PANEL_OF = {setting: panel for panel, settings in PANELS.items() for setting in settings.split()}
 # The most columns that choices take in a help; longer ones are put into the option's text.
 MAX_CHOICES = 20
 
@@ -58,29 +58,31 @@ def option(
     unset      what holds then, as the help shows it; None: ``default`` says it
     settings   of ``typer.Option``
     """
-    given = None if default in (..., False) else default
-    shown = given if unset is None else unset
-    text = about if shown is None else f"{about} [default: {shown}]"
+    shown = default if unset is None and default not in (..., False) else unset
     if "min" in settings:
         settings.setdefault("metavar", "N")
-    shown_here: Any = {"help": text, "show_default": False, "rich_help_panel": panel}
-    return typer.Option(default, *names, **shown_here, **settings)
+    declared: Any = {"help": with_default(about, shown), "rich_help_panel": panel, **settings}
+    return typer.Option(default, *names, show_default=False, **declared)
 
 
-def flag(about: str, panel: str | None, *names: str, **settings: Any) -> Any:
+def flag(about: str, panel: str | None, *names: str) -> Any:
     """Return an option without a value."""
-    return option(about, panel, *names, default=False, **settings)
+    return option(about, panel, *names, default=False)
 
 
-def argument(name: str, about: str, **settings: Any) -> Any:
-    """Return an argument; without a default it must be given."""
-    return typer.Argument(metavar=name, help=about, **settings)
+def argument(name: str, about: str, *, unset: str | None = None, **settings: Any) -> Any:
+    """Return an argument; without a default it must be given. See ``option``."""
+    return typer.Argument(metavar=name, help=with_default(about, unset), **settings)
+
+
+def with_default(about: str, shown: object) -> str:
+    """Return the help of an option that has a default, unless it is None."""
+    return about if shown is None else rf"{about} \[default: {shown}]"
 
 
 def checkpoint_argument(name: str, about: str) -> Any:
     """Return the argument that names a model."""
-    text = f"{about} [default: {NEWEST}]"
-    return argument(name, text, default=None, autocompletion=complete_models)
+    return argument(name, about, unset=NEWEST, default=None, autocompletion=complete_models)
 
 
 def checkpoint_option(panel: str, about: str = "The checkpoint.") -> Any:
@@ -102,11 +104,11 @@ def with_settings(*configs: type[Settings]) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
-        signature = inspect.signature(command)
+        signature, order = inspect.signature(command), list(PANELS)
         own = [it for it in signature.parameters.values() if it.kind is not it.VAR_KEYWORD]
         items = [item for config in configs for item in fields(config)]  # type: ignore[arg-type]
-        added = [_parameter(item) for item in items if item.metadata]
-        parameters = sorted([*own, *added], key=_rank)
+        parameters = [*own, *(_parameter(item) for item in items if item.metadata)]
+        parameters.sort(key=lambda it: order.index(getattr(it.default, "rich_help_panel", None)))
         cast("Any", command).__signature__ = signature.replace(parameters=parameters)
         return command
 
@@ -115,8 +117,7 @@ def with_settings(*configs: type[Settings]) -> Callable[[Command], Command]:
 
 def _parameter(item: "Field[Any]") -> inspect.Parameter:
     """Return the parameter of a setting. Its bounds are checked by its config."""
-    about, name, kind = item.metadata, option_of(item), cast("Any", item.type)
-    panel = next((panel for panel, names in PANELS.items() if name in names.split()), REST)
+    about, kind, name = item.metadata, cast("Any", item.type), option_of(item)
     text, metavar, values = about["about"], about["metavar"], get_args(kind)
     if metavar:
         kind = list[str] if isinstance(item.default, tuple) else str
@@ -128,17 +129,10 @@ def _parameter(item: "Field[Any]") -> inspect.Parameter:
         text, metavar = f"{text.removesuffix('.')}: {', '.join(values)}.", "NAME"
     unset = about["unset"] or (None if item.default in (None, False, ()) else item.default)
     names = about["names"] or [f"--{name.replace('_', '-')}"]
-    given = option(text, panel, *names, unset=unset, metavar=metavar)
-    parameter = inspect.Parameter
-    return parameter(name, parameter.KEYWORD_ONLY, default=given, annotation=kind | None)
-
-
-def _rank(parameter: inspect.Parameter) -> tuple[int, int, int]:
-    """Return what parameters are sorted by: kind, panel, place there; those of no setting first."""
-    panel = getattr(parameter.default, "rich_help_panel", None)
-    listed = PANELS.get(str(panel), "").split()
-    place = listed.index(parameter.name) if parameter.name in listed else -1
-    return parameter.kind, [None, *PANELS].index(panel), place
+    given = option(text, PANEL_OF[name], *names, unset=unset, metavar=metavar)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=given, annotation=kind | None
+    )
 
 
 # What was given
@@ -170,26 +164,14 @@ def requires(context: typer.Context, needed: str, *options: str) -> None:
 # What a shell completes. An empty answer leaves it to the shell, which completes names of files.
 
 
-def complete_models(_context: typer.Context, _args: list[str], incomplete: str) -> Items:
-    """Complete a checkpoint, newest first, or the name of a model."""
-    folder = incomplete[: incomplete.rfind("/") + 1]
-    if folder:
-        return [*list_files(folder, "*.npz"), *list_files(folder, "*/")]
+def complete_models(_context: typer.Context, _args: list[str], _incomplete: str) -> Items:
+    """Complete the name of a model, or a checkpoint, newest first."""
     own = [path.stem for path in user_models().glob("*.npz")]
-    files = [*list_files(f"{CHECKPOINTS}/", "*.npz"), *list_files("", "*.npz")]
-    return [*BASES.items(), *own, *files]
+    files = [path for folder in (CHECKPOINTS, Path()) for path in folder.glob("*.npz")]
+    files.sort(key=lambda path: path.lstat().st_mtime, reverse=True)
+    return [*BASES.items(), *own, *map(str, files)]
 
 
 def complete_starts(context: typer.Context, args: list[str], incomplete: str) -> Items:
     """Complete where a run starts."""
     return [("none", "Random weights"), *complete_models(context, args, incomplete)]
-
-
-def list_files(folder: str, pattern: str) -> list[str]:
-    """Return what fits in a folder, newest first, as one would type it."""
-    end = "/" if pattern.endswith("/") else ""
-    with suppress(OSError, RuntimeError):  # no such user
-        paths = [path for path in Path(folder).expanduser().glob(pattern) if path.exists()]
-        paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        return [f"{folder}{path.name}{end}" for path in paths if path.is_dir() == bool(end)]
-    return []

@@ -1,18 +1,15 @@
 """Files: what an option may replace, the log of a run, and how a run is saved whatever ends it."""
 
-import errno
 import json
-import os
 import re
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Literal, Self, TextIO
 
-from charrnn.checkpoint.checkpoint import is_checkpoint
 from charrnn.checkpoint.files import file_exists, replacing
 from charrnn.cli.console import console, count
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
@@ -25,13 +22,13 @@ SAVE_EVERY_SECONDS = 30.0
 SAME_PRESS_SECONDS = 0.5
 
 FileKind = Literal["checkpoint", "log", "page", "figure", "weights"]
-# What each is called, and how it begins unless it is a checkpoint.
+# What each is called, and how it begins. Weights are .npz, .onnx or .safetensors.
 KINDS: dict[FileKind, tuple[str, bytes]] = {
-    "checkpoint": ("a checkpoint", rb"(?!)"),
+    "checkpoint": ("a checkpoint", rb"PK\x03\x04.{26}header\.npy"),
     "log": ("a log of training", rb'\{"step": '),
     "page": ("a web page", rb"(?i)<!doctype html"),
     "figure": ("a figure", rb"%PDF|\x89PNG|.*<svg"),
-    "weights": ("a file of weights", rb"PK\x03\x04|\x08|.{8}\{"),  # .npz, .onnx, .safetensors
+    "weights": ("a file of weights", rb"PK\x03\x04(?!.{26}header\.npy)|\x08|.{8}\{"),
 }
 HEAD_BYTES = 1024
 
@@ -57,14 +54,14 @@ def check_output(
     Raises ConfigError for a terminal and for a file that is one of the others, CheckpointError for
     one of another kind, and for an existing one unless it may be replaced.
     """
-    if path is not None and str(path) == "-" and console.shows_text:
-        raise ConfigError(
-            f"{KINDS[kind][0]} is not for a terminal", hint=f"{option} FILE, or a pipe"
-        )
-    if path is None or str(path) == "-":
+    if path is None:
         return
-    used = [Path(other).resolve() for other in others if other is not None and str(other) != "-"]
-    if path.resolve() in used:
+    called, pattern = KINDS[kind]
+    if str(path) == "-":
+        if console.shows_text:
+            raise ConfigError(f"{called} is not for a terminal", hint=f"{option} FILE, or a pipe")
+        return
+    if path.resolve() in {Path(other).resolve() for other in others if other is not None}:
         raise ConfigError(
             f"{path}: {option} would replace what the same command uses",
             hint=f"give {option} another name",
@@ -72,8 +69,10 @@ def check_output(
     if not file_exists(path):
         return
     hint = f"{option} writes elsewhere"
-    if not is_of_kind(path, kind):
-        raise CheckpointError(f"{path}: exists and is not {KINDS[kind][0]}", hint=hint)
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head and not re.match(pattern, head, re.DOTALL):
+        raise CheckpointError(f"{path}: exists and is not {called}", hint=hint)
     if not overwrite:
         hint = f"{resume}--overwrite replaces it, {hint}"
         raise CheckpointError(f"{path}: exists already", hint=hint)
@@ -89,56 +88,30 @@ def write_output(path: Path, data: bytes, about: str = "") -> None:
     console.note(f"written: {path}, {count(len(data), 'byte')}{about}")
 
 
-def is_of_kind(path: Path, kind: FileKind) -> bool:
-    """Return True if a file begins like one that charrnn writes, or is empty."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError:
-        return False
-    if is_checkpoint(path):
-        return kind == "checkpoint"
-    return not head or re.match(KINDS[kind][1], head, re.DOTALL) is not None
-
-
-@contextmanager
-def open_log(path: Path, steps_done: int) -> Iterator[TextIO]:
-    """Open the log of a run that has done this many steps, whose lines stay.
+def open_log(path: Path | None, steps_done: int) -> AbstractContextManager[TextIO | None]:
+    """Open the log of a run that has done this many steps, whose lines stay; None: no log.
 
     Raises CheckpointError if the file cannot be opened.
     """
+    if path is None:
+        return nullcontext()
     try:
-        if steps_done:
+        if steps_done and path.is_file():  # a device keeps nothing
             _cut_log(path, steps_done)
-        if path.is_fifo():
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # fails if nobody reads it
-            os.set_blocking(descriptor, True)
-            file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
-        else:
-            file = path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
+        return path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
     except OSError as error:
-        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
         hint = "choose another --log"
-        raise CheckpointError(f"{path}: the log cannot be written: {why}", hint=hint) from error
-    try:
-        yield file
-    finally:
-        with suppress(OSError):
-            file.close()
+        message = f"{path}: the log cannot be written: {error.strerror}"
+        raise CheckpointError(message, hint=hint) from error
 
 
 def _cut_log(path: Path, steps_done: int) -> None:
     """Drop the steps that were logged but not saved: they are about to be done again."""
-    if not path.is_file():  # or a device, which keeps nothing
-        return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            if json.loads(line)["step"] > steps_done:
-                break
-        except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half
-            break
-        kept.append(line)
+        with suppress(ValueError, KeyError, TypeError):  # the last of a killed run may be half
+            if json.loads(line)["step"] <= steps_done:
+                kept.append(line)
     with replacing(path) as file:
         file.write("".join(kept).encode())
 
@@ -194,13 +167,11 @@ class Saver:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
+        # Between two steps the state is good; in a step, ``train_events`` has restored it.
+        is_good = self.last_step is not None or isinstance(error, TrainingError)
+        has_steps = self.run.state.progress.step > 0
+        if error is None or (isinstance(error, Exception) and is_good and has_steps):
             self.save()
-        elif isinstance(error, Exception):
-            # Between two steps the state is good; in a step, ``train_events`` has restored it.
-            is_good = self.last_step is not None or isinstance(error, TrainingError)
-            if is_good and self.run.state.progress.step:
-                self.save()
 
     def save_after(self, event: Event) -> None:
         """Save after a step, if it is time."""

@@ -79,7 +79,7 @@ def train(
         exclusive(context, *options)
 
     from charrnn.checkpoint.files import reserved
-    from charrnn.cli.outputs import Saver, StopSignals
+    from charrnn.cli.outputs import Saver, StopSignals, open_log
     from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run
     from charrnn.models.description import describe
     from charrnn.models.run import follow
@@ -102,16 +102,17 @@ def train(
     with reserved(path), naming_sources(corpus):
         resumed = path if resume else None
         run = prepare(corpus, given, start=from_, resumed=resumed, encoding=encoding)
-        display = TrainingDisplay(run, quiet=quiet, verbose=verbose, sample_every=sample_every)
-        display.note(*describe_run(run))
-        if verbose:
-            display.note(to_json(asdict(run.config)))
+        shown: Any = {"plot": plot, "quiet": quiet, "verbose": verbose}
         with (
-            display.start(log, plot=plot),
+            open_log(log, run.state.progress.step) as file,
+            closing(TrainingDisplay(run, file, sample_every=sample_every, **shown)) as display,
             StopSignals() as signals,
             closing(run.events(signals)) as events,
             Saver(run, path, keep_old=keep_old) as saver,
         ):
+            display.note(*describe_run(run))
+            if verbose:
+                display.note(to_json(asdict(run.config)))
             stopping = False
             for event in events:
                 saver.save_after(event)
@@ -123,12 +124,12 @@ def train(
 
     if json:
         console.write_json(describe(path).record() | {"interrupted": signals()})
-    resumable = [*corpus, "-o", str(path)]
-    resumable += ["--encoding", encoding] * (encoding != "utf-8")
-    resumable += ["--log", str(log)] * (log is not None)
     if saver.last_step is not None and not saver.is_saved:
         display.note(f"stopped before the first validation: {path} still has the model of before")
     else:
+        resumable = [*corpus, "-o", str(path)]
+        resumable += ["--encoding", encoding] * (encoding != "utf-8")
+        resumable += ["--log", str(log)] * (log is not None)
         display.note(*report_run(run, path, saver.last_step, signals.received, resumable))
     if signals.received is not None:
         raise typer.Exit(128 + signals.received)
@@ -163,18 +164,20 @@ def check_files(context: typer.Context, path: Path) -> None:
     from charrnn.checkpoint.files import file_exists
     from charrnn.cli.outputs import check_output
 
+    corpus, start, log, resume, overwrite = (
+        context.params[name] for name in ("corpus", "from_", "log", "resume", "overwrite")
+    )
     if str(path) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
-    read_stdin_once(*context.params["corpus"])
-    resume, log = context.params["resume"], context.params["log"]
+    read_stdin_once(*corpus)
     if resume and not file_exists(path):
         raise CheckpointError(
             f"{path}: no such checkpoint: there is nothing to resume",
             hint="leave out --resume to start a new run",
         )
-    for source in context.params["corpus"]:
+    for source in corpus:
         expect_text(source, "--from")
-    inputs = [*context.params["corpus"], context.params["from_"]]
-    may_replace, resuming = context.params["overwrite"] or resume, "--resume continues its run, "
+    may_replace, inputs = overwrite or resume, [*corpus, start]
+    resuming = "--resume continues its run, "
     check_output(path, "-o", "checkpoint", overwrite=may_replace, others=inputs, resume=resuming)
     check_output(log, "--log", "log", overwrite=may_replace, others=[*inputs, path])

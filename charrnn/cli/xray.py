@@ -44,7 +44,7 @@ MAX_VALUES = 1 << 25
 def xray(
     context: typer.Context,
     *,
-    file: str | None = argument("FILE", "The text; - is stdin. [default: -]", default=None),
+    file: str | None = argument("FILE", "The text; - is stdin.", default=None, unset="-"),
     checkpoint: Path | None = checkpoint_option("Text", "The model."),
     seed: str | None = option("The text itself, in place of a file.", "Text", metavar="TEXT"),
     unknown: UnknownPolicy = option("What to do with unknown characters.", "Text", default="error"),

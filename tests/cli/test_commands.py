@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import Model
-from charrnn.cli.console import console, program
+from charrnn.cli.console import command, console
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
@@ -35,9 +35,9 @@ def test_a_hint_can_be_typed_where_charrnn_is_run_as_a_module(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "argv", ["/site-packages/charrnn/__main__.py", "train"])
-    assert program() == f"{sys.executable} -m charrnn"
+    assert command("train") == f"{sys.executable} -m charrnn train"
     monkeypatch.setattr(sys, "argv", ["my env/bin/charrnn", "train"])
-    assert program() == "'my env/bin/charrnn'"
+    assert command("train") == "'my env/bin/charrnn' train"
 
 
 @pytest.fixture(scope="module")
