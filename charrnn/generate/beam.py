@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from charrnn.generate.predictor import Prediction, Predictor
+from charrnn.ngrams.mixture import log_normalized
 from charrnn.nn.cell import Array
-from charrnn.nn.network import log_softmax
 from charrnn.scoring.likelihood import Indices, require_finite
 
 # Texts that are followed at once, by default.
@@ -53,18 +53,18 @@ def find_likeliest(
     stops        texts before which a continuation ends
 
     The probability of a continuation that ends at several stop texts is the sum of theirs. The
-    result is exact if ``width`` is at least V ** (length - 1). Raises TrainingError if the logits
-    are not finite.
+    result is exact if ``width`` is at least V ** (length - 1). Raises TrainingError if
+    probabilities are not finite.
     """
     width = max(width, count)
     stops = sorted((stop for stop in stops if set(stop) <= set(characters)), key=len)
     texts, ended = [""], dict[str, float]()
     log_p: Array = np.zeros(1)
-    decoder, logits = predictor.reuse_decoder(width), start.logits[None]
+    decoder, p = predictor.reuse_decoder(width), start.p[None]
     decoder.start(start.state)
     for _ in range(length):
-        require_finite(logits.max(axis=1))
-        scores = log_softmax(logits.astype(np.float64)) + log_p[:, None]
+        require_finite(p.max(axis=1))
+        scores = log_normalized(p) + log_p[:, None]
         _end_texts(texts, scores, characters, stops, ended)
         rows, chosen, log_p = _choose_best(scores, width)
         pairs = zip(rows.tolist(), chosen.tolist(), strict=True)
@@ -73,7 +73,7 @@ def find_likeliest(
             break
         full = np.resize(np.arange(len(texts)), width)  # rows that are not needed repeat others
         decoder.select(rows[full])
-        logits = decoder.feed(chosen[full])[: len(texts)]
+        p = decoder.feed(chosen[full])[: len(texts)]
     found = [Continuation(text, nats, "stop") for text, nats in ended.items()]
     unended = zip(texts, log_p.tolist(), strict=True)
     found += [Continuation(text, nats, "length") for text, nats in unended]

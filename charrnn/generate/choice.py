@@ -3,26 +3,30 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.nn.cell import Array
+from charrnn.ngrams.mixture import TINY, Floats
 from charrnn.scoring.likelihood import require_finite
 
-# The largest factor on logits: exp maps all but the maximum to 0.
-MAX_SCALE = 1e30
+
+def exclude(p: Floats, allowed: ArrayLike) -> Floats:
+    """Return p (N, V) with 0 for characters that are not allowed, (N, V) or (V,), and only these.
+
+    p   up to a factor for each row
+    """
+    return np.where(allowed, np.maximum(p, TINY), 0)
 
 
-def weights(logits: Array, config: SamplingConfig) -> Array:
-    """Return unnormalized probabilities (N, V) after temperature, top-k, top-p and min-p.
+def filter_p(p: Floats, config: SamplingConfig) -> Floats:
+    """Return p (N, V) after temperature, top-k, top-p and min-p, up to a factor for each row.
 
     Excluded characters get 0, the most likely one 1. The temperature must not be 0.
     """
-    # After the shift the maximum is 0, so that no temperature, however small, can produce NaN.
-    top = np.maximum.reduce(logits, axis=1, keepdims=True)
-    p: Array = logits - top
-    p *= min(1 / config.temperature, MAX_SCALE)
-    np.exp(p, out=p)
+    # The largest stays 1, so that no temperature, however small, can make all of them 0.
+    p = p / np.maximum.reduce(p, axis=1, keepdims=True)
+    if config.temperature != 1:
+        p **= 1 / config.temperature
     if config.top_k is not None or config.top_p is not None:
         _keep_top(p, config)
     if config.min_p is not None:
@@ -30,7 +34,7 @@ def weights(logits: Array, config: SamplingConfig) -> Array:
     return p
 
 
-def _keep_top(p: Array, config: SamplingConfig) -> None:
+def _keep_top(p: Floats, config: SamplingConfig) -> None:
     """Set p (N, V) to 0 outside the top k and the top p."""
     order = np.argsort(-p, axis=1, kind="stable")
     ranked = np.take_along_axis(p, order, axis=1)
@@ -44,24 +48,24 @@ def _keep_top(p: Array, config: SamplingConfig) -> None:
     np.put_along_axis(p, order, ranked, axis=1)
 
 
-def choose(logits: Array, config: SamplingConfig, draws: Array) -> NDArray[np.int64]:
-    """Return an id for each row of logits (N, V), given one uniform draw in (0, 1] per row.
+def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64]:
+    """Return an id for each row of p (N, V), up to a factor, given a uniform draw in (0, 1] each.
 
-    Raises TrainingError if the logits are not finite. They may be -inf for some characters.
+    Raises TrainingError if p is not finite.
     """
     ids: NDArray[np.int64]
     if config.temperature == 0:
-        ids = logits.argmax(axis=1)
-        require_finite(logits[np.arange(len(ids)), ids])
+        ids = p.argmax(axis=1)
+        require_finite(p[np.arange(len(ids)), ids])
         return ids
-    p = weights(logits, config)
+    p = filter_p(p, config)
     cumulative = np.add.accumulate(p, axis=1, out=p)
     total = cumulative[:, -1]
     if not math.isfinite(np.add.reduce(total)):
         require_finite(total)
     # Inverse transform sampling: the first id whose cumulative probability reaches the target.
     # Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
-    targets = (total * draws).astype(p.dtype)
+    targets = total * draws
     if len(p) == 1:
         ids = p[0].searchsorted(targets)
         return ids

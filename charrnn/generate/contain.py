@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
+from charrnn.generate.choice import exclude
 from charrnn.generate.controls import Controls
+from charrnn.generate.match import Flags
 from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sample, Sampler
+from charrnn.ngrams.mixture import log_normalized
 from charrnn.nn.cell import Array
-from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.nn.network import LayerStates
 from charrnn.scoring.likelihood import join_states, select_state
 from charrnn.text.vocabulary import Vocabulary
 
@@ -28,8 +31,6 @@ _AT_ONCE = 256
 
 # With a smaller share of spaces than this, words are not separated by them.
 FEW_SPACES = 0.05
-
-Flags = NDArray[np.bool_]
 
 
 def write_containing(
@@ -55,7 +56,7 @@ def write_containing(
         before, log_p = choose_place(sampler, candidates, ids, begins, ends)
         read = np.concatenate([before, ids])
         start = sampler.predictor.read(read, sampler.start.state)
-        start = start._replace(logits=np.where(ends, start.logits, -np.inf))
+        start = start._replace(p=exclude(start.p, ends))
         rest = controls.after(len(read))
         (end,) = replace(sampler, start=start).write(rest, 1, first=number)
         total = log_p + end.log_p if sampler.log_p else 0.0
@@ -96,7 +97,7 @@ def choose_place(
     """
     decoder = sampler.predictor.decoder(len(candidates))
     decoder.start(sampler.start.state)
-    logits = np.tile(sampler.start.logits, (len(candidates), 1))
+    p = np.tile(sampler.start.p, (len(candidates), 1))
     sizes = np.array([len(candidate) for candidate in candidates])
     padded = np.zeros((len(candidates), sizes.max() + 1), np.int64)
     for row, candidate in zip(padded, candidates, strict=True):
@@ -111,8 +112,8 @@ def choose_place(
         places += [(row, size) for row in at.tolist()]
         states.append(select_state(decoder.state(), at))
         found.append(log_p[at])
-        log_p = log_p + log_softmax(logits.astype(np.float64))[rows, chosen]
-        logits, may_begin = decoder.feed(chosen), begins[chosen]
+        log_p = log_p + log_normalized(p)[rows, chosen]
+        p, may_begin = decoder.feed(chosen), begins[chosen]
     before = np.concatenate(found)
     text = _judge(sampler.predictor, join_states(states), ids, ends)
     best = int(text.argmax())
@@ -129,8 +130,8 @@ def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], en
         decoder = predictor.decoder(len(log_p))
         decoder.start(part)
         for chosen in ids.tolist():
-            log_p += log_softmax(decoder.logits().astype(np.float64))[:, chosen]
+            log_p += log_normalized(decoder.predict())[:, chosen]
             decoder.feed(np.full(len(log_p), chosen))
-        last = log_softmax(decoder.logits().astype(np.float64))[:, ends]
+        last = log_normalized(decoder.predict())[:, ends]
         total.append(log_p + np.logaddexp.reduce(last, axis=1))
     return np.concatenate(total)

@@ -11,14 +11,11 @@ from collections.abc import Generator, Sequence
 from copy import copy
 from typing import Literal, NamedTuple, get_args
 
-import numpy as np
-
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
-from charrnn.generate.match import Automaton, select_characters
+from charrnn.generate.match import Automaton, Flags, select_characters
 from charrnn.generate.originality import Drafts
 from charrnn.generate.seen import Bits, require_spans
-from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Vocabulary
 
 Ended = Literal["stop", "sentence", "match", "piece", "length"]
@@ -39,16 +36,16 @@ _SENTENCE_TAIL = 12
 class Verdict(NamedTuple):
     """What a rule says of a text.
 
-    ended   why the text is complete; None: it goes on
-    cut     once it is: number of characters at its end that do not belong to it
-    held    until then: number of characters at its end that may yet be cut
-    bias    added to the logits of the next character, (V,): 0, or -inf if excluded; None: all 0
+    ended     why the text is complete; None: it goes on
+    cut       once it is: number of characters at its end that do not belong to it
+    held      until then: number of characters at its end that may yet be cut
+    allowed   which characters may be next, (V,) bool; None: all
     """
 
     ended: Ended | None = None
     cut: int = 0
     held: int = 0
-    bias: Array | None = None
+    allowed: Flags | None = None
 
 
 Rule = Generator[Verdict, str, None]
@@ -107,7 +104,7 @@ def end_of_match(automaton: Automaton, length: int, end: str) -> Rule:
     for left in range(length, -1, -1):
         if automaton.is_over(state, left):
             break
-        char = yield Verdict(bias=automaton.bias(state, left))
+        char = yield Verdict(allowed=automaton.allowed(state, left))
         if char == end and automaton.may_end(state):
             yield Verdict("match", 1)
         state = automaton.follow(state, char)
@@ -127,13 +124,13 @@ class Released(NamedTuple):
 class Text:
     """One sample while it is written.
 
-    ended   why it is complete; None: it is not
-    bias    added to the logits of the next character, (V,); None: nothing
+    ended     why it is complete; None: it is not
+    allowed   which characters may be next, (V,) bool; None: all
     """
 
-    def __init__(self, rules: list[Rule], characters: str, bias: Array | None = None) -> None:
+    def __init__(self, rules: list[Rule], characters: str, allowed: Flags | None = None) -> None:
         self.ended: Ended | None = None
-        self.bias = bias
+        self.allowed = allowed
         self._rules, self._characters = rules, characters
         self._pending: deque[Released] = deque()
         self._judge([next(rule) for rule in rules])
@@ -147,7 +144,7 @@ class Text:
 
     def _judge(self, verdicts: list[Verdict]) -> int:
         """Take over the verdicts, and return how many characters at the end are not certain."""
-        self.bias = next((it.bias for it in verdicts if it.bias is not None), self.bias)
+        self.allowed = next((it.allowed for it in verdicts if it.allowed is not None), self.allowed)
         final = [verdict for verdict in verdicts if verdict.ended]
         if not final:
             return max(verdict.held for verdict in verdicts)
@@ -195,12 +192,12 @@ class Controls:
         end_id = vocabulary.index.get(end or "\n")
         if end is not None and end_id is not None:
             allowed[end_id] = config.match is None
-        self._automaton = self._bias = None
+        self._automaton = self._allowed = None
         if config.match is not None:
             self._automaton = Automaton(config.match, characters, allowed, end_id)
             self._automaton.require_text(length or 0)
         elif not allowed.all():
-            self._bias = np.where(allowed, 0.0, -np.inf)
+            self._allowed = allowed
         self.is_free = config == ControlConfig() and end is None
 
     def begin(self) -> Text:
@@ -218,7 +215,7 @@ class Controls:
             rules.append(end_of_sentence(self.length or 0, self.limit or 0))
         else:
             rules.append(end_at(sys.maxsize if self.length is None else self.length))
-        return Text(rules, characters, self._bias)
+        return Text(rules, characters, self._allowed)
 
     def after(self, size: int) -> "Controls":
         """Return the controls of what follows after this many characters."""

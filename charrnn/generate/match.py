@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
-from charrnn.nn.cell import Array
 
 # More characters than any text has.
 UNREACHABLE = 1 << 40
 SECONDS = 1.0
+
+Flags = NDArray[np.bool_]
 
 _CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
 _TOKEN = re.compile(
@@ -37,7 +38,7 @@ _HINT = "supported: literals, classes, ., |, groups, ?, *, +, {m,n}; the whole t
 _FIRST, _NONE = 0x10000, chr(sys.maxunicode)
 
 
-def select_characters(charset: str | None, characters: str) -> NDArray[np.bool_]:
+def select_characters(charset: str | None, characters: str) -> Flags:
     """Return which characters (V,) a set has, given as inside [...]; None: all.
 
     Raises ConfigError if it is not a set, and if it has none of them.
@@ -79,7 +80,7 @@ class Automaton:
         self,
         pattern: str,
         characters: str,
-        allowed: NDArray[np.bool_],
+        allowed: Flags,
         end_id: int | None = None,
     ) -> None:
         library = require_extra("interegular", "match")
@@ -122,12 +123,12 @@ class Automaton:
                 f"no text of {length} characters or less matches", hint=f"--length {needed} or more"
             )
 
-    def bias(self, state: int, left: int) -> Array:
-        """Return what to add to the logits, (V,), if at most ``left`` characters may follow."""
-        bias: Array = np.where(self._needs_with[state] <= left, 0.0, -np.inf)[self._symbols]
+    def allowed(self, state: int, left: int) -> Flags:
+        """Return which characters may be next, (V,), if at most ``left`` may follow."""
+        allowed: Flags = (self._needs_with[state] <= left)[self._symbols]
         if self.may_end(state):
-            bias[self._end_id] = 0
-        return bias
+            allowed[self._end_id] = True
+        return allowed
 
     def may_end(self, state: int) -> bool:
         """Return True if ``end_id`` would end the text here."""
@@ -144,9 +145,7 @@ class Automaton:
         return int(self._after[state, self._symbols[self._index[char]]])
 
 
-def _tokens(
-    pattern: str, characters: str, allowed: NDArray[np.bool_]
-) -> tuple[list[str | int], NDArray[np.bool_]]:
+def _tokens(pattern: str, characters: str, allowed: Flags) -> tuple[list[str | int], Flags]:
     """Cut an expression into syntax and numbers of atoms, and return these with their characters.
 
     The characters are (atoms + 1, V): the last row is ``allowed``.

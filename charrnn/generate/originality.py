@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from charrnn.config import ControlConfig
 from charrnn.errors import TrainingError
 from charrnn.generate.seen import SHORTEST, SPAN, STRIDE, Bits, has_hashes, hash_spans
-from charrnn.nn.cell import Array
-from charrnn.nn.decoder import Decoder
+from charrnn.ngrams.mixture import Floats, MixtureDecoder
 from charrnn.nn.network import LayerStates
 from charrnn.text.vocabulary import Vocabulary, code_points
 
@@ -86,25 +85,25 @@ class Drafts:
         self._complete, self._refused, self._torn = list[int](), list[int](), list[int]()
         self._before_word, self._before_character = LayerStates(), LayerStates()
 
-    def begin(self, decoder: Decoder) -> None:
+    def begin(self, decoder: MixtureDecoder) -> None:
         """Save the state before the first characters."""
         self._before_word, self._before_character = decoder.state(), decoder.state()
 
-    def mask(self, logits: Array) -> Array:
-        """Return logits (N, V) without the characters that must not come next.
+    def mask(self, p: Floats) -> Floats:
+        """Return p (N, V) with 0 for the characters that must not come next.
 
         Raises TrainingError if none is left.
         """
         for row, draft in enumerate(self._drafts):
             if ids := draft.excluded.get(len(draft.word)):
-                logits = logits.copy()
-                logits[row, [*ids]] = -np.inf
-                if not (logits[row] > -np.inf).any():
+                p = p.copy()
+                p[row, [*ids]] = 0
+                if not p[row].any():
                     raise TrainingError(
                         "the text cannot go on without a passage that is copied or repeated",
                         hint="allow longer ones: --max-copied or --no-repeat",
                     )
-        return logits
+        return p
 
     def add(self, ids: NDArray[np.int64], nats: list[float]) -> list[Word]:
         """Add the next character of each sample, (N,), with its log probability, and judge it.
@@ -135,8 +134,8 @@ class Drafts:
             draft.runs = [*draft.runs[-LONGEST_WORD - STRIDE :], run]
         return [draft.runs[-1] for draft in self._drafts]
 
-    def settle(self, decoder: Decoder, logits: Array) -> Array:
-        """Return the logits of the next characters, after going back where words were refused."""
+    def settle(self, decoder: MixtureDecoder, p: Floats) -> Floats:
+        """Return p of the next characters, after going back where words were refused."""
         state = decoder.state()
         for layer, words, characters in zip(
             state, self._before_word, self._before_character, strict=True
@@ -147,6 +146,6 @@ class Drafts:
                 part[self._torn] = character[self._torn]
         self._before_character = state
         if not self._refused and not self._torn:
-            return logits
+            return p
         decoder.start(state)
-        return decoder.logits()
+        return decoder.predict()

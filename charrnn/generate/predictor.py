@@ -4,9 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.ngrams.mixture import Component, Mixture, MixtureDecoder
-from charrnn.nn.cell import Array
-from charrnn.nn.decoder import Decoder
+from charrnn.ngrams.mixture import (
+    Component,
+    Floats,
+    Mixture,
+    MixtureDecoder,
+    exp_logits,
+    log_normalized,
+)
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates
 from charrnn.scoring.likelihood import require_ids
@@ -21,12 +26,18 @@ MAX_PROMPT = 100_000
 class Prediction(NamedTuple):
     """A model after a text.
 
-    logits   of the next character, (V,)
-    state    of one sample, arrays (1, H)
+    p       of all characters, up to a factor, (V,)
+    state   of one sample, arrays (1, H)
     """
 
-    logits: Array
+    p: Floats
     state: LayerStates
+
+    @property
+    def log_p(self) -> Floats:
+        """Log probabilities of all characters, (V,)."""
+        log_p: Floats = log_normalized(self.p[None])[0]
+        return log_p
 
 
 class Predictor:
@@ -38,7 +49,7 @@ class Predictor:
     def __init__(self, model: AnyLanguageModel) -> None:
         self.model, self.vocab_size = as_ensemble(model), model.vocab_size
         self._components = list[Component]([model.ngrams] if isinstance(model, Mixture) else [])
-        self._decoders: dict[int, Decoder] = {}
+        self._decoders: dict[int, MixtureDecoder] = {}
         self._last: tuple[list[int], Prediction] | None = None
 
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
@@ -56,7 +67,7 @@ class Predictor:
             seed, state = seed[-MAX_PROMPT:], self.model.zero_state(1)
         for at in range(0, len(seed), _AT_ONCE):
             logits, state, _ = self.model.forward(seed[at : at + _AT_ONCE], state)
-        return Prediction(logits[-1, 0], state)
+        return Prediction(exp_logits(logits[-1])[0], state)
 
     def read_on(self, ids: Ids) -> Prediction:
         """Return the prediction after a text that may continue the last one read so.
@@ -72,13 +83,11 @@ class Predictor:
         self._last = text, prediction
         return prediction
 
-    def decoder(self, count: int) -> Decoder:
+    def decoder(self, count: int) -> MixtureDecoder:
         """Return a new decoder for this many samples."""
-        if self._components:
-            return MixtureDecoder(self.model, self._components, count)
-        return Decoder(self.model, count)
+        return MixtureDecoder(self.model, self._components, count)
 
-    def reuse_decoder(self, count: int) -> Decoder:
+    def reuse_decoder(self, count: int) -> MixtureDecoder:
         """Return the same decoder at every call: what used it before must be done with it."""
         if count not in self._decoders:
             self._decoders[count] = self.decoder(count)

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from charrnn.errors import CorpusError
 from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.ngrams.memory import CHUNK, Memory
-from charrnn.ngrams.mixture import combine
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.nn.network import LayerStates
 from charrnn.nn.recurrent import Workspace
 from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, require_ids, score_sequences
 from charrnn.scoring.scores import Score
@@ -71,7 +70,7 @@ class MemoryPredictor(Predictor):
         require_ids(ids, self.vocab_size)
         log_p, state = np.zeros(len(ids)), self._plain.state or self.model.zero_state(1)
         if self._plain.state:
-            log_p[0] = log_softmax(self._plain.logits)[ids[0]]
+            log_p[0] = self._plain.log_p[ids[0]]
         ends = np.flatnonzero(ids == (-1 if self._end is None else self._end))
         begins = np.union1d(np.arange(0, len(ids), MAX_WINDOW), ends).tolist()
         for begin, end in zip(begins, [*begins[1:], len(ids) - 1], strict=True):
@@ -95,8 +94,9 @@ class MemoryPredictor(Predictor):
         if not self._plain.state:
             raise ValueError("the seed must have at least one id; start_ids gives one")
         context = np.array([self._memory.context])
-        logits = combine(self._plain.logits[None], [self._memory], [context])[0]
-        return Prediction(logits, [*self._plain.state, (context,)])
+        p = self._plain.p[None].copy()
+        self._memory.mix(p, context)
+        return Prediction(p[0], [*self._plain.state, (context,)])
 
 
 def score_with_memory(

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.generate.choice import choose
+from charrnn.generate.choice import choose, exclude
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.originality import Drafts
 from charrnn.generate.predictor import Prediction, Predictor
-from charrnn.nn.cell import Array
+from charrnn.ngrams.mixture import Floats, log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
-from charrnn.nn.network import log_softmax
 from charrnn.parallel.processes import map_in_processes
 from charrnn.randomness import Purpose, generator
 from charrnn.text.vocabulary import Ids
@@ -36,7 +35,7 @@ class Step(NamedTuple):
     """
 
     ids: NDArray[np.int64]
-    log_p: Array
+    log_p: Floats
 
 
 class Sample(NamedTuple):
@@ -78,7 +77,7 @@ def sample_steps(
 
     Each step has ``ids`` (count,) and ``log_p`` (count,) in nats, empty unless requested. The
     first step raises ValueError if count is below 1 or the prompt is empty, and VocabularyError for
-    ids out of range. A step raises TrainingError if the logits are not finite.
+    ids out of range. A step raises TrainingError if probabilities are not finite.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
@@ -122,22 +121,23 @@ class Sampler:
         """
         decoder = self.predictor.decoder(len(samples))
         decoder.start(self.start.state)
-        logits = np.tile(self.start.logits, (len(samples), 1))
+        p = np.tile(self.start.p, (len(samples), 1))
         sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]
         rows, nothing = np.arange(len(samples)), np.empty(0)
         if drafts is not None:
             drafts.begin(decoder)
         while True:
             for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
-                allowed = logits if texts is None else _mask(logits, texts)
+                allowed = p
+                if texts is not None and texts[0].allowed is not None:  # and so it is for all
+                    allowed = exclude(p, np.array([text.allowed for text in texts]))
                 if drafts is not None:
                     allowed = drafts.mask(allowed)
                 ids = choose(allowed, self.config, draws)
-                log_p = log_softmax(logits.astype(np.float64))[rows, ids] if self.log_p else nothing
-                yield Step(ids, log_p)
-                logits = decoder.feed(ids)
+                yield Step(ids, log_normalized(p)[rows, ids] if self.log_p else nothing)
+                p = decoder.feed(ids)
                 if drafts is not None:
-                    logits = drafts.settle(decoder, logits)
+                    p = drafts.settle(decoder, p)
 
     def stream(self, controls: Controls, sample: int = 0) -> Generator[str, None, Ended]:
         """Yield the characters of a sample as soon as they are certain; return why it ended."""
@@ -212,11 +212,3 @@ class Sampler:
                 for drawn in word:
                     if not text.ended:
                         yield from ((row, released) for released in text.add(*drawn))
-
-
-def _mask(logits: Array, texts: list[Text]) -> Array:
-    """Return the logits (N, V) with -inf for what the next characters may not be."""
-    if texts[0].bias is None:  # and so it is for all texts
-        return logits
-    masked: Array = logits + np.array([text.bias for text in texts])
-    return masked

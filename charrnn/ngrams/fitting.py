@@ -25,12 +25,11 @@ from charrnn.ngrams.count import Counts
 from charrnn.ngrams.kneser_ney import (
     DEFAULT_WEIGHT,
     GROUPS,
-    TINY,
     Indices,
     NGrams,
     build_ngrams,
 )
-from charrnn.ngrams.mixture import Mixture
+from charrnn.ngrams.mixture import TINY, Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.scoring.likelihood import held_out_sequences, score_sequences
 from charrnn.text.vocabulary import Ids
@@ -143,7 +142,7 @@ def _predict_both(
     starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
     starts = starts[starts < MAX_FITTED]
     steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
-    contexts = ngrams.start(len(starts))
+    contexts = np.zeros(len(starts), np.intp)
     models = network, Mixture(network, ngrams)
     windows = (score_sequences(model, ids, starts, steps) for model in models)
     for it, other in zip(*windows, strict=True):

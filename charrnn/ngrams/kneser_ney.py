@@ -15,15 +15,14 @@ than the three of modified Kneser-Ney for each length (``benchmarks/QUALITY.md``
 The alphas of n-grams that are not in the table are left to the shorter contexts.
 
     ngrams = build_ngrams(ids, vocab_size, order=7)
-    contexts = ngrams.start(B)                        # of B texts: the last n - 1 ids of each
+    contexts = np.zeros(B, int)                       # of B texts that have not begun
     contexts = ngrams.feed(contexts, ids)             # after one more character of each, (B,)
-    weighted, w = ngrams.predict(contexts)            # (1 - w) p, (B, V), beside a network
+    ngrams.mix(p, contexts)                           # with p of a network, (B, V), in place
 """
 
 from bisect import bisect_left
-from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,6 @@ DISCOUNT = 0.8
 
 # Groups of contexts, by gamma. The weight of a network before it is fitted.
 GROUPS, DEFAULT_WEIGHT = 10, 0.7
-GROUP = 15  # the bits of a group's number, below those of a length
 
 # The arrays of a file, and their types.
 UNSIGNED = ("uint8", "uint16", "uint32")
@@ -67,11 +65,38 @@ TYPES: dict[str, tuple[str, ...]] = {
     "loss": ("float64",),
 }
 
-# Bounds of the predictions that are kept after short contexts: contexts, and probabilities.
-MAX_CONTEXTS, MAX_KEPT = 1 << 21, 1 << 20
+# The most probabilities that are computed ahead, after short contexts.
+MAX_DENSE = 1 << 20
 # Up to this many entries of one context are added faster without NumPy.
 FEW = 16
-TINY = np.float32(np.finfo(np.float32).tiny)
+
+
+class _Tree(NamedTuple):
+    """The C n-grams that are contexts in the table, sorted by key; the first is the empty one.
+
+    keys           and one that is never found, (C + 1,)
+    shorter        the longest other context that each ends with, (C,)
+    begins, ends   first entry after each and behind the last; of a further context, which has none,
+                   (C + 1,)
+    groups         (C,)
+    totals         p(S | h), (C,)
+    dense          p of all characters after the first D contexts, which recur most, (D, V)
+    base           the longest suffix of each among these, (C,)
+    chain          its longer suffixes, itself first; then C, (C, K)
+    left           what these leave: product of the gammas before each and before the base,
+                   (C, K + 1)
+    """
+
+    keys: Keys
+    shorter: Indices
+    begins: Integers
+    ends: Integers
+    groups: Indices
+    totals: Floats
+    dense: Floats
+    base: Indices
+    chain: Indices
+    left: Floats
 
 
 class NGrams:
@@ -81,13 +106,13 @@ class NGrams:
     vocab_size   number of characters V
     weights      of a network beside it, for each group of contexts, (GROUPS,); see ``mixture``
     val_loss     of the mixture on held-out text in nats per character; None: nothing is held out
-    spelled      the characters whose probabilities it changes beside a network, (V,) bool; None:
+    spelled      the characters S whose probabilities it changes beside a network, (V,) bool; None:
                  all; see ``mixture``
 
     Attributes: ``entries``, the number of n-grams E; ``order``, the largest n.
 
-    The state of a text is its context: the key of the last n - 1 characters, with the digit V + 1
-    for each that is before its beginning.
+    The state of a text is its context: the number of the longest n-gram at its end that is a
+    context in the table, 0 at the beginning.
     """
 
     def __init__(
@@ -102,117 +127,101 @@ class NGrams:
         self.vocab_size, self.entries = vocab_size, len(keys) - 1
         self.weights = np.full(GROUPS, DEFAULT_WEIGHT) if weights is None else weights
         self.val_loss = val_loss
+        self.spelled = np.ones(vocab_size, bool) if spelled is None else spelled
         self._bits, self._last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
         self.order = len(levels_of(keys, vocab_size)) - 1
+        masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
+        self._masks = np.array(masks, np.uint64)
+        # What is left of p under a network after a context of each group, (GROUPS, V).
+        self._kept = 1 - np.outer(1 - self.weights, self.spelled)
         parents = keys.searchsorted(keys[1:] >> self._bits)
         totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
         alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
         gammas = 1 - np.bincount(parents, alphas, len(keys))
+        characters = (keys & self._last).astype(np.intp) - 1
+        alphas *= self.spelled[characters[1:]]
+        sums = np.bincount(parents, alphas, len(keys))
         # The last entry, without an alpha or children, is that of all n-grams not in the table.
-        self._keys = np.append(keys, ~np.uint64(0))
+        self._keys, self._characters = np.append(keys, ~np.uint64(0)), np.append(characters, 0)
         self.counts = counts._replace(keys=self._keys[:-1])
+        # Of each entry its alpha, 0 if its character is not spelled; as a context, its gamma and
+        # the sum of the alphas of the entries begins[i] to begins[i + 1] after it.
         self._alphas = np.concatenate([[0], alphas, [0]]).astype(np.float32)
-        self._gammas = np.append(gammas, 1).astype(np.float32)
-        self._characters = (self._keys & self._last).astype(np.intp) - 1
-        # Entries begins[i] to begins[i + 1] have entry i as their context.
+        self._gammas, self._sums = np.append(gammas, 1).astype(np.float32), np.append(sums, 0)
         self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
-        masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
-        self._masks, self._parents = np.array(masks, np.uint64), parents
-        self.spell(np.ones(vocab_size, bool) if spelled is None else spelled)
 
-    def spell(self, spelled: NDArray[np.bool_]) -> None:
-        """Set the spelled characters, (V,) bool."""
-        self.spelled, self._spelled = spelled, spelled.astype(np.float32)
-        alphas = self._alphas[1:-1] * self._spelled[self._characters[1:-1]]
-        self._sums = np.bincount(self._parents, alphas, len(self._keys))  # below each entry
-
-    def start(self, count: int) -> Keys:
-        """Return the contexts of texts that have not begun, (count,)."""
-        contexts, nothing = np.zeros(count, np.uint64), np.full(count, self.vocab_size)
-        for _ in range(self.order - 1):
-            contexts = self.feed(contexts, nothing)
-        return contexts
-
-    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
+    def feed(self, contexts: Indices, ids: AnyIds) -> Indices:
         """Return the contexts after one more character of each text, ids (B,)."""
+        tree = self._tree
         if len(contexts) == 1:  # faster without NumPy
-            key = int(contexts[0]) << int(self._bits) | int(ids[0]) + 1
-            return np.array([key & int(self._masks[-2])], np.uint64)
-        after: Keys = contexts << self._bits | ids.astype(np.uint64) + 1
-        after &= self._masks[-2]
+            return np.array([self._feed_one(contexts.item(), ids.item() + 1)])
+        nodes, rows, digits = contexts, np.arange(len(ids)), ids.astype(np.uint64) + 1
+        after = np.zeros_like(nodes)
+        while len(rows):
+            wanted = tree.keys[nodes] << self._bits | digits
+            at = tree.keys.searchsorted(wanted)
+            found = tree.keys[at] == wanted
+            after[rows[found]] = at[found]
+            rest = ~found & (nodes > 0)
+            rows, nodes, digits = rows[rest], tree.shorter[nodes[rest]], digits[rest]
         return after
 
-    def predict(self, contexts: Keys) -> tuple[Singles, Singles]:
-        """Return (1 - w) p of all characters after contexts (B,), (B, V), and w, (B, 1).
-
-        w is the weight of the network for the longest suffix of each context that is a context in
-        the table.
-        """
-        if len(contexts) == 1:
-            return self._predict_one(int(contexts[0]))
-        length, rows, kept = self._short
-        keys, sizes, ends, gammas, levels = self._long
-        short = kept.take(rows.take((contexts & self._masks[length]).astype(np.intp)), axis=0)
-        wanted = contexts & self._masks[-2:length:-1, None]  # (K, B), the longest first
-        at = keys.searchsorted(wanted)
-        at[keys.take(at) != wanted] = len(keys) - 1
-        longest = np.maximum.reduce(levels.take(at), axis=0, initial=0)
-        share = self.weights.take(np.maximum(longest, short[:, -1].astype(np.int32)) & GROUP)
-        # What the network and the longer suffixes leave to each.
-        rest = np.subtract(1, share, dtype=np.float64)[None]
-        left = np.concatenate([rest, gammas.take(at)], dtype=np.float64)
-        np.multiply.accumulate(left, axis=0, out=left)
-        p = short[:, :-1] * left[-1, :, None]
-        sizes = sizes.take(at.ravel())
-        which = np.arange(len(sizes)).repeat(sizes)  # suffix of each of N entries
-        entries = np.arange(len(which)) + (ends.take(at.ravel()) - sizes.cumsum()).take(which)
-        starts = np.arange(0, p.size, self.vocab_size)[None].repeat(len(at), axis=0).ravel()
-        places = starts.take(which) + self._characters.take(entries)
-        np.add.at(p.reshape(-1), places, self._alphas.take(entries) * left.take(which))
-        return p.astype(np.float32), share.astype(np.float32)[:, None]
-
-    def mix(self, p: NDArray[Any], contexts: Keys) -> None:
-        """Mix with p of all characters under a network after contexts (B,), (B, V), in place."""
-        p_ngrams, w = self.predict(contexts)  # the factor 1 - w cancels out below
-        rest, p_network = 1 - w, p * self._spelled
-        p_ngrams *= self._spelled
-        scale = np.add.reduce(p_network, axis=1, keepdims=True)
-        scale /= np.maximum(np.add.reduce(p_ngrams, axis=1, keepdims=True), TINY)
-        p_ngrams *= scale  # now p_ngrams(S) = p_network(S)
-        p_ngrams -= p_network
-        p_ngrams *= rest
-        p += p_ngrams
-
-    def _predict_one(self, context: int) -> tuple[Singles, Singles]:
-        """Do what ``predict`` does, to the same last bit but faster."""
-        length, rows, kept = self._short
-        keys, sizes, ends, gammas, levels, characters, alphas, masks = self._views
-        found = []
-        for mask in masks[-2:length:-1]:
-            key = context & mask
+    def _feed_one(self, node: int, digit: int) -> int:
+        keys, shorter = self._views[:2]
+        bits = int(self._bits)
+        while True:
+            key = keys[node] << bits | digit
             at = bisect_left(keys, key)
             if keys[at] == key:
-                found.append(at)
-        short = kept[rows[context & masks[length]]]
-        share = self.weights.item(levels[found[0]] & GROUP if found else int(short[-1]))
-        left, parts = 1 - share, []
-        for at in found:
-            parts.append((ends[at] - sizes[at], ends[at], left))
-            left *= gammas[at]
-        p: Floats = np.multiply(short[:-1], left, dtype=np.float64)
+                return at
+            if not node:
+                return 0
+            node = shorter[node]
+
+    def mix(self, p: Floats, contexts: Indices) -> None:
+        """Mix with what a network predicts after contexts (B,), in place; see ``mixture``.
+
+        p   of all characters, (B, V), up to a factor for each row
+        """
+        p_spelled = np.add.reduce(p * self.spelled, axis=1)
+        if len(contexts) == 1:
+            self._mix_one(p[0], p_spelled.item(), contexts.item())
+            return
+        tree = self._tree
+        groups, chain = tree.groups[contexts], tree.chain[contexts]
+        share = p_spelled * (1 - self.weights[groups]) / tree.totals[contexts]
+        left = tree.left[contexts] * share[:, None]
+        p *= self._kept[groups]
+        p += tree.dense[tree.base[contexts]] * left[:, -1:]
+        ends = tree.ends[chain].ravel()
+        sizes = ends - tree.begins[chain].ravel()
+        which = np.arange(len(sizes)).repeat(sizes)  # place in the chains of each of N entries
+        entries = np.arange(len(which)) + (ends - sizes.cumsum())[which]
+        places = which // chain.shape[1] * self.vocab_size + self._characters[entries]
+        np.add.at(p.reshape(-1), places, self._alphas[entries] * left[:, :-1].ravel()[which])
+
+    def _mix_one(self, p: Floats, p_spelled: float, node: int) -> None:
+        """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
+        tree = self._tree
+        _, _, groups, totals, begins, ends, base, characters, alphas = self._views
+        group = groups[node]
+        share = p_spelled * (1 - self.weights.item(group)) / totals[node]
+        left = (tree.left[node] * share).tolist()
+        p *= self._kept[group]
+        p += tree.dense[base[node]] * left[-1]
         entry = p.data
-        for begin, end, part in parts:
+        for deep, part in zip(tree.chain[node].tolist(), left, strict=False):
+            begin, end = begins[deep], ends[deep]
             if end - begin > FEW:
                 shares = np.multiply(self._alphas[begin:end], part, dtype=np.float64)
                 p[self._characters[begin:end]] += shares
                 continue
             for at in range(begin, end):
                 entry[characters[at]] += alphas[at] * part
-        return p.astype(np.float32)[None], np.array([[share]], np.float32)
 
     def score(
-        self, contexts: Keys, inputs: AnyIds, targets: AnyIds
-    ) -> tuple[Floats, Indices, NDArray[Any]]:
+        self, contexts: Indices, inputs: AnyIds, targets: AnyIds
+    ) -> tuple[Floats, Indices, Indices]:
         """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
         p is relative to all spelled characters: p(c) / p(S).
@@ -223,15 +232,16 @@ class NGrams:
         """
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
         p = np.full(inputs.shape, 1 / self.vocab_size)
-        at, nearest = np.zeros(packed.shape, np.intp), np.ones(p.shape, np.float32)
+        at, longest = np.zeros(packed.shape, np.intp), np.zeros(inputs.shape, np.intp)
         total = np.full(inputs.shape, self.spelled.mean())  # p(S)
         for mask in self._masks[1:]:
             gammas = self._gammas[at[:-1]]
-            nearest = np.where(gammas < 1, gammas, nearest)
+            longest = np.where(gammas < 1, at[:-1], longest)
             total = self._sums[at[:-1]] + gammas * total
             at = self._find(packed & mask)
             p = self._alphas[at[1:]] + gammas * p
-        return p / total, _group(nearest), packed[-2] & self._masks[-2]
+        after = self._tree.keys.searchsorted(self._keys[longest[-1]])
+        return p / total, _group(self._gammas[longest]), after
 
     def with_weights(
         self,
@@ -240,11 +250,8 @@ class NGrams:
         spelled: NDArray[np.bool_] | None = None,
     ) -> "NGrams":
         """Return the same n-grams with other weights and, unless None, other spelled characters."""
-        other = copy(self)
-        other.weights, other.val_loss = weights, val_loss
-        if spelled is not None:
-            other.spell(spelled)
-        return other
+        spelled = self.spelled if spelled is None else spelled
+        return NGrams(self.counts, self.vocab_size, weights, val_loss, spelled)
 
     def to_arrays(self) -> Arrays:
         """Return the arrays of a file.
@@ -309,63 +316,67 @@ class NGrams:
         return cls(counts, vocab_size, weights, val_loss, spelled > 0)
 
     @cached_property
-    def _short(self) -> tuple[int, NDArray[np.int32], Singles]:
-        """A cache of the predictions after short contexts, which recur most.
-
-        Returns their length, the longest suffix in the table of each, and p and the group after
-        each of these, which are the first entries, (S, V + 1).
-        """
-        V, shift = self.vocab_size, int(self._bits)
-        rows, kept, length = np.zeros(1, np.int32), np.empty((0, V + 1), np.float32), 0
-        before = np.append(np.full(V, 1 / V), GROUPS - 1)[None]
-        for level in levels_of(self._keys[:-1], V):
-            begins = self._begins[level.start : level.stop + 1]
-            sizes, entries = np.diff(begins), slice(begins[0], begins[-1])
-            own = before * self._gammas[level, None]
-            own[:, V] = np.where(sizes > 0, _group(self._gammas[level]), before[:, V])
-            contexts = np.arange(len(own)).repeat(sizes)
-            own[contexts, self._characters[entries]] += self._alphas[entries]
-            kept = np.concatenate([kept, own.astype(np.float32)])
-            fits = len(rows) << shift <= MAX_CONTEXTS and entries.stop * (V + 1) <= MAX_KEPT
-            if length == self.order - 1 or not fits:
-                break
-            keys = self._keys[entries].astype(np.intp)
-            before = kept[rows[keys & len(rows) - 1]]
-            rows, length = np.tile(rows, 1 << shift), length + 1
-            rows[keys] = np.arange(entries.start, entries.stop)
-        return length, rows, kept
-
-    @cached_property
-    def _long(self) -> tuple[Keys, Integers, Integers, Singles, Integers]:
-        """The longer contexts: what ``predict`` reads of them, (C + 1,) each; the last is none.
-
-        Returns their keys, the number of entries that have each as their context, the end of these,
-        gammas, and as one number length and group.
-        """
-        sizes = np.diff(self._begins)
-        own = np.append(np.flatnonzero(sizes), len(sizes) - 1)
-        own = own[own >= len(self._short[2])]
-        keys, gammas = self._keys[own], self._gammas[own]
-        levels = self._masks.searchsorted(keys) * (GROUP + 1) | _group(gammas)
-        levels[-1] = 0
-        return keys, sizes[own], self._begins[own + 1], gammas, levels.astype(np.int32)
+    def _tree(self) -> _Tree:
+        """The contexts of the table, for predictions of all characters."""
+        V, children = self.vocab_size, np.diff(self._begins)
+        own = np.flatnonzero(children)
+        keys, gammas, C = self._keys[own], self._gammas[own], len(own)
+        levels = levels_of(keys, V)
+        shorter, rest = np.zeros(C, np.intp), np.arange(1, C)
+        sizes = np.repeat(np.arange(len(levels)), [it.stop - it.start for it in levels])[rest] - 1
+        while len(rest):
+            suffixes = keys[rest] & self._masks[sizes]
+            at = keys.searchsorted(suffixes).clip(max=C - 1)
+            found = keys[at] == suffixes
+            shorter[rest[found]] = at[found]
+            rest, sizes = rest[~found], sizes[~found] - 1
+        totals, dense = np.full(C, self.spelled.mean()), self.spelled[None] / V
+        for level in levels:
+            totals[level] = self._sums[own[level]] + gammas[level] * totals[shorter[level]]
+        for level in levels[: sum(it.stop * V <= MAX_DENSE for it in levels)] or levels[:1]:
+            rows = gammas[level, None] * dense[shorter[level]]
+            entries = slice(self._begins[own[level.start]], self._begins[own[level.stop - 1] + 1])
+            places = np.arange(len(rows)).repeat(children[own[level]])
+            rows[places, self._characters[entries]] += self._alphas[entries]
+            dense = np.concatenate([dense[: level.start], rows])
+        base, chain, left = np.arange(C), [], [np.ones(C)]
+        while (deep := base >= len(dense)).any():
+            chain.append(np.where(deep, base, C))
+            left.append(np.where(deep, left[-1] * gammas[base], left[-1]))
+            base = np.where(deep, shorter[base], base)
+        return _Tree(
+            keys=np.append(keys, ~np.uint64(0)),
+            shorter=shorter,
+            begins=np.append(self._begins[own], 0),
+            ends=np.append(self._begins[own + 1], 0),
+            groups=_group(gammas),
+            totals=totals,
+            dense=dense,
+            base=base,
+            chain=np.array(chain, np.intp).reshape(-1, C).T.copy(),
+            left=np.array(left).T.copy(),
+        )
 
     @cached_property
     def _views(self) -> tuple[Any, ...]:
-        """The columns of ``_long`` and of the entries, and the masks, as Python indexes faster."""
-        columns = *self._long, self._characters, self._alphas
-        return *(column.data for column in columns), self._masks.tolist()
+        """Columns of the contexts and entries, as Python indexes faster."""
+        it = self._tree
+        columns = it.keys, it.shorter, it.groups, it.totals, it.begins, it.ends, it.base
+        return tuple(column.data for column in (*columns, self._characters, self._alphas))
 
     def _find(self, keys: Keys) -> Indices:
         """Return the entry of each n-gram; the last one for those that are not in the table."""
         at = self._keys.searchsorted(keys)
         return np.where(self._keys[at] == keys, at, len(self._keys) - 1)
 
-    def _pack(self, contexts: Keys, ids: AnyIds) -> Keys:
+    def _pack(self, contexts: Indices, ids: AnyIds) -> Keys:
         """Return the n-gram of full length that ends with each id (T, B), after contexts (B,)."""
         n, T = self.order, len(ids)
         shifts = np.arange(n - 1, dtype=np.uint64)[::-1, None] * self._bits
-        digits = np.concatenate([contexts >> shifts & self._last, ids.astype(np.uint64) + 1])
+        keys = self._tree.keys[contexts]
+        before = keys >> shifts & self._last
+        before[before == 0] = self._last  # of no character, so that no other n-gram is found
+        digits = np.concatenate([before, ids.astype(np.uint64) + 1])
         packed = digits[:T]
         for at in range(1, n):
             packed = packed << self._bits | digits[at : at + T]

@@ -138,9 +138,13 @@ class Memory:
         kept = 1 - self._trust + self._trust * np.multiply.reduce(1 - weights, axis=0)
         return recalled, kept[:, None]
 
-    def mix(self, p: NDArray[Any], contexts: Keys) -> None:
-        """Mix with p of all characters under a model after contexts (B,), (B, V), in place."""
+    def mix(self, p: NDArray[np.float64], contexts: Keys) -> None:
+        """Mix with what a model predicts after contexts (B,), in place.
+
+        p   of all characters, (B, V), up to a factor for each row
+        """
         recalled, kept = self.predict(contexts)
+        p /= p.sum(axis=1, keepdims=True)
         p *= kept
         p += recalled
 

@@ -18,7 +18,7 @@ with both; see ``memory``.
     mixture = Mixture(network, ngrams)
     log_p, state, _ = mixture.forward(ids, state)             # (T, B, V)
     decoder = MixtureDecoder(mixture, [ngrams, memory], B)
-    log_p = decoder.feed(ids)                                 # (B, V)
+    p = decoder.feed(ids)                                     # (B, V), up to a factor
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.ngrams.count import Keys
-from charrnn.ngrams.kneser_ney import TINY, NGrams
+from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.nn.cell import Array
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
@@ -36,73 +35,81 @@ from charrnn.nn.network import LayerStates, NetworkCache
 from charrnn.nn.recurrent import Workspace
 
 AnyIds = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
-Contexts = NDArray[Any]  # keys
+Floats = NDArray[np.float64]
+Contexts = NDArray[Any]
+
+# Below every probability that counts: log p is finite.
+TINY = 1e-38
 
 
 class Component(Protocol):
-    """N-grams or a memory. Its state is a context: the key of the last characters."""
+    """N-grams or a memory. Its state is a context: what it keeps of the last characters."""
 
-    def feed(self, contexts: Keys, ids: AnyIds) -> Keys:
+    def feed(self, contexts: Contexts, ids: AnyIds) -> Contexts:
         """Return the contexts after one more character of each text, ids (B,)."""
 
-    def mix(self, p: Array, contexts: Keys) -> None:
-        """Mix its prediction into p of all characters, (B, V), in place."""
+    def mix(self, p: Floats, contexts: Contexts) -> None:
+        """Mix its prediction into p of all characters, (B, V), up to a factor, in place."""
 
 
-def combine(logits: Array, components: Sequence[Component], contexts: Sequence[Contexts]) -> Array:
-    """Return log p of all characters, (B, V), from logits of a network and contexts (B,) of each.
-
-    Each component is mixed with the network and those before it.
-    """
-    p: Array = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
-    np.exp(p, out=p)
-    p /= np.add.reduce(p, axis=1, keepdims=True)
-    for component, keys in zip(components, contexts, strict=True):
-        component.mix(p, keys)
-    np.maximum(p, TINY, out=p)
-    return np.log(p, out=p)
+def exp_logits(logits: Array) -> Floats:
+    """Return p of all characters, (B, V), up to a factor for each row: that of the largest is 1."""
+    top = np.maximum.reduce(logits, axis=1, keepdims=True)
+    p: Floats = np.subtract(logits, top, dtype=np.float64)
+    return np.exp(p, out=p)
 
 
-class MixtureDecoder(Decoder):
-    """A decoder of a network and what is mixed with it.
+def log_normalized(p: Array) -> Floats:
+    """Return log p of all characters, (B, V), from p up to a factor for each row."""
+    log_p: Floats = np.log(np.maximum(p / p.sum(axis=1, keepdims=True), TINY))
+    return log_p
+
+
+class MixtureDecoder:
+    """A batch of texts that are written one character at a time, from ``start`` on.
 
     model        the network, or a mixture, of which the networks count
-    components   what is mixed with it; their contexts are the last layers of the state
-    count        number of samples in the batch (B)
+    components   what is mixed with it, each with the network and those before it; their contexts
+                 are the last layers of the state
+    count        number of texts (B)
     """
 
     def __init__(
         self, model: AnyLanguageModel, components: Sequence[Component], count: int
     ) -> None:
-        super().__init__(model, count)
-        self._count, self._components = count, components
-        self._contexts: list[Contexts] = [np.zeros(count, np.uint64) for _ in components]
+        self._network, self._components, self._count = Decoder(model, count), components, count
+        self._contexts: list[Contexts] = []
 
     def start(self, state: LayerStates) -> None:
-        """Start from a state of all samples, or from that of one."""
+        """Start from a state of all texts, or from that of one."""
         own = len(state) - len(self._components)
-        super().start(state[:own])
+        self._network.start(state[:own])
         self._contexts = [np.resize(contexts, self._count) for (contexts,) in state[own:]]
 
-    def feed(self, ids: AnyIds) -> Array:
-        """Feed the next character of each sample, (B,), and return log p, (B, V)."""
+    def feed(self, ids: AnyIds) -> Floats:
+        """Feed the next character of each text, (B,), and return what ``predict`` returns."""
         each = zip(self._components, self._contexts, strict=True)
         self._contexts = [component.feed(contexts, ids) for component, contexts in each]
-        return super().feed(ids)
+        return self._mix(self._network.feed(ids))
 
-    def logits(self) -> Array:
-        """Return log p in the present state, (B, V)."""
-        return combine(super().logits(), self._components, self._contexts)
+    def predict(self) -> Floats:
+        """Return p of the next character of each text, (B, V), up to a factor for each row."""
+        return self._mix(self._network.logits())
+
+    def _mix(self, logits: Array) -> Floats:
+        p = exp_logits(logits)
+        for component, contexts in zip(self._components, self._contexts, strict=True):
+            component.mix(p, contexts)
+        return p
 
     def select(self, rows: AnyIds) -> None:
-        """Give sample i the state of sample ``rows[i]``."""
-        super().select(rows)
+        """Give text i the state of text ``rows[i]``."""
+        self._network.select(rows)
         self._contexts = [contexts[rows] for contexts in self._contexts]
 
     def state(self) -> LayerStates:
-        """Return a copy of the state of all samples."""
-        return [*super().state(), *((contexts.copy(),) for contexts in self._contexts)]
+        """Return a copy of the state of all texts."""
+        return [*self._network.state(), *((contexts.copy(),) for contexts in self._contexts)]
 
 
 class Mixture(Ensemble):
@@ -121,7 +128,7 @@ class Mixture(Ensemble):
 
     def zero_state(self, batch_size: int) -> LayerStates:
         """Return the state of texts that have not begun."""
-        contexts: Contexts = self.ngrams.start(batch_size)
+        contexts: Contexts = np.zeros(batch_size, np.intp)
         return [*super().zero_state(batch_size), (contexts,)]
 
     def forward(
@@ -133,9 +140,9 @@ class Mixture(Ensemble):
         contexts: list[Contexts] = [before]
         for row in ids:
             contexts.append(self.ngrams.feed(contexts[-1], row))
-        flat = logits.reshape(ids.size, -1)
-        log_p = combine(flat, [self.ngrams], [np.concatenate(contexts[1:])])
-        return log_p.reshape(logits.shape), [*after, (contexts[-1],)], cache
+        p = exp_logits(logits.reshape(ids.size, -1))
+        self.ngrams.mix(p, np.concatenate(contexts[1:]))
+        return log_normalized(p).reshape(logits.shape), [*after, (contexts[-1],)], cache
 
     def log_probabilities(
         self,

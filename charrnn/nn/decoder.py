@@ -16,18 +16,19 @@ from charrnn.nn.network import LanguageModel, LayerStates
 from charrnn.nn.recurrent import Blocks, project_ids
 
 
-def _choose_rows() -> int:
+def _has_avx512() -> bool:
     config: Any = np.show_config(mode="dicts")
     found = config.get("SIMD Extensions", {}).get("found", [])
-    return 4 if any(name.startswith(("AVX512", "X86_V4")) for name in found) else 1
+    return any(name.startswith(("AVX512", "X86_V4")) for name in found)
 
 
-# Samples are multiplied in groups of exactly this many rows; the last group is padded. BLAS rounds
-# differently for different matrix sizes, and a recurrent network can amplify a difference in the
-# last bit into a different text. With a fixed size, a sample does not depend on its batch. Without
-# AVX-512, OpenBLAS packs (copies) the weights for each product, unless it has a single row.
-ROWS = _choose_rows()
-VOCAB_MULTIPLE = 64 if ROWS > 1 else 16
+# BLAS rounds differently for different matrix sizes, and a recurrent network can amplify a
+# difference in the last bit into a different text. A sample must not depend on its batch. So it is
+# multiplied in groups of a size that does not matter: with AVX-512, OpenBLAS has one kernel for
+# small products of 2 rows or more. Elsewhere it packs (copies) the weights for each product, unless
+# it has a single row.
+GROUPS = (16, 8, 4, 2) if _has_avx512() else (1,)
+VOCAB_MULTIPLE = 64 if _has_avx512() else 16
 CACHE_LINE = 64
 
 
@@ -98,25 +99,26 @@ class Decoder:
 
 
 class _Product:
-    """The product of fixed weights and a fixed input buffer, ROWS rows at a time.
+    """The product of fixed weights and a fixed input buffer, a group of rows at a time.
 
     weights   (G, M, K, N)
-    x         (M, R, K), the buffer; R is a multiple of ROWS
+    x         (M, R, K), the buffer; R is a multiple of the size of a group
     scale     factor on the weights of each gate, (G, 1, 1)
     out       (G, M, R, N), receives the result
     """
 
     def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
         (G, M, K, N), R = weights.shape, x.shape[1]
+        rows = next(size for size in GROUPS if R % size == 0)
         scale = None if scale is None else scale[:, None]
         blocks = Blocks(weights, _empty_aligned(weights.size, weights.dtype), scale)
-        if R == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
+        if rows == R:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((R, G, M, N), weights.dtype).transpose(1, 2, 0, 3)
         else:
             self.out = np.empty((G, M, R, N), weights.dtype)
-        cut = self.out.reshape(G, M, R // ROWS, ROWS, -1, blocks.width)
-        rows = x.reshape(M, 1, R // ROWS, ROWS, K)
-        self._operands = rows, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
+        cut = self.out.reshape(G, M, R // rows, rows, -1, blocks.width)
+        grouped = x.reshape(M, 1, R // rows, rows, K)
+        self._operands = grouped, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
 
     def __call__(self) -> None:
         # In this order, a block of weights stays in the cache for all samples.
@@ -127,7 +129,7 @@ class _Layer:
     """A layer's weights, prepared for single time steps, and its state.
 
     members   parameters of this layer in each network
-    inputs    (M, R, I), with R = B rounded up to a multiple of ROWS; None if the inputs are ids
+    inputs    (M, R, I), with R = B and padding; None if the inputs are ids
     outputs   (M, R, H)
     state     state of the samples without padding, (M, B, H) each
     """
@@ -137,7 +139,7 @@ class _Layer:
         self.params = {name: np.stack([own[name] for own in members]) for name in members[0]}
         weight = self.params["weight_hh"]
         M, H, dtype = len(members), weight.shape[2], weight.dtype
-        self.outputs = np.zeros((M, _pad(count, ROWS), H), dtype)
+        self.outputs = np.zeros((M, _pad(count, GROUPS[-1]), H), dtype)
         others = [np.zeros((M, count, H), dtype) for _ in cell.state_names[1:]]
         self.state = [self.outputs[:, :count], *others]
         saved, scale = np.empty((M, count, H), dtype), cell.scale(dtype)

@@ -151,7 +151,7 @@ def test_a_text_to_write_like_is_remembered_as_by_the_model(lines: bool, tmp_pat
             like,
         )
         for char, p in likely:
-            assert p == pytest.approx(np.exp(start.logits[model.vocabulary.index[char]]), abs=0.01)
+            assert p == pytest.approx(np.exp(start.log_p[model.vocabulary.index[char]]), abs=0.01)
         page.get_by_label("In the manner of").fill(like)
         page.get_by_label("Temperature").fill("0.3")
         text, link = write(page), page.url

@@ -48,7 +48,7 @@ def automaton_of(pattern: str, characters: str = ALPHABET) -> Automaton:
 def accepted(automaton: Automaton, text: str) -> bool:
     state = automaton.start
     for left, char in zip(range(len(text), 0, -1), text, strict=True):
-        if automaton.bias(state, left)[ALPHABET.index(char)] != 0:
+        if not automaton.allowed(state, left)[ALPHABET.index(char)]:
             return False
         state = automaton.follow(state, char)
     return automaton.is_over(state, 0)
@@ -60,7 +60,7 @@ def test_a_text_may_be_written_to_its_end_if_python_matches_it(pattern: str) -> 
     matching = [text for text in STRINGS if expression.fullmatch(text)]
     assert [text for text in STRINGS if accepted(automaton, text)] == matching
     for left in range(5):
-        allowed = automaton.bias(automaton.start, left) == 0
+        allowed = automaton.allowed(automaton.start, left)
         begins = {text[0] for text in matching if text and len(text) <= left}
         assert begins == {*np.array([*ALPHABET])[allowed]}
 
@@ -142,4 +142,4 @@ def test_every_character_is_matched_as_python_does() -> None:
     for pattern in (r"\w", r"\d", r"\s", "(?i)k", "(?i)[i-s]", "(?i)ß", r"(?a)\W", ".", "(?s)."):
         automaton = automaton_of(pattern, characters)
         expected = [bool(re.fullmatch(pattern, char)) for char in characters]
-        np.testing.assert_array_equal(automaton.bias(automaton.start, 1) == 0, expected)
+        np.testing.assert_array_equal(automaton.allowed(automaton.start, 1), expected)

@@ -11,7 +11,7 @@ from charrnn import ConfigError, CorpusError, SamplingConfig, VocabularyError, s
 from charrnn.generate import remembering as remembering_module
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
-from charrnn.ngrams.mixture import Mixture
+from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
 from tests.generate.models import MODEL, VOCABULARY
 
@@ -31,14 +31,13 @@ def test_prompts_and_samples_have_the_distribution_that_texts_are_scored_with(
     log_p = MemoryPredictor(model).observe(text)
     predictor = MemoryPredictor(model, LIKE)
     start = predictor.read(text[240:250])
-    assert start.logits[text[250]] == pytest.approx(log_p[250], abs=1e-4)
+    assert start.log_p[text[250]] == pytest.approx(log_p[250], abs=1e-4)
     for count in (1, 3):
         decoder = predictor.decoder(count)
         decoder.start(start.state)
         for at in range(250, 253):
-            logits = decoder.feed(text[at].repeat(count))
-            np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-5)
-            assert logits[-1, text[at + 1]] == pytest.approx(log_p[at + 1], abs=1e-4)
+            next_p = log_normalized(decoder.feed(text[at].repeat(count)))
+            assert next_p[-1, text[at + 1]] == pytest.approx(log_p[at + 1], abs=1e-4)
 
 
 @MODELS
@@ -69,13 +68,13 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     predictor = MemoryPredictor(MODEL, LIKE)
     first = predictor.read(IDS[:9])
     predictor.read(np.tile(IDS[::-1], 3))
-    np.testing.assert_array_equal(predictor.read(IDS[:9]).logits, first.logits)
+    np.testing.assert_array_equal(predictor.read(IDS[:9]).log_p, first.log_p)
     for size in (3, 4, 9):
         found = predictor.read_on(IDS[:size])
-    np.testing.assert_allclose(found.logits, first.logits, atol=1e-5)
+    np.testing.assert_allclose(found.log_p, first.log_p, atol=1e-5)
     predictor.read(NOISY)  # another prompt between
-    np.testing.assert_allclose(predictor.read_on(IDS[:9]).logits, first.logits, atol=1e-5)
-    np.testing.assert_allclose(predictor.read_on(IDS[:10]).logits, predictor.read(IDS[:10]).logits,
+    np.testing.assert_allclose(predictor.read_on(IDS[:9]).log_p, first.log_p, atol=1e-5)
+    np.testing.assert_allclose(predictor.read_on(IDS[:10]).log_p, predictor.read(IDS[:10]).log_p,
                                atol=1e-5)  # fmt: skip
 
 
@@ -89,7 +88,7 @@ def test_a_text_to_write_like_is_read_in_streams_nearly_as_in_one(
     whole = MemoryPredictor(model)
     whole.observe(like)
     exact = whole.read(IDS[:9], found.state)
-    np.testing.assert_allclose(np.exp(found.logits), np.exp(exact.logits), atol=near)
+    np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
 
 
 def test_lines_are_read_each_from_a_zero_state() -> None:
@@ -103,7 +102,7 @@ def test_lines_are_read_each_from_a_zero_state() -> None:
     straight = MemoryPredictor(MODEL, end=end)
     straight.observe(flat)
     exact = straight.read(line[:3], start.state)
-    np.testing.assert_allclose(start.logits, exact.logits, atol=0.02)
+    np.testing.assert_allclose(start.log_p, exact.log_p, atol=0.02)
     unlike = MemoryPredictor(MODEL).observe(np.tile(line[:-1], 2))
     assert unlike[6:12].sum() != pytest.approx(found[6:12].sum(), rel=1e-3)
 

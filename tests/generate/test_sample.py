@@ -19,10 +19,10 @@ from charrnn import (
 )
 from charrnn.errors import VocabularyError
 from charrnn.generate import predictor
-from charrnn.generate.choice import choose, weights
+from charrnn.generate.choice import choose, filter_p
 from charrnn.generate.remembering import MemoryPredictor
 from charrnn.ngrams.kneser_ney import build_ngrams
-from charrnn.ngrams.mixture import Mixture
+from charrnn.ngrams.mixture import Mixture, exp_logits
 from charrnn.nn.network import log_softmax
 from charrnn.text.vocabulary import start_ids
 
@@ -64,7 +64,7 @@ def test_frequencies_follow_the_softmax_of_what_is_kept(
     logits: Any, settings: dict[str, Any], weights: Any
 ) -> None:
     draws = (np.arange(100_000) + 0.5) / 100_000
-    rows = np.tile(np.array(logits), (len(draws), 1))
+    rows = np.tile(np.exp(logits), (len(draws), 1))
     chosen = choose(rows, SamplingConfig(**settings), draws)
     frequencies = np.bincount(chosen, minlength=len(logits)) / len(draws)
     np.testing.assert_allclose(frequencies, weights / weights.sum(), atol=1e-4)
@@ -80,9 +80,9 @@ def test_min_p_never_picks_what_is_less_probable_than_its_share_of_the_likeliest
     logits: list[float], min_p: float, temperature: float, draw: float
 ) -> None:
     config = SamplingConfig(temperature=temperature, min_p=min_p)
-    rows = np.array([logits])
-    p = np.exp((rows[0] - rows.max()) / temperature)
-    kept = weights(rows, config)[0]
+    rows = np.exp([logits])
+    p = (rows[0] / rows.max()) ** (1 / temperature)
+    kept = filter_p(rows, config)[0]
     np.testing.assert_allclose(kept[p > min_p * (1 + 1e-9)], p[p > min_p * (1 + 1e-9)])
     assert (kept[p < min_p * (1 - 1e-9)] == 0).all()
     (chosen,) = choose(rows, config, np.array([draw]))
@@ -99,16 +99,17 @@ def test_probabilities_are_never_nan(
     logits: np.ndarray[Any, Any], temperature: float, top_k: int | None, top_p: float | None
 ) -> None:
     config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
-    p = weights(logits, config)
+    rows = exp_logits(logits)
+    p = filter_p(rows, config)
     assert not np.isnan(p).any()
     assert (p.sum(axis=1) > 0).all()
     for draws in (np.full(2, np.nextafter(0, 1)), np.ones(2)):
-        ids = choose(logits, config, draws)
+        ids = choose(rows, config, draws)
         assert (p[np.arange(2), ids] > 0).all()
 
 
 def test_temperature_zero_is_the_argmax_and_a_tiny_one_is_near_it() -> None:
-    rows = np.random.default_rng(0).standard_normal((50, V))
+    rows = np.random.default_rng(0).random((50, V))
     draws = np.random.default_rng(1).random(50)
     for temperature in (0.0, 1e-9):
         chosen = choose(rows, SamplingConfig(temperature=temperature), draws)
@@ -157,7 +158,7 @@ def test_of_a_prompt_of_megabytes_only_the_end_is_read(monkeypatch: pytest.Monke
     monkeypatch.setattr(predictor, "MAX_PROMPT", 9)
     model, ids = make_model(), np.random.default_rng(0).integers(V, size=70).astype(np.uint8)
     read = predictor.Predictor(model).read
-    np.testing.assert_array_equal(read(ids).logits, read(ids[-9:]).logits)
+    np.testing.assert_array_equal(read(ids).p, read(ids[-9:]).p)
     with pytest.raises(VocabularyError):
         read(np.append(np.uint8(V), ids))
 

@@ -18,30 +18,25 @@ MOULIN = (ROOT / "corpora/moulin.txt").read_text(encoding="utf-8")
 CHARACTERS = sorted(set(MOULIN))
 V = len(CHARACTERS)
 # Of each group of contexts another one.
-WEIGHTS: Any = np.linspace(0.1, 0.9, GROUPS, dtype=np.float32)
+WEIGHTS: Any = np.linspace(0.1, 0.9, GROUPS)
 IDS: Any = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 
 
-def read(ngrams: NGrams, texts: Any) -> Any:
-    """Return the contexts after texts of ids (T, B)."""
-    contexts = ngrams.start(np.shape(texts)[1])
-    for ids in np.array(texts, np.int64):
-        contexts = ngrams.feed(contexts, ids)
-    return contexts
-
-
-def split(predicted: Any) -> Any:
-    """Return p (B, V) and the weights of the network (B,)."""
-    others, weights = predicted
-    return others / (1 - weights), weights[:, 0]
+def mix(ngrams: NGrams, nodes: Any, own: Any) -> Any:
+    """Return p of all characters (B, V) beside a network that says p = own (V,)."""
+    p = np.tile(np.asarray(own, float), (len(nodes), 1))
+    ngrams.mix(p, nodes)
+    return p
 
 
 def all_p(ngrams: NGrams, context: Any) -> Any:
-    """Return p of all characters after a context."""
-    ids = np.array(context, np.int64).reshape(-1, 1)
-    return split(ngrams.predict(read(ngrams, ids)))[0][0]
+    """Return p of all characters after a context, without a network."""
+    alone, nodes = ngrams.with_weights(np.zeros(GROUPS), None), np.zeros(1, int)
+    for id_ in context:
+        nodes = alone.feed(nodes, np.array([id_]))
+    return mix(alone, nodes, np.full(alone.vocab_size, 1 / alone.vocab_size))[0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,19 +49,17 @@ def test_the_table_says_what_the_equations_say(
     text: list[int], context: list[int], order: int
 ) -> None:
     oracle, ngrams = Oracle([text], 3, order), build_ngrams(np.array(text, np.uint8), 3, order)
-    ngrams = ngrams.with_weights(WEIGHTS, None)
     expected = [oracle.p(tuple(context), c) for c in range(3)]
     np.testing.assert_allclose(all_p(ngrams, context), expected, atol=1e-6)
     if context:
         ids = np.array([*context, 0]).reshape(-1, 1)
-        p, _, _ = ngrams.score(ngrams.start(1), ids[:-1], ids[1:])
+        p, groups, _ = ngrams.score(np.zeros(1, int), ids[:-1], ids[1:])
         assert p[-1, 0] == pytest.approx(expected[0], abs=1e-6)
-    h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
-    while oracle.gamma(h) == 1:
-        h = h[1:]
-    _, (weight,) = split(ngrams.predict(read(ngrams, np.array(context, int).reshape(-1, 1))))
-    near = (oracle.gamma(h) + np.array([-1e-6, 1e-6])) * GROUPS
-    assert weight in WEIGHTS[near.astype(int).clip(0, GROUPS - 1)]
+        h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
+        while oracle.gamma(h) == 1:
+            h = h[1:]
+        near = (oracle.gamma(h) + np.array([-1e-6, 1e-6])) * GROUPS
+        assert groups[-1, 0] in near.astype(int).clip(0, GROUPS - 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,25 +119,25 @@ def test_what_always_followed_leaves_something_for_the_rest() -> None:
     assert (all_p(ngrams, [0]) > 0).all()
 
 
-# Predictions are kept after no context but the empty one; after some; after as many as have room.
-@pytest.mark.parametrize("kept", [0, 2000 * V, 10**9])
-def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    monkeypatch.setattr(kneser_ney, "MAX_KEPT", kept)
+# Dense after no context but the empty one; after some; after all.
+@pytest.mark.parametrize("dense", [0, 2000 * V, 10**9])
+def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
+    monkeypatch.setattr(kneser_ney, "MAX_DENSE", dense)
     ngrams = build_ngrams(IDS[:20_000], V, 6, max_entries=15_000).with_weights(WEIGHTS, None)
     inputs, targets = (IDS[at : at + 600].reshape(6, -1).T for at in (20_000, 20_001))
-    p, groups, after = ngrams.score(ngrams.start(6), inputs, targets)
-    contexts, columns = ngrams.start(6), np.arange(6)
+    own, columns, nodes = np.linspace(1, 2, V) / V, np.arange(6), np.zeros(6, int)
+    p, groups, after = ngrams.score(nodes, inputs, targets)
     for step, (ids, following) in enumerate(zip(inputs, targets, strict=True)):
-        contexts = ngrams.feed(contexts, ids)
-        together, weights = ngrams.predict(contexts)
-        alone = [ngrams.predict(contexts[at : at + 1]) for at in range(6)]
-        np.testing.assert_array_equal(together, [own[0] for own, _ in alone])
-        np.testing.assert_array_equal(weights, [weight[0] for _, weight in alone])
-        np.testing.assert_array_equal(weights[:, 0], WEIGHTS[groups[step]])
-        found, _ = split((together, weights))
-        np.testing.assert_allclose(found[columns, following], p[step], rtol=1e-5)
-    np.testing.assert_array_equal(after, contexts)
-    first, _, state = ngrams.score(ngrams.start(6), inputs[:37], targets[:37])
+        each = [ngrams.feed(nodes[at : at + 1], ids[at : at + 1]) for at in range(6)]
+        nodes = ngrams.feed(nodes, ids)
+        np.testing.assert_array_equal(nodes, np.concatenate(each))
+        together = mix(ngrams, nodes, own)
+        np.testing.assert_array_equal(together, [mix(ngrams, node, own)[0] for node in each])
+        w = WEIGHTS[groups[step]]
+        expected = w * own[following] + (1 - w) * own.sum() * p[step]
+        np.testing.assert_allclose(together[columns, following], expected, rtol=1e-5)
+    np.testing.assert_array_equal(after, nodes)
+    first, _, state = ngrams.score(np.zeros(6, int), inputs[:37], targets[:37])
     rest, _, _ = ngrams.score(state, inputs[37:], targets[37:])
     np.testing.assert_array_equal(np.concatenate([first, rest]), p)
 
@@ -154,7 +147,7 @@ def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
 
     def nats(most: int) -> tuple[int, float]:
         ngrams = build_ngrams(train, V, 7, max_entries=most)
-        p, _, _ = ngrams.score(ngrams.start(1), judged[:-1], judged[1:])
+        p, _, _ = ngrams.score(np.zeros(1, int), judged[:-1], judged[1:])
         return ngrams.entries, -float(np.log(p).mean())
 
     (every, complete), (few, pruned) = nats(10**9), nats(40_000)

@@ -10,7 +10,7 @@ from charrnn.generate.predictor import Predictor
 from charrnn.ngrams import fitting
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
-from charrnn.ngrams.mixture import Mixture
+from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.network import LanguageModel, log_softmax
 from charrnn.scoring.likelihood import score_sequences
 from charrnn.scoring.line_scorer import LineScorer
@@ -52,14 +52,12 @@ def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS
     """Return log p of each character but the first, from the equation of the mixture."""
     logits, _, _ = network.forward(ids[:-1, None], network.zero_state(1))
     own = np.exp(log_softmax(logits.astype(float)))[:, 0]
-    log_p, contexts = [], ngrams.start(1)
-    for p, before, after in zip(own, ids[:-1], ids[1:], strict=True):
-        contexts = ngrams.feed(contexts, np.array([before]))
-        others, w = ngrams.predict(contexts)
-        spelled = p[IN_WORDS].sum() * others[0] / others[0, IN_WORDS].sum()
-        mixed = w[0, 0] * p + (1 - w[0, 0]) * spelled
-        log_p.append(np.log(mixed[after] if IN_WORDS[after] else p[after]))
-    return np.array(log_p)
+    targets, start = ids[1:], np.zeros(1, int)
+    spelled, groups, _ = ngrams.score(start, ids[:-1, None], targets[:, None])
+    w, rows = ngrams.weights[groups[:, 0]], np.arange(len(targets))
+    p = own[rows, targets]
+    mixed = w * p + (1 - w) * own[:, IN_WORDS].sum(axis=1) * spelled[:, 0]
+    return np.log(np.where(IN_WORDS[targets], mixed, p))
 
 
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("lstm", 2), ("gru", 1)])
@@ -83,15 +81,14 @@ def test_sampling_sees_the_same_distribution_as_scoring() -> None:
     first = PREDICTOR.read(NEW[:5])
     decoder = PREDICTOR.decoder(3)
     decoder.start(first.state)
-    logits = np.tile(first.logits, (3, 1))
+    p = np.tile(first.p, (3, 1))
     for at in range(5, len(NEW)):
-        np.testing.assert_allclose(logits[:, NEW[at]], log_p[at - 1], atol=1e-4)
-        np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, atol=1e-5)
-        logits = decoder.feed(NEW[at : at + 1].repeat(3))
+        np.testing.assert_allclose(log_normalized(p)[:, NEW[at]], log_p[at - 1], atol=1e-4)
+        p = decoder.feed(NEW[at : at + 1].repeat(3))
     again = PREDICTOR.read(NEW[20:], PREDICTOR.read(NEW[:20]).state)
-    np.testing.assert_allclose(again.logits, logits[0], atol=1e-4)
+    np.testing.assert_allclose(log_normalized(again.p[None])[0], log_normalized(p)[0], atol=1e-4)
     decoder.start([tuple(part[:1] for part in layer) for layer in decoder.state()])
-    np.testing.assert_array_equal(decoder.logits(), logits)
+    np.testing.assert_array_equal(decoder.predict(), p)
 
 
 def test_samples_that_are_selected_go_on_where_they_were() -> None:
@@ -101,7 +98,7 @@ def test_samples_that_are_selected_go_on_where_they_were() -> None:
     for ids in texts.T[:-1]:
         decoder.feed(ids)
     decoder.select(rows)
-    found = decoder.feed(texts[rows, -1])
+    found = log_normalized(decoder.feed(texts[rows, -1]))
     log_p, _, _ = MIXTURE.forward(texts.T, MIXTURE.zero_state(3))
     np.testing.assert_allclose(found, log_p[-1, rows], atol=1e-4)
     assert not np.allclose(found[1], found[2])
@@ -114,9 +111,9 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
     mixture = Mixture(sure, NGRAMS.with_weights(np.ones(GROUPS), None))
     decoder = Predictor(mixture).decoder(count)
     decoder.start(mixture.zero_state(1))
-    logits = decoder.feed(np.zeros(count, np.int64))
-    assert logits.min() < -80
-    assert np.isfinite(logits).all()
+    log_p = log_normalized(decoder.feed(np.zeros(count, np.int64)))
+    assert log_p.min() < -80
+    assert np.isfinite(log_p).all()
 
 
 def test_lines_are_scored_each_from_nothing() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from charrnn.ngrams import memory as memory_module
 from charrnn.ngrams.memory import Memory
-from charrnn.ngrams.mixture import combine
 from tests.ngrams.memory_oracle import Oracle
 
 # Texts of few characters, so that contexts come again, some with one and some with several ends.
@@ -60,8 +59,9 @@ def test_reading_and_predicting_follow_the_equations(
     both = predict(memory, p[[-1, 0]], np.resize(context, 2))
     np.testing.assert_allclose(both[0], oracle.probabilities(p[-1]), atol=1e-12)
     np.testing.assert_allclose(predict(memory, p[-1:], context)[0], both[0], atol=1e-12)
-    logits = combine(np.log(p[-1:]), [memory], [context])
-    np.testing.assert_allclose(logits, np.log(both[:1]), atol=1e-4)
+    mixed = 3 * p[-1:].astype(np.float64)
+    memory.mix(mixed, context)
+    np.testing.assert_allclose(mixed, both[:1], atol=1e-9)
 
 
 def test_probabilities_sum_to_one() -> None:
@@ -71,11 +71,13 @@ def test_probabilities_sum_to_one() -> None:
     contexts = [np.array([memory.context])]
     for character in ids[:200]:
         contexts.append(memory.feed(contexts[-1], ids[:1] * 0 + character))
-    together = combine(np.log(p[:201]), [memory], [np.concatenate(contexts)])
-    np.testing.assert_allclose(np.exp(together.astype(float)).sum(axis=1), 1, atol=1e-6)
-    alone = [combine(np.log(q[None]), [memory], [at]) for q, at in zip(p, contexts, strict=False)]
-    np.testing.assert_allclose(np.concatenate(alone), together, atol=1e-5)
-    assert np.abs(np.exp(together) - p[:201]).max() > 0.3
+    together = p[:201].astype(np.float64)
+    alone = [row[None].copy() for row in together]
+    memory.mix(together, np.concatenate(contexts))
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-9)
+    for row, context in zip(alone, contexts, strict=True):
+        memory.mix(row, context)
+    np.testing.assert_allclose(np.concatenate(alone), together, rtol=1e-9)
 
 
 def test_it_costs_no_text_more_than_ln_2() -> None:
