@@ -221,7 +221,7 @@ class NGrams:
 
     def score(
         self, contexts: Indices, inputs: AnyIds, targets: AnyIds
-    ) -> tuple[Floats, Indices, Indices]:
+    ) -> tuple[Floats, Indices, NDArray[Any]]:
         """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
 
         p is relative to all spelled characters: p(c) / p(S).
