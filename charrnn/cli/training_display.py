@@ -15,7 +15,7 @@ from charrnn.cli.plot import draw_losses
 from charrnn.config import FILE
 from charrnn.models.model import Model
 from charrnn.models.run import Run
-from charrnn.text.form import OF_LINES, find_field, find_separator, form_of, has_mostly_copies
+from charrnn.text.form import has_mostly_copies, suggest_pieces
 from charrnn.text.vocabulary import escape
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
@@ -154,19 +154,13 @@ def describe_text(run: Run) -> Iterator[str]:
     """Yield what the pieces of the text are, or what might be, and what makes it hard to learn."""
     data, vocabulary, size = run.config.data, run.vocabulary, len(run.corpus.ids)
     beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
-    hint = "it looks like {}: with {} {} is learned on its own".format
     if (sizes := run.sizes) is not None:
         empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
         left_out = f"; {empty} empty ones left out" * (empty > 0)
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
         yield f"{sizes.number:,} {describe_separator(data.separator)}, {lengths}{left_out}"
-    elif field := find_field(beginning):
-        yield hint("JSON Lines", f"--field {quote(field)}", "each record")
-    elif (form := form_of(beginning)) in OF_LINES:
-        yield hint(f"a {form}", "--lines", "each line")
-    elif separator := find_separator(beginning):
-        pieces = f"many short {describe_separator(separator)}"
-        yield hint(pieces, f"--separator {quote(escape(separator))}", "each")
+    elif looks := suggest_pieces(beginning):
+        yield f"it looks like {looks[0]}: with {looks[1]} each is learned on its own"
     if has_mostly_copies(beginning):
         known = "most lines are copies: those held out are known, so val_loss means little"
         yield f"{known}; charrnn doctor says more"

@@ -1,19 +1,20 @@
 """The doctor: what is wrong with a text, judged as its safe repairs leave it."""
 
 import re
-import shlex
-import unicodedata
 from bisect import bisect
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import accumulate
 
 from charrnn.errors import ConfigError
-from charrnn.text.faults import FAULTS, OPTIONAL, TRAIN, Level
-from charrnn.text.form import are_short, form_of
+from charrnn.text.faults import FAULTS, OPTIONAL, Level
+from charrnn.text.form import are_short, form_of, suggest_pieces
 from charrnn.text.vocabulary import escape
 
-MAX_EXAMPLE = 40
+MIN_CHARS, MAX_EXAMPLE = 1000, 40
+# Lines that a text has at least when the share of those at fault is judged.
+SHORT_TEXT = 100
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Finding:
 
     count     how often it occurs
     file      where it occurs first, and the line, from 1; None: it is the text as a whole
-    example   what is there
+    example   how it begins, escaped
     repair    the options of ``charrnn doctor`` that repair it; empty: it is done by hand
-    hint      what to do then
+    train     the options of ``charrnn train`` that suit such a text
+    hint      what to do by hand
     """
 
     name: str
@@ -35,6 +37,7 @@ class Finding:
     line: int | None = None
     example: str = ""
     repair: str = ""
+    train: str = ""
     hint: str = ""
 
 
@@ -47,43 +50,43 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
     texts[:-1] = [text if text[-1:] in {"", "\r", "\n"} else f"{text}\n" for text in texts[:-1]]
     found = []
     for fault in FAULTS:
-        text, starts = "".join(texts), [0, *accumulate(map(len, texts))]
+        text, starts = "".join(texts), [*accumulate(map(len, texts), initial=0)]
         parts = zip(starts, texts if fault.safe else [text], strict=False)
-        places = [(start + at, old) for start, part in parts for at, old in fault.find(part)]
-        if not places:
-            continue
-        at, old = places[0]
-        is_optional = fault.fix is not None and not fault.safe
-        is_data = is_optional and form_of(text) in {"code", "records"}
-        level = "note" if is_data else fault.level
-        options = "--fix" if fault.safe else f"--fix --also {fault.name}" if is_optional else ""
-        hint = fault.hint.format(shlex.quote(escape(old)))
-        finding = Finding(fault.name, level, fault.what, repair=options, hint=hint)
-        if places != [(0, text)]:
+        spans = [(start + at, old) for start, part in parts for at, old in fault.find(part)]
+        enough = len(spans) > fault.share * (SHORT_TEXT + text.count("\n"))
+        if enough and re.search(fault.beside, text):
+            is_data = not fault.safe and form_of(text) in {"code", "records"}
+            at, old = spans[0]
             file = bisect(starts, at) - 1
-            finding = replace(
-                finding, message=f"{fault.what}: {len(places):,}", count=len(places),
-                file=names[file], line=text.count("\n", starts[file], at) + 1,
-                example=_shorten(old),
-            )  # fmt: skip
-        found.append(finding)
+            finding = Finding(
+                name=fault.name,
+                level="note" if is_data else fault.level,
+                message=f"{fault.what}: {len(spans):,}",
+                count=len(spans),
+                file=names[file],
+                line=text.count("\n", starts[file], at) + 1,
+                example=escape(old)[:MAX_EXAMPLE],
+                repair=fault.options,
+                hint=fault.hint,
+            )
+            found.append(finding)
         if fault.safe:
-            texts = [fault.repair(text) for text in texts]
-    if are_short(texts) and not any(it.hint.startswith(TRAIN) for it in found):
-        what = f"short files, of which each can be an example of its own: {len(texts):,}"
-        found.append(Finding("files", "note", what, len(texts), hint=f"{TRAIN}--separator file"))
+            with suppress(ConfigError):  # ftfy is not installed
+                texts = [fault.repair(text) for text in texts]
+    if len(text.strip()) < MIN_CHARS:
+        message = f"less than {MIN_CHARS:,} characters: 20,000 are a start, 200,000 plenty"
+        found.append(Finding("too-small", "fault", message, hint="add more text of this kind"))
+    looks = suggest_pieces(text)
+    if looks is None and are_short(texts):
+        looks = f"{len(texts):,} short files", "--separator file"
+    if looks is not None:
+        message = f"it looks like {looks[0]}: each can be an example of its own"
+        found.append(Finding("pieces", "note", message, train=looks[1]))
     figures: dict[str, int | str] = {
         "chars": len(text), "distinct": len(set(text)), "lines": text.count("\n"),
         "form": form_of(text),
     }  # fmt: skip
     return figures, sorted(found, key=lambda finding: finding.level != "fault")
-
-
-def _shorten(example: str) -> str:
-    example = example.strip(" \t\n").split("\n")[0]
-    if len(example) == 1 and not (example.isascii() and example.isprintable()):
-        return f"U+{ord(example):04X} {unicodedata.name(example, '').lower()}".strip()
-    return example if len(example) <= MAX_EXAMPLE else f"{example[: MAX_EXAMPLE - 1]}…"
 
 
 def repair(text: str, also: Collection[str] = ()) -> tuple[str, list[str]]:

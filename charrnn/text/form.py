@@ -1,44 +1,33 @@
-"""What sort of text it is: JSON Lines, a log, a table, a list, code or prose."""
+"""What sort of text it is, and of what pieces: told by plain rules, from its beginning."""
 
 import json
 import re
+import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-# A place in a text: its offset, and what is there.
-Place = tuple[int, str]
-Find = Callable[[str], Iterable[Place]]
+from charrnn.text.vocabulary import escape
+
+# A part of a text: where it begins, and what it is.
+Span = tuple[int, str]
 Form = Literal["records", "log", "table", "list", "code", "prose"]
-# Forms of which each line can be an example of its own.
-OF_LINES = ("log", "table", "list")
 SENTENCE_ENDS = frozenset(".,;:!?…\"'”’»-—–。，、！？」؟।")
 
-# Characters read to tell the form, the fewest lines of a list or table, and the share that decides.
-PROBE_CHARS, _MIN_LINES, _MOSTLY = 100_000, 20, 0.95
-_LOG_LINE = re.compile(
-    r"[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d"
-    r"| *\d+\.\d{6}|\d{6} \d{6})"
-    r"|.{0,40}?(?:\d\d?:\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\w*\b)"
-)
-# What separates the columns of a table: marks, equally often in each line, or tabs.
-_SEPARATORS, _INNER_TAB = (r"\|", r"[;,](?! )"), re.compile(r"\S.*\t")
-# What a line that separates pieces consists of, such as the % of fortunes; the fewest pieces, and
-# the most characters of nearly all.
-_MARK_LINE = re.compile(r"^(?:(%|~|\$|@|&)\1*|(=|-|\*|\+|_|#)\2+)$", re.MULTILINE)
-_MIN_PIECES, _MAX_PIECE = 20, 2000
-# The longest entry of a list, in characters, unless it has no spaces or is not prose.
-_MAX_ENTRY = 120
-_NO_WORD = re.compile(r"[\d@#$%&*+/<=>\\^_|~\[\]{}]")
+# Characters read to tell the form; the fewest lines of a list or pieces of a text; the share that
+# decides; the most characters of nearly all pieces.
+PROBE_CHARS, MIN_PARTS, MOSTLY, MAX_PIECE = 100_000, 20, 0.95, 2000
+_LOG_LINE = re.compile(r".{0,40}?(?:\d\d:\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\w*\b)")
 _SPOKEN = re.compile(r"[^\s:]+(?: [^\s:]+)?: ")
+# A line that separates pieces, such as the % of fortunes; = underlines titles.
+_MARK_LINE = re.compile(r"^(?:[%~$@&]+|-{2,}|\*{2,}|\+{2,}|_{2,}|#{2,})$", re.MULTILINE)
 # An arrow may be that of subtitles.
 _CODE, _MUCH_CODE = re.compile(r"=+|_+|[{}\[\];<\\]|(?<!--)>"), 0.012
-_JSON_LINE = re.compile(r"\s*[\"\[\]{}]")
 
 
 def form_of(text: str) -> Form:
-    """Return what sort of text it is, from its beginning."""
+    """Return what sort of text it is."""
     if find_field(text):
         return "records"
     text = text[:PROBE_CHARS]
@@ -46,23 +35,43 @@ def form_of(text: str) -> Form:
         text = re.sub("\n+", "\n", text)
     every = text.strip("\n").split("\n")
     lines = [it.rstrip() for it in every if it.strip() and not _MARK_LINE.match(it)]
-    if len(lines) >= _MIN_LINES and len(lines) >= _MOSTLY * len(every):
-        columns = any(_have_one_count(lines, mark) for mark in _SEPARATORS)
-        if columns or _most(lines, _INNER_TAB.match):
+    if len(lines) >= max(MIN_PARTS, MOSTLY * len(every)):
+        if _is_table(lines):
             return "table"
         if _most(lines, _LOG_LINE.match, 0.8):
             return "log"
         if _is_list(lines):
             return "list"
-    is_json = text.lstrip()[:1] in {"[", "{"} and _most(lines, _JSON_LINE.match)
-    is_code = is_json or len(_CODE.findall(text)) > max(_MUCH_CODE * len(text), 9)
-    return "code" if is_code else "prose"
+    return "code" if len(_CODE.findall(text)) > max(_MUCH_CODE * len(text), 9) else "prose"
+
+
+def _is_table(lines: Sequence[str]) -> bool:
+    """Return whether most lines have tabs inside, or one number of marks, two at least."""
+    for mark in (r"\|", r"[;,](?! )"):
+        [(number, times)] = Counter(len(re.findall(mark, it)) for it in lines).most_common(1)
+        if number >= 2 and times >= MOSTLY * len(lines):
+            return True
+    return _most(lines, re.compile(r"\S.*\t").match)
+
+
+def _is_list(lines: Sequence[str]) -> bool:
+    """Return whether most lines are entries: without spaces; or no sentences and no speeches."""
+    if _most(lines, re.compile(r"[^\s。，、！？」]+$").match, 0.8):
+        return True
+    if _most(lines, _SPOKEN.match, 0.8) or not _most(lines, re.compile(r"\S").match):
+        return False
+    sentences = sum(line[-1] in SENTENCE_ENDS for line in lines)
+    return sentences <= 0.1 * len(lines) and not find_wraps("\n".join(lines))
+
+
+def _most(lines: Sequence[str], test: Callable[[str], object], share: float = MOSTLY) -> bool:
+    return sum(map(bool, map(test, lines))) >= share * len(lines)
 
 
 def find_field(text: str) -> str | None:
-    """Return the field that has most of the text, if it is JSON Lines, from its beginning."""
+    """Return the field that has most of the text, if it is JSON Lines."""
     sizes = Counter[str]()
-    lines = text[:PROBE_CHARS].strip("\n").split("\n")[:_MIN_LINES]
+    lines = text[:PROBE_CHARS].strip("\n").split("\n")[:MIN_PARTS]
     for line in filter(str.strip, lines[:-1] or lines):  # the last may be cut
         try:
             record = json.loads(line)
@@ -87,13 +96,13 @@ def has_mostly_copies(text: str) -> bool:
     return len(lines) >= 100 and len(set(lines)) <= len(lines) / 2 and form_of(text) != "code"
 
 
-def find_wraps(text: str) -> list[Place]:
+def find_wraps(text: str) -> list[Span]:
     """Return where prose is broken because the next word would not fit into the line."""
     lines = text.split("\n")
     width = sorted(map(len, lines[:2000]))[int(0.98 * (min(len(lines), 2000) - 1))]
     if not 40 <= width <= 120:
         return []
-    found: list[Place] = []
+    found: list[Span] = []
     at, inside, pairs = -1, 0, 0
     for line, following in pairwise(lines):
         at += len(line) + 1
@@ -105,57 +114,36 @@ def find_wraps(text: str) -> list[Place]:
     return found if inside > max(0.4 * pairs, 5) else []
 
 
-def _most(lines: Sequence[str], test: Callable[[str], object], share: float = _MOSTLY) -> bool:
-    return sum(map(bool, map(test, lines))) >= share * len(lines)
-
-
-def _have_one_count(lines: Sequence[str], pattern: str) -> bool:
-    """Return whether a pattern occurs equally often, and twice at least, in most lines."""
-    counts = Counter(len(re.findall(pattern, line)) for line in lines)
-    count, times = counts.most_common(1)[0]
-    return count >= 2 and times >= _MOSTLY * len(lines)
-
-
-def _is_list(lines: Sequence[str]) -> bool:
-    """Return whether lines are entries: without spaces, of one shape, or no sentences."""
-    if _most(lines, re.compile(r"[^\s。，、！？」]+$").match, 0.8):
-        return True
-    if _most(lines, _SPOKEN.match, 0.8) or not _most(lines, re.compile(r"\S").match):
-        return False
-    words = " ".join(lines).split()
-    if _most(words, _NO_WORD.search, 0.5):
-        return True
-    sentences = sum(line[-1] in SENTENCE_ENDS for line in lines)
-    is_short = _most(lines, lambda line: len(line) <= _MAX_ENTRY)
-    return is_short and sentences <= 0.1 * len(lines) and not find_wraps("\n".join(lines))
-
-
 def find_separator(text: str) -> str | None:
-    """Return what is between the short pieces of a text, from its beginning: marks or blank lines.
+    """Return what is between the short pieces of a text: lines of a mark, or blank lines.
 
-    None for prose, plays and code, whose paragraphs are not pieces, and where each line is one.
+    None for prose, plays and code, whose paragraphs are not pieces.
     """
     text = text[:PROBE_CHARS].strip("\n")
-    if form_of(text) in OF_LINES:
-        return None
-    if "\n" not in text and not re.search(r"[.!?]", text):
-        return next((it for it in ("; ", ", ") if are_short(text.split(it)[:-1], _MAX_ENTRY)), None)
-    marks = Counter(found[0] for found in _MARK_LINE.finditer(text))
-    for mark, _ in marks.most_common(1):
-        pieces = text.split(f"\n{mark}\n")
-        # Text above and a blank line below is how titles are underlined.
-        titles = sum(a[-1:] != "\n" and b[:1] == "\n" for a, b in pairwise(pieces))
-        if are_short(pieces[:-1]) and titles < 0.5 * len(pieces):
+    for mark, _ in Counter(found[0] for found in _MARK_LINE.finditer(text)).most_common(1):
+        if are_short(text.split(f"\n{mark}\n")[:-1]):
             return f"\n{mark}\n"
     pieces = re.split("\n{2,}", text)[:-1]  # the last may be cut
     if not are_short(pieces) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
         return None
-    lines = text.split("\n")
-    is_code = _most(lines, lambda line: line[:1].isspace(), 0.3)
+    is_code = _most(text.split("\n"), lambda line: line[:1].isspace(), 0.3)
     is_play = _most(pieces, re.compile(r".+:\n").match, 0.3)
     return None if is_code or is_play or find_wraps(text) else "\n\n"
 
 
-def are_short(pieces: Sequence[str], length: int = _MAX_PIECE) -> bool:
-    """Return whether there are many texts, and nearly all are this short."""
-    return len(pieces) >= _MIN_PIECES and _most(pieces, lambda it: len(it) <= length)
+def are_short(pieces: Sequence[str]) -> bool:
+    """Return whether there are many texts, and nearly all are short."""
+    return len(pieces) >= MIN_PARTS and _most(pieces, lambda it: len(it) <= MAX_PIECE)
+
+
+def suggest_pieces(text: str) -> tuple[str, str] | None:
+    """Return what a text looks like, and the options of ``train`` that learn each piece of it."""
+    if field := find_field(text):
+        return "JSON Lines", f"--field {shlex.quote(field)}"
+    if (form := form_of(text)) in {"log", "table", "list"}:
+        return f"a {form}", "--lines"
+    if separator := find_separator(text):
+        between = escape(separator.strip("\n")) or "blank lines"
+        option = f"--separator {shlex.quote(escape(separator))}"
+        return f"many short pieces between {between}", option
+    return None

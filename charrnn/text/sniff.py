@@ -17,37 +17,27 @@ _GUESS_BYTES = 1 << 16
 _SURE = 0.2
 
 _ZIP, _TO_TEXT = rb"PK\x03\x04.{26}", "convert it to text: pandoc -t plain -o text.txt {}"
-_TO_CSV = "write it as a .csv file, and train on a column of it with --field"
+_OFFICE = rb"(?:\[Content_Types\]|_rels/|word/|xl/|mimetypeapplication/vnd.oasis)"
 # First bytes of formats that are not text: what it is, what to do. The first match counts.
 _FORMATS = {
-    _ZIP + rb"[^/]{1,80}\.npy|\x93NUMPY": ("a checkpoint or NumPy array", "name a text file"),
-    _ZIP + rb"[^/]{1,80}/data\.pkl|\x80[\x02-\x05]": ("a file of PyTorch", "name a text file"),
-    _ZIP + rb"mimetypeapplication/epub": ("an e-book (.epub)", _TO_TEXT),
-    rb".{60}BOOKMOBI": ("an e-book (.mobi)", "convert it to text: ebook-convert {} text.txt"),
-    _ZIP + rb"mimetypeapplication/vnd.oasis": ("a document (.odt)", _TO_TEXT),
-    _ZIP + rb".*xl/|PAR1|ARROW1|SQLite format 3": ("a table or a database", _TO_CSV),
-    _ZIP + rb"(\[Content_Types\]|word/|_rels/)": ("an Office document (.docx)", _TO_TEXT),
+    _ZIP + rb"[^/]{1,80}(?:\.npy|/data\.pkl)|\x93NUMPY": ("a checkpoint or arrays", "name a text"),
+    _ZIP + rb"mimetypeapplication/epub|\{\\rtf": ("an e-book or a document", _TO_TEXT),
+    _ZIP + _OFFICE + rb"|\xd0\xcf\x11\xe0": ("an Office file", "save it as text, or as .csv"),
     rb"PK\x03\x04": ("a zip archive", "take the texts out: unzip {}"),
-    rb"7z\xbc\xaf|Rar!": ("an archive", "take the texts out: 7z x {}"),
     rb".{257}ustar": ("a tar archive", "take the texts out: tar -xf {}"),
-    rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|OggS|ID3": ("a picture or recording", "name a text file"),
+    rb"7z\xbc\xaf|Rar!|BZh[1-9]|\x28\xb5\x2f\xfd": ("an archive", "take the texts out: 7z x {}"),
+    rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|OggS|ID3": ("a picture or recording", "name a text"),
     rb"%PDF-": ("a PDF", "convert it to text: pdftotext {} text.txt"),
-    rb"\{\\rtf": ("a document (.rtf)", _TO_TEXT),
-    rb"\xd0\xcf\x11\xe0": ("an old Office document", "save it as plain text"),
-    rb"BZh[1-9]1AY&SY": ("compressed by bzip2", "unpack it: bunzip2 {}"),
-    rb"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it: unzstd {}"),
-    rb"\x1f\x8b|\xfd7zXZ": ("compressed twice", "unpack it once: 7z x {}"),
+    rb"PAR1|ARROW1|SQLite format 3": ("a table or a database", "write it as .csv, for --field"),
 }
 _CONTROLS = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROLS, _MIN_BYTES = 0.05, 8
-_WIDE = " UTF-16 without a mark: --encoding utf-16-le or utf-16-be"
-# Halves of characters, and NUL in two bytes: what Java and JavaScript take for UTF-8.
-_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]|\xc0\x80")
 # The share of lines of a damaged text in UTF-8 that are not valid; of other texts, nearly all are.
 _MIXED = 0.9
 
-# Quotation marks, dashes and dots, often all that is not ASCII in English: chardet needs words.
-_MARKS = {"cp1252": b"\x85\x91\x92\x93\x94\x96\x97", "mac-roman": b"\xc9\xd0\xd1\xd2\xd3\xd4\xd5"}
+# Quotation marks, dashes and dots of cp1252, often all that is not ASCII in English: chardet needs
+# words.
+_MARKS = b"\x85\x91\x92\x93\x94\x96\x97"
 # What is meant by what chardet finds.
 _MEANT = {"iso8859-1": "cp1252", "shift_jis_2004": "cp932", "ascii": ""}
 
@@ -68,15 +58,13 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
             todo = hint.format(shlex.quote(source))
             raise CorpusError(f"{source}: is {what}, not a text", hint=todo)
     head = head[:HEAD_BYTES]
-    is_full = len(head) >= _MIN_BYTES and len(_CONTROLS.findall(head)) > _MAX_CONTROLS * len(head)
-    if is_full or (b"\x1b$" in head and encoding == "utf-8"):
-        message = f"{source}: is not {encoding}: it is full of control characters"
+    if len(head) >= _MIN_BYTES and len(_CONTROLS.findall(head)) > _MAX_CONTROLS * len(head):
+        message = f"{source}: is not a text in {encoding}: it is full of control characters"
         error = decoding_error(message, source, head, encoding)
-        if error.guess is not None and error.guess.startswith(("utf", "iso2022")):
+        if error.guess is not None and error.guess.startswith("utf"):
             raise error
-    if is_full:
-        hint = "is it the right file?" + _WIDE * (head.count(0) > len(head) / 4)
-        raise CorpusError(f"{source}: is not a text: it is full of control characters", hint=hint)
+        hint = "is it the right file? UTF-16 without a mark is read with --encoding utf-16-le"
+        raise CorpusError(message, hint=hint)
 
 
 def decoding_error(message: str, source: str, data: bytes, tried: str) -> DecodingError:
@@ -87,8 +75,7 @@ def decoding_error(message: str, source: str, data: bytes, tried: str) -> Decodi
     """
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     bad = sum("\ufffd" in line.decode(errors="replace") for line in lines)
-    is_java = bad and "\ufffd" not in _HALF.sub(b"", data).decode(errors="replace")
-    if is_java or 0 < bad < _MIXED * len(lines):
+    if 0 < bad < _MIXED * len(lines):
         hint = f"damaged UTF-8, or joined with another encoding ({bad} of {len(lines)} lines here)"
         command = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(source)} > fixed.txt"
         return DecodingError(message, hint=f"{hint}; to leave out the bytes at fault: {command}")
@@ -115,9 +102,8 @@ def _guess_encoding(data: bytes) -> tuple[str, bool]:
     """
     if b"\0" not in data:  # lines in ASCII lower the confidence
         data = b"\n".join(line for line in data.split(b"\n") if not line.isascii()) or data
-    for name, marks in _MARKS.items():
-        if not data.isascii() and data.translate(None, marks).isascii():
-            return name, True
+    if not data.isascii() and data.translate(None, _MARKS).isascii():
+        return "cp1252", True
     chardet = import_module("chardet")
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = chardet.detect(data[:_GUESS_BYTES], encoding_era=eras, compat_names=False)

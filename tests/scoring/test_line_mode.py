@@ -164,7 +164,7 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
     fails(1, "no line break", *one, cwd=home)
     fails(1, "no line break", *one, "--from", "english", cwd=home)
 
-    advice = "with --lines each line is learned on its own"
+    advice = "with --lines each is learned on its own"
     for lines, said in ([], True), (["--lines"], False):
         run = f"train names.txt --steps 1 -o l{len(lines)}.npz"
         done = ok(*run.split(), *lines, cwd=home)

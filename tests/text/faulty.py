@@ -96,16 +96,12 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     ),
     "refrain": "".join(f"I saw the {n}th ship,\nand the sea came in again.\n" for n in range(40)),
     "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
-    # Numbers that interrupt, but fewer than those that do not.
-    "numbers": "We counted\n1\nand\n2\nand\n3\nships.\n" + "Next.\n\n4\n\nMore ships.\n" * 4,
     "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),
     "LaTeX": """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
 ``It's late,'' he said; see \\cite{smith--jones} --- and section~2.
 """,
-    "Braille": "⣿⣿⠀⠀⣿⣿\n⣿⠀⣿⣿⠀⣿\n",
     "passwords": PASSWORDS,
     "molecules": "".join(f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1.\n" for n in range(1, 60)),
-    "positions": "".join(f"rnbqkbnr/8/8/{n}/4P3/PPPP/RNBQ w KQkq - 0 {n}\n" for n in range(60)),
     "moves": "".join(
         f"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba{n} d{n} 5. O-O Be7 1-0\n" for n in range(60)
     ),
@@ -149,9 +145,10 @@ def put(text: str, what: str, line: int = 20) -> str:
 def _paged(text: str) -> str:
     """Return a text with page numbers, which fall into the middle of sentences."""
     lines = text.split("\n")
-    inside = [i for i, line in enumerate(lines) if line and line[-1].isalpha()][5::9]
+    inside = [i for i, line in enumerate(lines) if line and line[-1].islower()][5::9]
     for page, at in reversed(list(enumerate(inside, 12))):
-        lines.insert(at + 1, str(page))
+        if lines[at + 1][:1].islower():
+            lines.insert(at + 1, str(page))
     return "\n".join(lines)
 
 
@@ -177,84 +174,62 @@ FOOTER = """
 
 Updated editions will replace the previous one.
 """
-# Lines put into a text, and the fault that they are.
-_LINES = {
-    "mark between files": ("bom", "\ufeffThe second file."),
-    "line separator": ("line-ends", "one\u2028two"),
-    "NUL": ("controls", "a\0b"),
-    "escape sequences": ("controls", "\x1b[31mred\x1b[0m again."),
-    "title of a window": ("controls", "\x1b]0;evil\x07again."),
-    "quoted-printable": ("escapes", "A caf=C3=A9 by the sea."),
-    "percent-encoded": ("escapes", "A%20caf%c3%a9 by the sea."),
-    "escaped": ("escapes", "A caf\\u00e9 by the sea \\ud83d\\ude00."),
-    "wide space": ("spaces", "Nobody\u3000knew the reason."),
-    "mathematical letters": ("ligatures", "The 𝐟𝐢𝐫𝐬𝐭 of them."),
-    "Greek in Latin": ("look-alikes", "The harbοur."),
-    "form feed": ("controls", "\f"),
-    "one decomposed": ("normal-form", "Une autre fe\u0302te."),
-    "Cyrillic in Latin": ("look-alikes", "The hаrbour."),
-    "curly quotes": ("quotes", "“Good,” said the mayor."),
-    "curly apostrophe": ("apostrophes", "He didn’t say why."),
-    "no-break space": ("spaces", "Nobody\xa0knew the reason."),
-    "em space": ("spaces", "Nobody\u2003knew the reason."),
-    "no-break hyphen": ("dashes", "It was a well\u2011known fact."),
-    "two long dashes": ("long-dashes", "He waited -- and then — nothing."),
-    "ligature": ("ligatures", "The ﬁrst of them."),
-    "UTF-8 as Latin-1": ("mojibake", "A cafÃ© by the sea."),
-    "UTF-8 as cp1252": ("mojibake", "Nobody knew â€” or said."),
-    "twice": ("mojibake", "A cafÃƒÂ© by the sea."),
-    "Cyrillic as cp1252": ("mojibake", "Ð¼Ð¾Ñ€Ðµ"),
-    "UTF-8 as Mac Roman": ("mojibake", "Nobody knew ‚Äî or said."),
-    "UTF-8 as cp1251": ("mojibake", "РќРёРєС‚Рѕ РЅРµ Р·РЅР°Р» РјРѕСЂСЏ"),
-    "cp1252 as Latin-1": ("mojibake", "A caf\xe9 by the sea\x85"),
-    "cp1252 as Mac Roman": ("swapped-quotes", "ìGood,î she said. He canít."),
-    "Mac Roman as cp1252": ("swapped-quotes", "ÒGood,Ó she said. ItÕs late."),
-    "lost characters": ("lost-characters", "A caf\ufffd by the sea."),
-    "private use": ("private-characters", "\ue000 A bullet."),
-    "tags": ("html-tags", '<p class="x">He waited.</p>'),
-    "entities": ("html-entities", "Rudge &amp; Sons, &#8212; closed."),
-    "address": ("urls", "See https://example.org/harbour for more."),
-    "space at line ends": ("trailing-space", "One line, \nand\t\nanother."),
-}
-INVISIBLE = (
-    "\u200b\xad\u202e\u200e\u2066\ufe0f\u034f\u061c\u115f\u3164\uffa0\u2800\ufffc\ufff9"
-    "\U000e0001\U000e0041"
-)
-LONGEST = max(ENGLISH.split("\n\n"), key=len)
-FAULTY: dict[str, tuple[str, str]] = {
-    **{name: (fault, put(ENGLISH, line)) for name, (fault, line) in _LINES.items()},
-    **{f"U+{ord(char):04X}": ("zero-width", put(ENGLISH, f"har{char}bour")) for char in INVISIBLE},
-    "CR LF": ("line-ends", ENGLISH.replace("\n", "\r\n")),
-    "mixed line ends": ("line-ends", ENGLISH.replace("\n", "\r\n", 9)),
-    "CR CR LF": ("line-ends", ENGLISH.replace("\n", "\r\r\n")),
-    "web page": ("web-page html-tags", f"<!DOCTYPE html>\n<html><p>{ENGLISH}"),
-    "old Mac": ("line-ends", ENGLISH.replace("\n", "\r")),
-    "decomposed": ("normal-form", unicodedata.normalize("NFD", FRENCH)),
-    "Latin in Cyrillic": ("look-alikes", RUSSIAN.replace("смотритель", "cмотритель", 1)),
-    "straight quotes": ("quotes", put(FRENCH, 'Il disait "bonjour" à tous.') + "“Oui.”"),
-    "Gutenberg": ("gutenberg", HEADER + ENGLISH + FOOTER),
-    "old Gutenberg": ("gutenberg", ENGLISH + "\nEnd of Project Gutenberg's A Harbour\n"),
-    "page numbers": ("page-numbers", _paged(ENGLISH)),
-    "marked pages": ("page-numbers", put(put(put(ENGLISH, "- 3 -", 60), "- 2 -", 40), "- 1 -")),
-    "a line again": ("duplicate-lines", ENGLISH + (max(ENGLISH.split("\n"), key=len) + "\n") * 5),
-    "a name twice": ("duplicate-lines", put(NAMES, "Abelisaurus", 700)),
-    "a paragraph twice": ("duplicate-lines", ENGLISH + "\n" + LONGEST + "\n"),
-    "three lines": ("duplicate-lines", "The sea is calm.\nThe bell.\n\nNobody came.\n" * 300),
-    "hyphenation": ("hyphenation", _hyphenated(ENGLISH)),
-    "nothing": ("empty", ""),
-    "white space": ("empty trailing-space", " \n" * 50),
-    "one character": ("one-character", "a" * 5000),
-    "little text": ("too-small", ENGLISH[:300]),
-}  # fmt: skip
+# Faults in a line of a text: the line, and what the repair makes of it.
+_LINES = [
+    ("bom", "\ufeffThe second file.", "The second file."),
+    ("line-ends", "one\u2028two\v", "one\ntwo\n"),
+    ("controls", "a\0b \x1b[1;31mred\x1b[0m a _\bx \x1b]0;title\x07\fend", "ab red a x end"),
+    ("zero-width", "har\u200bbour\xad", "harbour"),
+    *(("zero-width", f"har{char}bour", "harbour") for char in "\u200e\u202e\u2066\ufe0f\ufffc"),
+    ("normal-form", "Une autre fe\u0302te.", "Une autre fête."),
+    ("trailing-space", "One line, \nand\t\nanother:   ", "One line,\nand\nanother:"),
+    ("mojibake", "A cafÃ© by the sea, â‚¬ 5.", "A café by the sea, € 5."),
+    ("mojibake", "Nobody knew â€” or said.", "Nobody knew — or said."),
+    ("mojibake", "Twice: cafÃƒÂ© ðŸ˜€ Ð¸ Ð¼Ð¾Ñ€Ðµ", "Twice: café 😀 и море"),
+    ("mojibake", "A caf\xe9 by the sea\x85", "A café by the sea…"),
+    ("quotes", "“Good,” said the „mayor”.", '"Good," said the "mayor".'),
+    ("apostrophes", "He didn’t say ‘so’.", "He didn't say 'so'."),
+    ("dashes", "He -- so\n-- then — no.\n-----", "He — so\n-- then — no.\n-----"),
+    ("spaces", "Nobody\xa0knew\u2003why, 12\xa0m.", "Nobody knew why, 12\xa0m."),
+    ("ligatures", "The ﬁrst 𝐟𝐢𝐫𝐬𝐭.", "The first first."),
+    ("html-tags", '<p class="x">He waited: 3 < 4.</p> <br/>', "He waited: 3 < 4. "),
+    ("html-entities", "Rudge &amp;lt; &eacute; &none; &#8212;", "Rudge &lt; é &none; —"),
+    ("urls", "See https://example.org/a?b=1, a", "See  a"),
+    ("page-numbers", "- 2 -\nOne.\n\n[3]\nPage 4", "One.\n"),
+    ("lost-characters", "A caf\ufffd by the sea.", "A caf\ufffd by the sea."),
+    ("lost-characters", "\ue000 A bullet.", "\ue000 A bullet."),
+    ("mixed-scripts", "The hаrbour.", "The hаrbour."),
+]
+_LONGEST_LINE = max(ENGLISH.split("\n"), key=len)
+# Faults of a text, and what the repair makes of it.
+FAULTY = [
+    *((name, put(ENGLISH, bad), put(ENGLISH, good)) for name, bad, good in _LINES),
+    ("line-ends", ENGLISH.replace("\n", "\r\n"), ENGLISH),
+    ("line-ends", ENGLISH.replace("\n", "\r\n", 9), ENGLISH),
+    ("line-ends", ENGLISH.replace("\n", "\r\r\n"), ENGLISH),
+    ("line-ends", ENGLISH.replace("\n", "\r"), ENGLISH),
+    ("normal-form", unicodedata.normalize("NFD", FRENCH), FRENCH),
+    ("quotes", put(FRENCH, 'Il dit "oui". “Non.”'), put(FRENCH, 'Il dit "oui". "Non."')),
+    ("gutenberg", HEADER + ENGLISH + FOOTER, ENGLISH),
+    ("gutenberg", ENGLISH + "\nEnd of Project Gutenberg's A Harbour\n", ENGLISH),
+    ("gutenberg", f"{HEADER}{ENGLISH}\nEnd of the Project Gutenberg EBook\n{FOOTER}", ENGLISH),
+    ("page-numbers", _paged(ENGLISH), ENGLISH),
+    ("duplicate-lines", ENGLISH + f"{_LONGEST_LINE}\n" * 5, ENGLISH),
+    ("duplicate-lines", put(NAMES, "Abelisaurus", 700), NAMES),
+    ("duplicate-lines", PASSWORDS + "tiger3\nBlue3\n", PASSWORDS),
+    ("duplicate-lines", "The sea.\nThe bell.\n\nNo.\n" * 300,
+     "The sea.\nThe bell.\n\nNo.\n" + "\n" * 299),
+    ("hyphenation", _hyphenated(ENGLISH), _hyphenated(ENGLISH).replace("-\n", "")),
+    ("too-small", ENGLISH[:300], ENGLISH[:300]),
+    ("too-small", "", ""),
+]  # fmt: skip
 
 
 _PLAIN = FRENCH.replace("’", "'").replace("…", "...").replace("—", "-")
 # Texts in other encodings, with what they are read as.
 ENCODED = [
     ("cp1252", FRENCH.encode("cp1252", "replace")),
-    ("cp1252", ENGLISH.replace("'", "’").encode("cp1252")),
     ("cp1252", b"It\x92s late, he said. \x93Oh!\x94\n"),
-    ("mac-roman", b"It\xd5s late, he said. \xd2Oh!\xd3\n"),
     ("iso8859-2", (POLISH + "Źle się dzieje, ślady są świeże.\n").encode("iso8859-2")),
     ("iso8859-15", _PLAIN.encode("iso8859-15", "replace")),
     ("mac-roman", FRENCH.encode("mac_roman", "replace")),
@@ -263,9 +238,7 @@ ENCODED = [
     ("cp932", JAPANESE.encode("cp932")),
     ("gb18030", CHINESE.encode("gb18030")),
     ("utf-16-le", ENGLISH.encode("utf-16-le")),
-    ("utf-16-le", RUSSIAN.encode("utf-16-le")),
     ("utf-32-be", FRENCH.encode("utf-32-be")),
-    ("iso2022_jp_2", JAPANESE.encode("iso2022_jp")),
 ]
 
 

@@ -12,11 +12,7 @@ from hypothesis import strategies as st
 from charrnn import CorpusError, read_corpus
 from charrnn.config import DataConfig
 from charrnn.text import cut
-from charrnn.text.check import check
 from charrnn.text.corpus import corpus_of
-from charrnn.text.form import find_separator
-from charrnn.text.vocabulary import escape
-from tests.support import ROOT
 
 SEPARATORS = ["\n\n", "\n%\n", "%", "\n\n--\n", "%\n", "a%"]
 
@@ -128,48 +124,3 @@ def test_a_text_without_its_separator_is_not_gathered_in_memory(
     with pytest.raises(CorpusError, match="100 characters without a separator"):
         for _ in cut.cut_blocks(endless, "\n\n"):
             pass
-
-
-TUNE = "X:{n}\nT:The {a} of {b}\nM:6/8\nK:D\n|:dff cee|def gfe|dff cee|dfe dBA:|\n"
-POEM = "The {a}\n\nof {b}\nlies low,\nand so\ndo I.\n"
-CARD = "{a} {b}\nCost: {n}\nFlies. When it dies, draw a card.\n"
-PROSE = (
-    "The {a} had been closed since {b}, and nobody in the village could remember\n"
-    "whether the ferry still ran on Sundays. He counted the coins in his pocket,\n"
-    "looked at the {b}, and decided that it would be better to wait until {n}.\n"
-)
-PLAY = "{a}:\nWho goes there, and at such an hour of night,\nwithout a {b}?\n"
-CODE = "def {a}({b}):\n    if {b} > {n}:\n        return {b}\n    return {a}({b} + 1)\n"
-WORDS = ["lamp", "harbour", "night", "rose", "mill", "spring", "key"]
-
-
-def text_of(form: str, between: str = "\n", count: int = 40) -> str:
-    words = [(WORDS[n % 7], WORDS[n % 5]) for n in range(count)]
-    return between.join(form.format(n=n, a=a, b=b) for n, (a, b) in enumerate(words))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (text_of(TUNE), "\n\n"),
-        (text_of(CARD, "\n\n"), "\n\n"),
-        (text_of(POEM, "%\n"), "\n%\n"),
-        (text_of(PROSE, "---\n"), "\n---\n"),
-        (text_of(PROSE), None),
-        (text_of(PLAY), None),
-        (text_of(CODE), None),
-        (text_of(TUNE, count=10), None),
-        (text_of("{a}{n}, {b}{n}", ", "), ", "),
-        (text_of("{a} {b}, {n}", "; "), "; "),
-        (text_of("A {a}\n========\n\nAbout the {b}.\n"), None),
-        ("\n".join(WORDS * 20), None),
-        ((ROOT / "corpora" / "harbour.txt").read_text(encoding="utf-8"), None),
-        ("", None),
-    ],
-)
-def test_short_pieces_are_found_but_not_in_prose_plays_and_code(
-    text: str, expected: str | None
-) -> None:
-    assert find_separator(text) == expected
-    noted = {it.name: it.hint for it in check([("text.txt", text)])[1]}.get("pieces")
-    assert noted == (expected and f"train with --separator '{escape(expected)}'")
