@@ -22,11 +22,11 @@ import contextlib
 import math
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,19 +35,18 @@ from charrnn._version import __version__
 from charrnn.checkpoint import npz
 from charrnn.checkpoint.bases import BASES, resolve_path
 from charrnn.checkpoint.files import replacing
-from charrnn.checkpoint.header import Header, NewerFormatError, Origin, require
+from charrnn.checkpoint.header import Header, Origin
+from charrnn.checkpoint.npz import Arrays, require
 from charrnn.config import Config
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.ngrams.kneser_ney import NGrams
-from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel, Shapes, param_shapes, view_parameters
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.state import History, Progress, TrainingState
 
-Arrays = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
-MAGIC = npz.LOCAL_MAGIC
 COMPACT_DTYPE = "float16"
 SEEN = {"seen_pieces": "pieces.seen", "seen_spans": "spans.seen"}
 NGRAM = "ngram."
@@ -84,15 +83,16 @@ class Checkpoint:
 
         fields   sha256, origin, seen_pieces, seen_spans, ngram
         """
-        weights = _name_weights(state.weights, state.networks[0].shapes)
+        shapes = state.networks[0].shapes
+        weights = join_members([view_parameters(flat, shapes) for flat in state.weights])
         resume = _name_state(state)
         return cls(config, vocabulary, weights, resume, state.progress, state.history, **fields)
 
     def ensemble(self) -> Ensemble:
         """Return the networks, with a copy of these weights."""
-        networks = _empty_networks(self.config, len(self.vocabulary))
-        for name, values in _name_weights([it.flat for it in networks], networks[0].shapes).items():
-            values[...] = self.weights[name]
+        networks = self._empty_networks()
+        for name, param in join_members([network.params for network in networks]).items():
+            param[...] = self.weights[name]
         return Ensemble(networks)
 
     def network(self) -> LanguageModel:
@@ -102,20 +102,32 @@ class Checkpoint:
     def training_state(self) -> TrainingState:
         """Return the training state to resume from.
 
-        Raises CheckpointError for a model that has weights only.
+        Raises CheckpointError for a model that has weights only, and for arrays that are not what
+        the config implies.
         """
         if not self.resume:
             raise CheckpointError(
                 "the checkpoint holds weights only, no run to resume",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        state = _empty_state(self.config, len(self.vocabulary), self.resume)
-        for name, array in _name_state(state).items():
+        networks, batch_size = self._empty_networks(), self.config.data.batch_size
+        state = TrainingState.start(networks, self.config.optimizer.name)
+        if carried := [array for name, array in self.resume.items() if name.endswith(".h_l0")]:
+            require(len(carried[0]) == batch_size, "the carried state is not that of a batch")
+            state.carried = [network.zero_state(batch_size) for network in networks]
+        named = _name_state(state)
+        shapes = {name: array.shape for name, array in named.items()}
+        _require_shapes(self.resume, shapes, self.config.model.dtype)
+        for name, array in named.items():
             array[...] = self.resume[name]
         state.progress, state.history = self.progress, list(self.history)
         if not math.isinf(self.progress.best_val_loss):
             state.best_weights = [network.flat for network in self.ensemble().networks]
         return state
+
+    def _empty_networks(self) -> list[LanguageModel]:
+        shape = self.config.model
+        return [LanguageModel(shape, len(self.vocabulary)) for _ in range(shape.members)]
 
     def arrays(self) -> Arrays:
         """Return the arrays of the file. Raises CheckpointError if they cannot be stored."""
@@ -125,7 +137,6 @@ class Checkpoint:
             charrnn=__version__,
             **{name: getattr(self, name) for name in IN_HEADER},
         )
-        arrays: Arrays = {"header": header.encode(), **self.extra_arrays()}
         weights = self.weights
         if not self.resume:
             with np.errstate(over="ignore"):
@@ -134,7 +145,7 @@ class Checkpoint:
             if not np.isfinite(values).all():
                 wrong = "not finite" if self.resume else "too large for half precision"
                 raise CheckpointError(f"has numbers in {name} that are {wrong}")
-        return arrays | weights | self.resume
+        return {"header": header.encode(), **self.extra_arrays(), **weights, **self.resume}
 
     def extra_arrays(self) -> Arrays:
         """Return the arrays of the file that are neither weights nor training state."""
@@ -165,35 +176,40 @@ class Checkpoint:
         whatever the bytes.
         """
         path = resolve_path(path)
-        with _read_errors(path):
-            arrays = npz.read(_read_bytes(path))
-            require("header" in arrays, "it has no header")
-            header = Header.decode(arrays.pop("header"))
-            for name, array in arrays.items():
-                require(np.isfinite(array).all(), f"{name} holds numbers that are not finite")
-            return cls._interpret(header, arrays)
+        try:
+            return cls._interpret(npz.read(_read_bytes(path)))
+        except FileNotFoundError:
+            close = get_close_matches(str(path), BASES, 1)
+            hint = f"did you mean {close[0]}?" if close else "make one: charrnn train corpus.txt"
+            raise CheckpointError(f"{path}: no such checkpoint", hint=hint) from None
+        except OSError as error:
+            message = f"{path}: cannot be read: {error.strerror or error}"
+            raise CheckpointError(message, hint=npz.HINT) from error
+        except MemoryError as error:
+            raise CheckpointError(f"{path}: does not fit into memory") from error
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
+        except Exception as error:  # hostile entries can be wrong in any way
+            reason = str(error) if isinstance(error, CharRNNError) else repr(error)
+            raise CheckpointError(f"{path}: {npz.DAMAGED}: {reason}", hint=npz.HINT) from error
 
     @classmethod
-    def _interpret(cls, header: Header, arrays: Arrays) -> Self:
-        """Return the checkpoint of a header and arrays, which must be what the config implies."""
-        config, counts = header.config, np.array(header.counts, np.int64)
-        vocabulary = Vocabulary(header.characters, counts)
-        knows_end = config.data.end in {None, *header.characters}
+    def _interpret(cls, arrays: Arrays) -> Self:
+        """Return the checkpoint in the arrays of a file; any exception means that there is none."""
+        require("header" in arrays, "it has no header")
+        header = Header.decode(arrays.pop("header"))
+        for name, array in arrays.items():
+            require(np.isfinite(array).all(), f"{name} holds numbers that are not finite")
+        shape, characters = header.config.model, header.characters
+        vocabulary = Vocabulary(characters, np.array(header.counts, np.int64))
+        knows_end = header.config.data.end in {None, *characters}
         require(knows_end, "it does not know the character with which pieces end")
         extra = pop_extra(arrays, len(vocabulary))
         resume = {name: array for name, array in arrays.items() if name.startswith("resume.")}
         weights = {name: array for name, array in arrays.items() if name not in resume}
-        dtype: str = config.model.dtype if resume else COMPACT_DTYPE
-        shapes = param_shapes(config.model, len(vocabulary))
-        prefixes = member_prefixes(config.model.members)
-        shapes = {prefix + name: shapes[name] for prefix in prefixes for name in shapes}
-        _require_shapes(weights, shapes, dtype)
-        if resume:  # only now, because memory holds a state for these weights
-            state = _empty_state(config, len(vocabulary), resume)
-            expected = {name: array.shape for name, array in _name_state(state).items()}
-            _require_shapes(resume, expected, dtype)
-        require([*arrays] == [*weights, *resume], "arrays are not in their order")
-        weights = {name: it.astype(config.model.dtype, copy=False) for name, it in weights.items()}
+        shapes = join_members([param_shapes(shape, len(vocabulary))] * shape.members)
+        _require_shapes(weights, shapes, shape.dtype if resume else COMPACT_DTYPE)
+        weights = {name: array.astype(shape.dtype, copy=False) for name, array in weights.items()}
         fields = {name: getattr(header, name) for name in IN_HEADER}
         return cls(vocabulary=vocabulary, weights=weights, resume=resume, **fields, **extra)
 
@@ -212,14 +228,13 @@ def pop_extra(arrays: Arrays, vocab_size: int) -> dict[str, Any]:
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Return True if a file starts like a checkpoint."""
-    try:
-        if not Path(path).is_file():  # opening a pipe would wait for its writer
-            return False
-        with Path(path).open("rb") as file:
-            start = file.read(npz.LOCAL.size + len(b"header.npy"))
-    except OSError:
-        return False
-    return start.startswith(MAGIC) and start.endswith(b"header.npy")
+    first = b"header.npy"
+    with contextlib.suppress(OSError):
+        if Path(path).is_file():  # opening a pipe would wait for its writer
+            with Path(path).open("rb") as file:
+                start = file.read(npz.MEMBER_HEADER + len(first))
+            return start.startswith(npz.MAGIC) and start.endswith(first)
+    return False
 
 
 def member_prefixes(members: int) -> list[str]:
@@ -227,46 +242,31 @@ def member_prefixes(members: int) -> list[str]:
     return [""] if members == 1 else [f"m{member}." for member in range(members)]
 
 
-def _name_weights(flats: Sequence[Array], shapes: Shapes) -> Arrays:
-    """Return views of the flat weights of each network, by their names in the file."""
+def join_members(named: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """Return what each network has, by the names in the file."""
+    prefixes = member_prefixes(len(named))
     return {
-        prefix + name: values
-        for prefix, flat in zip(member_prefixes(len(flats)), flats, strict=True)
-        for name, values in view_parameters(flat, shapes).items()
+        prefix + name: value
+        for prefix, own in zip(prefixes, named, strict=True)
+        for name, value in own.items()
     }
 
 
 def _name_state(state: TrainingState) -> Arrays:
     """Return all arrays of a training state but its best weights, by their names in the file."""
-    arrays: Arrays = {}
-    for member, prefix in enumerate(member_prefixes(len(state.networks))):
-        network = state.networks[member]
+    named = []
+    for member, network in enumerate(state.networks):
         own = {"weights": network.flat, **state.slots[member]}
         for depth, layer in enumerate(state.carried[member] if state.carried else []):
             names = [f"{name}_l{depth}" for name in network.cell.state_names]
             own |= dict(zip(names, layer, strict=True))
-        arrays |= {f"resume.{prefix}{name}": array for name, array in own.items()}
-    return arrays
-
-
-def _empty_networks(config: Config, vocab_size: int) -> list[LanguageModel]:
-    return [LanguageModel(config.model, vocab_size) for _ in range(config.model.members)]
-
-
-def _empty_state(config: Config, vocab_size: int, resume: Arrays) -> TrainingState:
-    """Return a training state of zeros with arrays for those of a file."""
-    networks = _empty_networks(config, vocab_size)
-    state = TrainingState.start(networks, config.optimizer.name)
-    if carried := [array for name, array in resume.items() if name.endswith(".h_l0")]:
-        fits = len(carried[0]) == config.data.batch_size
-        require(fits, "the carried state does not have the size of a batch")
-        state.carried = [network.zero_state(config.data.batch_size) for network in networks]
-    return state
+        named.append(own)
+    return {f"resume.{name}": array for name, array in join_members(named).items()}
 
 
 def _require_shapes(arrays: Arrays, shapes: Shapes, dtype: str) -> None:
-    """Raise DamagedError unless the arrays have these names, in this order, and shapes."""
-    require([*arrays] == [*shapes], "arrays are missing or unexpected")
+    """Raise CheckpointError unless the arrays have these names and shapes."""
+    require(arrays.keys() == shapes.keys(), "arrays are missing or unexpected")
     for name, shape in shapes.items():
         matches = arrays[name].shape == shape and arrays[name].dtype == dtype
         require(matches, f"{name} does not have the shape and type that the config asks for")
@@ -276,34 +276,6 @@ def _read_bytes(path: Path) -> bytes:
     # Check before opening, because opening a pipe would block until it has a writer.
     require(stat.S_ISREG(path.stat().st_mode), "not a regular file")
     with path.open("rb") as file:
-        info = os.fstat(file.fileno())
-        require(stat.S_ISREG(info.st_mode), "not a regular file")
-        require(file.read(len(MAGIC)) == MAGIC, "it does not start like one")
-        require(info.st_size <= npz.MAX_BYTES, "the file is too large")
+        require(file.read(len(npz.MAGIC)) == npz.MAGIC, "it does not start like one")
         file.seek(0)
-        return file.read(info.st_size + 1)
-
-
-@contextlib.contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
-    """Turn every error while reading and interpreting a file into a CheckpointError."""
-    hint = "checkpoints are the .npz files that 'charrnn train' writes"
-    try:
-        yield
-    except FileNotFoundError:
-        close = get_close_matches(str(path), BASES, 1)
-        hint = f"did you mean {close[0]}?" if close else "make one: charrnn train corpus.txt"
-        raise CheckpointError(f"{path}: no such checkpoint", hint=hint) from None
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror or error}"
-        raise CheckpointError(message, hint=hint) from error
-    except MemoryError as error:
-        raise CheckpointError(f"{path}: does not fit into memory") from error
-    except NewerFormatError as error:
-        raise CheckpointError(f"{path}: {error}", hint="upgrade charrnn") from error
-    except Exception as error:  # invalid bytes can make zip, npy and JSON readers raise anything
-        known = isinstance(error, (npz.DamagedError, CharRNNError))
-        raise CheckpointError(
-            f"{path}: not a charrnn checkpoint, or damaged: {error if known else repr(error)}",
-            hint=hint,
-        ) from error
+        return file.read()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.checkpoint import member_prefixes, pop_extra
-from charrnn.checkpoint.header import Origin
+from charrnn.checkpoint.header import Origin, name_file
 from charrnn.config import CellName, Config, ModelConfig, Nonlinearity
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.export import html, onnx, safetensors
@@ -82,7 +82,7 @@ def import_weights(
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # invalid files can make the readers raise anything
         raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
-    return replace(model, origin=Origin.of([], 0, 0, str(path), longest))
+    return replace(model, origin=Origin((), 0, 0, name_file(str(path)), longest))
 
 
 def _read(path: Path) -> Contents:

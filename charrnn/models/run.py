@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from charrnn.checkpoint.header import Origin
+from charrnn.checkpoint.header import MAX_SOURCES, Origin, name_file
 from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.generate.seen import Bits, seen_pieces, seen_spans
@@ -126,7 +126,7 @@ class Run:
             train_ids=train_ids,
             val_ids=val_ids,
             state=_first_state(choose_workers(chosen.config), corpus, train_ids, source),
-            start=start.name or RANDOM,
+            start=name_file(start.name or RANDOM),
             older=source,
             is_growing=start.is_growing,
             notes=[*_describe_fit(wished, config, fixed), *start.notes],
@@ -230,12 +230,13 @@ class Run:
         config, corpus = self.config, self.corpus
         batches = make_batches(self.train_ids, config.data, config.run.random_seed)
         steps, longest = batches.steps_per_epoch, self.sizes.longest if self.sizes else 0
+        sources = tuple(map(name_file, corpus.sources[:MAX_SOURCES]))
         return Model.of(
             config,
             corpus.vocabulary,
             self.state,
             sha256=corpus.sha256,
-            origin=Origin.of(corpus.sources, len(self.val_ids), steps, self.start, longest),
+            origin=Origin(sources, len(self.val_ids), steps, self.start, longest),
             seen_pieces=self.seen_pieces,
             seen_spans=self.seen_spans,
             ngram=self.ngram,

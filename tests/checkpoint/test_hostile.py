@@ -17,7 +17,7 @@ import pytest
 
 from charrnn import CheckpointError, Model
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.header import FORMAT, MAX_SOURCES, Origin
+from charrnn.checkpoint.header import FORMAT, Origin, name_file
 from tests.support import trained
 
 Contents = dict[str, bytes]
@@ -25,7 +25,13 @@ Contents = dict[str, bytes]
 
 def container(contents: Contents) -> bytes:
     """Return a sound container around any bytes, even if they are no arrays."""
-    return b"".join(npz.pack((name, data, memoryview(b"")) for name, data in contents.items()))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in contents.items():
+            member = zipfile.ZipInfo(name)
+            archive.writestr(member, data)
+            member.create_system = member.external_attr = 0
+    return file.getvalue()
 
 
 def contents(data: bytes) -> Contents:
@@ -115,7 +121,6 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "data too long": replaced(npy(bytes(37))),
     "name traverses": renamed(BIAS, "../../output.bias.npy"),
     "name no npy": renamed(BIAS, "output.bias"),
-    "order of members": lambda members: dict(sorted(members.items())),
     "array missing": arrays_changed(lambda arrays: arrays.pop("output.bias")),
     "array extra": arrays_changed(lambda arrays: arrays.update(extra=np.zeros(1, "f4"))),
     "array short": changed("output.bias", lambda array: array[1:]),
@@ -128,7 +133,6 @@ ARRAYS: dict[str, Callable[[Contents], Contents]] = {
     "header floats": lambda members: {**members, "header.npy": members[BIAS]},
     "json not utf-8": with_header(b'{"format": "\xff"}'),
     "json deep": with_header(b"[" * 9_000 + b"]" * 9_000),
-    "json wide": with_header(b"[" + b"[]," * 100_000 + b"[]]"),
     "json long number": with_header(b'{"format": ' + b"9" * 10_000 + b"}"),
     "json nan": with_header(b'{"format": NaN}'),
     "format older": header_changed(format=FORMAT - 1),
@@ -186,8 +190,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def refuse(path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
-        Model.load(path)
-    assert f"{path}: not a charrnn checkpoint, or damaged: " in str(caught.value)
+        Model.load(path).training_state()
+    assert "not a charrnn checkpoint, or damaged: " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.hint
 
@@ -201,11 +205,9 @@ def test_a_sound_container_with_hostile_contents_is_refused(
 
 
 def test_an_origin_comes_back_with_names_that_can_be_stored(tmp_path: Path) -> None:
-    paths = ["/home/me/secret/a.txt", "-", "b\udcff.txt", *["c.txt"] * 500]
-    origin = Origin.of(paths, 1, 2, "/home/me/secret/base.npz")
-    assert origin.sources[:3] == ("a.txt", "stdin", "b\\udcff.txt")
-    assert len(origin.sources) == MAX_SOURCES
-    assert origin.start == "base.npz"
-    for known in (origin, ORIGIN, None):
-        replace(trained(), origin=known).save(tmp_path / "m.npz")
-        assert Model.load(tmp_path / "m.npz").origin == known
+    paths = ["/home/me/secret/a.txt", "-", "b\udcff.txt", f"/home/{'c' * 300}"]
+    names = tuple(map(name_file, paths))
+    assert names == ("a.txt", "stdin", "b\\udcff.txt", "c" * 255)
+    for origin in (Origin(names, 1, 2, "base.npz", 3), ORIGIN, None):
+        replace(trained(), origin=origin).save(tmp_path / "m.npz")
+        assert Model.load(tmp_path / "m.npz").origin == origin

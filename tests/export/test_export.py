@@ -40,7 +40,7 @@ def test_what_is_exported_is_imported_as_the_same_model(
     before, path = make_model(shape, lines=True), tmp_path / f"m{suffix(form)}"
     data = replace(before.config.data, normalize="NFKC")
     before = replace(before, config=replace(before.config, data=data))
-    before.origin = Origin.of([], 0, 0, None, longest=1234)
+    before.origin = Origin((), 0, 0, None, longest=1234)
     before.vocabulary.counts[:] = range(1, len(before.vocabulary) + 1)
     path.write_bytes(export(before, form))
     import_weights(path).save(tmp_path / "again.npz")

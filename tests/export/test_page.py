@@ -344,7 +344,7 @@ def test_openings_are_how_sentences_of_the_text_begin() -> None:
 def test_the_language_is_that_of_the_base_model_that_the_text_began_with(
     start: str | None, language: str
 ) -> None:
-    model = replace(make_model(), origin=Origin.of(["t.txt"], 0, 1, start))
+    model = replace(make_model(), origin=Origin(("t.txt",), 0, 1, start))
     assert f'<textarea id="prompt" rows="2" lang="{language}"' in export(model, "html").decode()
 
 
