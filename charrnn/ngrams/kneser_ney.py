@@ -148,7 +148,8 @@ class NGrams:
         # the sum of the alphas of the entries begins[i] to begins[i + 1] after it.
         self._alphas = np.concatenate([[0], alphas, [0]]).astype(np.float32)
         self._gammas, self._sums = np.append(gammas, 1).astype(np.float32), np.append(sums, 0)
-        self._begins = (parents.searchsorted(np.arange(len(keys) + 2)) + 1).astype(np.int32)
+        children = np.bincount(parents, minlength=len(keys) + 1)
+        self._begins = np.append(1, 1 + children.cumsum()).astype(np.int32)
 
     def feed(self, contexts: Indices, ids: AnyIds) -> Indices:
         """Return the contexts after one more character of each text, ids (B,)."""
