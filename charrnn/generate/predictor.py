@@ -48,7 +48,9 @@ class Predictor:
 
     def __init__(self, model: AnyLanguageModel) -> None:
         self.model, self.vocab_size = as_ensemble(model), model.vocab_size
-        self._components = list[Component]([model.ngrams] if isinstance(model, Mixture) else [])
+        self._components: list[Component] = []
+        if isinstance(model, Mixture):
+            self._components.append(model.ngrams.tree)
         self._decoders: dict[int, MixtureDecoder] = {}
         self._last: tuple[list[int], Prediction] | None = None
 

@@ -21,20 +21,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.ngrams.contexts import GROUPS, Floats, Indices
 from charrnn.ngrams.count import Counts
-from charrnn.ngrams.kneser_ney import (
-    DEFAULT_WEIGHT,
-    GROUPS,
-    Indices,
-    NGrams,
-    build_ngrams,
-)
+from charrnn.ngrams.kneser_ney import DEFAULT_WEIGHT, NGrams, build_ngrams
 from charrnn.ngrams.mixture import TINY, Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.scoring.likelihood import held_out_sequences, score_sequences
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # The most characters that weights are fitted to, the size of the prior in characters, and rounds of

@@ -1,4 +1,4 @@
-"""Interpolated Kneser-Ney smoothing (Kneser & Ney 1995), and prediction with it.
+"""Interpolated Kneser-Ney smoothing (Kneser & Ney 1995), and scores of a text with it.
 
 The probability of a character c after a context h, the last few characters, is
 
@@ -15,24 +15,29 @@ than the three of modified Kneser-Ney for each length (``benchmarks/QUALITY.md``
 The alphas of n-grams that are not in the table are left to the shorter contexts.
 
     ngrams = build_ngrams(ids, vocab_size, order=7)
-    contexts = np.zeros(B, int)                       # of B texts that have not begun
-    contexts = ngrams.feed(contexts, ids)             # after one more character of each, (B,)
-    ngrams.mix(p, contexts)                           # with p of a network, (B, V), in place
+    p, groups, contexts = ngrams.score(contexts, inputs, targets)    # (T, B)
 """
 
-from bisect import bisect_left
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import MAX_NGRAM
+from charrnn.ngrams.contexts import (
+    GROUPS,
+    AnyIds,
+    ContextTree,
+    Floats,
+    Indices,
+    Table,
+    group_contexts,
+)
 from charrnn.ngrams.count import (
     KEY_BITS,
     MAX_ENTRIES,
     Counts,
-    Integers,
     Keys,
     count_ngrams,
     digit_bits,
@@ -42,16 +47,12 @@ from charrnn.ngrams.count import (
 )
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Indices = NDArray[np.intp]
-AnyIds = NDArray[np.integer[Any]]
 Arrays = dict[str, NDArray[Any]]
 
 DISCOUNT = 0.8
 
-# Groups of contexts, by gamma. The weight of a network before it is fitted.
-GROUPS, DEFAULT_WEIGHT = 10, 0.7
+# The weight of a network before it is fitted.
+DEFAULT_WEIGHT = 0.7
 
 # The arrays of a file, and their types.
 UNSIGNED = ("uint8", "uint16", "uint32")
@@ -71,34 +72,6 @@ MAX_DENSE = 1 << 20
 FEW = 16
 
 
-class _Tree(NamedTuple):
-    """The C n-grams that are contexts in the table, sorted by key; the first is the empty one.
-
-    keys           and one that is never found, (C + 1,)
-    shorter        the longest other context that each ends with, (C,)
-    begins, ends   first entry after each and behind the last; of a further context, which has none,
-                   (C + 1,)
-    groups         (C,)
-    totals         p(S | h), (C,)
-    dense          p of all characters after the first D contexts, which recur most, (D, V)
-    base           the longest suffix of each among these, (C,)
-    chain          its longer suffixes, itself first; then C, (C, K)
-    left           what these leave: product of the gammas before each and before the base,
-                   (C, K + 1)
-    """
-
-    keys: Keys
-    shorter: Indices
-    begins: Integers
-    ends: Integers
-    groups: Indices
-    totals: Floats
-    dense: Floats
-    base: Indices
-    chain: Indices
-    left: Floats
-
-
 class NGrams:
     """The n-grams of a text with their smoothed probabilities.
 
@@ -110,9 +83,6 @@ class NGrams:
                  all; see ``mixture``
 
     Attributes: ``entries``, the number of n-grams E; ``order``, the largest n.
-
-    The state of a text is its context: the number of the longest n-gram at its end that is a
-    context in the table, 0 at the beginning.
     """
 
     def __init__(
@@ -128,97 +98,28 @@ class NGrams:
         self.weights = np.full(GROUPS, DEFAULT_WEIGHT) if weights is None else weights
         self.val_loss = val_loss
         self.spelled = np.ones(vocab_size, bool) if spelled is None else spelled
-        self._bits, self._last = np.uint64(digit_bits(vocab_size)), low_digits(1, vocab_size)
         self.order = len(levels_of(keys, vocab_size)) - 1
-        masks = [low_digits(length, vocab_size) for length in range(self.order + 1)]
-        self._masks = np.array(masks, np.uint64)
-        # What is left of p under a network after a context of each group, (GROUPS, V).
-        self._kept = 1 - np.outer(1 - self.weights, self.spelled)
-        parents = keys.searchsorted(keys[1:] >> self._bits)
+        parents = keys.searchsorted(keys[1:] >> np.uint64(digit_bits(vocab_size)))
         totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
         alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
         gammas = 1 - np.bincount(parents, alphas, len(keys))
-        characters = (keys & self._last).astype(np.intp) - 1
+        characters = (keys & low_digits(1, vocab_size)).astype(np.intp) - 1
         alphas *= self.spelled[characters[1:]]
-        sums = np.bincount(parents, alphas, len(keys))
-        # The last entry, without an alpha or children, is that of all n-grams not in the table.
-        self._keys, self._characters = np.append(keys, ~np.uint64(0)), np.append(characters, 0)
-        self.counts = counts._replace(keys=self._keys[:-1])
-        # Of each entry its alpha, 0 if its character is not spelled; as a context, its gamma and
-        # the sum of the alphas of the entries begins[i] to begins[i + 1] after it.
-        self._alphas = np.concatenate([[0], alphas, [0]]).astype(np.float32)
-        self._gammas, self._sums = np.append(gammas, 1).astype(np.float32), np.append(sums, 0)
         children = np.bincount(parents, minlength=len(keys) + 1)
-        self._begins = np.append(1, 1 + children.cumsum()).astype(np.int32)
+        self._table = Table(
+            keys=np.append(keys, ~np.uint64(0)),
+            characters=np.append(characters, 0),
+            alphas=np.concatenate([[0], alphas, [0]]).astype(np.float32),
+            gammas=np.append(gammas, 1).astype(np.float32),
+            sums=np.bincount(parents, alphas, len(keys) + 1).astype(np.float64),
+            begins=np.append(1, 1 + children.cumsum()).astype(np.int32),
+        )
+        self.counts = counts._replace(keys=self._table.keys[:-1])
 
-    def feed(self, contexts: Indices, ids: AnyIds) -> Indices:
-        """Return the contexts after one more character of each text, ids (B,)."""
-        tree = self._tree
-        if len(contexts) == 1:  # faster without NumPy
-            return np.array([self._feed_one(contexts.item(), ids.item() + 1)])
-        nodes, rows, digits = contexts, np.arange(len(ids)), ids.astype(np.uint64) + 1
-        after = np.zeros_like(nodes)
-        while len(rows):
-            wanted = tree.keys[nodes] << self._bits | digits
-            at = tree.keys.searchsorted(wanted)
-            found = tree.keys[at] == wanted
-            after[rows[found]] = at[found]
-            rest = ~found & (nodes > 0)
-            rows, nodes, digits = rows[rest], tree.shorter[nodes[rest]], digits[rest]
-        return after
-
-    def _feed_one(self, node: int, digit: int) -> int:
-        keys, shorter = self._views[:2]
-        bits = int(self._bits)
-        while True:
-            key = keys[node] << bits | digit
-            at = bisect_left(keys, key)
-            if keys[at] == key:
-                return at
-            if not node:
-                return 0
-            node = shorter[node]
-
-    def mix(self, p: Floats, contexts: Indices) -> None:
-        """Mix with what a network predicts after contexts (B,), in place; see ``mixture``.
-
-        p   of all characters, (B, V), up to a factor for each row
-        """
-        p_spelled = np.add.reduce(p * self.spelled, axis=1)
-        if len(contexts) == 1:
-            self._mix_one(p[0], p_spelled.item(), contexts.item())
-            return
-        tree = self._tree
-        groups, chain = tree.groups[contexts], tree.chain[contexts]
-        share = p_spelled * (1 - self.weights[groups]) / tree.totals[contexts]
-        left = tree.left[contexts] * share[:, None]
-        p *= self._kept[groups]
-        p += tree.dense[tree.base[contexts]] * left[:, -1:]
-        ends = tree.ends[chain].ravel()
-        sizes = ends - tree.begins[chain].ravel()
-        which = np.arange(len(sizes)).repeat(sizes)  # place in the chains of each of N entries
-        entries = np.arange(len(which)) + (ends - sizes.cumsum())[which]
-        places = which // chain.shape[1] * self.vocab_size + self._characters[entries]
-        np.add.at(p.reshape(-1), places, self._alphas[entries] * left[:, :-1].ravel()[which])
-
-    def _mix_one(self, p: Floats, p_spelled: float, node: int) -> None:
-        """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
-        tree = self._tree
-        _, _, groups, totals, begins, ends, base, characters, alphas = self._views
-        group = groups[node]
-        share = p_spelled * (1 - self.weights.item(group)) / totals[node]
-        left = (tree.left[node] * share).tolist()
-        p *= self._kept[group]
-        p += tree.dense[base[node]] * left[-1]
-        entry = p.data
-        for deep, part in zip(tree.chain[node].tolist(), left, strict=False):
-            begin, end = begins[deep], ends[deep]
-            if end - begin > FEW:
-                shares = np.multiply(self._alphas[begin:end], part, dtype=np.float64)
-                p[self._characters[begin:end]] += shares
-                continue
-            for at in range(begin, end):
-                entry[characters[at]] += alphas[at] * part
+    @cached_property
+    def tree(self) -> ContextTree:
+        """The contexts, with the state of a text and predictions of all characters."""
+        return ContextTree(self._table, self.weights, self.spelled)
 
     def score(
         self, contexts: Indices, inputs: AnyIds, targets: AnyIds
@@ -231,18 +132,18 @@ class NGrams:
         inputs     (T, B)
         targets    (T, B); targets[t] follows inputs[t] and is inputs[t + 1]
         """
+        table, size = self._table, self.vocab_size
         packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
-        p = np.full(inputs.shape, 1 / self.vocab_size)
+        p, total = (np.full(inputs.shape, it) for it in (1 / size, self.spelled.mean()))
         at, longest = np.zeros(packed.shape, np.intp), np.zeros(inputs.shape, np.intp)
-        total = np.full(inputs.shape, self.spelled.mean())  # p(S)
-        for mask in self._masks[1:]:
-            gammas = self._gammas[at[:-1]]
+        for length in range(1, self.order + 1):
+            gammas = table.gammas[at[:-1]]
             longest = np.where(gammas < 1, at[:-1], longest)
-            total = self._sums[at[:-1]] + gammas * total
-            at = self._find(packed & mask)
-            p = self._alphas[at[1:]] + gammas * p
-        after = self._tree.keys.searchsorted(self._keys[longest[-1]])
-        return p / total, _group(self._gammas[longest]), after
+            total = table.sums[at[:-1]] + gammas * total
+            at = self._find(packed & low_digits(length, size))
+            p = table.alphas[at[1:]] + gammas * p
+        after = self.tree.keys.searchsorted(table.keys[longest[-1]])
+        return p / total, group_contexts(table.gammas[longest]), after
 
     def with_weights(
         self,
@@ -265,9 +166,9 @@ class NGrams:
         spelled      1 for each spelled character, else 0, (V,)
         loss         (1,), if there is one
         """
-        children = np.diff(self._begins)[:-1]
+        children = np.diff(self._table.begins)[:-1]
         numbers = {
-            "characters": self._characters[1:-1],
+            "characters": self._table.characters[1:-1],
             "children": children,
             "adjusted": self.counts.adjusted[1:],
             "dropped": self.counts.dropped[children > 0],
@@ -316,71 +217,21 @@ class NGrams:
         val_loss = float(loss[0]) if "loss" in arrays else None
         return cls(counts, vocab_size, weights, val_loss, spelled > 0)
 
-    @cached_property
-    def _tree(self) -> _Tree:
-        """The contexts of the table, for predictions of all characters."""
-        V, children = self.vocab_size, np.diff(self._begins)
-        own = np.flatnonzero(children)
-        keys, gammas, C = self._keys[own], self._gammas[own], len(own)
-        levels = levels_of(keys, V)
-        shorter, rest = np.zeros(C, np.intp), np.arange(1, C)
-        sizes = np.repeat(np.arange(len(levels)), [it.stop - it.start for it in levels])[rest] - 1
-        while len(rest):
-            suffixes = keys[rest] & self._masks[sizes]
-            at = keys.searchsorted(suffixes).clip(max=C - 1)
-            found = keys[at] == suffixes
-            shorter[rest[found]] = at[found]
-            rest, sizes = rest[~found], sizes[~found] - 1
-        totals, dense = np.full(C, self.spelled.mean()), self.spelled[None] / V
-        for level in levels:
-            totals[level] = self._sums[own[level]] + gammas[level] * totals[shorter[level]]
-        for level in levels[: sum(it.stop * V <= MAX_DENSE for it in levels)] or levels[:1]:
-            rows = gammas[level, None] * dense[shorter[level]]
-            entries = slice(self._begins[own[level.start]], self._begins[own[level.stop - 1] + 1])
-            places = np.arange(len(rows)).repeat(children[own[level]])
-            rows[places, self._characters[entries]] += self._alphas[entries]
-            dense = np.concatenate([dense[: level.start], rows])
-        base, chain, left = np.arange(C), [], [np.ones(C)]
-        while (deep := base >= len(dense)).any():
-            chain.append(np.where(deep, base, C))
-            left.append(np.where(deep, left[-1] * gammas[base], left[-1]))
-            base = np.where(deep, shorter[base], base)
-        return _Tree(
-            keys=np.append(keys, ~np.uint64(0)),
-            shorter=shorter,
-            begins=np.append(self._begins[own], 0),
-            ends=np.append(self._begins[own + 1], 0),
-            groups=_group(gammas),
-            totals=totals,
-            dense=dense,
-            base=base,
-            chain=np.array(chain, np.intp).reshape(-1, C).T.copy(),
-            left=np.array(left).T.copy(),
-        )
-
-    @cached_property
-    def _views(self) -> tuple[Any, ...]:
-        """Columns of the contexts and entries, as Python indexes faster."""
-        it = self._tree
-        columns = it.keys, it.shorter, it.groups, it.totals, it.begins, it.ends, it.base
-        return tuple(column.data for column in (*columns, self._characters, self._alphas))
-
     def _find(self, keys: Keys) -> Indices:
         """Return the entry of each n-gram; the last one for those that are not in the table."""
-        at = self._keys.searchsorted(keys)
-        return np.where(self._keys[at] == keys, at, len(self._keys) - 1)
+        at = self._table.keys.searchsorted(keys)
+        return np.where(self._table.keys[at] == keys, at, len(self._table.keys) - 1)
 
     def _pack(self, contexts: Indices, ids: AnyIds) -> Keys:
         """Return the n-gram of full length that ends with each id (T, B), after contexts (B,)."""
-        n, T = self.order, len(ids)
-        shifts = np.arange(n - 1, dtype=np.uint64)[::-1, None] * self._bits
-        keys = self._tree.keys[contexts]
-        before = keys >> shifts & self._last
-        before[before == 0] = self._last  # of no character, so that no other n-gram is found
+        bits, last = np.uint64(digit_bits(self.vocab_size)), low_digits(1, self.vocab_size)
+        shifts = np.arange(self.order - 1, dtype=np.uint64)[::-1, None] * bits
+        before = self.tree.keys[contexts] >> shifts & last
+        before[before == 0] = last  # of no character, so that no other n-gram is found
         digits = np.concatenate([before, ids.astype(np.uint64) + 1])
-        packed = digits[:T]
-        for at in range(1, n):
-            packed = packed << self._bits | digits[at : at + T]
+        packed = digits[: len(ids)]
+        for at in range(1, self.order):
+            packed = packed << bits | digits[at : at + len(ids)]
         return packed
 
 
@@ -401,7 +252,3 @@ def build_ngrams(
     if older is not None:
         counts = merge_counts(counts, older, vocab_size, max_entries=max_entries)
     return NGrams(counts, vocab_size)
-
-
-def _group(gammas: Floats | Singles) -> Indices:
-    return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)

@@ -17,7 +17,7 @@ with both; see ``memory``.
 
     mixture = Mixture(network, ngrams)
     log_p, state, _ = mixture.forward(ids, state)             # (T, B, V)
-    decoder = MixtureDecoder(mixture, [ngrams, memory], B)
+    decoder = MixtureDecoder(mixture, [ngrams.tree, memory], B)
     p = decoder.feed(ids)                                     # (B, V), up to a factor
 """
 
@@ -139,9 +139,9 @@ class Mixture(Ensemble):
         logits, after, cache = super().forward(ids, networks, workspace=workspace)
         contexts: list[Contexts] = [before]
         for row in ids:
-            contexts.append(self.ngrams.feed(contexts[-1], row))
+            contexts.append(self.ngrams.tree.feed(contexts[-1], row))
         p = exp_logits(logits.reshape(ids.size, -1))
-        self.ngrams.mix(p, np.concatenate(contexts[1:]))
+        self.ngrams.tree.mix(p, np.concatenate(contexts[1:]))
         return log_normalized(p).reshape(logits.shape), [*after, (contexts[-1],)], cache
 
     def log_probabilities(

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from charrnn import Config, DataConfig, Model, ModelConfig, Vocabulary
-from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
+from charrnn.ngrams.contexts import GROUPS
+from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.training.state import initial_state
 from tests.support import ROOT
 

@@ -16,7 +16,8 @@ from charrnn.export import export, html
 from charrnn.export.html import text_direction
 from charrnn.export.words import facts, lede
 from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
-from charrnn.ngrams.kneser_ney import GROUPS, build_ngrams
+from charrnn.ngrams.contexts import GROUPS
+from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.training.state import initial_state
 from tests.browser import browser_page
 from tests.export.models import SHAPES, make_model

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.ngrams import count, kneser_ney
-from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
+from charrnn.ngrams import contexts, count
+from charrnn.ngrams.contexts import GROUPS
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.text.pieces import flatten_pieces
 from tests.ngrams.oracle import Oracle
 from tests.support import ROOT
@@ -27,7 +28,7 @@ texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 def mix(ngrams: NGrams, nodes: Any, own: Any) -> Any:
     """Return p of all characters (B, V) beside a network that says p = own (V,)."""
     p = np.tile(np.asarray(own, float), (len(nodes), 1))
-    ngrams.mix(p, nodes)
+    ngrams.tree.mix(p, nodes)
     return p
 
 
@@ -35,7 +36,7 @@ def all_p(ngrams: NGrams, context: Any) -> Any:
     """Return p of all characters after a context, without a network."""
     alone, nodes = ngrams.with_weights(np.zeros(GROUPS), None), np.zeros(1, int)
     for id_ in context:
-        nodes = alone.feed(nodes, np.array([id_]))
+        nodes = alone.tree.feed(nodes, np.array([id_]))
     return mix(alone, nodes, np.full(alone.vocab_size, 1 / alone.vocab_size))[0]
 
 
@@ -122,14 +123,14 @@ def test_what_always_followed_leaves_something_for_the_rest() -> None:
 # Dense after no context but the empty one; after some; after all.
 @pytest.mark.parametrize("dense", [0, 2000 * V, 10**9])
 def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
-    monkeypatch.setattr(kneser_ney, "MAX_DENSE", dense)
+    monkeypatch.setattr(contexts, "MAX_DENSE", dense)
     ngrams = build_ngrams(IDS[:20_000], V, 6, max_entries=15_000).with_weights(WEIGHTS, None)
     inputs, targets = (IDS[at : at + 600].reshape(6, -1).T for at in (20_000, 20_001))
     own, columns, nodes = np.linspace(1, 2, V) / V, np.arange(6), np.zeros(6, int)
     p, groups, after = ngrams.score(nodes, inputs, targets)
     for step, (ids, following) in enumerate(zip(inputs, targets, strict=True)):
-        each = [ngrams.feed(nodes[at : at + 1], ids[at : at + 1]) for at in range(6)]
-        nodes = ngrams.feed(nodes, ids)
+        each = [ngrams.tree.feed(nodes[at : at + 1], ids[at : at + 1]) for at in range(6)]
+        nodes = ngrams.tree.feed(nodes, ids)
         np.testing.assert_array_equal(nodes, np.concatenate(each))
         together = mix(ngrams, nodes, own)
         np.testing.assert_array_equal(together, [mix(ngrams, node, own)[0] for node in each])

@@ -8,8 +8,9 @@ import pytest
 from charrnn import ModelConfig, score
 from charrnn.generate.predictor import Predictor
 from charrnn.ngrams import fitting
+from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.fitting import fit_weights, leave_out
-from charrnn.ngrams.kneser_ney import GROUPS, NGrams, build_ngrams
+from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.network import LanguageModel, log_softmax
 from charrnn.scoring.likelihood import score_sequences
