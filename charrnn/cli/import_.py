@@ -51,7 +51,7 @@ def import_(
     with reserved(target):
         model.save(target)
     if json:
-        console.write_json(describe(target).record())
+        console.write_json(describe(target))
     console.note(f"model:  {config.shape}, {size} characters")
     console.note(f"saved:  {quote(target)}")
     console.note(f"sample: {command('sample', '-c', target)}")

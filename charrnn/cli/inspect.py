@@ -4,17 +4,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import typer
 
 from charrnn.cli.console import console, count, duration
 from charrnn.cli.options import checkpoint_argument, flag, option, requires
 from charrnn.cli.texts import newest_checkpoint
+from charrnn.config import Config
 from charrnn.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from charrnn.models.description import Description
 
 MAX_NAMES = 6
 NOT_NOTED = "not noted"
@@ -47,7 +45,7 @@ def inspect(
     described = describe_each(paths)
     if json:
         for each in described:
-            console.write_json(each.record())
+            console.write_json(each)
     else:
         show(described)
     if plot is not None:
@@ -56,7 +54,7 @@ def inspect(
         raise typer.Exit(1)
 
 
-def describe_each(paths: Sequence[str]) -> "list[Description]":
+def describe_each(paths: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the checkpoints say, without those of several that cannot be read."""
     from charrnn.models.description import describe
 
@@ -71,7 +69,7 @@ def describe_each(paths: Sequence[str]) -> "list[Description]":
     return described
 
 
-def show(described: "Sequence[Description]") -> None:
+def show(described: Sequence[dict[str, Any]]) -> None:
     """Show a table, and the losses."""
     columns = [facts(each) for each in described]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
@@ -81,45 +79,49 @@ def show(described: "Sequence[Description]") -> None:
         from charrnn.cli.plot import draw_losses
         from charrnn.training.state import LOSS_UNIT
 
-        if chart := draw_losses({it.checkpoint: it.history for it in described}, sys.stdout):
+        histories = {each["checkpoint"]: each["history"] for each in described}
+        if chart := draw_losses(histories, sys.stdout):
             console.write(f"{LOSS_UNIT}\n{chart}", styled=True)
-    elif len(described) == 1 and (history := described[0].history):
+    elif len(described) == 1 and (history := described[0]["history"]):
         console.write("\n")
         console.table(LOSSES, [[figure(entry[it], ".6g") for it in LOSSES] for entry in history])
 
 
-def facts(each: "Description") -> dict[str, str]:
+def facts(each: dict[str, Any]) -> dict[str, str]:
     """Return the facts of a checkpoint, by name; "" for what it does not record."""
     from charrnn.text.vocabulary import escape
     from charrnn.training.state import LOSS_UNIT
 
-    origin, ngrams, piece = each.origin, each.ngrams, each.config.data.piece
-    start = (origin and origin.start) or NOT_NOTED
-    sources = list(map(escape, origin.sources)) if origin else []
+    config, ngrams = Config.from_dict(each["config"]), each["ngrams"]
+    piece, start = config.data.piece, each["start"] or NOT_NOTED
+    sources = list(map(escape, each["sources"] or []))
+    held_out = NOT_NOTED
+    if each["held_out"] is not None and each["steps"]:
+        held_out = count(each["held_out"], "character")
     more = f" and {len(sources) - MAX_NAMES} more" * (len(sources) > MAX_NAMES)
     return {
-        "checkpoint": each.checkpoint,
-        "learned": f"{piece} by {piece}" if each.config.data.end else "",
-        "model": each.config.model.shape,
-        "parameters": f"{each.parameters:,}",
-        "file": count(each.bytes, "byte"),
-        "holds": "a run to resume" if each.resumable else "weights only",
-        "vocabulary": count(each.vocab_size, "character"),
+        "checkpoint": each["checkpoint"],
+        "learned": f"{piece} by {piece}" if config.data.end else "",
+        "model": config.model.shape,
+        "parameters": f"{each['parameters']:,}",
+        "file": count(each["bytes"], "byte"),
+        "holds": "a run to resume" if each["resumable"] else "weights only",
+        "vocabulary": count(each["vocab_size"], "character"),
         "trained on": ", ".join(sources[:MAX_NAMES]) + more or NOT_NOTED,
-        "text": NOT_NOTED if each.chars is None else count(each.chars, "character"),
-        "held out": count(origin.held_out, "character") if origin and each.steps else NOT_NOTED,
-        "sha256": (each.sha256 or NOT_NOTED)[:12],
+        "text": NOT_NOTED if each["chars"] is None else count(each["chars"], "character"),
+        "held out": held_out,
+        "sha256": (each["sha256"] or NOT_NOTED)[:12],
         "started from": "random weights" if start == "none" else start,
-        "steps": f"{each.steps:,}",
-        "time": duration(each.seconds),
-        "passes": figure(each.passes, ".1f") or NOT_NOTED,
+        "steps": f"{each['steps']:,}",
+        "time": duration(each["seconds"]),
+        "passes": figure(each["passes"], ".1f") or NOT_NOTED,
         "losses in": LOSS_UNIT,
-        "lowest held-out loss": figure(each.val_loss),
-        "bits per character": figure(each.bits_per_char),
-        "reached at step": figure(each.best_step, ","),
+        "lowest held-out loss": figure(each["val_loss"]),
+        "bits per character": figure(each["bits_per_char"]),
+        "reached at step": figure(each["best_step"], ","),
         "n-grams": "{entries:,} of up to {order} characters".format(**ngrams) if ngrams else "",
         "held-out loss with them": figure(ngrams["val_loss"] if ngrams else None),
-        "last training loss": figure(each.train_loss),
+        "last training loss": figure(each["train_loss"]),
     }
 
 
@@ -128,13 +130,14 @@ def figure(value: float | None, form: str = ".3f") -> str:
     return "" if value is None else format(value, form)
 
 
-def settings(described: "Sequence[Description]") -> list[list[str]]:
+def settings(described: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row of all options of a checkpoint, or a row for each in which several differ."""
     from charrnn.settings import command_options, flatten, option_name
 
-    if len(described) == 1:
-        return [["options", shlex.join(command_options(described[0].config))]]
-    columns = [flatten(each.config) for each in described]
+    configs = [Config.from_dict(each["config"]) for each in described]
+    if len(configs) == 1:
+        return [["options", shlex.join(command_options(configs[0]))]]
+    columns = [flatten(config) for config in configs]
     names = [name for name in columns[0] if name not in SHOWN]
     rows = [[option_name(name), *(figure(it[name], "") for it in columns)] for name in names]
     return [row for row in rows if len({*row[1:]}) > 1]

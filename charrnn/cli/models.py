@@ -17,20 +17,21 @@ def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -
     """
     from charrnn.checkpoint.bases import BASES
     from charrnn.cli.inspect import describe_each, figure
+    from charrnn.config import ModelConfig
 
     own = sorted(path.stem for path in user_models().glob("*.npz") if path.stem not in BASES)
     found = describe_each([*BASES, *own])
     if json:
         for each in found:
-            kept = {"name": each.checkpoint, "about": BASES.get(each.checkpoint), **each.record()}
-            for name in ("checkpoint", "config", "history"):
-                del kept[name]
-            console.write_json(kept)
+            name = each.pop("checkpoint")
+            del each["config"], each["history"]
+            console.write_json({"name": name, "about": BASES.get(name), **each})
         return
     rows = []
     for each in found:
-        sources = ", ".join(each.origin.sources) if each.origin else ""
-        about, size = BASES.get(each.checkpoint, sources), f"{each.bytes / 1e6:.1f} MB"
-        rows.append((each.checkpoint, about, each.config.model.shape, size, figure(each.val_loss)))
+        name, sources = each["checkpoint"], ", ".join(each["sources"] or [])
+        about, size = BASES.get(name, sources), f"{each['bytes'] / 1e6:.1f} MB"
+        shape = ModelConfig.from_dict(each["config"]["model"]).shape
+        rows.append((name, about, shape, size, figure(each["val_loss"])))
     console.table(("name", "text", "model", "size", "nats per character"), rows)
     console.note(f"your own: NAME.npz in {user_models()}; your defaults: config.toml beside it")

@@ -26,13 +26,15 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
                 name: on held-out text, or on training text if nothing was held out
     stream      the terminal
     """
+    from charrnn.models.description import loss_curve
+
     if len(histories) == 1:
         (history,) = histories.values()
         losses = {"training text": "train_loss", HELD_OUT: "val_loss"}
-        curves = {name: curve(history, loss) for name, loss in losses.items()}
+        curves = {name: dict(loss_curve(history, loss)) for name, loss in losses.items()}
     else:
         curves = {
-            name: curve(history, "val_loss") or curve(history, "train_loss")
+            name: dict(loss_curve(history, "val_loss") or loss_curve(history, "train_loss"))
             for name, history in histories.items()
         }
     curves = {name: points for name, points in curves.items() if points}
@@ -58,16 +60,6 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
     figure.legend(x=max(times), y=top, ha="right", va="top", relative=True)
     text: str = figure.build().string(colorless=not color)
     return text.rstrip("\n") + "\n"
-
-
-def curve(history: "History", name: str) -> Curve:
-    """Return the losses of this name that can be drawn."""
-    points = ((entry["seconds"], entry[name]) for entry in history)
-    return {
-        seconds: loss
-        for seconds, loss in points
-        if seconds is not None and loss is not None and math.isfinite(loss)
-    }
 
 
 def sparkline(name: str, points: Curve, width: int) -> str:

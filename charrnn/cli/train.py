@@ -123,7 +123,7 @@ def train(
             run.finish()
 
     if json:
-        console.write_json(describe(path).record() | {"interrupted": signals()})
+        console.write_json(describe(path) | {"interrupted": signals()})
     if saver.last_step is not None and not saver.is_saved:
         display.note(f"stopped before the first validation: {path} still has the model of before")
     else:

@@ -4,10 +4,11 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
-from charrnn.models.description import NATS_PER_BIT, Description
+from charrnn.models.description import NATS_PER_BIT, loss_curve
 
 FORMATS = ("svg", "pdf", "png")
 # Text stays text, names are shown as they are, and the same losses are the same bytes.
@@ -22,24 +23,25 @@ def figure_format(path: Path) -> str:
     return form
 
 
-def loss_figure(described: Sequence[Description], form: str) -> bytes:
+def loss_figure(described: Sequence[dict[str, Any]], form: str) -> bytes:
     """Return a figure of the losses in the course of training.
 
-    described   one checkpoint, whose losses on training and held-out text are shown, or several,
-                of which those on held-out text are, or on training text if nothing was held out
+    described   what ``describe`` returns of one checkpoint, whose losses on training and held-out
+                text are shown, or of several, of which those on held-out text are, or on training
+                text if nothing was held out
     form        "svg", "pdf" or "png"
 
     Raises ConfigError without matplotlib, and for checkpoints without any losses.
     """
     curves = []
     for each in described:
-        trained, held_out = each.curve("train_loss"), each.curve("val_loss")
+        trained, held_out = (loss_curve(each["history"], it) for it in ("train_loss", "val_loss"))
         if len(described) == 1 or not held_out:
-            curves.append((f"{each.checkpoint}, training text", "-", trained))
-        curves.append((f"{each.checkpoint}, held-out text", "o-", held_out))
+            curves.append((f"{each['checkpoint']}, training text", "-", trained))
+        curves.append((f"{each['checkpoint']}, held-out text", "o-", held_out))
     curves = [curve for curve in curves if curve[2]]
     if not curves:
-        names = ", ".join(each.checkpoint for each in described)
+        names = ", ".join(each["checkpoint"] for each in described)
         raise ConfigError(f"{names}: no loss was measured: there is nothing to plot")
     matplotlib = require_extra("matplotlib", "plot")
     require_extra("matplotlib.figure", "plot")
@@ -51,7 +53,8 @@ def loss_figure(described: Sequence[Description], form: str) -> bytes:
         for name, style, points in curves:
             minutes, losses = [seconds / 60 for seconds, _ in points], [loss for _, loss in points]
             # matplotlib leaves what begins with _ out of the legend
-            axes.plot(minutes, losses, style, label=name.replace("_", "./_", name[0] == "_"))
+            label = name.replace("_", "./_", name[0] == "_")
+            axes.plot(minutes, losses, style, label=label)
         axes.set(xlabel="minutes of training", ylabel="nats per character")
         to_bits = (lambda nats: nats / NATS_PER_BIT, lambda bits: bits * NATS_PER_BIT)
         axes.secondary_yaxis("right", functions=to_bits).set_ylabel("bits per character")

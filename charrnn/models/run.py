@@ -11,7 +11,7 @@ The command line and ``charrnn.train`` both train like this.
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from charrnn.config import Config
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.generate.seen import Bits, seen_pieces, seen_spans
 from charrnn.models.model import Model
-from charrnn.models.start import RANDOM, Start, older_counts, transfer_weights
+from charrnn.models.start import Start, recode_counts, transfer_weights
 from charrnn.ngrams.count import Counts
 from charrnn.ngrams.fitting import Fit, fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
@@ -55,14 +55,13 @@ class Run:
     state            where training starts; changes as it goes
     start            the base model or checkpoint whose weights it started from; "none": random
                      weights; None: not known, of a run that is resumed
-    older            the model it started from: what that has read counts as seen
-    is_growing       whether the n-grams of what that has read may be added
+    older            the model it started from or goes on from: what that has read counts as seen
+    older_counts     n-grams to be added if they help; None: no others
     notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
-    sizes            of the pieces of the text; None: it is a stream
-    seen_pieces      which pieces were read; see ``generate.seen``. None: the text is a stream
-    seen_spans       which spans were read
     ngram            the n-grams of what is trained on; None: none are wanted
+    sizes            of the pieces of the text; None: it is a stream
+    seen             the filters of what was read, as fields of a ``Model``
     """
 
     config: Config
@@ -70,30 +69,25 @@ class Run:
     train_ids: Ids
     val_ids: Ids
     state: TrainingState
-    start: str | None = RANDOM
-    older: Model | None = None
-    is_growing: bool = False
+    start: str | None
+    older: InitVar[Model | None] = None
+    older_counts: Counts | None = None
     notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
-    sizes: Sizes | None = None
-    seen_pieces: Bits | None = None
-    seen_spans: Bits | None = None
     ngram: NGrams | None = None
+    sizes: Sizes | None = field(init=False, default=None)
+    seen: dict[str, Bits | None] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        corpus, older = self.corpus, self.older
-        self.notes = [*(f"warning: {text}" for text in corpus.warnings), *self.notes]
+    def __post_init__(self, older: Model | None) -> None:
+        ids, vocabulary = self.corpus.ids, self.corpus.vocabulary
+        self.notes = [*(f"warning: {text}" for text in self.corpus.warnings), *self.notes]
         if self._end is not None:
-            pieces = flatten_pieces(corpus.ids, self._end)
+            pieces, known = flatten_pieces(ids, self._end), getattr(older, "seen_pieces", None)
             self.sizes = measure(pieces)
-            if self.seen_pieces is None:
-                known = None if older is None else older.seen_pieces
-                self.seen_pieces = seen_pieces(pieces, corpus.vocabulary, known)
-        if self.seen_spans is None:
-            known = None if older is None else older.seen_spans
-            self.seen_spans = seen_spans(corpus.ids, corpus.vocabulary, known)
+            self.seen["seen_pieces"] = seen_pieces(pieces, vocabulary, known)
+        self.seen["seen_spans"] = seen_spans(ids, vocabulary, getattr(older, "seen_spans", None))
         if self.ngram is None and self.config.data.ngram:
-            self.ngram = self._count(self.train_ids)
+            self.ngram = self._count()
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -115,21 +109,31 @@ class Run:
         train_ids, val_ids = split_corpus(config, corpus)
         wished = choose_batch(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
+        notes = [*_describe_fit(wished, config, fixed), *start.notes]
         _require_memory(choose_workers(config), corpus)
         size, known = len(corpus.vocabulary), start.is_known
         chosen = recommend(
             config, fixed, train_ids, size, fine_tuning=source is not None, known=known
         )
+        config = choose_workers(chosen.config)
+        _require_memory(config, corpus)
+        state, older_counts = initial_state(config, size, train_ids), None
+        if source is not None:
+            networks = zip(source.ensemble().networks, state.networks, strict=True)
+            for trained, target in networks:
+                transfer_weights(trained, source.vocabulary, target, corpus.vocabulary)
+            if start.is_growing:
+                older_counts = recode_counts(source, corpus.vocabulary, config.data)
         run = cls(
-            config=choose_workers(chosen.config),
+            config=config,
             corpus=corpus,
             train_ids=train_ids,
             val_ids=val_ids,
-            state=_first_state(choose_workers(chosen.config), corpus, train_ids, source),
-            start=name_file(start.name or RANDOM),
+            state=state,
+            start=name_file(start.name),
             older=source,
-            is_growing=start.is_growing,
-            notes=[*_describe_fit(wished, config, fixed), *start.notes],
+            older_counts=older_counts,
+            notes=notes,
             recommendation=chosen,
         )
         # The time limit includes the time that the choice took.
@@ -150,25 +154,23 @@ class Run:
                 f"{' '.join(map(escape, unknown))}",
                 hint="start a new run from its weights: --from CHECKPOINT -o NEW.npz",
             )
-        state, notes, read = model.training_state(), [], dict[str, Any]()
-        if corpus.sha256 == model.sha256:
-            read = {"seen_pieces": model.seen_pieces, "seen_spans": model.seen_spans}
-            read["ngram"] = model.ngram if config.data.ngram == model.config.data.ngram else None
-        else:
+        state, notes, before = model.training_state(), [], model.config
+        ngram = model.ngram if config.data.ngram == before.data.ngram else None
+        if corpus.sha256 != model.sha256:
             notes.append("warning: the corpus has changed since the checkpoint was trained")
-            read = {"older": model}
+            ngram = None
             state.forget_best()  # it was the best at predicting another text
-        if config.run.seconds != model.config.run.seconds:
+        if config.run.seconds != before.run.seconds:
             state.advance(decay_since=1.0, evaluations_since_best=0)  # there is time for more
         corpus = corpus.encoded_with(model.vocabulary)
         train_ids, val_ids = split_corpus(config, corpus)
         config = fit_config(config, len(train_ids))
-        _require_same_run(config, model.config)
+        _require_same_run(config, before)
         config = choose_workers(config)
-        now, before = config.run.workers, model.config.run.workers
-        if before not in {None, now}:
+        if before.run.workers not in {None, config.run.workers}:
             notes.append(
-                f"goes on in {now} process(es) instead of {before}: not the same to the last digit"
+                f"goes on in {config.run.workers} process(es) instead of {before.run.workers}: "
+                "not the same to the last digit"
             )
         _require_memory(config, corpus)
         return cls(
@@ -178,8 +180,9 @@ class Run:
             val_ids=val_ids,
             state=state,
             start=None if model.origin is None else model.origin.start,
+            older=model,
             notes=notes,
-            **read,
+            ngram=ngram,
         )
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
@@ -196,22 +199,21 @@ class Run:
         """
         if self.ngram is None:
             return
-        tables: list[tuple[NGrams, Counts | None]] = [(self.ngram, None)]
-        if self.older is not None and self.is_growing:
-            older = older_counts(self.older, self.vocabulary, self.config.data)
-            tables += [(self._count(self.train_ids, older), older)] * (older is not None)
-        fits = [self._fit(ngrams, older) for ngrams, older in tables]
-        fit, (ngrams, _) = min(zip(fits, tables, strict=True), key=lambda each: each[0].nats)
+        fits = [(self._fit(self.ngram, None), self.ngram)]
+        if self.older_counts is not None:
+            more = self._count(self.older_counts)
+            fits.append((self._fit(more, self.older_counts), more))
+        fit, ngram = min(fits, key=lambda each: each[0].nats)
         val_loss = fit.nats if len(self.val_ids) > 1 else None
-        self.ngram = ngrams.with_weights(fit.weights, val_loss, fit.spelled)
+        self.ngram = ngram.with_weights(fit.weights, val_loss, fit.spelled)
 
-    def _fit(self, ngrams: NGrams, older: Counts | None) -> Fit:
+    def _fit(self, ngram: NGrams, older: Counts | None) -> Fit:
         """Fit the weights of the network beside n-grams, and choose the characters they spell."""
         vocabulary, end = self.vocabulary, self.config.data.end
         every = np.ones(len(vocabulary), bool)
         within = np.array([char not in {"\n", end} for char in vocabulary.characters])
         if held_out := len(self.val_ids) > 1:
-            parts, spelled = [(ngrams, self.val_ids)], [vocabulary.in_words(), within, every]
+            parts, spelled = [(ngram, self.val_ids)], [vocabulary.in_words(), within, every]
         else:
             order, size = self.config.data.ngram, len(vocabulary)
             parts = list(leave_out(self.train_ids, size, order, self._end, older))
@@ -221,26 +223,23 @@ class Run:
         network, pieces = self.model().ensemble(), end is not None
         return fit_weights(network, parts, spelled=spelled, pieces=pieces, seen=not held_out)
 
-    def _count(self, ids: Ids, older: Counts | None = None) -> NGrams:
+    def _count(self, older: Counts | None = None) -> NGrams:
         order, size = self.config.data.ngram, len(self.vocabulary)
-        return build_ngrams(ids, size, order, end=self._end, older=older)
+        return build_ngrams(self.train_ids, size, order, end=self._end, older=older)
 
     def model(self) -> Model:
         """Return the model as it is now. Arrays are shared, not copied."""
         config, corpus = self.config, self.corpus
         batches = make_batches(self.train_ids, config.data, config.run.random_seed)
-        steps, longest = batches.steps_per_epoch, self.sizes.longest if self.sizes else 0
-        sources = tuple(map(name_file, corpus.sources[:MAX_SOURCES]))
-        return Model.of(
-            config,
-            corpus.vocabulary,
-            self.state,
-            sha256=corpus.sha256,
-            origin=Origin(sources, len(self.val_ids), steps, self.start, longest),
-            seen_pieces=self.seen_pieces,
-            seen_spans=self.seen_spans,
-            ngram=self.ngram,
+        origin = Origin(
+            sources=tuple(map(name_file, corpus.sources[:MAX_SOURCES])),
+            held_out=len(self.val_ids),
+            steps_per_pass=batches.steps_per_epoch,
+            start=self.start,
+            longest=self.sizes.longest if self.sizes else 0,
         )
+        facts: dict[str, Any] = {"sha256": corpus.sha256, "origin": origin, "ngram": self.ngram}
+        return Model.of(config, corpus.vocabulary, self.state, **facts, **self.seen)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -273,19 +272,6 @@ def split_corpus(config: Config, corpus: Corpus) -> tuple[Ids, Ids]:
         return split(corpus.ids, config.data.val_fraction)
     pieces = flatten_pieces(corpus.ids, corpus.vocabulary.index[config.data.end])
     return split_pieces(pieces, config.data.val_fraction, config.run.random_seed)
-
-
-def _first_state(
-    config: Config, corpus: Corpus, train_ids: Ids, source: Model | None
-) -> TrainingState:
-    """Return the state of a new run, with the weights of a model or random ones."""
-    _require_memory(config, corpus)
-    state = initial_state(config, len(corpus.vocabulary), train_ids)
-    if source is not None:
-        networks = source.ensemble().networks
-        for known, target in zip(networks, state.networks, strict=True):
-            transfer_weights(known, source.vocabulary, target, corpus.vocabulary)
-    return state
 
 
 def choose_workers(config: Config) -> Config:

@@ -42,23 +42,6 @@ FREE = {"dropout", "weight_drop"}
 
 
 @dataclass(frozen=True)
-class Gain:
-    """How well a model predicts a text that it was not trained on, in nats per character.
-
-    nats      cross-entropy under the model
-    unigram   cross-entropy under the frequencies of the characters alone
-    """
-
-    nats: float
-    unigram: float
-
-    @property
-    def saved(self) -> float:
-        """The share by which the model is better; below zero if it is worse."""
-        return 1 - self.nats / self.unigram if self.unigram else 0.0
-
-
-@dataclass(frozen=True)
 class Start:
     """Where a run starts.
 
@@ -67,13 +50,13 @@ class Start:
     name       what that model is called
     notes      what the user should know
     is_known   whether the source predicts the text already
-    is_growing whether the text is mostly new to the source: the run then keeps the source's filters
-               of what it has read, and its n-grams if they help
+    is_growing whether the text is mostly new to the source: the run then keeps the source's n-grams
+               if they help
     """
 
     config: Config
     source: Model | None = None
-    name: str | None = None
+    name: str = RANDOM
     notes: tuple[str, ...] = ()
     is_known: bool = False
     is_growing: bool = False
@@ -89,62 +72,68 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    if name == RANDOM or len(corpus.ids) < 2:  # one character predicts nothing
-        return Start(config)
-    if name is None:
-        return _choose_base(config, fixed, corpus)
-    source = Model.load(name)
-    shaped = _take_shape(config, source)
-    _require_shape(name, config, shaped, fixed)
-    gain = measure(source, corpus, config.data.end)
+    shape, end = {field.name for field in fields(ModelConfig)} - FREE, config.data.end
+    sized = bool(fixed & {*shape, "steps", "epochs"})
+    if name == RANDOM or (name is None and sized) or len(corpus.ids) < 2:
+        return Start(config)  # one character predicts nothing
+    models = {each: Model.load(each) for each in (BASES if name is None else [name])}
+    gains = {each: measure_gain(model, corpus, end) for each, model in models.items()}
+    chosen = max(gains, key=gains.__getitem__)
+    source, (saved, nats, unigram) = models[chosen], gains[chosen]
+    model = replace(source.config.model, **{it: getattr(config.model, it) for it in FREE})
+    _require_shape(chosen, config.model, model, fixed)
     # A model of the user's own need not help that much, but must not be worse.
-    if gain.saved < (HELPS if name in BASES else 0):
+    if saved < (HELPS if chosen in BASES else 0):
         note = (
-            f"start: random weights, because {name} predicts this text at {gain.nats:.3f} nats per "
-            f"character, where its character frequencies alone give {gain.unigram:.3f}"
+            f"start: random weights, because {chosen} predicts this text at {nats:.3f} nats per "
+            f"character, where its character frequencies alone give {unigram:.3f}"
         )
-        return Start(config, notes=(note,))
-    is_growing = share_read(source, corpus, config.data.end) <= MAX_READ
-    notes = (f"start: {name}, {_describe_source(source, corpus, gain, is_growing=is_growing)}",)
-    return Start(shaped, source, name, notes, gain.saved >= HELPS, is_growing)
+        return Start(config, notes=() if name is None else (note,))
+    predicts = f"which predicts this text at {nats:.3f} nats per character"
+    is_growing = share_read(source, corpus, end) <= MAX_READ
+    if name is None:
+        note = (
+            f"start: base model {chosen!r}, {predicts} already; "
+            f"--from {RANDOM} starts from random weights"
+        )
+    else:
+        note = f"start: {name}, {predicts}; {_compare(source, corpus)}"
+        if is_growing and source.origin:
+            older = " ".join(source.origin.sources) or "older texts"
+            note += f"; what it knows of {older} fades, unless you give it that again, too"
+    shaped = replace(config, model=model)
+    return Start(shaped, source, chosen, (note,), saved >= HELPS, is_growing)
 
 
-def _describe_source(source: Model, corpus: Corpus, gain: Gain, *, is_growing: bool) -> str:
+def _compare(source: Model, corpus: Corpus) -> str:
+    """Return how many characters of the text the model knows."""
     found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
-    note = (
-        f"which predicts this text at {gain.nats:.3f} nats per character; "
-        f"{len(known)} characters known, {len(found - known)} new ones, "
-        f"{len(known - found)} that do not occur here"
-    )
-    if is_growing and source.origin:
-        older = " ".join(source.origin.sources) or "older texts"
-        note += f"; what it knows of {older} fades, unless you give it that again, too"
-    return note
+    new, missing = len(found - known), len(known - found)
+    return f"{len(known)} characters known, {new} new ones, {missing} that do not occur here"
 
 
-def _choose_base(config: Config, fixed: set[str], corpus: Corpus) -> Start:
-    """Return the start from the base model that predicts the text best, if that helps."""
-    shape = {field.name for field in fields(ModelConfig)} - FREE
-    if fixed & {*shape, "steps", "epochs"}:
-        return Start(config)
-    bases = ((name, Model.load(name)) for name in BASES)
-    gains = [(name, base, measure(base, corpus, config.data.end)) for name, base in bases]
-    name, source, gain = max(gains, key=lambda entry: entry[2].saved)
-    if gain.saved < HELPS:
-        return Start(config)
-    note = (
-        f"start: base model {name!r}, which predicts this text at {gain.nats:.3f} nats per "
-        f"character already; --from {RANDOM} starts from random weights"
-    )
-    return Start(_take_shape(config, source), source, name, (note,), is_known=True)
+def _require_shape(name: str, asked: ModelConfig, shape: ModelConfig, fixed: set[str]) -> None:
+    """Raise ConfigError if a setting that was given is not that of the model of this name."""
+    names = [field.name for field in fields(ModelConfig) if field.name in fixed]
+    changed = [option_name(it) for it in names if getattr(asked, it) != getattr(shape, it)]
+    if changed:
+        raise ConfigError(
+            f"{name}: its weights do not fit another {', '.join(changed)}",
+            hint="leave that out: the model is that of the checkpoint",
+        )
 
 
-def measure(model: Model, corpus: Corpus, end: str | None = None) -> Gain:
-    """Return how well a model predicts a text, by a few thousand characters from all over it.
+def measure_gain(
+    model: Model, corpus: Corpus, end: str | None = None
+) -> tuple[float, float, float]:
+    """Return how well a model predicts a text that it was not trained on.
 
     end   what ends the pieces of the text, which a model of the same pieces reads one by one
 
-    An unknown character is charged by its frequency in the text.
+    The first number is the share by which it is better than the frequencies of the characters
+    alone, below zero if it is worse; the others are the nats per character of both, measured on a
+    few thousand characters from all over the text. An unknown character is charged by its frequency
+    in the text.
     """
     vocabulary, known = corpus.vocabulary, model.vocabulary
     by_piece = end is not None and end == model.config.data.end
@@ -163,7 +152,9 @@ def measure(model: Model, corpus: Corpus, end: str | None = None) -> Gain:
         targets = ids[(starts[it.rows] + at + 1)[judged]]
         log_p = np.log(known_share) - it.nats[judged]
         charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
-    return Gain(-float(np.concatenate(charged).mean()), -float((shares * log_shares).sum()))
+    nats = -float(np.concatenate(charged).mean())
+    unigram = -float((shares * log_shares).sum())
+    return (1 - nats / unigram if unigram else 0.0), nats, unigram
 
 
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
@@ -185,7 +176,7 @@ def share_read(source: Model, corpus: Corpus, end: str | None) -> float:
     return float(np.mean(read))
 
 
-def older_counts(source: Model, vocabulary: Vocabulary, data: DataConfig) -> Counts | None:
+def recode_counts(source: Model, vocabulary: Vocabulary, data: DataConfig) -> Counts | None:
     """Return the counts of a model's n-grams, recoded for a vocabulary that includes its own.
 
     None if it has no n-grams, or n-grams with other ends or of another order.
@@ -211,26 +202,6 @@ def _passages(corpus: Corpus, end: str | None) -> tuple[Ids, Indices, Indices]:
     begins = np.linspace(0, len(corpus.ids) - 1 - length, PASSAGES).astype(int)
     ids = np.concatenate([corpus.ids[at : at + length + 1] for at in begins])
     return ids, np.arange(PASSAGES) * (length + 1), np.full(PASSAGES, length)
-
-
-def _take_shape(config: Config, source: Model) -> Config:
-    """Return the config with the network of a model."""
-    free = {name: getattr(config.model, name) for name in FREE}
-    return replace(config, model=replace(source.config.model, **free))
-
-
-def _require_shape(name: str, config: Config, shaped: Config, fixed: set[str]) -> None:
-    changed = [
-        option_name(setting.name)
-        for setting in fields(ModelConfig)
-        if setting.name in fixed
-        and getattr(config.model, setting.name) != getattr(shaped.model, setting.name)
-    ]
-    if changed:
-        raise ConfigError(
-            f"{name}: its weights do not fit another {', '.join(changed)}",
-            hint="leave that out: the model is that of the checkpoint",
-        )
 
 
 def transfer_weights(

@@ -91,9 +91,7 @@ def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) ->
 
 def test_json_is_an_object_and_of_several_one_a_line(home: Path) -> None:
     one = json.loads(shown(home, "checkpoints/a.npz", "--json").out)
-    assert one == describe(home / "checkpoints/a.npz").record() | {
-        "checkpoint": "checkpoints/a.npz"
-    }
+    assert one == describe(home / "checkpoints/a.npz") | {"checkpoint": "checkpoints/a.npz"}
     assert one["config"]["model"]["hidden_size"] == one["hidden_size"] == 8
     out = shown(home, "checkpoints/a.npz", "english", "--json").out
     several = [json.loads(line) for line in out.splitlines()]

@@ -9,7 +9,7 @@ import pytest
 import charrnn
 from charrnn import Model
 from charrnn.export import export
-from charrnn.models.description import describe
+from charrnn.models.description import describe, loss_curve
 from charrnn.models.train import prepare
 from tests.support import TEXT, call, trained
 
@@ -36,39 +36,36 @@ def test_it_says_what_happened_in_the_run(how: dict[str, Any], text: Path) -> No
     model, events = train(text, seq_length=10, batch_size=16, **how)
     model.save(text.with_name("m.npz"))
     found = describe(text.with_name("m.npz"))
-    assert (found.steps, found.resumable) == (40, True)
-    assert found.bytes == text.with_name("m.npz").stat().st_size
-    assert found.parameters == sum(array.size for array in model.weights.values())
-    assert (found.chars, found.vocab_size) == (len(TEXT * 8), len(set(TEXT)))
-    assert found.origin is not None
-    assert (found.origin.sources, found.origin.start) == (("text.txt",), "none")
-    assert found.passes is not None
-    assert events[-1].epoch - 1 < found.passes <= events[-1].epoch
+    assert (found["steps"], found["resumable"]) == (40, True)
+    assert found["bytes"] == text.with_name("m.npz").stat().st_size
+    assert found["parameters"] == sum(array.size for array in model.weights.values())
+    assert (found["chars"], found["vocab_size"]) == (len(TEXT * 8), len(set(TEXT)))
+    assert (found["sources"], found["start"]) == (["text.txt"], "none")
+    assert events[-1].epoch - 1 < found["passes"] <= events[-1].epoch
     measured = [(event.val_loss, event.step) for event in events if event.val_loss is not None]
-    assert found.curve("val_loss") == [
+    assert loss_curve(found["history"], "val_loss") == [
         (round(event.seconds, 3), event.val_loss) for event in events if event.val_loss is not None
     ]
-    assert len(found.curve("train_loss")) == len(found.history)
-    assert (found.val_loss, found.best_step) == (min(measured) if measured else (None, None))
-    assert (found.origin.held_out > 0) == bool(measured)
-    whole = found.record()
-    assert whole["bits_per_char"] == (found.val_loss and pytest.approx(found.val_loss / 0.693147))
+    assert len(loss_curve(found["history"], "train_loss")) == len(found["history"])
+    assert (found["val_loss"], found["best_step"]) == (min(measured) if measured else (None, None))
+    assert (found["held_out"] > 0) == bool(measured)
+    val_loss = found["val_loss"]
+    assert found["bits_per_char"] == (val_loss and pytest.approx(val_loss / 0.693147))
 
 
 def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path: Path) -> None:
     base = describe("english")
-    assert (base.checkpoint, base.origin, base.resumable) == ("english", None, False)
-    assert len(base.history) == 20
+    assert (base["checkpoint"], base["sources"], base["resumable"]) == ("english", None, False)
+    assert len(base["history"]) == 20
     model = trained()
     (tmp_path / "c.npz").write_bytes(export(model, "compact"))
     compact = describe(tmp_path / "c.npz")
-    assert (compact.resumable, compact.history) == (False, model.history)
+    assert (compact["resumable"], compact["history"]) == (False, model.history)
     (tmp_path / "w.safetensors").write_bytes(export(model, "safetensors"))
     run("import", "w.safetensors", "-o", "i.npz", cwd=tmp_path)
     imported = describe(tmp_path / "i.npz")
-    assert (imported.steps, imported.history, imported.sha256) == (0, [], None)
-    assert imported.origin is not None
-    assert imported.origin.start == "w.safetensors"
+    assert (imported["steps"], imported["history"], imported["sha256"]) == (0, [], None)
+    assert imported["start"] == "w.safetensors"
 
 
 @pytest.mark.parametrize("seconds", [600.0, 900.0])
@@ -90,9 +87,8 @@ def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:
     half = describe(tmp_path / "half.npz")
     run("train", "text.txt", "-o", "half.npz", "--epochs", "6", "--resume", cwd=tmp_path)
     resumed = describe(tmp_path / "half.npz")
-    assert resumed.history[: len(half.history)] == half.history
-    assert len(resumed.history) > len(half.history) > 0
+    assert resumed["history"][: len(half["history"])] == half["history"]
+    assert len(resumed["history"]) > len(half["history"]) > 0
     for found in (resumed, describe(tmp_path / "whole.npz")):
-        assert found.origin is not None
-        assert (found.origin.start, found.origin.sources) == ("base.npz", ("text.txt",))
-    assert resumed.steps == describe(tmp_path / "whole.npz").steps
+        assert (found["start"], found["sources"]) == ("base.npz", ["text.txt"])
+    assert resumed["steps"] == describe(tmp_path / "whole.npz")["steps"]
