@@ -21,7 +21,7 @@ def lion(update: Update) -> None:
     mean += 0.01 * update.grad
 
 
-OPTIMIZERS['lion'] = Optimizer(lion, ('mean',))
+OPTIMIZERS['lion'] = (lion, ('mean',))
 '''
 
 CIFG = '''

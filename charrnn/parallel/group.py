@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import TrainingError
 
 
-class WorkerLostError(CharRNNError):
-    """Another process of the group has died."""
+class WorkerLostError(TrainingError):
+    """Another process has died."""
 
     def __init__(self) -> None:
-        super().__init__("a worker process died", hint="was it killed for memory?")
+        hint = "was it killed for memory? --resume goes on with a run that was saved"
+        super().__init__("a worker process died", hint=hint)
 
 
 class Group:

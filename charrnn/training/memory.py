@@ -17,7 +17,7 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     """Return about how many bytes training takes at its peak."""
     model, data, workers = config.model, config.data, config.run.workers or 1
     parameters = model.members * count_parameters(param_shapes(model, vocab_size))
-    slots = len(OPTIMIZERS[config.optimizer.name].slot_names)
+    slots = len(OPTIMIZERS[config.optimizer.name][1])
     # Weights, best weights and a model to save; slots; weights and slots of the copy to go back to.
     copies = 3 + slots + 1 + slots
     # For each process a gradient, blocks of the weights both ways, and with weight drop a mask and

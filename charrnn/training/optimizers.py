@@ -6,12 +6,11 @@ and a line in OPTIMIZERS.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.config import OptimizerConfig, ScheduleName
+from charrnn.config import OptimizerConfig
 from charrnn.nn.cell import Array
 
 # An update passes over the arrays a dozen times: in pieces of this size, which stay in the cache.
@@ -42,9 +41,8 @@ class Update(NamedTuple):
 
 def sgd(update: Update) -> None:
     """Gradient descent: params -= lr * grad."""
-    params, scratch = update.params, update.scratch
-    np.multiply(update.grad, update.rate, out=scratch)
-    params -= scratch
+    np.multiply(update.grad, update.rate, out=update.scratch)
+    np.subtract(update.params, update.scratch, out=update.params)
 
 
 def adagrad(update: Update) -> None:
@@ -57,11 +55,9 @@ def adagrad(update: Update) -> None:
 
 def rmsprop(update: Update) -> None:
     """RMSprop (Tieleman & Hinton 2012): Adagrad with a running mean, decay 0.99, for the sum."""
-    (mean,), scratch, decay = update.slots, update.scratch, 0.99
+    (mean,), scratch = update.slots, update.scratch
     np.multiply(update.grad, update.grad, out=scratch)
-    scratch *= 1 - decay
-    mean *= decay
-    mean += scratch
+    _average(mean, scratch, 0.99, scratch)
     _descend(update, update.grad, mean, update.rate, epsilon=1e-8)
 
 
@@ -71,21 +67,24 @@ def adam(update: Update) -> None:
     m = b1 m + (1 - b1) grad         v = b2 v + (1 - b2) grad^2
     params -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * params)
     """
-    (mean, square), params, grad, scratch = update.slots, *update[:2], update.scratch
+    (mean, square), grad, scratch = update.slots, update.grad, update.scratch
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
     if update.decay:
-        params *= 1 - update.rate * update.decay
-    np.multiply(grad, 1 - beta1, out=scratch)
-    mean *= beta1
-    mean += scratch
+        np.multiply(update.params, 1 - update.rate * update.decay, out=update.params)
+    _average(mean, grad, beta1, scratch)
     np.multiply(grad, grad, out=scratch)
-    scratch *= 1 - beta2
-    square *= beta2
-    square += scratch
+    _average(square, scratch, beta2, scratch)
     # Both corrections for the start at zero are scalars: fold them into rate and epsilon.
     correction = math.sqrt(1 - beta2**update.number)
     rate = update.rate * correction / (1 - beta1**update.number)
     _descend(update, mean, square, rate, epsilon * correction)
+
+
+def _average(mean: Array, values: Array, decay: float, scratch: Array) -> None:
+    """Do mean = decay * mean + (1 - decay) * values without a new array."""
+    np.multiply(values, 1 - decay, out=scratch)
+    mean *= decay
+    mean += scratch
 
 
 def _descend(update: Update, grad: Array, square: Array, rate: float, epsilon: float) -> None:
@@ -98,24 +97,18 @@ def _descend(update: Update, grad: Array, square: Array, rate: float, epsilon: f
     params -= scratch
 
 
-class Optimizer(NamedTuple):
-    """An update rule, and the names of what it remembers of each parameter."""
-
-    rule: Callable[[Update], None]
-    slot_names: tuple[str, ...] = ()
-
-
+# The rule of each, and the names of what it remembers of each parameter.
 OPTIMIZERS = {
-    "adam": Optimizer(adam, ("mean", "square_mean")),
-    "rmsprop": Optimizer(rmsprop, ("square_mean",)),
-    "adagrad": Optimizer(adagrad, ("square_sum",)),
-    "sgd": Optimizer(sgd),
+    "adam": (adam, ("mean", "square_mean")),
+    "rmsprop": (rmsprop, ("square_mean",)),
+    "adagrad": (adagrad, ("square_sum",)),
+    "sgd": (sgd, ()),
 }
 
 
 def make_slots(optimizer: str, params: Array) -> Slots:
     """Return the slots before the first update: zeros."""
-    return {name: np.zeros_like(params) for name in OPTIMIZERS[optimizer].slot_names}
+    return {name: np.zeros_like(params) for name in OPTIMIZERS[optimizer][1]}
 
 
 def update_parameters(
@@ -128,12 +121,12 @@ def update_parameters(
     rate           learning rate
     count          how many updates these parameters have had, this one included
     """
-    optimizer, scratch = OPTIMIZERS[config.name], np.empty_like(params[:PIECE])
+    (rule, names), scratch = OPTIMIZERS[config.name], np.empty_like(params[:PIECE])
     for start in range(0, params.size, PIECE):
         piece = slice(start, start + PIECE)
-        parts, own = params[piece], [slots[name][piece] for name in optimizer.slot_names]
+        own, parts = [slots[name][piece] for name in names], params[piece]
         space = scratch[: parts.size]
-        optimizer.rule(Update(parts, grad[piece], own, rate, count, config.weight_decay, space))
+        rule(Update(parts, grad[piece], own, rate, count, config.weight_decay, space))
 
 
 def clip_factor(norm: float, limit: float | None) -> float:
@@ -151,17 +144,8 @@ def learning_rate(config: OptimizerConfig, step: int, done: float) -> float:
     done   share of the run that is done, 0 to 1
 
     The rate rises linearly over ``warmup`` steps, or over the first tenth of a run that has fewer
-    than ten times as many, times the course of the schedule.
+    than ten times as many, times the course of the schedule: from 1 to 0, or constantly 1.
     """
-    warm = 1.0
-    if config.warmup:
-        warm = min(1.0, max((step + 1) / config.warmup, done * 10))
-    return config.peak_learning_rate * warm * schedule(config.schedule, done)
-
-
-def schedule(name: ScheduleName, done: float) -> float:
-    """Return the factor of a schedule: from 1 at the start to 0 at the end, or constantly 1."""
-    done = min(max(done, 0.0), 1.0)
-    if name == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
-    return 1 - done if name == "linear" else 1.0
+    warm = min(1.0, max((step + 1) / config.warmup, done * 10)) if config.warmup else 1.0
+    factors = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}
+    return config.peak_learning_rate * warm * factors[config.schedule]

@@ -9,8 +9,9 @@ import math
 import statistics
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from charrnn.config import Config, ModelConfig
 from charrnn.nn.network import make_cell
@@ -48,9 +49,8 @@ CORES_PER_NETWORK, MAX_BATCH, MIN_STEPS = 2, 128, 50
 # The peak rate of Adam, and the units up to which it holds; more need a lower one.
 RATES, FULL_RATE_UNITS = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}, 256
 
-# The most dropout and weight drop of a run that starts from a model, and the passes from which on
-# it needs as much as one from random weights.
-MAX_TUNING_DROPOUT, MAX_TUNING_WEIGHT_DROP, LONG_TUNING = 0.35, 0.2, 4
+# Passes from which on a run that starts from a model needs as much dropout as one from nothing.
+LONG_TUNING = 4
 
 # The most steps of a timing run, and its largest share of the run. The units of the network that is
 # timed if the size is to be chosen.
@@ -60,8 +60,7 @@ TIMING_STEPS, TIMING_SHARE, TIMED_UNITS = 16, 0.02, 256
 FIXED_COST = 45_000
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """A complete config, and what it was chosen for.
 
     passes   how often the run will read the text, about
@@ -106,19 +105,18 @@ def recommend(
         if "members" not in fixed:
             model = choose_members(model, budget)
     passes, enough = budget.useful(model) / chars, budget.readable(model) > budget.max_chars
-    chances = choose_dropout(model, passes, chars, fine_tuning=fine_tuning)
-    free = {name: chance for name, chance in chances.items() if name not in fixed}
-    optimizer = config.optimizer
-    if "learning_rate" not in fixed and optimizer.name == "adam":
+    dropout, weight_drop = choose_dropout(model, passes, chars, fine_tuning=fine_tuning)
+    if "dropout" not in fixed:
+        model = replace(model, dropout=dropout)
+    if "weight_drop" not in fixed:
+        model = replace(model, weight_drop=weight_drop)
+    config = replace(config, model=model)
+    if "learning_rate" not in fixed and config.optimizer.name == "adam":
         rate = choose_rate(model, passes if fine_tuning else None)
-        optimizer = replace(optimizer, learning_rate=rate)
-    chosen = replace(
-        config,
-        model=replace(model, **free),  # type: ignore[arg-type]
-        optimizer=optimizer,
-        run=replace(run, epochs=max_passes) if enough else run,
-    )
-    return Recommendation(chosen, passes, enough)
+        config = replace(config, optimizer=replace(config.optimizer, learning_rate=rate))
+    if enough:
+        config = replace(config, run=replace(run, epochs=max_passes))
+    return Recommendation(config, passes, enough)
 
 
 def count_networks(config: Config, fixed: Collection[str]) -> int:
@@ -240,10 +238,8 @@ def choose_size(model: ModelConfig, budget: Budget, largest: int = SIZES[-1]) ->
     """Return the model in the largest size that reads enough characters for its weights."""
     sizes = [replace(model, hidden_size=size) for size in SIZES if size <= largest]
     sizes = [sized for sized in sizes if budget.fits(sized)] or sizes[:1]
-    for sized in reversed(sizes):
-        if budget.useful(sized) >= CHARS_PER_WEIGHT * recurrent_weights(sized):
-            return sized
-    return sizes[0]
+    read = [it for it in sizes if budget.useful(it) >= CHARS_PER_WEIGHT * recurrent_weights(it)]
+    return read[-1] if read else sizes[0]
 
 
 def choose_members(model: ModelConfig, budget: Budget) -> ModelConfig:
@@ -254,9 +250,9 @@ def choose_members(model: ModelConfig, budget: Budget) -> ModelConfig:
         overfit = budget.useful(model) / chars * (recurrent_weights(model) / chars)
         count = next((count for count, least in DIVISIONS.items() if overfit >= least), 1)
         count = min(count, _power_of_two(size // MIN_UNITS))
-        # More networks of full size would gain little on a text as short as that.
-        divided = replace(model, hidden_size=size // count, members=max(count, teams))
-        return model if count == 1 else divided
+        if count == 1:  # more networks of full size would gain little on a text as short as that
+            return model
+        return replace(model, hidden_size=size // count, members=max(count, teams))
     if size <= MIN_UNITS_OF_MANY:
         return model
     max_cost, half = MAX_COST * budget.cost(model), max(size // 2, MIN_UNITS_OF_MANY)
@@ -274,29 +270,25 @@ def _power_of_two(number: int) -> int:
 
 def choose_dropout(
     model: ModelConfig, passes: float, chars: int, *, fine_tuning: bool
-) -> dict[str, float]:
+) -> tuple[float, float]:
     """Return dropout and weight drop, rounded to 0.05.
 
     It takes many passes, and many weights for each character, to memorize a text. What each network
     memorizes is lost in the mean of several. When fine-tuning, dropping more than a fifth of the
     recurrent weights destroys what the model knows.
     """
-    members = math.log2(model.members)
+    members, largest = math.log2(model.members), (0.5, 0.7)
     overfit = passes * recurrent_weights(model) / chars
-    dropout = 0.08 * math.log2(passes / 2.5) - 0.07 * members * (chars < LONG_TEXT)
-    weight_drop = 0.07 * math.log2(overfit) - 0.03 - 0.08 * members
-    dropout, weight_drop = _round_chance(dropout, 0.5), _round_chance(weight_drop, 0.7)
+    chances = [
+        0.08 * math.log2(passes / 2.5) - 0.07 * members * (chars < LONG_TEXT),
+        0.07 * math.log2(overfit) - 0.03 - 0.08 * members,
+    ]
     if fine_tuning:
-        excess, long = math.log2(max(overfit, 1.0)), passes >= LONG_TUNING
-        dropout = max(_round_chance(0.06 * excess - 0.1, 1), dropout if long else 0.0)
-        weight_drop = max(_round_chance(0.04 * excess - 0.1, 1), weight_drop if long else 0.0)
-        dropout = min(dropout, MAX_TUNING_DROPOUT)
-        weight_drop = min(weight_drop, MAX_TUNING_WEIGHT_DROP)
-    return {"dropout": dropout, "weight_drop": weight_drop}
-
-
-def _round_chance(chance: float, largest: float) -> float:
-    return min(max(round(20 * chance) / 20, 0.0), largest)
+        excess, largest = math.log2(max(overfit, 1.0)), (0.35, 0.2)
+        fewest = [0.06 * excess - 0.1, 0.04 * excess - 0.1]
+        chances = [*map(max, chances, fewest)] if passes >= LONG_TUNING else fewest
+    dropout, weight_drop = (max(round(20 * chance) / 20, 0.0) for chance in chances)
+    return min(dropout, largest[0]), min(weight_drop, largest[1])
 
 
 def choose_rate(model: ModelConfig, tuning_passes: float | None = None) -> float:

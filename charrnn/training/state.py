@@ -1,9 +1,9 @@
 """Everything that changes while training, and so everything that a run needs to go on."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
@@ -45,15 +45,6 @@ class Progress:
     loss_count: int = 0
     rate_scale: float = 1.0
     decay_since: float = 1.0
-
-
-class Snapshot(NamedTuple):
-    """A copy of what changes in a ``TrainingState``."""
-
-    progress: Progress
-    best_weights: list[Array] | None
-    history: History
-    arrays: list[Array]
 
 
 @dataclass
@@ -98,22 +89,25 @@ class TrainingState:
         self.best_weights = None
         self.advance(best_val_loss=math.inf, evaluations_since_best=0)
 
-    def snapshot(self, *, with_arrays: bool) -> Snapshot:
-        """Return a copy for ``restore``; without arrays if another process copies them."""
-        # Best weights and entries of the history never change: shared.
-        arrays = [array.copy() for array in self.arrays()] if with_arrays else []
-        return Snapshot(self.progress, self.best_weights, list(self.history), arrays)
-
-    def restore(self, good: Snapshot) -> None:
-        """Go back, in place: all arrays stay where they are.
+    def remember(self, *, with_arrays: bool) -> Callable[[], None]:
+        """Return a function that goes back to this state, in place: all arrays stay where they are.
 
         Time is not turned back, nor is a learning rate that was lowered raised again.
+
+        with_arrays   False if another process copies the arrays
         """
-        for array, copy in zip(self.arrays(), good.arrays, strict=False):
-            array[...] = copy
-        now = self.progress
-        self.progress = replace(good.progress, seconds=now.seconds, rate_scale=now.rate_scale)
-        self.best_weights, self.history = good.best_weights, list(good.history)
+        # Best weights and entries of the history never change: shared.
+        progress, best_weights, history = self.progress, self.best_weights, list(self.history)
+        copies = [array.copy() for array in self.arrays()] if with_arrays else []
+
+        def restore() -> None:
+            for array, copy in zip(self.arrays(), copies, strict=False):
+                array[...] = copy
+            now = self.progress
+            self.progress = replace(progress, seconds=now.seconds, rate_scale=now.rate_scale)
+            self.best_weights, self.history = best_weights, list(history)
+
+        return restore
 
     def arrays(self, *members: int) -> Iterator[Array]:
         """Yield what a step changes of these networks, or of all: weights, slots, carried state."""

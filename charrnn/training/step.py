@@ -14,7 +14,7 @@ import numpy as np
 from charrnn.config import Config
 from charrnn.errors import ConfigError
 from charrnn.nn.ensemble import Ensemble
-from charrnn.nn.network import LanguageModel, LayerStates, view_parameters
+from charrnn.nn.network import LanguageModel, view_parameters
 from charrnn.nn.recurrent import Workspace
 from charrnn.parallel.group import Group
 from charrnn.parallel.launch import count_teams, make_group
@@ -24,9 +24,6 @@ from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.optimizers import clip_factor, update_parameters
 from charrnn.training.state import TrainingState
-
-# Checked for NaN and inf after each step.
-CHECKED = ("the loss", "the gradient", "a weight")
 
 
 class StepResult(NamedTuple):
@@ -67,30 +64,31 @@ class Trainer:
     ) -> None:
         self.config, self.state, self.val_ids = config, state, val_ids[:MAX_VALIDATED]
         self.batches = make_batches(train_ids, config.data, config.run.random_seed)
-        self.step_chars = config.data.seq_length * self.batches.batch_size
+        batch_size = self.batches.batch_size
+        self.step_chars = config.data.seq_length * batch_size
         size, members = state.networks[0].flat.size, config.model.members
         workers, dtype = config.run.workers or 1, config.model.dtype
         self.group = group or make_group(workers, members, size, dtype)
         team_size = self.group.size // count_teams(self.group.size, members)
-        if team_size > self.batches.batch_size:
+        if team_size > batch_size:
             raise ConfigError(
-                f"{team_size} processes share a batch of {self.batches.batch_size} samples",
+                f"{team_size} processes share a batch of {batch_size} samples",
                 hint="use fewer --workers, or a larger --batch-size",
             )
-        self._share_arrays()
+        share = self.group.share
+        state.networks = [
+            LanguageModel(network.config, network.vocab_size, share(network.flat))
+            for network in state.networks
+        ]
+        state.slots = [{name: share(slot) for name, slot in slots.items()} for slots in state.slots]
+        if isinstance(self.batches, Streams):
+            carried = state.carried or [it.zero_state(batch_size) for it in state.networks]
+            state.carried = [[tuple(map(share, layer)) for layer in layers] for layers in carried]
+        else:
+            state.carried = None
 
-    def start(self, work: Callable[[], object]) -> None:
-        """Start the other processes, which do this work. Call before the first step."""
-
-        def work_in_worker() -> None:
-            self._take_share()
-            work()
-
-        self.group.start(work_in_worker)
-        self._take_share()
-
-    def _take_share(self) -> None:
-        """Find out what this process trains, once it knows its rank."""
+    def take_share(self) -> None:
+        """Find out what this process trains, once it knows its rank. Call before the first step."""
         self.team = team = self.group.team
         teams, number = self.group.size // team.size, self.group.rank // team.size
         self._members = range(number, len(self.state.networks), teams)
@@ -107,14 +105,15 @@ class Trainer:
         if self.group.shares_memory and self.group.size > self.team.size:
             # A barrier: another team would change weights that rank 0 may still be saving.
             self.group.sum()
-        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+        with np.errstate(over="ignore", invalid="ignore"):
             found = [self._step_network(member, rate) for member in self._members]
         loss, squares, weights = (sum(each, 0.0) for each in zip(*found, strict=True))
         seconds = clock() if self.group.rank == 0 else 0.0
         loss, squares, weights, seconds, stops = self.group.sum(
             loss / len(self.state.networks), squares, weights, seconds, stop
         )
-        for name, value in zip(CHECKED, (loss, squares, weights), strict=True):
+        checked = {"the loss": loss, "the gradient": squares, "a weight": weights}
+        for name, value in checked.items():
             if not math.isfinite(value):
                 raise FloatingPointError(f"{name} is no longer a finite number")
         return StepResult(loss, math.sqrt(squares), seconds, stops > 0)
@@ -126,20 +125,34 @@ class Trainer:
         last is that of this process's part of the weights.
         """
         team, state, limits = self.team, self.state, self.config.optimizer
-        network, count = state.networks[member], state.progress.optimizer_steps + 1
-        loss, after = self._gradients(member, network)
+        network, step, samples = state.networks[member], state.progress.step, self._samples
+        carried, batch = state.carried, self.batches.at(step, samples)
+        before = network.zero_state(batch.inputs.shape[1])
+        if carried is not None and not batch.fresh:
+            before = [tuple(part[samples] for part in layer) for layer in carried[member]]
+        draw = (step * len(state.networks) + member) * team.size + team.rank
+        loss, _, after = network.loss_and_gradients(
+            batch.inputs,
+            batch.targets,
+            before,
+            starts=batch.starts,
+            dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
+            workspace=self._workspace,
+            grads=self._grads,
+            count=self.step_chars,
+        )
         grad = team.reduce_scatter()
         # Not before this barrier: until rank 0 reaches it, it may be saving the state.
-        if state.carried is not None:
-            for layer, values in zip(state.carried[member], after, strict=True):
+        if carried is not None:
+            for layer, values in zip(carried[member], after, strict=True):
                 for array, value in zip(layer, values, strict=True):
-                    array[self._samples] = value
+                    array[samples] = value
         squares = clipped = float(np.dot(grad, grad))
         if limits.clip_value is not None:
             np.clip(grad, -limits.clip_value, limits.clip_value, out=grad)
             clipped = float(np.dot(grad, grad))
         loss, squares, clipped = team.sum(loss, squares, clipped)
-        part = team.part(network.flat.size)
+        part, count = team.part(network.flat.size), state.progress.optimizer_steps + 1
         if math.isfinite(loss) and math.isfinite(squares):
             grad *= clip_factor(math.sqrt(clipped), limits.clip_norm)
             slots = {name: slot[part] for name, slot in state.slots[member].items()}
@@ -147,30 +160,6 @@ class Trainer:
         team.all_gather(network.flat)
         weights = float(np.dot(network.flat[part], network.flat[part]))
         return (loss, squares, weights) if team.rank == 0 else (0.0, 0.0, weights)
-
-    def _gradients(self, member: int, network: LanguageModel) -> tuple[float, LayerStates]:
-        """Write the gradient of this process's samples.
-
-        Returns their part of the mean loss, and the hidden state after them.
-        """
-        step, samples, team = self.state.progress.step, self._samples, self.team
-        batch = self.batches.at(step, samples)
-        carried = self.state.carried[member] if self.state.carried else None
-        state = network.zero_state(batch.inputs.shape[1])
-        if carried is not None and not batch.fresh:
-            state = [tuple(part[samples] for part in layer) for layer in carried]
-        draw = (step * len(self.state.networks) + member) * team.size + team.rank
-        loss, _, after = network.loss_and_gradients(
-            batch.inputs,
-            batch.targets,
-            state,
-            starts=batch.starts,
-            dropout_rng=generator(self.config.run.random_seed, Purpose.DROPOUT, draw),
-            workspace=self._workspace,
-            grads=self._grads,
-            count=self.step_chars,
-        )
-        return loss, after
 
     def evaluate(self, clock: Callable[[], float]) -> tuple[float, float]:
         """Return the mean loss on the held-out text, and the seconds of training so far."""
@@ -196,19 +185,3 @@ class Trainer:
         for array in self.state.arrays():
             self.group.broadcast(array)
         self.group.sum()
-
-    def _share_arrays(self) -> None:
-        state, share, batch_size = self.state, self.group.share, self.batches.batch_size
-        streams = isinstance(self.batches, Streams)
-        if not streams:
-            state.carried = None
-        elif state.carried is None:
-            state.carried = [network.zero_state(batch_size) for network in state.networks]
-        state.networks = [
-            LanguageModel(network.config, network.vocab_size, share(network.flat))
-            for network in state.networks
-        ]
-        state.slots = [{name: share(slot) for name, slot in slots.items()} for slots in state.slots]
-        state.carried = state.carried and [
-            [tuple(share(part) for part in layer) for layer in layers] for layers in state.carried
-        ]
