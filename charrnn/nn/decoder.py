@@ -22,12 +22,14 @@ def _has_avx512() -> bool:
     return any(name.startswith(("AVX512", "X86_V4")) for name in found)
 
 
-# BLAS rounds differently for different matrix sizes, and a recurrent network can amplify a
-# difference in the last bit into a different text. A sample must not depend on its batch. So it is
-# multiplied in groups of a size that does not matter: with AVX-512, OpenBLAS has one kernel for
-# small products of 2 rows or more. Elsewhere it packs (copies) the weights for each product, unless
-# it has a single row.
-GROUPS = (16, 8, 4, 2) if _has_avx512() else (1,)
+# Samples are multiplied in groups of this many rows; the last group is padded. BLAS rounds
+# differently for different matrix sizes, and a recurrent network can amplify a difference in the
+# last bit into a different text. With a fixed size, a sample does not depend on its batch. Without
+# AVX-512, OpenBLAS packs (copies) the weights for each product, unless it has a single row.
+ROWS = 4 if _has_avx512() else 1
+# With AVX-512, its kernel for products of at most this many multiplications rounds each of two
+# rows or more alike: one sample or two are multiplied as a pair.
+MAX_SMALL, PAIR = 10**6, 2
 VOCAB_MULTIPLE = 64 if _has_avx512() else 16
 CACHE_LINE = 64
 
@@ -54,7 +56,7 @@ class Decoder:
         for number, network in enumerate(networks):
             weight[0, number, :, :V] = network.params["output.weight"].T / M
         self._bias = np.mean([net.params["output.bias"] for net in networks], axis=0)
-        self._output = _Product(weight, inputs)
+        self._output = _Product(weight, inputs, count)
         self._parts = list(self._output.out[0, :, :count, :V])
         self._logits = np.empty((count, V), inputs.dtype)
 
@@ -99,26 +101,28 @@ class Decoder:
 
 
 class _Product:
-    """The product of fixed weights and a fixed input buffer, a group of rows at a time.
+    """The product of fixed weights and a fixed input buffer, ROWS rows at a time.
 
     weights   (G, M, K, N)
-    x         (M, R, K), the buffer; R is a multiple of the size of a group
+    x         (M, R, K), the buffer; R is a multiple of ROWS
+    count     the first rows, which are samples (B)
     scale     factor on the weights of each gate, (G, 1, 1)
     out       (G, M, R, N), receives the result
     """
 
-    def __init__(self, weights: Array, x: Array, scale: Array | None = None) -> None:
+    def __init__(self, weights: Array, x: Array, count: int, scale: Array | None = None) -> None:
         (G, M, K, N), R = weights.shape, x.shape[1]
-        rows = next(size for size in GROUPS if R % size == 0)
         scale = None if scale is None else scale[:, None]
         blocks = Blocks(weights, _empty_aligned(weights.size, weights.dtype), scale)
-        if rows == R:  # all gates of a sample next to each other: contiguous if it is alone
+        if R == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((R, G, M, N), weights.dtype).transpose(1, 2, 0, 3)
         else:
             self.out = np.empty((G, M, R, N), weights.dtype)
-        cut = self.out.reshape(G, M, R // rows, rows, -1, blocks.width)
-        grouped = x.reshape(M, 1, R // rows, rows, K)
-        self._operands = grouped, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
+        is_pair = count <= PAIR < ROWS and ROWS * K * blocks.width <= MAX_SMALL
+        used, size = (PAIR, PAIR) if is_pair else (R, ROWS)
+        rows = x[:, :used].reshape(M, 1, used // size, size, K)
+        cut = self.out[:, :, :used].reshape(G, M, used // size, size, -1, blocks.width)
+        self._operands = rows, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
 
     def __call__(self) -> None:
         # In this order, a block of weights stays in the cache for all samples.
@@ -129,7 +133,7 @@ class _Layer:
     """A layer's weights, prepared for single time steps, and its state.
 
     members   parameters of this layer in each network
-    inputs    (M, R, I), with R = B and padding; None if the inputs are ids
+    inputs    (M, R, I), with R = B rounded up to a multiple of ROWS; None if the inputs are ids
     outputs   (M, R, H)
     state     state of the samples without padding, (M, B, H) each
     """
@@ -139,17 +143,17 @@ class _Layer:
         self.params = {name: np.stack([own[name] for own in members]) for name in members[0]}
         weight = self.params["weight_hh"]
         M, H, dtype = len(members), weight.shape[2], weight.dtype
-        self.outputs = np.zeros((M, _pad(count, GROUPS[-1]), H), dtype)
+        self.outputs = np.zeros((M, _pad(count, ROWS), H), dtype)
         others = [np.zeros((M, count, H), dtype) for _ in cell.state_names[1:]]
         self.state = [self.outputs[:, :count], *others]
         saved, scale = np.empty((M, count, H), dtype), cell.scale(dtype)
-        self._recurrent = _Product(self._by_gate("weight_hh"), self.outputs, scale)
+        self._recurrent = _Product(self._by_gate("weight_hh"), self.outputs, count, scale)
         self._input = None
         if inputs is None:
             self._table = np.stack([project_ids(cell, own) for own in members], axis=1)
             gates = np.empty((cell.gates, M, count, H), dtype)
         else:
-            self._input = _Product(self._by_gate("weight_ih"), inputs, scale)
+            self._input = _Product(self._by_gate("weight_ih"), inputs, count, scale)
             bias = [cell.input_bias(own).reshape(-1, 1, H) * scale for own in members]
             self._bias = np.stack(bias, axis=1)  # (G, M, 1, H)
             gates = self._input.out[:, :, :count]
