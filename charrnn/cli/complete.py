@@ -47,10 +47,12 @@ def complete(
 
     model = texts.load_writer(checkpoint)
     if not no_memory:
-        model = texts.remember(model, like)
+        model = model.with_memory("" if like is None else texts.read_known(like, model))
     stops = texts.prepare_stops(rules, model).stop
-    given, quiet = (None, True) if prompt is None else ([prompt], False)
-    for each in texts.read_prompts(model, unknown, given, name="prompt", quiet=quiet):
+    quiet = prompt is None
+    lines = texts.read_lines("-", replace=unknown != "error")
+    for name, text in [("prompt", prompt)] if prompt is not None else lines:
+        each = texts.fit_prompt(text, model, unknown, name, quiet=quiet)
         found = model.complete(each, count=count, length=length, beam=beam, stop=stops)
         if prompt is None or json:
             records = [

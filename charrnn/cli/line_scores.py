@@ -8,10 +8,10 @@ from typing import Any
 
 from charrnn.cli.console import console, to_json
 from charrnn.config import DataConfig
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.errors import ConfigError
 from charrnn.models import Model
 from charrnn.parallel.machine import available_cores
-from charrnn.scoring.line_scorer import LineRules, LineScore, UnknownCharacters, score_blocks
+from charrnn.scoring.line_scorer import LineScore, LineScorer, UnknownCharacters
 from charrnn.text.cut import read_pieces
 from charrnn.text.vocabulary import escape
 
@@ -33,14 +33,12 @@ def score_lines(
     cuts = {(it.separator, it.field) for it in data if it.end is not None}
     separator, field = cuts.pop() if len(cuts) == 1 else ("\n", None)
     cut = DataConfig(separator=separator, field=field)
-    ends = [model.line_end for model in models.values()]
-    rules = LineRules.of([model.vocabulary for model in models.values()], unknown, ends)
-    scorers = [model.line_scorer(rules) for model in models.values()]
+    scorer = LineScorer([model.line_model for model in models.values()], unknown)
     read = read_pieces(file, cut, encoding=encoding, replace=unknown != "error")
 
     def records() -> Iterator[list[Record]]:
         number, has_warned = 1, False
-        for block in score_blocks(scorers, read, available_cores()):
+        for block in scorer.score_blocks(read, available_cores()):
             found = [
                 describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
             ]
@@ -93,44 +91,37 @@ def _nats(score: LineScore) -> Record:
     return {"nats": total, "chars": score.chars, "nats_per_char": nats, "bits_per_char": bits}
 
 
-def choose_lines(
-    blocks: Iterable[list[Record]],
-    *,
-    threshold: float | None,
-    at_most: float | None,
-    sort: bool,
-    top: int | None,
+def keep_between(
+    blocks: Iterable[list[Record]], threshold: float | None, at_most: float | None
 ) -> Iterator[list[Record]]:
-    """Yield the lines to write, in their order, as soon as they are known.
-
-    threshold, at_most   bounds of the bits per character; None: none. With either, lines without
-                         text are left out
-    sort                 most bits per character first
-    top                  maximum number of lines, in that order; None: all
-    """
-    for option, bits in (("threshold", threshold), ("at-most", at_most)):
-        if bits is not None and math.isnan(bits):
-            raise ConfigError(f"{option} must be a number of bits per character, not {bits}")
+    """Yield the lines with text whose bits per character are within these bounds; None: any."""
     low = 0.0 if threshold is None else threshold
     high = math.inf if at_most is None else at_most
-    any_bits, held = threshold is None and at_most is None, list[Record]()
-    ended: BaseException | None = None
+    if math.isnan(low) or math.isnan(high):
+        option = "threshold" if math.isnan(low) else "at-most"
+        raise ConfigError(f"{option} must be a number of bits per character, not nan")
+    for block in blocks:
+        yield [line for line in block if low <= _bits(line) <= high]
+
+
+def sort_lines(blocks: Iterable[list[Record]], top: int | None) -> Iterator[list[Record]]:
+    """Yield the lines, those of most bits per character first, once all are read.
+
+    top   maximum number of lines; None: all
+
+    What was read before an error or Ctrl-C is not lost.
+    """
+    held = list[Record]()
     try:
         for block in blocks:
-            lines = [it for it in block if any_bits or low <= _bits(it) <= high]
-            if not sort and top is None:
-                yield lines
-            else:
-                held += lines
-                held = held if top is None else nlargest(top, held, key=_bits)
-    except (CharRNNError, KeyboardInterrupt) as error:  # what was found is not lost
-        ended = error
-    yield sorted(held, key=_bits, reverse=True)
-    if ended is not None:
-        raise ended
+            held += block
+            held = held if top is None else nlargest(top, held, key=_bits)
+    finally:
+        yield sorted(held, key=_bits, reverse=True)
 
 
 def _bits(line: Record) -> float:
+    """Return the bits per character of a line, -inf if it has no text."""
     return float(line["bits_per_char"]) if line["text"] and line["chars"] else -math.inf
 
 

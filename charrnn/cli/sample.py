@@ -76,7 +76,7 @@ def sample(
     if endless and seed and seed[1:]:
         raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
 
-    from charrnn.cli.writing import Writer
+    from charrnn.cli.writing import choose_separator, write_samples
     from charrnn.text.reading import read_text
 
     for begin in filter(str.isdecimal, seed or []):
@@ -84,30 +84,37 @@ def sample(
     model = texts.load_writer(checkpoint)
     rules = texts.prepare_stops(rules, model)
     if like is not None:
-        model = texts.remember(model, like)
+        model = model.with_memory(texts.read_known(like, model))
     limit = model.default_length(rules) if length is None else length
-    kept = filter_pieces(context, model, limit, whole=length is None)
-    if kept is not None:
+    pieces = filter_pieces(context, model, limit)
+    if pieces is not None:
         count = MAX_COUNT if endless else count
         if max_length is not None:
             limit = min(limit, max_length + 1)  # one more shows that a piece is too long
     elif endless:
         exclusive(context, "--endless", "--length")
-    controls = model.prepare(rules, None if endless and kept is None else limit)
-    number = secrets.randbits(32) if random_seed is None else random_seed
-    between = None if delimiter is None else texts.unescape(delimiter, "delimiter")
-    writer = Writer(model, sampling, number, controls, kept, not no_echo, between)
-    begins = [read_text(seed_file)] if seed_file is not None else seed or [""]
-    given = begins if seeds is None else None
-    writer.write(texts.read_prompts(model, unknown, given, seeds or "-"), count, jsonl=jsonl)
+    controls = model.prepare(rules, None if endless and pieces is None else limit)
+    if seeds is not None:
+        named = texts.read_lines(seeds, replace=unknown != "error")
+    else:
+        begins = [read_text(seed_file)] if seed_file is not None else seed or [""]
+        named = (("seed", text) for text in begins)
+    write_samples(
+        model,
+        (texts.fit_prompt(text, model, unknown, name) for name, text in named),
+        count,
+        random_seed=secrets.randbits(32) if random_seed is None else random_seed,
+        controls=controls,
+        pieces=pieces,
+        separator=choose_separator(model, rules, delimiter),
+        echo=not no_echo,
+        jsonl=jsonl,
+        **vars(sampling),
+    )
 
 
-def filter_pieces(
-    context: typer.Context, model: "Model", limit: int, *, whole: bool
-) -> "PieceFilter | None":
+def filter_pieces(context: typer.Context, model: "Model", limit: int) -> "PieceFilter | None":
     """Return which pieces to keep of those of at most ``limit`` characters.
-
-    whole   leave out those that the limit has cut
 
     None if the model does not write pieces; then raises ConfigError for an option of pieces.
     """
@@ -120,13 +127,15 @@ def filter_pieces(
         raise ConfigError("--max-length is below --min-length: no piece is both")
     names = ("--new", "--unique", "--min-length", "--max-length")
     given = [name for name in names if is_given(context, name)]
-    if model.config.data.end is not None:
-        # Nothing was learned from empty pieces.
-        shortest, whole = max(shortest, min(limit, 1)), whole and bool(given)
-        return PieceFilter(model.seen_pieces if new else None, unique, shortest, longest, whole)
-    if given:
-        raise ConfigError(
-            f"{given[0]} goes with a model of lines or other pieces",
-            hint="train one with 'charrnn train --lines', or with --separator",
-        )
-    return None
+    if model.config.data.end is None:
+        if given:
+            raise ConfigError(
+                f"{given[0]} goes with a model of lines or other pieces",
+                hint="train one with 'charrnn train --lines', or with --separator",
+            )
+        return None
+    # A piece that its own --length cuts was asked for; one that the limit cuts, where others are
+    # chosen, was not. Nothing was learned from empty pieces.
+    whole = bool(given) and context.params["length"] is None
+    seen = model.seen_pieces if new else None
+    return PieceFilter(seen, unique, max(shortest, min(limit, 1)), longest, whole)

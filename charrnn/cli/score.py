@@ -1,7 +1,6 @@
 """``charrnn score``: how likely a text is, or each of its lines."""
 
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,13 +8,15 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, requires
-from charrnn.cli.texts import TextReader, expect_text, newest_checkpoint, note_terminal
+from charrnn.cli.texts import expect_text, newest_checkpoint, note_terminal, read_ids
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from charrnn.models import Model
     from charrnn.scoring.scores import Score
+    from charrnn.text.vocabulary import Ids
 
 Policy = Literal["error", "skip", "charge"]
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
@@ -64,26 +65,29 @@ def score(
 
     from charrnn.models import Model
 
-    note_terminal(file, "text")
     loaded = [Model.load(path) for path in paths]
     if no_ngram:
         loaded = [replace(model, ngram=None) for model in loaded]
     if lines:
-        from charrnn.cli.line_scores import choose_lines, score_lines, show_lines, write_lines
+        from charrnn.cli import line_scores
 
+        note_terminal(file, "text")
         models = dict(zip(name_models(paths), loaded, strict=True))
-        piece, scored = score_lines(file, encoding, models, unknown or "charge")
-        chosen = choose_lines(scored, threshold=threshold, at_most=at_most, sort=sort, top=top)
+        piece, found = line_scores.score_lines(file, encoding, models, unknown or "charge")
+        if threshold is not None or at_most is not None:
+            found = line_scores.keep_between(found, threshold, at_most)
+        if sort or top is not None:
+            found = line_scores.sort_lines(found, top)
         if console.shows_text and not (json or tsv):
-            show_lines(chosen)
+            line_scores.show_lines(found)
         else:
-            write_lines(chosen, list(models), piece, tsv=tsv)
+            line_scores.write_lines(found, list(models), piece, tsv=tsv)
         return
-    reader = TextReader(loaded[0], encoding, "skip" if unknown == "skip" else "error")
-    found = score_text(reader, file, window, memory=memory)
-    reader.note_skipped()
+    (model,) = loaded
+    blocks = read_ids(model, file, encoding, "skip" if unknown == "skip" else "error")
+    total = score_text(model, blocks, window, memory=memory)
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
-    figures = {name: getattr(found, name) for name in measures}
+    figures = {name: getattr(total, name) for name in measures}
     if json:
         console.write_json(figures)
         return
@@ -102,37 +106,21 @@ def name_models(paths: list[Path]) -> list[str]:
     return [it.stem if stems.count(it.stem) == 1 else str(it) for it in paths]
 
 
-def score_text(reader: TextReader, file: str, window: int | None, *, memory: bool) -> "Score":
-    """Return how likely a file is: as one text, or in windows, or of a model of pieces by piece."""
+def score_text(
+    model: "Model", blocks: "Iterator[Ids]", window: int | None, *, memory: bool
+) -> "Score":
+    """Return how likely a text is: as one, or in windows; of a model of pieces, piece by piece."""
     from charrnn.generate.remembering import score_with_memory
     from charrnn.scoring import scores
     from charrnn.text.pieces import flatten_pieces
     from charrnn.text.storage import store
 
-    model = reader.model
+    ids, end = store(blocks), None
+    if model.config.data.end is not None and window is None:
+        end = model.vocabulary.index[model.config.data.end]
+        ids = flatten_pieces(ids, end)
+    predictor, pieces = model.distribution(), end is not None
     with console.counter("characters") as count:
-        if model.config.data.end is not None and window is None and not memory:
-            return scores.total(score_pieces(reader, file, count))
-        ids, end = store(reader.blocks(file)), None
-        if not memory:
-            return scores.score(model.distribution(), ids, window=window, on_progress=count)
-        if model.config.data.end is not None:
-            end = model.vocabulary.index[model.config.data.end]
-            ids = flatten_pieces(ids, end)
-        return score_with_memory(model.distribution(), ids, end=end, on_progress=count)
-
-
-def score_pieces(
-    reader: TextReader, file: str, on_progress: "Callable[[int], object]"
-) -> "Iterator[Score]":
-    """Yield how likely each piece of a file is."""
-    from charrnn.text.cut import read_pieces
-
-    data = replace(reader.model.config.data, normalize="none")
-    blocks = read_pieces(file, data, encoding=reader.encoding)
-    pieces = filter(None, chain.from_iterable(blocks))
-    policy: Policy = "skip" if reader.unknown == "skip" else "error"
-    for piece in reader.model.score_lines(pieces, unknown=policy):
-        reader.skipped += piece.unknown
-        on_progress(piece.chars)
-        yield piece
+        if memory:
+            return score_with_memory(predictor, ids, end=end, on_progress=count)
+        return scores.score(predictor, ids, window=window, pieces=pieces, on_progress=count)

@@ -3,9 +3,9 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 
 if TYPE_CHECKING:
     from charrnn.models import Model
-    from charrnn.text.vocabulary import Ids, Vocabulary
+    from charrnn.text.vocabulary import Ids
 
 UnknownPolicy = Literal["error", "skip", "replace"]
 
@@ -56,88 +56,94 @@ def load_writer(checkpoint: str | None) -> "Model":
     return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
 
 
-def remember(model: "Model", like: str | None) -> "Model":
-    """Return a model with a memory of what it reads: of this file first, unless None."""
+def read_known(source: str, model: "Model") -> str:
+    """Return a file for the model to remember, without the characters that it does not know."""
     from charrnn.text.reading import read_text
 
-    if like is None:
-        return model.with_memory()
-    expect_text(like)
-    text = read_text(like, normalize=model.config.data.normalize)
+    expect_text(source)
+    text = read_text(source, normalize=model.config.data.normalize)
     known = fit_text(text, model, "skip")
     if len(known) < len(text):
-        console.note(f"skipped {len(text) - len(known)} unknown characters of {like}")
-    return model.with_memory(known)
+        console.note(f"skipped {len(text) - len(known)} unknown characters of {source}")
+    return known
 
 
 def fit_text(text: str, model: "Model", unknown: UnknownPolicy) -> str:
     """Return a text as the model knows it: normalized, and with unknown characters dealt with.
 
-    The policies ``skip`` and ``replace`` leave no unknown character, ``error`` leaves them all.
+    "skip" leaves them out. "replace" takes the same letter without its accent or in the other case,
+    else a space, whichever the model knows, and else leaves them out. "error" leaves them there.
     """
     from charrnn.text.reading import normalized
 
-    text, vocabulary = normalized(text, model.config.data.normalize), model.vocabulary
-    if unknown == "error" or not (missing := set(vocabulary.unknown(text))):
+    text, known = normalized(text, model.config.data.normalize), model.vocabulary
+    if unknown == "error":
         return text
-    instead = {it: _closest(it, vocabulary) if unknown == "replace" else "" for it in missing}
-    return "".join(instead.get(char, char) for char in text)
+    instead = dict[int, str]()
+    for char in known.unknown(text):
+        bare = unicodedata.normalize("NFKD", char)[0]
+        similar = (bare, char.swapcase(), bare.swapcase(), " ") if unknown == "replace" else ()
+        instead[ord(char)] = next((it for it in similar if it in known), "")
+    return text.translate(instead)
 
 
-def _closest(char: str, vocabulary: "Vocabulary") -> str:
-    """Return a known character in place of an unknown one.
+def fit_prompt(
+    text: str, model: "Model", unknown: UnknownPolicy, name: str, *, quiet: bool = False
+) -> str:
+    """Return a prompt as the model reads it, and say so if it is another one.
 
-    Without its accent or in the other case, else a space, else the most frequent character.
+    name    what errors call the prompt
+    quiet   do not say that it is another one
+
+    Raises ConfigError for unknown characters that the policy leaves there.
     """
-    bare = unicodedata.normalize("NFKD", char)[0]
-    for candidate in (bare, char.swapcase(), bare.swapcase(), " "):
-        if candidate in vocabulary:
-            return candidate
-    return vocabulary.characters[int(vocabulary.counts.argmax())]
+    fitted = fit_text(text, model, unknown)
+    try:
+        model.vocabulary.encode(fitted)
+    except VocabularyError as error:
+        is_escape = r"\n" in text and "\\" not in model.vocabulary
+        hint = r"a line break is $'\n' in bash, or one in a --seed-file" * is_escape
+        raise ConfigError(f"{name}: {error}", hint=hint or error.hint) from error
+    if unknown != "error" and fitted != text and not quiet:
+        unread = "no character of the prompt is known: starting without it"
+        console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
+    return fitted
 
 
-@dataclass
-class TextReader:
-    """Reads a text as a model knows it.
+def read_lines(source: str, *, replace: bool) -> Iterator[tuple[str, str]]:
+    """Yield the name of each line of a file, "line 1", and the line, as they arrive.
 
-    encoding   of files
-    unknown    what to do with characters that the model does not know
-    skipped    number of characters left out so far
+    replace   bytes that are not valid are read as U+FFFD
     """
+    from charrnn.text.cut import read_pieces
 
-    model: "Model"
-    encoding: str
-    unknown: UnknownPolicy
-    skipped: int = 0
+    note_terminal(source, "prompts")
+    lines = chain.from_iterable(read_pieces(source, DataConfig(separator="\n"), replace=replace))
+    for number, line in enumerate(lines, 1):
+        yield f"line {number}", line
 
-    def blocks(self, source: str, text: str | None = None) -> "Iterator[Ids]":
-        """Yield the ids of a file, or of a text, in blocks: of a model of pieces, of whole ones."""
-        from charrnn.text.cut import read_pieces
-        from charrnn.text.reading import Reader
 
-        data, texts = self.model.config.data, iter([text or ""])
-        if text is None:
-            note_terminal(source, "text")
-            texts = Reader(self.encoding, data.normalize).blocks(source)
-        if data.end is not None:
-            pieces = read_pieces(source, data, encoding=self.encoding)
-            whole = pieces if text is None else [[*self.model.cut(text)]]
-            texts = ("".join(f"{piece}{data.end}" for piece in block) for block in whole)
-        return map(self.encode, texts)
+def read_ids(model: "Model", source: str, encoding: str, unknown: UnknownPolicy) -> "Iterator[Ids]":
+    """Yield a file as ids, in blocks as it arrives: of a model of pieces, each with its END.
 
-    def encode(self, text: str) -> "Ids":
-        """Return the ids of a text."""
-        from charrnn.text.reading import normalized
+    Says at the end how many characters were left out. Raises VocabularyError for unknown characters
+    that the policy leaves there.
+    """
+    from charrnn.text.cut import read_pieces
+    from charrnn.text.reading import Reader
 
-        text = normalized(text, self.model.config.data.normalize)
-        fitted = fit_text(text, self.model, self.unknown)
-        self.skipped += len(text) - len(fitted)
-        return self.model.vocabulary.encode(fitted)
-
-    def note_skipped(self) -> None:
-        """Say how many characters were left out."""
-        if self.skipped:
-            console.note(f"skipped {self.skipped} unknown characters")
+    note_terminal(source, "text")
+    data, skipped = model.config.data, 0
+    texts = Reader(encoding, data.normalize).blocks(source)
+    if data.end is not None:
+        blocks = read_pieces(source, data, encoding=encoding)
+        texts = ("".join(f"{piece}{data.end}" for piece in block) for block in blocks)
+    for text in texts:
+        fitted = fit_text(text, model, unknown)
+        skipped += len(text) - len(fitted)
+        yield model.vocabulary.encode(fitted)
+    if skipped:
+        console.note(f"skipped {skipped} unknown characters")
 
 
 def expect_text(source: str, option: str = "-c") -> None:
@@ -161,43 +167,6 @@ def note_terminal(source: str, what: str) -> None:
         console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
 
 
-def read_prompts(
-    model: "Model",
-    unknown: UnknownPolicy,
-    given: Sequence[str] | None,
-    source: str = "-",
-    *,
-    name: str = "seed",
-    quiet: bool = False,
-) -> Iterator[str]:
-    """Yield prompts as a model reads them: those given, or else the lines of a file as they arrive.
-
-    unknown   what to do with characters that the model does not know
-    name      what errors call a prompt
-    quiet     do not say how a prompt differs from what was given
-    """
-    from charrnn.text.cut import read_pieces
-
-    named: Iterable[tuple[str, str]] = zip(repeat(name), given or (), strict=False)
-    if given is None:
-        note_terminal(source, "prompts")
-        pieces = read_pieces(source, DataConfig(separator="\n"), replace=unknown != "error")
-        lines = enumerate(chain.from_iterable(pieces), 1)
-        named = ((f"line {number}", line) for number, line in lines)
-    for called, text in named:
-        fitted = fit_text(text, model, unknown)
-        try:
-            model.vocabulary.encode(fitted)
-        except VocabularyError as error:
-            is_escape = r"\n" in text and "\\" not in model.vocabulary
-            hint = r"a line break is $'\n' in bash, or one in a --seed-file" * is_escape
-            raise ConfigError(f"{called}: {error}", hint=hint or error.hint) from error
-        if unknown != "error" and fitted != text and not quiet:
-            unread = "no character of the prompt is known: starting without it"
-            console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)
-        yield fitted
-
-
 def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
     """Return the controls with stop texts as the model has them, without those it cannot write."""
     from charrnn.text.reading import normalized
@@ -215,20 +184,16 @@ def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
 def unescape(text: str, option: str) -> str:
     r"""Return a text in which \n, \t, \x41, \u3002 and \\ mean what they do in Python.
 
-    Raises ConfigError, which names the option, for another letter after a backslash, and for what
-    is not a character.
+    Raises ConfigError, which names the option, for anything else after a backslash, and for what is
+    not a character.
     """
-
-    def convert(found: re.Match[str]) -> str:
-        escape = found[0]
-        if escape[1:2] in {*"abfnrtv0"} or len(escape) > 2:
-            return escape.encode().decode("unicode_escape")
-        if not escape[1:] or escape[1].isalnum():
-            raise ConfigError(f"--{option}: {escape} is not an escape", hint=r"\\ is a backslash")
-        return escape[1]
-
-    converted = re.sub(r"\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.|\Z)", convert, text)
-    if re.search("[\ud800-\udfff]", converted):
+    known = r"[abfnrtv0]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}"
+    if wrong := re.search(rf"\\(?!{known}).?", text.replace(r"\\", "")):
+        raise ConfigError(f"--{option}: {wrong[0]} is not an escape", hint=r"\\ is a backslash")
+    try:
+        converted = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+        converted.encode()
+    except UnicodeError:
         hint = "check the encoding of the terminal"
-        raise ConfigError(f"--{option}: {converted} is not text in UTF-8", hint=hint)
+        raise ConfigError(f"--{option}: {text} is not text in UTF-8", hint=hint) from None
     return converted

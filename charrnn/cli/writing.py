@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from charrnn.cli.console import console, is_dumb, visible
-from charrnn.config import SamplingConfig
+from charrnn.cli.texts import unescape
+from charrnn.config import ControlConfig
 from charrnn.generate.controls import Controls
 from charrnn.generate.novelty import PieceFilter
-from charrnn.generate.sample import Sample
 from charrnn.generate.seen import longest_copy
 from charrnn.models import Model
 
@@ -21,101 +20,87 @@ from charrnn.models import Model
 BLOCK_SECONDS, BLOCK_CHARS = 0.1, 1000
 
 
-@dataclass
-class Writer:
-    """Writes samples.
+def choose_separator(model: Model, rules: ControlConfig, delimiter: str | None) -> str:
+    """Return what is written between two samples.
 
-    model         the model
-    sampling      how characters are drawn
-    random_seed   the same number gives the same samples
-    controls      where each ends, and which characters it may have
-    pieces        which pieces are kept; None: the samples are not pieces
-    echo          whether each begins with the prompt
-    delimiter     line between samples; None: between pieces as in the text, else an empty line or
-                  a rule if they may have several lines
+    delimiter   a line of the user's own; None: what is between pieces of the text, else an empty
+                line, or a rule on a terminal, if samples may have several lines
     """
+    if delimiter is not None:
+        return unescape(delimiter, "delimiter") + "\n"
+    if model.config.data.end is not None:
+        return model.config.data.between.removeprefix("\n")
+    one_line = rules.match is not None or rules.charset is not None or "\n" in rules.stop
+    if one_line or "\n" not in model.vocabulary:
+        return ""
+    return ("─" * (console.width - 1) if console.shows_text else "") + "\n"
 
-    model: Model
-    sampling: SamplingConfig
-    random_seed: int
-    controls: Controls
-    pieces: PieceFilter | None
-    echo: bool
-    delimiter: str | None
 
-    def write(self, prompts: Iterable[str], size: int, *, jsonl: bool) -> None:
-        """Write ``size`` samples for each prompt, and say how many were cut at the limit."""
-        endings: Counter[str] = Counter()
-        for number, prompt in enumerate(prompts):
-            if size == 1 and self.pieces is None and not jsonl:
-                self.separate(number)
-                endings[self.stream(prompt, number)] += 1
-                continue
-            samples = self.model.samples(
-                prompt, size, controls=self.controls, random_seed=self.random_seed,
-                first=number * size, log_p=jsonl, pieces=self.pieces, **vars(self.sampling),
-            )  # fmt: skip
-            for index, sample in enumerate(samples, number * size):
-                endings[sample.ended] += 1
-                if jsonl:
-                    console.write_json(self.record(index, prompt, sample))
-                    continue
-                self.separate(index)
-                with blocks() as write:
-                    write(f"{prompt if self.echo else ''}{sample.text}\n")
-        self.note_limit(endings["length"], endings.total())
+def write_samples(
+    model: Model,
+    prompts: Iterable[str],
+    count: int,
+    *,
+    controls: Controls,
+    pieces: PieceFilter | None,
+    separator: str,
+    echo: bool,
+    jsonl: bool,
+    **settings: Any,
+) -> None:
+    """Write samples for each prompt, and say on stderr how many were cut at the limit.
 
-    def record(self, index: int, prompt: str, sample: Sample) -> dict[str, Any]:
-        """Return a sample as an object for JSON."""
-        spans = self.model.seen_spans
-        return {
-            "index": index,
-            "seed": prompt,
-            "text": sample.text,
-            "ended": sample.ended,
-            "log_probability": sample.log_p,
-            **({} if spans is None else {"copied": longest_copy(spans, sample.text)}),
-            "random_seed": self.random_seed,
-        }
-
-    def separate(self, index: int) -> None:
-        """Write what separates the sample of this number from the one before it."""
-        rules, known = self.controls.config, self.model.vocabulary.index
-        if index and self.pieces is not None and self.delimiter is None:
-            console.write(self.model.config.data.between.removeprefix("\n"))
-            return
-        one_line = self.pieces is not None or rules.match is not None or "\n" in rules.stop
-        rule = "─" * (console.width - 1) if console.shows_text else ""
-        delimiter = self.delimiter
-        if delimiter is None and not one_line and rules.charset is None and "\n" in known:
-            delimiter = rule
-        if delimiter is not None and index:
-            console.write(f"{delimiter}\n")
-
-    def stream(self, prompt: str, number: int) -> str:
-        """Write one sample, each character as soon as it is certain, and return why it ended."""
-        characters = self.model.stream(
-            prompt, controls=self.controls, random_seed=self.random_seed, first=number,
-            **vars(self.sampling),
+    count       number of samples for each
+    controls    where each ends, and which characters it may have
+    pieces      which pieces are kept; None: the samples are not pieces
+    separator   what is written between two
+    echo        whether each begins with its prompt
+    jsonl       write an object for each
+    settings    of ``Model.samples``: the random seed, how characters are drawn
+    """
+    endings: Counter[str] = Counter()
+    for number, prompt in enumerate(prompts):
+        begin = prompt if echo else ""
+        if count == 1 and pieces is None and not jsonl:
+            console.write(separator if number else "")
+            characters = model.stream(prompt, controls=controls, first=number, **settings)
+            endings[write_stream(begin, characters)] += 1
+            continue
+        samples = model.samples(
+            prompt, count, controls=controls, pieces=pieces, first=number * count, log_p=jsonl,
+            **settings,
         )  # fmt: skip
-        with blocks() as write:
-            write(prompt if self.echo else "")
-            try:
-                while True:
-                    write(next(characters))
-            except StopIteration as end:
-                write("\n")
-                return str(end.value)
+        for index, sample in enumerate(samples, number * count):
+            endings[sample.ended] += 1
+            if jsonl:
+                found = {"index": index, "seed": prompt, "text": sample.text, "ended": sample.ended}
+                found["log_probability"] = sample.log_p
+                if model.seen_spans is not None:
+                    found["copied"] = longest_copy(model.seen_spans, sample.text)
+                console.write_json({**found, "random_seed": settings["random_seed"]})
+                continue
+            console.write(separator if index else "")
+            with blocks() as write:
+                write(f"{begin}{sample.text}\n")
+    rules, cut, written = controls.config, endings["length"], endings.total()
+    if cut and (rules.stop or rules.until_sentence or pieces is not None):
+        ending = "--stop" if rules.stop else "the end of a sentence"
+        if pieces is not None:
+            ending = f"the end of the {model.config.data.piece}"
+        which = f"{cut} of {written} samples" if written > 1 else "the sample"
+        console.note(f"{which} had {controls.limit:,} characters before {ending}")
 
-    def note_limit(self, cut: int, written: int) -> None:
-        """Say on stderr how many samples reached the limit, if something else should end them."""
-        rules = self.controls.config
-        if cut and (rules.stop or rules.until_sentence or self.pieces is not None):
-            ending = "--stop" if rules.stop else "the end of a sentence"
-            if self.pieces is not None:
-                ending = f"the end of the {self.model.config.data.piece}"
-            which = f"{cut} of {written} samples" if written > 1 else "the sample"
-            console.note(f"{which} had {self.controls.limit:,} characters before {ending}")
+
+def write_stream(prompt: str, characters: Generator[str, None, str]) -> str:
+    """Write a prompt, each character as soon as it is certain, and return why the text ended."""
+    with blocks() as write:
+        write(prompt)
+        try:
+            while True:
+                write(next(characters))
+        except StopIteration as end:
+            write("\n")
+            return str(end.value)
 
 
 @contextmanager

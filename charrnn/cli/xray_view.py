@@ -1,16 +1,13 @@
 """A text as a model sees it, on a terminal: in color, or with a bar under each character."""
 
-import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.scoring.xray import Place, Trace
+from charrnn.scoring.xray import Trace
 from charrnn.text.vocabulary import escape
 
 # The least surprise of levels 1 to 8, in nats: probabilities below 90, 61, 37, 14, 5, 1.8, 0.25 %.
@@ -30,38 +27,19 @@ LIKELY, UNLIKELY = 0.5, 0.1
 Column = list[tuple[str, str]]
 
 
-class Unit(NamedTuple):
-    """A unit whose activations are shown: where it is, and its bounds; None: surprise is shown."""
-
-    place: Place
-    number: int | None
-    low: float
-    high: float
-
-
 class View:
     """Shows traces.
 
-    console      of rich
-    characters   of the model
-    unit         whose activations are shown; without a number, surprise
+    console   of rich
+    unit      a layer and a number: the unit whose activations are shown; None: surprise
+    signed    its activations may be below 0
     """
 
-    def __init__(self, console: Console, characters: str, unit: Unit) -> None:
-        self.console, self.characters, self.unit = console, characters, unit
-        self.plain, self.of_unit = console.color_system is None, unit.number is not None
-        self.colors = (ACTIVATION if self.of_unit else SURPRISE).split()
-
-    def records(self, trace: Trace) -> Iterator[dict[str, Any]]:
-        """Yield each character as an object for JSON."""
-        nats, levels = trace.nats.tolist(), trace.activations.get(self.unit.place)
-        for at, char in enumerate(trace.ids.tolist()):
-            record = {"char": self.characters[char], "nats": round(nats[at], 5)}
-            if levels is not None:
-                record["activation"] = round(float(levels[at, self.unit.number]), 5)
-            guesses = zip(trace.top_ids[at].tolist(), trace.top_p[at].tolist(), strict=True)
-            top = [{"char": self.characters[it], "probability": round(p, 6)} for it, p in guesses]
-            yield {**record, "top": [] if math.isnan(nats[at]) else top}
+    def __init__(self, console: Console, unit: tuple[int, int] | None, *, signed: bool) -> None:
+        self.console, self.unit = console, unit
+        self.plain, self.signed = console.color_system is None, signed and unit is not None
+        self.colors = (SURPRISE if unit is None else ACTIVATION).split()
+        self.largest = 1.0  # activation so far: without bounds in a plain RNN with ReLU
 
     def draw(self, traces: Iterable[Trace]) -> None:
         """Write the rows as the traces arrive."""
@@ -79,26 +57,27 @@ class View:
 
     def columns(self, trace: Trace) -> Iterator[Column]:
         """Yield what is drawn of each character: it, if plain its bar, and the guesses."""
-        pairs = zip(self.levels(trace).tolist(), trace.ids.tolist(), strict=True)
-        for at, (level, chosen) in enumerate(pairs):
-            predicted = not math.isnan(trace.nats[at])
-            style = self.style(level) if predicted or self.of_unit else ""
-            column = [(show(self.characters[chosen]), style)]
+        for at, (level, char) in enumerate(zip(self.levels(trace), trace.text, strict=True)):
+            guesses, predicted = trace.alternatives(at), not np.isnan(trace.nats[at])
+            style = self.style(level) if predicted or self.unit is not None else ""
+            column = [(show(char), style)]
             if self.plain:
                 column.append((self.bar(level), ""))
-            for it, p in zip(trace.top_ids[at].tolist(), trace.top_p[at].tolist(), strict=True):
+            for guess, p in guesses:
                 strength = "bold " if p >= LIKELY else "dim " if p < UNLIKELY else ""
-                guess = (show(self.characters[it]), strength + "underline" * (it == chosen))
-                column.append(guess if predicted else ("", ""))
-            yield column
+                column.append((show(guess), strength + "underline" * (guess == char)))
+            yield column + [("", "")] * (trace.top_ids.shape[1] - len(guesses))
 
-    def levels(self, trace: Trace) -> NDArray[np.int64]:
+    def levels(self, trace: Trace) -> list[int]:
         """Return the level of each character: 0 to 8, or -8 to 8 of activations below 0."""
-        if not self.of_unit:
-            return np.searchsorted(LIMITS, np.nan_to_num(trace.nats), side="right")
-        values, most = trace.activations[self.unit.place][:, self.unit.number], self.unit.high
-        scale = most if math.isfinite(most) else max(float(values.max(initial=0)), 1e-9)
-        levels: NDArray[np.int64] = np.rint(np.clip(values / scale, -1, 1) * 8).astype(np.int64)
+        found = np.searchsorted(LIMITS, np.nan_to_num(trace.nats), side="right")
+        if self.unit is not None:
+            layer, unit = self.unit
+            (recorded,) = trace.activations.values()
+            values = recorded[:, layer, unit]
+            self.largest = max(self.largest, float(values.max()))
+            found = np.rint(values / self.largest * 8).astype(np.int64)
+        levels: list[int] = found.tolist()
         return levels
 
     def style(self, level: int) -> str:
@@ -107,17 +86,16 @@ class View:
 
     def bar(self, level: int) -> str:
         """Return the bar of a level."""
-        signed = self.of_unit and self.unit.low < 0
-        return BARS[1 + round((level + 8) * 7 / 16)] if signed else BARS[level]
+        return BARS[1 + round((level + 8) * 7 / 16)] if self.signed else BARS[level]
 
     def legend(self) -> Text:
         """Return what the levels mean."""
         about, marks = "surprise in nats", dict(enumerate(("0", *map("{:g}".format, LIMITS))))
-        if self.of_unit:
-            place, number, low, high = self.unit
-            about = f"unit {number}, layer {place.layer}, {place.part}"
-            marks = {-8: f"{low:g}"} if low < 0 else {}
-            marks |= {0: "0", 8: "its most" if math.isinf(high) else f"{high:g}"}
+        if self.unit is not None:
+            layer, unit = self.unit
+            about = f"unit {unit} of layer {layer}"
+            marks = {-8: "-1"} if self.signed else {}
+            marks |= {0: "0", 8: f"{self.largest:.3g}"}
         text = Text(f"{about}: ")
         for level, label in marks.items():
             shown = f"{self.bar(level)} {label}  " if self.plain else f" {label} "

@@ -7,15 +7,13 @@ many units as fit: those that keep track of a feature of the text, then those th
 import base64
 import html
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.export.html import embed, fill, read_file, text_direction
-from charrnn.scoring.xray import Found, Place, Xray, bounds
+from charrnn.scoring.xray import Trace
 
 # Bytes of activations.
 MAX_BYTES = 250_000
@@ -23,104 +21,83 @@ MAX_BYTES = 250_000
 NAT, NOT_PREDICTED = 500, 65535
 LEVELS = 255
 
-
-@dataclass(frozen=True)
-class Opening:
-    """What a page shows first.
-
-    text    what the text is called
-    model   what the model is called
-    place   the layer and the part of the units that are shown
-    unit    the number of a unit; None: surprise
-    """
-
-    text: str
-    model: str
-    place: Place
-    unit: int | None = None
+# The layer and the number of a unit.
+Unit = tuple[int, int]
 
 
-def xray_page(xray: Xray, found: Sequence[Found], opening: Opening) -> bytes:
+def xray_page(trace: Trace, name: str, about: str, first: Unit | None = None) -> bytes:
     """Return the page.
 
-    xray      with guesses and the activations of one part in all layers
-    found     units that keep track of something, the best first
-    opening   what it shows first
+    trace   with guesses and the activations of one part
+    name    what the text is called
+    about   what the model is called
+    first   the unit that is shown first; None: surprise
     """
     scripts = ("engine.js", "letters.js", "xray.js")
     return fill(
         "xray.html",
         {
-            "title": html.escape(f"X-ray of {opening.text}"),
-            "model": html.escape(opening.model),
-            "dir": text_direction(xray.vocabulary),
+            "title": html.escape(f"X-ray of {name}"),
+            "model": html.escape(about),
+            "dir": text_direction(trace.vocabulary),
             "style": read_file("style.css"),
-            "data": embed(page_data(xray, found, opening)),
+            "data": embed(page_data(trace, first)),
             "script": "".join(map(read_file, scripts)),
         },
     )
 
 
-def page_data(xray: Xray, found: Sequence[Found], opening: Opening) -> dict[str, Any]:
+def page_data(trace: Trace, first: Unit | None) -> dict[str, Any]:
     """Return what the page shows of N characters.
 
     text          the characters
     nats          of each, in steps of 1/NAT; NOT_PREDICTED for the first
     guesses       the different characters that were expected
     ids, p        for each character, the numbers of its K guesses and their probabilities, (N, K)
+    bounds        the least and the greatest activation
     units         the name of each unit, and which features it keeps track of
-    activations   of each unit at each character, in LEVELS between ``bounds``, (units, N)
+    activations   of each unit at each character, in LEVELS between the bounds, (units, N)
     first         the index of the unit that is shown first; -1: surprise
     """
-    trace, part = xray.trace, opening.place.part
-    N, layers = len(trace), sorted(place.layer for place in trace.activations)
-    activations = {layer: xray.activations(part, layer) for layer in layers}
-    low, high = bounds(xray.cell, part)
-    if math.isinf(high):
-        high = max(1e-6, *(float(values.max(initial=0)) for values in activations.values()))
-    units = _choose_units(activations, found, opening)[: max(MAX_BYTES // max(N, 1), 1)]
-    levels = [(activations[layer][:, unit] - low) / (high - low) * LEVELS for layer, unit in units]
-    tracked: dict[tuple[int, int], list[str]] = {}
+    ((part, values),) = trace.activations.items()
+    low, high = -1.0 if values.min() < 0 else 0.0, max(1.0, float(values.max()))
+    found = trace.find()
+    # The units that a reader wants to see: what was asked for, what keeps track of something, and
+    # what varies most.
+    spread = values.std(axis=0)
+    by_spread = zip(*np.unravel_index(np.argsort(-spread, axis=None), spread.shape), strict=True)
+    every = [
+        *([] if first is None else [first]),
+        *((it.layer, it.unit) for it in found),
+        *by_spread,
+    ]
+    units = list(dict.fromkeys(every))[: max(MAX_BYTES // len(trace), 1)]
+    tracked: dict[Unit, list[str]] = {unit: [] for unit in units}
     for it in found:
-        if it.share > 2 * it.chance:
-            tracked.setdefault((it.layer, it.unit), []).append(f"{it.feature} {it.share:.0%}")
+        if it.share > 2 * it.chance and (it.layer, it.unit) in tracked:
+            tracked[it.layer, it.unit].append(f"{it.feature} {it.share:.0%}")
+    of_layer = " of layer {}" if len(spread) > 1 else ""
+    levels = [(values[:, *unit] - low) / (high - low) * LEVELS for unit in units]
     guesses, ids = np.unique(trace.top_ids, return_inverse=True)
-    nats = np.where(np.isnan(xray.nats), NOT_PREDICTED, xray.nats * NAT)
+    nats = np.where(np.isnan(trace.nats), NOT_PREDICTED, trace.nats * NAT)
     return {
-        "text": xray.text,
-        "mean": None if math.isnan(xray.nats_per_char) else xray.nats_per_char,
+        "text": trace.text,
+        "mean": None if math.isnan(trace.nats_per_char) else trace.nats_per_char,
         "nat": NAT,
         "nats": _pack(nats.clip(0, NOT_PREDICTED), "<u2"),
-        "guesses": xray.vocabulary.decode(guesses),
+        "guesses": trace.vocabulary.decode(guesses),
         "ids": _pack(ids, "<u2"),
         "top": trace.top_ids.shape[1],
         "p": _pack(np.nan_to_num(trace.top_p) * LEVELS, "|u1"),
         "part": part,
         "bounds": [low, high],
         "units": [
-            {
-                "name": f"unit {unit}" + (f" of layer {layer}" if len(layers) > 1 else ""),
-                "features": ", ".join(tracked.get((layer, unit), [])),
-            }
-            for layer, unit in units
+            {"name": f"unit {number}{of_layer.format(layer)}", "features": ", ".join(features)}
+            for (layer, number), features in tracked.items()
         ],
         "activations": _pack(np.array(levels).clip(0, LEVELS), "|u1"),
-        "first": -1 if opening.unit is None else 0,
+        "first": -1 if first is None else 0,
     }
-
-
-def _choose_units(
-    activations: dict[int, NDArray[Any]], found: Sequence[Found], opening: Opening
-) -> list[tuple[int, int]]:
-    """Return the layer and number of all units, those first that a reader wants to see."""
-    asked = [] if opening.unit is None else [(opening.place.layer, opening.unit)]
-    tracking = [(it.layer, it.unit) for it in found]
-    by_spread = sorted(
-        ((-spread, layer, unit)
-         for layer, values in activations.items()
-         for unit, spread in enumerate(values.std(0).tolist()))
-    )  # fmt: skip
-    return list(dict.fromkeys([*asked, *tracking, *((layer, u) for _, layer, u in by_spread)]))
 
 
 def _pack(values: NDArray[Any], dtype: str) -> dict[str, str]:

@@ -24,15 +24,9 @@ from charrnn.generate.seen import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.launch import sampling_workers
-from charrnn.scoring.line_scorer import (
-    LineRules,
-    LineScore,
-    LineScorer,
-    UnknownCharacters,
-    score_blocks,
-)
-from charrnn.scoring.scores import Score, score, total
-from charrnn.scoring.xray import Place, Xray, join, require_part, trace_text
+from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer, UnknownCharacters
+from charrnn.scoring.scores import Score, score
+from charrnn.scoring.xray import Trace, join, require_part, trace_text
 from charrnn.settings import require_known
 from charrnn.text.cut import cut_text
 from charrnn.text.reading import normalized, unify_line_breaks
@@ -248,7 +242,7 @@ class Model(Checkpoint):
             ids, end = self._encode_text(text)
             return score_with_memory(self._distribution, ids, end=end)
         if self.config.data.end is not None and window is None:
-            return total(self.score_lines(piece for piece in self.cut(text) if piece))
+            return score(self._distribution, self._encode_text(text)[0], pieces=True)
         return score(self._distribution, np.asarray(self.encode(text)), window=window)
 
     def score_lines(
@@ -275,14 +269,14 @@ class Model(Checkpoint):
         """
         if isinstance(lines, str):
             raise TypeError("expected lines of text, not one text")
-        scorer = self.line_scorer(LineRules.of([self.vocabulary], unknown, [self.line_end]))
+        scorer = LineScorer([self.line_model], unknown)
         if self.line_end == "\n":
             bare = (line.rstrip("\r\n") for line in lines)
         else:
             bare = ("".join(unify_line_breaks([piece])).strip("\n") for piece in lines)
-        return (score for block in score_blocks([scorer], [bare]) for (score,) in block)
+        return (score for block in scorer.score_blocks([bare]) for (score,) in block)
 
-    def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Xray:
+    def xray(self, text: str, *, top: int = 5, parts: Iterable[str | None] = (None,)) -> Trace:
         """Return what the model does at each character of a text: surprise, guesses, activations.
 
         top     how many of the likeliest characters in each place
@@ -294,20 +288,19 @@ class Model(Checkpoint):
         unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
         not have.
         """
-        names = [require_part(self._distribution.cell, name) for name in parts]
-        layers = range(self.config.model.layers)
         end = self.config.data.end
         if end is not None:
             text = "".join(f"{piece}{end}" for piece in self.cut(text))
-        traces = trace_text(
-            self._distribution,
-            [self.encode(text)],
-            top=top,
-            places=[Place(layer, name) for layer in layers for name in names],
-            end=None if end is None else self.vocabulary.index[end],
+        return join(
+            trace_text(
+                self._distribution,
+                self.vocabulary,
+                [self.encode(text)],
+                top=top,
+                parts=[require_part(self._distribution.cell, name) for name in parts],
+                end=end,
+            )
         )
-        trace = join(traces)
-        return Xray(self.vocabulary, self._distribution.cell, trace)
 
     def with_memory(self, like: str = "") -> "Model":
         """Return the model with a memory of what it reads: its samples are in the world of a text.
@@ -404,7 +397,8 @@ class Model(Checkpoint):
         config = replace(self.config, model=replace(network.config, members=1))
         return replace(self, config=config, weights=network.params, resume={})
 
-    def line_scorer(self, rules: LineRules) -> LineScorer:
-        """Return what scores lines under this model, by rules that other models can share."""
+    @property
+    def line_model(self) -> LineModel:
+        """What scores lines under this model."""
         form = self.config.data.normalize
-        return LineScorer(self._distribution, self.vocabulary, rules, form, self.line_end)
+        return LineModel(self._distribution, self.vocabulary, form, self.line_end)

@@ -18,7 +18,7 @@ from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates, log_softmax
 from charrnn.nn.recurrent import Workspace
 from charrnn.text.pieces import piece_bounds
-from charrnn.text.split import STREAMS, stream_bounds
+from charrnn.text.split import stream_bounds
 from charrnn.text.vocabulary import Ids
 
 Indices = NDArray[np.int64]
@@ -27,15 +27,12 @@ Indices = NDArray[np.int64]
 # more would slow down the run.
 MAX_VALIDATED = 200_000
 
-# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``recurrent``. The
-# streams of a held-out text are one batch, whatever the size of the network.
-MAX_BATCH, MIN_BATCH = 60, STREAMS
+# Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``recurrent``.
+BATCH = 60
 # Steps per window, and characters.
 MIN_WINDOW, MAX_WINDOW, WINDOW_CHARS = 8, 512, 2048
 # Sequences whose beginnings are compared, and how many must share each on average.
 MAX_SHARING, SHARED = 4096, 2
-# The most numbers in a window, so that a large network or vocabulary gets smaller batches.
-MAX_NUMBERS = 1 << 22
 
 
 class Window(NamedTuple):
@@ -68,28 +65,27 @@ def score_sequences(
 
     Raises TrainingError if the outputs of the model are not finite.
     """
-    model, workspace, at_once = as_ensemble(model), Workspace(), _batch_size(model)
+    model, workspace = as_ensemble(model), Workspace()
     for first in range(0, len(steps), MAX_SHARING):
-        rows = np.arange(first, min(first + MAX_SHARING, len(steps)))
-        read, node, states = yield from _score_beginnings(model, ids, starts, steps, rows)
-        order = np.argsort(-steps[rows], kind="stable")
-        order = order[steps[rows[order]] > read]
-        for at in range(0, len(order), at_once):
-            batch = order[at : at + at_once]
-            state, begin = select_state(states, node[batch]), read
-            batch = rows[batch]
-            while (active := int(np.count_nonzero(steps[batch] > begin))) > 0:
-                batch, state = batch[:active], select_state(state, slice(active))
-                longest = min(max(WINDOW_CHARS // active, MIN_WINDOW), MAX_WINDOW)
+        chunk = np.arange(first, min(first + MAX_SHARING, len(steps)))
+        read, node, states = yield from _score_beginnings(model, ids, starts, steps, chunk)
+        by_length = np.argsort(-steps[chunk], kind="stable")
+        by_length = by_length[steps[chunk[by_length]] > read]
+        for at in range(0, len(by_length), BATCH):
+            batch, begin = by_length[at : at + BATCH], read
+            rows, state = chunk[batch], select_state(states, node[batch])
+            while len(rows := rows[steps[rows] > begin]):
+                state = select_state(state, slice(len(rows)))
+                longest = min(max(WINDOW_CHARS // len(rows), MIN_WINDOW), MAX_WINDOW)
                 # To the end of the shortest if that is neither near nor far: nothing is padded.
-                end = begin + min(max(int(steps[batch[-1]]) - begin, MIN_WINDOW), longest)
-                places = np.arange(begin, min(end, int(steps[batch[0]])) + 1)[:, None]
-                texts = ids[np.minimum(starts[batch] + places, len(ids) - 1)]
-                inputs, targets, inside = texts[:-1], texts[1:], places[:-1] < steps[batch]
+                end = begin + min(max(int(steps[rows[-1]]) - begin, MIN_WINDOW), longest)
+                places = np.arange(begin, min(end, int(steps[rows[0]])) + 1)[:, None]
+                texts = ids[np.minimum(starts[rows] + places, len(ids) - 1)]
+                inputs, targets, inside = texts[:-1], texts[1:], places[:-1] < steps[rows]
                 log_p, state = model.log_probabilities(inputs, targets, state, workspace)
                 nats = np.where(inside, 0 - log_p, 0)
                 require_finite(nats)
-                yield Window(batch, begin, inputs, targets, inside, nats)
+                yield Window(rows, begin, inputs, targets, inside, nats)
                 begin += len(inputs)
 
 
@@ -103,8 +99,8 @@ def _score_beginnings(
     Returns how many steps of each were read, and the state in which each is: a number (S,), and
     the states, arrays (N, H).
     """
-    read, node, state = 0, np.zeros(len(rows), np.int64), model.zero_state(1)
-    workspace, at_once = Workspace(), _batch_size(model)
+    read, node = 0, np.zeros(len(rows), np.int64)
+    state, workspace = model.zero_state(1), Workspace()
     while True:
         active = np.flatnonzero(steps[rows] > read)
         inputs, targets = (ids[starts[rows[active]] + read + ahead] for ahead in (0, 1))
@@ -114,16 +110,9 @@ def _score_beginnings(
         if len(different) * SHARED >= len(active):
             return read, node, state
         parents, characters = np.divmod(different, model.vocab_size)
-        log_p, after = [], []
-        for at in range(0, len(parents), at_once):
-            before = select_state(state, parents[at : at + at_once])
-            logits, states, _ = model.forward(
-                characters[None, at : at + at_once], before, workspace=workspace
-            )
-            log_p.append(log_softmax(logits[0]))
-            after.append(states)
-        state = join_states(after)
-        nats = 0 - np.concatenate(log_p)[node_of, targets]
+        before = select_state(state, parents)
+        logits, state, _ = model.forward(characters[None], before, workspace=workspace)
+        nats = 0 - log_softmax(logits[0])[node_of, targets]
         require_finite(nats)
         inside = np.ones((1, len(active)), bool)
         yield Window(rows[active], read, inputs[None], targets[None], inside, nats[None])
@@ -139,13 +128,6 @@ def join_states(states: Iterable[LayerStates]) -> LayerStates:
     """Return the states of all sequences as one."""
     layers = zip(*states, strict=True)
     return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]
-
-
-def _batch_size(model: AnyLanguageModel) -> int:
-    config = model.config
-    per_step = 2 * config.layers * (model.cell.gates + 2) * config.hidden_size
-    per_step += 3 * model.vocab_size
-    return min(max(MAX_NUMBERS // (WINDOW_CHARS // MAX_BATCH * per_step), MIN_BATCH), MAX_BATCH)
 
 
 def require_finite(values: NDArray[Any]) -> None:

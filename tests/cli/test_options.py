@@ -119,7 +119,7 @@ def shows_unit(unit: int, part: str) -> Claim:
     return lambda ran: bool(
         np.allclose(
             [it.get("activation", np.nan) for it in ran.objects],
-            ran.model().xray(SEEN, parts=(part,)).activations(part)[:, unit],
+            ran.model().xray(SEEN, parts=(part,)).activations[part][:, 0, unit],
             atol=1e-4,
         )
     )

@@ -107,7 +107,7 @@ def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
     assert whole["nats_per_char"] * whole["chars"] == pytest.approx(sum(alone), rel=1e-4)
     assert model.score(TEXT).nats == pytest.approx(sum(alone), rel=1e-4)
     assert whole["chars"] == sum(map(len, POEMS)) + len(POEMS)
-    traced = model.xray("\n\n".join(POEMS[:9])).trace.nats
+    traced = model.xray("\n\n".join(POEMS[:9])).nats
     assert traced.sum() == pytest.approx(sum(alone[:9]), rel=1e-3)
 
 

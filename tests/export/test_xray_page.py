@@ -11,25 +11,24 @@ import numpy as np
 import pytest
 
 from charrnn import Vocabulary
-from charrnn.export.xray_page import MAX_BYTES, Opening, page_data, xray_page
-from charrnn.scoring.xray import Place, Xray
+from charrnn.export.xray_page import MAX_BYTES, page_data, xray_page
+from charrnn.scoring.xray import Trace
 from tests.browser import browser_page
 from tests.scoring.planted import COUNTER, UNITS, bracket_counter
 
 HOSTILE = "</script><script>alert(1)</script> (a \"q\" & 'b') {{data}} ${x}\n"
 TEXT = "the (old (grey) cat)\tsat, (far) from &amp; <b>\n" * 20
 STRANGE = HOSTILE + "é 👩‍👩‍👧 \u202eabc\u202c \0 نص عربي 你好\n" + TEXT
-CELL = Place(0, "cell")
 
 
 @cache
-def xray_of(text: str, top: int = 5, part: str = "cell") -> Xray:
+def xray_of(text: str, top: int = 5, part: str = "cell") -> Trace:
     return bracket_counter("lstm", Vocabulary.from_text(text)).xray(text, top=top, parts=[part])
 
 
 def page_of(text: str, unit: int | None = None, name: str = "a <text> & {{data}}") -> bytes:
-    xray = xray_of(text)
-    return xray_page(xray, xray.find(), Opening(name, "m: lstm 1 × 12", CELL, unit))
+    first = None if unit is None else (0, unit)
+    return xray_page(xray_of(text), name, "m: lstm 1 × 12", first)
 
 
 def data_of(page: bytes) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def test_a_page_of_ten_thousand_characters_has_at_most_700_kilobytes() -> None:
     assert len(page) <= 700_000
     assert len(data["units"]) == UNITS  # all of them fit
     long = xray_of(TEXT * 40)
-    kept = page_data(long, long.find(), Opening("t", "m", CELL, 3))["units"]
+    kept = page_data(long, (0, 3))["units"]
     assert len(kept) == MAX_BYTES // len(long.text) < UNITS
     names = [unit["name"] for unit in kept]
     assert names[0] == "unit 3"  # what was asked for, then what keeps track of something
@@ -110,7 +109,7 @@ def test_a_unit_that_was_found_is_in_the_list(page: Any) -> None:
     assert "brackets" in option.text_content()
     page.locator("#view").select_option(option.get_attribute("value"))
     values, at = (
-        xray_of(STRANGE).activations()[:, COUNTER],
+        xray_of(STRANGE).activations["cell"][:, 0, COUNTER],
         STRANGE.index(" (grey"),
     )  # before a change
     span(page, at).hover()
@@ -125,8 +124,7 @@ def test_a_unit_that_was_found_is_in_the_list(page: Any) -> None:
 
 def test_a_page_can_open_with_a_unit_and_have_no_guesses(page: Any, tmp_path: Path) -> None:
     xray = xray_of("(ab)", top=0, part="forget")
-    opening = Opening("t", "m", Place(0, "forget"), 2)
-    (tmp_path / "x.html").write_bytes(xray_page(xray, xray.find(part="forget"), opening))
+    (tmp_path / "x.html").write_bytes(xray_page(xray, "t", "m", (0, 2)))
     size = {"width": 340, "height": 700}
     with page.context.browser.new_page(viewport=size, color_scheme="dark") as narrow:
         narrow.goto((tmp_path / "x.html").as_uri())

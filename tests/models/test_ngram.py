@@ -164,4 +164,4 @@ def test_every_command_uses_the_mixture(model: Model, tmp_path: Path) -> None:
     seen = [json.loads(row) for row in out("xray", "t.txt", "--json").splitlines()]
     nats = [it["nats"] for it in seen if it.get("nats") is not None]
     assert sum(nats) == pytest.approx(model.score(text).nats, rel=1e-3)
-    assert model.xray(text).trace.nats[1:].sum() == pytest.approx(sum(nats), rel=1e-3)
+    assert model.xray(text).nats[1:].sum() == pytest.approx(sum(nats), rel=1e-3)

@@ -14,7 +14,7 @@ from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.network import LanguageModel, log_softmax
 from charrnn.scoring.likelihood import score_sequences
-from charrnn.scoring.line_scorer import LineScorer
+from charrnn.scoring.line_scorer import LineModel, LineScorer
 from charrnn.text.split import stream_bounds
 from charrnn.text.vocabulary import Vocabulary
 from tests.support import TEXT
@@ -119,7 +119,8 @@ def test_what_both_hold_impossible_is_only_very_unlikely(count: int) -> None:
 
 def test_lines_are_scored_each_from_nothing() -> None:
     # The last one is shorter than another in its batch.
-    for found in LineScorer(MIXTURE, VOCABULARY).score(["The cat", "", "The dog sat on.", "a mat"]):
+    scorer = LineScorer([LineModel(MIXTURE, VOCABULARY)])
+    for (found,) in scorer.score(["The cat", "", "The dog sat on.", "a mat"]):
         log_p = expected(encode(f"\n{found.text}\n"))
         assert found.nats == pytest.approx(-log_p.sum(), rel=1e-5)
 
@@ -158,7 +159,7 @@ def test_weights_in_line_mode_are_fitted_to_lines_from_nothing() -> None:
         NETWORK, [(ngrams, encode("\n" + "\n".join(lines) + "\n"))], pieces=True
     )
     mixture = Mixture(NETWORK, ngrams.with_weights(weights, None))
-    each = LineScorer(mixture, VOCABULARY).score(lines)
+    each = [line for (line,) in LineScorer([LineModel(mixture, VOCABULARY)]).score(lines)]
     nats, chars = sum(line.nats for line in each), sum(line.chars for line in each)
     assert loss == pytest.approx(nats / chars, abs=0.015)
 

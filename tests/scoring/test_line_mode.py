@@ -130,7 +130,7 @@ def test_a_line_is_the_same_whatever_ends_it(home: Path, line_break: str) -> Non
     lines = (f"{name}{line_break}" for name in NAMES)
     assert [score.nats for score in model.score_lines(lines)] == expected
     assert model.score(text) == model.score(TEXT)
-    np.testing.assert_array_equal(model.xray(text).trace.nats, model.xray(TEXT).trace.nats)
+    np.testing.assert_array_equal(model.xray(text).nats, model.xray(TEXT).nats)
     learned, other = (
         charrnn.train(str(home / name), lines=True, steps=3, hidden_size=8, random_seed=1)
         for name in ("names.txt", "other.txt")

@@ -22,7 +22,7 @@ from charrnn import (
 from charrnn.nn.network import log_softmax
 from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
-from charrnn.scoring.line_scorer import LineRules, LineScorer, score_blocks
+from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer
 from charrnn.training.state import Progress
 
 LETTERS = "abcdefgh"
@@ -39,8 +39,11 @@ def network(vocabulary: Vocabulary, seed: int = 0, **settings: Any) -> LanguageM
 
 def scorer(characters: str = LETTERS + "\n", unknown: Any = "error", **settings: Any) -> LineScorer:
     vocabulary = Vocabulary.from_text(characters * 10)
-    rules = LineRules.of([vocabulary], unknown)
-    return LineScorer(network(vocabulary, **settings), vocabulary, rules)
+    return LineScorer([LineModel(network(vocabulary, **settings), vocabulary)], unknown)
+
+
+def scores_of(scorer: LineScorer, lines: list[str]) -> list[LineScore]:
+    return [score for (score,) in scorer.score(lines)]
 
 
 def some_lines(count: int = 100, longest: int = 90) -> list[str]:
@@ -54,26 +57,27 @@ def slowly(scorer: LineScorer, line: str) -> dict[int, float]:
 
     One after the other, without those that are unknown; of these the charge, if there is one.
     """
-    vocabulary, model = scorer.vocabulary, scorer.model
-    assert isinstance(model, LanguageModel)
+    (model,) = scorer.models
+    network, vocabulary = model.network, model.vocabulary
     end = "\n" if "\n" in vocabulary else ""
-    before, state = end or vocabulary.characters[vocabulary.counts.argmax()], model.zero_state(1)
-    charge, nats = scorer.rules.charge, dict[int, float]()
+    before, state = end or vocabulary.characters[vocabulary.counts.argmax()], network.zero_state(1)
+    nats = dict[int, float]()
     for at, char in enumerate(line + end):
         if char not in vocabulary:
-            nats |= {at: charge} if scorer.rules.unknown == "charge" else {}
+            nats |= {at: scorer.charge} if scorer.unknown == "charge" else {}
             continue
-        logits, state, _ = model.forward(np.array([[vocabulary.index[before]]]), state)
+        logits, state, _ = network.forward(np.array([[vocabulary.index[before]]]), state)
         nats[at] = -float(log_softmax(logits[0, 0])[vocabulary.index[char]])
         before = char
     return nats
 
 
 def check(scorer: LineScorer, lines: list[str], every: int = 1) -> None:
-    for line, score in list(zip(lines, scorer.score(lines), strict=True))[::every]:
+    known = scorer.models[0].vocabulary
+    for line, score in list(zip(lines, scores_of(scorer, lines), strict=True))[::every]:
         nats = slowly(scorer, line)
         assert (score.text, score.chars) == (line, len(nats))
-        assert score.unknown == sum(char not in scorer.vocabulary for char in line)
+        assert score.unknown == sum(char not in known for char in line)
         assert score.nats == pytest.approx(sum(nats.values()), rel=TOLERANCE)
         if not nats:
             assert (score.surprise_char, score.surprise_nats) == ("", 0)
@@ -84,7 +88,7 @@ def check(scorer: LineScorer, lines: list[str], every: int = 1) -> None:
         assert score.surprise_nats == worst
         assert nats[where] == worst
         assert score.surprise_char == (line + "\n")[where]
-        if score.surprise_char not in scorer.vocabulary:
+        if score.surprise_char not in known:
             assert where == min(at for at, char in enumerate(line) if char not in LETTERS)
 
 
@@ -92,7 +96,7 @@ def check(scorer: LineScorer, lines: list[str], every: int = 1) -> None:
 def test_every_line_scores_as_if_it_were_alone(cell: str) -> None:
     one, lines = scorer(cell=cell), some_lines()
     check(one, lines)
-    scores = one.score(lines)
+    scores = scores_of(one, lines)
     assert scores[-1] == scores[3]
 
 
@@ -105,13 +109,14 @@ def test_unknown_characters_are_skipped_or_charged_for(characters: str, unknown:
 
 def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     one, read = scorer(), [0]
-    forward = one.model.forward
+    model = one.models[0].network
+    forward = model.forward
 
     def count(ids: Any, *rest: Any, **settings: Any) -> Any:
         read[0] += ids.size
         return forward(ids, *rest, **settings)
 
-    monkeypatch.setattr(one.model, "forward", count)
+    monkeypatch.setattr(model, "forward", count)
     lines = ["".join(letters) for letters in product(LETTERS, repeat=4)]
     check(one, lines, 99)
     slow = sum(len(line) + 1 for line in lines[::99])
@@ -119,7 +124,7 @@ def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPat
 
 
 def test_lines_before_one_with_unknown_characters_are_scored_and_it_is_named() -> None:
-    blocks = score_blocks([scorer()], [["ab", "c"], ["", "dÿ\x1b", "e"]])
+    blocks = scorer().score_blocks([["ab", "c"], ["", "dÿ\x1b", "e"]])
     assert [score.text for (score,) in next(blocks)] == ["ab", "c"]
     assert [score.text for (score,) in next(blocks)] == [""]
     with pytest.raises(VocabularyError, match=r"line 4: unknown characters: '\\x1b'") as error:
@@ -127,27 +132,24 @@ def test_lines_before_one_with_unknown_characters_are_scored_and_it_is_named() -
     assert "--unknown charge" in (error.value.hint or "")
 
 
+def of_all(unknown: Any, *vocabularies: Vocabulary) -> LineScorer:
+    return LineScorer([LineModel(network(known), known) for known in vocabularies], unknown)
+
+
 def test_what_no_model_knows_decides_nothing_between_them() -> None:
     few, many = Vocabulary.from_text("ab\n" * 5), Vocabulary.from_text("abcdé\n" * 1000)
-    rules = LineRules.of([few, many], "charge")
-    scorers = [LineScorer(network(known), known, rules) for known in (few, many)]
-    for one in scorers:
-        plain, odd = one.score(["ab", "aßb"])
+    scores = of_all("charge", few, many).score(["ab", "aßb"])
+    for plain, odd in zip(*scores, strict=True):
         assert odd.nats - plain.nats == pytest.approx(math.log(6000 + 6 + 1), rel=TOLERANCE)
-    imported = LineRules.of([Vocabulary("ab")], "charge")  # it does not say what it has read
+    imported = of_all("charge", Vocabulary("ab"))  # it does not say what it has read
     assert imported.charge == pytest.approx(math.log(1_000_000 + 2 + 1))
 
 
 def test_what_is_skipped_is_skipped_by_all_models_and_an_end_is_scored_by_all_or_none() -> None:
-    one, other = Vocabulary.from_text("abc\n"), Vocabulary.from_text("bcd")
-    rules = LineRules.of([one, other], "skip")
-    scorers = [LineScorer(network(known), known, rules) for known in (one, other)]
-    for score in (known.score(["abcd"])[0] for known in scorers):
-        assert (score.chars, score.unknown) == (2, 2)
-    rules = LineRules.of([one, other], "charge")
-    for known in (one, other):
-        (score,) = LineScorer(network(known), known, rules).score(["abcd"])
-        assert (score.chars, score.unknown) == (4, 1)
+    known = Vocabulary.from_text("abc\n"), Vocabulary.from_text("bcd")
+    for unknown, expected in (("skip", (2, 2)), ("charge", (4, 1))):
+        (scores,) = of_all(unknown, *known).score(["abcd"])
+        assert [(score.chars, score.unknown) for score in scores] == [expected] * 2
 
 
 @pytest.mark.parametrize("chars", [1, 4000])
@@ -155,20 +157,20 @@ def test_neither_blocks_nor_windows_nor_processes_change_a_score(
     chars: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [*some_lines(300), "a" * 2000, *some_lines(50)]
-    alone = [score for block in score_blocks([scorer()], [lines]) for (score,) in block]
+    alone = [score for block in scorer().score_blocks([lines]) for (score,) in block]
     sizes: list[int] = []
 
     def start(function: Any, count: int) -> Any:
-        sizes.append(count)
+        sizes.extend([count] * (count > 1))
         return map_in_processes(function, count)
 
     monkeypatch.setattr(line_scorer, "map_in_processes", start)
-    for name, value in (("MAX_BATCH", 17), ("MAX_WINDOW", 16)):
+    for name, value in (("BATCH", 17), ("MAX_WINDOW", 16)):
         monkeypatch.setattr(likelihood, name, value)
     for after in (1 << 20, 5000):
         monkeypatch.setattr(line_scorer, "BLOCK_CHARS", chars)
         monkeypatch.setattr(line_scorer, "WORKERS_AFTER", after)
-        found = [score for block in score_blocks([scorer()], [lines], 3) for (score,) in block]
+        found = [score for block in scorer().score_blocks([lines], 3) for (score,) in block]
         assert sizes == ([] if after > 5000 else [3])
         assert [score.text for score in found] == lines
         nats = [score.nats for score in alone]
@@ -180,7 +182,7 @@ def test_memory_does_not_grow_with_the_lines_or_the_length_of_one() -> None:
 
     def peak(lines: Iterator[str]) -> int:
         tracemalloc.start()
-        for _ in score_blocks([one], [lines]):
+        for _ in one.score_blocks([lines]):
             pass
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -195,8 +197,9 @@ def test_memory_does_not_grow_with_the_lines_or_the_length_of_one() -> None:
 
 def test_outputs_that_are_not_finite_are_an_error() -> None:
     one = scorer()
-    assert isinstance(one.model, LanguageModel)
-    one.model.params["output.bias"][...] = np.inf
+    model = one.models[0].network
+    assert isinstance(model, LanguageModel)
+    model.params["output.bias"][...] = np.inf
     with pytest.raises(TrainingError, match="not finite"), np.errstate(invalid="ignore"):
         one.score(["a"])
 

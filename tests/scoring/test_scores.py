@@ -47,8 +47,7 @@ def test_the_state_is_carried_through_the_whole_text(
     assert result.perplexity == pytest.approx(math.exp(nats / 49))
 
 
-def test_windows_are_scored_from_a_cold_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.scoring.scores.WINDOWS_AT_ONCE", 3)
+def test_windows_are_scored_from_a_cold_state() -> None:
     done: list[int] = []
     result = score(MODEL, IDS, window=10, on_progress=done.append)
     expected = sum(by_hand(IDS[start : start + 11]) for start in (0, 10, 20, 30))

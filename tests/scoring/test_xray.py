@@ -12,9 +12,9 @@ from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import log_softmax
 from charrnn.scoring import xray as xray_module
 from charrnn.scoring.features import FEATURES
-from charrnn.scoring.xray import Place, Trace, Xray, join, parts_of, trace_text
+from charrnn.scoring.xray import Found, Trace, join, parts_of, trace_text
 from tests import oracle
-from tests.generate.models import MODEL, VOCABULARY, make_model
+from tests.generate.models import VOCABULARY, make_model
 from tests.scoring.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
@@ -30,9 +30,7 @@ def text_ids(length: int, seed: int = 0) -> Any:
 
 
 def traced(model: LanguageModel | Ensemble, pieces: list[Any], top: int = 3) -> Trace:
-    parts = parts_of(model.cell)
-    places = [Place(layer, part) for layer in range(model.config.layers) for part in parts]
-    return join(trace_text(model, pieces, top=top, places=places))
+    return join(trace_text(model, VOCABULARY, pieces, top=top, parts=parts_of(model.cell)))
 
 
 def same(one: Trace, other: Trace, tolerance: float = 1e-6) -> None:
@@ -40,8 +38,8 @@ def same(one: Trace, other: Trace, tolerance: float = 1e-6) -> None:
     np.testing.assert_allclose(one.nats, other.nats, atol=tolerance)
     np.testing.assert_allclose(one.top_p, other.top_p, atol=tolerance)
     assert one.activations.keys() == other.activations.keys()
-    for place, values in one.activations.items():
-        np.testing.assert_allclose(values, other.activations[place], atol=tolerance)
+    for part, values in one.activations.items():
+        np.testing.assert_allclose(values, other.activations[part], atol=tolerance)
 
 
 @pytest.mark.parametrize("settings", CELLS, ids=str)
@@ -61,36 +59,36 @@ def test_surprise_guesses_and_states_are_those_of_one_step_at_a_time(
         assert trace.top_ids[at + 1].tolist() == best.tolist()
         np.testing.assert_allclose(trace.top_p[at + 1], np.exp(log_p[best]), atol=1e-5)
         for layer, states in enumerate(state):
-            np.testing.assert_allclose(
-                trace.activations[Place(layer, "hidden")][at], states[0][0], atol=1e-5
-            )
+            found = trace.activations["hidden"][at, layer]
+            np.testing.assert_allclose(found, states[0][0], atol=1e-5)
 
 
 def test_the_gates_are_those_of_the_equations() -> None:
     for cell, names in (("lstm", ("input", "forget", "candidate", "output")),
                         ("gru", ("reset", "update", "candidate"))):  # fmt: skip
         model, ids = make_model(VOCABULARY.characters, cell=cell), text_ids(9)
-        held, layer = traced(model, [ids]).activations, model.layers[0]
+        held = {part: it[:, 0] for part, it in traced(model, [ids]).activations.items()}
+        layer = model.layers[0]
         state: Any = tuple(part[0] for part in model.zero_state(1)[0])
         for at, this in enumerate(ids):
             x, h = np.eye(V)[this], state[0]
             for number, name in enumerate(names):
                 from_input, from_state = oracle.gate(layer, number, x, h)
                 if (cell, name) == ("gru", "candidate"):
-                    expected = np.tanh(from_input + held[Place(0, "reset")][at] * from_state)
+                    expected = np.tanh(from_input + held["reset"][at] * from_state)
                 else:
                     bend = np.tanh if name == "candidate" else oracle.logistic
                     expected = bend(from_input + from_state)
-                np.testing.assert_allclose(held[Place(0, name)][at], expected, atol=1e-5)
+                np.testing.assert_allclose(held[name][at], expected, atol=1e-5)
             step = oracle.lstm_step if cell == "lstm" else oracle.gru_step
             state = step(layer, x, state)
             if cell == "lstm":
-                np.testing.assert_allclose(held[Place(0, "cell")][at], np.tanh(state[1]), atol=1e-5)
+                np.testing.assert_allclose(held["cell"][at], np.tanh(state[1]), atol=1e-5)
 
 
 def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xray_module, "WINDOW", 16)
-    model, newline = make_model(VOCABULARY.characters), VOCABULARY.index["\n"]
+    model = make_model(VOCABULARY.characters)
     read: list[int] = []
 
     def pieces() -> Iterator[Any]:
@@ -98,12 +96,12 @@ def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.Monk
             read.append(number)
             yield text_ids(40, number)
 
-    for end in (None, newline):
+    for end in (None, "\n"):
         read.clear()
-        traces = trace_text(model, pieces(), end=end)
+        traces = trace_text(model, VOCABULARY, pieces(), end=end)
         assert max(len(trace) for trace in islice(traces, 30)) <= 16
         assert len(read) < 20
-    assert len(join(trace_text(model, pieces()), 50)) == 50
+    assert len(join(trace_text(model, VOCABULARY, pieces()), 50)) == 50
 
 
 def test_a_model_of_lines_sees_each_line_on_its_own() -> None:
@@ -117,14 +115,15 @@ def test_a_model_of_lines_sees_each_line_on_its_own() -> None:
         end = at + len(score.text) + 1
         assert xray.nats[at:end].sum() == pytest.approx(score.nats, abs=1e-4)
         alone = lines_model.xray(score.text + "\n")
-        np.testing.assert_allclose(xray.activations()[at:end], alone.activations(), atol=1e-6)
+        for part, values in alone.activations.items():
+            np.testing.assert_allclose(xray.activations[part][at:end], values, atol=1e-6)
         at = end
     # Each line begins in the state that belongs to the line break before it.
     network = lines_model.network()
     start = np.array([[lines_model.vocabulary.index["\n"]]])
     _, state, _ = network.forward(start, network.zero_state(1))
     breaks = [at for at, char in enumerate(xray.text) if char == "\n"]
-    for beginning in xray.activations()[breaks]:
+    for beginning in xray.activations["cell"][breaks, 0]:
         np.testing.assert_allclose(beginning, np.tanh(state[0][1][0]), atol=1e-6)
 
 
@@ -139,10 +138,10 @@ def test_the_api_says_what_score_says() -> None:
     guesses = xray.alternatives(5)
     assert len(guesses) == 4
     assert [p for _, p in guesses] == sorted((p for _, p in guesses), reverse=True)
-    assert xray.activations("forget", 1).shape == (len(MIXED_TEXT), 5)
-    assert 0 <= xray.activations("forget").min() <= xray.activations("forget").max() <= 1
+    forget = xray.activations["forget"]
+    assert forget.shape == (len(MIXED_TEXT), 2, 5)
+    assert 0 <= forget.min() <= forget.max() <= 1
     asked: dict[str, Callable[[], object]] = {
-        "not recorded": lambda: xray.activations("output"),
         "no part 'reset'": lambda: model.xray("t", parts=("reset",)),
         "unknown feature": lambda: xray.find("rhymes"),
         "unknown character": lambda: model.xray("Ж"),
@@ -174,27 +173,26 @@ def test_a_unit_that_counts_brackets_is_ranked_first(cell: Any) -> None:
     pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
     text = "".join(RNG(0).choice(pieces, 400))
     xray = bracket_counter(cell, Vocabulary.from_text(text)).xray(text)
-    found = xray.find(["brackets", "bracket-depth"])
-    for feature in ("brackets", "bracket-depth"):
-        best, second, _ = [it for it in found if it.feature == feature]
-        assert best.unit == COUNTER
-        assert best.share > 0.7 > second.share + 0.2
-        assert best.chance < 0.2
+    best, second, _ = xray.find("brackets")
+    assert best.unit == COUNTER
+    assert best.share > 0.7 > second.share + 0.2
+    assert best.chance < 0.2
 
 
 def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
-    text = "ab, " * 500
+    text = "".join(RNG(0).choice(["ab, ", "c, "], 500))
     noise = RNG(0).standard_normal((len(text), 4)).astype(np.float32)
     space = np.array([[char == " "] for char in text], np.float32)
-    place = Place(1, "hidden")
     vocabulary = Vocabulary.from_text(text)
-    ids, nothing = vocabulary.encode(text), np.empty((len(text), 0))
+    nothing = np.empty((len(text), 0))
 
-    def xray(values: Any) -> Xray:
-        trace = Trace(ids, nothing[:, :0], nothing.astype(int), nothing, {place: values})
-        return Xray(vocabulary, MODEL.cell, trace)
+    def find(values: Any, *features: str) -> list[Found]:
+        units = {"hidden": np.stack([noise[:, :1].repeat(values.shape[1], 1), values], axis=1)}
+        ids = vocabulary.encode(text)
+        trace = Trace(vocabulary, ids, nothing[:, :0], nothing.astype(int), nothing, units)
+        return trace.find(*features, top=2, layer=1)
 
-    found = xray(np.concatenate([noise, -3 * space + 7], axis=1)).find(part="hidden", top=2)
+    found = find(np.concatenate([noise, -3 * space + 7], axis=1))
     first, second = found[:2]
     assert (first.feature, first.layer, first.part, first.unit) == ("whitespace", 1, "hidden", 4)
     assert first.share == pytest.approx(1, abs=1e-3)
@@ -205,7 +203,7 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
     names = {it.feature for it in found}
     assert names < {*FEATURES}
     assert names.isdisjoint({"digits", "capitals", "brackets"})  # they never vary
-    (alone,) = xray(noise).find("whitespace", part="hidden", top=1)
+    alone, _ = find(noise, "whitespace")
     assert alone.share < 3 * alone.chance
 
 
@@ -213,13 +211,10 @@ def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
     ("feature", "text", "numbers"),
     [
         ("quotes", 'a "b c" d', "001111000"), ("quotes", "it's 'so' ‘x’", "0000011100110"),
-        ("brackets", "a(b[c])d", "01111100"), ("bracket-depth", "a(b[c])d)", "011221000"),
-        ("line-position", "abc\nde", "123012"), ("indentation", "a\n  b\n\tc", "00222244"),
-        ("indentation", "\ta\f b\u2028c\r d\r\n", "444444441111"),
-        ("comments", "x # y\nz", "0011100"), ("comments", "a /* b */ c", "00111111000"),
-        ("digits", "a1b2", "0101"), ("capitals", "aBc", "010"), ("whitespace", "a \n", "011"),
+        ("brackets", "a(b[c])d)", "011111000"), ("line-position", "abc\nde", "123012"),
+        ("indentation", "a\n  b\n\tc\n", "002222444"), ("digits", "a1b2", "0101"),
+        ("capitals", "aBc", "010"), ("whitespace", "a \n", "011"),
         ("punctuation", "a,b ", "0100"), ("word-position", "ab, cde", "1200123"),
-        ("sentence-start", "ab. Cd", "001100"),
     ],
 )  # fmt: skip
 def test_a_feature_is_what_is_known_after_reading_the_character(
