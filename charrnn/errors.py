@@ -27,17 +27,6 @@ class CorpusError(CharRNNError):
     """A text cannot be read, decoded or used for training."""
 
 
-class DecodingError(CorpusError):
-    """A text is not in the encoding in which it is read.
-
-    guess   the encoding it is in; None if there is doubt
-    """
-
-    def __init__(self, message: str, *, hint: str, guess: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.guess = guess
-
-
 class VocabularyError(CharRNNError):
     """A text has unknown characters, or an id is out of range of the vocabulary."""
 

