@@ -15,7 +15,6 @@ from charrnn.text.reading import Reader, list_texts
 from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, escape, id_dtype
 
-BYTE = 256
 STREAM = DataConfig()
 
 
@@ -44,7 +43,7 @@ class Corpus:
         table = vocabulary.encode(self.vocabulary.characters)
         if np.array_equal(table, np.arange(len(table))):
             return replace(self, vocabulary=vocabulary)
-        ids = store(map_ids(block, table) for block in blocks_of(self.ids))
+        ids = store(table.take(block) for block in blocks_of(self.ids))
         return replace(self, ids=ids, vocabulary=vocabulary)
 
 
@@ -100,13 +99,10 @@ def _encode(name: str, texts: Iterable[tuple[str, Iterable[str]]], data: DataCon
     if not len(ids):
         hint = "give it a text of at least a few hundred characters"
         raise CorpusError(f"{name}: the corpus is empty", hint=hint)
-    if data.separator == "\n" and "\n" not in vocabulary:
-        raise CorpusError("the text has no line break", hint="leave out --lines")
-    if data.separator not in {None, FILE, "\n"}:
-        separator, end = data.separator or "", data.end or ""
-        if vocabulary.counts[vocabulary.index[end]] == 1:
-            message = f"'{escape(separator)}' separates nothing in the text"
-            raise CorpusError(message, hint="check --separator")
+    separator, end = data.separator or FILE, vocabulary.index.get(data.end or "")
+    if separator != FILE and (end is None or vocabulary.counts[end] < 2):
+        message = f"'{escape(separator)}' separates nothing in the text"
+        raise CorpusError(message, hint="check --separator, or leave out --lines")
     warnings = []
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")
@@ -139,7 +135,7 @@ def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:
         return np.empty(0, np.uint8), Vocabulary("\0")
     table: Ids = np.zeros(points[-1] + 1, id_dtype(len(points)))
     table[points] = np.arange(len(points))
-    ids = store(map_ids(block, table) for part in stored for block in blocks_of(part))
+    ids = store(table.take(block) for part in stored for block in blocks_of(part))
     return ids, Vocabulary("".join(map(chr, points.tolist())), counts[points])
 
 
@@ -153,12 +149,3 @@ def _count_points(blocks: Iterable[str], counts: NDArray[np.int64]) -> Iterator[
         counts[: len(found)] += found
         size = max(size, len(found))
         yield points.astype(id_dtype(size), copy=False)
-
-
-def map_ids(ids: Ids, table: Ids) -> Ids:
-    """Return table[ids]."""
-    if ids.dtype == table.dtype == np.uint8:  # bytes.translate is several times faster
-        padded = np.zeros(BYTE, np.uint8)
-        padded[: len(table)] = table[:BYTE]
-        return np.frombuffer(ids.tobytes().translate(padded.tobytes()), np.uint8)
-    return table.take(ids)

@@ -5,7 +5,7 @@ All of it is linear in the length of the text. Repairs that are always made keep
 
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -20,8 +20,6 @@ Find = Callable[[str], Iterable[Span]]
 
 # Lines of prose or verse that occur twice by chance are shorter.
 _LONG_LINE = 60
-# Project Gutenberg's header and license are at most this long, in characters.
-_MAX_BOILERPLATE = 25_000
 
 
 @dataclass(frozen=True)
@@ -71,26 +69,11 @@ def _all(pattern: str, flags: int = 0) -> Find:
     return lambda text: ((match.start(), match[0]) for match in compiled.finditer(text))
 
 
-# Project Gutenberg's header ends with the one marker, the license begins with the other.
-_MARKER = re.compile(
-    r"^[ \t]*(?:(?P<start>\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG|\*END\*? ?THE SMALL PRINT)"
-    r"|(?:\*\*\* ?END OF TH(?:E|IS)|End of (?:the |this )?) ?Project Gutenberg).*\n?",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _find_boilerplate(text: str) -> Iterator[Span]:
-    begin: int | None = 0  # where a header or license may begin
-    for marker in _MARKER.finditer(text):
-        if marker["start"]:
-            if begin is not None and marker.end() - begin <= _MAX_BOILERPLATE:
-                yield begin, text[begin : marker.end()]
-            begin = None
-        elif not begin or marker.start() - begin > _MAX_BOILERPLATE:
-            begin = marker.start()
-    if begin and len(text) - begin <= _MAX_BOILERPLATE:
-        yield begin, text[begin:]
-
+# Project Gutenberg's header ends with the one marker, the license begins with the other. Each is
+# less than 25,000 characters.
+_START = r"^[ \t]*\*(?:\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG|END\*? ?THE SMALL PRINT).*\n?"
+_END = r"^[ \t]*(?:\*\*\* ?END OF TH(?:E|IS)|End of (?:the |this )?) ?Project Gutenberg"
+_SOME = r"(?s:.{,25000}?)"
 
 # UTF-8 that was read as cp1252 or Latin-1: a lead byte and what its continuation reads as, only
 # where no language writes it. Then cp1252 that was read as Latin-1.
@@ -162,7 +145,8 @@ FAULTS = (
     # The first two come first: others look at lines, and not at the header.
     Fault("line-ends", "line ends other than LF", _all("\r?\r\n|[\r\v\u2028\u2029]"), "\n",
           safe=True),
-    Fault("gutenberg", "Project Gutenberg's header or license", _find_boilerplate,
+    Fault("gutenberg", "Project Gutenberg's header or license",
+          _all(rf"\A{_SOME}{_START}|{_END}{_SOME}(?:{_START}|\Z)", re.IGNORECASE),
           lambda old: "\n" * old.count("\n"), safe=True),  # so that lines keep their numbers
     Fault("bom", "byte-order marks inside the text", _all("\ufeff"), safe=True),
     Fault("mojibake", "lines with characters decoded wrongly before the file was written",

@@ -1,9 +1,11 @@
 """The split of a text into training and held-out text."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.text.storage import IN_MEMORY
+from charrnn.text.storage import blocks_of, store
 from charrnn.text.vocabulary import Ids
 
 # By default, passages from all over the text are held out, because its end may differ from the
@@ -23,28 +25,21 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
     """Split a text into training text and held-out text, which may be empty.
 
     ids            the text, (N,)
-    val_fraction   share of the text to hold out, at its end, 0 to 1. None: ten passages spread over
-                   the text, 5 % of it and at most 10,000 characters; at its end if the ids exceed
-                   64 MB; nothing if the text is shorter than 10,000 characters
+    val_fraction   share of the text to hold out, at its end, 0 to 1. None: a passage at the end of
+                   each tenth of the text, 5 % of it and at most 10,000 characters together; nothing
+                   if the text is shorter than 10,000 characters
 
     Returns (train_ids, val_ids).
     """
-    held_out = int(len(ids) * (DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction))
-    if val_fraction is None:
-        held_out = min(held_out, MAX_HELD_OUT) if len(ids) >= SMALLEST_SPLIT else 0
-    if held_out < MIN_HELD_OUT:
-        held_out = 0
-    if val_fraction is None and held_out and ids.nbytes <= IN_MEMORY:
-        return _split_passages(ids, held_out // PASSAGES)
-    return ids[: len(ids) - held_out], ids[len(ids) - held_out :]
-
-
-def _split_passages(ids: Ids, length: int) -> tuple[Ids, Ids]:
-    """Hold out a passage of this length at the end of each of PASSAGES equal parts of the text."""
-    held_out = np.zeros(len(ids), bool)
-    for end in np.linspace(0, len(ids), PASSAGES + 1)[1:].astype(int):
-        held_out[end - length : end] = True
-    return ids[~held_out], ids[held_out]
+    if val_fraction is None and len(ids) >= SMALLEST_SPLIT:
+        length = min(int(len(ids) * DEFAULT_VAL_FRACTION), MAX_HELD_OUT) // PASSAGES
+        bounds = np.linspace(0, len(ids), PASSAGES + 1).astype(int).tolist()
+        train = (ids[begin : end - length] for begin, end in pairwise(bounds))
+        held_out = [ids[end - length : end] for end in bounds[1:]]
+        return store(block for part in train for block in blocks_of(part)), np.concatenate(held_out)
+    length = int(len(ids) * (val_fraction or 0))
+    start = len(ids) - length * (length >= MIN_HELD_OUT)
+    return ids[:start], ids[start:]
 
 
 def stream_bounds(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

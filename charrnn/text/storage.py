@@ -3,12 +3,9 @@
 The system deletes such a file however the program ends.
 """
 
-import io
 import mmap
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from typing import BinaryIO
 
 import numpy as np
 
@@ -28,20 +25,15 @@ def store(blocks: Iterable[Ids]) -> Ids:
     All blocks have the type of the first; without a block, the array is empty. Raises CorpusError
     if the temporary file does not fit on the disk.
     """
-    memory = io.BytesIO()
-    file: BinaryIO = memory
-    dtype, size = np.dtype(np.uint8), 0
+    dtype = np.dtype(np.uint8)
     try:
-        with ExitStack() as stack:
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             for block in blocks:
-                dtype, size = block.dtype, size + block.nbytes
-                if size > IN_MEMORY and file is memory:
-                    file = stack.enter_context(tempfile.TemporaryFile())
-                    file.write(memory.getbuffer())
-                    memory.close()
+                dtype = block.dtype
                 file.write(np.ascontiguousarray(block).data)
-            if file is memory:
-                return np.frombuffer(memory.getbuffer(), dtype)
+            if file.tell() <= IN_MEMORY:
+                file.seek(0)
+                return np.frombuffer(file.read(), dtype)
             file.flush()
             return np.asarray(np.memmap(file, dtype, "r"))
     except OSError as error:

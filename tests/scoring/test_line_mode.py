@@ -161,8 +161,8 @@ def test_what_is_not_learned_is_said(home: Path) -> None:
     # in English, so that a base model can take it up, which knows line breaks
     (home / "one.txt").write_text("There was no break at all, and the line went on and on. " * 20)
     one = ("train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz")
-    fails(1, "no line break", *one, cwd=home)
-    fails(1, "no line break", *one, "--from", "english", cwd=home)
+    fails(1, "separates nothing", *one, cwd=home)
+    fails(1, "separates nothing", *one, "--from", "english", cwd=home)
 
     advice = "with --lines each is learned on its own"
     for lines, said in ([], True), (["--lines"], False):

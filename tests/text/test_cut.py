@@ -78,7 +78,7 @@ def test_a_field_of_each_record_is_a_piece(name: str, content: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "settings", "complaint"),
     [
-        ("no break", {"separator": "\n"}, "the text has no line break"),
+        ("no break", {"separator": "\n"}, r"'\\n' separates nothing in the text"),
         ("a\n\nb", {"separator": "\n%\n"}, r"'\\n%\\n' separates nothing in the text"),
         ("a\x1eb\n\nc", {"separator": "\n\n"}, r"the character U\+001E"),
         ('{"a": "\\u001e"}', {"field": "a"}, r"the character U\+001E"),

@@ -239,7 +239,7 @@ def test_what_is_not_a_text_is_told_what_to_do(encoding: str, tmp_path: Path) ->
 
 
 def test_no_check_looks_twice_at_a_long_line() -> None:
-    parts = [" ", "\t\n", "a\n12\n", "\r", "a-\n", "*** END OF THIS PROJECT GUTENBERG\n"]
+    parts = [" ", "\t\n", "a\n12\n", "\r", "a-\n"]
     parts += ["a", "привет ", "\u200b字", "<a ", "Ð¸", "é", "\x1b]", "aо"]
     for part in parts:
         assert len(check([("text.txt", part * (200_000 // len(part)))])[1]) < 7
