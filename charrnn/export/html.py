@@ -7,6 +7,7 @@ it: a JSON object with all arrays of a checkpoint in base64, which ``read`` brin
 import base64
 import html
 import json
+import math
 import re
 import unicodedata
 from dataclasses import asdict, replace
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn._version import __version__
+from charrnn.checkpoint.npz import Arrays
 from charrnn.errors import ConfigError
-from charrnn.export.contents import Arrays, Contents, metadata
+from charrnn.export import metadata
 from charrnn.export.openings import choose_start, openings
-from charrnn.export.words import ABOUT, facts, lede
 from charrnn.models import Model
 from charrnn.text.vocabulary import Vocabulary
 
@@ -34,6 +36,8 @@ MAX_BYTES, MAX_SPANS = 20_000_000, 300_000
 SCRIPTS = ("engine.js", "ngrams.js", "memory.js", "write.js", "letters.js", "page.js")
 # A text with more brackets and the like than this is code: letters of one width, ends at lines.
 CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
+# A loss above this is that of exploded weights.
+MAX_LOSS = 100
 
 
 def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> bytes:
@@ -45,34 +49,14 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     Raises ConfigError for a model that is too large, and for weights that do not fit into half
     precision.
     """
-    arrays, code = _arrays(model, half=half), _is_code(model)
-    data, is_half = model.config.data, any(array.dtype == "<f2" for array in arrays.values())
+    arrays, data = _arrays(model, half=half), model.config.data
+    is_half = any(array.dtype == "<f2" for array in arrays.values())
     terms = [map(html.escape, pair) for pair in facts(model, half=is_half).items()]
-    return fill(
-        "page.html",
-        {
-            "title": html.escape(title),
-            "dir": text_direction(model.vocabulary),
-            "lang": text_language(model),
-            "lede": html.escape(lede(model, title)),
-            "about": ABOUT,
-            "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
-            "sheet": " ".join(["code"] * code + [f"{data.piece}s"] * bool(data.end)),
-            "rows": "1" if data.piece == "line" else "2",
-            "amount_label": "How many" if data.end else "Length in characters",
-            "amount": ("20" if data.piece == "line" else "3") if data.end else "400",
-            "most": "1000" if data.end else "20000",
-            "style": read_file("style.css"),
-            "model": embed(_contents(model, arrays, code=code)),
-            "script": "".join(map(read_file, SCRIPTS)),
-        },
-    )
-
-
-def _contents(model: Model, arrays: Arrays, *, code: bool) -> dict[str, Any]:
-    """Return the model as the scripts read it."""
-    start, data = choose_start(model, code=code), model.config.data
-    return metadata(model) | {
+    counts, characters = model.vocabulary.counts, model.vocabulary.characters
+    marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
+    code = marks > CODE_SHARE * int(counts.sum())
+    start = choose_start(model, code=code)
+    contents = metadata(model) | {
         "config": asdict(model.config),
         "end": data.end,
         "between": data.between,
@@ -83,9 +67,68 @@ def _contents(model: Model, arrays: Arrays, *, code: bool) -> dict[str, Any]:
         "openings": openings(model, start, code=code),
         "arrays": {name: _encode(array) for name, array in arrays.items()},
     }
+    base = (model.origin and model.origin.start) or ""
+    return fill(
+        "page.html",
+        {
+            "title": html.escape(title),
+            "dir": text_direction(model.vocabulary),
+            "lang": LANGUAGES.get(base, ""),
+            "lede": html.escape(lede(model, title)),
+            "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
+            "sheet": " ".join(["code"] * code + [f"{data.piece}s"] * bool(data.end)),
+            "rows": "1" if data.piece == "line" else "2",
+            "amount_label": "How many" if data.end else "Length in characters",
+            "amount": ("20" if data.piece == "line" else "3") if data.end else "400",
+            "most": "1000" if data.end else "20000",
+            "style": read_file("style.css"),
+            "model": embed(contents),
+            "script": "".join(map(read_file, SCRIPTS)),
+        },
+    )
 
 
-def read(data: bytes) -> Contents:
+def lede(model: Model, title: str) -> str:
+    """Return what the page is, in two sentences."""
+    data, count = model.config.data, int(model.vocabulary.counts.sum())
+    rounded = round(count, 2 - len(str(count)))  # two significant digits: 180,000
+    read = f"read {rounded:,} characters of" if count else "learned from"
+    does = f"“{title}” and writes like it, one character at a time"
+    if data.end is not None:
+        does = f"“{title}” and makes up new pieces for it"
+    if data.piece == "line":
+        does = f"the list “{title}” and makes up new entries for it"
+    return f"A small neural network {read} {does}. It runs in this page; nothing is sent anywhere."
+
+
+def facts(model: Model, *, half: bool) -> dict[str, str]:
+    """Return the facts of a model, by term.
+
+    half   the weights are in half precision
+    """
+    shape, count = model.config.model, int(model.vocabulary.counts.sum())
+    layers = f"{shape.layers} layer{'s' if shape.layers > 1 else ''} of {shape.hidden_size} units"
+    size, precision = sum(a.size for a in model.weights.values()), " in half precision" * half
+    found = {
+        "Network": f"{shape.cell.upper()}, {layers}, {size:,} weights{precision}",
+        "Ensemble": f"{shape.members} networks, and their mean" if shape.members > 1 else "",
+        "Alphabet": f"{len(model.vocabulary):,} different characters, {count:,} read in all",
+    }
+    loss, seconds = model.progress.best_val_loss, model.progress.seconds
+    if ngram := model.ngram:
+        found["N-grams"] = f"{ngram.entries:,}, up to {ngram.order} characters long"
+        loss = math.inf if ngram.val_loss is None else ngram.val_loss
+    if loss < MAX_LOSS:
+        found["Loss on held-out text"] = (
+            f"{loss:.3f} nats ({loss / math.log(2):.2f} bits) per character: as unsure as between "
+            f"{math.exp(loss):.1f} equally likely characters"
+        )
+    found["Trained for"] = f"{seconds / 60:.1f} minutes" if seconds else ""
+    found["Made with"] = f"charrnn {__version__}"
+    return {term: fact for term, fact in found.items() if fact}
+
+
+def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
     """Return the arrays and the metadata of what ``export`` wrote. Raises ValueError otherwise."""
     found = re.search(r"^const MODEL = (.*);$", data.decode(), re.MULTILINE)
     if found is None:
@@ -96,7 +139,7 @@ def read(data: bytes) -> Contents:
         for name, it in model["arrays"].items()
     }
     described = {name: model[name] for name in ("characters", "counts", "longest")}
-    return Contents(arrays, described | {"config": json.dumps(model["config"])})
+    return arrays, described | {"config": json.dumps(model["config"])}
 
 
 def read_file(name: str) -> str:
@@ -113,11 +156,6 @@ def text_direction(vocabulary: Vocabulary) -> str:
         if char.isalpha():
             leftward += count if unicodedata.bidirectional(char) != "L" else -count
     return "rtl" if leftward > 0 else "ltr"
-
-
-def text_language(model: Model) -> str:
-    """Return the code of a text's language, known from the base model that predicts it, or ""."""
-    return LANGUAGES.get(model.origin.start or "", "") if model.origin else ""
 
 
 def embed(value: object) -> str:
@@ -163,9 +201,3 @@ def _encode(array: NDArray[Any]) -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"))
     data = base64.b64encode(little.tobytes()).decode()
     return {"dtype": little.dtype.str, "shape": array.shape, "data": data}
-
-
-def _is_code(model: Model) -> bool:
-    counts, characters = model.vocabulary.counts, model.vocabulary.characters
-    marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
-    return marks > CODE_SHARE * int(counts.sum())

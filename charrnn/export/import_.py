@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.checkpoint.checkpoint import member_prefixes, pop_extra
+from charrnn.checkpoint.checkpoint import is_checkpoint, member_prefixes, pop_extra
 from charrnn.checkpoint.header import Origin, name_file
+from charrnn.checkpoint.npz import Arrays
 from charrnn.config import CellName, Config, ModelConfig, Nonlinearity
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError
 from charrnn.export import html, onnx, safetensors
-from charrnn.export.contents import Arrays, Contents
 from charrnn.models import Model
 from charrnn.nn.network import CELLS
 from charrnn.text.corpus import read_corpus
@@ -73,9 +73,9 @@ def import_weights(
     installed.
     """
     try:
-        contents = _read(path)
-        model = _model(contents, characters, nonlinearity)
-        longest = int(contents.metadata.get("longest", 0))
+        arrays, described = _read(path)
+        model = _model(arrays, described, characters, nonlinearity)
+        longest = int(described.get("longest", 0))
     except CharRNNError as error:
         raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
     except OSError as error:
@@ -85,7 +85,7 @@ def import_weights(
     return replace(model, origin=Origin((), 0, 0, name_file(str(path)), longest))
 
 
-def _read(path: Path) -> Contents:
+def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
     data = path.read_bytes()
     if safetensors.is_safetensors(data):
         return safetensors.read(data)
@@ -93,28 +93,29 @@ def _read(path: Path) -> Contents:
         return onnx.read(data)
     if data[:9].lower() == b"<!doctype":
         return html.read(data)
-    names, size = [], 0
+    if is_checkpoint(path):
+        raise CheckpointError("is a checkpoint already", hint="charrnn sample -c reads it")
+    members = []
     if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            size = sum(member.file_size for member in archive.infolist())
+            members = archive.infolist()
+    size = sum(member.file_size for member in members)
     if size > MAX_GROWTH * len(data):
         raise CheckpointError(f"{len(data):,} bytes would unpack to {size:,} bytes")
-    if "header.npy" in names:
-        raise CheckpointError("is a checkpoint already", hint="charrnn sample -c reads it")
-    if data[:1] == b"\x80" or any(name.endswith("data.pkl") for name in names):
-        raise CheckpointError("a pickle of PyTorch could run any program", hint=FROM_PYTORCH)
-    if not names or not all(name.endswith(".npy") for name in names):
+    # A pickle of PyTorch could run any program.
+    if not members or not all(member.filename.endswith(".npy") for member in members):
         raise CheckpointError("is not a .safetensors, .npz, .onnx or .html file", hint=FROM_PYTORCH)
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return Contents(dict(file), {})
+        return dict(file), {}
 
 
 def _model(
-    contents: Contents, characters: Sequence[str] | None, nonlinearity: Nonlinearity
+    arrays: Arrays,
+    described: dict[str, str],
+    characters: Sequence[str] | None,
+    nonlinearity: Nonlinearity,
 ) -> Model:
     """Return a model. Any exception means that the contents are not those of one."""
-    arrays, described = contents
     characters = characters or described.get("characters", "")
     if not characters:
         raise CheckpointError(
@@ -130,22 +131,19 @@ def _model(
     vocabulary = Vocabulary("".join(characters[at] for at in order), counts[order])
     if config.data.end not in {None, *characters}:
         raise CheckpointError("does not know how its pieces end")
-    extra, state = pop_extra(arrays, len(vocabulary)), None
-    for member, prefix in enumerate(member_prefixes(config.model.members)):
-        own = {name: arrays[name] for name in arrays if name.startswith(prefix)}
-        weights = _rename({name.removeprefix(prefix): own[name] for name in own}, order)
-        if state is None:
-            config = replace(config, model=_shape(weights, config.model))
-            state = initial_state(config, len(vocabulary))
-        for name, param in state.networks[member].params.items():
+    extra = pop_extra(arrays, len(vocabulary))
+    found = {}
+    for prefix in member_prefixes(config.model.members):
+        own = {name: array for name, array in arrays.items() if name.startswith(prefix)}
+        found[prefix] = _rename({name.removeprefix(prefix): own[name] for name in own}, order)
+    config = replace(config, model=_shape(next(iter(found.values())), config.model))
+    state = initial_state(config, len(vocabulary))
+    for network, weights in zip(state.networks, found.values(), strict=True):
+        for name, param in network.params.items():
             array = weights[name]
             if array.shape != param.shape:
                 raise CheckpointError(f"{name} has the shape {array.shape}, not {param.shape}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                param[...] = array
-            if not np.isfinite(param).all():
-                raise CheckpointError(f"{name} holds numbers that are not finite")
-    assert state is not None  # there is a network
+            param[...] = array
     return Model.of(config, vocabulary, state, **extra)
 
 
@@ -177,15 +175,13 @@ def _pop_layers(left: Arrays) -> Arrays:
     if not found or sorted(int(match[2]) for match in found) != list(range(len(found))):
         names = ", ".join(sorted(left)[:10])
         raise CheckpointError(f"has no recurrent layers weight_ih_l0 ... among {names}")
-    if any(name.endswith("_reverse") for name in left):
-        raise CheckpointError("reads in both directions, which a text generator cannot")
-    weights: Arrays = {}
+    prefix, weights = found[0][1], Arrays()
     for layer in range(len(found)):
-        zeros = np.zeros(len(left[f"{found[0][1]}weight_hh_l{layer}"]))
-        for name in ("weight_ih", "weight_hh"):
-            weights[f"{name}_l{layer}"] = left.pop(f"{found[0][1]}{name}_l{layer}")
-        for name in ("bias_ih", "bias_hh"):
-            weights[f"{name}_l{layer}"] = left.pop(f"{found[0][1]}{name}_l{layer}", zeros)
+        zeros = np.zeros(len(left[f"{prefix}weight_hh_l{layer}"]))
+        for name in (f"weight_ih_l{layer}", f"weight_hh_l{layer}"):
+            weights[name] = left.pop(prefix + name)
+        for name in (f"bias_ih_l{layer}", f"bias_hh_l{layer}"):
+            weights[name] = left.pop(prefix + name, zeros)
     return weights
 
 

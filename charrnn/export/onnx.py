@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import ModelConfig
-from charrnn.export.contents import Arrays, Contents, metadata
+from charrnn.checkpoint.npz import Arrays
+from charrnn.export import metadata
 from charrnn.extras import require_extra
 from charrnn.models import Model
 from charrnn.nn.network import make_cell
@@ -16,6 +16,7 @@ SUFFIX = ".onnx"
 # The order of the gates in ONNX: i, o, f, g (LSTM) and z, r, n (GRU).
 GATES = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
 OPSET, IR_VERSION = 17, 8
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def export(model: Model) -> bytes:
@@ -31,8 +32,9 @@ def export(model: Model) -> bytes:
     states = make_cell(shape.cell).state_names
     state, logits = [shape.layers, "B", shape.hidden_size], ["T", "B", len(model.vocabulary)]
     describe, floats = helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    nodes, constants = _operations(model, helper.make_node, states)
     graph = helper.make_graph(
-        _nodes(helper.make_node, shape, states),
+        nodes,
         "charrnn",
         [
             describe("ids", onnx.TensorProto.INT64, ["T", "B"]),
@@ -42,7 +44,7 @@ def export(model: Model) -> bytes:
             describe("logits", floats, logits),
             *(describe(f"{name}_out", floats, state) for name in states),
         ],
-        [onnx.numpy_helper.from_array(a, name) for name, a in _constants(model).items()],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opset = [helper.make_opsetid("", OPSET)]
     made = helper.make_model(
@@ -54,7 +56,7 @@ def export(model: Model) -> bytes:
     return data
 
 
-def read(data: bytes) -> Contents:
+def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
     """Return the weights with PyTorch's names, and the metadata, of what ``export`` wrote."""
     onnx = require_extra("onnx", "onnx")
     model = onnx.load_model_from_string(data)
@@ -62,17 +64,12 @@ def read(data: bytes) -> Contents:
     found = {it.name: onnx.numpy_helper.to_array(it) for it in model.graph.initializer}
     shape = json.loads(described["config"])["model"]
     order = np.argsort(GATES[shape["cell"]]).tolist()
-    arrays: Arrays = {
-        "output.weight": found["output.weight"].T,
-        "output.bias": found["output.bias"],
-    }
-    for number in range(shape["layers"]):
-        arrays[f"rnn.weight_ih_l{number}"] = _reorder(found[f"W{number}"][0], order)
-        arrays[f"rnn.weight_hh_l{number}"] = _reorder(found[f"R{number}"][0], order)
-        biases = np.split(found[f"B{number}"][0], 2)
-        for name, bias in zip(("bias_ih", "bias_hh"), biases, strict=True):
-            arrays[f"rnn.{name}_l{number}"] = _reorder(bias, order)
-    return Contents(arrays, described)
+    arrays = {"output.weight": found["output.weight"].T, "output.bias": found["output.bias"]}
+    for n in range(shape["layers"]):
+        layer = [found[f"W{n}"][0], found[f"R{n}"][0], *np.split(found[f"B{n}"][0], 2)]
+        for name, array in zip(NAMES, layer, strict=True):
+            arrays[f"rnn.{name}_l{n}"] = _reorder(array, order)
+    return arrays, described
 
 
 def _reorder(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
@@ -81,9 +78,17 @@ def _reorder(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
     return by_gate.reshape(array.shape).astype(np.float32)
 
 
-def _constants(model: Model) -> Arrays:
-    """Return the arrays of the graph, by name."""
+def _operations(model: Model, node: Any, states: tuple[str, ...]) -> tuple[list[Any], Arrays]:
+    """Return the operations of the graph, and its constant arrays by name.
+
+    node   makes an operation of its type, inputs and outputs
+    """
     shape, weights = model.config.model, model.weights
+    layers, options = range(shape.layers), dict[str, Any](hidden_size=shape.hidden_size)
+    if shape.cell == "gru":
+        options["linear_before_reset"] = 1
+    if shape.cell == "rnn":
+        options["activations"] = [shape.nonlinearity.capitalize()]
     constants: Arrays = {
         "depth": np.array(len(model.vocabulary), np.int64),
         "off_on": np.array([0, 1], np.float32),
@@ -91,33 +96,16 @@ def _constants(model: Model) -> Arrays:
         "output.weight": weights["output.weight"].T.astype(np.float32),
         "output.bias": weights["output.bias"].astype(np.float32),
     }
-    for n in range(shape.layers):
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        layer = [_reorder(weights[f"{name}_l{n}"], GATES[shape.cell]) for name in names]
-        constants[f"W{n}"], constants[f"R{n}"] = layer[0][None], layer[1][None]
-        constants[f"B{n}"] = np.concatenate(layer[2:])[None]
-        constants[f"layer{n}"] = np.array([n], np.int64)
-    return constants
-
-
-def _nodes(node: Any, shape: ModelConfig, states: tuple[str, ...]) -> list[Any]:
-    """Return the operations of the graph. node: the function that makes one."""
-    L = shape.layers
-    options: dict[str, Any] = {"hidden_size": shape.hidden_size}
-    if shape.cell == "gru":
-        options["linear_before_reset"] = 1
-    if shape.cell == "rnn":
-        options["activations"] = [shape.nonlinearity.capitalize()]
     nodes = [node("OneHot", ["ids", "depth", "off_on"], ["x0"], axis=-1)]
-    for n in range(L):
+    nodes += [node("Split", [s], [f"{s}{n}" for n in layers], axis=0) for s in states]
+    for n in layers:
+        W, R, *biases = (_reorder(weights[f"{it}_l{n}"], GATES[shape.cell]) for it in NAMES)
+        constants |= {f"W{n}": W[None], f"R{n}": R[None], f"B{n}": np.concatenate(biases)[None]}
         before, after = [f"{s}{n}" for s in states], [f"{s}_out{n}" for s in states]
-        nodes += [node("Gather", [s, f"layer{n}"], [f"{s}{n}"], axis=0) for s in states]
         inputs = [f"x{n}", f"W{n}", f"R{n}", f"B{n}", "", *before]
         nodes.append(node(shape.cell.upper(), inputs, [f"y{n}", *after], **options))
         nodes.append(node("Squeeze", [f"y{n}", "directions"], [f"x{n + 1}"]))
-    nodes.append(node("MatMul", [f"x{L}", "output.weight"], ["product"]))
+    nodes.append(node("MatMul", [f"x{shape.layers}", "output.weight"], ["product"]))
     nodes.append(node("Add", ["product", "output.bias"], ["logits"]))
-    for s in states:
-        parts = [f"{s}_out{n}" for n in range(L)]
-        nodes.append(node("Concat", parts, [f"{s}_out"], axis=0))
-    return nodes
+    nodes += [node("Concat", [f"{s}_out{n}" for n in layers], [f"{s}_out"], axis=0) for s in states]
+    return nodes, constants

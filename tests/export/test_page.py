@@ -13,8 +13,7 @@ import pytest
 from charrnn import Model, Vocabulary
 from charrnn.checkpoint.header import Origin
 from charrnn.export import export, html
-from charrnn.export.html import text_direction
-from charrnn.export.words import facts, lede
+from charrnn.export.html import facts, lede, text_direction
 from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
 from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.kneser_ney import build_ngrams
