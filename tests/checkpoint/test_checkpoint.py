@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import CheckpointError, Model, Progress, Vocabulary
-from charrnn.checkpoint import npz
+from charrnn import Model, Progress, Vocabulary
 from charrnn.checkpoint.checkpoint import is_checkpoint
 from charrnn.checkpoint.header import FORMAT
 from charrnn.training.state import initial_state
@@ -75,26 +74,3 @@ def test_a_checkpoint_is_told_from_a_text(saved: Path) -> None:
     assert not is_checkpoint(__file__)
     assert not is_checkpoint(saved.parent)
     assert not is_checkpoint("missing")
-
-
-def test_a_later_format_is_named(saved: Path) -> None:
-    arrays = npz.read(saved.read_bytes())
-    header = json.loads(arrays["header"].tobytes()) | {"format": FORMAT + 1}
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with saved.open("wb") as file:
-        npz.write(file, arrays)
-    with pytest.raises(
-        CheckpointError, match=f"format {FORMAT + 1}, this charrnn reads up to {FORMAT}"
-    ):
-        Model.load(saved)
-
-
-@pytest.mark.parametrize("kind", ["text", "empty", "folder", "missing"])
-def test_a_file_that_is_no_checkpoint_is_refused(kind: str, saved: Path) -> None:
-    saved.unlink()
-    if kind == "folder":
-        saved.mkdir()
-    elif kind != "missing":
-        saved.write_bytes(b"PKunzip" if kind == "text" else b"")
-    with pytest.raises(CheckpointError, match=r"m\.npz"):
-        Model.load(saved)

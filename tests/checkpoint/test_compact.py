@@ -50,11 +50,3 @@ def test_it_cannot_be_resumed_but_a_run_can_start_from_it(compact: Path, tmp_pat
     assert "--from" in done.err
     with pytest.raises(CheckpointError, match="weights only"):
         Model.load(compact).training_state()
-
-
-def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path) -> None:
-    model = trained()
-    model.weights["output.bias"][0] = 1e6
-    model.save(tmp_path / "m.npz")
-    fails(2, "half precision", "export", tmp_path / "m.npz", "--to", "compact")
-    assert not (tmp_path / "m.compact.npz").exists()

@@ -8,10 +8,9 @@ import pytest
 
 import charrnn
 from charrnn import Model
-from charrnn.export import export
 from charrnn.models.description import describe, loss_curve
 from charrnn.models.train import prepare
-from tests.support import TEXT, call, trained
+from tests.support import TEXT, call
 
 
 def run(*words: str, cwd: Path) -> None:
@@ -51,21 +50,6 @@ def test_it_says_what_happened_in_the_run(how: dict[str, Any], text: Path) -> No
     assert (found["held_out"] > 0) == bool(measured)
     val_loss = found["val_loss"]
     assert found["bits_per_char"] == (val_loss and pytest.approx(val_loss / 0.693147))
-
-
-def test_a_base_model_and_compact_and_imported_files_say_what_they_know(tmp_path: Path) -> None:
-    base = describe("english")
-    assert (base["checkpoint"], base["sources"], base["resumable"]) == ("english", None, False)
-    assert len(base["history"]) == 20
-    model = trained()
-    (tmp_path / "c.npz").write_bytes(export(model, "compact"))
-    compact = describe(tmp_path / "c.npz")
-    assert (compact["resumable"], compact["history"]) == (False, model.history)
-    (tmp_path / "w.safetensors").write_bytes(export(model, "safetensors"))
-    run("import", "w.safetensors", "-o", "i.npz", cwd=tmp_path)
-    imported = describe(tmp_path / "i.npz")
-    assert (imported["steps"], imported["history"], imported["sha256"]) == (0, [], None)
-    assert imported["start"] == "w.safetensors"
 
 
 @pytest.mark.parametrize("seconds", [600.0, 900.0])
