@@ -77,6 +77,7 @@ ATTACKS: dict[str, Attack] = {
     "progress negative": lambda header, _: header["progress"].update(evaluations_since_best=-1),
     "rate scale zero": lambda header, _: header["progress"].update(rate_scale=0),
     "history entry": entries(history=[5]),
+    "history without losses": entries(history=[{"step": 1}]),
     "hash number": entries(sha256=5),
     "version missing": lambda header, _: header.pop("charrnn"),
     "origin text": entries(origin="text"),
