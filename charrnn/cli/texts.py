@@ -137,7 +137,7 @@ def read_ids(model: "Model", source: str, encoding: str, unknown: UnknownPolicy)
     texts = Reader(encoding, data.normalize).blocks(source)
     if data.end is not None:
         blocks = read_pieces(source, data, encoding=encoding)
-        texts = ("".join(f"{piece}{data.end}" for piece in block) for block in blocks)
+        texts = ("".join(f"{piece}{data.end}" for piece in block if piece) for block in blocks)
     for text in texts:
         fitted = fit_text(text, model, unknown)
         skipped += len(text) - len(fitted)

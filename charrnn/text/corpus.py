@@ -75,12 +75,10 @@ def read_corpus(
 def corpus_of(text: str, data: DataConfig = STREAM) -> Corpus:
     """Return a text in memory as a corpus; see ``read_corpus``.
 
-    Raises CorpusError for a text that is empty, not valid Unicode or cannot be cut.
+    Raises CorpusError for a text that is empty or cannot be cut, VocabularyError for one with lone
+    surrogates.
     """
-    try:
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
-    except UnicodeEncodeError as error:
-        raise CorpusError(f"character {error.start} of the text is half a character") from None
+    sha256 = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     reader = Reader(normalize=data.normalize, lines=data.end is not None)
     return replace(_encode("the text", [("", reader.prepare([text]))], data), sha256=sha256)
 
@@ -93,7 +91,7 @@ def _encode(name: str, texts: Iterable[tuple[str, Iterable[str]]], data: DataCon
     if data.end in {None, "\n"}:
         blocks = _join(blocks for _, blocks in texts)
     else:
-        cut = (cut_text(blocks, data, path, every_record=True) for path, blocks in texts)
+        cut = (cut_text(blocks, data, path) for path, blocks in texts)
         blocks = mark_ends(chain.from_iterable(cut), data.end or "")
     ids, vocabulary = encode_blocks(blocks)
     if not len(ids):

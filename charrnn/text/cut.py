@@ -4,19 +4,18 @@ import csv
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
 from charrnn.text.form import text_of
-from charrnn.text.reading import Reader, normalized, unify_line_breaks
+from charrnn.text.reading import Reader, normalized
 from charrnn.text.vocabulary import escape
 
 # The most characters of a piece: a separator that does not occur makes a piece of all the text.
 MAX_PIECE = 1 << 22
-MAX_NAMES = 20
 
 # Records of a table that are scored or learned together.
 RECORDS_AT_ONCE = 256
@@ -44,32 +43,27 @@ def read_pieces(
     return cut_text(reader.blocks(source), data, source)
 
 
-def cut_text(
-    blocks: Iterable[str], data: DataConfig, source: str = "", *, every_record: bool = False
-) -> Iterator[list[str]]:
+def cut_text(blocks: Iterable[str], data: DataConfig, source: str = "") -> Iterator[list[str]]:
     r"""Yield the pieces of a text, as blocks of it complete them.
 
-    blocks         of the text, with \n at the end of each line
-    data           separator or field
-    source         path of the file, which tells tables from JSON Lines
-    every_record   a record without a text is an empty piece
+    blocks   of the text, with \n at the end of each line
+    data     separator or field
+    source   path of the file, which tells tables from JSON Lines
 
-    Lines are given as they are, empty ones too. Of other pieces, line breaks at both ends are left
-    out, and so are empty pieces. Raises CorpusError for a text that cannot be cut so.
+    Lines are given as they are, empty ones too; a record without a text is an empty piece. Of other
+    pieces, line breaks at both ends are left out, and so are empty pieces. Raises CorpusError for a
+    text that cannot be cut so.
     """
-    separator = data.separator or "\n"
-    found = cut_blocks(blocks, separator)
-    if separator == FILE:
-        found = (["".join(it)] for it in [blocks])
-    elif data.field is not None:
-        records = read_records(found, source, data.field)
-        found = ([normalized(text, data.normalize) for text in texts] for texts in records)
-    elif separator == "\n":
-        return found
-    stripped = ([text.strip("\n") for text in texts] for texts in found)
-    if every_record and data.field is not None:
-        return stripped
-    return (kept for texts in stripped if (kept := [text for text in texts if text]))
+    if data.field is not None:
+        records = read_records(cut_blocks(blocks, "\n"), source, data.field)
+        return (
+            [normalized(text, data.normalize).strip("\n") for text in texts] for texts in records
+        )
+    if data.separator == "\n":
+        return cut_blocks(blocks, "\n")
+    whole = (["".join(it)] for it in [blocks])
+    found = whole if data.separator == FILE else cut_blocks(blocks, data.separator or "\n")
+    return ([bare for text in texts if (bare := text.strip("\n"))] for texts in found)
 
 
 def mark_ends(pieces: Iterable[list[str]], end: str) -> Iterator[str]:
@@ -122,7 +116,8 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
         names = [name.strip() for name in next(rows, [])]
         if header and names.count(field) != 1:
             message = f"{source}: there is {'more than one' if field in names else 'no'} column"
-            raise CorpusError(f"{message} {field!r}", hint=_list(names))
+            hint = f"there are: {', '.join(names)}"
+            raise CorpusError(f"{message} {field!r}", hint=hint)
         line = rows.line_num + 1
         for row in rows:
             if any(row[len(names) :]):
@@ -158,15 +153,13 @@ def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator
                 hint = _TO_JSON_LINES.format(query, shlex.quote(source)) if query else _RECORDS
                 raise CorpusError(f"{source}: line {number} is not a JSON object", hint=hint)
             names |= record.keys()
-            texts.append("".join(unify_line_breaks([text_of(record.get(field))])))
+            text = text_of(record.get(field))
+            texts.append(text.replace("\r\n", "\n").replace("\r", "\n"))
             if re.search("[\ud800-\udfff]", texts[-1]):
                 raise CorpusError(f"{source}: line {number}: the text has half a character")
         has_text = has_text or any(texts)
         yield texts
     if not has_text:
         missing = "has no text" if field in names else "is in no record"
-        raise CorpusError(f"{source}: the field {field!r} {missing}", hint=_list(sorted(names)))
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"there are: {', '.join(names[:MAX_NAMES])}"
+        hint = f"there are: {', '.join(sorted(names))}"
+        raise CorpusError(f"{source}: the field {field!r} {missing}", hint=hint)

@@ -31,8 +31,6 @@ def form_of(text: str) -> Form:
     if find_field(text):
         return "records"
     text = text[:PROBE_CHARS]
-    if not re.search(r".\n.", text):  # lines are double-spaced
-        text = re.sub("\n+", "\n", text)
     every = text.strip("\n").split("\n")
     lines = [it.rstrip() for it in every if it.strip() and not _MARK_LINE.match(it)]
     if len(lines) >= max(MIN_PARTS, MOSTLY * len(every)):

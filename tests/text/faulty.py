@@ -78,7 +78,6 @@ LA Ñ” DE Ð” EN ESPAÑA: MAÇÃ” VOILÀ\xa0! El país, así que reía.
     "Hindi in lines": "".join(f"{HINDI.strip()[n:]} क\n" for n in range(40)),
     "Python": (ROOT / "charrnn" / "text" / "windows.py").read_text(encoding="utf-8"),
     "names": NAMES,
-    "double-spaced": NAMES[:3000].replace("\n", "\n\n"),
     "towns": (CORPORA / "towns.txt").read_text(encoding="utf-8"),
     "chat": """ana: good morning!! 😀😀 did you sleep? 💤
 ben: no 😭 the cat 🐈‍⬛ walked on my face all night
@@ -91,9 +90,6 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     ),
     "verse": VERSE,
     "no punctuation": textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n",
-    "proverbs": "".join(
-        f"Ring bell {n} when the tide is late and the ships are near.\n" for n in range(50)
-    ),
     "refrain": "".join(f"I saw the {n}th ship,\nand the sea came in again.\n" for n in range(40)),
     "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
     "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),
@@ -104,11 +100,6 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     "molecules": "".join(f"CC(=O)N[C@@H]({'C' * n})C1=CC=C(Cl)C=C1.\n" for n in range(1, 60)),
     "moves": "".join(
         f"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba{n} d{n} 5. O-O Be7 1-0\n" for n in range(60)
-    ),
-    "commits": "".join(
-        f"{do} the {n}th harbour {'again ' * (n % 5)}bell\n"
-        for n in range(30)
-        for do in ("Fix", "Paint")
     ),
     "server": SERVER,
     "syslog": "".join(f"Jan  {n % 9} 08:11:0{n % 9} host sshd[{n}]: closed.\n" for n in range(60)),

@@ -1,9 +1,7 @@
 """Reading texts: any encoding, any size of block, and exact complaints."""
 
 import gzip
-import io
 import lzma
-import os
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -163,13 +161,3 @@ def test_a_long_text_without_room_for_its_ids_is_refused(
     with pytest.raises(CorpusError, match="no room for the ids of the text in") as caught:
         encode_blocks(["abc" * 1000])
     assert "TMPDIR" in (caught.value.hint or "")
-
-
-def test_a_source_that_does_not_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    read_end, write_end = os.pipe()
-    os.set_blocking(read_end, False)
-    with open(read_end, "rb") as stream:  # noqa: PTH123
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stream))
-        with pytest.raises(CorpusError, match="set not to wait"):
-            read_corpus(["-"])
-    os.close(write_end)

@@ -19,7 +19,7 @@ from charrnn.text.form import has_mostly_copies
 from tests.text import faulty
 
 FORMS = {
-    **dict.fromkeys(("names", "towns", "passwords", "commits", "double-spaced"), "list"),
+    **dict.fromkeys(("names", "towns", "passwords"), "list"),
     **dict.fromkeys(("molecules", "moves"), "list"),
     **dict.fromkeys(("server", "syslog"), "log"),
     "records": "records",
