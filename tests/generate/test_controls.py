@@ -20,6 +20,7 @@ from tests.generate.models import (
     MODEL,
     VOCABULARY,
     controlled,
+    make_model,
     read_stream,
     write,
 )
@@ -74,6 +75,13 @@ def test_a_text_has_only_the_characters_of_the_set(
     text = controlled(30, random_seed=random_seed, sampling=sampling, charset=charset)
     assert len(text) == 30
     assert set(text) <= members
+
+
+def test_what_a_model_holds_impossible_is_written_if_nothing_else_may_be() -> None:
+    sure = make_model(VOCABULARY.characters)
+    sure.params["output.bias"][VOCABULARY.index["a"]] = 1e4
+    assert set(controlled(30, model=sure)) == {"a"}
+    assert set(controlled(30, model=sure, charset="bc")) == set("bc")
 
 
 @pytest.mark.parametrize(
