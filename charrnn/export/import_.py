@@ -192,11 +192,8 @@ def _find_matrix(left: Arrays, shape: tuple[int, int], *, embedding: bool) -> st
         names = [name for name in names if bool(EMBEDDING.search(name)) == embedding]
     if len(names) != 1:
         what = "embeddings" if embedding else "linear layers to the characters of the vocabulary"
-        others = ", ".join(f"{n} {' x '.join(map(str, a.shape))}" for n, a in sorted(left.items()))
-        raise CheckpointError(
-            f"has {len(names)} {what}, {shape[0]} x {shape[1]}, not one; besides the recurrent "
-            f"layers: {others or 'nothing'}"
-        )
+        others = ", ".join(f"{n} {a.shape}" for n, a in sorted(left.items())) or "nothing"
+        raise CheckpointError(f"has {len(names)} {what}, {shape}, not one, among {others}")
     return names[0]
 
 

@@ -8,17 +8,13 @@ globalThis.charrnn = {
   writer,
   makeRandom,
   // Mean nats per character.
-  score: text => {
-    const nats = [...writer.read(text)].map(letter => letter.nats).filter(each => each !== null);
-    return nats.reduce((sum, each) => sum + each, 0) / nats.length;
-  },
-  // Yields characters without end.
-  *write(prompt, temperature, seed = freshSeed()) {
-    const letters = writer.continued(prompt, temperature, makeRandom(seed));
-    for (const { character } of letters) yield character;
-  },
+  score: text => mean([...writer.read(text)]),
 };
 
+// The mean surprise of the letters that were predicted.
+const predicted = letters => letters.filter(letter => letter.nats !== null);
+const mean = letters => predicted(letters).reduce((sum, letter) => sum + letter.nats, 0) /
+  predicted(letters).length;
 const freshSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const noteUnknown = text => {
@@ -80,10 +76,9 @@ const status = () => {
   if (MODEL.end) return plural(found.length, begun.onlyNew ? "new entry" : MODEL.piece)
     .replace("entrys", "entries");
   const own = found.filter(letter => !letter.given);
-  const mean = own.reduce((sum, letter) => sum + letter.nats, 0) / own.length;
   const copied = own.filter(letter => letter.copied).length;
   return plural(own.length, "character") +
-    (own.length ? `, ${bits(mean).toFixed(2)} bits each` : "") +
+    (own.length ? `, ${bits(mean(own)).toFixed(2)} bits each` : "") +
     (copied ? `, ${copied} copied from the text it read (underlined)` : "");
 };
 const show = () => {
@@ -186,11 +181,10 @@ const read = async () => {
   $("read-readout").textContent = "";
   if (!await reading.run(writer.read(text), more => letters.push(...more))) return;
   $("read").replaceChildren(...spansOf(letters));
-  const nats = letters.map(letter => letter.nats).filter(each => each !== null);
-  const mean = nats.reduce((sum, each) => sum + each, 0) / nats.length;
-  const figures = `${bits(mean).toFixed(3)} bits (${mean.toFixed(3)} nats) per character, ` +
-    `perplexity ${Math.exp(mean).toFixed(2)}, over ${plural(nats.length, "character")}. `;
-  $("verdict").textContent = (nats.length ? figures : "") + noteUnknown(text);
+  const nats = mean(letters), count = predicted(letters).length;
+  const figures = `${bits(nats).toFixed(3)} bits (${nats.toFixed(3)} nats) per character, ` +
+    `perplexity ${Math.exp(nats).toFixed(2)}, over ${plural(count, "character")}. `;
+  $("verdict").textContent = (count ? figures : "") + noteUnknown(text);
 };
 $("reading").addEventListener("input", () => {
   clearTimeout(waiting);
