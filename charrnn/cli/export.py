@@ -14,7 +14,6 @@ from charrnn.export import export as export_model
 
 if TYPE_CHECKING:
     from charrnn.cli.outputs import FileKind
-    from charrnn.models import Model
 
     Form = str
 else:
@@ -39,7 +38,6 @@ def export(
     ),
     half: bool = flag("Weights in half precision, for html: half the size.", None, "--half"),
     overwrite: bool = flag("Replace an existing file.", None, "--overwrite"),
-    json: bool = flag("Print a summary object to stdout.", None, "--json"),
 ) -> None:
     """Export a model for PyTorch, for onnxruntime, for a browser, or to share.
 
@@ -50,10 +48,6 @@ def export(
     from charrnn.cli.outputs import check_output, write_output
     from charrnn.models import Model
 
-    if json and str(output) == "-":
-        raise ConfigError(
-            "the export and the summary cannot both go to stdout", hint="leave --json out, or -o -"
-        )
     for name in ("--title", "--half"):
         if to != "html" and is_given(context, name):
             raise ConfigError(f"{name} goes with --to html only, not with {to}")
@@ -65,17 +59,9 @@ def export(
     page = {"title": title or name[:1].upper() + name[1:], "half": half}
     data = export_model(model, to, **(page if to == "html" else {}))
     if to != "html" and model.ngram is not None:
-        console.note(describe_loss(model, to))
+        note = f"note: {to} has the network alone, not the n-grams that it is mixed with"
+        if model.ngram.val_loss is not None:
+            lost = model.progress.best_val_loss - model.ngram.val_loss
+            note += f": {lost:.3f} nats per character worse on the held-out text"
+        console.note(note)
     write_output(target, data, f", from {path}")
-    if json:
-        written = {"checkpoint": str(path), "format": to, "output": str(target), "bytes": len(data)}
-        console.write_json(written)
-
-
-def describe_loss(model: "Model", form: str) -> str:
-    """Return what an export that has only the network loses."""
-    note = f"note: {form} has the network alone, not the n-grams that it is mixed with"
-    if model.ngram is None or model.ngram.val_loss is None:
-        return note
-    lost = model.progress.best_val_loss - model.ngram.val_loss
-    return f"{note}: {lost:.3f} nats per character worse on the held-out text"

@@ -22,7 +22,6 @@ def import_(
         "The checkpoint.", None, "-o", "--output", unset=WRITTEN, metavar="FILE"
     ),
     overwrite: bool = flag("Replace an existing checkpoint.", None, "--overwrite"),
-    json: bool = flag("Print one object, as inspect does.", None, "--json"),
 ) -> None:
     """Turn weights that were trained elsewhere into a checkpoint.
 
@@ -33,7 +32,6 @@ def import_(
     from charrnn.checkpoint.files import reserved
     from charrnn.cli.outputs import check_output
     from charrnn.export.import_ import import_weights, read_characters
-    from charrnn.models.description import describe
 
     if str(output) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
@@ -41,7 +39,7 @@ def import_(
     check_output(target, "-o", "checkpoint", overwrite=overwrite, others=[weights, vocab])
     characters = None if vocab is None else read_characters(vocab)
     model = import_weights(weights, characters=characters, nonlinearity=nonlinearity or "tanh")
-    config, size = model.config.model, len(model.vocabulary)
+    config = model.config.model
     if nonlinearity not in (None, config.nonlinearity):
         raise ConfigError(
             f"{weights}: --nonlinearity {nonlinearity} does not fit: its weights are those of "
@@ -50,8 +48,6 @@ def import_(
         )
     with reserved(target):
         model.save(target)
-    if json:
-        console.write_json(describe(target))
-    console.note(f"model:  {config.shape}, {size} characters")
+    console.note(f"model:  {config.shape}, {len(model.vocabulary)} characters")
     console.note(f"saved:  {quote(target)}")
     console.note(f"sample: {command('sample', '-c', target)}")

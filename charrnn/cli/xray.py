@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import typer
 
 from charrnn.cli import texts
-from charrnn.cli.console import console, is_terminal
+from charrnn.cli.console import console, is_terminal, to_json
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, requires
 from charrnn.errors import ConfigError, CorpusError
 
@@ -146,9 +146,10 @@ def show_text(traces: "Iterable[Trace]", view: "View", *, as_json: bool) -> None
     if as_json:
         position = 0
         for trace in counted():
-            for record in records(trace, view.unit):
-                console.write_json({"position": position, **record})
-                position += 1
+            found = enumerate(records(trace, view.unit), position)
+            rows = (to_json({"position": at, **record}) for at, record in found)
+            console.write("".join(f"{row}\n" for row in rows))
+            position += len(trace)
     else:
         with console.stdout():
             view.draw(counted())
@@ -180,8 +181,6 @@ def show_units(trace: "Trace", feature: str, layer: int | None, top: int, *, as_
             "there is nothing to find",
             hint="name a longer text, or another feature",
         )
-    if by_chance := dict.fromkeys(it.feature for it in found if it.share <= it.chance):
-        console.note(f"no more than chance in a text of this length: {', '.join(by_chance)}")
     if as_json:
         for it in found:
             console.write_json(it._asdict())

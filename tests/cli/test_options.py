@@ -309,12 +309,6 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4),
     },
     "export": {
-        "--json": Row(
-            "--json",
-            lambda ran: (
-                [it["bytes"] for it in ran.objects] == [(ran.folder / "c.npz").stat().st_size]
-            ),
-        ),
         "--to": Row("--to html",
             lambda ran: b"<html" in (ran.folder / "page").read_bytes(), "-o page"),
         "--title": Row(
@@ -333,7 +327,6 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: ran.model("other.npz").resume == {}, "-o other.npz"),
     },
     "import": {
-        "--json": Row("--json", lambda ran: [it["vocab_size"] for it in ran.objects] == [3]),
         "--vocab": Row("--vocab xyz.json",
             lambda ran: ran.model("checkpoints/w.npz").vocabulary.characters == "xyz"),
         "--nonlinearity": Row("--nonlinearity relu",

@@ -53,21 +53,6 @@ def test_samples_are_whole_pieces_separated_as_in_the_text(home: Path) -> None:
     assert {json.loads(row)["ended"] for row in rows} == {"piece"}
 
 
-def test_new_unique_prefix_and_length_choose_among_pieces(home: Path) -> None:
-    options = "--count 12 --new --unique -t 1.2 --prefix 'The li' --max-length 40 --random-seed 1"
-    written = ran(f"sample -c m.npz {options}", home).out
-    poems = written.removesuffix("\n").split("\n\n")
-    assert len(set(poems)) == 12
-    assert not set(poems) & set(POEMS)
-    assert all(poem.startswith("The li") and len(poem) <= 40 for poem in poems)
-
-
-def test_a_piece_that_is_cut_is_marked(home: Path) -> None:
-    done = ran("sample -c m.npz --count 3 -n 5 --jsonl", home)
-    assert [json.loads(row)["ended"] for row in done.out.splitlines()] == ["length"] * 3
-    assert "3 of 3 samples had 5 characters before the end of the piece" in done.err
-
-
 def test_every_way_to_name_the_pieces_teaches_the_same(home: Path) -> None:
     ways = (r"poems.txt --separator '\n\n'", "poems --separator file", "poems.jsonl --field t")
     for number, way in enumerate(ways):

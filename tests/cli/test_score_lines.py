@@ -143,8 +143,6 @@ def test_models_of_the_same_name_are_told_apart_by_their_paths(home: Path) -> No
     (home / "b" / "en.npz").write_bytes((home / "fr.npz").read_bytes())
     (line,) = scored(home, "-c", "en.npz", "-c", "b/en.npz", "-c", "fr.npz", text="x")
     assert list(line["models"]) == ["en.npz", "b/en.npz", "fr"]
-    run = ["score", "--lines", "-c", "en.npz", "-c", "en.npz"]
-    fails(2, "one checkpoint is named twice", *run, stdin=b"x", cwd=home)
 
 
 @posix
@@ -207,26 +205,23 @@ def test_many_lines_take_no_more_memory_than_a_few(home: Path, options: list[str
     assert peaks[1] < peaks[0] * 1.15
 
 
-def test_lines_before_an_error_are_answered(home: Path) -> None:
-    run = ["score", "--lines", "-c", "en.npz", "--unknown", "error"]
-    done = charrnn(*run, stdin="the cat\n\nthe dög\nx\n".encode(), cwd=home)
-    assert done.returncode == 1
-    assert [json.loads(line)["line"] for line in done.out.splitlines()] == [1, 2]
-    assert done.err.startswith("charrnn: error: line 3: unknown character: 'ö' (U+00F6)\nhint: ")
-
-
 @pytest.mark.parametrize(
-    ("option", "numbers"), [([], [1, 2, 3]), (["--top", "2"], [2, 1]), (["--sort"], [2, 1, 3])]
+    ("line", "complaint"),
+    [("the dög".encode(), "line 4: unknown character: 'ö' (U+00F6)"),
+     (b"d\xe9j\xe0", "(line 4) is not valid utf-8: 0xe9")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "numbers"), [([], [1, 2, 3]), (["--top", "2"], [2, 1]), (["--sort"], [2, 1, 3])]
 )
-def test_lines_before_invalid_utf_8_are_not_lost(
-    home: Path, option: list[str], numbers: list[int]
+def test_lines_before_an_error_are_answered(
+    home: Path, options: list[str], numbers: list[int], line: bytes, complaint: str
 ) -> None:
-    lines = b"the cat\ntttt oo\nthe dog\nd\xe9j\xe0\nvu\n"
-    run = ["score", "--lines", "-c", "en.npz", "--unknown", "error", *option]
+    lines = b"the cat\ntttt oo\nthe dog\n" + line + b"\nvu\n"
+    run = ["score", "--lines", "-c", "en.npz", "--unknown", "error", *options]
     done = charrnn(*run, stdin=lines, cwd=home)
     assert done.returncode == 1
-    assert "(line 4) is not valid utf-8: 0xe9" in done.err
-    assert [json.loads(line)["line"] for line in done.out.splitlines()] == numbers
+    assert complaint in done.err
+    assert [json.loads(row)["line"] for row in done.out.splitlines()] == numbers
 
 
 def test_a_byte_that_is_not_valid_ends_no_watch(home: Path) -> None:

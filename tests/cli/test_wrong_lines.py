@@ -71,8 +71,10 @@ LINES = [
     (2, "sample --endless --match a*", "--endless and --match contradict", ONE),
     (2, "sample --endless --until-sentence", "--endless and --until-sentence contradict", ONE),
     (2, "sample --endless --seeds text.txt", "--endless and --seeds contradict", ONE),
+    (2, "sample --endless --seed a --seed b", "--endless goes with one", "text never ends"),
     (2, "sample -c m.npz --endless -n 5", "--endless and --length contradict", ONE),
     (2, "sample --like - --seeds -", "standard input can be read only once", "name a file"),
+    (2, "complete -c m.npz --like m.npz b", "m.npz is a checkpoint, not a text", "did you mean"),
     (2, "complete --like -", "standard input can be read only once", "name a file"),
     (2, "train - text.txt -", "standard input can be read only once", "name a file"),
     (2, r"sample -c m.npz --seed 'b\nb'", r"(U+005C) 'n'", r"$'\n' in bash, or one in a --"),
@@ -143,7 +145,6 @@ LINES = [
     (2, "export m.npz", "Missing option '--to'. Choose from: html", HELP),
     (2, "export m.npz --to pdf", "'pdf' is not one of 'html'", HELP),
     (2, "export m.npz --to onnx --title x", "--title goes with --to html only", HELP),
-    (2, "export m.npz --to html -o - --json", "cannot both go to stdout", "leave --json out"),
     (1, "import text.txt", "text.txt: is not a .safetensors", "safetensors.torch.save_file"),
     (2, "import m.npz -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
 ]  # fmt: skip

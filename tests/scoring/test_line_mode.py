@@ -1,6 +1,5 @@
 """Line mode: lines are learned, held out, scored and written whole."""
 
-import json
 from itertools import product
 from pathlib import Path
 
@@ -10,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import Model, Vocabulary
+from charrnn import Vocabulary
 from charrnn.text import pieces as piece_mode
 from charrnn.text import storage
 from charrnn.text.pieces import flatten_pieces, shuffle_pieces, split_pieces
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams
-from tests.support import fails, ok
+from tests.support import call, fails_in
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
 NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
@@ -96,76 +95,32 @@ def test_long_lists_are_handled_in_blocks_and_are_the_same(
         np.testing.assert_array_equal(array, other)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lines")
-    (folder / "names.txt").write_text(TEXT)
-    options = "--lines --steps 250 --hidden-size 32 --networks 2 --random-seed 1 -o m.npz"
-    ok("train", "names.txt", *options.split(), cwd=folder)
-    return folder
-
-
-def test_a_score_reads_each_line_on_its_own(home: Path) -> None:
-    whole = json.loads(ok("score", "names.txt", "-c", "m.npz", "--json", cwd=home).out)
-    found = ok("score", "--lines", "names.txt", "-c", "m.npz", cwd=home).out.splitlines()
-    lines = [json.loads(line) for line in found]
-    assert whole["chars"] == sum(line["chars"] for line in lines) == len(TEXT)
-    nats = sum(line["nats"] for line in lines)
-    assert whole["nats_per_char"] == pytest.approx(nats / len(TEXT), rel=1e-5)
-    model = charrnn.load(home / "m.npz")
-    assert isinstance(model, Model)
-    assert model.score(TEXT).nats == pytest.approx(nats, rel=1e-5)
-
-
 @pytest.mark.parametrize("line_break", ["\r\n", "\r"])
-def test_a_line_is_the_same_whatever_ends_it(home: Path, line_break: str) -> None:
-    model = Model.load(home / "m.npz")
+def test_a_line_is_the_same_whatever_ends_it(line_break: str) -> None:
     text = TEXT.replace("\n", line_break)
-    (home / "other.txt").write_bytes(text.encode())
-    done = ok("score", "--lines", "other.txt", "-c", "m.npz", cwd=home)
-    scores = [json.loads(line) for line in done.out.splitlines()]
-    expected = [score.nats for score in model.score_lines(NAMES)]
-    assert [score["text"] for score in scores] == NAMES
-    assert [score["nats"] for score in scores] == pytest.approx(expected, rel=1e-4)
+    model, other = (
+        charrnn.train(text=it, lines=True, steps=3, hidden_size=8, random_seed=1)
+        for it in (TEXT, text)
+    )
+    assert other.vocabulary == model.vocabulary
+    assert other.network().flat.tobytes() == model.network().flat.tobytes()
     lines = (f"{name}{line_break}" for name in NAMES)
-    assert [score.nats for score in model.score_lines(lines)] == expected
+    assert [*model.score_lines(lines)] == [*model.score_lines(NAMES)]
     assert model.score(text) == model.score(TEXT)
     np.testing.assert_array_equal(model.xray(text).nats, model.xray(TEXT).nats)
-    learned, other = (
-        charrnn.train(str(home / name), lines=True, steps=3, hidden_size=8, random_seed=1)
-        for name in ("names.txt", "other.txt")
-    )
-    assert other.vocabulary == learned.vocabulary
-    assert other.network().flat.tobytes() == learned.network().flat.tobytes()
 
 
-def test_a_stopped_run_of_lines_goes_on_bit_for_bit(home: Path) -> None:
-    settings = (
-        "--lines --hidden-size 16 --networks 2 --random-seed 3 --schedule constant --warmup 0 "
-        "--dropout 0.2 --weight-drop 0.1"
-    )
-    for steps in ("12", "30"):
-        run = ("train", "names.txt", *settings.split(), "--steps", steps)
-        ok(*run, "-o", f"{steps}.npz", cwd=home)
-    ok(*["train", "names.txt", "--resume", "--steps", "30", "-o", "12.npz"], cwd=home)
-    resumed, whole = (Model.load(home / name) for name in ("12.npz", "30.npz"))
-    for name, array in whole.resume.items():
-        assert array.tobytes() == resumed.resume[name].tobytes(), name
-
-
-def test_what_is_not_learned_is_said(home: Path) -> None:
-    (home / "odd.txt").write_text("ab\n\n\n" * 30)
-    odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
-    done = ok(*odd.split(), cwd=home)
-    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
+def test_what_is_not_learned_is_said(tmp_path: Path) -> None:
     # in English, so that a base model can take it up, which knows line breaks
-    (home / "one.txt").write_text("There was no break at all, and the line went on and on. " * 20)
-    one = ("train", "one.txt", "--lines", "--steps", "1", "-o", "p.npz")
-    fails(1, "separates nothing", *one, cwd=home)
-    fails(1, "separates nothing", *one, "--from", "english", cwd=home)
-
-    advice = "with --lines each is learned on its own"
-    for lines, said in ([], True), (["--lines"], False):
-        run = f"train names.txt --steps 1 -o l{len(lines)}.npz"
-        done = ok(*run.split(), *lines, cwd=home)
-        assert (advice in done.err) is said
+    english = "There was no break at all, and the line went on and on. " * 20
+    for name, text in {"names": TEXT, "odd": "ab\n\n\n" * 30, "one": english}.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
+    done = call(*odd.split(), cwd=tmp_path)
+    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
+    for start in ("none", "english"):
+        one = f"train one.txt --lines --steps 1 -o p.npz --from {start}"
+        fails_in(1, "separates nothing", *one.split(), cwd=tmp_path)
+    for lines, is_said in (("", True), ("--lines", False)):
+        done = call(*f"train names.txt --steps 1 -o l{lines}.npz {lines}".split(), cwd=tmp_path)
+        assert ("with --lines each is learned on its own" in done.err) is is_said
