@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Vocabulary
 from charrnn.export.xray_page import MAX_BYTES, page_data, xray_page
 from charrnn.scoring.xray import Trace
 from tests.browser import browser_page
@@ -23,7 +22,7 @@ STRANGE = HOSTILE + "é 👩‍👩‍👧 \u202eabc\u202c \0 نص عربي 你�
 
 @cache
 def xray_of(text: str, top: int = 5, part: str = "cell") -> Trace:
-    return bracket_counter("lstm", Vocabulary.from_text(text)).xray(text, top=top, parts=[part])
+    return bracket_counter(text).xray(text, top=top, parts=[part])
 
 
 def page_of(text: str, unit: int | None = None, name: str = "a <text> & {{data}}") -> bytes:

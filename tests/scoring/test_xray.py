@@ -168,12 +168,10 @@ def test_a_text_in_pieces_and_an_ensemble_are_seen_as_the_one_that_they_are(
 RNG = np.random.default_rng
 
 
-@pytest.mark.parametrize("cell", ["lstm", "rnn"])
-def test_a_unit_that_counts_brackets_is_ranked_first(cell: Any) -> None:
+def test_a_unit_that_counts_brackets_is_ranked_first() -> None:
     pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
     text = "".join(RNG(0).choice(pieces, 400))
-    xray = bracket_counter(cell, Vocabulary.from_text(text)).xray(text)
-    best, second, _ = xray.find("brackets")
+    best, second, _ = bracket_counter(text).xray(text).find("brackets")
     assert best.unit == COUNTER
     assert best.share > 0.7 > second.share + 0.2
     assert best.chance < 0.2
