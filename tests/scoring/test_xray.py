@@ -106,25 +106,20 @@ def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.Monk
 
 def test_a_model_of_lines_sees_each_line_on_its_own() -> None:
     text = "\n".join(["anna", "bo", "clara", "dot"] * 20)
-    lines_model = train(text=text, lines=True, steps=3, hidden_size=8, random_seed=1, base="none")
+    model = train(text=text, lines=True, steps=3, hidden_size=8, random_seed=1, base="none")
     lines = ["bo", "anna", "", "clara", "bo"]
-    xray = lines_model.xray("\n".join(lines))
+    xray, at = model.xray("\n".join(lines)), 0
     assert xray.text == "".join(f"{line}\n" for line in lines)
-    at = 0
-    for score in lines_model.score_lines(lines):
-        end = at + len(score.text) + 1
-        assert xray.nats[at:end].sum() == pytest.approx(score.nats, abs=1e-4)
-        alone = lines_model.xray(score.text + "\n")
-        for part, values in alone.activations.items():
-            np.testing.assert_allclose(xray.activations[part][at:end], values, atol=1e-6)
-        at = end
-    # Each line begins in the state that belongs to the line break before it.
-    network = lines_model.network()
-    start = np.array([[lines_model.vocabulary.index["\n"]]])
-    _, state, _ = network.forward(start, network.zero_state(1))
-    breaks = [at for at, char in enumerate(xray.text) if char == "\n"]
-    for beginning in xray.activations["cell"][breaks, 0]:
-        np.testing.assert_allclose(beginning, np.tanh(state[0][1][0]), atol=1e-6)
+    _, state, _ = model.network().forward(
+        np.array([[model.vocabulary.index["\n"]]]), model.network().zero_state(1)
+    )
+    for score in model.score_lines(lines):
+        end = at + len(score.text)
+        assert xray.nats[at : end + 1].sum() == pytest.approx(score.nats, abs=1e-4)
+        # The next line begins in the state that belongs to the line break before it.
+        found = xray.activations["cell"][end, 0]
+        np.testing.assert_allclose(found, np.tanh(state[0][1][0]), atol=1e-6)
+        at = end + 1
 
 
 def test_the_api_says_what_score_says() -> None:
