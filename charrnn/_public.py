@@ -25,9 +25,9 @@ from charrnn.nn.layers import GRU as GRU
 from charrnn.nn.layers import LSTM as LSTM
 from charrnn.nn.layers import RNN as RNN
 from charrnn.nn.network import LanguageModel as LanguageModel
+from charrnn.scoring.likelihood import Score as Score
+from charrnn.scoring.likelihood import score as score
 from charrnn.scoring.line_scorer import LineScore as LineScore
-from charrnn.scoring.scores import Score as Score
-from charrnn.scoring.scores import score as score
 from charrnn.text.corpus import Corpus as Corpus
 from charrnn.text.corpus import read_corpus as read_corpus
 from charrnn.text.reading import read_text as read_text

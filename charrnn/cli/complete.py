@@ -43,9 +43,10 @@ def complete(
     texts.read_stdin_once(like, "-" if prompt is None else None)
     rules = ControlConfig.of_options({"stop": stop})
 
+    from charrnn.models import Model
     from charrnn.text.vocabulary import escape
 
-    model = texts.load_writer(checkpoint)
+    model = Model.load(checkpoint or texts.newest_checkpoint(otherwise=texts.BASE))
     if not no_memory:
         model = model.with_memory("" if like is None else texts.read_known(like, model))
     stops = texts.prepare_stops(rules, model).stop

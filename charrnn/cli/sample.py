@@ -77,11 +77,12 @@ def sample(
         raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
 
     from charrnn.cli.writing import choose_separator, write_samples
+    from charrnn.models import Model
     from charrnn.text.reading import read_text
 
     for begin in filter(str.isdecimal, seed or []):
         console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
-    model = texts.load_writer(checkpoint)
+    model = Model.load(checkpoint or texts.newest_checkpoint(otherwise=texts.BASE))
     rules = texts.prepare_stops(rules, model)
     if like is not None:
         model = model.with_memory(texts.read_known(like, model))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from charrnn.models import Model
-    from charrnn.scoring.scores import Score
+    from charrnn.scoring.likelihood import Score
     from charrnn.text.vocabulary import Ids
 
 Policy = Literal["error", "skip", "charge"]
@@ -111,7 +111,7 @@ def score_text(
 ) -> "Score":
     """Return how likely a text is: as one, or in windows; of a model of pieces, piece by piece."""
     from charrnn.generate.remembering import score_with_memory
-    from charrnn.scoring import scores
+    from charrnn.scoring import likelihood
     from charrnn.text.pieces import flatten_pieces
     from charrnn.text.storage import store
 
@@ -123,4 +123,4 @@ def score_text(
     with console.counter("characters") as count:
         if memory:
             return score_with_memory(predictor, ids, end=end, on_progress=count)
-        return scores.score(predictor, ids, window=window, pieces=pieces, on_progress=count)
+        return likelihood.score(predictor, ids, window=window, pieces=pieces, on_progress=count)

@@ -49,13 +49,6 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
     return Path(otherwise)
 
 
-def load_writer(checkpoint: str | None) -> "Model":
-    """Load a checkpoint; None: the newest, or else the base model."""
-    from charrnn.models import Model
-
-    return Model.load(checkpoint or newest_checkpoint(otherwise=BASE))
-
-
 def read_known(source: str, model: "Model") -> str:
     """Return a file for the model to remember, without the characters that it does not know."""
     from charrnn.text.reading import read_text

@@ -12,8 +12,13 @@ from charrnn.ngrams.memory import CHUNK, Memory
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.nn.network import LayerStates
 from charrnn.nn.recurrent import Workspace
-from charrnn.scoring.likelihood import MAX_WINDOW, require_finite, require_ids, score_sequences
-from charrnn.scoring.scores import Score
+from charrnn.scoring.likelihood import (
+    MAX_WINDOW,
+    Score,
+    require_finite,
+    require_ids,
+    score_sequences,
+)
 from charrnn.text.pieces import piece_bounds
 from charrnn.text.split import STREAMS
 from charrnn.text.vocabulary import Ids
@@ -108,8 +113,8 @@ def score_with_memory(
 ) -> Score:
     """Return the likelihood of a text (N,) under a language model that remembers what it has read.
 
-    The parameters are those of ``MemoryPredictor`` and ``scoring.scores.score``. Raises CorpusError
-    for fewer than two characters, and what ``MemoryPredictor.observe`` raises.
+    The parameters are those of ``MemoryPredictor`` and ``likelihood.score``. Raises CorpusError for
+    fewer than two characters, and what ``MemoryPredictor.observe`` raises.
     """
     if not len(ids) > 1:
         raise CorpusError("there is nothing to score: it takes two characters")

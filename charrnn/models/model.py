@@ -24,8 +24,8 @@ from charrnn.generate.seen import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.launch import sampling_workers
+from charrnn.scoring.likelihood import Score, score
 from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer, UnknownCharacters
-from charrnn.scoring.scores import Score, score
 from charrnn.scoring.xray import Trace, join, require_part, trace_text
 from charrnn.settings import require_known
 from charrnn.text.cut import cut_text

@@ -6,13 +6,15 @@ Before, as long as most sequences begin like others, as the lines of a list do, 
 beginning is read once, a character at a time.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import TrainingError, VocabularyError
+from charrnn.errors import CorpusError, TrainingError, VocabularyError
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
 from charrnn.nn.network import LayerStates, log_softmax
@@ -52,6 +54,36 @@ class Window(NamedTuple):
     targets: Ids
     inside: NDArray[np.bool_]
     nats: Array
+
+
+@dataclass(frozen=True)
+class Score:
+    """The likelihood of a text under a language model; see ``score``.
+
+    nats    -log p of all predicted characters together, in nats
+    chars   number of characters predicted
+    """
+
+    nats: float
+    chars: int
+
+    @property
+    def nats_per_char(self) -> float:
+        """Mean cross-entropy in nats per character; nan if nothing was predicted."""
+        return self.nats / self.chars if self.chars else math.nan
+
+    @property
+    def bits_per_char(self) -> float:
+        """The same in bits."""
+        return self.nats_per_char / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per character): the effective number of equally likely next characters."""
+        try:
+            return math.exp(self.nats_per_char)
+        except OverflowError:
+            return math.inf
 
 
 def score_sequences(
@@ -154,6 +186,52 @@ def held_out_sequences(ids: Ids, *, pieces: bool) -> tuple[Indices, Indices]:
         return stream_bounds(len(ids))
     starts, lengths = piece_bounds(ids)
     return starts, lengths + 1
+
+
+def score(
+    model: AnyLanguageModel,
+    ids: Ids,
+    *,
+    window: int | None = None,
+    pieces: bool = False,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> Score:
+    """Return the likelihood of a text under a language model.
+
+    model         a language model; of a ``Model``, its ``distribution()``
+    ids           the text, (N,)
+    window        None: predict every character except the first, with the hidden state carried
+                  through the text. W: use independent windows of W inputs, each from a zero state,
+                  and predict the next character of each input; an incomplete last window is skipped
+    pieces        the text is flat pieces, each of which is read from a zero state
+    on_progress   called with the number of characters done since the last call
+
+    Raises CorpusError if the text is too short to predict anything, VocabularyError for ids out of
+    range, TrainingError if the outputs of the model are not finite.
+    """
+    length = len(ids) - 1
+    if length < 1:
+        raise CorpusError(
+            "there is nothing to score: it takes two characters",
+            hint="'charrnn score --lines' scores a line and its end",
+        )
+    require_ids(ids, model.vocab_size)
+    size = window or length
+    if size > length:
+        raise CorpusError(
+            f"the text has {length + 1} characters, too few for a window of {size} and the "
+            "character after it",
+            hint=f"--window {length} or less, or no --window",
+        )
+    starts = np.arange(length // size) * size
+    steps = np.full(len(starts), size)
+    if pieces:
+        starts, steps = held_out_sequences(ids, pieces=True)
+    nats = 0.0
+    for it in score_sequences(model, ids, starts, steps):
+        nats += float(it.nats.sum(dtype=np.float64))
+        on_progress(it.nats.size)
+    return Score(nats, int(steps.sum()))
 
 
 def evaluate(

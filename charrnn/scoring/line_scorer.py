@@ -18,8 +18,7 @@ from charrnn.config import Normalization
 from charrnn.errors import VocabularyError
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.processes import map_in_processes
-from charrnn.scoring.likelihood import score_sequences
-from charrnn.scoring.scores import Score
+from charrnn.scoring.likelihood import Score, score_sequences
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Vocabulary, encode_known, start_ids
 
