@@ -53,12 +53,11 @@ class CoupledCell(Cell):
         activate(gates, (z,))
         after[...] = n + z * (before - n)
 
-    def backward(self, params, at, grads):
-        (z, n), (d_state,), (before,) = at.gates.copy(), grads.d_state, at.before
-        d_h = d_state.copy()
-        grads.d_gates[0] = d_h * (before - n) * z * (1 - z)
-        grads.d_gates[1] = d_h * (1 - z) * (1 - n * n)
-        d_state[...] = d_h * z
+    def backward(self, params, at, d_state, d_gates, scratch):
+        (z, n), (before,), d_h = at.gates.copy(), at.before, d_state[0].copy()
+        d_gates[0] = d_h * (before - n) * z * (1 - z)
+        d_gates[1] = d_h * (1 - z) * (1 - n * n)
+        d_state[0][...] = d_h * z
 '''
 
 

@@ -105,7 +105,10 @@ def test_the_sentence_learned_as_one_stream_comes_back_from_its_first_letter(cel
 
 def test_one_step_and_a_sequence_of_four_agree_exactly() -> None:
     rng = np.random.default_rng(0)
-    cell, params = LSTMCell(), LSTMCell().init(3, 5, rng)
+    cell = LSTMCell()
+    params: Params = {
+        name: rng.standard_normal(shape) for name, shape in cell.param_shapes(3, 5).items()
+    }
     inputs, zero = rng.standard_normal((4, 1, 3)), (np.zeros((1, 5)), np.zeros((1, 5)))
     sequence, _, _ = unroll(cell, params, inputs, zero)
     first, state, _ = unroll(cell, params, inputs[:1], zero)

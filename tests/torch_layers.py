@@ -71,7 +71,8 @@ def by_charrnn(case: Case) -> Results:
     """Return outputs, final state and all gradients as charrnn computes them."""
     kinds: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
     layer = kinds[case.kind[:4].rstrip("-")](I, H, case.layers, dtype="float64", **case.options)
-    layer.load({name: case.numbers(name, *p.shape) for name, p in layer.params.items()})
+    for name, param in layer.params.items():
+        param[...] = case.numbers(name, *param.shape)
     paired = case.kind == "lstm"
     state, d_state = tuple(case.states("state")), tuple(case.states("d_state"))
     output, final, cache = layer.forward(case.steps_of("inputs", I), state if paired else state[0])

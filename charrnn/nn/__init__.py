@@ -21,12 +21,4 @@ Arguments with the same meaning everywhere:
     workspace   where outputs and cache live until the next call with it; None: new memory
     cache       what a forward pass saves for the backward pass, which consumes it
     d_x         gradient of the loss with respect to x, in the shape of x
-
-    rnn, lstm, gru    the equations of one time step, forward and backward
-    cell              the interface of a cell: one time step, and the shapes of its parameters
-    recurrent         the loop over time, and all products with weights
-    network           the language model: layers, dropout, the output layer, the loss
-    ensemble          several language models whose logits are averaged
-    decoder           the language model one character at a time, for sampling
-    layers            the same layers behind the interface of torch.nn
 """

@@ -4,7 +4,6 @@ A cell holds neither weights nor state: both are arguments of its two methods, s
 sampling and gradient checks run the same code.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 Params = dict[str, Array]
 State = tuple[Array, ...]
+
+# A Python float would take NumPy twice as long, which matters for a single sample.
+HALF = {np.dtype(name): np.array(0.5, name) for name in ("float32", "float64")}
 
 
 class TimeStep(NamedTuple):
@@ -35,21 +37,6 @@ class TimeStep(NamedTuple):
     before: Sequence[Array]
     after: Sequence[Array]
     saved: Array
-
-
-class Gradients(NamedTuple):
-    """The arrays of one time step backward.
-
-    d_state   gradients of the state at t, (B, H) each; after the step those of the state at t-1,
-              without the part that passes through W_hh
-    d_gates   receives the gradients of the pre-activations, (``Cell.gradients``, B, H); may share
-              the memory of the gates
-    scratch   (G + 1, B, H)
-    """
-
-    d_state: Sequence[Array]
-    d_gates: Array
-    scratch: Array
 
 
 class Cell:
@@ -76,8 +63,17 @@ class Cell:
         """Compute the state after one time step, in place."""
         raise NotImplementedError
 
-    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
-        """Backpropagate through ``forward``, in place."""
+    def backward(
+        self, params: Params, at: TimeStep, d_state: Sequence[Array], d_gates: Array, scratch: Array
+    ) -> None:
+        """Backpropagate through ``forward``, in place.
+
+        d_state   gradients of the state at t, (B, H) each; after the step those of the state at
+                  t-1, without the part that passes through W_hh
+        d_gates   receives the gradients of the pre-activations, (``gradients``, B, H); may share
+                  the memory of the gates
+        scratch   (G + 1, B, H)
+        """
         raise NotImplementedError
 
     def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -97,22 +93,22 @@ class Cell:
         states    states after each time step, (T*B, H) each
         """
 
-    def open_forget_gate(self, params: Params) -> None:
-        """Set the biases of a forget gate, in place, so that it starts open."""
-
     def scale(self, dtype: np.dtype[Any]) -> Array:
         """Return the factor on each gate's pre-activation, (G, 1, 1): 1/2 for a sigmoid, else 1."""
-        return _scale(self.gates, self.sigmoids, dtype)
+        scale = np.ones((self.gates, 1, 1), dtype)
+        scale[list(self.sigmoids)] = 0.5
+        return scale
 
     def input_bias(self, params: Params) -> Array:
         """Return the biases to add to the input projection, (G*H,): by default both."""
         return params["bias_ih"] + params["bias_hh"]
 
-    def init(self, input_size: int, hidden_size: int, rng: np.random.Generator) -> Params:
-        """Draw a layer's parameters in float64 from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn does."""
-        bound = 1 / math.sqrt(hidden_size)
-        shapes = self.param_shapes(input_size, hidden_size)
-        return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+def draw_weights(params: Params, hidden_size: int, rng: np.random.Generator) -> None:
+    """Draw parameters in place, from U(-1/sqrt(H), 1/sqrt(H)) as torch.nn does."""
+    bound = 1 / math.sqrt(hidden_size)
+    for values in params.values():
+        values[...] = rng.uniform(-bound, bound, values.shape)
 
 
 def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
@@ -122,7 +118,7 @@ def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
     The input is not halved here: the factor 1/2 is folded into the weights by ``Cell.scale``.
     """
     np.tanh(gates, out=gates)
-    half = _half(gates.dtype)
+    half = HALF[gates.dtype]
     for gate in sigmoids:
         np.multiply(gate, half, out=gate)
         np.add(gate, half, out=gate)
@@ -131,16 +127,3 @@ def activate(gates: Array, sigmoids: Sequence[Array]) -> None:
 def split_gates(weight: Array, gates: int) -> Array:
     """Return a view (..., G, H, I) of weights (..., G*H, I)."""
     return weight.reshape(*weight.shape[:-2], gates, -1, weight.shape[-1])
-
-
-@functools.cache
-def _half(dtype: np.dtype[Any]) -> Array:
-    # A Python float would take NumPy twice as long, which matters for a single sample.
-    return np.array(0.5, dtype)
-
-
-@functools.cache
-def _scale(gates: int, sigmoids: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    scale = np.ones((gates, 1, 1), dtype)
-    scale[list(sigmoids)] = 0.5
-    return scale

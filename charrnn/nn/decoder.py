@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn.nn.cell import Array, Cell, Params, TimeStep, split_gates
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel, LayerStates
-from charrnn.nn.recurrent import Blocks, project_ids
+from charrnn.nn.recurrent import make_blocks, project_ids
 
 
 def _has_avx512() -> bool:
@@ -113,16 +113,16 @@ class _Product:
     def __init__(self, weights: Array, x: Array, count: int, scale: Array | None = None) -> None:
         (G, M, K, N), R = weights.shape, x.shape[1]
         scale = None if scale is None else scale[:, None]
-        blocks = Blocks(weights, _empty_aligned(weights.size, weights.dtype), scale)
+        blocks = make_blocks(weights, _empty_aligned(weights.size, weights.dtype), scale)
         if R == ROWS:  # all gates of a sample next to each other: contiguous if it is alone
             self.out = np.empty((R, G, M, N), weights.dtype).transpose(1, 2, 0, 3)
         else:
             self.out = np.empty((G, M, R, N), weights.dtype)
-        is_pair = count <= PAIR < ROWS and ROWS * K * blocks.width <= MAX_SMALL
+        is_pair = count <= PAIR < ROWS and ROWS * K * blocks.shape[-1] <= MAX_SMALL
         used, size = (PAIR, PAIR) if is_pair else (R, ROWS)
         rows = x[:, :used].reshape(M, 1, used // size, size, K)
-        cut = self.out[:, :, :used].reshape(G, M, used // size, size, -1, blocks.width)
-        self._operands = rows, blocks.blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
+        cut = self.out[:, :, :used].reshape(G, M, used // size, size, -1, blocks.shape[-1])
+        self._operands = rows, blocks[..., None, :, :], cut.transpose(0, 1, 4, 2, 3, 5)
 
     def __call__(self) -> None:
         # In this order, a block of weights stays in the cache for all samples.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.nn.cell import Array
-from charrnn.nn.network import LanguageModel, LayerStates, NetworkCache, target_log_probabilities
+from charrnn.nn.network import LanguageModel, LayerStates, NetworkCache
 from charrnn.nn.recurrent import Workspace
 
 
@@ -77,7 +77,11 @@ class Ensemble:
         """
         state = state or self.zero_state(inputs.shape[1])
         logits, final_state, _ = self.forward(inputs, state, workspace=workspace)
-        return target_log_probabilities(logits, targets), final_state
+        logits -= logits.max(axis=-1, keepdims=True)  # so that exp cannot overflow
+        rows = targets[..., None].astype(np.intp)
+        log_p: Array = np.take_along_axis(logits, rows, axis=-1)[..., 0]
+        log_p -= np.log(np.exp(logits, out=logits).sum(axis=-1))
+        return log_p, final_state
 
     def merge(self) -> LanguageModel:
         """Return one network of M*H units with the same predictions.

@@ -14,15 +14,16 @@ from the last time step to the first, with pre-activations a and u_t = W_hn h_(t
     dh_(t-1) = dh_t * z_t + W_hh^T [da_r, da_z, du]
     dW_hh = sum_t [da_r, da_z, du] h_(t-1)^T        dW_ih = sum_t [da_r, da_z, da_n] x_t^T
 
-``gru_step`` in tests/oracle.py is the plain version that this one must equal.
+``gru_step`` in tests/oracle.py is the plain version.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cell import Array, Cell, Gradients, Params, TimeStep, activate
+from charrnn.nn.cell import Array, Cell, Params, TimeStep, activate
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,13 @@ class GRUCell(Cell):
         h *= z
         h += n
 
-    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
+    def backward(
+        self, params: Params, at: TimeStep, d_state: Sequence[Array], d_gates: Array, scratch: Array
+    ) -> None:
         """Backpropagate through ``forward``, in place."""
         r, z, n = at.gates
-        d_r, d_z, d_u, d_n = grads.d_gates
-        d_h, skip, product = grads.d_state[0], grads.scratch[0], grads.scratch[1]
+        d_r, d_z, d_u, d_n = d_gates
+        d_h, skip, product = d_state[0], scratch[0], scratch[1]
         # the part that goes directly to h_before
         np.multiply(d_h, z, out=skip)
         # candidate, through tanh and the factor 1 - z

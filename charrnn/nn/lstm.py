@@ -20,16 +20,16 @@ With a peephole (Gers & Schmidhuber 2000; here for the output gate only, with a 
     o_t = sigmoid(W_io x_t + b_io + W_ho h_(t-1) + b_ho + V_o c_t)
     dc_t += V_o^T dz_o                           dV_o = sum_t dz_o c_t^T
 
-``lstm_step`` and ``peephole_lstm_step`` in tests/oracle.py are the plain versions that this one
-must equal.
+``lstm_step`` in tests/oracle.py is the plain version.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cell import Array, Cell, Gradients, Params, State, TimeStep, activate
+from charrnn.nn.cell import HALF, Array, Cell, Params, State, TimeStep, activate
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,20 @@ class LSTMCell(Cell):
         c += tanh_c
         if self.peephole:
             np.dot(c, params["weight_co"].T, out=tanh_c)
-            tanh_c *= self.scale(tanh_c.dtype)[3]
+            tanh_c *= HALF[tanh_c.dtype]
             o += tanh_c
             activate(o, (o,))
         np.tanh(c, out=tanh_c)
         np.multiply(o, tanh_c, out=h)
 
-    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
+    def backward(
+        self, params: Params, at: TimeStep, d_state: Sequence[Array], d_gates: Array, scratch: Array
+    ) -> None:
         """Backpropagate through ``forward``, in place."""
         i, f, g, o = at.gates
-        d, product, tanh_c = grads.scratch[:4], grads.scratch[4], at.saved
+        d, product, tanh_c = scratch[:4], scratch[4], at.saved
         d_i, d_f, d_g, d_o = d
-        d_h, d_c = grads.d_state
+        d_h, d_c = d_state
         # through h = o * tanh(c)
         np.multiply(d_h, o, out=product)
         np.multiply(product, tanh_c, out=d_o)  # dz_o without the factor 1 - o
@@ -90,9 +92,9 @@ class LSTMCell(Cell):
         np.multiply(d_c, at.before[1], out=d_f)
         # these factors: x (1 - i) = x - x i, and dz_g = d_g - (d_g g) g
         np.multiply(d_i, g, out=product)
-        np.multiply(d, at.gates, out=grads.d_gates)
-        grads.d_gates[2] = product
-        np.subtract(d, grads.d_gates, out=grads.d_gates)
+        np.multiply(d, at.gates, out=d_gates)
+        d_gates[2] = product
+        np.subtract(d, d_gates, out=d_gates)
 
     def param_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
         """Return the name and shape of each parameter of a layer."""
@@ -103,8 +105,3 @@ class LSTMCell(Cell):
         """Write the gradient of the peephole's weights."""
         if self.peephole:
             np.dot(d_gates[3].T, states[1], out=grads["weight_co"])
-
-    def open_forget_gate(self, params: Params) -> None:
-        """Set the bias of the forget gate to 1 (Jozefowicz, Zaremba & Sutskever 2015)."""
-        H = len(params["bias_ih"]) // self.gates
-        params["bias_ih"][H : 2 * H], params["bias_hh"][H : 2 * H] = 1, 0

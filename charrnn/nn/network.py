@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import CellName, ModelConfig, Nonlinearity
-from charrnn.nn.cell import Array, Cell, Params, State
+from charrnn.nn.cell import Array, Cell, Params, State, draw_weights
 from charrnn.nn.gru import GRUCell
 from charrnn.nn.lstm import LSTMCell
 from charrnn.nn.recurrent import Cache, Mask, Workspace, backpropagate, unroll
@@ -81,23 +81,18 @@ class LayerPass(NamedTuple):
     params        the parameters it used, after weight drop
     weight_mask   mask of the recurrent weights; None without weight drop (Wan et al. 2013)
     mask          mask of the outputs; None without dropout (Zaremba et al. 2014)
+    outputs       after dropout, (T, B, H)
     """
 
     cache: Cache
     params: Params
     weight_mask: Array | None
     mask: Array | None
+    outputs: Array
 
 
-class NetworkCache(NamedTuple):
-    """What ``LanguageModel.backward`` needs from ``LanguageModel.forward``.
-
-    layers     of each layer, bottom first
-    features   outputs of the top layer after dropout, (T, B, H)
-    """
-
-    layers: list[LayerPass]
-    features: Array
+# Bottom layer first.
+NetworkCache = list[LayerPass]
 
 
 class LanguageModel:
@@ -149,14 +144,13 @@ class LanguageModel:
                       their logarithms. Otherwise the first steps would learn the frequencies by
                       driving the hidden units into saturation
         """
+        H, gate_names = self.config.hidden_size, self.cell.gate_names
+        draw_weights(self.params, H, rng)
         for layer in self.layers:
-            input_size = layer["weight_ih"].shape[1]
-            for name, values in self.cell.init(input_size, self.config.hidden_size, rng).items():
-                layer[name][...] = values
-            self.cell.open_forget_gate(layer)
-        bound = 1 / math.sqrt(self.config.hidden_size)
-        for name in ("output.weight", "output.bias"):
-            self.params[name][...] = rng.uniform(-bound, bound, self.shapes[name])
+            if "forget" in gate_names:  # Jozefowicz, Zaremba & Sutskever 2015
+                start = gate_names.index("forget") * H
+                layer["bias_ih"][start : start + H] = 1
+                layer["bias_hh"][start : start + H] = 0
         if frequencies is not None:
             self.params["output.bias"][...] = np.log(frequencies)
         return self
@@ -184,7 +178,7 @@ class LanguageModel:
         """
         config, workspace = self.config, workspace or Workspace()
         outputs: NDArray[Any] = ids
-        final_state, passes = LayerStates(), list[LayerPass]()
+        final_state, cache = LayerStates(), NetworkCache()
         for number, params in enumerate(self.layers):
             used, space = params, workspace.part(number)
             weight_mask = drop_mask(params["weight_hh"], config.weight_drop, dropout_rng)
@@ -195,12 +189,12 @@ class LanguageModel:
             if mask is not None:
                 outputs = outputs * mask
             final_state.append(after)
-            passes.append(LayerPass(saved, used, weight_mask, mask))
+            cache.append(LayerPass(saved, used, weight_mask, mask, outputs))
         weight, (T, B, H) = self.params["output.weight"], outputs.shape
         logits = workspace.array("logits", (T, B, self.vocab_size), weight.dtype)
         np.dot(outputs.reshape(T * B, H), weight.T, out=logits.reshape(T * B, self.vocab_size))
         logits += self.params["output.bias"]
-        return logits, final_state, NetworkCache(passes, outputs)
+        return logits, final_state, cache
 
     def backward(self, cache: NetworkCache, d_logits: Array, grads: Params | None = None) -> Params:
         """Return the gradient of every parameter, with the keys of ``params``.
@@ -209,17 +203,16 @@ class LanguageModel:
         grads   arrays for the gradients; new ones if None
         """
         grads = grads or {name: np.empty_like(param) for name, param in self.params.items()}
-        T, B, H = cache.features.shape
-        rows = d_logits.reshape(T * B, self.vocab_size)
-        np.dot(rows.T, cache.features.reshape(T * B, H), out=grads["output.weight"])
+        (T, B, H), rows = cache[-1].outputs.shape, d_logits.reshape(-1, self.vocab_size)
+        np.dot(rows.T, cache[-1].outputs.reshape(T * B, H), out=grads["output.weight"])
         rows.sum(axis=0, out=grads["output.bias"])
         d_outputs: Array | None = np.dot(rows, self.params["output.weight"]).reshape(T, B, H)
-        passes = zip(cache.layers, self._split(grads), self.zero_state(B), strict=True)
+        passes = zip(cache, self._split(grads), self.zero_state(B), strict=True)
         for layer, own, d_state in reversed([*passes]):
             assert d_outputs is not None  # only ids, below all layers, have no gradient
             if layer.mask is not None:
                 d_outputs *= layer.mask
-            _, d_outputs, _ = backpropagate(
+            d_outputs, _ = backpropagate(
                 self.cell, layer.params, layer.cache, d_outputs, d_state, own
             )
             if layer.weight_mask is not None:
@@ -281,12 +274,3 @@ def softmax_cross_entropy(
     np.put_along_axis(d_logits, rows, np.take_along_axis(d_logits, rows, axis=-1) - 1, axis=-1)
     d_logits /= count
     return 0.0 - float(nats.sum(dtype=np.float64)) / count, d_logits
-
-
-def target_log_probabilities(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
-    """Return log p of each target in nats, shape (T, B), for logits (T, B, V)."""
-    shifted: Array = logits - logits.max(axis=-1, keepdims=True)
-    rows = targets[..., None].astype(np.intp)
-    log_p: Array = np.take_along_axis(shifted, rows, axis=-1)[..., 0]
-    log_p -= np.log(np.exp(shifted, out=shifted).sum(axis=-1))
-    return log_p

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.nn.cell import Array, Cell, Gradients, Params, State, TimeStep, split_gates
+from charrnn.nn.cell import Array, Cell, Params, State, TimeStep, split_gates
 
 Mask = NDArray[np.bool_]
 
@@ -48,39 +48,28 @@ class Workspace:
         return array
 
 
-class Blocks:
-    """Weights rearranged into blocks for the many small products of a loop over time.
+def make_blocks(weights: Array, buffer: Array | None = None, scale: Array | None = None) -> Array:
+    """Return weights (..., K, N), times a scale, in blocks (..., N/W, K, W) of W columns.
 
-    BLAS spends up to a third of the time of such a product packing the weights. Here they are
+    BLAS spends up to a third of the time of a small product packing the weights. Here they are
     rearranged once for all time steps:
 
-        np.matmul(weights.rows(x), weights.blocks, out=weights.columns(out))       # out = x W
+        np.matmul(x[..., None, :, :], blocks, out=split_columns(out, W))       # out = x weights
 
-    weights   (..., K, N)
-    buffer    where the blocks go, same size as the weights; None: new memory
-    scale     factor on the weights, broadcast against them
+    buffer   where the blocks go, same size as the weights; None: new memory
+    scale    broadcast against the weights
     """
+    K, N = weights.shape[-2:]
+    # The widest blocks that divide N, or all of it if none does.
+    widths = range(min(BLOCK_WEIGHTS // K, N), MIN_BLOCK_WIDTH - 1, -1)
+    cut = split_columns(weights, next((width for width in widths if N % width == 0), N))
+    blocks = np.empty(cut.shape, weights.dtype) if buffer is None else buffer.reshape(cut.shape)
+    return np.multiply(cut, 1 if scale is None else scale[..., None], out=blocks)
 
-    def __init__(
-        self, weights: Array, buffer: Array | None = None, scale: Array | None = None
-    ) -> None:
-        *outer, K, N = weights.shape
-        # The widest blocks that divide N, or all of it if none does.
-        widths = range(min(BLOCK_WEIGHTS // K, N), MIN_BLOCK_WIDTH - 1, -1)
-        self.width = next((width for width in widths if N % width == 0), N)
-        cut = weights.reshape(*outer, K, N // self.width, self.width).swapaxes(-2, -3)
-        self.blocks = np.empty(cut.shape, weights.dtype) if buffer is None else buffer
-        self.blocks = self.blocks.reshape(cut.shape)
-        np.multiply(cut, 1 if scale is None else scale[..., None], out=self.blocks)
 
-    @staticmethod
-    def rows(x: Array) -> Array:
-        """Return a view of ``x`` (..., B, K) to multiply the blocks with."""
-        return x[..., None, :, :]
-
-    def columns(self, out: Array) -> Array:
-        """Return a view of ``out`` (..., B, N) to receive the product."""
-        return out.reshape(*out.shape[:-1], -1, self.width).swapaxes(-2, -3)
+def split_columns(array: Array, width: int) -> Array:
+    """Return a view (..., N/W, R, W) of an array (..., R, N)."""
+    return array.reshape(*array.shape[:-1], -1, width).swapaxes(-2, -3)
 
 
 class Cache(NamedTuple):
@@ -106,7 +95,8 @@ class Cache(NamedTuple):
         before = [part[t] for part in self.states]
         if self.starts is not None:
             before = [part.copy() for part in before]
-            _reset(before, self.starts[t])
+            for part in before:
+                part[self.starts[t]] = 0
         after = [part[t + 1] for part in self.states]
         return TimeStep(self.gates[:, t], recurrent, before, after, self.saved[t])
 
@@ -133,13 +123,13 @@ def unroll(
     _project(cell, params, inputs, gates)
     weight = split_gates(params["weight_hh"], cell.gates).swapaxes(1, 2)
     buffer = workspace.array("blocks", params["weight_hh"].shape, dtype)
-    weights = Blocks(weight, buffer, cell.scale(dtype))
+    blocks = make_blocks(weight, buffer, cell.scale(dtype))
     recurrent = workspace.array("recurrent", (cell.gates, B, H), dtype)
-    product = weights.columns(recurrent)
+    product = split_columns(recurrent, blocks.shape[-1])
     cache = Cache(inputs, gates, saved, states, starts, workspace)
     for t in range(T):
         at = cache.time_step(recurrent, t)
-        np.matmul(weights.rows(at.before[0]), weights.blocks, out=product)
+        np.matmul(at.before[0], blocks, out=product)
         cell.forward(params, at)
     return states[0][1:], tuple(part[T].copy() for part in states), cache
 
@@ -150,14 +140,13 @@ def backpropagate(
     cache: Cache,
     d_outputs: Array,
     d_state: State,
-    grads: Params | None = None,
-) -> tuple[Params, Array | None, State]:
+    grads: Params,
+) -> tuple[Array | None, State]:
     """Backpropagate through ``unroll`` (Werbos 1990), from the gradient of its final state.
 
-    grads   arrays for the gradients of the parameters; new ones if None
+    grads   receives the gradients of the parameters
 
-    Returns the gradients of the parameters (same keys), of the inputs, None for ids, and of the
-    initial state.
+    Returns the gradients of the inputs, None for ids, and of the initial state.
     """
     gates, workspace = cache.gates, cache.workspace
     G, T, B, H = gates.shape
@@ -172,28 +161,21 @@ def backpropagate(
     # dh_(t-1) is the sum over the gates, and of what skips W_hh.
     parts = d_hidden[None] if count == 1 else workspace.array("parts", (count, B, H), gates.dtype)
     buffer = workspace.array("backward blocks", params["weight_hh"].shape, gates.dtype)
-    weights = Blocks(split_gates(params["weight_hh"], G), buffer)
-    product = weights.columns(parts[:G])
+    blocks = make_blocks(split_gates(params["weight_hh"], G), buffer)
+    product = split_columns(parts[:G], blocks.shape[-1])
     for t in reversed(range(T)):
         d_hidden += d_outputs[t]
         d_step = d_gates[:, t]
-        at = cache.time_step(recurrent, t)
-        cell.backward(params, at, Gradients(d_states, d_step, scratch))
-        np.matmul(weights.rows(d_step[:G]), weights.blocks, out=product)
+        cell.backward(params, cache.time_step(recurrent, t), d_states, d_step, scratch)
+        np.matmul(d_step[:G, None], blocks, out=product)
         if cell.skips:
             parts[G] = d_hidden
         if count > 1:
             np.add.reduce(parts, axis=0, out=d_hidden)
         if cache.starts is not None:
-            _reset(d_states, cache.starts[t])
-    grads = grads or {name: np.empty_like(param) for name, param in params.items()}
-    return grads, _backpropagate_products(cell, params, cache, d_gates, grads), tuple(d_states)
-
-
-def _reset(parts: Sequence[Array], starts: Mask) -> None:
-    """Set the rows of the samples that start to zero: of a state, or of its gradient."""
-    for part in parts:
-        part[starts] = 0
+            for part in d_states:
+                part[cache.starts[t]] = 0
+    return _backpropagate_products(cell, params, cache, d_gates, grads), tuple(d_states)
 
 
 def project_ids(cell: Cell, params: Params, ids: NDArray[Any] | None = None) -> Array:
@@ -230,9 +212,9 @@ def _project(cell: Cell, params: Params, inputs: NDArray[Any], gates: Array) -> 
         np.multiply(inputs, (weight * scale)[:, None], out=gates)
     elif weight.size <= STEPWISE_WEIGHTS:
         # The same product at every time step: bit-identical results for sequences of any length.
-        blocks = Blocks(weight, scale=scale)
-        product = blocks.columns(gates.swapaxes(0, 1))
-        np.matmul(blocks.rows(inputs[:, None]), blocks.blocks, out=product)
+        blocks = make_blocks(weight, scale=scale)
+        product = split_columns(gates.swapaxes(0, 1), blocks.shape[-1])
+        np.matmul(inputs[:, None, None], blocks, out=product)
     else:
         for gate, w in zip(gates.reshape(G, T * B, H), weight * scale, strict=True):
             np.dot(inputs.reshape(T * B, -1), w, out=gate)

@@ -8,17 +8,16 @@ the layer above and from the next time step:
     da_t = dh_t * act'(a_t)         tanh' = 1 - h_t^2       relu' = (h_t > 0)
     dh_(t-1) = W_hh^T da_t
     dW_hh = sum_t da_t h_(t-1)^T    dW_ih = sum_t da_t x_t^T    db = sum_t da_t
-
-``rnn_step`` in tests/oracle.py is the plain version that this one must equal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from charrnn.config import Nonlinearity
-from charrnn.nn.cell import Cell, Gradients, Params, TimeStep
+from charrnn.nn.cell import Array, Cell, Params, TimeStep
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,14 @@ class RNNCell(Cell):
             np.tanh(a, out=a)
         at.after[0][...] = a
 
-    def backward(self, params: Params, at: TimeStep, grads: Gradients) -> None:
+    def backward(
+        self, params: Params, at: TimeStep, d_state: Sequence[Array], d_gates: Array, scratch: Array
+    ) -> None:
         """Backpropagate through ``forward``, in place."""
-        h, d_h, d_a = at.gates[0], grads.d_state[0], grads.d_gates[0]
+        h, d_h, d_a, square = at.gates[0], d_state[0], d_gates[0], scratch[0]
         if self.nonlinearity == "relu":
             np.multiply(d_h, h > 0, out=d_a)
             return
-        square = grads.scratch[0]
         np.multiply(h, h, out=square)
         square *= d_h
         np.subtract(d_h, square, out=d_a)

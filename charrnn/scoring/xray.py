@@ -238,7 +238,7 @@ def _activations(cell: Cell, networks: Iterable[NetworkCache], part: str) -> Arr
     number = cell.gate_names.index(part) if is_gate else cell.state_names.index(part[0])
     found = []
     for network in networks:
-        caches = [layer.cache for layer in network.layers]
+        caches = [layer.cache for layer in network]
         each = [it.gates[number] if is_gate else it.states[number][1:] for it in caches]
         found.append(np.stack(each, axis=2)[:, 0])
     values = np.concatenate(found, axis=2)

@@ -58,9 +58,7 @@ def test_initial_weights_fill_the_bound_of_torch(name: str) -> None:
 
 
 @every_layer
-def test_step_by_step_is_the_whole_sequence_exactly_and_batch_first_swaps_the_axes(
-    name: str,
-) -> None:
+def test_a_split_sequence_is_the_whole_exactly_and_batch_first_swaps_the_axes(name: str) -> None:
     layers = [
         LAYERS[name](I, H, 2, batch_first=swapped, rng=np.random.default_rng(0))
         for swapped in (False, True)
@@ -72,9 +70,9 @@ def test_step_by_step_is_the_whole_sequence_exactly_and_batch_first_swaps_the_ax
         output, final, cache = layer.forward(steps.transpose(order))
         d_inputs.append(layer.backward(cache, d_output.transpose(order))[1].transpose(order))
         state = None
-        for step, whole in zip(steps, output.transpose(order), strict=True):
-            one, state = layer.step(step, state)
-            np.testing.assert_array_equal(one, whole)
+        for t in range(T):
+            one, state = layer(steps[t : t + 1].transpose(order), state)
+            np.testing.assert_array_equal(one.transpose(order)[0], output.transpose(order)[t])
         for ours, expected in zip(pair(state), pair(final), strict=True):
             np.testing.assert_array_equal(ours, expected)
     np.testing.assert_array_equal(*d_inputs)
@@ -117,17 +115,8 @@ def test_a_caller_may_change_what_it_gave_and_got_and_copy_a_layer(name: str) ->
     with pytest.raises(ConfigError, match="used up"):
         layer.backward(cache, np.ones_like(output))
     for shape in ((T + 1, B, H), (T, B + 1, H), (T, H)):
-        with pytest.raises(ConfigError, match="shape of the output"):
+        with pytest.raises(ConfigError, match="d_output must have the shape"):
             layer.backward(layer.forward(inputs)[2], np.ones(shape))
-
-
-def test_one_step_of_one_sample() -> None:
-    for batch_first in (False, True):
-        layer = GRU(I, H, batch_first=batch_first)
-        output, state = layer.step(np.ones(I))
-        assert output.shape == (H,)
-        np.testing.assert_array_equal(output, state[0])
-        np.testing.assert_array_equal(layer.step(1)[0], layer.step(np.eye(I)[1])[0])
 
 
 def test_dropout_between_layers_reaches_the_gradients() -> None:
@@ -152,7 +141,7 @@ def test_dropout_between_layers_reaches_the_gradients() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: RNN(0, 3), "input_size must be 1 or more"),
+        (lambda: RNN(0, 3), "must be 1 or more"),
         (lambda: LSTM(3, 3, dropout=1.0), "dropout must be"),
         (lambda: RNN(3, 3, nonlinearity="gelu"), "nonlinearity"),  # type: ignore[arg-type]
         (lambda: GRU(3, 3, dtype="int8"), "dtype"),  # type: ignore[arg-type]
@@ -161,9 +150,6 @@ def test_dropout_between_layers_reaches_the_gradients() -> None:
         (lambda: GRU(3, 3)(np.array([[3]])), "ids must be from 0 to 2"),
         (lambda: GRU(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 3, 3))), "state"),
         (lambda: LSTM(3, 3)(np.zeros((2, 2, 3)), np.zeros((1, 2, 3))), "h and c"),
-        (lambda: GRU(3, 3, bidirectional=True).step(np.zeros((2, 3))), "whole sequences"),
-        (lambda: GRU(3, 3).load({}), "differ in bias_hh_l0"),
-        (lambda: RNN(1, 1).load(dict.fromkeys(RNN(1, 1).params, np.zeros(2))), "shape"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(call: Any, message: str) -> None:
