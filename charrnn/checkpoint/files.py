@@ -64,14 +64,22 @@ def reserved(path: Path) -> Iterator[None]:
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
     with _write_errors(path):
-        made = [folder for folder in path.resolve().parents if not folder.exists()]
+        _require_no_device(path)
+        target = path.resolve()
+        made = [folder for folder in target.parents if not folder.exists()]
     try:
         with _write_errors(path):
-            target = _make_writable(path)
-            lock = target.with_name(f".{target.name}.lock")
+            with contextlib.suppress(FileExistsError):  # then the next line says what is wrong
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_temp_prefix(target)):
+                lock = target.with_name(f".{target.name}.lock")
             descriptor = _lock(path, lock)
         try:
-            _remove_leftovers(target)
+            # ``tempfile`` has no dot in its random part: .m.npz.v2.abcdefgh.tmp is not of m.npz
+            temporary = re.compile(rf"{re.escape(_temp_prefix(target))}[a-z0-9_]+\.tmp")
+            for file in target.parent.iterdir():
+                if temporary.fullmatch(file.name):
+                    file.unlink(missing_ok=True)
             yield
         finally:
             # Remove the file while holding the lock, so that no other process has locked it.
@@ -82,27 +90,6 @@ def reserved(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for folder in made:
                 folder.rmdir()  # fails if it is not empty
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files of this path, which must be locked, and of no other."""
-    # ``tempfile`` has no dot in its random part: so .m.npz.v2.abcdefgh.tmp is not one of m.npz
-    temporary = re.compile(rf"{re.escape(_temp_prefix(path))}[a-z0-9_]+\.tmp")
-    for file in path.parent.iterdir():
-        if temporary.fullmatch(file.name):
-            file.unlink(missing_ok=True)
-
-
-def _make_writable(path: Path) -> Path:
-    """Create a file's folder, test that it is writable, and return the resolved path."""
-    _require_no_device(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise OSError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
-    target = path.resolve()
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_temp_prefix(target)):
-        return target
 
 
 def _lock(path: Path, lock: Path) -> int:

@@ -312,10 +312,7 @@ def _describe_fit(config: Config, fitted: Config, fixed: set[str]) -> list[str]:
     notes = []
     for name in ("seq_length", "batch_size"):
         before, after = getattr(config.data, name), getattr(fitted.data, name)
-        if before != after and name in fixed:
-            notes.append(
-                f"warning: {option_name(name)} {before} is more than the text allows: using {after}"
-            )
-        elif before != after:
-            notes.append(f"a short text: {name.replace('_', ' ')} {after} instead of {before}")
+        if before != after:
+            warning = "warning: " * (name in fixed)
+            notes.append(f"{warning}a short text: {option_name(name)} {after} instead of {before}")
     return notes

@@ -254,9 +254,6 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
         fails_in(1, "exists already", "export", "m.npz", "--to", form, cwd=tmp_path)
     piped = call("export", "m.npz", "--to", "html", "--title", "M", "-o", "-", cwd=tmp_path)
     assert (tmp_path / "m.html").read_bytes() == piped.stdout
-    for option in (["--half"], ["--title", "x"]):
-        fails_in(2, f"{option[0]} goes with --to html only", "export", "m.npz", "--to", "compact",
-              *option, cwd=tmp_path)  # fmt: skip
     # a stranger's weights
     np.savez(tmp_path / "w.npz", **foreign())
     (tmp_path / "v.json").write_text('["c", "a", "b"]')
