@@ -39,7 +39,7 @@ LINES = [
     (2, "train text.txt --resume --overwrite", "--resume and --overwrite contradict", ONE),
     (1, "train text.txt --resume", "there is nothing to resume", "leave out --resume"),
     (2, "train text.txt --speling", "No such option: --speling", HELP),
-    (1, "train text.txt -o text.txt/x.npz", "cannot be written: Not a directory", "another place with -o"),
+    (1, "train text.txt -o text.txt/x.npz", "written: Not a directory", "another place with -o"),
     (1, "train text.txt -o folder", "folder: is a folder", "name a file: folder/model.npz"),
     (2, "train text.txt -o -", "a checkpoint cannot go to stdout", "-o takes a file name"),
     (2, "train text.txt --log text.txt", "--log would replace what", "give --log another name"),

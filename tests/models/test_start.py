@@ -43,27 +43,16 @@ def make(characters: str, seed: int) -> tuple[LanguageModel, Vocabulary]:
 
 
 def test_a_known_character_keeps_its_logit_wherever_its_index_moved() -> None:
-    old, old_vocabulary = make("bdf", seed=0)
-    new, new_vocabulary = make("abcdefg", seed=1)
-    transfer_weights(old, old_vocabulary, new, new_vocabulary)
-    text = "bdffdb"
-    logits = {}
-    for model, vocabulary in ((old, old_vocabulary), (new, new_vocabulary)):
-        ids = vocabulary.encode(text)[:, None]
-        rows, _, _ = model.forward(ids, model.zero_state(1))
-        logits[vocabulary.characters] = rows[:, 0, vocabulary.encode("bdf")]
-    before, after = logits.values()
-    np.testing.assert_array_equal(before, after)
-
-
-def test_new_characters_get_fresh_rows_of_their_own() -> None:
-    old, old_vocabulary = make("bd", seed=0)
-    new, new_vocabulary = make("abcd", seed=1)
+    (old, known), (new, wanted) = make("bdf", seed=0), make("abcdefg", seed=1)
     fresh = {name: param.copy() for name, param in new.params.items()}
-    transfer_weights(old, old_vocabulary, new, new_vocabulary)
-    for index in new_vocabulary.encode("ac"):
-        for name in ("output.weight", "output.bias"):
-            np.testing.assert_array_equal(new.params[name][index], fresh[name][index])
-        np.testing.assert_array_equal(
-            new.params["weight_ih_l0"][:, index], fresh["weight_ih_l0"][:, index]
-        )
+    transfer_weights(old, known, new, wanted)
+    before, after = (
+        model.forward(vocabulary.encode("bdffdb")[:, None], model.zero_state(1))[0][:, 0]
+        for model, vocabulary in ((old, known), (new, wanted))
+    )
+    np.testing.assert_array_equal(before, after[:, wanted.encode("bdf")])
+    added = wanted.encode("aceg")  # which keep the values that they began with
+    for name in ("output.weight", "output.bias"):
+        np.testing.assert_array_equal(new.params[name][added], fresh[name][added])
+    columns = "weight_ih_l0"
+    np.testing.assert_array_equal(new.params[columns][:, added], fresh[columns][:, added])
