@@ -47,10 +47,8 @@ def doctor(
     if fix:
         _repair(files, encoding, also or [], output)
         return
-    reader = Reader(encoding)
-    figures, found = check(
-        [(file, "".join(islice(reader.blocks(file), MAX_BLOCKS))) for file in files]
-    )
+    texts = [(it, "".join(islice(Reader(encoding).blocks(it), MAX_BLOCKS))) for it in files]
+    figures, found = check(texts)
     commands = _commands(corpus, files, encoding, found) if figures["chars"] else {}
     if left_out:
         console.note(left_out)
@@ -61,14 +59,14 @@ def doctor(
         return
     size = "{chars:,} characters, {distinct:,} distinct, {lines:,} lines, {form}".format(**figures)
     _write("text", f"{files[0] if len(files) == 1 else count(len(files), 'file')}: {size}")
+    if all(it.level == "note" for it in found):
+        _write("", "no fault found")
     for it in found:
         file = f"{it.file} " if len(files) > 1 else ""
         place = f" ({file}line {it.line:,}: {it.example})" if it.line else ""
         _write(it.level, f"{it.message}{place}")
         options = f"train {it.train}" if it.train else f"doctor {it.repair}"
         _write("", f"→ {it.hint or options}")
-    if all(it.level == "note" for it in found):
-        _write("", "no fault found")
     for name, words in commands.items():
         _write(name, words)
 

@@ -55,7 +55,7 @@ def check(files: Sequence[tuple[str, str]]) -> tuple[dict[str, int | str], list[
         spans = [(start + at, old) for start, part in parts for at, old in fault.find(part)]
         enough = len(spans) > fault.share * (SHORT_TEXT + text.count("\n"))
         if enough and re.search(fault.beside, text):
-            is_data = not fault.safe and form_of(text) in {"code", "records"}
+            is_data = "--also" in fault.options and form_of(text) in {"code", "records"}
             at, old = spans[0]
             file = bisect(starts, at) - 1
             finding = Finding(

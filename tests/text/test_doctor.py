@@ -19,9 +19,8 @@ from charrnn.text.form import has_mostly_copies
 from tests.text import faulty
 
 FORMS = {
-    **dict.fromkeys(("names", "towns", "passwords"), "list"),
-    **dict.fromkeys(("molecules", "moves"), "list"),
-    **dict.fromkeys(("server", "syslog"), "log"),
+    **dict.fromkeys(("names", "towns", "passwords", "moves"), "list"),
+    "server": "log",
     "records": "records",
     **dict.fromkeys(("TSV", "CSV"), "table"),
     **dict.fromkeys(("Python", "JSON", "LaTeX"), "code"),
