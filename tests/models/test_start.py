@@ -9,6 +9,7 @@ import charrnn
 from charrnn import Config, LanguageModel, ModelConfig, Vocabulary
 from charrnn.models.start import choose_start, measure_gain, transfer_weights
 from charrnn.text.corpus import corpus_of
+from tests.support import ROOT
 
 
 def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> None:
@@ -22,7 +23,11 @@ def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> 
     assert choose_start(None, Config(), {"hidden_size"}, english).source is None
     assert choose_start(None, Config(), {"steps"}, english).source is None
     assert choose_start(None, Config(), set(), noise).source is None
-    told = choose_start("english", Config(), set(), noise)
+    both = [
+        (ROOT / f"corpora/{it}.txt").read_text(encoding="utf-8") for it in ("harbour", "moulin")
+    ]
+    bilingual = corpus_of("".join(text[:2500] for text in both))  # better than nothing, not enough
+    told = choose_start("english", Config(), set(), bilingual)
     assert told.source is None
     assert "random weights, because english predicts this text at" in told.notes[0]
     assert choose_start("english", Config(), set(), english).source is not None
