@@ -18,12 +18,8 @@ PARTS = {part.name: fields(part.type) for part in fields(Config)}  # type: ignor
 OPTIONS = {item.name: option_of(item) for part in PARTS.values() for item in part}
 SETTINGS = {option: name for name, option in OPTIONS.items()} | {name: name for name in OPTIONS}
 
-# The synonym of a separator that is a line break.
-LINES = "lines"
-
 # What ``plain`` means: one network as in a textbook, from random weights.
-PLAIN = "plain"
-PLAIN_SETTINGS = {"dropout": 0.0, "weight_drop": 0.0, "members": 1, "ngram": 0}
+PLAIN = {"dropout": 0.0, "weight_drop": 0.0, "members": 1, "ngram": 0}
 
 LIMITS = ("seconds", "epochs", "steps")
 
@@ -50,15 +46,15 @@ def sort_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]
     """
     given = {SETTINGS[name]: value for name, value in options.items() if name in SETTINGS}
     given = {name: value for name, value in given.items() if value is not None}
-    if options.get(PLAIN):
-        given = PLAIN_SETTINGS | given
+    if options.get("plain"):
+        given = PLAIN | given
     if isinstance(separator := given.get("separator"), str):
         given["separator"] = separator.replace("\r\n", "\n").replace("\r", "\n")
-    if options.get(LINES) and given.setdefault("separator", "\n") != "\n":
+    if options.get("lines") and given.setdefault("separator", "\n") != "\n":
         raise ConfigError("lines and separator contradict each other", hint="give one of them")
     if isinstance(given.get("seconds"), str):
         given["seconds"] = parse_time(given["seconds"])
-    return given, options.keys() - SETTINGS.keys() - {LINES, PLAIN}
+    return given, options.keys() - SETTINGS.keys() - {"lines", "plain"}
 
 
 def new_config(given: Given) -> Config:

@@ -148,12 +148,24 @@ def _model(
 
 
 def _rename(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:
-    """Return the weights under our names, with the characters in this order."""
-    for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            raise CheckpointError(f"{name} holds no floating-point numbers")
-    left, V = dict(arrays), len(order)
-    weights = _pop_layers(left)
+    """Return the weights under our names, with the characters in this order.
+
+    Missing biases are zero.
+    """
+    if wrong := [name for name, array in arrays.items() if array.dtype.kind != "f"]:
+        raise CheckpointError(f"{wrong[0]} holds no floating-point numbers")
+    left, weights, V = dict(arrays), Arrays(), len(order)
+    found = [match for match in map(RECURRENT.fullmatch, left) if match]
+    if sorted(int(match[2]) for match in found) != list(range(len(found))) or not found:
+        names = ", ".join(sorted(left)[:10])
+        raise CheckpointError(f"has no recurrent layers weight_ih_l0 ... among {names}")
+    prefix = found[0][1]
+    for layer in range(len(found)):
+        for name in (f"weight_ih_l{layer}", f"weight_hh_l{layer}"):
+            weights[name] = left.pop(prefix + name)
+        zeros = np.zeros(len(weights[f"weight_hh_l{layer}"]))
+        for name in (f"bias_ih_l{layer}", f"bias_hh_l{layer}"):
+            weights[name] = left.pop(prefix + name, zeros)
     H, inputs = weights["weight_hh_l0"].shape[1], weights["weight_ih_l0"].shape[1]
     output = _find_matrix(left, (V, H), embedding=False)
     weights["output.weight"] = left.pop(output)[order]
@@ -166,22 +178,6 @@ def _rename(arrays: Arrays, order: NDArray[np.int64]) -> Arrays:
     if left:
         names = ", ".join(sorted(left)[:10])
         raise CheckpointError(f"has parameters that have no place here: {names}")
-    return weights
-
-
-def _pop_layers(left: Arrays) -> Arrays:
-    """Take the recurrent layers out of some arrays; missing biases are zero."""
-    found = [match for match in map(RECURRENT.fullmatch, left) if match]
-    if not found or sorted(int(match[2]) for match in found) != list(range(len(found))):
-        names = ", ".join(sorted(left)[:10])
-        raise CheckpointError(f"has no recurrent layers weight_ih_l0 ... among {names}")
-    prefix, weights = found[0][1], Arrays()
-    for layer in range(len(found)):
-        zeros = np.zeros(len(left[f"{prefix}weight_hh_l{layer}"]))
-        for name in (f"weight_ih_l{layer}", f"weight_hh_l{layer}"):
-            weights[name] = left.pop(prefix + name)
-        for name in (f"bias_ih_l{layer}", f"bias_hh_l{layer}"):
-            weights[name] = left.pop(prefix + name, zeros)
     return weights
 
 
