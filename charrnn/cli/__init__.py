@@ -3,7 +3,6 @@
 Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 """
 
-import errno
 import os
 import re
 import signal
@@ -23,6 +22,8 @@ __all__ = ["app", "main"]
 # spinning: on two idle cores that gains a fifth, but beside one other busy process it made training
 # ten times slower than a single thread. A setting of the user's own stays.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+# What launchers of MPI call the number of a process.
+MPI_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
 def main() -> NoReturn:
@@ -33,7 +34,8 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGCHLD"):  # if the caller ignores it, others get the ids of our workers
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     set_encodings()
-    if sys.argv[1:2] == ["train"] and is_follower():
+    is_follower = any(os.environ.get(name, "0") != "0" for name in MPI_RANKS)
+    if sys.argv[1:2] == ["train"] and is_follower:
         sys.stderr = None  # the first process of MPI speaks for all
     code = run_command(sys.argv[1:])
     if code in {1, 2} and (mpi := sys.modules.get("charrnn.parallel.mpi")) is not None:
@@ -51,12 +53,6 @@ def set_encodings() -> None:
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def is_follower() -> bool:
-    """Return True for a process of MPI that follows the first one."""
-    ranks = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
-    return any(os.environ.get(name, "0") != "0" for name in ranks)
-
-
 def run_command(args: list[str]) -> int:
     """Run a command and return its exit code. Every exception becomes one line and a hint."""
     command = next((arg for arg in args[:2] if arg in COMMANDS), "")
@@ -66,7 +62,9 @@ def run_command(args: list[str]) -> int:
         code = app(args or ["--help"], prog_name="charrnn", standalone_mode=False)
         code = code if args else 2
     except typer.TyperException as error:
-        message = describe(error)
+        message = error.format_message().replace("Value error, ", "")
+        if (context := getattr(error, "ctx", None)) and (param := getattr(error, "param", None)):
+            message += origin(context, param.opts[0])
         extra = re.search(r"unexpected extra argument.*?\((\S+\.npz)", message)
         out.error(message, f"did you mean -c {extra[1]}?" if extra else usage)
         code = error.exit_code
@@ -80,12 +78,7 @@ def run_command(args: list[str]) -> int:
             out.error(f"cannot write output: {error}", hint)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        message, hint = f"{name}{error.strerror or error}", "'charrnn --debug ...' says where"
-        if isinstance(error, FileNotFoundError) and not name:
-            message, hint = "the current folder has been deleted", "go to another one with cd"
-        elif error.errno == errno.EMFILE:
-            hint = "allow more: ulimit -n 1024"
-        out.error(message, hint)
+        out.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line
@@ -94,10 +87,3 @@ def run_command(args: list[str]) -> int:
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
     return code if isinstance(code, int) else 0
-
-
-def describe(error: typer.TyperException) -> str:
-    """Return what is wrong with a command line, and the file or variable that set the value."""
-    message = error.format_message().replace("Value error, ", "")
-    context, param = getattr(error, "ctx", None), getattr(error, "param", None)
-    return message + (origin(context, param.opts[0]) if context and param else "")

@@ -42,7 +42,8 @@ class Help:
     def get_params(self, ctx: Any) -> Any:
         """Return the options and arguments; --help itself is in the last panel."""
         params = super().get_params(ctx)  # type: ignore[misc]
-        params[-1].rich_help_panel = params[-2].rich_help_panel
+        *_, last = dict.fromkeys(param.rich_help_panel for param in params[:-1])
+        params[-1].rich_help_panel = last
         for param in params:
             param.show_envvar, param.min, param.max = False, None, None
             if param.param_type_name == "argument":
@@ -59,7 +60,7 @@ class Help:
 
 
 class Command(Help, TyperCommand):
-    """A command."""
+    """A command with that help."""
 
 
 class LazyGroup(Help, TyperGroup):
@@ -135,7 +136,7 @@ def root(
     from charrnn.checkpoint import bases
 
     console.debug = debug
-    bases.FOLDERS[:] = [user_models()]
+    bases.FOLDERS[:] = [user_folder() / "models"]
     context.default_map = read_defaults(str(context.invoked_subcommand))
 
 
@@ -143,13 +144,8 @@ app.callback(**describe(root))(root)
 
 
 def user_folder() -> Path:
-    """Return the folder of the user's own settings and models."""
+    """Return the folder of the user's own settings and, in models, models."""
     return Path(typer.get_app_dir("charrnn"))
-
-
-def user_models() -> Path:
-    """Return the folder of the user's own models."""
-    return user_folder() / "models"
 
 
 def read_defaults(command: str) -> dict[str, Any]:
@@ -164,22 +160,19 @@ def read_defaults(command: str) -> dict[str, Any]:
 
     try:
         tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         hint = "correct the file, or move it away"
         raise ConfigError(f"{path}: is not valid TOML: {error}", hint=hint) from error
     for name, table in tables.items():
         if name not in COMMANDS or not isinstance(table, dict):
             hint = f"options stand below the command they are for: {', '.join(COMMANDS)}"
             raise ConfigError(f"{path}: there is no command {name!r}", hint=hint)
-    params = {option: param.name for param in load(command).params for option in param.opts}
-    defaults = {}
-    for name, value in tables.get(command, {}).items():
-        option = f"--{name.replace('_', '-')}"
-        if option not in params:
-            hint = f"'charrnn {command} --help' lists the options"
-            raise ConfigError(f"{path}: [{command}] has no option {name!r}", hint=hint)
-        defaults[params[option]] = value
-    return {command: defaults}
+    names = {option: param.name for param in load(command).params for option in param.opts}
+    given = {f"--{name.replace('_', '-')}": it for name, it in tables.get(command, {}).items()}
+    if unknown := given.keys() - names.keys():
+        hint = f"'charrnn {command} --help' lists the options"
+        raise ConfigError(f"{path}: [{command}] has no option {unknown.pop()}", hint=hint)
+    return {command: {names[option]: value for option, value in given.items()}}
 
 
 def origin(context: Any, option: str) -> str:

@@ -4,11 +4,12 @@ import typer
 
 from charrnn.cli import texts
 from charrnn.cli.console import console
-from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, setting_option
+from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option
 from charrnn.config import ControlConfig
 
 _LIKE = "File to read and remember before each prompt, such as the one being written."
 _LENGTH = "Characters of each, if no --stop ends it before."
+_STOP = r"End before this text, like \n or END; repeatable."
 _UNKNOWN = "Unknown characters in the prompt."
 
 
@@ -24,7 +25,7 @@ def complete(
     unknown: texts.UnknownPolicy = option(_UNKNOWN, "Prompt", default="skip"),
     count: int = option("Number of continuations.", "Length", default=5, min=1, max=1000),
     length: int = option(_LENGTH, "Length", "-n", "--length", default=20, min=1, max=10_000),
-    stop: list[str] | None = setting_option(ControlConfig, "stop"),
+    stop: list[str] | None = option(_STOP, "Length", metavar="TEXT"),
     beam: int = option("Texts followed at once.", "Length", default=16, min=1, max=1000),
     json: bool = flag("One JSON object, as for lines.", "Output", "--json"),
 ) -> None:

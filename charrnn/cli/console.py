@@ -91,14 +91,8 @@ def command(*words: str | Path) -> str:
 
 
 def quote(word: str | Path) -> str:
-    r"""Return a word as a shell reads it, whatever bytes it has: a.npz, 'a b.npz', $'\xff.npz'."""
-    if str(word).isprintable():  # surrogates, which stand for bytes that are not UTF-8, are not
-        return shlex.quote(str(word))
-    codes = (
-        re.sub(r"[^\w.,/ -]", lambda it: f"\\x{ord(it[0]):02x}", chr(it), flags=re.ASCII)
-        for it in os.fsencode(word)
-    )
-    return f"$'{''.join(codes)}'"
+    """Return a word as a shell reads it."""
+    return shlex.quote(str(word))
 
 
 class Console:

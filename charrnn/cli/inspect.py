@@ -17,8 +17,6 @@ from charrnn.errors import CheckpointError
 MAX_NAMES = 6
 NOT_NOTED = "not noted"
 LOSSES = ("step", "seconds", "train_loss", "val_loss")
-# Settings that other rows tell.
-SHOWN = {"cell", "hidden_size", "layers", "members"}
 
 
 def inspect(
@@ -70,19 +68,19 @@ def describe_each(paths: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def show(described: Sequence[dict[str, Any]]) -> None:
-    """Show a table, and the losses."""
+    """Show a table, and the losses: as a chart, or those of one checkpoint as a table."""
+    from charrnn.cli.plot import draw_losses
+    from charrnn.training.state import LOSS_UNIT
+
     columns = [facts(each) for each in described]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     rows = [row for row in [*rows, *settings(described)] if any(row[1:])]
     console.table(rows[0], rows[1:])
+    chart, history = "", described[0]["history"]
     if console.shows_text:
-        from charrnn.cli.plot import draw_losses
-        from charrnn.training.state import LOSS_UNIT
-
-        histories = {each["checkpoint"]: each["history"] for each in described}
-        if chart := draw_losses(histories, sys.stdout):
-            console.write(f"{LOSS_UNIT}\n{chart}", styled=True)
-    elif len(described) == 1 and (history := described[0]["history"]):
+        chart = draw_losses({each["checkpoint"]: each["history"] for each in described}, sys.stdout)
+        console.write(f"{LOSS_UNIT}\n{chart}" if chart else "", styled=True)
+    if not chart and len(described) == 1 and history:
         console.write("\n")
         console.table(LOSSES, [[figure(entry[it], ".6g") for it in LOSSES] for entry in history])
 
@@ -138,6 +136,5 @@ def settings(described: Sequence[dict[str, Any]]) -> list[list[str]]:
     if len(configs) == 1:
         return [["options", shlex.join(command_options(configs[0]))]]
     columns = [flatten(config) for config in configs]
-    names = [name for name in columns[0] if name not in SHOWN]
-    rows = [[option_name(name), *(figure(it[name], "") for it in columns)] for name in names]
+    rows = [[option_name(name), *(figure(it[name], "") for it in columns)] for name in columns[0]]
     return [row for row in rows if len({*row[1:]}) > 1]

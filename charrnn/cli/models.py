@@ -1,6 +1,6 @@
 """``charrnn models``: the models that every command finds by name."""
 
-from charrnn.cli.app import user_models
+from charrnn.cli.app import user_folder
 from charrnn.cli.console import console
 from charrnn.cli.options import flag
 
@@ -19,7 +19,8 @@ def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -
     from charrnn.cli.inspect import describe_each, figure
     from charrnn.config import ModelConfig
 
-    own = sorted(path.stem for path in user_models().glob("*.npz") if path.stem not in BASES)
+    folder = user_folder() / "models"
+    own = sorted(path.stem for path in folder.glob("*.npz") if path.stem not in BASES)
     found = describe_each([*BASES, *own])
     if json:
         for each in found:
@@ -34,4 +35,4 @@ def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -
         shape = ModelConfig.from_dict(each["config"]["model"]).shape
         rows.append((name, about, shape, size, figure(each["val_loss"])))
     console.table(("name", "text", "model", "size", "nats per character"), rows)
-    console.note(f"your own: NAME.npz in {user_models()}; your defaults: config.toml beside it")
+    console.note(f"your own: NAME.npz in {folder}; your defaults: config.toml beside it")

@@ -9,30 +9,13 @@ from typing import Any, TypeVar, cast, get_args
 import typer
 
 from charrnn.checkpoint.bases import BASES
-from charrnn.cli.app import origin, user_models
+from charrnn.cli.app import origin, user_folder
 from charrnn.config import Settings, option_of
 from charrnn.errors import ConfigError
 
 CHECKPOINTS = Path("checkpoints")
 NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 
-# The panels of a help in their order, and the settings in each.
-PANELS = {
-    None: "",
-    "When to stop": "time epochs steps patience",
-    "Text": "separator field normalize val_fraction",
-    "Prompt": "",
-    "Length": "stop until_sentence",
-    "Choice": "temperature top_k top_p min_p charset match contain max_copied no_repeat",
-    "Lines": "",
-    "Units": "",
-    "Output": "",
-    "Network": "model hidden_size layers networks dropout weight_drop nonlinearity ngram",
-    "Optimization": "seq_length batch_size stride optimizer learning_rate schedule warmup "
-    "clip_norm clip_value weight_decay",
-    "Run": "random_seed workers",
-}
-PANEL_OF = {setting: panel for panel, settings in PANELS.items() for setting in settings.split()}
 # The most columns that choices take in a help; longer ones are put into the option's text.
 MAX_CHOICES = 20
 
@@ -91,31 +74,29 @@ def checkpoint_option(panel: str, about: str = "The checkpoint.") -> Any:
     return option(about, panel, *named, **shown, autocompletion=complete_models)
 
 
-def setting_option(config: type[Settings], name: str) -> Any:
-    """Return the option of a setting; its value is None if it is not given."""
-    item = next(item for item in fields(config) if item.name == name)  # type: ignore[arg-type]
-    return _parameter(item).default
-
-
 def with_settings(*configs: type[Settings]) -> Callable[[Command], Command]:
     """Give a command, as ``**settings``, an option for each setting of these configs.
 
-    They are called like their options, and are None if they are not given.
+    They are called like their options, and are None if they are not given. Those of a config have
+    a panel of the help.
     """
 
     def decorate(command: Command) -> Command:
-        signature, order = inspect.signature(command), list(PANELS)
+        signature = inspect.signature(command)
         own = [it for it in signature.parameters.values() if it.kind is not it.VAR_KEYWORD]
-        items = [item for config in configs for item in fields(config)]  # type: ignore[arg-type]
-        parameters = [*own, *(_parameter(item) for item in items if item.metadata)]
-        parameters.sort(key=lambda it: order.index(getattr(it.default, "rich_help_panel", None)))
-        cast("Any", command).__signature__ = signature.replace(parameters=parameters)
+        added = [
+            _parameter(item, config.__name__.removesuffix("Config"))
+            for config in configs
+            for item in fields(config)  # type: ignore[arg-type]
+            if item.metadata
+        ]
+        cast("Any", command).__signature__ = signature.replace(parameters=[*own, *added])
         return command
 
     return decorate
 
 
-def _parameter(item: "Field[Any]") -> inspect.Parameter:
+def _parameter(item: "Field[Any]", panel: str) -> inspect.Parameter:
     """Return the parameter of a setting. Its bounds are checked by its config."""
     about, kind, name = item.metadata, cast("Any", item.type), option_of(item)
     text, metavar, values = about["about"], about["metavar"], get_args(kind)
@@ -129,10 +110,9 @@ def _parameter(item: "Field[Any]") -> inspect.Parameter:
         text, metavar = f"{text.removesuffix('.')}: {', '.join(values)}.", "NAME"
     unset = about["unset"] or (None if item.default in (None, False, ()) else item.default)
     names = about["names"] or [f"--{name.replace('_', '-')}"]
-    given = option(text, PANEL_OF[name], *names, unset=unset, metavar=metavar)
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=given, annotation=kind | None
-    )
+    given = option(text, panel, *names, unset=unset, metavar=metavar)
+    keyword: Any = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=given, annotation=kind | None)
 
 
 # What was given
@@ -148,17 +128,16 @@ def is_given(context: typer.Context, option: str) -> bool:
 
 def exclusive(context: typer.Context, *options: str) -> None:
     """Raise ConfigError if more than one of these options is set."""
-    if len(given := [option for option in options if is_given(context, option)]) > 1:
-        named = [f"{option}{origin(context, option)}" for option in given]
-        raise ConfigError(f"{' and '.join(named)} contradict each other", hint="give one of them")
+    given = [f"{it}{origin(context, it)}" for it in options if is_given(context, it)]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
 def requires(context: typer.Context, needed: str, *options: str) -> None:
     """Raise ConfigError if one of these options is set without the one that it needs."""
-    given = [option for option in options if is_given(context, option)]
+    given = [f"{it}{origin(context, it)}" for it in options if is_given(context, it)]
     if given and not is_given(context, needed):
-        named = f"{given[0]}{origin(context, given[0])}"
-        raise ConfigError(f"{named} goes with {needed}", hint=f"add {needed}")
+        raise ConfigError(f"{given[0]} goes with {needed}", hint=f"add {needed}")
 
 
 # What a shell completes. An empty answer leaves it to the shell, which completes names of files.
@@ -166,12 +145,7 @@ def requires(context: typer.Context, needed: str, *options: str) -> None:
 
 def complete_models(_context: typer.Context, _args: list[str], _incomplete: str) -> Items:
     """Complete the name of a model, or a checkpoint, newest first."""
-    own = [path.stem for path in user_models().glob("*.npz")]
+    own = [path.stem for path in (user_folder() / "models").glob("*.npz")]
     files = [path for folder in (CHECKPOINTS, Path()) for path in folder.glob("*.npz")]
     files.sort(key=lambda path: path.lstat().st_mtime, reverse=True)
     return [*BASES.items(), *own, *map(str, files)]
-
-
-def complete_starts(context: typer.Context, args: list[str], incomplete: str) -> Items:
-    """Complete where a run starts."""
-    return [("none", "Random weights"), *complete_models(context, args, incomplete)]

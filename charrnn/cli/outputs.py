@@ -30,7 +30,6 @@ KINDS: dict[FileKind, tuple[str, bytes]] = {
     "figure": ("a figure", rb"%PDF|\x89PNG|.*<svg"),
     "weights": ("a file of weights", rb"PK\x03\x04(?!.{26}header\.npy)|\x08|.{8}\{"),
 }
-HEAD_BYTES = 1024
 
 
 def check_output(
@@ -42,17 +41,13 @@ def check_output(
     others: Iterable[str | Path | None] = (),
     resume: str = "",
 ) -> None:
-    """Raise unless an output option may write this file.
+    """Raise unless an output option may write this file: a new one, or one of its kind.
 
-    path        the file; None and devices: nothing is replaced; "-": stdout
-    option      as the user writes it
-    kind        what the option writes, and so what it may replace
-    overwrite   an existing file of this kind may be replaced
-    others      files that the command reads, and its other outputs
-    resume      what else can be done with an existing file of this kind
+    others   files that the command reads, and its other outputs
+    resume   what else can be done with an existing file of this kind
 
-    Raises ConfigError for a terminal and for a file that is one of the others, CheckpointError for
-    one of another kind, and for an existing one unless it may be replaced.
+    Raises ConfigError for a terminal and for one of the others, CheckpointError for an existing
+    file that may not be replaced.
     """
     if path is None:
         return
@@ -70,7 +65,7 @@ def check_output(
         return
     hint = f"{option} writes elsewhere"
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        head = file.read(1024)
     if head and not re.match(pattern, head, re.DOTALL):
         raise CheckpointError(f"{path}: exists and is not {called}", hint=hint)
     if not overwrite:

@@ -1,6 +1,5 @@
-"""Loss curves on a terminal: drawn by plotext (the extra ``plot``), without it a line of bars."""
+"""Loss curves on a terminal, drawn by plotext (the extra ``plot``)."""
 
-import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,14 +12,10 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
 HELD_OUT = "held-out text"
-BARS = "▁▂▃▄▅▆▇█"
-
-# Losses by seconds of training.
-Curve = dict[float, float]
 
 
 def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
-    """Return a chart of losses over a common time; nothing without losses or room.
+    """Return a chart of losses over a common time; nothing without losses, room or plotext.
 
     histories   of one run, whose losses on training and held-out text are drawn; of several, by
                 name: on held-out text, or on training text if nothing was held out
@@ -40,10 +35,8 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
     curves = {name: points for name, points in curves.items() if points}
     rich = console.rich(stream)
     width, height = min(rich.width - 1, WIDTH), min(rich.height - 2, HEIGHT)
-    if not curves or width < MIN_WIDTH or height < MIN_HEIGHT:
+    if not curves or width < MIN_WIDTH or height < MIN_HEIGHT or not find_spec("plotext"):
         return ""
-    if find_spec("plotext") is None:
-        return "".join(f"{sparkline(*named, width)}\n" for named in curves.items())
     import plotext
 
     color = rich.color_system in {"truecolor", "256"} and not rich.no_color
@@ -60,13 +53,3 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
     figure.legend(x=max(times), y=top, ha="right", va="top", relative=True)
     text: str = figure.build().string(colorless=not color)
     return text.rstrip("\n") + "\n"
-
-
-def sparkline(name: str, points: Curve, width: int) -> str:
-    """Return a curve as a line of bars between its first and last loss."""
-    losses = [*points.values()]
-    low, high = min(losses), max(losses)
-    every = math.ceil(len(losses) / max(width - len(name) - 20, 1))
-    shares = [(loss - low) / (high - low) if high > low else 0 for loss in losses[::every]]
-    bars = "".join(BARS[round(share * (len(BARS) - 1))] for share in shares)
-    return f"{visible(name)} {losses[0]:.3f} {bars} {losses[-1]:.3f}"

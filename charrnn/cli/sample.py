@@ -38,10 +38,10 @@ def sample(
     like: str | None = option(_LIKE, "Prompt", metavar="FILE"),
     unknown: texts.UnknownPolicy = option(_UNKNOWN, "Prompt", default="error"),
     length: int | None = option(
-        _LENGTH, "Length", "-n", "--length", unset="200, or a piece", min=0, max=MAX_COUNT
+        _LENGTH, "Control", "-n", "--length", unset="200, or a piece", min=0, max=MAX_COUNT
     ),
-    endless: bool = flag("Never stop.", "Length", "--endless"),
-    greedy: bool = flag("Always take the likeliest character.", "Choice", "--greedy"),
+    endless: bool = flag("Never stop.", "Control", "--endless"),
+    greedy: bool = flag("Always take the likeliest character.", "Sampling", "--greedy"),
     new: bool = flag("Only pieces that are not in the training text.", "Lines", "--new"),
     unique: bool = flag("No piece twice.", "Lines", "--unique"),
     min_length: int = option("Pieces of at least N characters.", "Lines", default=0, min=0),

@@ -1,7 +1,6 @@
 """``charrnn train``: learn to write like a text."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from charrnn.cli.options import (
     CHECKPOINTS,
     WRITTEN,
     argument,
-    complete_starts,
+    complete_models,
     exclusive,
     flag,
     option,
@@ -21,7 +20,7 @@ from charrnn.cli.options import (
 )
 from charrnn.cli.texts import expect_text, read_stdin_once, unescape
 from charrnn.config import DataConfig, ModelConfig, OptimizerConfig, RunConfig
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import CheckpointError, ConfigError
 
 _BASE = "a base model if it predicts the text, unless a size, --steps or --epochs is given"
 _FROM = "Start from the weights of a checkpoint or base model, or from none."
@@ -43,18 +42,18 @@ def train(
     context: typer.Context,
     corpus: list[str] = argument("CORPUS", "Text files, folders of them, or - for stdin."),
     *,
-    lines: bool = flag("Each line is an example: names, titles.", "Text", "--lines"),
-    encoding: str = option("Encoding of the text.", "Text", default="utf-8", metavar="NAME"),
+    resume: bool = flag(_RESUME, "Run", "--resume"),
+    lines: bool = flag("Each line is an example: names, titles.", "Data", "--lines"),
+    encoding: str = option("Encoding of the text.", "Data", default="utf-8", metavar="NAME"),
     from_: str | None = option(
-        _FROM, "Network", "--from", unset=_BASE, metavar="PATH|none", envvar="CHARRNN_TRAIN_FROM",
-        autocompletion=complete_starts,
+        _FROM, "Model", "--from", unset=_BASE, metavar="PATH|none", envvar="CHARRNN_TRAIN_FROM",
+        autocompletion=complete_models,
     ),
-    plain: bool = flag(_PLAIN, "Network", "--plain"),
-    no_ngram: bool = flag("No n-grams beside the network.", "Network", "--no-ngram"),
+    plain: bool = flag(_PLAIN, "Model", "--plain"),
+    no_ngram: bool = flag("No n-grams beside the network.", "Data", "--no-ngram"),
     output: Path | None = option(
         "The checkpoint.", "Output", "-o", "--output", unset=WRITTEN, metavar="FILE"
     ),
-    resume: bool = flag(_RESUME, "Output", "--resume"),
     overwrite: bool = flag("Replace an existing checkpoint or log.", "Output", "--overwrite"),
     sample_every: int | None = option("Show a sample every N steps, on stderr.", "Output", min=1),
     log: Path | None = option("Write one JSON object per step to FILE.", "Output", metavar="FILE"),
@@ -99,7 +98,7 @@ def train(
     check_files(context, path)
     keep_old = path.exists() and not resume
 
-    with reserved(path), naming_sources(corpus):
+    with reserved(path):
         resumed = path if resume else None
         run = prepare(corpus, given, start=from_, resumed=resumed, encoding=encoding)
         shown: Any = {"plot": plot, "quiet": quiet, "verbose": verbose}
@@ -146,17 +145,6 @@ def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
     if given.get("separator") is not None:
         given["separator"] = unescape(given["separator"], "separator")
     return given
-
-
-@contextmanager
-def naming_sources(sources: list[str]) -> Iterator[None]:
-    """Put the names of the files before what is wrong with their text, unless it begins so."""
-    try:
-        yield
-    except CorpusError as error:
-        if str(error).startswith(tuple(sources)):
-            raise
-        raise CorpusError(f"{', '.join(sources)}: {error}", hint=error.hint) from error
 
 
 def check_files(context: typer.Context, path: Path) -> None:

@@ -12,14 +12,12 @@ from typing import TextIO
 
 from charrnn.cli.console import command, console, count, duration, quote, to_json
 from charrnn.cli.plot import draw_losses
-from charrnn.config import FILE
 from charrnn.models.model import Model
 from charrnn.models.run import Run
-from charrnn.text.form import has_mostly_copies, suggest_pieces
-from charrnn.text.vocabulary import escape
+from charrnn.text.form import PROBE_CHARS, suggest_pieces
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
-from charrnn.training.state import History, TrainingState
+from charrnn.training.state import History
 
 # How often the bar is drawn, and lines are written where nothing can be drawn.
 BAR_SECONDS, LINE_SECONDS = 0.1, 10.0
@@ -31,8 +29,6 @@ LOGGED = (
     "step", "epoch", "seconds", "train_loss", "learning_rate", "grad_norm", "chars_per_s",
     "val_loss", "rollback",
 )  # fmt: skip
-# Characters below which a text is hardly a text, and those that tell whether it is a list.
-MIN_CHARS, PROBE_CHARS = 1000, 100_000
 # Nats per character of a model that has exploded.
 MAX_LOSS = 100
 
@@ -91,9 +87,10 @@ class TrainingDisplay:
         if self.log is None:
             return
         record = {name: getattr(event, name) for name in LOGGED}
-        record = {name: value for name, value in record.items() if value is not None}
         try:
-            self.log.write(to_json(record) + "\n")
+            self.log.write(
+                to_json({name: it for name, it in record.items() if it is not None}) + "\n"
+            )
         except OSError as error:
             # A full disk must not end a run whose checkpoint is on another.
             self.note(f"warning: the log cannot be written any more: {error.strerror}")
@@ -151,28 +148,15 @@ def describe_run(run: Run) -> list[str]:
 
 
 def describe_text(run: Run) -> Iterator[str]:
-    """Yield what the pieces of the text are, or what might be, and what makes it hard to learn."""
-    data, vocabulary, size = run.config.data, run.vocabulary, len(run.corpus.ids)
-    beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
+    """Yield what the pieces of the text are, or might be."""
+    data, vocabulary = run.config.data, run.vocabulary
     if (sizes := run.sizes) is not None:
         empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
         left_out = f"; {empty} empty ones left out" * (empty > 0)
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
-        yield f"{sizes.number:,} {describe_separator(data.separator)}, {lengths}{left_out}"
-    elif looks := suggest_pieces(beginning):
+        yield f"{sizes.number:,} {data.piece}s, {lengths}{left_out}"
+    elif looks := suggest_pieces(vocabulary.decode(run.corpus.ids[:PROBE_CHARS])):
         yield f"it looks like {looks[0]}: with {looks[1]} each is learned on its own"
-    if has_mostly_copies(beginning):
-        known = "most lines are copies: those held out are known, so val_loss means little"
-        yield f"{known}; charrnn doctor says more"
-    if size < MIN_CHARS:
-        yield f"{size} characters are very little to learn from"
-
-
-def describe_separator(separator: str | None) -> str:
-    """Return what the pieces between separators are called; None: records."""
-    if separator in {None, "\n", FILE}:
-        return {"\n": "lines", FILE: "files"}.get(separator or "", "records")
-    return f"pieces between {escape(str(separator).strip(chr(10))) or 'blank lines'}"
 
 
 def report_run(
@@ -207,20 +191,13 @@ def report_run(
     if loss < MAX_LOSS:
         guess = f"{loss:.2f} nats per character = guessing among {math.exp(loss):.1f} characters"
         lines.append(f"lower is better: {guess}")
-    lines += [*describe_best(run.state), f"saved:  {name}"]
+    best = [it["step"] for it in history if it["val_loss"] == progress.best_val_loss]
+    if best and best[0] != progress.step:
+        lines.append(f"best at step {best[0]}: the checkpoint has those weights")
+    lines.append(f"saved:  {name}")
     if signal is not None:
         lines.append(f"resume: {command('train', *resumable, '--resume')}")
     return [*lines, f"sample: {command('sample', '-c', path)}"]
-
-
-def describe_best(state: TrainingState) -> Iterator[str]:
-    """Yield which weights are kept if not the last, and what to do if half the run gained none."""
-    last, best_loss = state.progress.step, state.progress.best_val_loss
-    best = [int(it["step"] or 0) for it in state.history if it["val_loss"] == best_loss]
-    if best and best[0] < last:
-        advice = "; more time will not help, more text, a larger --weight-drop or a smaller "
-        kept = f"best at step {best[0]}: the checkpoint has those weights"
-        yield kept + f"{advice}--hidden-size may" * (best[0] < last / 2)
 
 
 def count_passes(run: Run, steps: float) -> float:

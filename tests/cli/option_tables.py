@@ -102,9 +102,8 @@ class Row(NamedTuple):
     file: str = ""
 
 
-def base(command: str, row: Row | None = None) -> str:
+def base(command: str, beside: str = "", file: str = "") -> str:
     """Return the line of a run without the option."""
-    beside, file = ("", "") if row is None else (row.beside, row.file)
     return f"{BASES[command]} {beside}".replace("{file}", file or "text.txt")
 
 
@@ -146,28 +145,25 @@ def _write_inputs(folder: Path) -> None:
         (folder / name).write_bytes(text.encode())
     (folder / "latin.txt").write_bytes("The café".encode("latin-1"))
     (folder / "train.latin").write_bytes((TEXT + "é").encode("latin-1"))
-    rng = np.random.default_rng(0)
-    weights: dict[str, Any] = {
-        "weight_ih_l0": rng.random((5, 3)),
-        "weight_hh_l0": rng.random((5, 5)),
-        "bias_ih_l0": rng.random(5),
-        "bias_hh_l0": rng.random(5),
-        "fc.weight": rng.random((3, 5)),
-        "fc.bias": rng.random(3),
-    }
-    np.savez(folder / "w.npz", **weights)
+    np.savez(folder / "w.npz", **torch_weights(3))
     (folder / "names.txt").write_text("\n".join(NAMES))
-    # Half of the runs that the bases describe, a quarter of another, and a model for all the rest.
-    for command, options in (
-        ("train", "--steps 2 -o train.npz"),
-        ("train", "--random-seed 2 -o other.npz"),
-        ("train", "names.txt --lines --steps 100 --hidden-size 16 --seq-length 9 -o lines.npz"),
-        ("train", "-o checkpoints/newest.npz"),
+    # Half of the runs that the bases describe, a quarter of another, and a model for all the rest;
+    # without n-grams, with which all models of so simple a text say the same.
+    for file, options in (
+        ("text.txt", "--steps 2 -o train.npz"),
+        ("text.txt", "--random-seed 2 -o other.npz"),
+        ("names.txt", "--lines --steps 100 --hidden-size 16 --seq-length 9 -o lines.npz"),
+        ("text.txt", "-o checkpoints/newest.npz"),
     ):
-        line = f"{base(command)} {options}"
-        if command == "train":
-            line += " --no-ngram"  # with n-grams, all models of so simple a text say the same
-        if options.startswith("names.txt"):
-            line = line.replace("text.txt ", "")
+        line = f"{base('train', file=file)} --no-ngram {options}"
         done = call(*shlex.split(line), cwd=folder)
         assert done.returncode == 0, done.err
+
+
+def torch_weights(size: int) -> dict[str, Any]:
+    """Return the weights of a model of this many characters, with the names of torch.nn."""
+    rng, shapes = np.random.default_rng(0), {
+        "weight_ih_l0": (5, size), "weight_hh_l0": (5, 5), "bias_ih_l0": (5,), "bias_hh_l0": (5,),
+        "fc.weight": (size, 5), "fc.bias": (size,),
+    }  # fmt: skip
+    return {name: rng.random(shape, np.float32) for name, shape in shapes.items()}

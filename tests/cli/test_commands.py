@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,13 @@ from tests.support import (
     call,
     charrnn,
     fails,
+    logged_steps,
     ok,
     posix,
+    running,
     shell,
     trained,
+    wait_for,
 )  # fmt: skip
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
@@ -63,7 +65,7 @@ def test_it_starts_as_script_and_as_module(start: list[str]) -> None:
     assert done.stdout.startswith("charrnn ")
 
 
-SLOW = {"numpy", "tomllib"}
+SLOW = {"numpy", "pydantic", "tomllib"}
 
 
 @pytest.mark.parametrize(
@@ -71,12 +73,10 @@ SLOW = {"numpy", "tomllib"}
     [
         ("charrnn --help", SLOW),
         ("charrnn train --help", SLOW),
-        ("charrnn sample -h", SLOW),
-        ("charrnn inspect english --json", {"matplotlib", "rich.table"}),
-        ("TAB charrnn sample -c ", SLOW),
-        ("TAB charrnn train --from ", SLOW),
-        ("TAB charrnn export --to ", SLOW),
-        ("TAB charrnn sample --", SLOW),
+        ("charrnn sample -c english -n 9", {"rich", "matplotlib"}),
+        ("charrnn inspect english --json", {"rich", "matplotlib"}),
+        ("TAB charrnn sample -c ", {"numpy"}),
+        ("TAB charrnn export --to ", {"numpy"}),
     ],
 )
 def test_nothing_is_imported_that_is_not_needed(line: str, unwanted: set[str]) -> None:
@@ -137,34 +137,24 @@ def test_an_error_is_a_line_in_a_pipe_and_wrapped_at_words_on_a_terminal(
 # train
 
 
-def test_train_tells_what_it_did_and_how_to_sample(home: Path, tmp_path: Path) -> None:
-    done = ok("train", home / "text.txt", *SMALL, cwd=tmp_path)
-    assert done.stdout == b""
-    assert "random seed 1" in done.err
-    assert "saved:  checkpoints/text.npz" in done.err
-    command = done.err.split("sample: ")[1].split()
-    assert command[0] == "charrnn"
-    assert len(ok(*command[1:], cwd=tmp_path).out) == 201
-
-
-def test_train_says_nats_in_words_and_counts_passes_like_inspect(tmp_path: Path) -> None:
+def test_train_tells_what_it_did_in_words_and_how_to_sample(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("anna\nbo\nclara\n" * 300)
-    done = ok("train", "names.txt", "--lines", *SMALL, cwd=tmp_path)
+    done = ok("train", "names.txt", "--lines", *SMALL, "--log", "log", cwd=tmp_path)
+    assert done.stdout == b""
     assert len([line for line in done.err.splitlines() if "%" not in line[:5]]) < 12
+    assert "random seed 1" in done.err
     (loss,) = re.findall(r"with [\d,]+ n-grams .*: validation loss ([\d.]+)", done.err)
-    nats, characters = re.findall(r"lower is better: ([\d.]+) nats .* among ([\d.]+) ch", done.err)[
-        0
-    ]
+    ((nats, characters),) = re.findall(r"better: ([\d.]+) nats .* among ([\d.]+) ch", done.err)
     assert float(nats) == pytest.approx(float(loss), abs=0.006)
     assert float(characters) == pytest.approx(math.exp(float(loss)), abs=0.06)
     (passes,) = re.findall(r"60 steps, ([\d.]+) passes in", done.err)
     assert f"reads the text {passes.removesuffix('.0')} times" in done.err
     assert f"passes\t{passes}\n" in ok("inspect", cwd=tmp_path).out
-
-
-def test_the_loss_falls(home: Path, tmp_path: Path) -> None:
-    ok("train", home / "text.txt", *SMALL, "--log", "log.jsonl", "-q", cwd=tmp_path)
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert "saved:  checkpoints/names.npz" in done.err
+    command = done.err.split("sample: ")[1].split()
+    assert command[0] == "charrnn"
+    assert ok(*command[1:], cwd=tmp_path).out
+    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [entry["step"] for entry in log] == list(range(1, 61))
     assert log[-1]["train_loss"] < 0.8 * log[0]["train_loss"]
     needed = {"step", "epoch", "seconds", "train_loss", "learning_rate", "grad_norm", "chars_per_s"}
@@ -199,22 +189,21 @@ def test_resume_names_what_it_cannot_change(home: Path, model: Path, tmp_path: P
 @posix
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_ends_the_run_saves_and_says_how_to_go_on(
-    number: str, code: int, home: Path, tmp_path: Path
+    number: str, code: int, tmp_path: Path
 ) -> None:
-    command = [CHARRNN, "train", str(home / "text.txt"), "--hidden-size", "24", "--time", "60s",
-               "--log", "log", "-o", "m.npz"]  # fmt: skip
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=ENVIRONMENT) as run:
-        deadline = time.monotonic() + 30
-        log = tmp_path / "log"
-        while time.monotonic() < deadline and not (log.exists() and log.stat().st_size > 5000):
-            time.sleep(0.05)
+    (tmp_path / "latin.txt").write_bytes(("café " * 300).encode("cp1252"))
+    args = ["--encoding", "cp1252", *SMALL[:2], "--time", "60s", "--log", "log", "-o", "m.npz"]
+    with running("train", "latin.txt", *args, cwd=tmp_path) as run:
+        wait_for(lambda: logged_steps(tmp_path / "log") > 20)
         run.send_signal(getattr(signal, number))
-        _, err = run.communicate(timeout=30)
+        _, stderr = run.communicate(timeout=30)
     assert run.returncode == code
-    assert b"--resume" in err
-    assert b"Traceback" not in err
-    assert err.count(b"once more to quit") == 1
+    err = stderr.decode()
+    assert "Traceback" not in err
+    assert err.count("once more to quit") == 1
     assert len(ok("sample", "-c", "m.npz", "-n", "10", cwd=tmp_path).out) == 11
+    (command,) = re.findall("^resume: charrnn (.*)", err, re.MULTILINE)
+    assert "saved:" in ok(*command.split(), "--time", "1s", cwd=tmp_path).err
 
 
 @pytest.mark.parametrize(
@@ -231,22 +220,17 @@ def test_a_tiny_text_trains(text: str, tmp_path: Path) -> None:
 
 
 def test_stdin_to_stdout_is_the_seed_the_text_and_a_line_break(tmp_path: Path) -> None:
-    ok("train", "-", "-o", "m.npz", "--steps", "50", "-q", "--hidden-size", "16",
-       stdin=TEXT.encode(), cwd=tmp_path)  # fmt: skip
-    args = ["sample", "-c", "m.npz", "--seed", "e", "-n", "200", "--random-seed", "5"]
-    first, again = ok(*args, cwd=tmp_path), ok(*args, cwd=tmp_path)
+    ok("train", "-", "--steps", "50", "-q", "--hidden-size", "16", stdin=TEXT.encode(),
+       cwd=tmp_path)  # fmt: skip
+    args = ["sample", "-c", "checkpoints/stdin.npz", "--seed", "e", "-n", "200", "--random-seed"]
+    first, again = ok(*args, "5", cwd=tmp_path), ok(*args, "5", cwd=tmp_path)
     assert len(first.out) == 202
     assert first.out[0] == "e"
     assert first.out[-1] == "\n"
     assert set(first.out) <= set(TEXT)
     assert first.stdout == again.stdout
     assert first.stderr == b""
-    assert ok(*args[:-1], "6", cwd=tmp_path).stdout != first.stdout
-
-
-def test_the_default_output_of_stdin_is_named_after_it(tmp_path: Path) -> None:
-    ok("train", "-", "--steps", "2", "--hidden-size", "4", stdin=TEXT.encode(), cwd=tmp_path)
-    assert (tmp_path / "checkpoints" / "stdin.npz").exists()
+    assert ok(*args, "6", cwd=tmp_path).stdout != first.stdout
 
 
 def test_the_log_probability_is_what_score_says(model: Path, tmp_path: Path) -> None:
@@ -310,13 +294,9 @@ def test_inspect_vocab_describes_a_checkpoint_and_a_text_alike(home: Path, model
     assert from_model["characters"] == from_text["characters"] == from_stdin["characters"]
     assert from_model["size"] == len(set(TEXT))
     assert from_model["characters"][2] == {
-        "id": 2,
-        "char": ".",
-        "code_point": "U+002E",
-        "name": "FULL STOP",
-        "count": TEXT.count("."),
-        "share": TEXT.count(".") / len(TEXT),
-    }
+        "id": 2, "char": ".", "code_point": "U+002E", "name": "FULL STOP",
+        "count": TEXT.count("."), "share": TEXT.count(".") / len(TEXT),
+    }  # fmt: skip
     assert json.loads(ok("inspect-vocab", "--json", cwd=home).out)["size"] == len(set(TEXT))
     base = json.loads(ok("inspect-vocab", "english", "--json", cwd=home).out)
     assert base["size"] == len(Model.load("english").vocabulary)
@@ -383,8 +363,6 @@ def test_the_same_options_resume_whatever_the_text_allowed(tmp_path: Path) -> No
     for steps, again in (("3", []), ("6", ["--resume"])):
         ok("train", "short.txt", "--hidden-size", "4", *options, "--optimizer", "rmsprop",
            "--steps", steps, "-o", "m.npz", *again, cwd=tmp_path)  # fmt: skip
-    fails(2, "cannot change --optimizer", "train", "short.txt", "-o", "m.npz", "--resume",
-          "--optimizer", "sgd", cwd=tmp_path)  # fmt: skip
 
 
 def test_a_broken_link_among_the_checkpoints_is_passed_over(home: Path, model: Path) -> None:
@@ -426,25 +404,20 @@ def precious(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("code", "option", "args"),
     [
         (1, "-o", "train text.txt --steps 1 --overwrite -o diary"),
-        (1, "-o", "train text.txt --steps 1 --overwrite -o weights.npz"),
         (2, "-o", "train text.txt --steps 1 --overwrite -o text.txt"),
         (2, "-o", "train text.txt --steps 1 --overwrite -o m.npz --from m.npz"),
         (1, "--log", "train text.txt --steps 1 --overwrite -o new.npz --log other.npz"),
-        (1, "--log", "train text.txt --steps 9 --resume -o m.npz --log diary"),
         (2, "--log", "train text.txt --steps 9 --resume -o m.npz --log m.npz"),
         (2, "--log", "train text.txt --steps 9 --overwrite -o same --log same"),
         (2, "--html", "xray text.txt -c m.npz --overwrite --html text.txt"),
-        (2, "--html", "xray text.txt -c m.npz --overwrite --html m.npz"),
         (1, "--html", "xray text.txt -c m.npz --overwrite --html other.npz"),
         (1, "--plot", "inspect m.npz --overwrite --plot diary.svg"),
-        (1, "-o", "export m.npz --to html --overwrite -o diary"),
         (1, "-o", "export m.npz --to html --overwrite -o other.npz"),
         (1, "-o", "export m.npz --to safetensors --overwrite -o other.npz"),
         (1, "-o", "export m.npz --to safetensors --overwrite -o page.html"),
         (1, "-o", "export m.npz --to compact --overwrite -o weights.npz"),
         (2, "-o", "export m.npz --to compact --overwrite -o m.npz"),
         (2, "-o", "import weights.npz --overwrite -o weights.npz"),
-        (1, "-o", "import weights.npz --overwrite -o page.html"),
         (2, "-o", "import weights.npz --vocab text.txt --overwrite -o text.txt"),
     ],
 )

@@ -90,12 +90,9 @@ def test_a_folder_is_one_text_and_is_repaired_file_by_file_into_a_new_folder(fol
     assert (again.returncode, again.stdout) == (2, b"")
 
 
-def test_train_says_that_a_text_is_mostly_copies_and_nothing_of_a_good_one(folder: Path) -> None:
-    (folder / "copies.txt").write_text("The sea is calm.\nThe bell.\nNobody came.\n" * 300)
-    for name in ("copies.txt", "notes.txt"):
-        done = call("train", name, "--steps", "1", "--hidden-size", "4", cwd=folder)
-        assert ("most lines are copies" in done.err) == (name == "copies.txt")
-        assert "looks like" not in done.err or name == "copies.txt"
+def test_train_suggests_nothing_for_prose(folder: Path) -> None:
+    done = call("train", "notes.txt", "--steps", "1", "--hidden-size", "4", cwd=folder)
+    assert "looks like" not in done.err
 
 
 def test_what_is_empty_is_not_to_be_trained_on(folder: Path) -> None:

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import termios
 import threading
 import time
 from importlib import import_module
@@ -88,20 +87,6 @@ def test_progress_that_nobody_can_read_does_not_end_a_run(ending: str, text: Pat
     assert Model.load(text.parent / "m.npz").progress.step > 1
 
 
-def test_a_window_that_is_closed_ends_a_run_with_a_save(text: Path) -> None:
-    leader, follower = os.openpty()
-    process = subprocess.Popen(
-        [CHARRNN, "train", "text.txt", *RUN, "--time", "60s", "-o", "m.npz", "--log", "log"],
-        cwd=text.parent, env=ENVIRONMENT, stdin=follower, stdout=follower, stderr=follower,
-        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-    )  # fmt: skip
-    os.close(follower)
-    wait_for(lambda: logged_steps(text.parent / "log") > 20)
-    os.close(leader)
-    assert process.wait(30) == 129
-    assert Model.load(text.parent / "m.npz").progress.step > 20
-
-
 def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("charrnn.cli.outputs"), "SAVE_EVERY_SECONDS", -1)
     saved = []
@@ -109,28 +94,6 @@ def test_a_long_run_saves_now_and_then(text: Path, monkeypatch: pytest.MonkeyPat
     args = ["--hidden-size", "4", "--steps", "5", "-q", "-o", "m.npz"]
     assert call("train", "text.txt", *args, cwd=text.parent).returncode == 0
     assert saved == [1, 2, 3, 4, 5, 5]
-
-
-def test_a_read_only_folder_is_found_before_training(text: Path) -> None:
-    locked = text.parent / "locked"
-    locked.mkdir()
-    locked.chmod(0o500)
-    if os.access(locked, os.W_OK):
-        # root writes everywhere; a folder of /proc refuses even root
-        locked = Path("/proc/self")
-    fails(1, "cannot be written", "train", text, "-o", locked / "m.npz")
-
-
-def test_a_second_trainer_on_one_checkpoint_is_refused(text: Path) -> None:
-    folder = text.parent
-    with running("train", text, *RUN, "--time", "60s", "-o", "m.npz", "--log", "log",
-                 cwd=folder) as first:  # fmt: skip
-        wait_for(lambda: logged_steps(folder / "log") > 3)
-        fails(1, "another charrnn is training it", "train", text, "-o", "m.npz", "--overwrite",
-              cwd=folder)  # fmt: skip
-        first.send_signal(signal.SIGTERM)
-        assert first.wait(30) == 143
-    ok("train", text, "-o", "m.npz", "--resume", "--steps", "1", cwd=folder)
 
 
 def test_a_signal_that_interrupts_a_write_does_not_lose_the_run(
@@ -189,26 +152,23 @@ def test_a_run_without_time_for_a_step_says_so_and_saves_nothing(text: Path) -> 
 
 
 def test_the_old_model_stays_until_the_new_run_has_validated_once(text: Path) -> None:
-    ok("train", "text.txt", *RUN, "--steps", "5", "-o", "m.npz", cwd=text.parent)
-    before, run = (text.parent / "m.npz").read_bytes(), ("train", "text.txt", *RUN, "-o", "m.npz")
-    with running(
-        *run, "--overwrite", "--steps", "10000000", "--log", "log", cwd=text.parent
-    ) as run_:
-        wait_for(lambda: logged_steps(text.parent / "log") > 5)
-        run_.send_signal(signal.SIGINT)
-        _, err = run_.communicate(timeout=30)
-    assert run_.returncode == 128 + signal.SIGINT
-    assert b"m.npz still has the model of before" in err
-    assert (text.parent / "m.npz").read_bytes() == before
-    ok(*run, "--overwrite", "--steps", "40", cwd=text.parent)
-    assert Model.load(text.parent / "m.npz").progress.step == 40
-    # There is nothing to keep where there was no file.
-    new = ("train", "text.txt", *RUN, "--steps", "10000000", "-o", "new.npz", "--log", "newlog")
-    with running(*new, cwd=text.parent) as run_:
-        wait_for(lambda: logged_steps(text.parent / "newlog") > 5)
-        run_.send_signal(signal.SIGINT)
-        run_.communicate(timeout=30)
-    assert Model.load(text.parent / "new.npz").progress.step > 5
+    def interrupt(*options: str) -> bytes:
+        log = text.parent / "log"
+        log.unlink(missing_ok=True)
+        with running("train", "text.txt", *RUN, "--steps", "10000000", "--log", "log", *options,
+                     cwd=text.parent) as run:  # fmt: skip
+            wait_for(lambda: logged_steps(log) > 5)
+            run.send_signal(signal.SIGINT)
+            return run.communicate(timeout=30)[1]
+
+    model = text.parent / "m.npz"
+    interrupt("-o", "m.npz")  # there is nothing to keep where there was no file
+    assert Model.load(model).progress.step > 5
+    before = model.read_bytes()
+    assert b"m.npz still has the model of before" in interrupt("-o", "m.npz", "--overwrite")
+    assert model.read_bytes() == before
+    ok("train", "text.txt", *RUN, "-o", "m.npz", "--overwrite", "--steps", "40", cwd=text.parent)
+    assert Model.load(model).progress.step == 40
 
 
 # Resuming
@@ -259,20 +219,6 @@ def test_another_text_is_another_judge_of_what_is_best(text: Path) -> None:
     assert "ddd. dddd" in greedy
 
 
-def test_a_run_goes_on_from_the_command_that_it_prints(text: Path) -> None:
-    folder = text.parent
-    (folder / "latin.txt").write_bytes(("café " * 300).encode("cp1252"))
-    with running("train", "latin.txt", "--encoding", "cp1252", *RUN, "--time", "60s", "-o", "m.npz",
-                 "--log", "log", cwd=folder) as run:  # fmt: skip
-        wait_for(lambda: logged_steps(folder / "log") > 3)
-        run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=30)
-    (command,) = [line for line in err.decode().splitlines() if line.startswith("resume:")]
-    words = command.removeprefix("resume:").split()
-    assert words[0] == "charrnn"
-    ok(*words[1:], "--time", "1s", cwd=folder)
-
-
 def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
     # The first step of this one takes seconds: nothing is finished before the second signal.
     slow = ["--hidden-size", "1024", "--layers", "2", "--seq-length", "100", "--steps", "60",
@@ -315,18 +261,15 @@ def test_nohup_keeps_a_run_alive_through_a_hangup(text: Path) -> None:
 @pytest.mark.parametrize("members", [1, 2])
 def test_old_weights_start_a_new_run_on_other_characters(text: Path, members: int) -> None:
     folder = text.parent
-    ensemble = ["--networks", str(members)]
-    ok("train", text, *RUN, *ensemble, "--steps", "300", "-o", "old.npz", cwd=folder)
+    ok("train", text, *RUN, "--networks", str(members), "--steps", "300", "-o", "old.npz",
+       cwd=folder)  # fmt: skip
     (folder / "new.txt").write_text(TEXT.replace("cat", "çat") + "!" * 9)
     done = ok("train", "new.txt", "--from", "old.npz", "--steps", "1", "-o", "new.npz", cwd=folder)
     assert "2 new ones" in done.err
     assert "1 that do not occur here" in done.err
-    scores = [
-        json.loads(ok("score", text, "-c", name, "--json", cwd=folder).out)["nats_per_char"]
-        for name in ("old.npz", "new.npz")
-    ]
-    assert scores[1] < scores[0] + 0.3
-    assert Model.load(folder / "new.npz").config.model.members == members
+    old, new = Model.load(folder / "old.npz"), Model.load(folder / "new.npz")
+    assert new.score(TEXT).nats_per_char < old.score(TEXT).nats_per_char + 0.3
+    assert new.config.model.members == members
     fails(2, "its weights do not fit another --hidden-size", "train", "new.txt", "--from",
           "old.npz", "--hidden-size", "99", "-o", "x.npz", cwd=folder)  # fmt: skip
 
@@ -351,16 +294,6 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -
     done = fails(1, "MiB of memory to train", "train", text, "--hidden-size", "65536", "--layers",
                  "64", cwd=text.parent)  # fmt: skip
     assert "hint: try a smaller --hidden-size" in done.err
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="one process elsewhere")
-def test_too_few_open_files_are_named_with_what_allows_more(text: Path) -> None:
-    run = f"'{CHARRNN}' train text.txt --workers 2 --steps 2 --hidden-size 8 -q -o few.npz"
-    done = shell(f"ulimit -n 6; {run}", text.parent)
-    assert done.returncode == 1
-    assert done.err.splitlines()[-2:] == [
-        "charrnn: error: Too many open files", "hint: allow more: ulimit -n 1024",
-    ]  # fmt: skip
 
 
 # Hostile files
@@ -392,25 +325,15 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
 
 
 def test_names_of_files_that_are_not_utf_8_are_shown_by_their_code(text: Path) -> None:
-    folder, name = os.fsencode(text.parent), b"\xff.npz"
-    train = ("train", "text.txt", *RUN, "--steps", "2", "-o", os.fsdecode(name), "--json")
     if sys.platform != "linux":
         pytest.skip("names are bytes on Linux only")
-    done = ok(*train, cwd=text.parent)
+    folder, name = os.fsencode(text.parent), os.fsdecode(b"\xff.npz")
+    done = ok("train", "text.txt", *RUN, "--steps", "2", "-o", name, "--json", cwd=text.parent)
     assert json.loads(done.out)["checkpoint"] == "\udcff.npz"
-    printed = done.err.rpartition("sample: ")[2].strip()
-    assert printed == r"charrnn sample -c $'\xff.npz'"
-    assert shell(printed, text.parent).returncode == 0
-    assert r"\udcff.npz" in ok("inspect", os.fsdecode(name), cwd=text.parent).out
-    ok("export", os.fsdecode(name), "--to", "html", cwd=text.parent)
+    assert r"saved:  '\udcff.npz'" in done.err
+    assert r"\udcff.npz" in ok("inspect", name, cwd=text.parent).out
+    ok("export", name, "--to", "html", cwd=text.parent)
     assert rb"<title>\udcff" in Path(os.fsdecode(folder + b"/\xff.html")).read_bytes()
-
-
-def test_a_deleted_working_folder_is_said(text: Path) -> None:
-    command = f"mkdir gone; cd gone; rmdir ../gone; '{CHARRNN}' train ../text.txt"
-    done = shell(command, text.parent)
-    assert done.returncode == 1
-    assert done.err.startswith("charrnn: error: the current folder has been deleted\nhint: ")
 
 
 # Pipes, terminals and descriptors

@@ -4,7 +4,6 @@ import contextlib
 import re
 import shlex
 import shutil
-import subprocess
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest
 import typer  # the examples are read from where the command line has them
 
 from charrnn.cli.app import COMMANDS, app, load
-from tests.cli.option_tables import NAMES
-from tests.support import BASH, ENVIRONMENT, ROOT, call, posix
+from tests.cli.option_tables import NAMES, torch_weights
+from tests.support import BASH, ROOT, call, posix, shell
 
 
 def examples_of(epilog: str | None) -> list[str]:
@@ -69,20 +68,10 @@ def write_inputs(folder: Path) -> None:
     (folder / "access.log").write_text("GET / 200\nGET /x 404\n")
     (folder / "prompts.txt").write_text("The ca\nThe do\n")
     (folder / "characters.json").write_text('["a", "b", "c"]')
-    rng, characters = np.random.default_rng(0), len({*text})
-    weights = {size: _weights(rng, size) for size in (3, characters)}
-    np.savez(folder / "weights.npz", **weights[3])
+    np.savez(folder / "weights.npz", **torch_weights(3))
     with contextlib.suppress(ImportError):
         safetensors: Any = import_module("safetensors.numpy")
-        safetensors.save_file(weights[characters], folder / "weights.safetensors")
-
-
-def _weights(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    shapes = {
-        "weight_ih_l0": (5, size), "weight_hh_l0": (5, 5), "bias_ih_l0": (5,), "bias_hh_l0": (5,),
-        "fc.weight": (size, 5), "fc.bias": (size,),
-    }  # fmt: skip
-    return {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+        safetensors.save_file(torch_weights(len({*text})), folder / "weights.safetensors")
 
 
 @posix
@@ -93,15 +82,8 @@ def test_the_examples_run_one_after_another(tmp_path: Path) -> None:
         if "safetensors" in example and not (tmp_path / "weights.safetensors").exists():
             continue
         line = quickened(example)
-        if "|" in line and shutil.which(BASH):
-            done = subprocess.run(
-                [BASH, "-c", f"set -o pipefail; {line}"], cwd=tmp_path, env=ENVIRONMENT,
-                capture_output=True, check=False,
-            )  # fmt: skip
-            code, err = done.returncode, done.stderr.decode()
+        if shutil.which(BASH) and re.search("[|<]", line):
+            done = shell(line, tmp_path)
         else:
-            line, _, source = line.partition(" < ")
-            stdin = (tmp_path / source).read_bytes() if source else b""
-            ran = call(*shlex.split(line)[1:], cwd=tmp_path, stdin=stdin)
-            code, err = ran.returncode, ran.err
-        assert code == 0, f"{example}\n{err}"
+            done = call(*shlex.split(line)[1:], cwd=tmp_path)
+        assert done.returncode == 0, f"{example}\n{done.err}"

