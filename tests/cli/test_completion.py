@@ -1,8 +1,6 @@
-"""What TAB completes: through the protocol of the shells, and in a real one."""
+"""What TAB completes, through the protocol of the shells."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from unittest import mock
 
@@ -10,9 +8,9 @@ import pytest
 
 from charrnn.checkpoint.bases import BASES
 from charrnn.cli.app import COMMANDS
-from charrnn.config import CELLS, DEFAULT_LEARNING_RATES
+from charrnn.config import DEFAULT_LEARNING_RATES
 from charrnn.export import FORMATS
-from tests.support import CHARRNN, ENVIRONMENT, call, posix
+from tests.support import call
 
 
 @pytest.fixture
@@ -62,7 +60,6 @@ def test_a_model_is_a_base_or_a_checkpoint(words: str, place: Path) -> None:
     [
         ("export --to", FORMATS),
         ("train --optimizer", DEFAULT_LEARNING_RATES),
-        ("train --model", CELLS),
         ("sample --unknown", ["error", "skip", "replace"]),
     ],
 )
@@ -73,24 +70,3 @@ def test_choices_are_completed(words: str, choices: list[str], place: Path) -> N
 @pytest.mark.parametrize("words", ["train no", "import ", "sample --seed-file ", "sample -c run/"])
 def test_other_files_are_left_to_the_shell(words: str, place: Path) -> None:
     assert completed(f"charrnn {words}", place) == []
-
-
-@posix
-def test_bash_completes_a_line(place: Path) -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("no bash")
-    shown = subprocess.run(
-        [CHARRNN], env={**ENVIRONMENT, "_CHARRNN_COMPLETE": "source_bash"},
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    script = f"""{shown}
-COMP_WORDS=(charrnn sample -c checkpoints/a) COMP_CWORD=3
-_charrnn_completion charrnn
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-    done = subprocess.run(
-        [bash, "--norc", "-c", script], env=ENVIRONMENT, cwd=place, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["checkpoints/apple.npz"]

@@ -303,8 +303,7 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -
 def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> None:
     folder = text.parent
     ok("train", text, *RUN, "--steps", "2", "-o", "good.npz", cwd=folder)
-    good = (folder / "good.npz").read_bytes()
-    size = (1 << 31).to_bytes(4, "little")
+    good, size = (folder / "good.npz").read_bytes(), (1 << 31).to_bytes(4, "little")
     lies = {
         "claims-2-gib": good[:18] + size + size + good[26:],
         "nested": b"[" * 1_000_000,
@@ -313,8 +312,7 @@ def test_lying_checkpoints_are_refused_in_little_memory_and_time(text: Path) -> 
     }
     for name, data in lies.items():
         (folder / name).write_bytes(data)
-        command = f"ulimit -v 1500000; '{CHARRNN}' sample -c {name}"
-        done = shell(command, folder)
+        done = shell(f"ulimit -v 1500000; '{CHARRNN}' sample -c {name}", folder)
         assert done.returncode == 1, name
         assert "not a charrnn checkpoint, or damaged" in done.err
         assert done.err.count("\n") == 2
