@@ -135,7 +135,7 @@ def root(
     """
     from charrnn.checkpoint import bases
 
-    console.debug = debug
+    console.debug, console.quiet = debug, False
     bases.FOLDERS[:] = [user_folder() / "models"]
     context.default_map = read_defaults(str(context.invoked_subcommand))
 

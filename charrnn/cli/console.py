@@ -99,14 +99,12 @@ class Console:
     """The one object that writes.
 
     debug   show a traceback with an error
+    quiet   of what is noted, show warnings only
     drawn   what is drawn at the bottom of stderr now
     """
 
-    def __init__(self) -> None:
-        self.debug = False
-        self.drawn = ""
-
-    # Where and how
+    debug = quiet = False
+    drawn = ""
 
     @property
     def shows_text(self) -> bool:
@@ -128,8 +126,6 @@ class Console:
         return RichConsole(
             file=stream or sys.stdout, highlight=False, emoji=False, markup=False, **settings
         )
-
-    # Data, on stdout
 
     @contextmanager
     def stdout(self) -> Iterator[TextIO]:
@@ -190,8 +186,6 @@ class Console:
             table.add_row(*(Text(visible(cell)) for cell in row))
         self.print(table, crop=False)
 
-    # All else, on stderr
-
     @property
     def can_draw(self) -> bool:
         """True if stderr is a terminal that can move its cursor."""
@@ -231,12 +225,13 @@ class Console:
         finally:
             self.draw("")
 
-    def note(self, message: str) -> None:
+    def note(self, *messages: str) -> None:
         """Write lines for the user, above what is drawn.
 
         On a terminal they are wrapped at words, what follows below what follows their label.
         """
-        lines = visible(message).split("\n")
+        told = [it for it in messages if not self.quiet or it.startswith("warning")]
+        lines = [line for message in told for line in visible(message).split("\n")]
         if is_terminal(sys.stderr):
             width = max(self.width, 20)
             for number, line in enumerate(lines):
@@ -245,10 +240,11 @@ class Console:
                     line, width, subsequent_indent=indent, break_long_words=False
                 )
                 lines[number] = "\n".join(wrapped) or line
-        self.draw(self.drawn, "\n".join([*lines, ""]))
+        self.draw(self.drawn, "".join(f"{line}\n" for line in lines))
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Write what went wrong in one line, and the next step in another."""
+        self.quiet = False
         if self.debug and sys.exc_info()[0] is not None:
             self.draw("", visible(traceback.format_exc()))
         self.note(f"charrnn: error: {' '.join(message.split())}")

@@ -95,41 +95,42 @@ def train(
     if comm is not None and "workers" in given:
         launched = f"the launcher says how many processes there are: {comm.size}"
         raise ConfigError(f"--workers: {launched}", hint="leave it out")
+    console.quiet = quiet
     check_files(context, path)
     keep_old = path.exists() and not resume
 
     with reserved(path):
         resumed = path if resume else None
         run = prepare(corpus, given, start=from_, resumed=resumed, encoding=encoding)
-        shown: Any = {"plot": plot, "quiet": quiet, "verbose": verbose}
+        shown: Any = {"plot": plot, "verbose": verbose, "sample_every": sample_every}
         with (
             open_log(log, run.state.progress.step) as file,
-            closing(TrainingDisplay(run, file, sample_every=sample_every, **shown)) as display,
+            closing(TrainingDisplay(run, file, **shown)) as display,
             StopSignals() as signals,
             closing(run.events(signals)) as events,
             Saver(run, path, keep_old=keep_old) as saver,
         ):
-            display.note(*describe_run(run))
+            console.note(*describe_run(run))
             if verbose:
-                display.note(to_json(asdict(run.config)))
+                console.note(to_json(asdict(run.config)))
             stopping = False
             for event in events:
                 saver.save_after(event)
                 display.show(event)
                 if signals() and not stopping:
-                    display.note("stopping; once more to quit without saving")
+                    console.note("stopping; once more to quit without saving")
                     stopping = True
             run.finish()
 
     if json:
         console.write_json(describe(path) | {"interrupted": signals()})
     if saver.last_step is not None and not saver.is_saved:
-        display.note(f"stopped before the first validation: {path} still has the model of before")
+        console.note(f"stopped before the first validation: {path} still has the model of before")
     else:
         resumable = [*corpus, "-o", str(path)]
         resumable += ["--encoding", encoding] * (encoding != "utf-8")
         resumable += ["--log", str(log)] * (log is not None)
-        display.note(*report_run(run, path, saver.last_step, signals.received, resumable))
+        console.note(*report_run(run, path, saver.last_step, signals.received, resumable))
     if signals.received is not None:
         raise typer.Exit(128 + signals.received)
 

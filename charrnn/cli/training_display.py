@@ -39,17 +39,16 @@ class TrainingDisplay:
     run            the run
     log            gets one JSON object per step; None: no log
     plot           draw the losses above the bar
-    quiet          warnings and errors only
     verbose        every validation
     sample_every   steps between samples; None: no samples
     """
 
     def __init__(
-        self, run: Run, log: TextIO | None, *, plot: bool, quiet: bool, verbose: bool,
-        sample_every: int | None,
-    ) -> None:  # fmt: skip
+        self, run: Run, log: TextIO | None, *, plot: bool, verbose: bool, sample_every: int | None
+    ) -> None:
         self.run, self.log, self.plot = run, log, plot and console.can_draw
-        self.quiet, self.verbose, self.sample_every = quiet, verbose, sample_every
+        self.verbose, self.sample_every = verbose, sample_every
+        self._wait = BAR_SECONDS if console.can_draw else LINE_SECONDS
         self._shown_at = time.monotonic()
         self._chart = draw_losses({"": run.state.history}, sys.stderr) if self.plot else ""
         if plot and not self.plot:
@@ -59,25 +58,17 @@ class TrainingDisplay:
         """Leave the chart, and no bar."""
         console.draw("", above=self._chart)
 
-    def note(self, *messages: str) -> None:
-        """Tell the user; only warnings if it is to be quiet."""
-        for message in messages:
-            if not self.quiet or message.startswith("warning"):
-                console.note(message)
-
     def show(self, event: Event) -> None:
         """Show what a step did."""
         self._write_log(event)
         if event.rollback is not None:
-            self.note(event.rollback)
+            console.note(event.rollback)
         history = self.run.state.history
         measured = bool(history) and history[-1]["step"] == event.step
         if measured and self.plot:
             self._chart = draw_losses({"": history}, sys.stderr)
-        waited = time.monotonic() - self._shown_at
-        if not self.quiet and (
-            measured or waited >= (BAR_SECONDS if console.can_draw else LINE_SECONDS)
-        ):
+        is_due = measured or time.monotonic() - self._shown_at >= self._wait
+        if is_due and not console.quiet:
             self._shown_at = time.monotonic()
             self._draw(event, describe_event(event, history))
         if self.sample_every and event.step % self.sample_every == 0:
@@ -88,12 +79,11 @@ class TrainingDisplay:
             return
         record = {name: getattr(event, name) for name in LOGGED}
         try:
-            self.log.write(
-                to_json({name: it for name, it in record.items() if it is not None}) + "\n"
-            )
+            record = {name: value for name, value in record.items() if value is not None}
+            self.log.write(to_json(record) + "\n")
         except OSError as error:
             # A full disk must not end a run whose checkpoint is on another.
-            self.note(f"warning: the log cannot be written any more: {error.strerror}")
+            console.note(f"warning: the log cannot be written any more: {error.strerror}")
             with suppress(OSError):
                 self.log.close()
             self.log = None
@@ -113,7 +103,7 @@ class TrainingDisplay:
         latest = replace(run.state, best_weights=None)
         model = Model.of(run.config, run.vocabulary, latest, ngram=run.ngram)
         text = islice(model.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
-        self.note(f"--- sample at step {event.step}\n{''.join(text)}\n---")
+        console.note(f"--- sample at step {event.step}\n{''.join(text)}\n---")
 
 
 def describe_event(event: Event, history: History) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from charrnn.text.vocabulary import escape
-
 # A part of a text: where it begins, and what it is.
 Span = tuple[int, str]
 Form = Literal["records", "log", "table", "list", "code", "prose"]
@@ -141,7 +139,7 @@ def suggest_pieces(text: str) -> tuple[str, str] | None:
     if (form := form_of(text)) in {"log", "table", "list"}:
         return f"a {form}", "--lines"
     if separator := find_separator(text):
-        between = escape(separator.strip("\n")) or "blank lines"
-        option = f"--separator {shlex.quote(escape(separator))}"
+        between = separator.strip("\n") or "blank lines"
+        option = f"--separator {shlex.quote(separator.encode('unicode_escape').decode())}"
         return f"many short pieces between {between}", option
     return None

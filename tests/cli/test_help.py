@@ -13,7 +13,7 @@ import pytest
 import typer  # the examples are read from where the command line has them
 
 from charrnn.cli.app import COMMANDS, app, load
-from tests.cli.option_tables import NAMES, torch_weights
+from tests.cli.test_options import NAMES, torch_weights
 from tests.support import BASH, ROOT, call, posix, shell
 
 
