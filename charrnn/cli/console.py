@@ -119,13 +119,12 @@ class Console:
                 return os.get_terminal_size(sys.stderr.fileno()).columns
         return shutil.get_terminal_size().columns
 
-    def rich(self, stream: TextIO | None = None, **settings: Any) -> "RichConsole":
+    def rich(self, stream: TextIO | None = None) -> "RichConsole":
         """Return a console of rich on stdout or another stream, to which nothing is markup."""
         from rich.console import Console as RichConsole
 
-        return RichConsole(
-            file=stream or sys.stdout, highlight=False, emoji=False, markup=False, **settings
-        )
+        file = stream or sys.stdout
+        return RichConsole(file=file, highlight=False, emoji=False, markup=False)
 
     @contextmanager
     def stdout(self) -> Iterator[TextIO]:

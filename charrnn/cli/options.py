@@ -19,8 +19,6 @@ NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 # The most columns that choices take in a help; longer ones are put into the option's text.
 MAX_CHOICES = 20
 
-# What fits, with what it is; Typer leaves out what does not begin as what was typed.
-Items = list[str | tuple[str, str]]
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -140,11 +138,12 @@ def requires(context: typer.Context, needed: str, *options: str) -> None:
         raise ConfigError(f"{given[0]} goes with {needed}", hint=f"add {needed}")
 
 
-# What a shell completes. An empty answer leaves it to the shell, which completes names of files.
+def complete_models(context: typer.Context, _: list[str], incomplete: str) -> list[Any]:
+    """Complete the name of a model, or a checkpoint, newest first.
 
-
-def complete_models(_context: typer.Context, _args: list[str], _incomplete: str) -> Items:
-    """Complete the name of a model, or a checkpoint, newest first."""
+    Typer leaves out what does not begin as what was typed. An empty answer leaves it to the shell,
+    which completes names of files.
+    """
     own = [path.stem for path in (user_folder() / "models").glob("*.npz")]
     files = [path for folder in (CHECKPOINTS, Path()) for path in folder.glob("*.npz")]
     files.sort(key=lambda path: path.lstat().st_mtime, reverse=True)

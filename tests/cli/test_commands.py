@@ -199,7 +199,7 @@ def test_a_signal_ends_the_run_saves_and_says_how_to_go_on(
     assert err.count("once more to quit") == 1
     assert len(ok("sample", "-c", "m.npz", "-n", "10", cwd=tmp_path).out) == 11
     (command,) = re.findall("^resume: charrnn (.*)", err, re.MULTILINE)
-    assert "saved:" in ok(*command.split(), "--time", "1s", cwd=tmp_path).err
+    ok(*command.split(), "--time", "1s", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

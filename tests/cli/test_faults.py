@@ -23,7 +23,6 @@ from tests.support import (
     RUN,
     TEXT,
     call,
-    charrnn,
     fails,
     logged_steps,
     ok,
@@ -389,9 +388,3 @@ def test_endless_text_takes_no_more_memory_than_a_little(text: Path) -> None:
         assert len(done.stdout) == int(length) + 1
         peaks.append(int(done.stderr))
     assert peaks[1] < peaks[0] * 1.05
-
-
-def test_a_failed_run_leaves_no_lock_and_no_temporary_file(text: Path) -> None:
-    for args in (["--encoding", "klingon"], ["--hidden-size", "4", "--steps", "2"]):
-        charrnn("train", text, "-o", "m.npz", *args, cwd=text.parent)
-    assert sorted(path.name for path in text.parent.iterdir()) == ["m.npz", "text.txt"]

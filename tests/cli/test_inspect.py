@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -162,14 +161,3 @@ def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Pa
     for name, start in (("x.png", b"\x89PNG"), ("x.PDF", b"%PDF")):
         shown(home, "--plot", tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
-
-
-def test_without_matplotlib_the_extra_is_named(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    done = call("inspect", "--plot", tmp_path / "x.svg", cwd=home)
-    assert done.returncode == 2
-    assert "pip install 'charrnn[plot]'" in done.err
