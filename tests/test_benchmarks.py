@@ -17,7 +17,6 @@ pytest.importorskip("torch")
 
 # For each script: a command line, and the package that it needs beside PyTorch.
 RUNS = [
-    ("compressors.py text.txt", "pyppmd"),
     ("control_speed.py --rounds 1 --lines 2", None),
     ("corpus_speed.py text.txt --rounds 1 --megabytes 1 --time 3s", None),
     ("memory.py score text.txt m.npz", None),
@@ -45,18 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [" ".join(words[i % 7 : i % 7 + 4]) + f" {words[i % 11]}" for i in range(2400)]
     (path / "text.txt").write_text("\n".join(lines) + "\n")
     (path / "words.txt").write_text("\n".join(words * 200) + "\n")
-    ok(
-        "train",
-        "text.txt",
-        "--plain",
-        "--hidden-size",
-        "8",
-        "--steps",
-        "1",
-        "-o",
-        "m.npz",
-        cwd=path,
-    )
+    ok(*"train text.txt --plain --hidden-size 8 --steps 1 -o m.npz".split(), cwd=path)
     return path
 
 
