@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [" ".join(words[i % 7 : i % 7 + 4]) + f" {words[i % 11]}" for i in range(2400)]
     (path / "text.txt").write_text("\n".join(lines) + "\n")
     (path / "words.txt").write_text("\n".join(words * 200) + "\n")
-    ok(*"train text.txt --plain --hidden-size 8 --steps 1 -o m.npz".split(), cwd=path)
+    ok(*shlex.split("train text.txt --plain --hidden-size 8 --steps 1 -o m.npz"), cwd=path)
     return path
 
 
