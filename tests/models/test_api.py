@@ -67,7 +67,7 @@ def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
         ({"text": None}, "one of corpus and text"),
         ({"text": ["a"]}, "text must be one text"),
         ({"text": ""}, "the corpus is empty"),
-        ({"text": "ab\ud800"}, "character 2 of the text"),
+        ({"text": "ab\ud800"}, "of the text is a lone surrogate"),
     ):
         arguments: dict[str, Any] = {"text": TEXT, **wrong}
         with pytest.raises(CharRNNError, match=complaint) as caught:
