@@ -36,11 +36,7 @@ class Group:
 
     def __init__(self, length: int, dtype: DTypeLike) -> None:
         self.buffer: NDArray[Any] = np.zeros(length, dtype)
-
-    @property
-    def team(self) -> "Group":
-        """The group of the processes that train the same networks."""
-        return self
+        self.team: Group = self
 
     def share(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return an array with these values that all processes of a machine see. Before ``start``.

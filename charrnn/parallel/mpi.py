@@ -6,7 +6,7 @@ Rajbhandari et al. 2020, ZeRO stage 1).
 """
 
 import os
-from functools import cache, cached_property
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -65,20 +65,12 @@ class MPIGroup(Group):
 
     def __init__(self, comm: Any, teams: int, length: int, dtype: DTypeLike) -> None:
         super().__init__(length, dtype)
-        self._comm, self._teams = comm, teams
-        self.rank, self.size = int(comm.rank), int(comm.size)
+        self._comm, self.rank, self.size = comm, int(comm.rank), int(comm.size)
         self._sum = np.empty_like(self.buffer[self.part(length)])
-
-    @cached_property
-    def team(self) -> Group:
-        """The group of the processes that train the same networks."""
-        if self._teams == 1:
-            return self
-        number = self.rank * self._teams // self.size
-        length, dtype = len(self.buffer), self.buffer.dtype
-        if self._teams == self.size:
-            return Group(length, dtype)
-        return MPIGroup(self._comm.Split(number), 1, length, dtype)
+        if teams == self.size:
+            self.team = Group(length, dtype)
+        elif teams > 1:
+            self.team = MPIGroup(comm.Split(self.rank * teams // self.size), 1, length, dtype)
 
     def sum(self, *values: float) -> list[float]:
         """Return the sum of each value over all processes, the same in every process."""

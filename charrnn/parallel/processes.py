@@ -47,7 +47,7 @@ ResultT = TypeVar("ResultT")
 
 
 class ProcessGroup(Group):
-    """This process, rank 0, and workers forked from it in ``start``.
+    """This process, rank 0, and workers forked from it in ``start``, which makes buffer and team.
 
     size     number of processes
     teams    number of teams of equal size that they are divided into
@@ -74,17 +74,6 @@ class ProcessGroup(Group):
             self._teams = [*inner]
         self._restore_threads: Callable[[], None] = lambda: None
 
-    @property
-    def team(self) -> Group:
-        """The group of the processes that train the same networks. After ``start``."""
-        return self._teams[self.rank * len(self._teams) // self.size]
-
-    @property
-    def buffer(self) -> NDArray[Any]:  # type: ignore[override]
-        """The gradient of this process, (N,)."""
-        row: NDArray[Any] = self._rows[self.rank]
-        return row
-
     def share(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return a copy of an array in memory that all processes see. Before ``start``."""
         copy = _shared_array(array.shape, array.dtype)
@@ -105,7 +94,8 @@ class ProcessGroup(Group):
 
     def take_rank(self, rank: int) -> None:
         """Become a member of the group and of its team."""
-        self.rank, self._watch = rank, select.poll()
+        self.rank, self.buffer, self._watch = rank, self._rows[rank], select.poll()
+        self.team = self._teams[rank * len(self._teams) // self.size]
         # Not a buffer: its process may be busy with the next gradient before this one is used.
         self._total = np.empty_like(self._rows[0, self.part(self._rows.shape[1])])
         for descriptor in (self._come, *self._children):

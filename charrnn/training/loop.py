@@ -107,7 +107,7 @@ def train_events(
 def _train(trainer: Trainer, clock: "Clock", stop: Callable[[], bool]) -> Iterator[Event]:
     """Do step after step, in one process of the group."""
     trainer.take_share()
-    state, patience, is_first = trainer.state, trainer.config.run.patience, trainer.group.rank == 0
+    state, run, is_first = trainer.state, trainer.config.run, trainer.group.rank == 0
     restore, failures, rollback = state.remember(with_arrays=is_first), 0, None
     while clock.done < 1:
         try:
@@ -138,11 +138,13 @@ def _train(trainer: Trainer, clock: "Clock", stop: Callable[[], bool]) -> Iterat
         if not state.progress.loss_count:  # it has just been validated
             restore, failures = state.remember(with_arrays=is_first), 0
         yield event if rollback is None else replace(event, rollback=rollback)
-        rollback, waited = None, state.progress.evaluations_since_best
-        is_over = event.val_loss is not None and patience is not None and waited >= patience
-        if is_over or result.stop:
+        rollback, is_validated = None, event.val_loss is not None
+        waited = state.progress.evaluations_since_best
+        if result.stop or (is_validated and run.patience is not None and waited >= run.patience):
             return
-        if _is_stalled(trainer, event):
+        may_end = run.seconds is not None and run.patience is None and clock.done < 1
+        is_stalled = is_validated and waited >= STALLED_VALIDATIONS
+        if may_end and is_stalled and state.progress.decay_since == 1:
             if is_first and state.best_weights is not None:
                 for network, weights in zip(state.networks, state.best_weights, strict=True):
                     network.flat[...] = weights
@@ -234,19 +236,6 @@ def _record(state: TrainingState, done: float, train_loss: float, val_loss: floa
             "train_loss": train_loss,
             "val_loss": val_loss,
         }
-    )
-
-
-def _is_stalled(trainer: Trainer, event: Event) -> bool:
-    """Return True if it is time to begin the final decay."""
-    progress, run = trainer.state.progress, trainer.config.run
-    return (
-        event.val_loss is not None
-        and event.done < 1
-        and run.seconds is not None
-        and run.patience is None
-        and progress.decay_since == 1
-        and progress.evaluations_since_best >= STALLED_VALIDATIONS
     )
 
 

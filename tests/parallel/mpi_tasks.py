@@ -16,7 +16,6 @@ import numpy as np
 from charrnn import Model, Vocabulary
 from charrnn.config import Config
 from charrnn.parallel import mpi
-from charrnn.training import loop
 from charrnn.training.loop import train_events
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
@@ -47,8 +46,6 @@ def train(config: Config, state: TrainingState, task: str = "train") -> Training
         if task == "rollback" and event.step == 20 and trainer.group.rank == last:
             state.networks[-1].flat[-1] = np.nan
             task = "done"
-        if task == "save" and event.is_complete:
-            break
     return state
 
 
@@ -65,8 +62,6 @@ def main() -> None:
     task, folder, *words = sys.argv[1:]
     settings = {name: literal_eval(value) for name, _, value in (w.partition("=") for w in words)}
     config = make_config(**settings)
-    if task == "save":
-        loop.GATHER_SECONDS = 0
     if task == "resume":
         state = Model.load(Path(folder) / "m.npz").training_state()
     else:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Model, ModelConfig, TrainingError
+from charrnn import Model, ModelConfig, TrainingError, train
 from charrnn.checkpoint.files import reserved
 from charrnn.parallel.group import WorkerLostError
 from charrnn.parallel.launch import count_teams, default_workers
@@ -22,6 +22,7 @@ from charrnn.training.state import initial_state
 from tests.support import (
     ENVIRONMENT,
     RUN,
+    TEXT,
     Ids,
     V,
     fails_in,
@@ -84,11 +85,6 @@ def test_nobody_changes_the_state_between_two_steps(members: int, ids: Ids) -> N
             np.testing.assert_array_equal(array, copy, err_msg=f"step {event.step}")
 
 
-def test_teams_train_networks_apart_as_far_as_it_comes_out_even() -> None:
-    assert [count_teams(size, 4) for size in (1, 2, 3, 4, 5, 8, 12)] == [1, 2, 1, 4, 1, 4, 4]
-    assert [count_teams(size, 1) for size in (1, 2, 7)] == [1, 1, 1]
-
-
 def test_a_group_sums_and_a_lost_worker_is_an_error() -> None:
     group = ProcessGroup(3, 1, 10, np.float64)
     shared = group.share(np.arange(3.0))
@@ -110,12 +106,7 @@ def test_a_group_sums_and_a_lost_worker_is_an_error() -> None:
     assert not children()
 
 
-def test_what_ends_a_run_is_left_to_the_first_process(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    # The stderr of pytest is another descriptor, which workers close.
-    monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
-
+def test_what_ends_a_run_is_left_to_the_first_process(capfd: pytest.CaptureFixture[str]) -> None:
     def fail(error: Exception) -> None:
         group.sum(1.0)
         raise error
@@ -165,36 +156,32 @@ def test_no_worker_is_left_when_a_run_is_left(ids: Ids) -> None:
 
 
 COUNT_THREADS = """
-import pathlib, sys
-import charrnn
-from charrnn.training.step import Trainer
+from pathlib import Path
+import numpy as np
+from charrnn.parallel.processes import ProcessGroup
 
-step = Trainer.step
+def count_threads():
+    np.ones((500, 500)) @ np.ones((500, 500))
+    return len(list(Path("/proc/self/task").iterdir()))
 
-def count_threads(trainer, *args, **kwargs):
-    result = step(trainer, *args, **kwargs)
-    threads = len(list(pathlib.Path("/proc/self/task").iterdir()))
-    with open("threads", "a") as file:
-        file.write(f"{trainer.group.rank} {threads}\\n")
-    return result
-
-Trainer.step = count_threads
-settings = dict(item.split("=") for item in sys.argv[1:])
-settings = {name: int(value) for name, value in settings.items()}
-charrnn.train("text.txt", steps=3, hidden_size=128, seq_length=64, base="none", **settings)
+group = ProcessGroup(2, 1, 1, float)
+group.start(lambda: group.sum(count_threads()))
+print(group.sum(0))
+group.close()
+print(count_threads())
 """
 
 
-@pytest.mark.parametrize(("settings", "ranks"), [([], {"0"}), (["workers=2"], {"0", "1"})])
-def test_from_python_there_is_one_process_unless_asked_and_a_worker_has_one_thread(
-    settings: list[str], ranks: set[str], text: Path
-) -> None:
-    threads = {"OPENBLAS_NUM_THREADS": "2" if settings else "1"}
-    command = [sys.executable, "-c", COUNT_THREADS, *settings]
-    subprocess.run(command, cwd=text.parent, env=ENVIRONMENT | threads, check=True)
-    lines = [line.split() for line in (text.parent / "threads").read_text().splitlines()]
-    assert {rank for rank, _ in lines} == ranks
-    assert {threads for rank, threads in lines if rank == "1"} <= {"1"}
+def test_a_worker_has_one_thread() -> None:
+    threads = {"OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", COUNT_THREADS]
+    assert subprocess.check_output(command, env=ENVIRONMENT | threads) == b"[1.0]\n2\n"
+
+
+def test_from_python_there_is_one_process_unless_asked() -> None:
+    settings: Any = {"steps": 1, "hidden_size": 128, "seq_length": 64, "base": "none"}
+    assert train(text=TEXT, **settings).config.run.workers == 1
+    assert train(text=TEXT, workers=2, **settings).config.run.workers == 2
 
 
 @pytest.fixture
@@ -248,6 +235,7 @@ def test_small_models_stay_in_one_process_and_large_ones_do_not() -> None:
     assert default_workers(ModelConfig(hidden_size=16), 24, 32) == 1
     assert default_workers(ModelConfig(hidden_size=512), 64, 1024) == cores
     assert default_workers(ModelConfig(hidden_size=512), 64, 16) == 1
+    assert [count_teams(size, 4) for size in (1, 2, 3, 4, 5, 8, 12)] == [1, 2, 1, 4, 1, 4, 4]
 
 
 def test_more_workers_than_windows_are_refused(text: Path) -> None:

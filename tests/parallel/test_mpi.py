@@ -97,13 +97,3 @@ def test_any_rank_can_stop_a_run_and_it_goes_on_to_the_last_bit(
         ranks(2, "resume", tmp_path, **settings), uninterrupted, strict=True
     ):
         assert_same(found, expected)
-
-
-@pytest.mark.parametrize("members", [1, 2])
-def test_an_event_that_says_so_may_be_saved(members: int, tmp_path: Path) -> None:
-    settings = {"members": members, "hidden_size": 8, "schedule": "constant"}
-    saved = ranks(2, "save", tmp_path, steps=1000, **settings)[0]
-    assert saved["step"] == 1
-    expected = workers(2, steps=1, **settings)
-    for name in set(expected) - {"losses"}:
-        np.testing.assert_array_equal(saved[name], expected[name], err_msg=name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from charrnn import Config, Model, Vocabulary, fit_config, score, split
+from charrnn import Model, Vocabulary, score, split
 from charrnn.nn.ensemble import Ensemble
 from charrnn.nn.network import LanguageModel
 from charrnn.scoring.likelihood import evaluate
@@ -165,21 +165,6 @@ def test_a_run_that_is_over_does_not_go_back(ids: Ids) -> None:
     assert state.networks[0].flat.any()
 
 
-def test_every_failure_in_a_row_halves_the_learning_rate(
-    ids: Ids, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step: Callable[..., StepResult] = Trainer.step
-    failures = iter([True, True])
-
-    def fail(trainer: Trainer, *args: Any, **kwargs: Any) -> StepResult:
-        if trainer.state.progress.step == 5 and next(failures, False):
-            raise FloatingPointError("planted")
-        return step(trainer, *args, **kwargs)
-
-    monkeypatch.setattr(Trainer, "step", fail)
-    assert run(make_config(steps=10), ids).progress.rate_scale == 0.25
-
-
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
     config = make_config(seconds=1.0)
     state, started = initial_state(config, V), time.perf_counter()
@@ -309,17 +294,6 @@ def test_validation_is_the_score_of_the_held_out_text(ids: Ids) -> None:
     for tail, precision in ((ids[-60:], 1e-5), (ids[-4000:], 0.05)):
         expected = score(Ensemble(state.networks), tail).nats_per_char
         assert mean_loss(state, tail) == pytest.approx(expected, rel=precision)
-
-
-def test_a_short_text_gets_smaller_batches_then_shorter_windows() -> None:
-    config = Config()
-    fitted = [fit_config(config, n).data for n in (100_000, 200, 20, 2)]
-    assert [(data.seq_length, data.batch_size) for data in fitted] == [
-        (config.data.seq_length, config.data.batch_size),
-        (config.data.seq_length, 199 // config.data.seq_length),
-        (19, 1),
-        (1, 1),
-    ]
 
 
 def test_the_networks_of_an_ensemble_are_trained_as_each_would_be_alone(ids: Ids) -> None:

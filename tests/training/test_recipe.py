@@ -16,7 +16,6 @@ from charrnn.training.recipe import (
     MAX_MEMBERS,
     MAX_TUNING_PASSES,
     MIN_UNITS,
-    SIZES,
     TIMED_UNITS,
     choose_batch,
     choose_dropout,
@@ -89,10 +88,7 @@ def test_what_the_user_gave_stays() -> None:
     assert chosen.model.dropout != 0.33
 
 
-def test_the_rate_falls_with_the_size_and_other_optimizers_keep_theirs() -> None:
-    models = [replace(Config().model, hidden_size=size) for size in (SIZES[0], 256, SIZES[-1])]
-    rates = [choose_rate(model) for model in models]
-    assert rates == sorted(rates, reverse=True)
+def test_other_optimizers_keep_their_rate() -> None:
     rmsprop = replace(config(steps=100), optimizer=replace(Config().optimizer, name="rmsprop"))
     chosen = recommend(rmsprop, set(), text(50_000), V).config
     assert chosen.optimizer == rmsprop.optimizer
@@ -126,6 +122,7 @@ def test_a_slow_first_step_does_not_count_and_a_short_run_has_a_short_trial(
         (1_000_000, 20, (192, 1), (0.0, 0.0), 0.03),
         (1_000_000, 300, (256, 2), (0.1, 0.0), 0.03),
         (100_000_000, 300, (256, 2), (0.0, 0.0), 0.03),
+        (100_000_000, 28_800, (512, 4), (0.0, 0.0), 0.015),
     ],
 )
 def test_what_is_recommended_for_known_texts_and_times(
@@ -141,13 +138,11 @@ def test_what_is_recommended_for_known_texts_and_times(
 def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
     # Smaller steps and fewer dropped weights than from random weights, whatever the passes.
     model = replace(Config().model, hidden_size=512)
-    rates = [choose_rate(model, passes) for passes in (0.5, 3, 8, 22, 100)]
+    all_passes = (0.1, 3, 8, 22, 1e9)
+    rates = [choose_rate(model, passes) for passes in all_passes]
     assert rates == sorted(rates, reverse=True)
     assert rates[:2] == [pytest.approx(0.8 * choose_rate(model))] * 2
-    chances = [
-        choose_dropout(model, passes, 1_000_000, fine_tuning=True)
-        for passes in (0.1, 3, 8, 22, 1e9)
-    ]
+    chances = [choose_dropout(model, it, 1_000_000, fine_tuning=True) for it in all_passes]
     assert chances == sorted(chances)
     assert (chances[0], chances[-1]) == ((0, 0), (0.35, 0.2))
     # As much as from nothing where the text is read often.
