@@ -119,7 +119,6 @@ def test_records_say_what_the_api_says(folder: Path) -> None:
     assert [it["position"] for it in records] == list(range(len(records)))
     assert records[0]["nats"] is None
     assert records[0]["top"] == []
-    assert records[9]["nats"] == pytest.approx(float(seen.nats[9]), abs=1e-4)
     for found, (char, p) in zip(records[9]["top"], seen.alternatives(9), strict=True):
         assert found == {"char": char, "probability": pytest.approx(p, abs=1e-4)}
 
