@@ -53,9 +53,7 @@ def score_lines(
     return cut.piece, records()
 
 
-def describe(
-    number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str = "line"
-) -> Record:
+def describe(number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str) -> Record:
     """Return the record of a line under the model for which it is likeliest.
 
     number   of the line, from 1

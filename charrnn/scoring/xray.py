@@ -131,8 +131,8 @@ class Trace:
         """
         if np.isnan(self.nats[position]):
             return []
-        characters = self.vocabulary.decode(self.top_ids[position])
-        return list(zip(characters, self.top_p[position].tolist(), strict=True))
+        guesses = zip(self.top_ids[position].tolist(), self.top_p[position].tolist(), strict=True)
+        return [(self.vocabulary.characters[it], p) for it, p in guesses]
 
     def find(
         self, *features: str, part: str | None = None, layer: int | None = None, top: int = 3
