@@ -11,7 +11,7 @@ The command line and ``charrnn.train`` both train like this.
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +44,7 @@ from charrnn.training.step import Trainer
 CHANGEABLE = ("ngram", "learning_rate", "epochs", "patience", "seconds", "steps", "workers")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Run:
     """A training run that is ready to go.
 
@@ -55,9 +55,9 @@ class Run:
     state            where training starts; changes as it goes
     start            the base model or checkpoint whose weights it started from; "none": random
                      weights; None: not known, of a run that is resumed
+    notes            what a user may want to know before it starts
     older            the model it started from or goes on from: what that has read counts as seen
     older_counts     n-grams to be added if they help; None: no others
-    notes            what a user may want to know before it starts
     recommendation   how the settings that were not given were chosen; None for a resumed run
     ngram            the n-grams of what is trained on; None: none are wanted
     sizes            of the pieces of the text; None: it is a stream
@@ -70,9 +70,10 @@ class Run:
     val_ids: Ids
     state: TrainingState
     start: str | None
-    older: InitVar[Model | None] = None
+    notes: list[str]
+    older: InitVar[Model | None]
+    _: KW_ONLY
     older_counts: Counts | None = None
-    notes: list[str] = field(default_factory=list)
     recommendation: Recommendation | None = None
     ngram: NGrams | None = None
     sizes: Sizes | None = field(init=False, default=None)
@@ -124,18 +125,8 @@ class Run:
                 transfer_weights(trained, source.vocabulary, target, corpus.vocabulary)
             if start.is_growing:
                 older_counts = recode_counts(source, corpus.vocabulary, config.data)
-        run = cls(
-            config=config,
-            corpus=corpus,
-            train_ids=train_ids,
-            val_ids=val_ids,
-            state=state,
-            start=name_file(start.name),
-            older=source,
-            older_counts=older_counts,
-            notes=notes,
-            recommendation=chosen,
-        )
+        parts = config, corpus, train_ids, val_ids, state, name_file(start.name), notes, source
+        run = cls(*parts, older_counts=older_counts, recommendation=chosen)
         # The time limit includes the time that the choice took.
         if config.run.seconds is not None:
             run.state.advance(seconds=time.perf_counter() - began)
@@ -173,17 +164,8 @@ class Run:
                 "not the same to the last digit"
             )
         _require_memory(config, corpus)
-        return cls(
-            config=config,
-            corpus=corpus,
-            train_ids=train_ids,
-            val_ids=val_ids,
-            state=state,
-            start=None if model.origin is None else model.origin.start,
-            older=model,
-            notes=notes,
-            ngram=ngram,
-        )
+        start = None if model.origin is None else model.origin.start
+        return cls(config, corpus, train_ids, val_ids, state, start, notes, model, ngram=ngram)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
         """Train, yielding an Event after every step; see ``train_events``."""

@@ -197,14 +197,12 @@ def test_metadata_that_lies_is_refused(change: dict[str, str], tmp_path: Path) -
 
 
 def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "old.pt").write_bytes(pickle.dumps({"a": 1}))
     with zipfile.ZipFile(tmp_path / "new.pt", "w") as archive:
         archive.writestr("new/data.pkl", pickle.dumps({"a": 1}))
     make_model().save(tmp_path / "m.npz")
     (tmp_path / "junk").write_bytes(b"junk that is longer than eight bytes")
     (tmp_path / "cut.html").write_bytes(export(make_model(), "html")[:9000])
     for name, complaint, hint in (
-        ("old.pt", "not a .safetensors", "safetensors.torch.save_file"),
         ("new.pt", "not a .safetensors", "safetensors.torch.save_file"),
         ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
