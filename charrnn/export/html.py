@@ -64,7 +64,7 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         "limit": model.piece_limit,
         "code": code,
         "start": start.tolist(),
-        "openings": openings(model, start, code=code),
+        "openings": openings(model, start),
         "arrays": {name: _encode(array) for name, array in arrays.items()},
     }
     base = (model.origin and model.origin.start) or ""

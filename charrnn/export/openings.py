@@ -18,8 +18,8 @@ DRAWN, LENGTH, SAMPLING = 256, 40, SamplingConfig(temperature=0.5)
 # How often a beginning must have been drawn.
 MIN_DRAWN = 3
 # Two words, up to white space or punctuation; letters, of a list or of a script without spaces.
-WORDS = r"""["'“«‘—¿¡]?([^\W\d_])[\w'’-]*(?: [\w'’-]+)(?=[\s,;:.!?(])"""
-LETTERS = r"([^\W\d_]){%d}"
+WORDS = r"""["'“«‘—¿¡]?[^\W\d_][\w'’-]*(?: [\w'’-]+)(?=[\s,;:.!?(])"""
+LETTERS = r"[^\W\d_]{%d}"
 
 
 def choose_start(model: Model, *, code: bool) -> Ids:
@@ -31,27 +31,24 @@ def choose_start(model: Model, *, code: bool) -> Ids:
     return model.encode_prompt("")
 
 
-def openings(model: Model, start: Ids, *, code: bool) -> list[str]:
+def openings(model: Model, start: Ids) -> list[str]:
     """Return up to COUNT beginnings, no two with the same first word, the commonest first.
 
     start   ids of what they begin after
 
     They have two words; in a list two letters, in a script without spaces four.
     """
-    characters, lines = model.vocabulary.characters, model.config.data.separator == "\n"
-    sentences = any(map(str.isupper, characters)) and not code and not model.config.data.end
-    letters = lines or " " not in characters
+    lines = model.config.data.separator == "\n"
+    letters = lines or " " not in model.vocabulary
     pattern = LETTERS % (2 if lines else 4) if letters else WORDS
     steps = sample_steps(model.distribution(), start, SAMPLING, random_seed=0, count=DRAWN)
-    drawn, chosen = Counter[str](), dict[str, str]()
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = np.array([step.ids for step in islice(steps, LENGTH)]).T
     except TrainingError:  # exploded weights, which the page says itself
         return []
-    for found in (re.match(pattern, model.vocabulary.decode(row)) for row in rows):
-        if found and not (sentences and found[1].islower()):
-            drawn[found[0]] += 1
+    matches = (re.match(pattern, model.vocabulary.decode(row)) for row in rows)
+    drawn, chosen = Counter(found[0] for found in matches if found), dict[str, str]()
     for text, count in drawn.most_common():
         if count >= MIN_DRAWN:
             chosen.setdefault(text[0] if lines else text.split()[0], text)
