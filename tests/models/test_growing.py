@@ -55,34 +55,22 @@ def test_names_learned_in_two_halves_are_known_as_if_learned_at_once(
     assert nats(charrnn.load(first)) > at_once + 0.06
 
 
-def test_pieces_and_passages_of_the_older_text_still_count_as_seen(
+def test_what_was_read_once_counts_as_seen_whatever_is_read_after_it(
     first: str, grown: Model, tmp_path: Path
 ) -> None:
-    grown.save(tmp_path / "m.npz")
-    once, again = charrnn.load(first), charrnn.load(tmp_path / "m.npz")
-    assert again.seen_pieces is not None
+    once = charrnn.load(first)
     assert once.seen_pieces is not None
-    for town in FIRST + SECOND:
-        assert is_seen(again.seen_pieces, town)
     assert not all(is_seen(once.seen_pieces, town) for town in SECOND)
-    new = [town for town in HELD_OUT if town not in FIRST + SECOND]
-    assert sum(is_seen(again.seen_pieces, town) for town in new) <= 3
-    for text in (listed(FIRST[:20]), listed(SECOND[-20:])):
-        assert again.longest_copy(text) > len(text) - 30
-        assert (once.longest_copy(text) > 30) == (text == listed(FIRST[:20]))
-
-
-def test_what_is_read_again_hides_nothing_that_was_read_before(
-    grown: Model, tmp_path: Path
-) -> None:
-    grown.save(tmp_path / "m.npz")
+    assert once.longest_copy(listed(SECOND[-20:])) <= 30
+    again = grown
     for text, rows in ((SECOND, 2), (FIRST[:200], 2), (FIRST + SECOND, 3), (FIRST + SECOND, 3)):
+        again.save(tmp_path / "m.npz")
         again = learn(listed(text), str(tmp_path / "m.npz"), lines=True, steps=2)
         assert again.seen_pieces is not None
-        assert again.seen_spans is not None
-        assert all(is_seen(again.seen_pieces, town) for town in FIRST + SECOND)
         assert len(again.seen_pieces) == rows
-        again.save(tmp_path / "m.npz")
+        assert all(is_seen(again.seen_pieces, town) for town in FIRST + SECOND)
+        new = [town for town in HELD_OUT if town not in FIRST + SECOND]
+        assert sum(is_seen(again.seen_pieces, town) for town in new) <= 3
         for part in (FIRST[:20], SECOND[-20:]):
             assert again.longest_copy(listed(part)) > len(listed(part)) - 30
 
