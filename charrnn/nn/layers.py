@@ -43,14 +43,12 @@ class LayerCache(NamedTuple):
 
     passes   what the cells saved; empty once ``backward`` has consumed it
     masks    dropout masks of the inputs of each layer; None without dropout
-    shape    shape of the output
-    single   True if the inputs were a single sample without a batch axis
+    shape    shape of the output; (T, D*H) of a single sample
     """
 
     passes: list[Cache]
     masks: list[Array | None]
     shape: tuple[int, ...]
-    single: bool
 
 
 @dataclass(eq=False)
@@ -159,14 +157,14 @@ class RecurrentLayer:
             below, halves = outputs if mask is None else outputs * mask, []
             masks.append(mask)
             for at in range(layer * D, layer * D + D):
-                order = _order(at % D)
+                order = slice(None, None, -1 if at % D else 1)
                 half, after, saved = unroll(self.cell, params[at], below[order], before[at])
                 passes.append(saved)
                 final.append(after)
                 halves.append(half[order])
             outputs = np.concatenate(halves, axis=-1)
-        output = self._as_given(outputs, single=single)
-        cache = LayerCache(passes, masks, output.shape, single)
+        output = outputs[:, 0] if single else self._swap(outputs)
+        cache = LayerCache(passes, masks, output.shape)
         return output, self._join_state(final, single=single), cache
 
     def backward(
@@ -183,9 +181,9 @@ class RecurrentLayer:
         ConfigError if a shape does not match or the cache has been consumed already.
         """
         require(cache.passes, "the cache is used up: forward makes another")
-        d_array, single = np.asarray(d_output, self.dtype), cache.single
+        d_array, single = np.asarray(d_output, self.dtype), len(cache.shape) == 2
         require(d_array.shape == cache.shape, f"d_output must have the shape {cache.shape}")
-        d_outputs = self._as_steps(d_array, single=single)
+        d_outputs = d_array[:, None] if single else self._swap(d_array)
         d_final = self._split_state(d_state, d_outputs.shape[1], single=single, what="d_state")
         D, H = self.directions, self.hidden_size
         grads = {name: np.empty_like(param) for name, param in self.params.items()}
@@ -194,8 +192,8 @@ class RecurrentLayer:
         for layer in reversed(range(self.num_layers)):
             d_inputs = []
             for at in range(layer * D, layer * D + D):
-                order, own_part = _order(at % D), slice(at % D * H, (at % D + 1) * H)
-                d_half = d_outputs[order, :, own_part]
+                order, start = slice(None, None, -1 if at % D else 1), at % D * H
+                d_half = d_outputs[order, :, start : start + H]
                 d_below, d_initial[at] = backpropagate(
                     self.cell, params[at], cache.passes[at], d_half, d_final[at], own[at]
                 )
@@ -206,14 +204,16 @@ class RecurrentLayer:
             if (mask := cache.masks[layer]) is not None:
                 d_outputs = d_outputs * mask
         cache.passes.clear()
-        d_below = self._as_given(d_outputs, single=single) if d_inputs else None
-        return grads, d_below, self._join_state(d_initial, single=single)
+        d_given = d_outputs[:, 0] if single else self._swap(d_outputs)
+        d_first = self._join_state(d_initial, single=single)
+        return grads, d_given if d_inputs else None, d_first
 
     def _read(self, array: NDArray[Any]) -> tuple[NDArray[Any], bool]:
         """Return inputs as (T, B, I) or ids (T, B), and whether they are a single sample."""
         is_ids, I = np.issubdtype(array.dtype, np.integer), self.input_size
         single = array.ndim == (1 if is_ids else 2)
-        steps = self._as_steps(array if is_ids else array.astype(self.dtype), single=single)
+        steps = array if is_ids else array.astype(self.dtype, copy=False)
+        steps = steps[:, None] if single else self._swap(steps)
         fits = steps.ndim == 2 if is_ids else steps.ndim == 3 and steps.shape[2] == I
         shape = "(T, B)" if is_ids else f"(T, B, {I} features)"
         require(
@@ -223,17 +223,9 @@ class RecurrentLayer:
             require(0 <= steps.min() <= steps.max() < I, f"ids must be from 0 to {I - 1}")
         return steps, single
 
-    def _as_steps(self, array: NDArray[Any], *, single: bool) -> NDArray[Any]:
-        """Return an array of the caller as (T, B, ...)."""
-        if single:
-            return array[:, None]
+    def _swap(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the caller's axes as (T, B, ...), or these as the caller has them."""
         return array.swapaxes(0, 1) if self.batch_first and array.ndim > 1 else array
-
-    def _as_given(self, steps: Array, *, single: bool) -> Array:
-        """Return steps (T, B, ...) in the form of the caller."""
-        if single:
-            return steps[:, 0]
-        return steps.swapaxes(0, 1) if self.batch_first else steps
 
     def _split_state(
         self, state: LayerState | None, B: int, *, single: bool, what: str
@@ -255,11 +247,6 @@ class RecurrentLayer:
         if single:
             parts = tuple(part[:, 0] for part in parts)
         return parts if len(parts) > 1 else parts[0]
-
-
-def _order(direction: int) -> slice:
-    """Return the order in which a direction reads the time steps."""
-    return slice(None, None, -1 if direction else 1)
 
 
 @dataclass(eq=False)

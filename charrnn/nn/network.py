@@ -116,7 +116,7 @@ class LanguageModel:
         self.shapes = param_shapes(config, vocab_size)
         size = count_parameters(self.shapes)
         self.flat: Array = np.zeros(size, config.dtype) if flat is None else flat
-        self.params = view_parameters(self.flat, self.shapes)
+        self.params, self.dtype = view_parameters(self.flat, self.shapes), self.flat.dtype
         self.layers = self._split(self.params)
 
     def _split(self, params: Params) -> list[Params]:
@@ -131,11 +131,6 @@ class LanguageModel:
     def networks(self) -> list["LanguageModel"]:
         """This network: an ensemble of one."""
         return [self]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of weights and arithmetic."""
-        return self.flat.dtype
 
     def init(self, rng: np.random.Generator, frequencies: Array | None = None) -> "LanguageModel":
         """Draw initial weights as torch.nn does, open forget gates (bias 1), and return the model.

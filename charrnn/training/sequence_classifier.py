@@ -25,7 +25,6 @@ from charrnn.nn.network import log_softmax, softmax_cross_entropy
 from charrnn.training.optimizers import clip_factor, make_slots, update_parameters
 
 _LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-_BINARY = 2
 # Sequences per batch at inference.
 _PREDICTED_TOGETHER = 256
 
@@ -79,7 +78,7 @@ class SequenceClassifier:
         out of range, TrainingError if the loss is no longer finite.
         """
         sequences, (self.classes_, targets) = _read(X), np.unique(y, return_inverse=True)
-        if targets.shape != (len(sequences),) or len(self.classes_) < _BINARY:
+        if targets.shape != (len(sequences),) or len(self.classes_) < 2:
             raise CorpusError("there must be a label for each sequence, of at least two classes")
         config = OptimizerConfig(
             name=self.optimizer, learning_rate=self.learning_rate, clip_norm=self.clip_norm
@@ -133,7 +132,7 @@ class SequenceClassifier:
             int(width), self.hidden_size, self.layers, dtype=self.dtype, rng=rng, **own
         )
         # The first of two classes needs no logit: it is 0.
-        self._free = slice(int(len(self.classes_) == _BINARY), None)
+        self._free = slice(int(len(self.classes_) == 2), None)
         shape = len(self.classes_[self._free]), self.hidden_size
         bound = 1 / math.sqrt(self.hidden_size)
         weight: Array = rng.uniform(-bound, bound, shape).astype(self.dtype)

@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +17,6 @@ from charrnn.training.loop import train_events
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import StepResult, Trainer
 from tests.support import Ids, V, make_config, parts_of, run, train_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def mean_loss(state: TrainingState, ids: Ids) -> float:
@@ -165,6 +162,20 @@ def test_a_run_that_is_over_does_not_go_back(ids: Ids) -> None:
     assert state.networks[0].flat.any()
 
 
+def test_every_failure_in_a_row_halves_the_learning_rate(
+    ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, failures = Trainer.step, iter([True, True])
+
+    def fail(trainer: Trainer, *args: Any, **kwargs: Any) -> StepResult:
+        if trainer.state.progress.step == 5 and next(failures, False):
+            raise FloatingPointError("planted")
+        return step(trainer, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "step", fail)
+    assert run(make_config(steps=10), ids).progress.rate_scale == 0.25
+
+
 def test_a_time_limit_holds_and_the_rate_reaches_zero_there(ids: Ids) -> None:
     config = make_config(seconds=1.0)
     state, started = initial_state(config, V), time.perf_counter()
@@ -216,7 +227,7 @@ def test_weights_that_are_not_finite_take_training_back_to_the_last_validation(
 def test_what_interrupts_an_update_leaves_the_state_of_the_last_validation(
     workers: int, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step: Callable[..., StepResult] = Trainer.step
+    step = Trainer.step
 
     def interrupted(trainer: Trainer, *args: Any, **kwargs: Any) -> StepResult:
         if trainer.group.rank == 0 and trainer.state.progress.step == 46:
