@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
@@ -20,9 +19,8 @@ MAX_PIECE = 1 << 22
 # Records of a table that are scored or learned together.
 RECORDS_AT_ONCE = 256
 
-# The files that are tables, by their suffix, and their delimiters, of which the first line has one;
-# other files have a JSON object in each line.
-TABLES, DELIMITERS = {".csv", ".tsv"}, ",\t;|"
+# Of columns; the first line of a table tells which.
+DELIMITERS = ",\t;|"
 _RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
 _QUOTES = 'is a quotation mark open? A field with quotes or delimiters is written "a ""b"", c"'
 _TO_JSON_LINES = "make JSON Lines of it: jq -c {} {} > records.jsonl"
@@ -55,7 +53,9 @@ def cut_text(blocks: Iterable[str], data: DataConfig, source: str = "") -> Itera
     text that cannot be cut so.
     """
     if data.field is not None:
-        records = read_records(cut_blocks(blocks, "\n"), source, data.field)
+        is_table = re.search(r"\.[ct]sv(?:\.gz|\.xz)?$", source.lower())
+        read = _read_table if is_table else _read_json
+        records = read(cut_blocks(blocks, "\n"), source, data.field)
         return (
             [normalized(text, data.normalize).strip("\n") for text in texts] for texts in records
         )
@@ -93,18 +93,8 @@ def cut_blocks(blocks: Iterable[str], separator: str) -> Iterator[list[str]]:
         yield [begun]
 
 
-def read_records(lines: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
-    """Yield the texts of a field, as lines of a table or of JSON objects arrive.
-
-    That of a record without such a text is empty. Raises CorpusError if no record can have the
-    field, and for what is neither a table nor JSON Lines.
-    """
-    suffixes = [it for it in Path(source.lower()).suffixes if it not in {".gz", ".xz"}]
-    read = _read_table if TABLES.intersection(suffixes[-1:]) else _read_json
-    return read(lines, source, field)
-
-
 def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
+    """Yield the texts of a column, as lines of a table arrive; empty where a row has none."""
     lines = (f"{line}\n" for line in chain.from_iterable(blocks))
     header = next(lines, "")
     delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
@@ -137,6 +127,7 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
 
 
 def _read_json(blocks: Iterable[list[str]], source: str, field: str) -> Iterator[list[str]]:
+    """Yield the texts of a field, as lines with objects arrive; empty where an object has none."""
     number, names, has_text = 0, set[str](), False
     for block in blocks:
         texts = []

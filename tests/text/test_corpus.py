@@ -11,15 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import (
-    ConfigError,
-    Corpus,
-    CorpusError,
-    DataConfig,
-    Vocabulary,
-    read_corpus,
-    read_text,
-)
+from charrnn import Corpus, CorpusError, DataConfig, Vocabulary, read_corpus, read_text
 from charrnn.text import reading, storage
 from charrnn.text.corpus import encode_blocks
 
@@ -103,19 +95,11 @@ def test_a_bad_byte_is_located(
     assert caught.value.hint
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "a.gz"
     damaged.write_bytes(gzip.compress(b"one two three")[:-9])
-    for name, complaint in (
-        ("missing.txt", "no such file"),
-        ("", "no such file"),
-        (str(damaged), "is compressed, and damaged"),
-    ):
-        with pytest.raises(CorpusError, match=complaint):
-            read_corpus([name])
-    for encoding in ("nonsense", "base64"):
-        with pytest.raises(ConfigError, match="unknown encoding"):
-            read_text("-", encoding=encoding)
+    with pytest.raises(CorpusError, match=r"a\.gz: is compressed, and damaged"):
+        read_corpus([str(damaged)])
 
 
 @pytest.mark.parametrize(("text", "warning"), [("aaaa", "single character"), ("a\0b", "NUL")])

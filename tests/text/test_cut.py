@@ -82,7 +82,6 @@ def test_a_field_of_each_record_is_a_piece(name: str, content: str, tmp_path: Pa
         ("a\n\nb", {"separator": "\n%\n"}, r"'\\n%\\n' separates nothing in the text"),
         ("a\x1eb\n\nc", {"separator": "\n\n"}, r"the character U\+001E"),
         ('{"a": "\\u001e"}', {"field": "a"}, r"the character U\+001E"),
-        ("\n\n\n", {"separator": "\n\n"}, "the corpus is empty"),
         ('{"a": "x"}\n[1]\n', {"field": "a"}, "line 2 is not a JSON object"),
         ('{"a": "x"}\n', {"field": "b"}, "the field 'b' is in no record"),
         ('{"a": 5}\n{"a": null}\n', {"field": "a"}, "the field 'a' has no text"),
