@@ -98,7 +98,8 @@ def _encode(name: str, texts: Iterable[tuple[str, Iterable[str]]], data: DataCon
         hint = "give it a text of at least a few hundred characters"
         raise CorpusError(f"{name}: the corpus is empty", hint=hint)
     separator, end = data.separator or FILE, vocabulary.index.get(data.end or "")
-    if separator != FILE and (end is None or vocabulary.counts[end] < 2):
+    ends = 0 if end is None else vocabulary.counts[end]
+    if separator != FILE and ends < (1 if separator == "\n" else 2):  # the last line may have none
         message = f"'{escape(separator)}' separates nothing in the text"
         raise CorpusError(message, hint="check --separator, or leave out --lines")
     warnings = []

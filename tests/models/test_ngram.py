@@ -73,7 +73,7 @@ def test_lines_are_counted_each_for_itself_and_parts_left_out_where_none_is_held
 
 @pytest.mark.parametrize(
     ("text", "lines"),
-    [("ab", False), ("ab\n", False), ("a\nb", False), ("a\nb\n", True)],
+    [("ab", False), ("ab\n", False), ("a\nb", False), ("a\nb", True), ("ab\n", True)],
 )
 def test_the_shortest_texts_have_weights_too(text: str, *, lines: bool) -> None:
     model = charrnn.train(text=text, lines=lines, hidden_size=4, steps=2, random_seed=1)
