@@ -73,7 +73,8 @@ def xray(
     requires(context, "--html", "--overwrite")
     if file is not None and seed is not None:
         raise ConfigError("a file and --seed contradict each other", hint="give one of them")
-    if {unit, find, html} == {None} and (layer, part) != (None, None):
+    of_units = (unit, find, html) != (None, None, None)
+    if (layer, part) != (None, None) and not of_units:
         raise ConfigError("--layer and --part go with units", hint="add --unit N or --find all")
 
     from charrnn.cli.outputs import check_output, write_output
@@ -94,10 +95,7 @@ def xray(
 
     if top is None:
         top = PAGE_TOP if html else TOP if unit is None or json else 0
-    settings: Any = {
-        "top": 0 if find else top,
-        "parts": [] if {unit, find, html} == {None} else [part_name],
-    }
+    settings: Any = {"top": 0 if find else top, "parts": [part_name] if of_units else []}
     traces: Iterable[Trace]
     if seed is not None:
         traces = [model.xray(texts.fit_prompt(seed, model, unknown, "--seed"), **settings)]

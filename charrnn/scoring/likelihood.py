@@ -223,10 +223,11 @@ def score(
             "character after it",
             hint=f"--window {length} or less, or no --window",
         )
-    starts = np.arange(length // size) * size
-    steps = np.full(len(starts), size)
     if pieces:
         starts, steps = held_out_sequences(ids, pieces=True)
+    else:
+        starts = np.arange(length // size) * size
+        steps = np.full(len(starts), size)
     nats = 0.0
     for it in score_sequences(model, ids, starts, steps):
         nats += float(it.nats.sum(dtype=np.float64))
