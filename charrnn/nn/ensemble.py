@@ -49,19 +49,17 @@ class Ensemble:
         workspace   where the logits live; None: a new one
         """
         workspace, L = workspace or Workspace(), self.config.layers
-        logits, final, caches = list[Array](), LayerStates(), []
-        for number, network in enumerate(self.networks):
-            before, space = state[number * L : (number + 1) * L], workspace.part(number)
-            one, after, cache = network.forward(ids, before, workspace=space)
-            logits.append(one)
-            final += after
-            caches.append(cache)
-        mean, *others = logits
-        for other in others:
-            mean += other
-        if others:
-            mean /= len(logits)
-        return mean, final, caches
+        passes = [
+            network.forward(ids, state[at * L : at * L + L], workspace=workspace.part(at))
+            for at, network in enumerate(self.networks)
+        ]
+        mean = passes[0][0]
+        for logits, _, _ in passes[1:]:
+            mean += logits
+        if len(passes) > 1:
+            mean /= len(passes)
+        final = [layer for _, after, _ in passes for layer in after]
+        return mean, final, [cache for _, _, cache in passes]
 
     def log_probabilities(
         self,

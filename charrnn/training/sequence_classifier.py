@@ -10,7 +10,7 @@ the padding, and h_T is read at the last real step, which the padding after it c
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from charrnn.config import CellName, DTypeName, Nonlinearity, OptimizerConfig, OptimizerName
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.nn.cell import Array, Params
-from charrnn.nn.layers import GRU, LSTM, RNN, LayerCache
+from charrnn.nn.layers import GRU, LSTM, RNN
 from charrnn.nn.network import log_softmax, softmax_cross_entropy
 from charrnn.training.optimizers import clip_factor, make_slots, update_parameters
 
@@ -140,10 +140,8 @@ class SequenceClassifier:
         self.params_ = {**self._layer.params, "output.weight": weight, "output.bias": bias}
         return rng
 
-    def _forward(
-        self, sequences: list[NDArray[Any]]
-    ) -> tuple[Array, Array, LayerCache, tuple[NDArray[Any], NDArray[Any]]]:
-        """Return logits (B, K), features h_T (B, H), the cache, and where in (T, B) they are."""
+    def _forward(self, sequences: list[NDArray[Any]]) -> tuple[Array, Callable[[Array], Params]]:
+        """Return logits (B, K), and a function from their gradient to those of ``params_``."""
         first = sequences[0]
         if (first.ndim == 1) != self._reads_ids:
             raise CorpusError("ids and features do not mix: give what fit was given")
@@ -157,20 +155,23 @@ class SequenceClassifier:
         logits = np.zeros((len(sequences), len(self.classes_)), self.dtype)
         weight, bias = self.params_["output.weight"], self.params_["output.bias"]
         logits[:, self._free] = features @ weight.T + bias
-        return logits, features, cache, last
+
+        def backward(d_logits: Array) -> Params:
+            d_free, d_output = d_logits[:, self._free], np.zeros_like(output)
+            d_output[last] = d_free @ weight
+            grads, _, _ = self._layer.backward(cache, d_output)
+            head = {"output.weight": d_free.T @ features, "output.bias": d_free.sum(axis=0)}
+            return {**grads, **head}
+
+        return logits, backward
 
     def _loss_and_gradients(
         self, sequences: list[NDArray[Any]], targets: NDArray[np.intp]
     ) -> tuple[float, Params]:
         """Return the mean loss in nats per sequence, and its gradients, named as ``params_``."""
-        logits, features, cache, last = self._forward(sequences)
+        logits, backward = self._forward(sequences)
         loss, d_logits = softmax_cross_entropy(logits, targets)
-        d_logits = d_logits[:, self._free]
-        d_output = np.zeros(cache.shape, logits.dtype)
-        d_output[last] = d_logits @ self.params_["output.weight"]
-        grads, _, _ = self._layer.backward(cache, d_output)
-        head = {"output.weight": d_logits.T @ features, "output.bias": d_logits.sum(axis=0)}
-        return loss, {**grads, **head}
+        return loss, backward(d_logits)
 
 
 def _read(X: Sequence[ArrayLike]) -> list[NDArray[Any]]:
