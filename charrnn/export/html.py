@@ -9,7 +9,6 @@ import html
 import json
 import math
 import re
-import unicodedata
 from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
@@ -23,7 +22,6 @@ from charrnn.errors import ConfigError
 from charrnn.export import metadata
 from charrnn.export.openings import choose_start, openings
 from charrnn.models import Model
-from charrnn.text.vocabulary import Vocabulary
 
 SUFFIX = ".html"
 DEFAULT_TITLE = "a text"
@@ -72,7 +70,6 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         "page.html",
         {
             "title": html.escape(title),
-            "dir": text_direction(model.vocabulary),
             "lang": LANGUAGES.get(base, ""),
             "lede": html.escape(lede(model, title)),
             "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
@@ -145,17 +142,6 @@ def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
 def read_file(name: str) -> str:
     """Return a file of the pages."""
     return resources.files("charrnn.export").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def text_direction(vocabulary: Vocabulary) -> str:
-    """Return "rtl" if most letters are written from right to left, else "ltr"."""
-    # A vocabulary that was imported may have no counts.
-    counts = vocabulary.counts.tolist() if vocabulary.counts.any() else [1] * len(vocabulary)
-    leftward = 0
-    for char, count in zip(vocabulary.characters, counts, strict=True):
-        if char.isalpha():
-            leftward += count if unicodedata.bidirectional(char) != "L" else -count
-    return "rtl" if leftward > 0 else "ltr"
 
 
 def embed(value: object) -> str:

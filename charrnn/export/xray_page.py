@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.export.html import embed, fill, read_file, text_direction
+from charrnn.export.html import embed, fill, read_file
 from charrnn.scoring.xray import Trace
 
 # Bytes of activations.
@@ -39,7 +39,6 @@ def xray_page(trace: Trace, name: str, about: str, first: Unit | None = None) ->
         {
             "title": html.escape(f"X-ray of {name}"),
             "model": html.escape(about),
-            "dir": text_direction(trace.vocabulary),
             "style": read_file("style.css"),
             "data": embed(page_data(trace, first)),
             "script": "".join(map(read_file, scripts)),
