@@ -72,7 +72,7 @@ class ContextTree:
         # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
         self._weights, self._kept = weights, 1 - np.outer(1 - weights, spelled)
         # One more, which no text has: its key is never found, and it has no entries.
-        self.keys = np.append(table.keys[own], ~np.uint64(0))
+        self._keys = np.append(table.keys[own], ~np.uint64(0))
         self._ends = np.append(table.begins[own + 1], 0)
         self._begins = self._ends - np.append(children[own], 0)
         self._gammas, self._shorter = table.gammas[own], self._link(levels, V)
@@ -101,7 +101,7 @@ class ContextTree:
         self._base, self._left = base, np.array(left).T.copy()
         self._chain = np.array(chain, np.intp).reshape(-1, C).T.copy()
         # Columns of contexts and of entries, as Python indexes faster.
-        own_columns = (self.keys, self._shorter, self._groups, self._totals, self._begins)
+        own_columns = (self._keys, self._shorter, self._groups, self._totals, self._begins)
         columns = (*own_columns, self._ends, base, table.characters, table.alphas)
         self._views: tuple[Any, ...] = tuple(column.data for column in columns)
 
@@ -112,9 +112,9 @@ class ContextTree:
         shorter, rest = np.zeros(len(sizes), np.intp), np.arange(1, len(sizes))
         while len(rest):
             sizes[rest] -= 1
-            suffixes = self.keys[rest] & masks[sizes[rest]]
-            at = self.keys.searchsorted(suffixes)
-            found = self.keys[at] == suffixes
+            suffixes = self._keys[rest] & masks[sizes[rest]]
+            at = self._keys.searchsorted(suffixes)
+            found = self._keys[at] == suffixes
             shorter[rest[found]] = at[found]
             rest = rest[~found]
         return shorter
@@ -126,9 +126,9 @@ class ContextTree:
         after, digits = np.zeros_like(contexts), ids.astype(np.uint64) + 1
         rows = np.arange(len(ids))
         while len(rows):
-            wanted = self.keys[contexts] << np.uint64(self._bits) | digits
-            at = self.keys.searchsorted(wanted)
-            found = self.keys[at] == wanted
+            wanted = self._keys[contexts] << np.uint64(self._bits) | digits
+            at = self._keys.searchsorted(wanted)
+            found = self._keys[at] == wanted
             after[rows[found]] = at[found]
             rest = ~found & (contexts > 0)
             rows, digits, contexts = rows[rest], digits[rest], self._shorter[contexts[rest]]

@@ -117,6 +117,11 @@ class NGrams:
         self.counts = counts._replace(keys=self._table.keys[:-1])
 
     @cached_property
+    def _contexts(self) -> Indices:
+        """The entry of each context."""
+        return np.flatnonzero(np.diff(self._table.begins))
+
+    @cached_property
     def tree(self) -> ContextTree:
         """The contexts, with the state of a text and predictions of all characters."""
         return ContextTree(self._table, self.weights, self.spelled)
@@ -142,7 +147,7 @@ class NGrams:
             total = table.sums[at[:-1]] + gammas * total
             at = self._find(packed & low_digits(length, size))
             p = table.alphas[at[1:]] + gammas * p
-        after = self.tree.keys.searchsorted(table.keys[longest[-1]])
+        after = self._contexts.searchsorted(longest[-1])
         return p / total, group_contexts(table.gammas[longest]), after
 
     def with_weights(
@@ -226,7 +231,7 @@ class NGrams:
         """Return the n-gram of full length that ends with each id (T, B), after contexts (B,)."""
         bits, last = np.uint64(digit_bits(self.vocab_size)), low_digits(1, self.vocab_size)
         shifts = np.arange(self.order - 1, dtype=np.uint64)[::-1, None] * bits
-        before = self.tree.keys[contexts] >> shifts & last
+        before = self._table.keys[self._contexts[contexts]] >> shifts & last
         before[before == 0] = last  # of no character, so that no other n-gram is found
         digits = np.concatenate([before, ids.astype(np.uint64) + 1])
         packed = digits[: len(ids)]
