@@ -36,7 +36,7 @@ from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import make_batches
 from charrnn.training import memory
 from charrnn.training.loop import Event, fit_config, train_events
-from charrnn.training.recipe import Recommendation, choose_batch, count_networks, recommend
+from charrnn.training.recipe import Recommendation, recommend, use_cores
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
 
@@ -101,14 +101,11 @@ class Run:
         TrainingError for more memory than there is.
         """
         began, source, config = time.perf_counter(), start.source, start.config
-        if source is None:
-            members = count_networks(config, fixed)
-            config = replace(config, model=replace(config.model, members=members))
-        else:
+        if source is not None:
             corpus = corpus.encoded_with(corpus.vocabulary.merge(source.vocabulary))
             fixed = fixed | {"hidden_size", "members"}
         train_ids, val_ids = split_corpus(config, corpus)
-        wished = choose_batch(config, fixed, len(train_ids))
+        wished = use_cores(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
         notes = [*_describe_fit(wished, config, fixed), *start.notes]
         _require_memory(choose_workers(config), corpus)

@@ -119,38 +119,33 @@ def recommend(
     return Recommendation(config, passes, enough)
 
 
-def count_networks(config: Config, fixed: Collection[str]) -> int:
-    """Return how many networks to train because there are cores for them."""
-    if config.run.seconds is None or not {"hidden_size", "members"}.isdisjoint(fixed):
-        return config.model.members
-    processes, given = _count_processes(config)
-    count = MAX_MEMBERS
-    # Of five cores, four are used; five processes that were asked for are one team.
-    while count > 1 and (processes < CORES_PER_NETWORK * count or (given and processes % count)):
-        count //= 2
-    return count
+def use_cores(config: Config, fixed: Collection[str], chars: int) -> Config:
+    """Return the config with as many networks, and windows in a batch, as all cores are good for.
 
+    Only a run with a time limit depends on the machine.
 
-def choose_batch(config: Config, fixed: Collection[str], chars: int) -> Config:
-    """Return the config with a batch that gives every process of a network enough windows.
-
+    fixed   names of the settings that were given
     chars   of the training text
     """
-    data, members, (processes, given) = config.data, config.model.members, _count_processes(config)
+    data, members, launched = config.data, config.model.members, mpi.launched_processes()
+    if config.run.seconds is None:
+        return config
+    given = launched if launched > 1 else config.run.workers
+    processes = given or available_cores()
+    if {"hidden_size", "members"}.isdisjoint(fixed):
+        members = MAX_MEMBERS
+        # Of five cores, four are used; five processes that were asked for are one team.
+        while members > 1 and (
+            processes < CORES_PER_NETWORK * members or (given and processes % members)
+        ):
+            members //= 2
     # Of five cores, two networks use four.
     teams = count_teams(processes, members) if given else min(processes, members)
     batch_size = min(processes // teams * MIN_WINDOWS, MAX_BATCH)
     too_large = batch_size * data.seq_length * MIN_STEPS > chars
-    if "batch_size" in fixed or config.run.seconds is None or too_large:
-        return config
-    return replace(config, data=replace(data, batch_size=max(data.batch_size, batch_size)))
-
-
-def _count_processes(config: Config) -> tuple[int, bool]:
-    """Return how many processes may train, and whether that number was given."""
-    asked = mpi.launched_processes()
-    asked = asked if asked > 1 else config.run.workers or 0
-    return asked or available_cores(), asked > 0
+    if "batch_size" not in fixed and not too_large:
+        data = replace(data, batch_size=max(data.batch_size, batch_size))
+    return replace(config, data=data, model=replace(config.model, members=members))
 
 
 class Budget:

@@ -17,11 +17,10 @@ from charrnn.training.recipe import (
     MAX_TUNING_PASSES,
     MIN_UNITS,
     TIMED_UNITS,
-    choose_batch,
     choose_dropout,
     choose_rate,
-    count_networks,
     recommend,
+    use_cores,
 )
 
 V = 60
@@ -209,23 +208,20 @@ def test_more_cores_train_more_networks_then_read_more_windows(
     # All processes that someone asked for get work; of the cores, as many as come out even.
     workers = processes if asked else None
     base = Config(run=RunConfig(seconds=60, random_seed=1, workers=workers))
-    assert count_networks(base, set()) == networks
-    base = replace(base, model=replace(base.model, members=networks))
-    data = choose_batch(base, set(), LONG).data
-    assert data.batch_size == windows
+    model, data = (found := use_cores(base, set(), LONG)).model, found.data
+    assert (model.members, data.batch_size) == (networks, windows)
     if not asked:
-        assert launch.default_workers(base.model, data.seq_length, data.batch_size) == processes
+        assert launch.default_workers(model, data.seq_length, data.batch_size) == processes
 
 
 def test_a_size_a_batch_or_steps_that_someone_gave_stay_on_many_cores() -> None:
     asked, steps = config(seconds=60, workers=8), config(steps=100, workers=8)
     for fixed in ({"hidden_size"}, {"members"}):
-        assert count_networks(asked, fixed) == 1
-    assert count_networks(steps, set()) == 1
-    assert choose_batch(asked, {"hidden_size"}, LONG).data.batch_size == 128
-    for run, fixed, chars in ((steps, set[str](), LONG), (asked, {"batch_size"}, LONG),
-                              (asked, {"hidden_size"}, 20_000)):  # fmt: skip
-        assert choose_batch(run, fixed, chars) == run
+        found = use_cores(asked, fixed, LONG)
+        assert (found.model.members, found.data.batch_size) == (1, 128)
+    assert use_cores(steps, set(), LONG) == steps
+    assert use_cores(asked, {"batch_size"}, LONG).data == asked.data
+    assert use_cores(asked, set(), 20_000).data == asked.data
 
 
 def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,8 +234,7 @@ def test_the_networks_are_those_that_two_cores_would_train(monkeypatch: pytest.M
     monkeypatch.setattr(recipe, "measure_speed", measure)
     chosen = []
     for workers in (2, 8):
-        base = config(seconds=60, workers=workers)
-        base = replace(base, model=replace(base.model, members=count_networks(base, set())))
+        base = use_cores(config(seconds=60, workers=workers), {"batch_size"}, LONG)
         chosen.append(recommend(base, set(), ids, V))
         assert chosen[-1].config.model.members <= MAX_MEMBERS
     two, eight = chosen
