@@ -1,4 +1,4 @@
-"""Loss curves on a terminal, drawn by plotext (the extra ``plot``)."""
+"""Loss curves on a terminal: drawn by plotext (the extra ``plot``), without it a line of bars."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MIN_WIDTH, MIN_HEIGHT = 100, 16, 30, 8
 HELD_OUT = "held-out text"
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
-    """Return a chart of losses over a common time; nothing without losses, room or plotext.
+    """Return a chart of losses over a common time; nothing without losses or room.
 
     histories   of one run, whose losses on training and held-out text are drawn; of several, by
                 name: on held-out text, or on training text if nothing was held out
@@ -35,8 +36,10 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
     curves = {name: points for name, points in curves.items() if points}
     rich = console.rich(stream)
     width, height = min(rich.width - 1, WIDTH), min(rich.height - 2, HEIGHT)
-    if not curves or width < MIN_WIDTH or height < MIN_HEIGHT or not find_spec("plotext"):
+    if not curves or width < MIN_WIDTH or height < MIN_HEIGHT:
         return ""
+    if find_spec("plotext") is None:
+        return "".join(f"{sparkline(name, points, width)}\n" for name, points in curves.items())
     import plotext
 
     color = rich.color_system in {"truecolor", "256"} and not rich.no_color
@@ -53,3 +56,13 @@ def draw_losses(histories: "Mapping[str, History]", stream: TextIO) -> str:
     figure.legend(x=max(times), y=top, ha="right", va="top", relative=True)
     text: str = figure.build().string(colorless=not color)
     return text.rstrip("\n") + "\n"
+
+
+def sparkline(name: str, points: "Mapping[float, float]", width: int) -> str:
+    """Return a curve as a line of bars between its first and last loss."""
+    losses = [*points.values()]
+    step = -(-len(losses) // max(width - len(name) - 14, 1))
+    shown, low, high = losses[::step], min(losses), max(losses)
+    heights = [(loss - low) / (high - low or 1) * (len(BARS) - 1) for loss in shown]
+    bars = "".join(BARS[round(height)] for height in heights)
+    return f"{visible(name)} {losses[0]:.3f} {bars} {losses[-1]:.3f}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.cli import plot
 from charrnn.cli.plot import draw_losses
 from charrnn.training.state import History
 from tests.support import TEXT, Stream, call, on_a_terminal, posix
@@ -41,6 +42,15 @@ def test_a_chart_has_the_losses_and_times_and_names_its_curves() -> None:
     assert [lines[1][:3], lines[-3][:3]] == ["3.0", "1.0"]
     assert lines[-1].split() == ["0:00", "1:00", "2:00"]
     assert draw_losses({"": []}, terminal) == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_plotext_a_curve_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plot, "find_spec", lambda _: None)
+    falling = history(3.0, 2.5, 2.0, 1.0)
+    assert draw_losses({"": falling}, Stream(terminal=True)) == "held-out text 3.000 █▆▅▁ 1.000\n"
+    line = draw_losses({"": history(*range(200))}, Stream(terminal=True))
+    assert len(line) <= 60
 
 
 @posix
