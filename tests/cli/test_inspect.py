@@ -66,7 +66,7 @@ def test_a_terminal_gets_a_table_and_the_curve(home: Path, monkeypatch: pytest.M
         assert "\t" not in out
         assert all(len(line) <= 80 for line in out.splitlines())
     monkeypatch.setattr("charrnn.cli.plot.find_spec", lambda _: None)
-    assert "train_loss" in shown(home, "checkpoints/a.npz", terminal=True).out
+    assert "held-out text 2." in shown(home, "checkpoints/a.npz", terminal=True).out
 
 
 def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) -> None:
