@@ -77,6 +77,10 @@ class Ran(Done):
         """The model that was written: the last -o names its file."""
         return self.model(re.findall(r"-o (\S+)", self.line)[-1])
 
+    @property
+    def page(self) -> bytes:
+        return (self.folder / "page").read_bytes()
+
     def wrote(self, name: str) -> bool:
         return (self.folder / name).exists()
 
@@ -241,6 +245,7 @@ KNOWN = ["The cat", "The dog "]
 # What the model knows of STDIN.
 SEEN = STDIN.replace("ß", "")
 
+PAGE = "--to html -o page"
 CHARGED = {"beside": "--lines", "file": "surprising.txt"}
 
 # Settings that change what is learned, with values for them. The optimizer is sgd where adam would
@@ -273,26 +278,20 @@ TRAIN: dict[str, Row] = {
         lambda ran: {entry["epoch"] for entry in ran.log} == {1, 2}, "--steps 200 --log log"),
     "--time": Row("--time 0.3s", lambda ran: ran.trained.progress.step < 5000, "--steps 5000"),
     # A rate that changes nothing: no validation is better than the first.
-    "--patience": Row(
-        "--patience 2",
-        lambda ran: sum("val_loss" in entry for entry in ran.log) == 3,
-        beside="--learning-rate 1e-30 --val-fraction 0.1 --steps 200 --log log",
-    ),
+    "--patience": Row("--patience 2", lambda ran: sum("val_loss" in it for it in ran.log) == 3,
+        "--learning-rate 1e-30 --val-fraction 0.1 --steps 200 --log log"),
     "--output": Row("-o elsewhere.npz",
         lambda ran: ran.wrote("elsewhere.npz") and not ran.wrote("m.npz")),
     "--resume": Row("--resume",
         lambda ran: [entry["step"] for entry in ran.log] == [3, 4], "-o train.npz --log log"),
     "--overwrite": Row("--overwrite", lambda ran: ran.trained.progress.step == 4, "-o train.npz"),
-    "--workers": Row("--workers 3", lambda ran: ran.trained.config.run.workers == 3),
     "--log": Row("--log log", lambda ran: ran.wrote("log") and len(ran.log) == 4),
     "--quiet": Row("--quiet", lambda ran: not ran.err),
     "--verbose": Row("--verbose", lambda ran: '"optimizer": {"name": "adam"' in ran.err),
     "--json": Row("--json", lambda ran: [summary["steps"] for summary in ran.objects] == [4]),
-    "--from": Row(
-        "--from other.npz",
+    "--from": Row("--from other.npz",
         lambda ran: same_weights(ran.trained.weights, ran.model("other.npz").weights),
-        beside="--learning-rate 1e-30",
-    ),
+        "--learning-rate 1e-30"),
     "--field": Row("--field text",
         lambda ran: len(ran.trained.vocabulary) == 6, file="records.jsonl"),
     "--ngram": Row("--ngram 3", lambda ran: ran.trained.ngram.order == 3),
@@ -352,12 +351,8 @@ ROWS: dict[str, dict[str, Row]] = {
         "--json": Row("--json", lambda ran: [it["name"] for it in ran.objects] == [*CATALOG]),
     },
     "doctor": {
-        "--encoding": Row(
-            "--encoding latin-1",
-            lambda ran: [it["encoding"] for it in ran.objects] == ["latin-1"],
-            beside="--json",
-            file="latin.txt",
-        ),
+        "--encoding": Row("--encoding latin-1",
+            lambda ran: '"encoding": "latin-1"' in ran.out, "--json", file="latin.txt"),
         "--fix": Row("--fix", lambda ran: ran.out == "“The cat”\n", file="faulty.txt"),
         "--also": Row("--also quotes",
             lambda ran: ran.out == '"The cat"\n', "--fix", file="faulty.txt"),
@@ -370,12 +365,8 @@ ROWS: dict[str, dict[str, Row]] = {
         "--window": Row("--window 16", scores(window=16)),
         "--memory": Row("--memory", scores(memory=True)),
         "--unknown": Row("--unknown skip", lambda ran: "skipped 1 " in ran.err, file="odd.txt"),
-        "--encoding": Row(
-            "--encoding latin-1",
-            lambda ran: ran.rows[4:] == [["chars", "5"]],  # The ca, less one
-            beside="--unknown skip",
-            file="latin.txt",
-        ),
+        "--encoding": Row("--encoding latin-1",
+            lambda ran: "chars\t5\n" in ran.out, "--unknown skip", file="latin.txt"),  # The ca
         "--json": Row("--json", lambda ran: [it["chars"] for it in ran.objects] == [len(TEXT) - 1]),
         "--lines": Row("--lines", has_lines(*range(1, 41))),
         "--pieces": Row("--pieces", has_lines(*range(1, 41))),
@@ -396,11 +387,8 @@ ROWS: dict[str, dict[str, Row]] = {
         "--top": Row("--top 1",
             lambda ran: {len(it["top"]) for it in ran.objects} == {0, 1}, "--json"),
         "--html": Row("--html x.html", lambda ran: ran.wrote("x.html")),
-        "--overwrite": Row(
-            "--overwrite",
-            lambda ran: (ran.folder / "old.html").read_bytes() != b"<!doctype html>",
-            beside="--html old.html",
-        ),
+        "--overwrite": Row("--overwrite",
+            lambda ran: (ran.folder / "old.html").stat().st_size > 100, "--html old.html"),
         "--json": Row("--json", sees(SEEN)),
     },
     "inspect-vocab": {
@@ -420,18 +408,9 @@ ROWS: dict[str, dict[str, Row]] = {
             lambda ran: ran.out[0] == "{" and json.loads(ran.out)["steps"] == 4),
     },
     "export": {
-        "--to": Row("--to html",
-            lambda ran: b"<html" in (ran.folder / "page").read_bytes(), "-o page"),
-        "--title": Row(
-            "--title Moby",
-            lambda ran: b"<title>Moby</title>" in (ran.folder / "page").read_bytes(),
-            beside="--to html -o page",
-        ),
-        "--half": Row(
-            "--half",
-            lambda ran: (ran.folder / "page").stat().st_size < len(export(ran.model(), "html")),
-            beside="--to html -o page",
-        ),
+        "--to": Row("--to html", lambda ran: b"<html" in ran.page, "-o page"),
+        "--title": Row("--title Moby", lambda ran: b"<title>Moby</title>" in ran.page, PAGE),
+        "--half": Row("--half", lambda ran: len(ran.page) < len(export(ran.model(), "html")), PAGE),
         "--output": Row("--output elsewhere",
             lambda ran: ran.wrote("elsewhere") and not ran.wrote("c.npz")),
         "--overwrite": Row("--overwrite",
@@ -453,7 +432,7 @@ ROWS: dict[str, dict[str, Row]] = {
 # Options whose tests take more than a row.
 ELSEWHERE = {
     PROGRAM: "--version --debug --show-completion --install-completion",
-    "train": "--plot",
+    "train": "--workers --plot",
     "inspect": "--plot --overwrite",
     "score": "--no-ngram",
     "sample": "--endless --max-copied",
