@@ -131,9 +131,10 @@ def describe_run(run: Run) -> list[str]:
         # Lines and overlapping windows take more or fewer steps than their characters.
         steps = chosen.passes * len(run.train_ids) / config.data.seq_length / config.data.batch_size
         passes = min(count_passes(run, steps), config.run.epochs or math.inf)
-        times = f"{passes:.1f} times".replace(".0 ", " ") + ", which is enough" * chosen.enough
+        times = f"{passes:.1f}".removesuffix(".0") if passes >= 1 else f"{passes:.2g}"
+        read = f"reads the text {times} times" + ", which is enough" * chosen.enough
         chances = f"dropout {config.model.dropout:g}, weight drop {config.model.weight_drop:g}"
-        lines.append(f"       reads the text {times}: {chances}")
+        lines.append(f"       {read}: {chances}")
     return lines
 
 
