@@ -3,6 +3,7 @@
 Nothing here imports NumPy at the top, so that ``charrnn --help`` starts fast.
 """
 
+import errno
 import os
 import re
 import signal
@@ -77,8 +78,7 @@ def run_command(args: list[str]) -> int:
             hint = "send it to another disk or file: charrnn ... > FILE"
             out.error(f"cannot write output: {error}", hint)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        out.error(f"{name}{error.strerror or error}", "'charrnn --debug ...' says where")
+        out.error(*describe(error))
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line
@@ -87,3 +87,12 @@ def run_command(args: list[str]) -> int:
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
     return code if isinstance(code, int) else 0
+
+
+def describe(error: OSError) -> tuple[str, str]:
+    """Return what the system refuses, and the next step."""
+    name = f"{error.filename}: " if error.filename else ""
+    if isinstance(error, FileNotFoundError) and not name:
+        return "the current folder has been deleted", "go to another one with cd"
+    many = "allow more: ulimit -n 1024" if error.errno == errno.EMFILE else ""
+    return f"{name}{error.strerror or error}", many or "'charrnn --debug ...' says where"

@@ -91,8 +91,10 @@ def command(*words: str | Path) -> str:
 
 
 def quote(word: str | Path) -> str:
-    """Return a word as a shell reads it."""
-    return shlex.quote(str(word))
+    r"""Return a word as a shell reads it, whatever bytes it has: a.npz, 'a b.npz', $'\xff.npz'."""
+    if str(word).isprintable():  # surrogates, which stand for bytes that are not UTF-8, are not
+        return shlex.quote(str(word))
+    return f"${repr(os.fsencode(word))[1:]}"  # which bash reads as Python does
 
 
 class Console:

@@ -1,6 +1,8 @@
 """Files: what an option may replace, the log of a run, and how a run is saved whatever ends it."""
 
+import errno
 import json
+import os
 import re
 import signal
 import time
@@ -93,10 +95,14 @@ def open_log(path: Path | None, steps_done: int) -> AbstractContextManager[TextI
     try:
         if steps_done and path.is_file():  # a device keeps nothing
             _cut_log(path, steps_done)
-        return path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
+        if not path.is_fifo():
+            return path.open("a" if steps_done else "w", encoding="utf-8", buffering=1)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # fails if nobody reads it
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
     except OSError as error:
-        hint = "choose another --log"
-        message = f"{path}: the log cannot be written: {error.strerror}"
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        message, hint = f"{path}: the log cannot be written: {why}", "choose another --log"
         raise CheckpointError(message, hint=hint) from error
 
 

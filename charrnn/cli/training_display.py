@@ -14,7 +14,7 @@ from charrnn.cli.console import command, console, count, duration, quote, to_jso
 from charrnn.cli.plot import draw_losses
 from charrnn.models.model import Model
 from charrnn.models.run import Run
-from charrnn.text.form import PROBE_CHARS, suggest_pieces
+from charrnn.text.form import PROBE_CHARS, has_mostly_copies, suggest_pieces
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
 from charrnn.training.state import History
@@ -29,6 +29,8 @@ LOGGED = (
     "step", "epoch", "seconds", "train_loss", "learning_rate", "grad_norm", "chars_per_s",
     "val_loss", "rollback",
 )  # fmt: skip
+# Characters below which a text is hardly a text.
+MIN_CHARS = 1000
 # Nats per character of a model that has exploded.
 MAX_LOSS = 100
 
@@ -139,15 +141,20 @@ def describe_run(run: Run) -> list[str]:
 
 
 def describe_text(run: Run) -> Iterator[str]:
-    """Yield what the pieces of the text are, or might be."""
-    data, vocabulary = run.config.data, run.vocabulary
+    """Yield what the pieces of the text are, or might be, and what makes it hard to learn."""
+    data, vocabulary, size = run.config.data, run.vocabulary, len(run.corpus.ids)
+    beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
     if (sizes := run.sizes) is not None:
         empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
         left_out = f"; {empty} empty ones left out" * (empty > 0)
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
         yield f"{sizes.number:,} {data.piece}s, {lengths}{left_out}"
-    elif looks := suggest_pieces(vocabulary.decode(run.corpus.ids[:PROBE_CHARS])):
+    elif looks := suggest_pieces(beginning):
         yield f"it looks like {looks[0]}: with {looks[1]} each is learned on its own"
+    if has_mostly_copies(beginning):
+        yield "most lines are copies: those held out are known, so val_loss means little"
+    if size < MIN_CHARS:
+        yield f"{size} characters are very little to learn from"
 
 
 def report_run(
@@ -184,7 +191,8 @@ def report_run(
         lines.append(f"lower is better: {guess}")
     best = [it["step"] for it in history if it["val_loss"] == progress.best_val_loss]
     if best and best[0] != progress.step:
-        lines.append(f"best at step {best[0]}: the checkpoint has those weights")
+        advice = "; more time will not help, more text may" * ((best[0] or 0) < progress.step / 2)
+        lines.append(f"best at step {best[0]}: the checkpoint has those weights{advice}")
     lines.append(f"saved:  {name}")
     if signal is not None:
         lines.append(f"resume: {command('train', *resumable, '--resume')}")

@@ -291,6 +291,29 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_tried(text: Path) -
     assert "hint: try a smaller --hidden-size" in done.err
 
 
+def test_what_the_system_refuses_is_said_with_what_helps(text: Path) -> None:
+    (text.parent / "gone").mkdir()
+    os.mkfifo(text.parent / "pipe")
+    train = f"'{CHARRNN}' train text.txt --workers 2 --steps 2 --hidden-size 8 -q -o few.npz"
+    for command, message, hint in (
+        (
+            f"{train} --log pipe",
+            "pipe: the log cannot be written: nobody reads this pipe",
+            "choose",
+        ),
+        (f"ulimit -n 7; {train}", "Too many open files", "allow more: ulimit -n 1024"),
+        (
+            f"cd gone; rmdir ../gone; {train}",
+            "the current folder has been deleted",
+            "go to another",
+        ),
+    ):
+        done = shell(command, text.parent)
+        assert done.returncode == 1
+        assert done.err.splitlines()[-2].endswith(message)
+        assert done.err.splitlines()[-1].startswith(f"hint: {hint}")
+
+
 # Hostile files
 
 
@@ -323,7 +346,9 @@ def test_names_of_files_that_are_not_utf_8_are_shown_by_their_code(text: Path) -
     folder, name = os.fsencode(text.parent), os.fsdecode(b"\xff.npz")
     done = ok("train", "text.txt", *RUN, "--steps", "2", "-o", name, "--json", cwd=text.parent)
     assert json.loads(done.out)["checkpoint"] == "\udcff.npz"
-    assert r"saved:  '\udcff.npz'" in done.err
+    printed = done.err.rpartition("sample: ")[2].strip()
+    assert printed == r"charrnn sample -c $'\xff.npz'"
+    assert shell(printed, text.parent).returncode == 0
     assert r"\udcff.npz" in ok("inspect", name, cwd=text.parent).out
     ok("export", name, "--to", "html", cwd=text.parent)
     assert rb"<title>\udcff" in Path(os.fsdecode(folder + b"/\xff.html")).read_bytes()
