@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Sequence
 from copy import copy
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
@@ -19,7 +19,6 @@ from charrnn.generate.seen import Bits, require_spans
 from charrnn.text.vocabulary import Vocabulary
 
 Ended = Literal["stop", "sentence", "match", "piece", "length"]
-ENDINGS: tuple[Ended, ...] = get_args(Ended)
 
 # The limit of a text that something else should end: a stop text, a sentence.
 FAR = 10_000

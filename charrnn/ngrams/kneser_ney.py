@@ -66,11 +66,6 @@ TYPES: dict[str, tuple[str, ...]] = {
     "loss": ("float64",),
 }
 
-# The most probabilities that are computed ahead, after short contexts.
-MAX_DENSE = 1 << 20
-# Up to this many entries of one context are added faster without NumPy.
-FEW = 16
-
 
 class NGrams:
     """The n-grams of a text with their smoothed probabilities.
