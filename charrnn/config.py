@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args, get_ori
 
 from charrnn.errors import ConfigError
 
-CELLS = ("rnn", "lstm", "gru")
+# Cells, and a peak learning rate of Adam that suits each up to the default size.
+CELL_RATES = {"rnn": 0.008, "lstm": 0.03, "gru": 0.02}
 
 # Optimizers, and a peak learning rate of each that suits the default model.
 DEFAULT_LEARNING_RATES = {"adam": 0.02, "rmsprop": 0.004, "adagrad": 0.05, "sgd": 1.0}
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     CellName = str
     OptimizerName = str
 else:  # the command line reads its choices from here
-    CellName = Literal[CELLS]
+    CellName = Literal[tuple(CELL_RATES)]
     OptimizerName = Literal[tuple(DEFAULT_LEARNING_RATES)]
 Nonlinearity = Literal["tanh", "relu"]
 ScheduleName = Literal["cosine", "linear", "constant"]

@@ -1,5 +1,6 @@
 """What CONTRIBUTING.md promises: a new optimizer, and a new cell, is one file and one line."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -61,8 +62,8 @@ class CoupledCell(Cell):
 '''
 
 
-def run_in_a_copy(folder: Path, changes: list[tuple[str, str, str]], *args: str) -> str:
-    """Change lines of files of charrnn, and run pytest or charrnn there.
+def run_in_a_copy(folder: Path, changes: list[tuple[str, str, str]], *commands: str) -> str:
+    """Change lines of files of charrnn, run pytest or charrnn there; return what the last shows.
 
     changes   of each file its name, a text in it, and what to put there; "" is its end
     """
@@ -73,10 +74,10 @@ def run_in_a_copy(folder: Path, changes: list[tuple[str, str, str]], *args: str)
         source = path.read_text(encoding="utf-8") if path.exists() else ""
         assert not old or source.count(old) == 1
         path.write_text(source.replace(old, new) if old else source + new, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, *args], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for command in commands:
+        words = [sys.executable, "-m", *shlex.split(command)]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -84,24 +85,27 @@ def test_a_new_optimizer_is_a_function_and_a_line_in_two_tables(tmp_path: Path) 
     (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 100)
     name = ("config.py", '"sgd": 1.0}', '"sgd": 1.0, "lion": 0.003}')
     shown = run_in_a_copy(
-        tmp_path, [("training/optimizers.py", "", LION), name],
-        "-m", "charrnn", "train", "text.txt", "--optimizer", "lion", "--steps", "200",
-        "--hidden-size", "24", "--random-seed", "1", "--json", "-q",
-    )  # fmt: skip
+        tmp_path,
+        [("training/optimizers.py", "", LION), name],
+        "charrnn train text.txt --optimizer lion --steps 200 --hidden-size 24 --random-seed 1 "
+        "--json -q",
+    )
     assert '"steps": 200' in shown
     assert float(shown.split('"train_loss": ')[1].split(",")[0]) < 1.5
 
 
 def test_a_new_cell_is_a_file_and_its_name_and_passes_the_gradient_checks(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 100)
     network = "nn/network.py"
     run_in_a_copy(
         tmp_path,
         [
             ("nn/coupled.py", "", CIFG),
-            ("config.py", 'CELLS = ("rnn",', 'CELLS = ("coupled", "rnn",'),
+            ("config.py", 'CELL_RATES = {"rnn":', 'CELL_RATES = {"coupled": 0.01, "rnn":'),
             (network, "", "\nfrom charrnn.nn.coupled import CoupledCell\n"),
             (network, "", "CELLS['coupled'] = CoupledCell\n"),
         ],
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
-        "--rootdir", str(tmp_path), "-n", "0", "-k", "coupled", "tests/nn/test_cells.py",
-    )  # fmt: skip
+        f"pytest -q -p no:cacheprovider -c {ROOT / 'pyproject.toml'} --rootdir {tmp_path} -n 0 "
+        "-k coupled tests/nn/test_cells.py",
+        "charrnn train text.txt --model coupled --steps 2",
+    )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from charrnn.config import Config, ModelConfig
+from charrnn.config import CELL_RATES, Config, ModelConfig
 from charrnn.nn.network import make_cell
 from charrnn.parallel import mpi
 from charrnn.parallel.group import Group
@@ -46,8 +46,8 @@ MIN_UNITS_OF_MANY, MAX_MEMBERS, MAX_COST = 256, 4, 1.25
 # fewest steps of a pass through the text that leave a batch that large.
 CORES_PER_NETWORK, MAX_BATCH, MIN_STEPS = 2, 128, 50
 
-# The peak rate of Adam, and the units up to which it holds; more need a lower one.
-RATES, FULL_RATE_UNITS = {"lstm": 0.03, "gru": 0.02, "rnn": 0.008}, 256
+# The units up to which a peak rate of Adam holds; more need a lower one.
+FULL_RATE_UNITS = 256
 
 # Passes from which on a run that starts from a model needs as much dropout as one from nothing.
 LONG_TUNING = 4
@@ -292,7 +292,7 @@ def choose_rate(model: ModelConfig, tuning_passes: float | None = None) -> float
     tuning_passes   passes of a run that starts from a model; None: from nothing. The more often the
                     text is read, the less a step may undo of what the model knows
     """
-    rate = RATES[model.cell] * min(FULL_RATE_UNITS / model.hidden_size, 1)
+    rate = CELL_RATES[model.cell] * min(FULL_RATE_UNITS / model.hidden_size, 1)
     if tuning_passes is not None:
         rate = float(f"{rate:.2g}") * 0.8 * (3 / max(tuning_passes, 3.0)) ** 0.35
     return float(f"{rate:.2g}")

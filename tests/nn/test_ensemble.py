@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from charrnn import LanguageModel, ModelConfig
-from charrnn.config import CELLS
+from charrnn.config import CELL_RATES
 from charrnn.nn.decoder import Decoder
 from charrnn.nn.ensemble import Ensemble
 
 V, T, B = 5, 6, 3
 
-every_cell = pytest.mark.parametrize("cell", CELLS)
+every_cell = pytest.mark.parametrize("cell", CELL_RATES)
 one_and_two_layers = pytest.mark.parametrize("layers", [1, 2])
 
 
