@@ -67,7 +67,7 @@ def fit_weights(
     parts     the texts, each (N,) with two characters at least, and the n-grams beside the network
               that predict each; they were not made from it
     spelled   choices of the spelled characters, each (V,) bool: the first is taken that is not
-              worse than another by more than COST. None: all characters
+              worse than another by more than COST. Empty: all characters
     pieces    whether the texts are flat pieces, each of which is predicted from a zero state
     seen      whether the network has learned from the texts
 

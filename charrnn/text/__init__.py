@@ -1,1 +1,1 @@
-"""From files to ids: decoding, vocabulary, training windows, labeled texts, held-out splits."""
+"""From files to ids: decoding, vocabulary, pieces, training windows, held-out text, the doctor."""
