@@ -33,7 +33,7 @@ COMMANDS = {
     "import": "Share",
     "models": "Share",
 }
-SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 class Help:
@@ -50,7 +50,7 @@ class Help:
                 param.display_type = lambda _: ""
             elif param.is_flag:
                 param.metavar = ""
-                param.default = False  # of None, Typer loads pydantic to see that it is no flag
+                param.default = False  # of None, Typer loads pydantic to see that it is not a flag
         return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -81,12 +81,12 @@ def load(name: str) -> Any:  # Typer's classes of commands are private
     module = {"import": "import_"}.get(name, name.replace("-", "_"))
     function = getattr(import_module(f"charrnn.cli.{module}"), module)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    about: Any = {"rich_help_panel": COMMANDS[name], **describe(function)}
-    single.command(name, cls=Command, context_settings=SETTINGS, **about)(function)
+    about: Any = {"rich_help_panel": COMMANDS[name], **make_help(function)}
+    single.command(name, cls=Command, context_settings=CONTEXT_SETTINGS, **about)(function)
     return typer.main.get_command(single)
 
 
-def describe(function: Any) -> dict[str, Any]:
+def make_help(function: Any) -> dict[str, Any]:
     """Return the help of a function: its docstring, whose second paragraph is examples."""
     summary, examples, *more = cleandoc(function.__doc__).split("\n\n")
     about = "\n\n".join(paragraph.replace("\n", " ") for paragraph in (summary, *more))
@@ -98,7 +98,7 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={**SETTINGS, "auto_envvar_prefix": "CHARRNN"},
+    context_settings={**CONTEXT_SETTINGS, "auto_envvar_prefix": "CHARRNN"},
 )
 
 
@@ -140,7 +140,7 @@ def root(
     context.default_map = read_defaults(str(context.invoked_subcommand))
 
 
-app.callback(**describe(root))(root)
+app.callback(**make_help(root))(root)
 
 
 def user_folder() -> Path:

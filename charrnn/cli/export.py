@@ -20,8 +20,8 @@ else:
     Form = Literal[tuple(FORMATS)]
 
 # What an export may replace: else a file of weights.
-KINDS: "dict[str, FileKind]" = {"compact": "checkpoint", "html": "page"}
-_FORMATS = f"{'; '.join(f'{name}: {use}' for name, use in FORMATS.items())}."
+REPLACED: "dict[str, FileKind]" = {"compact": "checkpoint", "html": "page"}
+_TO = f"{'; '.join(f'{name}: {use}' for name, use in FORMATS.items())}."
 _OUTPUT = "The file to write, or - for stdout."
 
 
@@ -29,7 +29,7 @@ def export(
     context: typer.Context,
     checkpoint: Path | None = checkpoint_argument("CHECKPOINT", "The checkpoint."),
     *,
-    to: Form = option(_FORMATS, default=..., metavar="FORMAT"),
+    to: Form = option(_TO, default=..., metavar="FORMAT"),
     output: Path | None = option(
         _OUTPUT, None, "-o", "--output", unset="beside the checkpoint", metavar="FILE"
     ),
@@ -54,7 +54,7 @@ def export(
     path = checkpoint or newest_checkpoint()
     model = Model.load(path)
     target = output or path.with_suffix(suffix(to))
-    check_output(target, "-o", KINDS.get(to, "weights"), overwrite=overwrite, others=[path])
+    check_output(target, "-o", REPLACED.get(to, "weights"), overwrite=overwrite, others=[path])
     name = path.stem.removesuffix(".compact").replace("-", " ").replace("_", " ")
     page = {"title": title or name[:1].upper() + name[1:], "half": half}
     data = export_model(model, to, **(page if to == "html" else {}))

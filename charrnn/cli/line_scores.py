@@ -40,7 +40,7 @@ def score_lines(
         number, has_warned = 1, False
         for block in scorer.score_blocks(read, available_cores()):
             found = [
-                describe(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
+                to_record(at, list(models), it, cut.piece) for at, it in enumerate(block, number)
             ]
             lost = next((it for it in found if "\ufffd" in it["text"]), None)
             if lost and not has_warned:
@@ -53,7 +53,7 @@ def score_lines(
     return cut.piece, records()
 
 
-def describe(number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str) -> Record:
+def to_record(number: int, names: Sequence[str], scores: Sequence[LineScore], piece: str) -> Record:
     """Return the record of a line under the model for which it is likeliest.
 
     number   of the line, from 1
@@ -133,7 +133,7 @@ def write_lines(
     """
     if tsv:
         nothing = LineScore(0.0, 0, "", 0, "", 0, 0.0)
-        console.write("\t".join(_flat(describe(0, names, [nothing] * len(names), piece))) + "\n")
+        console.write("\t".join(_flat(to_record(0, names, [nothing] * len(names), piece))) + "\n")
     for lines in blocks:
         rows = (("\t".join(map(_cell, _flat(it).values())) if tsv else to_json(it)) for it in lines)
         console.write("".join(f"{row}\n" for row in rows))

@@ -94,7 +94,7 @@ def sample(
             limit = min(limit, max_length + 1)  # one more shows that a piece is too long
     elif endless:
         exclusive(context, "--endless", "--length")
-    controls = model.prepare(rules, None if endless and pieces is None else limit)
+    controls = model.make_controls(rules, None if endless and pieces is None else limit)
     if seeds is not None:
         named = texts.read_lines(seeds, replace=unknown != "error")
     else:

@@ -82,7 +82,7 @@ def train(
     from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run
     from charrnn.models.description import describe
     from charrnn.models.run import follow
-    from charrnn.models.train import prepare
+    from charrnn.models.train import prepare_run
     from charrnn.parallel import mpi
     from charrnn.settings import sort_settings
 
@@ -101,7 +101,7 @@ def train(
 
     with reserved(path):
         resumed = path if resume else None
-        run = prepare(corpus, given, start=from_, resumed=resumed, encoding=encoding)
+        run = prepare_run(corpus, given, start=from_, resumed=resumed, encoding=encoding)
         shown: Any = {"plot": plot, "verbose": verbose, "sample_every": sample_every}
         with (
             open_log(log, run.state.progress.step) as file,

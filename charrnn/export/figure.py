@@ -10,15 +10,14 @@ from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
 from charrnn.models.description import NATS_PER_BIT, loss_curve
 
-FORMATS = ("svg", "pdf", "png")
 # Text stays text, names are shown as they are, and the same losses are the same bytes.
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "charrnn", "text.parse_math": False}
+RC_PARAMS = {"svg.fonttype": "none", "svg.hashsalt": "charrnn", "text.parse_math": False}
 
 
 def figure_format(path: Path) -> str:
     """Return the format that a file's ending names. Raises ConfigError for another one."""
     form = path.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
+    if form not in {"svg", "pdf", "png"}:
         raise ConfigError(f"{path}: a figure is an .svg, .pdf or .png file", hint="--plot loss.svg")
     return form
 
@@ -45,7 +44,7 @@ def loss_figure(described: Sequence[dict[str, Any]], form: str) -> bytes:
         raise ConfigError(f"{names}: no loss was measured: there is nothing to plot")
     matplotlib = require_extra("matplotlib", "plot")
     require_extra("matplotlib.figure", "plot")
-    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+    with matplotlib.rc_context(RC_PARAMS), warnings.catch_warnings():
         # Its fonts lack characters of many scripts; an SVG is shown with those of the reader.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = matplotlib.figure.Figure(layout="constrained")

@@ -129,7 +129,7 @@ def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
     """Return the arrays and the metadata of what ``export`` wrote. Raises ValueError otherwise."""
     found = re.search(r"^const MODEL = (.*);$", data.decode(), re.MULTILINE)
     if found is None:
-        raise ValueError("no page that charrnn has made")
+        raise ValueError("not a page that charrnn has made")
     model = json.loads(found[1])
     arrays = {
         name: np.frombuffer(base64.b64decode(it["data"]), it["dtype"]).reshape(it["shape"])

@@ -198,7 +198,7 @@ def _shape(weights: Arrays, described: ModelConfig) -> ModelConfig:
     rows, H = weights["weight_hh_l0"].shape
     cells: dict[int, CellName] = {cell.gates * H: name for name, cell in CELLS.items()}
     if rows not in cells:
-        raise CheckpointError(f"weight_hh_l0 of {rows} x {H} is no RNN, GRU or LSTM")
+        raise CheckpointError(f"weight_hh_l0 of {rows} x {H} is not an RNN, GRU or LSTM")
     return replace(
         described,
         cell=cells[rows],

@@ -33,7 +33,7 @@ from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
 
 # What ``sample`` takes by name.
-SETTINGS = [item.name for config in (SamplingConfig, ControlConfig) for item in fields(config)]
+SAMPLING_SETTINGS = [it.name for part in (SamplingConfig, ControlConfig) for it in fields(part)]
 
 # The limit of a new piece: of short ones, and in lengths of the longest piece of the text.
 MIN_LIMIT, MAX_GROWTH = 1000, 2
@@ -112,7 +112,7 @@ class Model(Checkpoint):
     ) -> Generator[str, None, Ended]:
         """Yield the new characters of ``sample`` one by one, and return why the text ended.
 
-        controls   prepared by ``prepare``, with their length; None: those among the settings
+        controls   made by ``make_controls``, with their length; None: those among the settings
         first      which of the texts that the random seed gives
 
         The other arguments, and the errors, are those of ``sample``.
@@ -176,17 +176,18 @@ class Model(Checkpoint):
         *,
         log_p: bool = False,
     ) -> tuple[Sampler, Controls]:
-        """Read a prompt, and prepare the controls of the texts that continue it."""
-        require_known(settings, SETTINGS)
+        """Read a prompt, and make the controls of the texts that continue it."""
+        require_known(settings, SAMPLING_SETTINGS)
         if controls is None:
             rules = ControlConfig.of_options(settings)
-            controls = self.prepare(rules, self.default_length(rules) if length is None else length)
+            length = self.default_length(rules) if length is None else length
+            controls = self.make_controls(rules, length)
         number = secrets.randbits(32) if random_seed is None else random_seed
         sampling, ids = SamplingConfig.of_options(settings), self.encode_prompt(prompt)
         return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls
 
-    def prepare(self, config: ControlConfig, length: int | None) -> Controls:
-        """Return controls prepared for this model, once for many texts; length None: no end."""
+    def make_controls(self, config: ControlConfig, length: int | None) -> Controls:
+        """Return the controls of texts of this model, once for many; length None: no end."""
         end, spans = self.config.data.end, self.seen_spans
         return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
 

@@ -30,7 +30,7 @@ from charrnn.parallel.launch import default_workers
 from charrnn.parallel.machine import can_fork
 from charrnn.settings import flatten, option_name
 from charrnn.text.corpus import Corpus
-from charrnn.text.pieces import Sizes, flatten_pieces, measure, split_pieces
+from charrnn.text.pieces import Sizes, flatten_pieces, piece_sizes, split_pieces
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import make_batches
@@ -84,7 +84,7 @@ class Run:
         self.notes = [*(f"warning: {text}" for text in self.corpus.warnings), *self.notes]
         if self._end is not None:
             pieces, known = flatten_pieces(ids, self._end), getattr(older, "seen_pieces", None)
-            self.sizes = measure(pieces)
+            self.sizes = piece_sizes(pieces)
             self.seen["seen_pieces"] = seen_pieces(pieces, vocabulary, known)
         self.seen["seen_spans"] = seen_spans(ids, vocabulary, getattr(older, "seen_spans", None))
         if self.ngram is None and self.config.data.ngram:

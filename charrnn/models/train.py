@@ -59,7 +59,7 @@ def train(
     sources = [fspath(path) for path in paths]
     require(bool(sources) != (text is not None), "one of corpus and text must be given")
     require(isinstance(text, str | None), f"text must be one text, not {text!r}")
-    run = prepare(sources, given, text=text, start=base, encoding=encoding)
+    run = prepare_run(sources, given, text=text, start=base, encoding=encoding)
     for event in run.events():
         if on_event is not None:
             on_event(event)
@@ -67,7 +67,7 @@ def train(
     return run.model()
 
 
-def prepare(
+def prepare_run(
     sources: Sequence[str],
     given: Given,
     *,

@@ -174,8 +174,8 @@ class Trace:
 def _standardize(values: Array) -> Array:
     """Return values (N, ...) with mean 0 and variance 1; 0 where they never vary."""
     centered = values - values.mean(axis=0)
-    spread = centered.std(axis=0)
-    scaled: Array = np.divide(centered, spread, out=centered * 0, where=spread > 0)
+    std = centered.std(axis=0)
+    scaled: Array = np.divide(centered, std, out=centered * 0, where=std > 0)
     return scaled
 
 

@@ -73,7 +73,7 @@ class Sizes(NamedTuple):
     longest: int
 
 
-def measure(ids: Ids) -> Sizes:
+def piece_sizes(ids: Ids) -> Sizes:
     """Return the sizes of flat pieces."""
     lengths = piece_bounds(ids)[1]
     return Sizes(len(lengths), int(lengths.min()), int(lengths.max()))

@@ -166,7 +166,7 @@ def _finish_step(trainer: Trainer, clock: "Clock", result: StepResult, rate: flo
         loss_total=before.loss_total + result.loss,
         loss_count=before.loss_count + 1,
     )
-    clock.measure(trainer.step_chars)
+    clock.update_speed(trainer.step_chars)
     if not clock.reserve:
         # A forward pass takes about a third of a step; measured at the first validation.
         clock.expect_validation(len(trainer.val_ids) / clock.speed / 3)
@@ -262,7 +262,7 @@ class Clock:
         """Return the seconds of training so far, resumed runs included."""
         return self._before + time.perf_counter() - self._started
 
-    def measure(self, chars: int) -> None:
+    def update_speed(self, chars: int) -> None:
         """Measure the speed of a step of this many characters that has ended."""
         seconds = self._state.progress.seconds
         elapsed = max(seconds - self.last, 1e-9)

@@ -180,7 +180,7 @@ def _read(X: Sequence[ArrayLike]) -> list[NDArray[Any]]:
     if not all(each.ndim == 1 and each.dtype.kind in "iu" for each in sequences):
         sequences = [np.asarray(each, np.float64) for each in sequences]
         sequences = [each[:, None] if each.ndim == 1 else each for each in sequences]
-    is_sound = all(each.size and np.isfinite(each).all() for each in sequences)
-    if not is_sound or len({each.shape[1:] for each in sequences}) != 1:
+    is_valid = all(each.size and np.isfinite(each).all() for each in sequences)
+    if not is_valid or len({each.shape[1:] for each in sequences}) != 1:
         raise CorpusError("there must be sequences of one width, none of them empty, all finite")
     return sequences

@@ -159,7 +159,7 @@ def test_layers_without_biases_and_in_float16_are_read(tmp_path: Path) -> None:
     [
         ({"lstm.weight_ih_l0": None}, "no recurrent layers"),
         ({"lstm.weight_ih_l0_reverse": np.zeros((20, 3))}, "no place here: lstm.weight_ih_l0_rev"),
-        ({"lstm.weight_hh_l0": np.zeros((10, 5))}, "no RNN, GRU or LSTM"),
+        ({"lstm.weight_hh_l0": np.zeros((10, 5))}, "not an RNN, GRU or LSTM"),
         ({"fc.weight": None}, "0 linear layers"),
         ({"lstm.weight_ih_l0": np.zeros((20, 9))}, "0 embeddings"),
         ({"fc.bias": np.full(3, np.nan)}, "not finite"),
@@ -206,7 +206,7 @@ def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
         ("new.pt", "not a .safetensors", "safetensors.torch.save_file"),
         ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
-        ("cut.html", "no page that charrnn has made", ""),
+        ("cut.html", "not a page that charrnn has made", ""),
         ("none", "cannot be read: No such file", ""),
     ):
         with pytest.raises(CheckpointError, match=complaint) as caught:

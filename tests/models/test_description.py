@@ -9,7 +9,7 @@ import pytest
 import charrnn
 from charrnn import Model
 from charrnn.models.description import describe, loss_curve
-from charrnn.models.train import prepare
+from charrnn.models.train import prepare_run
 from tests.support import TEXT, call
 
 
@@ -57,7 +57,7 @@ def test_more_time_ends_the_final_decay_and_the_wait_before_it(seconds: float, t
     model, _ = train(text, time=600, steps=2)
     model.progress = replace(model.progress, decay_since=0.5, evaluations_since_best=4)
     model.save(text.with_name("m.npz"))
-    run = prepare([str(text)], {"seconds": seconds}, resumed=text.with_name("m.npz"))
+    run = prepare_run([str(text)], {"seconds": seconds}, resumed=text.with_name("m.npz"))
     found = run.state.progress.decay_since, run.state.progress.evaluations_since_best
     assert found == ((0.5, 4) if seconds == 600 else (1, 0))
 

@@ -9,7 +9,7 @@ import pytest
 import charrnn
 from charrnn import Model
 from charrnn.generate.seen import is_seen
-from charrnn.models.train import prepare
+from charrnn.models.train import prepare_run
 from tests.support import ROOT, call
 
 TOWNS = (ROOT / "corpora/towns.txt").read_text(encoding="utf-8").split()
@@ -78,7 +78,7 @@ def test_what_was_read_once_counts_as_seen_whatever_is_read_after_it(
 def test_a_run_resumed_with_another_text_still_knows_the_first(first: str, tmp_path: Path) -> None:
     text = listed([*FIRST[100:], *(town * 2 for town in FIRST[:50])])
     (tmp_path / "other.txt").write_text(text)
-    again = prepare([str(tmp_path / "other.txt")], {"steps": 152}, resumed=Path(first)).model()
+    again = prepare_run([str(tmp_path / "other.txt")], {"steps": 152}, resumed=Path(first)).model()
     assert again.seen_pieces is not None
     assert all(is_seen(again.seen_pieces, town) for town in FIRST)
 

@@ -1,7 +1,7 @@
 // The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/. E entries,
 // V characters; entry e belongs to node e + 1, a context, and node 0 is the empty one.
 
-const TINY = 2 ** -126; // as in mixture.py, the smallest normal number in single precision
+const TINY = 1e-38; // as in mixture.py
 const DISCOUNT = 0.8;
 
 const makeTable = (arrays, V) => {
