@@ -24,13 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.npz import require
-from charrnn.config import Config
+from charrnn.config import MAX_NUMBER, MAX_WHOLE, Config
 from charrnn.errors import CheckpointError
 from charrnn.training.state import History, Progress
 
 FORMAT = 4
 MAX_BYTES = 1 << 25
-MAX_NUMBER = 1e300
 MAX_SOURCES, MAX_NAME = 100, 255
 HISTORY_KEYS = {"step", "seconds", "progress", "train_loss", "val_loss"}
 
@@ -138,6 +137,6 @@ def is_allowed(value: object, kind: type) -> bool:
     if kind is str:
         return isinstance(value, str) and not any("\ud800" <= it <= "\udfff" for it in value)
     if kind is int:
-        return type(value) is int and 0 <= value < 2**53
+        return type(value) is int and 0 <= value < MAX_WHOLE
     # Python compares integers of any size with floats exactly; isfinite would overflow.
     return isinstance(value, int | float) and -MAX_NUMBER < value < MAX_NUMBER

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.ngrams.mixture import TINY, Floats
+from charrnn.ngrams.contexts import Floats
+from charrnn.ngrams.mixture import TINY
 from charrnn.scoring.likelihood import require_finite
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from charrnn.config import ControlConfig
 from charrnn.errors import TrainingError
 from charrnn.generate.seen import SHORTEST, SPAN, STRIDE, Bits, has_hashes, hash_spans
-from charrnn.ngrams.mixture import Floats, MixtureDecoder
+from charrnn.ngrams.contexts import Floats
+from charrnn.ngrams.mixture import MixtureDecoder
 from charrnn.nn.network import LayerStates
 from charrnn.text.vocabulary import Vocabulary, code_points
 

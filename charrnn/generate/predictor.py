@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.ngrams.contexts import Floats
 from charrnn.ngrams.mixture import (
     Component,
-    Floats,
     Mixture,
     MixtureDecoder,
     exp_logits,

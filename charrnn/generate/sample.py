@@ -14,7 +14,8 @@ from charrnn.generate.choice import choose, exclude
 from charrnn.generate.controls import Controls, Ended, Released, Text
 from charrnn.generate.originality import Drafts
 from charrnn.generate.predictor import Prediction, Predictor
-from charrnn.ngrams.mixture import Floats, log_normalized
+from charrnn.ngrams.contexts import Floats
+from charrnn.ngrams.mixture import log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.processes import map_in_processes
 from charrnn.randomness import Purpose, generator

@@ -34,8 +34,8 @@ from charrnn.text.pieces import Sizes, flatten_pieces, piece_sizes, split_pieces
 from charrnn.text.split import split
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import make_batches
-from charrnn.training import memory
 from charrnn.training.loop import Event, fit_config, train_events
+from charrnn.training.memory import require_memory
 from charrnn.training.recipe import Recommendation, recommend, use_cores
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
@@ -108,14 +108,14 @@ class Run:
         wished = use_cores(config, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
         notes = [*_describe_fit(wished, config, fixed), *start.notes]
-        _require_memory(choose_workers(config), corpus)
-        size, known = len(corpus.vocabulary), start.is_known
-        chosen = recommend(
-            config, fixed, train_ids, size, fine_tuning=source is not None, known=known
-        )
+        size = len(corpus.vocabulary)
+        require_memory(choose_workers(config), size, corpus.ids)
+        fine_tuning, known = source is not None, start.is_known
+        chosen = recommend(config, fixed, train_ids, size, fine_tuning=fine_tuning, known=known)
         config = choose_workers(chosen.config)
-        _require_memory(config, corpus)
-        state, older_counts = initial_state(config, size, train_ids), None
+        require_memory(config, size, corpus.ids)
+        state = initial_state(config, size, train_ids)
+        older_counts = None
         if source is not None:
             networks = zip(source.ensemble().networks, state.networks, strict=True)
             for trained, target in networks:
@@ -160,7 +160,7 @@ class Run:
                 f"goes on in {config.run.workers} process(es) instead of {before.run.workers}: "
                 "not the same to the last digit"
             )
-        _require_memory(config, corpus)
+        require_memory(config, len(corpus.vocabulary), corpus.ids)
         start = None if model.origin is None else model.origin.start
         return cls(config, corpus, train_ids, val_ids, state, start, notes, model, ngram=ngram)
 
@@ -262,13 +262,6 @@ def choose_workers(config: Config) -> Config:
     if workers > 1 and not can_fork():
         raise ConfigError("this system allows one worker only", hint="--workers 1")
     return replace(config, run=replace(run, workers=workers))
-
-
-def _require_memory(config: Config, corpus: Corpus) -> None:
-    memory.require(
-        memory.estimate(config, len(corpus.vocabulary), corpus.ids),
-        "try a smaller --hidden-size, --batch-size, --seq-length or --layers",
-    )
 
 
 def _require_same_run(config: Config, stored: Config) -> None:

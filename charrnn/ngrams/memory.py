@@ -30,9 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.ngrams.count import KEY_BITS, Keys, digit_bits
+from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Ids
 
-Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
 
 MIN_ORDER, MAX_ORDER = 3, 8
@@ -89,7 +89,7 @@ class Memory:
         self._levels = self._list_levels()
         self._read, self._log_odds, self._trust = 0, 0.0, 0.5
 
-    def read(self, ids: Ids, log_p: Floats) -> NDArray[np.float64]:
+    def read(self, ids: Ids, log_p: Array) -> NDArray[np.float64]:
         """Read on, and return log p of each character with the memory, (N,).
 
         ids     of the characters, (N,)
@@ -110,7 +110,7 @@ class Memory:
         keys = zip(contexts.tolist(), ids.tolist(), strict=True)
         return np.array([key >> self._bits | chosen + 1 << top for key, chosen in keys], np.uint64)
 
-    def predict(self, contexts: Keys) -> tuple[Floats, Floats]:
+    def predict(self, contexts: Keys) -> tuple[Array, Array]:
         """Return what the memory adds to p of each character, (B, V), and the weight of the model.
 
         contexts   keys of the last characters of each text, (B,)
@@ -148,7 +148,7 @@ class Memory:
         p *= kept
         p += recalled
 
-    def _predict_one(self, context: int) -> tuple[Floats, Floats]:
+    def _predict_one(self, context: int) -> tuple[Array, Array]:
         """Do what ``predict`` does, faster."""
         keys, changes, after = self._keys.data, self._changes.data, self._after.data
         low, high, left, found = 0, len(keys), 1.0, []

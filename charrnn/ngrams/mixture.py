@@ -27,6 +27,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.ngrams.contexts import AnyIds, Floats
 from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.nn.cell import Array
 from charrnn.nn.decoder import Decoder
@@ -34,8 +35,6 @@ from charrnn.nn.ensemble import AnyLanguageModel, Ensemble
 from charrnn.nn.network import LayerStates, NetworkCache
 from charrnn.nn.recurrent import Workspace
 
-AnyIds = NDArray[np.integer[Any]]
-Floats = NDArray[np.float64]
 Contexts = NDArray[Any]
 
 # Below every probability that counts: log p is finite.

@@ -36,11 +36,11 @@ def estimate(config: Config, vocab_size: int, ids: Ids) -> int:
     return BASELINE + 2 * min(ids.nbytes, IN_MEMORY) + bytes_per_number * numbers
 
 
-def require(needed: int, hint: str) -> None:
-    """Raise TrainingError if fewer bytes than this are free."""
-    free = available_memory()
+def require_memory(config: Config, vocab_size: int, ids: Ids) -> None:
+    """Raise TrainingError if training takes more memory than is free."""
+    needed, free = estimate(config, vocab_size, ids), available_memory()
     if free is not None and needed > free:
         raise TrainingError(
             f"it would take about {needed >> 20:,} MiB of memory to train, {free >> 20:,} are free",
-            hint=hint,
+            hint="try a smaller --hidden-size, --batch-size, --seq-length or --layers",
         )
