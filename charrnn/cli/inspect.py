@@ -82,7 +82,9 @@ def show(described: Sequence[dict[str, Any]]) -> None:
         console.write(f"{LOSS_UNIT}\n{chart}" if chart else "", styled=True)
     if not chart and len(described) == 1 and history:
         console.write("\n")
-        console.table(LOSSES, [[figure(entry[it], ".6g") for it in LOSSES] for entry in history])
+        console.table(
+            LOSSES, [[format_number(entry[it], ".6g") for it in LOSSES] for entry in history]
+        )
 
 
 def facts(each: dict[str, Any]) -> dict[str, str]:
@@ -112,18 +114,18 @@ def facts(each: dict[str, Any]) -> dict[str, str]:
         "started from": "random weights" if start == "none" else start,
         "steps": f"{each['steps']:,}",
         "time": duration(each["seconds"]),
-        "passes": figure(each["passes"], ".1f") or NOT_NOTED,
+        "passes": format_number(each["passes"], ".1f") or NOT_NOTED,
         "losses in": LOSS_UNIT,
-        "lowest held-out loss": figure(each["val_loss"]),
-        "bits per character": figure(each["bits_per_char"]),
-        "reached at step": figure(each["best_step"], ","),
+        "lowest held-out loss": format_number(each["val_loss"]),
+        "bits per character": format_number(each["bits_per_char"]),
+        "reached at step": format_number(each["best_step"], ","),
         "n-grams": "{entries:,} of up to {order} characters".format(**ngrams) if ngrams else "",
-        "held-out loss with them": figure(ngrams["val_loss"] if ngrams else None),
-        "last training loss": figure(each["train_loss"]),
+        "held-out loss with them": format_number(ngrams["val_loss"] if ngrams else None),
+        "last training loss": format_number(each["train_loss"]),
     }
 
 
-def figure(value: float | None, form: str = ".3f") -> str:
+def format_number(value: float | None, form: str = ".3f") -> str:
     """Return a number, or nothing for None."""
     return "" if value is None else format(value, form)
 
@@ -136,5 +138,7 @@ def settings(described: Sequence[dict[str, Any]]) -> list[list[str]]:
     if len(configs) == 1:
         return [["options", shlex.join(command_options(configs[0]))]]
     columns = [flatten(config) for config in configs]
-    rows = [[option_name(name), *(figure(it[name], "") for it in columns)] for name in columns[0]]
+    rows = [
+        [option_name(name), *(format_number(it[name], "") for it in columns)] for name in columns[0]
+    ]
     return [row for row in rows if len({*row[1:]}) > 1]

@@ -16,7 +16,7 @@ def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -
     command finds it as NAME, from anywhere.
     """
     from charrnn.checkpoint.bases import BASES
-    from charrnn.cli.inspect import describe_each, figure
+    from charrnn.cli.inspect import describe_each, format_number
     from charrnn.config import ModelConfig
 
     folder = user_folder() / "models"
@@ -33,6 +33,6 @@ def models(*, json: bool = flag("One JSON object per model.", None, "--json")) -
         name, sources = each["checkpoint"], ", ".join(each["sources"] or [])
         about, size = BASES.get(name, sources), f"{each['bytes'] / 1e6:.1f} MB"
         shape = ModelConfig.from_dict(each["config"]["model"]).shape
-        rows.append((name, about, shape, size, figure(each["val_loss"])))
+        rows.append((name, about, shape, size, format_number(each["val_loss"])))
     console.table(("name", "text", "model", "size", "nats per character"), rows)
     console.note(f"your own: NAME.npz in {folder}; your defaults: config.toml beside it")

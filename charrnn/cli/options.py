@@ -113,9 +113,6 @@ def _parameter(item: "Field[Any]", panel: str) -> inspect.Parameter:
     return inspect.Parameter(name, keyword, default=given, annotation=kind | None)
 
 
-# What was given
-
-
 def is_given(context: typer.Context, option: str) -> bool:
     """Return True if an option is set, on the command line or by a default of the user's own."""
     name = str(next(param.name for param in context.command.params if option in param.opts))

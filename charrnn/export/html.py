@@ -31,7 +31,7 @@ LANGUAGES = {"english": "en", "french": "fr", "spanish": "es"}
 # The most weights, in bytes, that a browser can load quickly. Copies are marked where what finds
 # them is small, as for texts up to a megabyte.
 MAX_BYTES, MAX_SPANS = 20_000_000, 300_000
-SCRIPTS = ("engine.js", "ngrams.js", "memory.js", "write.js", "letters.js", "page.js")
+SCRIPTS = ("engine.js", "ngrams.js", "memory.js", "write.js", "surprise.js", "page.js")
 # A text with more brackets and the like than this is code: letters of one width, ends at lines.
 CODE_MARKS, CODE_SHARE = frozenset("{}[]()<>=;_/\\|#\t"), 0.03
 # A loss above this is that of exploded weights.
@@ -66,6 +66,7 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         "arrays": {name: _encode(array) for name, array in arrays.items()},
     }
     base = (model.origin and model.origin.start) or ""
+    kind = data.piece if data.end else "text"
     return fill(
         "page.html",
         {
@@ -74,9 +75,9 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
             "lede": html.escape(lede(model, title)),
             "facts": "\n".join(f"<div><dt>{term}</dt><dd>{it}</dd></div>" for term, it in terms),
             "sheet": " ".join(["code"] * code + [f"{data.piece}s"] * bool(data.end)),
-            "rows": "1" if data.piece == "line" else "2",
+            "rows": "1" if kind == "line" else "2",
             "amount_label": "How many" if data.end else "Length in characters",
-            "amount": ("20" if data.piece == "line" else "3") if data.end else "400",
+            "amount": {"line": "20", "piece": "3", "text": "400"}[kind],
             "most": "1000" if data.end else "20000",
             "style": read_file("style.css"),
             "model": embed(contents),

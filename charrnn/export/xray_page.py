@@ -33,7 +33,7 @@ def xray_page(trace: Trace, name: str, about: str, first: Unit | None = None) ->
     about   what the model is called
     first   the unit that is shown first; None: surprise
     """
-    scripts = ("engine.js", "letters.js", "xray.js")
+    scripts = ("engine.js", "surprise.js", "xray.js")
     return fill(
         "xray.html",
         {

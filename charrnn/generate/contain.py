@@ -34,7 +34,7 @@ FEW_SPACES = 0.05
 
 
 def write_containing(
-    sampler: Sampler, controls: Controls, count: int, *, first: int = 0
+    sampler: Sampler, controls: Controls, count: int, *, first: int
 ) -> Iterator[Sample]:
     """Yield complete samples, one after the other, each with the text ``controls.config.contain``.
 

@@ -123,9 +123,7 @@ def _require_shape(name: str, asked: ModelConfig, shape: ModelConfig, fixed: set
         )
 
 
-def measure_gain(
-    model: Model, corpus: Corpus, end: str | None = None
-) -> tuple[float, float, float]:
+def measure_gain(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float, float]:
     """Return how well a model predicts a text that it was not trained on.
 
     end   what ends the pieces of the text, which a model of the same pieces reads one by one
