@@ -94,9 +94,10 @@ def fit_prompt(
     try:
         model.vocabulary.encode(fitted)
     except VocabularyError as error:
-        is_escape = r"\n" in text and "\\" not in model.vocabulary
-        hint = r"a line break is $'\n' in bash, or one in a --seed-file" * is_escape
-        raise ConfigError(f"{name}: {error}", hint=hint or error.hint) from error
+        hint = error.hint
+        if r"\n" in text and "\\" not in model.vocabulary:
+            hint = r"a line break is $'\n' in bash, or one in a --seed-file"
+        raise ConfigError(f"{name}: {error}", hint=hint) from error
     if unknown != "error" and fitted != text and not quiet:
         unread = "no character of the prompt is known: starting without it"
         console.note(f"the prompt as the model reads it: {fitted}" if fitted else unread)

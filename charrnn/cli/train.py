@@ -127,9 +127,9 @@ def train(
     if saver.last_step is not None and not saver.is_saved:
         console.note(f"stopped before the first validation: {path} still has the model of before")
     else:
-        resumable = [*corpus, "-o", str(path)]
-        resumable += ["--encoding", encoding] * (encoding != "utf-8")
-        resumable += ["--log", str(log)] * (log is not None)
+        encoded = [] if encoding == "utf-8" else ["--encoding", encoding]
+        logged = [] if log is None else ["--log", str(log)]
+        resumable = [*corpus, "-o", str(path), *encoded, *logged]
         console.note(*report_run(run, path, saver.last_step, signals.received, resumable))
     if signals.received is not None:
         raise typer.Exit(128 + signals.received)

@@ -121,7 +121,8 @@ def describe_run(run: Run) -> list[str]:
     config, lines, val_size = run.config, list(run.notes), len(run.val_ids)
     if config.run.patience is not None and not val_size:
         lines.append("warning: --patience does nothing: no text is held out to validate on")
-    size, held_out = f"{len(run.corpus.ids):,} characters", f"{val_size:,}" if val_size else "none"
+    size = f"{len(run.corpus.ids):,} characters"
+    held_out = f"{val_size:,}" if val_size else "none"
     lines.append(f"text:  {size}, {len(run.vocabulary)} distinct, {held_out} held out")
     lines += [f"       {hint}" for hint in describe_text(run)]
     weights = sum(network.flat.size for network in run.state.networks)
@@ -179,7 +180,8 @@ def report_run(
             loss = history[-1]["train_loss"] or math.inf
     passes = f"{count_passes(run, progress.step):.1f} passes"
     done = f"{count(progress.step, 'step')}, {passes} in {duration(progress.seconds)}"
-    lines = [f"{'stopped after ' * (signal is not None)}{done}: {judged} {loss:.3f}"]
+    stopped = "" if signal is None else "stopped after "
+    lines = [f"{stopped}{done}: {judged} {loss:.3f}"]
     if run.ngram is not None and run.ngram.val_loss is not None:
         loss = run.ngram.val_loss
         orders = f"of up to {count(run.ngram.order, 'character')}"
@@ -191,8 +193,9 @@ def report_run(
         lines.append(f"lower is better: {guess}")
     best = [it["step"] for it in history if it["val_loss"] == progress.best_val_loss]
     if best and best[0] != progress.step:
-        advice = "; more time will not help, more text may" * ((best[0] or 0) < progress.step / 2)
-        lines.append(f"best at step {best[0]}: the checkpoint has those weights{advice}")
+        lines.append(f"best at step {best[0]}: the checkpoint has those weights")
+        if (best[0] or 0) < progress.step / 2:
+            lines[-1] += "; more time will not help, more text may"
     lines.append(f"saved:  {name}")
     if signal is not None:
         lines.append(f"resume: {command('train', *resumable, '--resume')}")

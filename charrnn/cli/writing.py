@@ -110,7 +110,8 @@ def blocks() -> Iterator[Callable[[str], None]]:
     What is pending is written at the end, even after Ctrl-C.
     """
     pending: list[str] = []
-    wait, written_at = 0.0 if console.shows_text else BLOCK_SECONDS, time.monotonic()
+    wait = 0.0 if console.shows_text else BLOCK_SECONDS
+    written_at = time.monotonic()
     wraps = console.shows_text and not is_dumb()
     wrap = wrap_words(console.width) if wraps else str
 

@@ -106,7 +106,8 @@ def facts(model: Model, *, half: bool) -> dict[str, str]:
     """
     shape, count = model.config.model, int(model.vocabulary.counts.sum())
     layers = f"{shape.layers} layer{'s' if shape.layers > 1 else ''} of {shape.hidden_size} units"
-    size, precision = sum(a.size for a in model.weights.values()), " in half precision" * half
+    size = sum(array.size for array in model.weights.values())
+    precision = " in half precision" if half else ""
     found = {
         "Network": f"{shape.cell.upper()}, {layers}, {size:,} weights{precision}",
         "Ensemble": f"{shape.members} networks, and their mean" if shape.members > 1 else "",

@@ -59,7 +59,8 @@ def page_data(trace: Trace, first: Unit | None) -> dict[str, Any]:
     first         the index of the unit that is shown first; -1: surprise
     """
     ((part, values),) = trace.activations.items()
-    low, high = -1.0 if values.min() < 0 else 0.0, max(1.0, float(values.max()))
+    low = -1.0 if values.min() < 0 else 0.0
+    high = max(1.0, float(values.max()))
     found = trace.find()
     # The units that a reader wants to see: what was asked for, what keeps track of something, and
     # what varies most.

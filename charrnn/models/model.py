@@ -216,7 +216,9 @@ class Model(Checkpoint):
         ends it there. Of a prompt that continues the one before, only what is new is read. Raises
         VocabularyError for unknown characters in the prompt.
         """
-        stops, end = (stop,) if isinstance(stop, str) else stop, self.config.data.end
+        stops = [stop] if isinstance(stop, str) else [*stop]
+        if self.config.data.end is not None:
+            stops.append(self.config.data.end)
         return find_likeliest(
             self.predictor,
             self.predictor.read_on(self.encode_prompt(prompt)),
@@ -224,7 +226,7 @@ class Model(Checkpoint):
             count=count,
             length=length,
             width=beam,
-            stops=stops if end is None else [*stops, end],
+            stops=stops,
         )
 
     def score(self, text: str, *, window: int | None = None, memory: bool = False) -> Score:

@@ -83,10 +83,12 @@ class Run:
         ids, vocabulary = self.corpus.ids, self.corpus.vocabulary
         self.notes = [*(f"warning: {text}" for text in self.corpus.warnings), *self.notes]
         if self._end is not None:
-            pieces, known = flatten_pieces(ids, self._end), getattr(older, "seen_pieces", None)
+            pieces = flatten_pieces(ids, self._end)
             self.sizes = piece_sizes(pieces)
+            known = None if older is None else older.seen_pieces
             self.seen["seen_pieces"] = seen_pieces(pieces, vocabulary, known)
-        self.seen["seen_spans"] = seen_spans(ids, vocabulary, getattr(older, "seen_spans", None))
+        spans = None if older is None else older.seen_spans
+        self.seen["seen_spans"] = seen_spans(ids, vocabulary, spans)
         if self.ngram is None and self.config.data.ngram:
             self.ngram = self._count()
 
@@ -285,6 +287,6 @@ def _describe_fit(config: Config, fitted: Config, fixed: set[str]) -> list[str]:
     for name in ("seq_length", "batch_size"):
         before, after = getattr(config.data, name), getattr(fitted.data, name)
         if before != after:
-            warning = "warning: " * (name in fixed)
-            notes.append(f"{warning}a short text: {option_name(name)} {after} instead of {before}")
+            note = f"a short text: {option_name(name)} {after} instead of {before}"
+            notes.append(f"warning: {note}" if name in fixed else note)
     return notes

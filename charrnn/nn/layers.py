@@ -88,8 +88,9 @@ class RecurrentLayer:
         )
         require(0 <= self.dropout < 1, f"dropout must be from 0 to below 1, not {self.dropout}")
         require(self.dtype in {"float32", "float64"}, f"dtype must be a float, not {self.dtype}")
-        self.cell, D, H = self._make_cell(), 2 if self.bidirectional else 1, self.hidden_size
-        self.directions = D
+        self.cell = self._make_cell()
+        self.directions = D = 2 if self.bidirectional else 1
+        H = self.hidden_size
         # The shapes of the parameters of each pass through a sequence, by their suffix.
         self._passes = {
             f"l{layer}{ending}": self.cell.param_shapes(D * H if layer else self.input_size, H)
@@ -154,8 +155,9 @@ class RecurrentLayer:
         passes, masks = list[Cache](), list[Array | None]()
         for layer in range(self.num_layers):
             mask = drop_mask(outputs, self.dropout, rng) if layer else None
-            below, halves = outputs if mask is None else outputs * mask, []
             masks.append(mask)
+            below = outputs if mask is None else outputs * mask
+            halves = []
             for at in range(layer * D, layer * D + D):
                 order = slice(None, None, -1 if at % D else 1)
                 half, after, saved = unroll(self.cell, params[at], below[order], before[at])

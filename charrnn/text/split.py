@@ -38,7 +38,7 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
         held_out = [ids[end - length : end] for end in bounds[1:]]
         return store(block for part in train for block in blocks_of(part)), np.concatenate(held_out)
     length = int(len(ids) * (val_fraction or 0))
-    start = len(ids) - length * (length >= MIN_HELD_OUT)
+    start = len(ids) - length if length >= MIN_HELD_OUT else len(ids)
     return ids[:start], ids[start:]
 
 

@@ -108,7 +108,8 @@ def _train(trainer: Trainer, clock: "Clock", stop: Callable[[], bool]) -> Iterat
     """Do step after step, in one process of the group."""
     trainer.take_share()
     state, run, is_first = trainer.state, trainer.config.run, trainer.group.rank == 0
-    restore, failures, rollback = state.remember(with_arrays=is_first), 0, None
+    restore = state.remember(with_arrays=is_first)
+    failures, rollback = 0, None
     while clock.done < 1:
         try:
             rate = learning_rate(trainer.config.optimizer, state.progress.step, clock.done)

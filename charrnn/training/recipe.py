@@ -104,7 +104,8 @@ def recommend(
             model = choose_size(model, budget, model.hidden_size)
         if "members" not in fixed:
             model = choose_members(model, budget)
-    passes, enough = budget.useful(model) / chars, budget.readable(model) > budget.max_chars
+    passes = budget.useful(model) / chars
+    enough = budget.readable(model) > budget.max_chars
     dropout, weight_drop = choose_dropout(model, passes, chars, fine_tuning=fine_tuning)
     if "dropout" not in fixed:
         model = replace(model, dropout=dropout)

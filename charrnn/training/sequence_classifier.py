@@ -77,13 +77,15 @@ class SequenceClassifier:
         Raises CorpusError for sequences and labels that cannot be learned, ConfigError for settings
         out of range, TrainingError if the loss is no longer finite.
         """
-        sequences, (self.classes_, targets) = _read(X), np.unique(y, return_inverse=True)
+        sequences = _read(X)
+        self.classes_, targets = np.unique(y, return_inverse=True)
         if targets.shape != (len(sequences),) or len(self.classes_) < 2:
             raise CorpusError("there must be a label for each sequence, of at least two classes")
         config = OptimizerConfig(
             name=self.optimizer, learning_rate=self.learning_rate, clip_norm=self.clip_norm
         )
-        rng, step, self.loss_curve_ = self._draw_weights(sequences), 0, list[float]()
+        rng, step = self._draw_weights(sequences), 0
+        self.loss_curve_: list[float] = []
         slots = {name: make_slots(config.name, it.ravel()) for name, it in self.params_.items()}
         updates = self.epochs * -(-len(sequences) // self.batch_size)
         for _ in range(self.epochs):
