@@ -131,7 +131,7 @@ def _pose(page: Any) -> None:  # Playwright is not typed here
     """Choose what the picture shows: a character inside brackets, some way down."""
     page.evaluate(
         """() => {
-          const at = DATA.text.indexOf("weights(") + 12;
+          const at = DATA.text.indexOf("filter_p(") + 12;
           const span = document.querySelectorAll("#text > span")[at];
           span.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
         }"""
