@@ -86,10 +86,10 @@ def xray(
     path = checkpoint or texts.newest_checkpoint()
     check_output(html, "--html", "page", overwrite=overwrite, others=[file, path])
     model = Model.load(path)
-    network, shape = model.distribution(), model.config.model
-    width = shape.members * shape.hidden_size
+    network, size = model.distribution(), model.config.model
+    width = size.members * size.hidden_size
     part_name = require_part(network.cell, part)
-    require_number("layer", layer, shape.layers)
+    require_number("layer", layer, size.layers)
     require_number("unit", unit, width)
     chosen = None if unit is None else (layer or 0, unit)
 
@@ -107,7 +107,7 @@ def xray(
         show_text(traces, view, as_json=json)
         return
 
-    limit = MAX_CHARS if html else MAX_VALUES // (shape.layers * width)
+    limit = MAX_CHARS if html else MAX_VALUES // (size.layers * width)
     trace = join(traces, limit)
     name = "a text" if seed is not None else "standard input" if file in {None, "-"} else file
     if len(trace) == limit:
@@ -117,7 +117,7 @@ def xray(
     elif html is not None:
         from charrnn.export.xray_page import xray_page
 
-        about = f"{path.stem}: {shape.cell} {shape.layers} × {shape.hidden_size}"
+        about = f"{path.stem}: {size.shape}"
         write_output(html, xray_page(trace, name, about, chosen), f", {len(trace):,} characters")
 
 
