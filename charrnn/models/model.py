@@ -88,8 +88,9 @@ class Model(Checkpoint):
         greedy        always the likeliest character, whatever the temperature
         like          a text to read and remember first, see ``with_memory``
         random_seed   the same number gives the same text; None: a fresh one
-        settings      any setting of SamplingConfig and ControlConfig by name: ``temperature=0.7``,
-                      ``top_p=0.9``, ``stop="\n"``, ``charset="a-z "`` ...
+        settings      by name, those of SamplingConfig: ``temperature=0.7``, ``top_k``, ``top_p``,
+                      ``min_p``; and of ControlConfig: ``stop="\n"``, ``until_sentence=True``,
+                      ``charset="a-z "``, ``match``, ``contain``, ``max_copied``, ``no_repeat``
 
         Raises VocabularyError for unknown characters in the prompt or in ``like``, ConfigError for
         a setting that is unknown or out of range, or controls that no text can obey.
