@@ -87,7 +87,10 @@ class RecurrentLayer:
             min(sizes) >= 1, f"input_size, hidden_size and num_layers must be 1 or more: {sizes}"
         )
         require(0 <= self.dropout < 1, f"dropout must be from 0 to below 1, not {self.dropout}")
-        require(self.dtype in {"float32", "float64"}, f"dtype must be a float, not {self.dtype}")
+        require(
+            self.dtype in {"float32", "float64"},
+            f"dtype must be float32 or float64, not {self.dtype}",
+        )
         self.cell = self._make_cell()
         self.directions = D = 2 if self.bidirectional else 1
         H = self.hidden_size
