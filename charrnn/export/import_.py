@@ -81,7 +81,8 @@ def import_weights(
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # invalid files can make the readers raise anything
-        raise CheckpointError(f"{path}: does not fit together: {error!r}") from error
+        reason = f"{type(error).__name__}: {error}"  # the repr may hold all of the file
+        raise CheckpointError(f"{path}: does not fit together: {reason}") from error
     return replace(model, origin=Origin((), 0, 0, name_file(str(path)), longest))
 
 

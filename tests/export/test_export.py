@@ -202,11 +202,13 @@ def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
     make_model().save(tmp_path / "m.npz")
     (tmp_path / "junk").write_bytes(b"junk that is longer than eight bytes")
     (tmp_path / "cut.html").write_bytes(export(make_model(), "html")[:9000])
+    (tmp_path / "bytes.html").write_bytes(b"<!doctype\xff")
     for name, complaint, hint in (
         ("new.pt", "not a .safetensors", "safetensors.torch.save_file"),
         ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
         ("cut.html", "not a page that charrnn has made", ""),
+        ("bytes.html", "can't decode byte 0xff in position 9", ""),
         ("none", "cannot be read: No such file", ""),
     ):
         with pytest.raises(CheckpointError, match=complaint) as caught:
