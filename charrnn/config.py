@@ -30,6 +30,7 @@ Nonlinearity = Literal["tanh", "relu"]
 ScheduleName = Literal["cosine", "linear", "constant"]
 Normalization = Literal["NFC", "NFKC", "none"]
 DTypeName = Literal["float32", "float64"]
+UnknownCharacters = Literal["error", "skip", "charge"]
 
 # The separator that means that each file is a piece; what ends a piece unless a single character
 # separates pieces: the record separator of ASCII.

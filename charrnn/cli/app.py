@@ -72,11 +72,11 @@ class LazyGroup(Help, TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import a command."""
-        return load(cmd_name) if cmd_name in COMMANDS else None
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
 
 
 @cache
-def load(name: str) -> Any:  # Typer's classes of commands are private
+def load_command(name: str) -> Any:  # Typer's classes of commands are private
     """Import a command."""
     module = {"import": "import_"}.get(name, name.replace("-", "_"))
     function = getattr(import_module(f"charrnn.cli.{module}"), module)
@@ -167,7 +167,7 @@ def read_defaults(command: str) -> dict[str, Any]:
         if name not in COMMANDS or not isinstance(table, dict):
             hint = f"options stand below the command they are for: {', '.join(COMMANDS)}"
             raise ConfigError(f"{path}: there is no command {name!r}", hint=hint)
-    names = {option: param.name for param in load(command).params for option in param.opts}
+    names = {option: param.name for param in load_command(command).params for option in param.opts}
     given = {f"--{name.replace('_', '-')}": it for name, it in tables.get(command, {}).items()}
     if unknown := given.keys() - names.keys():
         hint = f"'charrnn {command} --help' lists the options"

@@ -98,7 +98,7 @@ def facts(each: dict[str, Any]) -> dict[str, str]:
     held_out = NOT_NOTED
     if each["held_out"] is not None and each["steps"]:
         held_out = count(each["held_out"], "character")
-    more = f" and {len(sources) - MAX_NAMES} more" * (len(sources) > MAX_NAMES)
+    more = f" and {len(sources) - MAX_NAMES} more" if len(sources) > MAX_NAMES else ""
     return {
         "checkpoint": each["checkpoint"],
         "learned": f"{piece} by {piece}" if config.data.end else "",

@@ -42,13 +42,13 @@ def inspect_vocab(
     requires(context, "--windows", "--seq-length", "--stride")
     from charrnn.checkpoint.bases import resolve_path
     from charrnn.checkpoint.checkpoint import is_checkpoint
-    from charrnn.models import load
+    from charrnn.models import Model
     from charrnn.text.corpus import read_corpus
 
     path = str(newest_checkpoint()) if source is None else source
     ids: Ids | None = None
     if is_checkpoint(resolve_path(path)):
-        vocabulary = load(path).vocabulary
+        vocabulary = Model.load(path).vocabulary
     else:
         corpus = read_corpus([path], encoding=encoding)
         vocabulary, ids = corpus.vocabulary, corpus.ids

@@ -7,11 +7,11 @@ from itertools import chain
 from typing import Any
 
 from charrnn.cli.console import console, to_json
-from charrnn.config import DataConfig
+from charrnn.config import DataConfig, UnknownCharacters
 from charrnn.errors import ConfigError
 from charrnn.models import Model
 from charrnn.parallel.machine import available_cores
-from charrnn.scoring.line_scorer import LineScore, LineScorer, UnknownCharacters
+from charrnn.scoring.line_scorer import LineScore, LineScorer
 from charrnn.text.cut import read_pieces
 from charrnn.text.vocabulary import escape
 

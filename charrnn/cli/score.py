@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, requires
 from charrnn.cli.texts import expect_text, newest_checkpoint, note_terminal, read_ids
+from charrnn.config import UnknownCharacters
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from charrnn.scoring.likelihood import Score
     from charrnn.text.vocabulary import Ids
 
-Policy = Literal["error", "skip", "charge"]
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
 _LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
 _MEMORY = "Remember what was read: it helps to predict the rest."
@@ -36,7 +36,9 @@ def score(
     window: int | None = option(_WINDOW, "Text", unset="the whole text", min=1),
     no_ngram: bool = flag(_NO_NGRAM, "Text", "--no-ngram"),
     memory: bool = flag(_MEMORY, "Text", "--memory"),
-    unknown: Policy | None = option(_UNKNOWN, "Text", unset="error; charge with --lines"),
+    unknown: UnknownCharacters | None = option(
+        _UNKNOWN, "Text", unset="error; charge with --lines"
+    ),
     encoding: str = option("Encoding of the text.", "Text", default="utf-8", metavar="NAME"),
     lines: bool = flag(_LINES, "Lines", "--lines", "--pieces"),
     threshold: float | None = option(

@@ -135,7 +135,7 @@ def describe_run(run: Run) -> list[str]:
         steps = chosen.passes * len(run.train_ids) / config.data.seq_length / config.data.batch_size
         passes = min(count_passes(run, steps), config.run.epochs or math.inf)
         times = f"{passes:.1f}".removesuffix(".0") if passes >= 1 else f"{passes:.2g}"
-        read = f"reads the text {times} times" + ", which is enough" * chosen.enough
+        read = f"reads the text {times} times" + (", which is enough" if chosen.enough else "")
         chances = f"dropout {config.model.dropout:g}, weight drop {config.model.weight_drop:g}"
         lines.append(f"       {read}: {chances}")
     return lines
@@ -147,7 +147,7 @@ def describe_text(run: Run) -> Iterator[str]:
     beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
     if (sizes := run.sizes) is not None:
         empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
-        left_out = f"; {empty} empty ones left out" * (empty > 0)
+        left_out = f"; {empty} empty ones left out" if empty else ""
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
         yield f"{sizes.number:,} {data.piece}s, {lengths}{left_out}"
     elif looks := suggest_pieces(beginning):

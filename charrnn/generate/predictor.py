@@ -62,13 +62,13 @@ class Predictor:
         Raises ValueError if the text is empty, VocabularyError for ids out of range.
         """
         if not len(ids):
-            raise ValueError("the seed must have at least one id; start_ids gives one")
+            raise ValueError("the prompt must have at least one id; start_ids gives one")
         require_ids(ids, self.vocab_size)
-        seed = np.asarray(ids)[:, None]
+        prompt = np.asarray(ids)[:, None]
         if state is None:
-            seed, state = seed[-MAX_PROMPT:], self.model.zero_state(1)
-        for at in range(0, len(seed), _AT_ONCE):
-            logits, state, _ = self.model.forward(seed[at : at + _AT_ONCE], state)
+            prompt, state = prompt[-MAX_PROMPT:], self.model.zero_state(1)
+        for at in range(0, len(prompt), _AT_ONCE):
+            logits, state, _ = self.model.forward(prompt[at : at + _AT_ONCE], state)
         return Prediction(exp_logits(logits[-1])[0], state)
 
     def read_on(self, ids: Ids) -> Prediction:

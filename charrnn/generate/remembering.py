@@ -97,7 +97,7 @@ class MemoryPredictor(Predictor):
             self._memory = self._components[-1] = copy(memory)
         self.observe(ids)
         if not self._plain.state:
-            raise ValueError("the seed must have at least one id; start_ids gives one")
+            raise ValueError("the prompt must have at least one id; start_ids gives one")
         context = np.array([self._memory.context])
         p = self._plain.p[None].copy()
         self._memory.mix(p, context)

@@ -31,6 +31,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     ngrams                 the n-grams the network is mixed with: their order and number, the mean
                            weight of the network, and the loss of the mixture on held-out text
     history                losses during training; see ``TrainingState``
+    bits_per_char          the lowest loss on held-out text, in bits
+    model, layers, hidden_size, networks   the shape of the network
     sources, held_out      names of the files of the text, and characters held out of it
     start                  what it started from; see ``Origin``
 

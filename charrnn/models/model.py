@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.config import FILE, ControlConfig, SamplingConfig, require
+from charrnn.config import FILE, ControlConfig, SamplingConfig, UnknownCharacters, require
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
@@ -25,7 +25,7 @@ from charrnn.ngrams.mixture import Mixture
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.launch import sampling_workers
 from charrnn.scoring.likelihood import Score, score
-from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer, UnknownCharacters
+from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer
 from charrnn.scoring.xray import Trace, join, require_part, trace_text
 from charrnn.settings import require_known
 from charrnn.text.cut import cut_text

@@ -17,7 +17,6 @@ Arguments with the same meaning everywhere:
     inputs      ids, or features (T, B, I)
     state       hidden state before the first time step, (B, H) arrays, of each layer in turn
     starts      (T, B), True where a sample begins: the state before that time step is zero
-    rng         source of the dropout masks; None: no dropout
     workspace   where outputs and cache live until the next call with it; None: new memory
     cache       what a forward pass saves for the backward pass, which consumes it
     d_x         gradient of the loss with respect to x, in the shape of x

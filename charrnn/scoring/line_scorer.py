@@ -10,19 +10,17 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.config import Normalization
+from charrnn.config import Normalization, UnknownCharacters
 from charrnn.errors import VocabularyError
 from charrnn.nn.ensemble import AnyLanguageModel
 from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring.likelihood import Score, score_sequences
 from charrnn.text.reading import normalized
 from charrnn.text.vocabulary import Vocabulary, encode_known, start_ids
-
-UnknownCharacters = Literal["error", "skip", "charge"]
 
 # The characters after which a block of lines is scored.
 BLOCK_CHARS = 1 << 15

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import load as load_model
-from charrnn.cli.app import COMMANDS, load
+from charrnn.cli.app import COMMANDS, load_command
 from tests.support import TEXT, call, fails_in, trained
 
 
@@ -70,7 +70,7 @@ def test_a_resumed_run_keeps_its_settings_whatever_the_defaults_of_new_ones_are(
 def test_every_option_is_named_alike_on_the_command_line_and_in_the_environment(
     command: str,
 ) -> None:
-    for param in load(command).params:
+    for param in load_command(command).params:
         if param.param_type_name == "option" and "--help" not in param.opts:
             names = {option.strip("-").replace("-", "_") for option in param.opts}
             assert param.name in names or param.envvar, param.opts

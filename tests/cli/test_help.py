@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import typer  # the examples are read from where the command line has them
 
-from charrnn.cli.app import COMMANDS, app, load
+from charrnn.cli.app import COMMANDS, app, load_command
 from tests.cli.test_options import NAMES, torch_weights
 from tests.support import BASH, ROOT, call, posix, shell
 
@@ -23,7 +23,7 @@ def examples_of(epilog: str | None) -> list[str]:
 
 EXAMPLES = {
     "": examples_of(typer.main.get_command(app).epilog),
-    **{command: examples_of(load(command).epilog) for command in COMMANDS},
+    **{command: examples_of(load_command(command).epilog) for command in COMMANDS},
 }
 
 
@@ -39,7 +39,7 @@ def test_help_lists_every_option_and_ends_with_three_examples(
     assert max(map(len, lines)) <= int(columns)
     assert len(EXAMPLES[command]) == 3
     assert [line.strip() for line in lines if line.strip()][-3:] == EXAMPLES[command]
-    params = (load(command) if command else typer.main.get_command(app)).params
+    params = (load_command(command) if command else typer.main.get_command(app)).params
     for name in {name for param in params for name in param.opts if name.startswith("--")}:
         assert re.search(rf"{name}(?![\w-])", done.out), name
 
