@@ -58,7 +58,7 @@ def loss_figure(described: Sequence[dict[str, Any]], form: str) -> bytes:
         to_bits = (lambda nats: nats / NATS_PER_BIT, lambda bits: bits * NATS_PER_BIT)
         axes.secondary_yaxis("right", functions=to_bits).set_ylabel("bits per character")
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")
         file = io.BytesIO()
         undated = {"Date": None} if form == "svg" else {}
         figure.savefig(file, format=form, dpi=150, metadata=undated)
