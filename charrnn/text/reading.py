@@ -135,7 +135,8 @@ class Reader:
         return unify_line_breaks(blocks) if self.lines else blocks
 
     def _decode(self, stream: BinaryIO, source: str) -> Iterator[str]:
-        read = cast("io.BufferedReader", stream).read1 if self.prompt else stream.read
+        at_once = self.prompt or stream.isatty()  # a full block would take a second Ctrl-D
+        read = cast("io.BufferedReader", stream).read1 if at_once else stream.read
         data = read(BLOCK_BYTES)
         encoding = codecs.lookup(self.encoding).name
         if encoding == "utf-8":

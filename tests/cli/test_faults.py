@@ -369,6 +369,16 @@ def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
     same_arrays(folder / "a.npz", folder / "b.npz")
 
 
+def test_one_ctrl_d_ends_a_text_that_is_typed() -> None:
+    leader, follower = os.openpty()
+    os.write(leader, b"The harbour\n\x04")
+    doctor = [CHARRNN, "doctor", "-"]
+    shown = subprocess.check_output(doctor, stdin=follower, env=ENVIRONMENT, timeout=60)
+    assert shown.startswith(b"text   -: 12 characters")
+    os.close(leader)
+    os.close(follower)
+
+
 def test_text_cannot_reach_the_terminal_unescaped(tmp_path: Path) -> None:
     nasty = "\x1b[2J\x1b]0;title\x07\u202e[red]:smile:\x9b31m\rab\n"
     (tmp_path / "nasty.txt").write_text(nasty * 60, encoding="utf-8")
