@@ -179,10 +179,11 @@ class Console:
 
         table = Table()
         for number, column in enumerate(columns):
-            # Digits are never folded.
-            is_number = bool(rows) and all(NUMBER.fullmatch(row[number]) for row in rows)
+            cells = [row[number] for row in rows]
+            is_number = bool(rows) and all(map(NUMBER.fullmatch, cells))
             justify: Any = "right" if is_number else "left"
-            table.add_column(column, justify=justify, no_wrap=is_number, overflow="fold")
+            longest = max(map(len, cells)) if is_number else None  # digits are never folded
+            table.add_column(column, justify=justify, min_width=longest, overflow="fold")
         for row in rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
         self.print(table, crop=False)
