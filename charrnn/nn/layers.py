@@ -66,8 +66,9 @@ class RecurrentLayer:
     rng            NumPy generator for the initial weights; None: a fresh random seed
 
     Those from ``bias`` on are keyword-only. Attributes: ``flat``, the array of all parameters, and
-    ``params``, a dict from PyTorch's parameter names to views of it. Raises ConfigError for a size
-    below 1, a dropout outside [0, 1), or an unknown nonlinearity or dtype.
+    ``params``, a dict from PyTorch's parameter names to views of it, which are set in place:
+    ``params[name][:] = values``. Raises ConfigError for a size below 1, a dropout outside [0, 1),
+    or an unknown nonlinearity or dtype.
     """
 
     input_size: int
