@@ -110,7 +110,8 @@ class TrainingDisplay:
 
 def describe_event(event: Event, history: History) -> str:
     """Return a line on how training goes, with the held-out loss that was measured last."""
-    line = f"ETA {duration(event.remaining)}, step {event.step}, loss {event.train_loss:.3f}, "
+    left = duration(round(event.remaining))
+    line = f"ETA {left}, step {event.step}, loss {event.train_loss:.3f}, "
     if history and (val_loss := history[-1]["val_loss"]) is not None:
         line += f"val {val_loss:.3f}, "
     return f"{line}{event.chars_per_s / 1000:.1f}k chars/s"
