@@ -137,6 +137,6 @@ def filter_pieces(context: typer.Context, model: "Model", limit: int) -> "PieceF
         return None
     # A piece that its own --length cuts was asked for; one that the limit cuts, where others are
     # chosen, was not. Nothing was learned from empty pieces.
-    whole = bool(given) and context.params["length"] is None
+    drop_cut = bool(given) and context.params["length"] is None
     seen = model.seen_pieces if new else None
-    return PieceFilter(seen, unique, max(shortest, min(limit, 1)), longest, whole)
+    return PieceFilter(seen, unique, max(shortest, min(limit, 1)), longest, drop_cut)

@@ -23,14 +23,14 @@ class PieceFilter:
     unique       each piece once
     min_length   the fewest characters
     max_length   the most characters; None: any number
-    whole        leave out those that the limit of the length has cut
+    drop_cut     leave out those that the limit of the length has cut
     """
 
     seen: Bits | None = None
     unique: bool = False
     min_length: int = 0
     max_length: int | None = None
-    whole: bool = False
+    drop_cut: bool = False
 
     def require_room(self, prefix: str, limit: int) -> None:
         """Raise ConfigError if no piece of a prefix and at most ``limit`` characters is kept."""
@@ -47,7 +47,7 @@ class PieceFilter:
         before: set[str] = set()
         dropped = 0
         for sample in samples:
-            piece, is_cut = prefix + sample.text, self.whole and sample.ended == "length"
+            piece, is_cut = prefix + sample.text, self.drop_cut and sample.ended == "length"
             if not is_cut and self._keeps(piece) and piece not in before:
                 dropped = 0
                 if self.unique:

@@ -202,7 +202,7 @@ class Run:
             spelled = [every if end == "\n" else within]
         spelled = [each for each in spelled if each.any()] or [every]
         network, pieces = self.model().ensemble(), end is not None
-        return fit_weights(network, parts, spelled=spelled, pieces=pieces, seen=not held_out)
+        return fit_weights(network, parts, spelled=spelled, pieces=pieces, trained_on=not held_out)
 
     def _count(self, older: Counts | None = None) -> NGrams:
         order, size = self.config.data.ngram, len(self.vocabulary)

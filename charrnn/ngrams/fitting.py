@@ -60,21 +60,21 @@ def fit_weights(
     *,
     spelled: Sequence[Mask] = (),
     pieces: bool = False,
-    seen: bool = False,
+    trained_on: bool = False,
 ) -> Fit:
     """Return the weights that predict texts best, with the characters that do.
 
-    parts     the texts, each (N,) with two characters at least, and the n-grams beside the network
-              that predict each; they were not made from it
-    spelled   choices of the spelled characters, each (V,) bool: the first is taken that is not
-              worse than another by more than COST. Empty: all characters
-    pieces    whether the texts are flat pieces, each of which is predicted from a zero state
-    seen      whether the network has learned from the texts
+    parts        the texts, each (N,) with two characters at least, and the n-grams beside the
+                 network that predict each; they were not made from it
+    spelled      choices of the spelled characters, each (V,) bool: the first is taken that is not
+                 worse than another by more than COST. Empty: all characters
+    pieces       whether the texts are flat pieces, each of which is predicted from a zero state
+    trained_on   whether the network has learned from the texts
 
     The nats of a character are those of weights that were not fitted to it.
     """
     choices = spelled or [np.ones(network.vocab_size, bool)]
-    fits = [_fit(network, parts, each, pieces=pieces, seen=seen) for each in choices]
+    fits = [_fit(network, parts, each, pieces=pieces, trained_on=trained_on) for each in choices]
     best = min(fit.nats for fit in fits)
     return next(fit for fit in fits if fit.nats <= best + COST)
 
@@ -85,7 +85,7 @@ def _fit(
     spelled: Mask,
     *,
     pieces: bool,
-    seen: bool,
+    trained_on: bool,
 ) -> Fit:
     """Fit the weights for these characters."""
     zeros, columns = np.zeros(GROUPS), []
@@ -95,7 +95,7 @@ def _fit(
     p_network, q, groups, mixed = map(np.concatenate, zip(*columns, strict=True))
     chars, nats = len(p_network), -float(np.log(p_network[~mixed]).sum())
     p_network, q, groups = p_network[mixed], q[mixed], groups[mixed]
-    if seen and len(p_network) and (mean := np.log(p_network).mean()):
+    if trained_on and len(p_network) and (mean := np.log(p_network).mean()):
         p_network **= max(1, (ADVANTAGE + np.log(q).mean()) / mean)
     half = np.arange(len(p_network)) // BLOCK % 2 == 0
     for fitted, judged in ((half, ~half), (~half, half)):

@@ -62,7 +62,7 @@ def test_a_search_without_end_ends_with_advice() -> None:
 def test_what_the_limit_cuts_is_no_whole_piece() -> None:
     drawn = [Sample("ab", 0.0, "length"), Sample("abc", 0.0, "piece")]
     assert [*PieceFilter().keep(drawn)] == drawn
-    assert [*PieceFilter(whole=True).keep(drawn)] == drawn[1:]
+    assert [*PieceFilter(drop_cut=True).keep(drawn)] == drawn[1:]
 
 
 def test_a_piece_may_be_longer_than_the_longest_of_the_text(tmp_path: Path) -> None:

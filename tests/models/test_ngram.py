@@ -66,7 +66,7 @@ def test_lines_are_counted_each_for_itself_and_parts_left_out_where_none_is_held
     assert (model.ngram.val_loss is not None) is held_out
     parts = [(expected, val_ids)] if held_out else list(leave_out(flat, V, 7, newline))
     weights, *_ = fit_weights(
-        model.network(), parts, spelled=[model.ngram.spelled], pieces=True, seen=not held_out
+        model.network(), parts, spelled=[model.ngram.spelled], pieces=True, trained_on=not held_out
     )
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
 

@@ -202,10 +202,11 @@ def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() 
     network.params["output.weight"][...] = 0  # it knows how frequent each character is
     worse = build_ngrams(np.full(50, IDS[0], np.uint8), V, 2)  # and these know less
     trusted, *_ = fit_weights(network, [(worse, text)])
-    doubted, *_ = fit_weights(network, [(worse, text)], seen=True)
+    doubted, *_ = fit_weights(network, [(worse, text)], trained_on=True)
     assert trusted.mean() > doubted.mean() + 0.1
     # A network that is no better is taken at its word.
     weights, again = (
-        fit_weights(NETWORK, [(NGRAMS, text)], seen=seen)[0] for seen in (False, True)
+        fit_weights(NETWORK, [(NGRAMS, text)], trained_on=trained_on)[0]
+        for trained_on in (False, True)
     )
     np.testing.assert_array_equal(weights, again)
