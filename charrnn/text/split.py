@@ -11,10 +11,10 @@ from charrnn.text.vocabulary import Ids
 # By default, passages from all over the text are held out, because its end may differ from the
 # rest: a list may be sorted, a book may end with its license. Held-out text is lost to training,
 # and a little is enough to compare the weights of one run. Short texts are trained on in full.
-DEFAULT_VAL_FRACTION = 0.05
+HELD_OUT = 0.05
 MAX_HELD_OUT = 10_000
 PASSAGES = 10
-SMALLEST_SPLIT = 10_000
+MIN_CHARS = 10_000
 MIN_HELD_OUT = 2  # one character predicts nothing
 
 # Held-out text is read in this many streams, in windows of this many characters.
@@ -31,8 +31,8 @@ def split(ids: Ids, val_fraction: float | None) -> tuple[Ids, Ids]:
 
     Returns (train_ids, val_ids).
     """
-    if val_fraction is None and len(ids) >= SMALLEST_SPLIT:
-        length = min(int(len(ids) * DEFAULT_VAL_FRACTION), MAX_HELD_OUT) // PASSAGES
+    if val_fraction is None and len(ids) >= MIN_CHARS:
+        length = min(int(len(ids) * HELD_OUT), MAX_HELD_OUT) // PASSAGES
         bounds = np.linspace(0, len(ids), PASSAGES + 1).astype(int).tolist()
         train = (ids[begin : end - length] for begin, end in pairwise(bounds))
         held_out = [ids[end - length : end] for end in bounds[1:]]
