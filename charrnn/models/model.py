@@ -154,6 +154,7 @@ class Model(Checkpoint):
         sampler, prepared = self._begin(
             prompt, length, controls, random_seed, settings, log_p=log_p
         )
+        require(count >= 1, f"count must be at least 1, not {count}")
         workers = sampling_workers(count)
 
         def write(first: int) -> Iterator[Sample]:
@@ -179,6 +180,7 @@ class Model(Checkpoint):
     ) -> tuple[Sampler, Controls]:
         """Read a prompt, and make the controls of the texts that continue it."""
         require_known(settings, SAMPLING_SETTINGS)
+        require(length is None or length >= 0, f"length must be at least 0, not {length}")
         if controls is None:
             rules = ControlConfig.of_options(settings)
             length = self.default_length(rules) if length is None else length

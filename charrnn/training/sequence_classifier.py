@@ -77,6 +77,8 @@ class SequenceClassifier:
         Raises CorpusError for sequences and labels that cannot be learned, ConfigError for settings
         out of range, TrainingError if the loss is no longer finite.
         """
+        if self.epochs < 1:
+            raise ConfigError(f"epochs must be at least 1, not {self.epochs}")
         sequences = _read(X)
         self.classes_, targets = np.unique(y, return_inverse=True)
         if targets.shape != (len(sequences),) or len(self.classes_) < 2:
@@ -109,7 +111,8 @@ class SequenceClassifier:
 
     def predict(self, X: Sequence[ArrayLike]) -> NDArray[Any]:
         """Return the most probable label of each sequence, (S,)."""
-        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=-1)]
+        best = self.predict_proba(X).argmax(axis=-1)
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> Array:
@@ -117,6 +120,8 @@ class SequenceClassifier:
 
         Raises CorpusError for sequences unlike those of ``fit``, ConfigError for unknown ids.
         """
+        if not hasattr(self, "params_"):
+            raise ConfigError("the classifier has learned nothing yet", hint="call fit first")
         sequences, size = _read(X), _PREDICTED_TOGETHER
         batches = (sequences[start : start + size] for start in range(0, len(sequences), size))
         logits = [self._forward(batch)[0] for batch in batches]

@@ -83,11 +83,14 @@ def test_what_a_sample_does_not_take_is_named() -> None:
         ({"prompt": 100}, "expected a text, not 100", "length=100"),
         ({"temperature": "hot"}, "temperature must be a finite number", ""),
         ({"stop": 5}, "stop must be a tuple of texts", ""),
+        ({"length": -1}, "length must be at least 0, not -1", ""),
     ):
         for verb in (model.sample, model.samples):
             with pytest.raises(charrnn.ConfigError, match=complaint) as caught:
                 verb(**how)
             assert hint in (caught.value.hint or "")
+    with pytest.raises(charrnn.ConfigError, match="count must be at least 1, not 0"):
+        model.samples("", 0)
     assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
 
 

@@ -86,7 +86,11 @@ def test_what_was_not_learned_and_settings_out_of_range_are_refused() -> None:
         model.predict([[0.5]])
     with pytest.raises(ConfigError, match="ids must be from 0 to 1"):
         model.predict([[2]])
-    wrong: tuple[dict[str, Any], ...] = ({"cell": "x"}, {"hidden_size": 0}, {"learning_rate": 0})
+    with pytest.raises(ConfigError, match="has learned nothing yet"):
+        SequenceClassifier().predict([[0]])
+    wrong: tuple[dict[str, Any], ...] = (
+        {"cell": "x"}, {"hidden_size": 0}, {"learning_rate": 0}, {"epochs": 0},
+    )  # fmt: skip
     for settings in wrong:
         with pytest.raises(ConfigError):
             SequenceClassifier(**settings).fit([[0], [1]], [0, 1])
