@@ -225,7 +225,7 @@ def fork(work: Callable[[], object], descriptors: Iterable[int]) -> int:
     except BaseException as error:
         if os.getpid() == parent:
             raise
-        if not isinstance(error, TrainingError):  # the first process says it
+        if not isinstance(error, TrainingError | EOFError):  # the first process says it, or is gone
             os.write(2, f"charrnn: a worker process: {error!r}\n".encode())
     finally:
         if os.getpid() != parent:  # a worker never returns into the caller's code
