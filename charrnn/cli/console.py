@@ -34,6 +34,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 # How often a count of what is done is drawn, from the first second on.
 COUNT_SECONDS = 0.1
+# Characters of an error: it may name a text that was taken for a file.
+MAX_ERROR = 500
 
 
 class OutputError(Exception):
@@ -249,7 +251,9 @@ class Console:
         self.quiet = False
         if self.debug and sys.exc_info()[0] is not None:
             self.draw("", visible(traceback.format_exc()))
-        self.note(f"charrnn: error: {' '.join(message.split())}")
+        line = " ".join(message.split())
+        cut = line if len(line) <= MAX_ERROR else f"{line[:MAX_ERROR]}…"
+        self.note(f"charrnn: error: {cut}")
         if hint:
             self.note(f"hint: {hint}")
 

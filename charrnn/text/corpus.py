@@ -101,7 +101,8 @@ def _encode(name: str, texts: Iterable[tuple[str, Iterable[str]]], data: DataCon
     ends = 0 if end is None else vocabulary.counts[end]
     if separator != FILE and ends < (1 if separator == "\n" else 2):  # the last line may have none
         message = f"'{escape(separator)}' separates nothing in the text"
-        raise CorpusError(message, hint="check --separator, or leave out --lines")
+        hint = "leave out --lines" if separator == "\n" else "check --separator"
+        raise CorpusError(message, hint=hint)
     warnings = []
     if len(vocabulary) == 1:
         warnings.append("the corpus repeats a single character: the model can only say that one")

@@ -5,6 +5,7 @@ twice, work like files.
 """
 
 import codecs
+import errno
 import gzip
 import hashlib
 import io
@@ -87,8 +88,13 @@ def open_bytes(source: str) -> Iterator[BinaryIO]:
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         hint = "copy or download it again"
         raise CorpusError(f"{source}: is compressed, and damaged: {error}", hint=hint) from error
+    except IsADirectoryError:
+        hint = f"name its files: {source.rstrip('/')}/*.txt"
+        raise CorpusError(f"{source}: is a folder, not a text", hint=hint) from None
     except OSError as error:
-        raise CorpusError(f"{source}: cannot be read: {error.strerror}") from error
+        is_text = error.errno == errno.ENAMETOOLONG
+        hint = "a text itself goes through a pipe, or in Python to text=" if is_text else ""
+        raise CorpusError(f"{source}: cannot be read: {error.strerror}", hint=hint) from error
 
 
 def _unpack(stream: BinaryIO) -> BinaryIO:

@@ -20,6 +20,8 @@ LINES = [
     (1, "train empty.txt", "empty.txt: the corpus is empty", "a few hundred characters"),
     (1, "train one.txt", "1 character to train on", "give it more text"),
     (1, "train folder", "folder: there is no text in this folder", "it has no files"),
+    (1, "score folder -c m.npz", "folder: is a folder, not a text", "name its files: folder/*.txt"),
+    (1, f"score {'a' * 999} -c m.npz", f"{'a' * 500}…", "a text itself goes through a pipe"),
     (1, "train latin.txt", "latin.txt: byte 3 (line 1) is not valid utf-8", "--encoding"),
     (2, "train m.npz", "m.npz is a checkpoint, not a text", "did you mean --from m.npz?"),
     (2, "train text.txt --encoding klingon", "unknown encoding 'klingon'", "for example utf-8"),
