@@ -188,6 +188,9 @@ class Console:
             table.add_column(column, justify=justify, min_width=longest, overflow="fold")
         for row in rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
+        rich = self.rich()
+        if rich.measure(table, options=rich.options.update(width=10_000)).minimum > rich.width:
+            table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
         self.print(table, crop=False)
 
     @property
