@@ -46,9 +46,8 @@ def write(file: IO[bytes], arrays: Arrays) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")
-            content = io.BytesIO()
-            npy.write_array(content, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
-            archive.writestr(member, content.getbuffer())
+            with archive.open(member, "w") as stream:
+                npy.write_array(stream, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
             member.create_system = member.external_attr = 0  # the same on every system
 
 
