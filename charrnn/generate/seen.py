@@ -25,6 +25,8 @@ from charrnn.text.storage import release
 from charrnn.text.vocabulary import Ids, Vocabulary, code_points
 
 BITS_EACH, PROBES = 16, 8
+# In a smaller filter, probes would fall on each other.
+MIN_BYTES = 64
 SPAN, STRIDE = 16, 8
 
 # The longest copy that may hold no stored span: the smallest that can be promised.
@@ -138,7 +140,7 @@ def _mix(hashes: Hashes) -> Hashes:
 
 def _store(count: int, blocks: Iterable[Hashes], older: Bits | None) -> Bits:
     """Return filters of one size, (K, size): the older ones, and one of this many hashes."""
-    size = max(count * BITS_EACH // 8, 8)
+    size = max(count * BITS_EACH // 8, MIN_BYTES)
     if older is None:
         older = np.empty((0, size), np.uint8)
     # Repeated, a filter has the same hashes: places are modulo its size.
