@@ -78,7 +78,7 @@ def run_command(args: list[str]) -> int:
             hint = "send it to another disk or file: charrnn ... > FILE"
             out.error(f"cannot write output: {error}", hint)
     except OSError as error:
-        out.error(*describe(error))
+        out.error(*describe_refusal(error))
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line
@@ -89,7 +89,7 @@ def run_command(args: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def describe(error: OSError) -> tuple[str, str]:
+def describe_refusal(error: OSError) -> tuple[str, str]:
     """Return what the system refuses, and the next step."""
     name = f"{error.filename}: " if error.filename else ""
     if isinstance(error, FileNotFoundError) and not name:
