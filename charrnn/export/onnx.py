@@ -15,8 +15,18 @@ from charrnn.nn.network import make_cell
 SUFFIX = ".onnx"
 # The order of the gates in ONNX: i, o, f, g (LSTM) and z, r, n (GRU).
 GATES = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
-OPSET, IR_VERSION = 17, 8
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# The text format of onnx.parser.
+GRAPH = """
+<ir_version: 8, opset_import: ["": 17], producer_name: "charrnn">
+charrnn (int64[T, B] ids, {inputs}) => (float[T, B, {V}] logits, {outputs})
+<int64 depth = {{{V}}}, float[2] off_on = {{0, 1}}, int64[1] directions = {{1}}>
+{{
+    x0 = OneHot <axis = -1> (ids, depth, off_on)
+    {operations}
+    product = MatMul (x{L}, output_weight)
+    logits = Add (product, output_bias)
+}}"""
 
 
 def export(model: Model) -> bytes:
@@ -28,29 +38,11 @@ def export(model: Model) -> bytes:
     installed.
     """
     onnx, model = require_extra("onnx", "onnx"), model.merged()
-    helper, shape = onnx.helper, model.config.model
-    states = make_cell(shape.cell).state_names
-    state, logits = [shape.layers, "B", shape.hidden_size], ["T", "B", len(model.vocabulary)]
-    describe, floats = helper.make_tensor_value_info, onnx.TensorProto.FLOAT
-    nodes, constants = _operations(model, helper.make_node, states)
-    graph = helper.make_graph(
-        nodes,
-        "charrnn",
-        [
-            describe("ids", onnx.TensorProto.INT64, ["T", "B"]),
-            *(describe(name, floats, state) for name in states),
-        ],
-        [
-            describe("logits", floats, logits),
-            *(describe(f"{name}_out", floats, state) for name in states),
-        ],
-        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    made = onnx.parser.parse_model(_describe_graph(model))
+    made.graph.initializer.extend(
+        onnx.numpy_helper.from_array(array, name) for name, array in _name_weights(model).items()
     )
-    opset = [helper.make_opsetid("", OPSET)]
-    made = helper.make_model(
-        graph, producer_name="charrnn", opset_imports=opset, ir_version=IR_VERSION
-    )
-    helper.set_model_props(made, metadata(model))
+    onnx.helper.set_model_props(made, metadata(model))
     onnx.checker.check_model(made)
     data: bytes = made.SerializeToString()
     return data
@@ -64,7 +56,7 @@ def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
     found = {it.name: onnx.numpy_helper.to_array(it) for it in model.graph.initializer}
     shape = json.loads(described["config"])["model"]
     order = np.argsort(GATES[shape["cell"]]).tolist()
-    arrays = {"output.weight": found["output.weight"].T, "output.bias": found["output.bias"]}
+    arrays = {"output.weight": found["output_weight"].T, "output.bias": found["output_bias"]}
     for n in range(shape["layers"]):
         layer = [found[f"W{n}"][0], found[f"R{n}"][0], *np.split(found[f"B{n}"][0], 2)]
         for name, array in zip(NAMES, layer, strict=True):
@@ -78,34 +70,40 @@ def _reorder(array: NDArray[Any], order: list[int]) -> NDArray[Any]:
     return by_gate.reshape(array.shape).astype(np.float32)
 
 
-def _operations(model: Model, node: Any, states: tuple[str, ...]) -> tuple[list[Any], Arrays]:
-    """Return the operations of the graph, and its constant arrays by name.
+def _name_weights(model: Model) -> Arrays:
+    """Return the weights under their names in the graph: W0, R0 and B0 are those of a layer."""
+    weights, order = model.weights, GATES[model.config.model.cell]
+    named = {"output_weight": weights["output.weight"].T, "output_bias": weights["output.bias"]}
+    for n in range(model.config.model.layers):
+        W, R, *biases = (_reorder(weights[f"{it}_l{n}"], order) for it in NAMES)
+        named |= {f"W{n}": W[None], f"R{n}": R[None], f"B{n}": np.concatenate(biases)[None]}
+    return {name: array.astype(np.float32) for name, array in named.items()}
 
-    node   makes an operation of its type, inputs and outputs
-    """
-    shape, weights = model.config.model, model.weights
-    layers, options = range(shape.layers), dict[str, Any](hidden_size=shape.hidden_size)
+
+def _describe_graph(model: Model) -> str:
+    """Return the graph without its weights, in the text format of ONNX."""
+    shape, states = model.config.model, make_cell(model.config.model.cell).state_names
+    layers, state = range(shape.layers), f"float[{shape.layers}, B, {shape.hidden_size}]"
+    options = f"hidden_size = {shape.hidden_size}"
     if shape.cell == "gru":
-        options["linear_before_reset"] = 1
+        options += ", linear_before_reset = 1"
     if shape.cell == "rnn":
-        options["activations"] = [shape.nonlinearity.capitalize()]
-    constants: Arrays = {
-        "depth": np.array(len(model.vocabulary), np.int64),
-        "off_on": np.array([0, 1], np.float32),
-        "directions": np.array([1], np.int64),
-        "output.weight": weights["output.weight"].T.astype(np.float32),
-        "output.bias": weights["output.bias"].astype(np.float32),
-    }
-    nodes = [node("OneHot", ["ids", "depth", "off_on"], ["x0"], axis=-1)]
-    nodes += [node("Split", [s], [f"{s}{n}" for n in layers], axis=0) for s in states]
+        options += f', activations = ["{shape.nonlinearity.capitalize()}"]'
+
+    def list_layers(name: str) -> str:
+        return ", ".join(f"{name}{n}" for n in layers)
+
+    operations = [f"{list_layers(it)} = Split <axis = 0> ({it})" for it in states]
     for n in layers:
-        W, R, *biases = (_reorder(weights[f"{it}_l{n}"], GATES[shape.cell]) for it in NAMES)
-        constants |= {f"W{n}": W[None], f"R{n}": R[None], f"B{n}": np.concatenate(biases)[None]}
-        before, after = [f"{s}{n}" for s in states], [f"{s}_out{n}" for s in states]
-        inputs = [f"x{n}", f"W{n}", f"R{n}", f"B{n}", "", *before]
-        nodes.append(node(shape.cell.upper(), inputs, [f"y{n}", *after], **options))
-        nodes.append(node("Squeeze", [f"y{n}", "directions"], [f"x{n + 1}"]))
-    nodes.append(node("MatMul", [f"x{shape.layers}", "output.weight"], ["product"]))
-    nodes.append(node("Add", ["product", "output.bias"], ["logits"]))
-    nodes += [node("Concat", [f"{s}_out{n}" for n in layers], [f"{s}_out"], axis=0) for s in states]
-    return nodes, constants
+        before = ", ".join(f"{name}{n}" for name in states)
+        after = ", ".join(f"{name}_out{n}" for name in states)
+        layer = f"{shape.cell.upper()} <{options}> (x{n}, W{n}, R{n}, B{n}, , {before})"
+        operations += [f"y{n}, {after} = {layer}", f"x{n + 1} = Squeeze (y{n}, directions)"]
+    operations += [f"{it}_out = Concat <axis = 0> ({list_layers(f'{it}_out')})" for it in states]
+    return GRAPH.format(
+        L=shape.layers,
+        V=len(model.vocabulary),
+        inputs=", ".join(f"{state} {name}" for name in states),
+        outputs=", ".join(f"{state} {name}_out" for name in states),
+        operations="\n    ".join(operations),
+    )
