@@ -47,13 +47,17 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
     Raises ConfigError for a model that is too large, and for weights that do not fit into half
     precision.
     """
-    arrays, data = _arrays(model, half=half), model.config.data
-    is_half = any(array.dtype == "<f2" for array in arrays.values())
+    weights, data = _round_weights(model, half=half), model.config.data
+    is_half = any(array.dtype == "<f2" for array in weights.values())
     terms = [map(html.escape, pair) for pair in facts(model, half=is_half).items()]
-    counts, characters = model.vocabulary.counts, model.vocabulary.characters
-    marks = sum(int(n) for n, char in zip(counts, characters, strict=True) if char in CODE_MARKS)
-    code = marks > CODE_SHARE * int(counts.sum())
+    counts = model.vocabulary.counts
+    marks = counts[[char in CODE_MARKS for char in model.vocabulary.characters]]
+    code = bool(marks.sum() > CODE_SHARE * counts.sum())
     start = choose_start(model, code=code)
+    spans = model.seen_spans
+    if spans is not None and spans.nbytes > MAX_SPANS:
+        model = replace(model, seen_spans=None)
+    arrays = weights | model.extra_arrays()
     contents = metadata(model) | {
         "config": asdict(model.config),
         "end": data.end,
@@ -63,7 +67,7 @@ def export(model: Model, *, title: str = DEFAULT_TITLE, half: bool = False) -> b
         "code": code,
         "start": start.tolist(),
         "openings": openings(model, start),
-        "arrays": {name: _encode(array) for name, array in arrays.items()},
+        "arrays": {name: encode(array) for name, array in arrays.items()},
     }
     base = (model.origin and model.origin.start) or ""
     kind = data.piece if data.end else "text"
@@ -146,6 +150,13 @@ def read_file(name: str) -> str:
     return resources.files("charrnn.export").joinpath("page", name).read_text(encoding="utf-8")
 
 
+def encode(array: NDArray[Any]) -> dict[str, Any]:
+    """Return an array as JSON, its bytes in base64."""
+    little = array.astype(array.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode()
+    return {"dtype": little.dtype.str, "shape": array.shape, "data": data}
+
+
 def embed(value: object) -> str:
     """Return a value as JSON for a script element, which no text in it ends."""
     return json.dumps(value).replace("<", "\\u003c")
@@ -161,31 +172,22 @@ def fill(template: str, parts: dict[str, str]) -> bytes:
     return page.encode(errors="backslashreplace")  # a title may be a file name that is not UTF-8
 
 
-def _arrays(model: Model, *, half: bool) -> Arrays:
-    """Return all arrays of a checkpoint, the weights in half precision if they lose nothing."""
+def _round_weights(model: Model, *, half: bool) -> Arrays:
+    """Return the weights in single precision, or in half if that is asked or loses nothing."""
     weights = model.weights
     with np.errstate(over="ignore"):
         halves = {name: array.astype("<f2") for name, array in weights.items()}
-    exact = all(np.array_equal(halves[name], array) for name, array in weights.items())
     if half and not all(np.isfinite(array).all() for array in halves.values()):
         raise ConfigError(
             "the model has weights that are too large for half precision", hint="leave --half out"
         )
-    stored = halves if half or exact else {n: a.astype("<f4") for n, a in weights.items()}
-    size = sum(array.nbytes for array in stored.values())
+    exact = all(np.array_equal(halves[name], array) for name, array in weights.items())
+    rounded = halves if half or exact else {n: a.astype("<f4") for n, a in weights.items()}
+    size = sum(array.nbytes for array in rounded.values())
     if size > MAX_BYTES:
         smaller = "train a smaller model: --hidden-size 512 has about 5 MB"
         raise ConfigError(
             f"{size / 1e6:.0f} MB of weights are too much, a page takes {MAX_BYTES / 1e6:.0f}",
             hint=smaller if half else f"--half halves them, or {smaller}",
         )
-    spans = model.seen_spans
-    if spans is not None and spans.nbytes > MAX_SPANS:
-        model = replace(model, seen_spans=None)
-    return stored | model.extra_arrays()
-
-
-def _encode(array: NDArray[Any]) -> dict[str, Any]:
-    little = array.astype(array.dtype.newbyteorder("<"))
-    data = base64.b64encode(little.tobytes()).decode()
-    return {"dtype": little.dtype.str, "shape": array.shape, "data": data}
+    return rounded

@@ -133,13 +133,13 @@ def _model(
     if config.data.end not in {None, *characters}:
         raise CheckpointError("does not know how its pieces end")
     extra = pop_extra(arrays, len(vocabulary))
-    found = {}
+    members = []
     for prefix in member_prefixes(config.model.members):
-        own = {name: array for name, array in arrays.items() if name.startswith(prefix)}
-        found[prefix] = _rename({name.removeprefix(prefix): own[name] for name in own}, order)
-    config = replace(config, model=_shape(next(iter(found.values())), config.model))
+        own = [name for name in arrays if name.startswith(prefix)]
+        members.append(_rename({name.removeprefix(prefix): arrays[name] for name in own}, order))
+    config = replace(config, model=_shape(members[0], config.model))
     state = initial_state(config, len(vocabulary))
-    for network, weights in zip(state.networks, found.values(), strict=True):
+    for network, weights in zip(state.networks, members, strict=True):
         for name, param in network.params.items():
             array = weights[name]
             if array.shape != param.shape:

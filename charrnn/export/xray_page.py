@@ -4,21 +4,17 @@ Probabilities and activations are rounded to 256 levels, and the page holds the 
 many units as fit: those that keep track of a feature of the text, then those that vary most.
 """
 
-import base64
 import html
 import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.export.html import embed, fill, read_file
+from charrnn.export.html import embed, encode, fill, read_file
 from charrnn.scoring.xray import Trace
 
 # Bytes of activations.
 MAX_BYTES = 250_000
-# Steps of a nat; the value of what was not predicted.
-NAT, NOT_PREDICTED = 500, 65535
 LEVELS = 255
 
 # The layer and the number of a unit.
@@ -50,12 +46,13 @@ def page_data(trace: Trace, first: Unit | None) -> dict[str, Any]:
     """Return what the page shows of N characters.
 
     text          the characters
-    nats          of each, in steps of 1/NAT; NOT_PREDICTED for the first
+    nats          of each, (N,), float32; nan for the first
     guesses       the different characters that were expected
-    ids, p        for each character, the numbers of its K guesses and their probabilities, (N, K)
+    ids, p        for each character, the numbers of its K guesses and their probabilities, (N, K),
+                  in LEVELS
     bounds        the least and the greatest activation
     units         the name of each unit, and which features it keeps track of
-    activations   of each unit at each character, in LEVELS between the bounds, (units, N)
+    activations   of each unit at each character, (units, N), in LEVELS between the bounds
     first         the index of the unit that is shown first; -1: surprise
     """
     ((part, values),) = trace.activations.items()
@@ -66,40 +63,32 @@ def page_data(trace: Trace, first: Unit | None) -> dict[str, Any]:
     # what varies most.
     spread = values.std(axis=0)
     by_spread = zip(*np.unravel_index(np.argsort(-spread, axis=None), spread.shape), strict=True)
-    every = [
-        *([] if first is None else [first]),
-        *((it.layer, it.unit) for it in found),
-        *by_spread,
-    ]
+    chosen = [] if first is None else [first]
+    every = [*chosen, *((it.layer, it.unit) for it in found), *by_spread]
     units = list(dict.fromkeys(every))[: max(MAX_BYTES // len(trace), 1)]
-    tracked: dict[Unit, list[str]] = {unit: [] for unit in units}
+    features: dict[Unit, list[str]] = {unit: [] for unit in every}
     for it in found:
-        if it.share > 2 * it.chance and (it.layer, it.unit) in tracked:
-            tracked[it.layer, it.unit].append(f"{it.feature} {it.share:.0%}")
+        if it.share > 2 * it.chance:
+            features[it.layer, it.unit].append(f"{it.feature} {it.share:.0%}")
     of_layer = " of layer {}" if len(spread) > 1 else ""
     levels = [(values[:, *unit] - low) / (high - low) * LEVELS for unit in units]
     guesses, ids = np.unique(trace.top_ids, return_inverse=True)
-    nats = np.where(np.isnan(trace.nats), NOT_PREDICTED, trace.nats * NAT)
     return {
         "text": trace.text,
         "mean": None if math.isnan(trace.nats_per_char) else trace.nats_per_char,
-        "nat": NAT,
-        "nats": _pack(nats.clip(0, NOT_PREDICTED), "<u2"),
+        "nats": encode(trace.nats.astype(np.float32)),
         "guesses": trace.vocabulary.decode(guesses),
-        "ids": _pack(ids, "<u2"),
-        "top": trace.top_ids.shape[1],
-        "p": _pack(np.nan_to_num(trace.top_p) * LEVELS, "|u1"),
+        "ids": encode(ids.reshape(trace.top_ids.shape).astype(np.uint16)),
+        "p": encode(np.rint(np.nan_to_num(trace.top_p) * LEVELS).astype(np.uint8)),
         "part": part,
         "bounds": [low, high],
         "units": [
-            {"name": f"unit {number}{of_layer.format(layer)}", "features": ", ".join(features)}
-            for (layer, number), features in tracked.items()
+            {
+                "name": f"unit {unit}{of_layer.format(layer)}",
+                "features": ", ".join(features[layer, unit]),
+            }
+            for layer, unit in units
         ],
-        "activations": _pack(np.array(levels).clip(0, LEVELS), "|u1"),
+        "activations": encode(np.rint(levels).clip(0, LEVELS).astype(np.uint8)),
         "first": -1 if first is None else 0,
     }
-
-
-def _pack(values: NDArray[Any], dtype: str) -> dict[str, str]:
-    data = base64.b64encode(np.rint(values).astype(dtype).tobytes()).decode()
-    return {"dtype": dtype, "data": data}

@@ -78,7 +78,7 @@ def test_every_character_has_its_surprise_and_what_was_expected(page: Any) -> No
     assert "".join(character for character, *_ in found) == STRANGE
     assert found[0][1] is None
     nats = [nats for _, nats, _ in found[1:]]
-    np.testing.assert_allclose(nats, xray.nats[1:], atol=0.6 / 500)
+    np.testing.assert_allclose(nats, xray.nats[1:], atol=1e-5)
     for at in (1, 7, len(STRANGE) - 1):
         guesses, p = zip(*xray.alternatives(at), strict=True)
         assert [guess for guess, _ in found[at][2]] == [*guesses]

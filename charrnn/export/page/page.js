@@ -13,8 +13,12 @@ globalThis.charrnn = {
 
 // The mean surprise of the letters that were predicted.
 const predicted = letters => letters.filter(letter => letter.nats !== null);
-const mean = letters => predicted(letters).reduce((sum, letter) => sum + letter.nats, 0) /
-  predicted(letters).length;
+const mean = letters => natsOf(letters) / predicted(letters).length;
+const described = ({ letters }) => {
+  const [{ likely }] = letters;
+  const expected = likely.map(([character, p]) => `${named(character)} ${percent(p)}`).join(", ");
+  return `${surpriseOf(letters)}.${likely.length ? ` Expected: ${expected}.` : ""}`;
+};
 const freshSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const noteUnknown = text => {
@@ -49,7 +53,6 @@ const makeRunner = () => {
 // What was begun, and what has come of it: letters or, in a list, lists of letters.
 let begun = null, found = [], writing = false;
 const task = makeRunner(), sheet = $("written");
-const textOf = letters => letters.map(letter => letter.character).join("");
 
 const plainOf = letters => {
   const groups = [];
@@ -140,7 +143,7 @@ document.addEventListener("keydown", event => {
   if (event.key === "Escape" && writing) stop();
 });
 $("colors").addEventListener("change", draw);
-explore(sheet, span => { $("readout").textContent = described(span.letters); });
+explore(sheet, span => { $("readout").textContent = described(span); });
 
 const copyText = async (text, button) => {
   const label = button.dataset.label ??= button.textContent;
@@ -190,7 +193,7 @@ $("reading").addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(read, 150);
 });
-explore($("read"), span => { $("read-readout").textContent = described(span.letters); });
+explore($("read"), span => { $("read-readout").textContent = described(span); });
 
 const open = () => {
   const address = new URLSearchParams(location.hash.slice(1));

@@ -22,17 +22,15 @@ const named = text => {
 };
 const percent = p => p >= 0.0995 ? `${Math.round(100 * p)} %`
   : p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
-const expectation = likely =>
-  `Expected: ${likely.map(([character, p]) => `${named(character)} ${percent(p)}`).join(", ")}.`;
+const textOf = letters => letters.map(letter => letter.character).join("");
+const natsOf = letters => letters.reduce((sum, letter) => sum + letter.nats, 0);
 
-// Letters, as in write.js, that are seen as one character, in words.
-const described = letters => {
-  const text = letters.map(letter => letter.character).join("");
-  const nats = letters.reduce((sum, letter) => sum + letter.nats, 0);
-  if (letters.some(letter => letter.unknown)) return `${named(text)} is not in its alphabet.`;
-  if (letters[0].nats === null) return `${named(text)} was given, not predicted.`;
-  return `${named(text)}: ${bits(nats).toFixed(1)} bits, ${percent(Math.exp(-nats))} likely. ` +
-    expectation(letters[0].likely);
+// The surprise of letters, as in write.js, that are seen as one character, in words.
+const surpriseOf = letters => {
+  const name = named(textOf(letters)), nats = natsOf(letters);
+  if (letters.some(letter => letter.unknown)) return `${name} is not in its alphabet`;
+  if (letters[0].nats === null) return `${name} was given, not predicted`;
+  return `${name}: ${bits(nats).toFixed(1)} bits, ${percent(Math.exp(-nats))} likely`;
 };
 
 const graphemes = text => Intl.Segmenter
@@ -41,15 +39,14 @@ const graphemes = text => Intl.Segmenter
 // Returns a span for each character as it is seen, with its surprise.
 const spansOf = letters => {
   let at = 0;
-  return graphemes(letters.map(letter => letter.character).join("")).map(text => {
+  return graphemes(textOf(letters)).map(text => {
     const span = make("span", "letter", text);
     span.letters = letters.slice(at, at += [...text].length);
     const [{ given, unknown, copied, nats }] = span.letters;
     if (given) span.classList.add("given");
     if (unknown) span.classList.add("unknown");
     if (copied && !given) span.classList.add("copied");
-    if (nats !== null) span.classList.add(`level${levelOf(
-      span.letters.reduce((sum, letter) => sum + letter.nats, 0))}`);
+    if (nats !== null) span.classList.add(`level${levelOf(natsOf(span.letters))}`);
     if (text === "\n") span.classList.add("break");
     return span;
   });

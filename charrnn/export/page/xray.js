@@ -1,6 +1,6 @@
 // The page of an X-ray: a text by surprise, or by what one unit does at each character.
 
-const text = [...DATA.text], N = text.length, K = DATA.top, guesses = [...DATA.guesses];
+const text = [...DATA.text], N = text.length, K = DATA.ids.shape[1], guesses = [...DATA.guesses];
 const [nats, ids, p, activations] =
   [DATA.nats, DATA.ids, DATA.p, DATA.activations].map(numbers);
 const [low, high] = DATA.bounds;
@@ -8,7 +8,7 @@ let shown = DATA.first;
 
 const letters = text.map((character, at) => ({
   at, character,
-  nats: nats[at] === 65535 ? null : nats[at] / DATA.nat,
+  nats: Number.isNaN(nats[at]) ? null : nats[at],
   likely: Array.from({ length: K }, (_, rank) =>
     [guesses[ids[at * K + rank]], p[at * K + rank] / 255]),
 }));
@@ -43,8 +43,7 @@ const tell = ({ letters: own }) => {
   const [{ at, likely, nats: each }] = own, { at: last } = own.at(-1);
   const before = text.slice(0, at), line = before.filter(other => other === "\n").length + 1;
   const place = `line ${line}, column ${at - before.lastIndexOf("\n")}`;
-  const [words] = described(own).split(" Expected:");
-  $("told").textContent = `${words.replace(/\.$/, "")}; ${place}.`;
+  $("told").textContent = `${surpriseOf(own)}; ${place}.`;
   $("guesses").tBodies[0].replaceChildren(...(each === null ? [] : likely).map(([guess, share]) => {
     const row = make("tr", guess === text[at] ? "right" : ""), bar = make("i");
     bar.style.width = `${100 * share}%`;
