@@ -48,15 +48,13 @@ const CELLS = {
 };
 
 // One network; prefix: what stands before the names of its arrays.
-const makeMember = ({ characters, config, arrays }, prefix) => {
+const makeMember = ({ config, arrays }, V, prefix) => {
   const { cell, hidden_size: H, layers, nonlinearity } = config.model;
-  const V = [...characters].length;
   const weights = name => numbers(arrays[prefix + name]), step = CELLS[cell];
-  const read = layer => ({
+  const network = Array.from({ length: layers }, (_, layer) => ({
     input: weights(`weight_ih_l${layer}`), inputBias: weights(`bias_ih_l${layer}`),
     recurrent: weights(`weight_hh_l${layer}`), recurrentBias: weights(`bias_hh_l${layer}`),
-  });
-  const network = Array.from({ length: layers }, (_, layer) => read(layer));
+  }));
   const output = weights("output.weight"), outputBias = weights("output.bias");
   const rows = network[0].inputBias.length;
   const x = new Float32Array(rows), r = new Float32Array(rows), logits = new Float32Array(V);
@@ -99,9 +97,9 @@ const makeMember = ({ characters, config, arrays }, prefix) => {
 };
 
 // Several networks, whose logits are averaged.
-const makeNetwork = model => {
+const makeNetwork = (model, V) => {
   const M = model.config.model.members;
-  const members = Array.from({ length: M }, (_, m) => makeMember(model, M > 1 ? `m${m}.` : ""));
+  const members = Array.from({ length: M }, (_, m) => makeMember(model, V, M > 1 ? `m${m}.` : ""));
   return {
     zero: () => members.map(member => member.zero()),
     step: (states, id) => {
@@ -111,3 +109,21 @@ const makeNetwork = model => {
     },
   };
 };
+
+// A network and what is mixed with it, as in charrnn/ngrams/mixture.py: components, each with a
+// context, what it keeps of the last characters. Their logits are log p.
+const TINY = 1e-38;
+const makeMixture = (network, components) => ({
+  zero: () => ({ layers: network.zero(), contexts: components.map(each => each.start()) }),
+  step: (state, id) => {
+    const logits = network.step(state.layers, id);
+    if (!components.length) return logits;
+    const total = logSumExp(logits);
+    const p = new Float64Array(logits).map(x => Math.exp(x - total));
+    components.forEach((component, n) => {
+      state.contexts[n] = component.follow(state.contexts[n], id);
+      component.mix(p, state.contexts[n]);
+    });
+    return new Float32Array(p.map(x => Math.log(Math.max(x, TINY))));
+  },
+});

@@ -1,10 +1,9 @@
-// The n-grams of the text, and their mixture with the network, as in charrnn/ngrams/. E entries,
+// The n-grams of the text, as in charrnn/ngrams/kneser_ney.py: a component of a mixture. E entries,
 // V characters; entry e belongs to node e + 1, a context, and node 0 is the empty one.
 
-const TINY = 1e-38; // as in mixture.py
 const DISCOUNT = 0.8;
 
-const makeTable = (arrays, V) => {
+const makeNGrams = ({ arrays }, V) => {
   const [characters, children, adjusted, dropped] = ["characters", "children", "adjusted", "dropped"]
     .map(name => numbers(arrays[`ngram.${name}`]));
   const E = characters.length, alphas = new Float32Array(E);
@@ -23,7 +22,7 @@ const makeTable = (arrays, V) => {
   const shorter = new Uint32Array(E + 1);
   const withEntries = node => first[node] < first[node + 1] ? node : shorter[node];
   // The node of a character below the longest suffix, from a node on, that has it below; else 0.
-  const follow = (node, id) => {
+  const find = (node, id) => {
     for (;; node = shorter[node]) {
       let low = first[node], high = first[node + 1];
       const end = high;
@@ -38,54 +37,30 @@ const makeTable = (arrays, V) => {
   };
   for (let node = 1; node <= E; node++)
     for (let entry = first[node]; entry < first[node + 1]; entry++)
-      shorter[entry + 1] = withEntries(follow(shorter[node], characters[entry]));
+      shorter[entry + 1] = withEntries(find(shorter[node], characters[entry]));
 
-  return {
-    gammas,
-    // The node after a node and a character.
-    after: (node, id) => withEntries(follow(node, id)),
-    // Adds the probabilities of all characters after a node, times a share, to p, (V,).
-    add: (p, node, share) => {
-      for (;; node = shorter[node]) {
-        for (let entry = first[node]; entry < first[node + 1]; entry++)
-          p[characters[entry]] += share * alphas[entry];
-        share *= gammas[node];
-        if (!node) break;
-      }
-      for (let id = 0; id < V; id++) p[id] += share / V;
-    },
-  };
-};
-
-// The network as it was, or with the n-grams if the model has any: then what it returns is log p.
-const makeMixture = ({ characters, arrays }, network) => {
-  if (!arrays["ngram.weights"]) return network;
-  const V = [...characters].length, table = makeTable(arrays, V);
   const weights = Float32Array.from(numbers(arrays["ngram.weights"]));
-  const own = new Float64Array(V), spelled = new Float64Array(V);
-  const isSpelled = numbers(arrays["ngram.spelled"]);
-  const sum = p => p.reduce((total, each, id) => total + each * isSpelled[id], 0);
-  const weightAt = node =>
-    weights[Math.min(Math.floor(Math.fround(table.gammas[node] * weights.length)),
-                     weights.length - 1)];
-  const mixed = (logits, node) => {
-    const weight = weightAt(node), total = logSumExp(logits);
-    for (let id = 0; id < V; id++) own[id] = Math.exp(logits[id] - total);
-    table.add(spelled.fill(0), node, 1);
-    const scale = (1 - weight) * sum(own) / sum(spelled);
-    const log = new Float32Array(V); // Float32Array.from(p, ...) takes several times as long
-    for (let id = 0; id < V; id++) {
-      const p = isSpelled[id] ? weight * own[id] + scale * spelled[id] : own[id];
-      log[id] = Math.log(Math.max(p, TINY));
-    }
-    return log;
-  };
+  const isSpelled = numbers(arrays["ngram.spelled"]), q = new Float64Array(V);
+  const sumSpelled = p => p.reduce((sum, each, id) => sum + each * isSpelled[id], 0);
+
   return {
-    zero: () => ({ layers: network.zero(), node: 0 }),
-    step: (state, id) => {
-      const logits = network.step(state.layers, id);
-      state.node = table.after(state.node, id);
-      return mixed(logits, state.node);
+    start: () => 0,
+    follow: (node, id) => withEntries(find(node, id)),
+    mix: (p, node) => {
+      const group = Math.floor(Math.fround(gammas[node] * weights.length));
+      const weight = weights[Math.min(group, weights.length - 1)];
+      q.fill(0);
+      let share = 1;
+      for (let context = node;; context = shorter[context]) {
+        for (let entry = first[context]; entry < first[context + 1]; entry++)
+          q[characters[entry]] += share * alphas[entry];
+        share *= gammas[context];
+        if (!context) break;
+      }
+      for (let id = 0; id < V; id++) q[id] += share / V;
+      const scale = (1 - weight) * sumSpelled(p) / sumSpelled(q);
+      for (let id = 0; id < V; id++)
+        if (isSpelled[id]) p[id] = weight * p[id] + scale * q[id];
     },
   };
 };

@@ -7,8 +7,10 @@ const LIKELY = 3;
 const MAX_REFUSED = 2000;
 // Characters in which a text that is long enough comes to the end of its sentence.
 const MAX_EXCESS = 400;
-const SENTENCE_END = /[.!?…؟।]["'”’»›)\]}]*$/u;
-const FULL_WIDTH_END = /[。！？]["'”’»›」』）】》〉]*$/u;
+// A sentence has ended before the last character, as in charrnn/generate/controls.py.
+const CLOSERS = "\"'”’»›)\\]}」』）】》〉";
+const SENTENCE_END = RegExp(
+  `[.!?…؟۔][${CLOSERS}]*\\s$|[。！？।॥][${CLOSERS}]*[^${CLOSERS}.!?…؟۔。！？।॥]$`, "u");
 
 // Random numbers from 0 to 1, without 1: SplitMix with 32 bits (Steele, Lea & Flood 2014).
 const makeRandom = seed => {
@@ -79,8 +81,10 @@ const makeMarker = array => {
 };
 
 const makeWriter = model => {
-  const network = makeMixture(model, makeNetwork(model));
-  const characters = [...model.characters];
+  const characters = [...model.characters], V = characters.length;
+  const recurrent = makeNetwork(model, V);
+  const components = model.arrays["ngram.weights"] ? [makeNGrams(model, V)] : [];
+  const network = makeMixture(recurrent, components);
   const index = new Map(characters.map((character, id) => [character, id]));
   const { "pieces.seen": list, "spans.seen": spans } = model.arrays;
   const isSeen = list ? makeSeen(list) : () => false;
@@ -91,7 +95,7 @@ const makeWriter = model => {
 
   const letter = (logits, id) => {
     const total = logSumExp(logits), best = [];
-    while (best.length < Math.min(LIKELY, characters.length))
+    while (best.length < Math.min(LIKELY, V))
       best.push(logits.reduce((found, x, other) =>
         best.includes(other) || x <= (logits[found] ?? -Infinity) ? found : other, null));
     const likely = best.map(other => [characters[other], Math.exp(logits[other] - total)]);
@@ -99,13 +103,27 @@ const makeWriter = model => {
   };
   // What writes: the model or, after a text to write like, the model with a memory of it.
   let writing = network;
+  // Reads a text to write like, and yields after each character, so that the page can be used.
   function* remember(text) {
     writing = network;
-    const pieces = model.end ? ["", ...text.split(model.between).filter(Boolean), ""] : [];
+    if (!text) return;
+    const pieces = ["", ...text.split(model.between).filter(Boolean), ""];
     const whole = model.end ? pieces.join(model.end) : text.replace(/\n$/, "");
-    const memory = makeMemory(model, network, index.get(model.end));
-    yield* memory.read(known(whole).map(character => index.get(character)));
-    if (text) writing = memory;
+    const memory = makeMemory(model);
+    let state = network.zero(), tail = memory.start(), logits = null;
+    for (const character of known(whole)) {
+      const id = index.get(character);
+      memory.learn(tail, id, logits ? logits[id] - logSumExp(logits) : 0);
+      if (character === model.end) state = network.zero();
+      logits = network.step(state, id);
+      tail = memory.follow(tail, id);
+      yield null;
+    }
+    const { layers, contexts } = model.end ? network.zero() : state;
+    writing = {
+      zero: () => structuredClone({ layers, contexts: [...contexts, tail] }),
+      step: makeMixture(recurrent, [...components, memory]).step,
+    };
   }
   const given = character => ({ character, nats: null, likely: [], given: true });
 
@@ -128,14 +146,12 @@ const makeWriter = model => {
   // Yields a text of some length, to the end of its sentence: in code, of its line.
   function* text({ prompt, temperature, amount, seed }) {
     yield* known(prompt).map(given);
-    let written = prompt, count = 0;
+    let tail = prompt, count = 0;
     for (const next of continued(prompt, temperature, makeRandom(seed))) {
-      const atSpace = /\s/.test(next.character), enough = count >= amount;
-      if (enough && (FULL_WIDTH_END.test(written) || count >= amount + MAX_EXCESS)) return;
-      if (enough && atSpace && (model.code ? next.character === "\n" : SENTENCE_END.test(written)))
-        return;
+      tail = (tail + next.character).slice(-20);
+      const ended = model.code ? next.character === "\n" : SENTENCE_END.test(tail);
+      if (count >= amount && (ended || count >= amount + MAX_EXCESS)) return;
       yield next;
-      written = (written + next.character).slice(-20);
       count++;
     }
   }
