@@ -138,6 +138,7 @@ FOOTER = """
 
 Updated editions will replace the previous one.
 """
+MARKERS = [line + "\n" for line in f"{HEADER}{FOOTER}".split("\n") if line.startswith("***")]
 # Faults in a line of a text: the line, and what the repair makes of it.
 _LINES = [
     ("bom", "\ufeffThe second file.", "The second file."),

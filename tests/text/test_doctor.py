@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
+import time
 import zipfile
 from bz2 import compress
 from pathlib import Path
@@ -234,8 +235,10 @@ def test_what_is_not_a_text_is_told_what_to_do(encoding: str, tmp_path: Path) ->
             assert (tmp_path / "x").read_text() == faulty.FRENCH
 
 
-def test_no_check_looks_twice_at_a_long_line() -> None:
-    parts = [" ", "\t\n", "a\n12\n", "\r", "a-\n"]
+def test_the_time_to_check_is_linear_in_the_text() -> None:
+    parts = [" ", "\t\n", "a\n12\n", "\r", "a-\n", *faulty.MARKERS]
     parts += ["a", "привет ", "\u200b字", "<a ", "Ð¸", "é", "\x1b]", "aо"]
     for part in parts:
+        begun = time.process_time()
         assert len(check([("text.txt", part * (200_000 // len(part)))])[1]) < 7
+        assert time.process_time() - begun < 3, part  # a tenth of it, where it is linear
