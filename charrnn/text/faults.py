@@ -75,7 +75,7 @@ _START = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _END = re.compile(
-    r"^[ \t]*(?:\*\*\* ?END OF TH(?:E|IS)|End of (?:the |this )?) ?Project Gutenberg",
+    r"^[ \t]*(?:\*\*\* ?END OF|End of|Ende|Fin)(?: \w+){0,2} Project Gutenberg",
     re.IGNORECASE | re.MULTILINE,
 )
 _MAX_LICENSE = 25_000  # characters; a header is shorter
@@ -93,13 +93,15 @@ def _find_gutenberg(text: str) -> Iterable[Span]:
         at = start.end()
 
 
-# UTF-8 that was read as cp1252 or Latin-1: a lead byte and what its continuation reads as, only
-# where no language writes it. Then cp1252 that was read as Latin-1.
+# What no language writes: UTF-8 that was read as cp1252 or Latin-1 (a lead byte and what its
+# continuation reads as), as cp1251, as Mac Roman or cp437; then cp1252 that was read as Latin-1.
 _NEXT = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _MOJIBAKE = re.compile(
-    f"(?<![A-ZÀ-Þ])[ÂÃ]{_NEXT}|(?<=[a-zß-ÿ])[ÄÅ]{_NEXT}|[ÄÅ]{_NEXT}(?=[a-zß-ÿ])"
+    f"(?<![A-ZÀ-Þ])(?:[ÂÃ]{_NEXT}|Ã )|Ã[\xa1-\xaa\xac-\xba\xbc-\xbf]|(?<=[.,;:!?])Â "
+    f"|(?<=[a-zß-ÿ])[ÄÅ]{_NEXT}|[ÄÅ]{_NEXT}(?=[a-zß-ÿ])"
     f"|â[\x80-\x88€‚„†ˆ]{_NEXT}|[âð][˜œŸ\x98\x9c\x9f]{_NEXT}|ï¸{_NEXT}"
-    f"|(?:[ÐÑ]{_NEXT}){{2,}}|(?:[ÎÏ]{_NEXT}){{2,}}|(?:[ã-é]{_NEXT}{{2}}){{2,}}"
+    f"|(?:[Ì-Û]{_NEXT}){{2,}}|(?:[à-ï]{_NEXT}{{2}}){{2,}}"
+    f"|(?:[РС](?:{_NEXT}|[Ё-Џё-џҐґ№])){{2,}}|√[©®†´ßªº≠≥¥§±°∫∂]|‚Ä[ìîòôúù¶]|├[⌐¿¬º]"
     "|[\x80\x82-\x8c\x8e\x91-\x9c\x9e\x9f]"
 )
 
@@ -121,10 +123,9 @@ def _find_mojibake(text: str) -> list[Span]:
 # Marks of direction and characters of no width, between scripts that have no use for them; an
 # emoji may need one.
 _INVISIBLE = "\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufffc"
-_LATIN_CYRILLIC = "\x00-\u052f\u1e00-\u206f"
+_SCRIPTS = "\x00-\u052f\u1e00-\u206f\u3000-\u302f\u3040-\u30ff\u3400-\u9fff\uff00-\uffef"
 _find_invisible = _all(
-    f"(?<![{_INVISIBLE}])(?<![^{_LATIN_CYRILLIC}])(?<![©®‼⁉])[{_INVISIBLE}]++"
-    f"(?![^{_LATIN_CYRILLIC}])"
+    f"(?<![{_INVISIBLE}])(?<![^{_SCRIPTS}])(?<![©®‼⁉])[{_INVISIBLE}]++(?![^{_SCRIPTS}])"
 )
 
 
@@ -147,16 +148,17 @@ def _find_copies(text: str) -> list[Span]:
 
 
 _LETTER = r"[^\W\d_]"
-# Not part of a line, and no option of a command.
-_TWO_HYPHENS = r"(?<![-\n])(?!(?<=[\s`(\[])--\w)--(?![-\n])"
+# Not part of a line, an arrow, or a comment of HTML, and no option of a command.
+_TWO_HYPHENS = r"(?<![-\n])(?<!<!)(?!(?<=[\s`(\[])--\w)--(?![-\n>])"
 _TYPESET = "[\xa0\u2009\u202f]"  # before punctuation, or after a number
 _PAGE = (
-    r"^[ \t]*(?:[-–—\[(] ?\d{1,4} ?[])—–-]|(?i:page) \d{1,4})[ \t]*\n"
+    r"^[ \t]*(?:[-–—\[(] ?(?:Pg )?\d{1,4} ?[])—–-]|(?i:page) \d{1,4}(?: of \d{1,4})?)[ \t]*\n"
     r"|(?<=[a-zß-ÿ,]\n)\s*\d{1,4}[ \t]*\n\s*(?=[a-zß-ÿ])"
 )
 _TAG = (
-    r"</?(?:a|b|body|br|code|div|em|font|h[1-6]|head|hr|html|i|img|li|meta|[ou]l|p|pre|script|span"
-    r"|strong|style|su[bp]|t[dhr]|table|title|u)(?:\s[^<>]{0,500})?/?>"
+    r"</?(?:a|article|b|blockquote|body|br|button|code|div|em|font|footer|h[1-6]|head|header|hr|html"
+    r"|i|img|li|main|meta|nav|[ou]l|p|pre|script|section|span|strong|style|su[bp]|t[dhr]|table|title"
+    r"|u)(?:\s[^<>]{0,500})?/?>|<!(?:--|doctype)[^<>]{0,500}>"
 )
 
 FAULTS = (
@@ -170,8 +172,9 @@ FAULTS = (
           _find_mojibake, _decode_again, safe=True),
     # With the escape sequences of terminals and overstruck characters.
     Fault("controls", "control characters",
-          _all(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)|\x1b[()]."
-               r"|[ -~]\x08|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]"), safe=True),
+          _all(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)"
+               r"|\x1b[()].|[ -~]\x08"
+               r"|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d\ufff9-\ufffb]"), safe=True),
     Fault("zero-width", "invisible characters", _find_zero_width, safe=True),
     Fault("normal-form", "lines with decomposed characters (é as e and an accent)",
           lambda text: (it for it in _all(".+")(text) if not is_normalized("NFC", it[1])),
@@ -187,7 +190,8 @@ FAULTS = (
     Fault("spaces", "spaces that are not the usual one",
           _all(rf"(?<=\s){_TYPESET}|{_TYPESET}(?=\s)|(?<={_LETTER}{{3}}){_TYPESET}(?={_LETTER})"
                "|[\u2000-\u2008\u200a\u205f]"), " "),
-    Fault("ligatures", "ligatures, or letters of a style", _all("[ﬀ-ﬆ\U0001d400-\U0001d7ff]+"),
+    Fault("ligatures", "ligatures, or letters of a style",
+          _all("[ﬀ-ﬆ\ufe80-\ufefc\U0001d400-\U0001d7ff]+"),
           lambda old: normalize("NFKC", old)),
     Fault("html-tags", "HTML tags", _all(_TAG, re.IGNORECASE), ""),
     Fault("html-entities", "HTML entities",
@@ -196,14 +200,16 @@ FAULTS = (
     Fault("page-numbers", "page numbers", _all(_PAGE), "", share=0.005),
     # More than the hyphens of compounds can be.
     Fault("hyphenation", "words divided at line ends",
-          _all(rf"(?<={_LETTER}{{2}})-\n(?=[a-zß-ÿа-я]{{2}})"), "", share=0.02),
+          _all(rf"(?<={_LETTER}{{2}})[-‐¬]\n(?=[a-zß-ÿα-ωа-я]{{2}})"), "", share=0.02),
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",
           _find_copies, ""),
     Fault("wrapped", "line breaks inside sentences, as the model will write them",
           lambda text: find_wraps(text) if form_of(text) == "prose" else (), " ", level="note"),
 
+    # With letters of another alphabet that were read as Latin-1.
     Fault("lost-characters", "characters lost in decoding, or of a symbol font",
-          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]"), hint="convert the original again"),
+          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|(?:([À-ÖØ-öø-ÿ])(?!\\1)){8,}"),
+          hint="convert the original again"),
     Fault("mixed-scripts", "Latin and Cyrillic letters in one word",
           _all("[A-Za-z][\u0400-\u052f]|[\u0400-\u052f][A-Za-z]"),
           hint="type the words again in which one letter looks like another"),

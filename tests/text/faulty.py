@@ -23,6 +23,8 @@ JAPANESE = """\
 わたしは空を見上げたが、雲はひとつもなかった。それでも祖父は傘を持って出かけた。
 """
 POLISH = "Rano staruszek wszedł na wzgórze i długo patrzył na morze. Łodzie już wróciły, cisza.\n"
+ARABIC = "في الصباح صعد الشيخ إلى التل ونظر إلى البحر. كان الجو هادئا، وعادت القوارب.\n"
+KOREAN = "아침에 노인은 언덕에 올라 오랫동안 바다를 바라보았다. 배들은 이미 돌아왔다.\n"
 VERSE = """The tide went out and left the stones
     All shining in a row,
 And every stone was once a word
@@ -138,6 +140,14 @@ FOOTER = """
 
 Updated editions will replace the previous one.
 """
+OLD_HEADER = """***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START***
+Why is this "Small Print!" statement here? You know: lawyers.
+*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*
+"""
+PRINTED = f"""
+Ende dieses Project Gutenberg Etextes Der Hafen
+
+{OLD_HEADER}"""
 MARKERS = [line + "\n" for line in f"{HEADER}{FOOTER}".split("\n") if line.startswith("***")]
 # Faults in a line of a text: the line, and what the repair makes of it.
 _LINES = [
@@ -152,17 +162,25 @@ _LINES = [
     ("mojibake", "Nobody knew â€” or said.", "Nobody knew — or said."),
     ("mojibake", "Twice: cafÃƒÂ© ðŸ˜€ Ð¸ Ð¼Ð¾Ñ€Ðµ", "Twice: café 😀 и море"),
     ("mojibake", "A caf\xe9 by the sea\x85", "A café by the sea…"),
+    ("mojibake", "It cost Â£5 at 20Â°C.Â He paid.", "It cost £5 at 20°C.\xa0He paid."),
+    ("mojibake", "SÃ©rac voilÃ  ; il va Ã  Paris.", "Sérac voilà ; il va à Paris."),
+    ("mojibake", "A Mac: d√©j√† vu ‚Äî √† part", "A Mac: déjà vu — à part"),
+    ("mojibake", "DOS: ├⌐tait l├á", "DOS: était là"),
     ("quotes", "“Good,” said the „mayor”.", '"Good," said the "mayor".'),
     ("apostrophes", "He didn’t say ‘so’.", "He didn't say 'so'."),
     ("dashes", "He -- so\n-- then — no.\n-----", "He — so\n-- then — no.\n-----"),
     ("spaces", "Nobody\xa0knew\u2003why, 12\xa0m.", "Nobody knew why, 12\xa0m."),
     ("ligatures", "The ﬁrst 𝐟𝐢𝐫𝐬𝐭.", "The first first."),
     ("html-tags", '<p class="x">He waited: 3 < 4.</p> <br/>', "He waited: 3 < 4. "),
+    ("html-tags", "<!DOCTYPE html>\n<!-- draft 3 -->\n<section><nav>Go</nav>", "\n\nGo"),
+    ("html-entities", "A&nbsp;bell &quot;rang&quot; &#39;ok&#39;", "A\xa0bell \"rang\" 'ok'"),
     ("html-entities", "Rudge &amp;lt; &eacute; &none; &#8212;", "Rudge &lt; é &none; —"),
     ("urls", "See https://example.org/a?b=1, a", "See  a"),
+    ("urls", "[The map](http://a.org/map) by www.b.net", "[The map]( by "),
     ("page-numbers", "- 2 -\nOne.\n\n[3]\nPage 4", "One.\n"),
     ("lost-characters", "A caf\ufffd by the sea.", "A caf\ufffd by the sea."),
     ("lost-characters", "\ue000 A bullet.", "\ue000 A bullet."),
+    ("lost-characters", "The \uf0b7 of Word.", "The \uf0b7 of Word."),
     ("mixed-scripts", "The hаrbour.", "The hаrbour."),
 ]
 _LONGEST_LINE = max(ENGLISH.split("\n"), key=len)
@@ -187,6 +205,39 @@ FAULTY = [
      "The sea.\nThe bell.\n\nNo.\n" + "\n" * 299),
     ("hyphenation", "The clap-\nper of the har-\nbour bell was mis-\nsing.\n",
      "The clapper of the harbour bell was missing.\n"),
+    # Web pages and old programs that took one encoding for another.
+    *(("mojibake", text.encode().decode("latin-1"), text)
+      for text in (FRENCH, CHINESE, ARABIC, KOREAN)),
+    ("mojibake", RUSSIAN.encode().decode("cp1251"), RUSSIAN),
+    *(("lost-characters", text, text) for text in (
+        RUSSIAN.encode("cp1251").decode("cp1252"), FRENCH.encode().decode("ascii", "replace"))),
+    # Books of Project Gutenberg of other years and languages.
+    ("gutenberg", OLD_HEADER + ENGLISH + "\nEnd of The Project Gutenberg Etext\n", ENGLISH),
+    ("gutenberg", ENGLISH + PRINTED, ENGLISH),
+    ("gutenberg", f"{HEADER}{FRENCH}\nFin du Project Gutenberg EBook\n{FOOTER}", FRENCH),
+    # Files joined by cat.
+    ("bom", f"{ENGLISH}\ufeff{VERSE}", ENGLISH + VERSE),
+    ("line-ends", ENGLISH + VERSE.replace("\n", "\r\n"), ENGLISH + VERSE),
+    ("apostrophes", f"{VERSE}Don’t, it’s late.\nDon't.\n", f"{VERSE}Don't, it's late.\nDon't.\n"),
+    # What pdftotext, scanners, terminals and macOS leave.
+    ("controls", ENGLISH.replace("\n\n", "\n\n\f"), ENGLISH),
+    ("controls", ENGLISH + "\x1a", ENGLISH),
+    ("controls", "".join(f"\x1b[32m10:00:{n} INFO\x1b[0m ok\n" for n in range(10, 60)),
+     "".join(f"10:00:{n} INFO ok\n" for n in range(10, 60))),
+    ("ligatures", ENGLISH.replace("fi", "ﬁ").replace("ff", "ﬀ"), ENGLISH),
+    ("ligatures", "ﻓﻲ ﺍﻟﺼﺒﺎﺡ\n", "في الصباح\n"),
+    ("page-numbers", "".join(f"One.\n\nPage {n} of 9\n\n[Pg {n}]\nTwo\n" for n in range(9)),
+     "One.\n\n\nTwo\n" * 9),
+    ("hyphenation", "The har‐\nbour bell was mis¬\nsing. Ки-\nты.\n",
+     "The harbour bell was missing. Киты.\n"),
+    ("normal-form", unicodedata.normalize("NFD", KOREAN), KOREAN),
+    ("zero-width", CHINESE.replace("，", "，\u200b"), CHINESE),
+    # Subtitles, a table, the same book twice.
+    ("html-tags", "1\n00:00:01,000 --> 00:00:02,000\n<i>Hello?</i>\n",
+     "1\n00:00:01,000 --> 00:00:02,000\nHello?\n"),
+    ("html-entities", SERVER.replace("/a", "/&amp;a"), SERVER.replace("/a", "/&a")),
+    ("line-ends", TSV.replace("\n", "\r\n"), TSV),
+    ("duplicate-lines", VERSE + ENGLISH * 2, VERSE + ENGLISH + re.sub(".{60,}\n", "", ENGLISH)),
     ("too-small", ENGLISH[:300], ENGLISH[:300]),
     ("too-small", "", ""),
 ]  # fmt: skip
