@@ -90,6 +90,14 @@ class Drafts:
         """Save the state before the first characters."""
         self._before_word, self._before_character = decoder.state(), decoder.state()
 
+    def restart(self, row: int, state: LayerStates) -> None:
+        """Begin another sample in a row, from the state of one sample."""
+        self._drafts[row] = _Draft()
+        for saved in (self._before_word, self._before_character):
+            for parts, layer in zip(saved, state, strict=True):
+                for part, (own,) in zip(parts, layer, strict=True):
+                    part[row] = own
+
     def mask(self, p: Floats) -> Floats:
         """Return p (N, V) with 0 for the characters that must not come next.
 

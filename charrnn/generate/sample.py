@@ -1,6 +1,6 @@
 """Sampling: text is generated one character at a time, drawn from the model's distribution."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -114,43 +114,56 @@ class Sampler:
         return cls(predictor, predictor.read(seed_ids), config, random_seed, log_p)
 
     def steps(
-        self, samples: range, texts: list[Text] | None = None, drafts: Drafts | None = None
-    ) -> Iterator[Step]:
+        self,
+        samples: Sequence[int],
+        texts: list[Text] | None = None,
+        drafts: Drafts | None = None,
+    ) -> Generator[Step, Mapping[int, int] | None]:
         """Yield the steps of these samples without end, under the controls of ``texts``.
 
         drafts   the words of the samples, which are drawn anew where they are refused
+
+        Where others are to begin after a step, it is sent their rows and numbers.
         """
-        decoder = self.predictor.decoder(len(samples))
-        decoder.start(self.start.state)
-        p = np.tile(self.start.p, (len(samples), 1))
+        decoder, start = self.predictor.decoder(len(samples)), self.start
+        decoder.start(start.state)
+        p = np.tile(start.p, (len(samples), 1))
         sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]
         rows, nothing = np.arange(len(samples)), np.empty(0)
         if drafts is not None:
             drafts.begin(decoder)
         while True:
-            for draws in 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T:
+            ahead = 1 - np.array([rng.random(_DRAWS_AHEAD) for rng in sources]).T
+            for at, draws in enumerate(ahead, 1):
                 allowed = p
                 if texts is not None and texts[0].allowed is not None:  # and so it is for all
                     allowed = exclude(p, np.array([text.allowed for text in texts]))
                 if drafts is not None:
                     allowed = drafts.mask(allowed)
                 ids = choose(allowed, self.config, draws)
-                yield Step(ids, log_normalized(p)[rows, ids] if self.log_p else nothing)
+                begins = yield Step(ids, log_normalized(p)[rows, ids] if self.log_p else nothing)
                 p = decoder.feed(ids)
                 if drafts is not None:
                     p = drafts.settle(decoder, p)
+                for row, sample in (begins or {}).items():
+                    decoder.start(start.state, row)
+                    if drafts is not None:
+                        drafts.restart(row, start.state)
+                    p[row] = start.p
+                    sources[row] = generator(self.random_seed, Purpose.SAMPLE, sample)
+                    ahead[at:, row] = 1 - sources[row].random(_DRAWS_AHEAD - at)
 
     def stream(self, controls: Controls, sample: int = 0) -> Generator[str, None, Ended]:
         """Yield the characters of a sample as soon as they are certain; return why it ended."""
-        samples, characters = range(sample, sample + 1), controls.vocabulary.characters
+        characters = controls.vocabulary.characters
         if controls.is_free:
-            for step in islice(self.steps(samples), controls.limit):
+            for step in islice(self.steps([sample]), controls.limit):
                 yield characters[step.ids.item()]
             return "length"
-        texts = [controls.begin()]
-        for _, released in self._write_texts(controls, samples, texts):
-            yield released.character
-        return texts[0].ended or "length"
+        ended: Ended | None = None
+        for _, released, ended in self._write_texts(controls, [sample]):  # noqa: B007
+            yield from (it.character for it in released)
+        return ended or "length"
 
     def write(
         self, controls: Controls, count: int, *, first: int = 0, workers: int = 1
@@ -163,8 +176,8 @@ class Sampler:
 
         Raises WorkerLostError if a process dies.
         """
-        size = min(AT_ONCE, -(-count // workers))
-        fill = self._fill_free if controls.is_free else self._fill
+        fill, most = (self._fill_free, AT_ONCE) if controls.is_free else (self._fill, 4 * AT_ONCE)
+        size = min(most, -(-count // workers))
         workers = min(workers, -(-count // size))
         samples = range(first, first + count)
         with map_in_processes(partial(fill, controls), workers) as fill_all:
@@ -175,13 +188,15 @@ class Sampler:
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""
-        texts = [controls.begin() for _ in samples]
         written: list[list[Released]] = [[] for _ in samples]
-        for row, released in self._write_texts(controls, samples, texts):
-            written[row].append(released)
+        endings: list[Ended] = ["length"] * len(samples)
+        for sample, released, ended in self._write_texts(controls, samples):
+            at = sample - samples.start
+            written[at] += released
+            endings[at] = ended or "length"
         return [
             Sample("".join(it.character for it in own), sum(it.log_p for it in own), ended)
-            for own, ended in zip(written, [text.ended or "length" for text in texts], strict=True)
+            for own, ended in zip(written, endings, strict=True)
         ]
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
@@ -197,19 +212,36 @@ class Sampler:
         ]
 
     def _write_texts(
-        self, controls: Controls, samples: range, texts: list[Text]
-    ) -> Iterator[tuple[int, Released]]:
-        """Write these samples into texts; yield their characters, each with its row."""
-        drafts = controls.drafts(len(texts))
-        steps = self.steps(samples, texts, drafts)
-        while not all(text.ended for text in texts):
-            ids, log_p = next(steps)
+        self, controls: Controls, samples: Sequence[int]
+    ) -> Iterator[tuple[int, list[Released], Ended | None]]:
+        """Write samples, AT_ONCE at once; yield of each what is certain after a step, and its end.
+
+        Where a sample ends, the next one begins in its row.
+        """
+        if (ended := controls.begin().ended) is not None:
+            yield from ((sample, [], ended) for sample in samples)
+            return
+        rows, waiting = dict(enumerate(samples[:AT_ONCE])), iter(samples[AT_ONCE:])
+        texts, drafts = [controls.begin() for _ in rows], controls.drafts(len(rows))
+        steps = self.steps(samples[:AT_ONCE], texts, drafts)
+        begins: dict[int, int] = {}
+        while rows:
+            ids, log_p = steps.send(begins) if begins else next(steps)
+            begins = {}
             nats = log_p.tolist() if self.log_p else [0.0] * len(ids)
             if drafts is None:
                 words = [[drawn] for drawn in zip(ids.tolist(), nats, strict=True)]
             else:
                 words = drafts.add(ids, nats)
-            for row, (text, word) in enumerate(zip(texts, words, strict=True)):
-                for drawn in word:
-                    if not text.ended:
-                        yield from ((row, released) for released in text.add(*drawn))
+            for row, sample in [*rows.items()]:
+                text, released = texts[row], list[Released]()
+                for drawn in words[row]:
+                    if text.ended is None:
+                        released += text.add(*drawn)
+                yield sample, released, text.ended
+                if text.ended is None:
+                    continue
+                del rows[row]
+                for other in islice(waiting, 1):
+                    rows[row] = begins[row] = other
+                    texts[row] = controls.begin()

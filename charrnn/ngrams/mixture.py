@@ -79,11 +79,18 @@ class MixtureDecoder:
         self._network, self._components, self._count = Decoder(model, count), components, count
         self._contexts: list[Contexts] = []
 
-    def start(self, state: LayerStates) -> None:
-        """Start from a state of all texts, or from that of one."""
+    def start(self, state: LayerStates, row: int | None = None) -> None:
+        """Start from a state of all texts, or from that of one.
+
+        row   of the only text that starts; the others go on
+        """
         own = len(state) - len(self._components)
-        self._network.start(state[:own])
-        self._contexts = [np.resize(contexts, self._count) for (contexts,) in state[own:]]
+        self._network.start(state[:own], row)
+        if row is None:
+            self._contexts = [np.resize(contexts, self._count) for (contexts,) in state[own:]]
+            return
+        for contexts, (start,) in zip(self._contexts, state[own:], strict=True):
+            contexts[row] = start.item()
 
     def feed(self, ids: AnyIds) -> Floats:
         """Feed the next character of each text, (B,), and return what ``predict`` returns."""

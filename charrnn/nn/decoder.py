@@ -60,12 +60,16 @@ class Decoder:
         self._parts = list(self._output.out[0, :, :count, :V])
         self._logits = np.empty((count, V), inputs.dtype)
 
-    def start(self, state: LayerStates) -> None:
-        """Start from a state, arrays (B, H), or from that of one sample, (1, H)."""
+    def start(self, state: LayerStates, row: int | None = None) -> None:
+        """Start from a state, arrays (B, H), or from that of one sample, (1, H).
+
+        row   of the only sample that starts; the others go on
+        """
+        rows = slice(None) if row is None else row
         for number, layer in enumerate(state):
             member, depth = divmod(number, self._depth)
             for mine, part in zip(self._layers[depth].state, layer, strict=True):
-                mine[member] = part
+                mine[member, rows] = part
 
     def select(self, rows: NDArray[np.integer[Any]]) -> None:
         """Give sample i the state of sample ``rows[i]``, rows (B,)."""

@@ -162,18 +162,27 @@ def test_controls_that_need_a_length_say_so() -> None:
             Controls(ControlConfig(**rules), VOCABULARY, None)
 
 
-@pytest.mark.parametrize("rules", [{}, {"stop": ("a",)}, {"match": "[a-c ]*!"}, {"charset": "^a"}])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"stop": ("a",)},
+        {"stop": ("a",), "no_repeat": 2},
+        {"match": "[a-c ]*!"},
+        {"charset": "^a"},
+    ],
+)
 def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
     rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample, "AT_ONCE", 5)
+    monkeypatch.setattr(sample, "AT_ONCE", 3)  # so that others begin where some have ended
     controls, seed = Controls(ControlConfig(**rules), VOCABULARY, 30), np.array([0])
     sampler = Sampler.of(MODEL, seed, SamplingConfig(), 3, log_p=True)
     for workers in (1, 2) if can_fork() else (1,):
-        written = sampler.write(controls, 9, first=2, workers=workers)
+        written = sampler.write(controls, 14, first=2, workers=workers)
         for index, whole in enumerate(written, 2):
             assert read_stream(sampler, controls, index) == (whole.text, whole.ended)
             fed = np.concatenate([seed, VOCABULARY.encode(whole.text)])[:, None]
             log_p, _ = Ensemble([MODEL]).log_probabilities(fed[:-1], fed[1:])
             assert whole.log_p == pytest.approx(float(log_p.sum()), rel=1e-4, abs=1e-5)
-        assert index == 10
+        assert index == 15
