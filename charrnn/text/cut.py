@@ -9,7 +9,7 @@ from itertools import chain
 
 from charrnn.config import FILE, DataConfig
 from charrnn.errors import CorpusError
-from charrnn.text.form import text_of
+from charrnn.text.form import find_delimiter, text_of
 from charrnn.text.reading import Reader, normalized
 from charrnn.text.vocabulary import escape
 
@@ -19,8 +19,6 @@ MAX_PIECE = 1 << 22
 # Records of a table that are scored or learned together.
 RECORDS_AT_ONCE = 256
 
-# Of columns; the first line of a table tells which.
-DELIMITERS = ",\t;|"
 _RECORDS = "--field takes JSON Lines, or a table in a .csv or .tsv file"
 _QUOTES = 'is a quotation mark open? A field with quotes or delimiters is written "a ""b"", c"'
 _TO_JSON_LINES = "make JSON Lines of it: jq -c {} {} > records.jsonl"
@@ -97,9 +95,8 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
     """Yield the texts of a column, as lines of a table arrive; empty where a row has none."""
     lines = (f"{line}\n" for line in chain.from_iterable(blocks))
     header = next(lines, "")
-    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
     csv.field_size_limit(MAX_PIECE)
-    rows = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+    rows = csv.reader(chain([header], lines), delimiter=find_delimiter(header), strict=True)
     texts: list[str] = []
     line, fault = 1, ""
     try:

@@ -1,5 +1,6 @@
 """What sort of text it is, and of what pieces: told by plain rules, from its beginning."""
 
+import csv
 import json
 import re
 import shlex
@@ -65,18 +66,43 @@ def _most(lines: Sequence[str], test: Callable[[str], object], share: float = MO
 
 
 def find_field(text: str) -> str | None:
-    """Return the field that has most of the text, if it is JSON Lines."""
+    """Return the field that has most of the text.
+
+    None if it is neither JSON Lines nor a table with line breaks inside fields.
+    """
     sizes = Counter[str]()
-    lines = text[:PROBE_CHARS].strip("\n").split("\n")[:MIN_PARTS]
-    for line in filter(str.strip, lines[:-1] or lines):  # the last may be cut
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(record, dict):
-            return None
+    for record in _read_objects(text[:PROBE_CHARS]) or _read_rows(text[:PROBE_CHARS]):
         sizes.update({name: len(text_of(value)) for name, value in record.items()})
     return max(sizes, key=sizes.__getitem__) if any(sizes.values()) else None
+
+
+def _read_objects(text: str) -> list[dict[str, object]]:
+    """Return the first objects of JSON Lines; nothing for another text."""
+    lines = text.strip("\n").split("\n")[:MIN_PARTS]
+    whole = lines[:-1] or lines  # the last may be cut
+    try:
+        objects = [json.loads(line) for line in whole if line.strip()]
+    except (ValueError, RecursionError):
+        return []
+    return objects if all(isinstance(it, dict) for it in objects) else []
+
+
+def _read_rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a table that has line breaks inside fields; nothing for another text."""
+    lines = [f"{line}\n" for line in text.strip("\n").split("\n")]
+    try:
+        names, *rows = csv.reader(lines, delimiter=find_delimiter(lines[0]))
+    except (ValueError, csv.Error):
+        return []
+    rows = [row for row in rows if row][:-1]  # the last may be cut
+    is_table = len(rows) >= MIN_PARTS and all(len(row) == len(names) >= 2 for row in rows)
+    has_breaks = any("\n" in field for row in rows for field in row)
+    return [dict(zip(names, row, strict=True)) for row in rows] if is_table and has_breaks else []
+
+
+def find_delimiter(header: str) -> str:
+    """Return what separates the columns of a table, which its first line tells."""
+    return max(",\t;|", key=re.sub(r'"[^"]*"', "", header).count)
 
 
 def text_of(value: object) -> str:
@@ -135,7 +161,8 @@ def are_short(pieces: Sequence[str]) -> bool:
 def suggest_pieces(text: str) -> tuple[str, str] | None:
     """Return what a text looks like, and the options of ``train`` that learn each piece of it."""
     if field := find_field(text):
-        return "JSON Lines", f"--field {shlex.quote(field)}"
+        looks = "JSON Lines" if text.lstrip()[:1] == "{" else "a table with line breaks in fields"
+        return looks, f"--field {shlex.quote(field)}"
     if (form := form_of(text)) in {"log", "table", "list"}:
         return f"a {form}", "--lines"
     if separator := find_separator(text):

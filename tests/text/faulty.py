@@ -106,6 +106,8 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     ),
     "TSV": TSV,
     "CSV": "".join(f'{n},"Smith, John",{n * n}\n' for n in range(60)),
+    "reviews": "id,review\n"
+    + "".join(f'{n},"Film {n}:\n\nit, ""was"" long."\n' for n in range(60)),
     "Markdown": """# A title
 
 Some *words* and a `name`, then a list:

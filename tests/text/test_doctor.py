@@ -22,7 +22,7 @@ from tests.text import faulty
 FORMS = {
     **dict.fromkeys(("names", "towns", "passwords", "moves"), "list"),
     "server": "log",
-    "records": "records",
+    **dict.fromkeys(("records", "reviews"), "records"),
     **dict.fromkeys(("TSV", "CSV"), "table"),
     **dict.fromkeys(("Python", "JSON", "LaTeX"), "code"),
 }
@@ -80,6 +80,7 @@ def test_a_finding_says_where_and_how_often_behind_headers_and_in_other_files() 
 def test_records_and_short_files_are_told_how_to_be_learned() -> None:
     recipes = '{"title": "Soup", "steps": ["Cook it.", "Eat it."], "of": 1}\n'
     assert findings(recipes * 30)["pieces"].train == "--field steps"
+    assert findings(faulty.CLEAN["reviews"])["pieces"].train == "--field review"
     assert "pieces" not in findings('{"n": 1}\n' * 30)
     assert faults('{"text": "<b>A caf\\u00e9</b>."}\n' * 30) == {"too-small"}
     files = check([(f"{n}.json", f'{{\n  "title": "Soup {n}"\n}}\n') for n in range(30)])[1]
