@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,13 +10,6 @@ from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, op
 from charrnn.cli.texts import expect_text, newest_checkpoint, note_terminal, read_ids
 from charrnn.config import UnknownCharacters
 from charrnn.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from charrnn.models import Model
-    from charrnn.scoring.likelihood import Score
-    from charrnn.text.vocabulary import Ids
 
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
 _LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
@@ -66,6 +58,7 @@ def score(
         raise ConfigError(f"{what} with --lines", hint="add --lines")
 
     from charrnn.models import Model
+    from charrnn.text.storage import store
 
     loaded = [Model.load(path) for path in paths]
     if no_ngram:
@@ -87,7 +80,8 @@ def score(
         return
     (model,) = loaded
     blocks = read_ids(model, file, encoding, "skip" if unknown == "skip" else "error")
-    total = score_text(model, blocks, window, memory=memory)
+    with console.counter("characters") as count:
+        total = model.score_ids(store(blocks), window=window, memory=memory, on_progress=count)
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
     figures = {name: getattr(total, name) for name in measures}
     if json:
@@ -106,23 +100,3 @@ def name_models(paths: list[Path]) -> list[str]:
             hint="give another after each -c",
         )
     return [it.stem if stems.count(it.stem) == 1 else str(it) for it in paths]
-
-
-def score_text(
-    model: "Model", blocks: "Iterator[Ids]", window: int | None, *, memory: bool
-) -> "Score":
-    """Return how likely a text is: as one, or in windows; of a model of pieces, piece by piece."""
-    from charrnn.generate.remembering import score_with_memory
-    from charrnn.scoring import likelihood
-    from charrnn.text.pieces import flatten_pieces
-    from charrnn.text.storage import store
-
-    ids, end = store(blocks), None
-    if model.config.data.end is not None and window is None:
-        end = model.vocabulary.index[model.config.data.end]
-        ids = flatten_pieces(ids, end)
-    predictor, pieces = model.distribution(), end is not None
-    with console.counter("characters") as count:
-        if memory:
-            return score_with_memory(predictor, ids, end=end, on_progress=count)
-        return likelihood.score(predictor, ids, window=window, pieces=pieces, on_progress=count)

@@ -19,8 +19,7 @@ from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.ngrams.mixture import log_normalized
 from charrnn.nn.cell import Array
-from charrnn.nn.network import LayerStates
-from charrnn.scoring.likelihood import join_states, select_state
+from charrnn.nn.network import LayerStates, join_states, select_state
 from charrnn.text.vocabulary import Vocabulary
 
 # Samples among whose first characters a place is searched.

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -22,13 +22,14 @@ from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.generate.seen import longest_copy, require_spans
 from charrnn.ngrams.mixture import Mixture
-from charrnn.nn.ensemble import AnyLanguageModel
+from charrnn.nn.ensemble import Ensemble
 from charrnn.parallel.launch import sampling_workers
 from charrnn.scoring.likelihood import Score, score
 from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer
 from charrnn.scoring.xray import Trace, join, require_part, trace_text
 from charrnn.settings import require_known
 from charrnn.text.cut import cut_text
+from charrnn.text.pieces import flatten_pieces
 from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
 
@@ -168,37 +169,6 @@ class Model(Checkpoint):
         drawn = chain.from_iterable(map(write, itertools.count(first, count)))
         return islice(pieces.keep(drawn, prompt), count)
 
-    def _begin(
-        self,
-        prompt: str,
-        length: int | None,
-        controls: Controls | None,
-        random_seed: int | None,
-        settings: dict[str, Any],
-        *,
-        log_p: bool = False,
-    ) -> tuple[Sampler, Controls]:
-        """Read a prompt, and make the controls of the texts that continue it."""
-        require_known(settings, SAMPLING_SETTINGS)
-        require(length is None or length >= 0, f"length must be at least 0, not {length}")
-        if controls is None:
-            rules = ControlConfig.of_options(settings)
-            length = self.default_length(rules) if length is None else length
-            controls = self.make_controls(rules, length)
-        number = secrets.randbits(32) if random_seed is None else random_seed
-        sampling, ids = SamplingConfig.of_options(settings), self.encode_prompt(prompt)
-        return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls
-
-    def make_controls(self, config: ControlConfig, length: int | None) -> Controls:
-        """Return the controls of texts of this model, once for many; length None: no end."""
-        end, spans = self.config.data.end, self.seen_spans
-        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
-
-    def default_length(self, controls: ControlConfig) -> int:
-        """Return the length of a text for which none is given, at most that of a piece."""
-        pieces = self.config.data.end is not None
-        return self.piece_limit if pieces else default_length(controls)
-
     def complete(
         self,
         prompt: str = "",
@@ -242,14 +212,7 @@ class Model(Checkpoint):
         Raises VocabularyError for unknown characters, CorpusError for fewer than two characters,
         ConfigError for windows with a memory.
         """
-        if memory and window is not None:
-            raise ConfigError("a memory reads a text as a whole, not in windows")
-        if memory:
-            ids, end = self._encode_text(text)
-            return score_with_memory(self._distribution, ids, end=end)
-        if self.config.data.end is not None and window is None:
-            return score(self._distribution, self._encode_text(text)[0], pieces=True)
-        return score(self._distribution, np.asarray(self.encode(text)), window=window)
+        return self.score_ids(self._encode_text(text), window=window, memory=memory)
 
     def score_lines(
         self, lines: Iterable[str], *, unknown: UnknownCharacters = "error"
@@ -294,19 +257,9 @@ class Model(Checkpoint):
         unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
         not have.
         """
-        end = self.config.data.end
-        if end is not None:
-            text = "".join(f"{piece}{end}" for piece in self.cut(text))
-        return join(
-            trace_text(
-                self._distribution,
-                self.vocabulary,
-                [self.encode(text)],
-                top=top,
-                parts=[require_part(self._distribution.cell, name) for name in parts],
-                end=end,
-            )
-        )
+        model, blocks, end = self.distribution(), [self._encode_text(text)], self.config.data.end
+        names = [require_part(model.cell, name) for name in parts]
+        return join(trace_text(model, self.vocabulary, blocks, top=top, parts=names, end=end))
 
     def with_memory(self, like: str = "") -> "Model":
         """Return the model with a memory of what it reads: its samples are in the world of a text.
@@ -318,9 +271,11 @@ class Model(Checkpoint):
         It remembers this text and the prompt, but not what it writes; see ``ngrams.memory``. Raises
         VocabularyError for unknown characters.
         """
-        ids, end = self._encode_text(like.removesuffix("\n"))  # each prompt begins with one
+        ids, end = self._encode_text(like.removesuffix("\n")), self.end_id  # prompts begin with one
+        if end is not None and len(ids):
+            ids = flatten_pieces(ids, end)
         model = replace(self)
-        model.predictor = MemoryPredictor(self._distribution, ids, end)
+        model.predictor = MemoryPredictor(self.distribution(), ids, end)
         return model
 
     def longest_copy(self, text: str) -> int:
@@ -331,14 +286,59 @@ class Model(Checkpoint):
         """
         return longest_copy(require_spans(self.seen_spans), text)
 
-    def _encode_text(self, text: str) -> tuple[Ids, int | None]:
-        """Return a text as ids, and the id of the END if it is a text of flat pieces."""
-        end = self.config.data.end
-        if end is None:
-            return self.encode(text), None
-        pieces = [piece for piece in self.cut(text) if piece]
-        flat = end.join(["", *pieces, ""]) if pieces else ""
-        return self.encode(flat), self.vocabulary.index[end]
+    def _begin(
+        self,
+        prompt: str,
+        length: int | None,
+        controls: Controls | None,
+        random_seed: int | None,
+        settings: dict[str, Any],
+        *,
+        log_p: bool = False,
+    ) -> tuple[Sampler, Controls]:
+        """Read a prompt, and make the controls of the texts that continue it."""
+        require_known(settings, SAMPLING_SETTINGS)
+        require(length is None or length >= 0, f"length must be at least 0, not {length}")
+        if controls is None:
+            rules = ControlConfig.of_options(settings)
+            length = self.default_length(rules) if length is None else length
+            controls = self.make_controls(rules, length)
+        number = secrets.randbits(32) if random_seed is None else random_seed
+        sampling, ids = SamplingConfig.of_options(settings), self.encode_prompt(prompt)
+        return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls
+
+    def make_controls(self, config: ControlConfig, length: int | None) -> Controls:
+        """Return the controls of texts of this model, once for many; length None: no end."""
+        end, spans = self.config.data.end, self.seen_spans
+        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
+
+    def default_length(self, controls: ControlConfig) -> int:
+        """Return the length of a text for which none is given, at most that of a piece."""
+        pieces = self.config.data.end is not None
+        return self.piece_limit if pieces else default_length(controls)
+
+    def score_ids(
+        self,
+        ids: Ids,
+        *,
+        window: int | None = None,
+        memory: bool = False,
+        on_progress: Callable[[int], object] = lambda _: None,
+    ) -> Score:
+        """Return what ``score`` does, of a text that is ids already, (N,).
+
+        ids           of a model of pieces, each with the END at its end
+        on_progress   called with the number of characters done since the last call
+        """
+        if memory and window is not None:
+            raise ConfigError("a memory reads a text as a whole, not in windows")
+        end = self.end_id if window is None else None
+        if end is not None:
+            ids = flatten_pieces(ids, end)
+        model, pieces = self.distribution(), end is not None
+        if memory:
+            return score_with_memory(model, ids, end=end, on_progress=on_progress)
+        return score(model, ids, window=window, pieces=pieces, on_progress=on_progress)
 
     def encode(self, text: str) -> Ids:
         """Return a text as ids, normalized like the text that the model was trained on.
@@ -359,6 +359,15 @@ class Model(Checkpoint):
         start = self.vocabulary.encode(end) if knows_end else start_ids(self.vocabulary)
         return np.concatenate([start, ids]) if knows_end or not prompt else ids
 
+    def _encode_text(self, text: str) -> Ids:
+        """Return a text as ids, of pieces each with its END; a text is one record, or one file."""
+        data, end = self.config.data, self.config.data.end
+        if end is not None:
+            data = data if data.field is None else replace(data, field=None, separator=FILE)
+            pieces = chain.from_iterable(cut_text(unify_line_breaks([text]), data))
+            text = "".join(f"{piece}{end}" for piece in pieces)
+        return self.encode(text)
+
     @property
     def line_end(self) -> str:
         """The character after each line, or piece, that is scored on its own."""
@@ -374,28 +383,24 @@ class Model(Checkpoint):
         """Characters of the longest piece of the text; 0 if that is not recorded."""
         return self.origin.longest if self.origin else 0
 
-    def cut(self, text: str) -> Iterator[str]:
-        """Yield the pieces of a text; a text is one record, or one file."""
-        data = self.config.data
-        data = data if data.field is None else replace(data, field=None, separator=FILE)
-        return chain.from_iterable(cut_text(unify_line_breaks([text]), data))
-
-    def distribution(self) -> AnyLanguageModel:
-        """Return what predicts the next character: the networks, mixed with n-grams if any.
-
-        Everything that samples or scores uses this; see ``ngrams.mixture``.
-        """
-        networks = self.ensemble()
-        return networks if self.ngram is None else Mixture(networks, self.ngram)
-
-    @cached_property
-    def _distribution(self) -> AnyLanguageModel:
-        return self.distribution()
+    @property
+    def end_id(self) -> int | None:
+        """Id of the END of pieces; None: the model is one of a stream."""
+        end = self.config.data.end
+        return None if end is None else self.vocabulary.index[end]
 
     @cached_property
     def predictor(self) -> Predictor:
-        """What predicts the next character, for sampling and beam search."""
-        return Predictor(self._distribution)
+        """What reads a text and predicts the next character, for sampling and beam search."""
+        networks = self.ensemble()
+        return Predictor(networks if self.ngram is None else Mixture(networks, self.ngram))
+
+    def distribution(self) -> Ensemble:
+        """Return what predicts the next character: the networks, mixed with n-grams if any.
+
+        Everything that samples or scores uses this one; see ``ngrams.mixture``.
+        """
+        return self.predictor.model
 
     def merged(self) -> "Model":
         """Return the model with its networks merged into one, for formats that know only one."""
@@ -407,4 +412,4 @@ class Model(Checkpoint):
     def line_model(self) -> LineModel:
         """What scores lines under this model."""
         form = self.config.data.normalize
-        return LineModel(self._distribution, self.vocabulary, form, self.line_end)
+        return LineModel(self.distribution(), self.vocabulary, form, self.line_end)

@@ -9,6 +9,7 @@ checkpoints and other processes handle a single array, cells see named matrices.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,6 +240,17 @@ class LanguageModel:
         )
         loss, d_logits = softmax_cross_entropy(logits, targets, count)
         return loss, self.backward(cache, d_logits, grads), final_state
+
+
+def select_state(state: LayerStates, which: NDArray[np.intp] | slice) -> LayerStates:
+    """Return the state of some of B sequences."""
+    return [tuple(part[which] for part in layer) for layer in state]
+
+
+def join_states(states: Iterable[LayerStates]) -> LayerStates:
+    """Return the states of all sequences as one."""
+    layers = zip(*states, strict=True)
+    return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]
 
 
 def log_softmax(logits: Array) -> Array:

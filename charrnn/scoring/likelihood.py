@@ -7,7 +7,7 @@ beginning is read once, a character at a time.
 """
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,17 +17,13 @@ from numpy.typing import NDArray
 from charrnn.errors import CorpusError, TrainingError, VocabularyError
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
-from charrnn.nn.network import LayerStates, log_softmax
+from charrnn.nn.network import LayerStates, log_softmax, select_state
 from charrnn.nn.recurrent import Workspace
 from charrnn.text.pieces import piece_bounds
 from charrnn.text.split import stream_bounds
 from charrnn.text.vocabulary import Ids
 
 Indices = NDArray[np.int64]
-
-# The most held-out characters to validate on: their mean loss is accurate to about 0.003 nats, and
-# more would slow down the run.
-MAX_VALIDATED = 200_000
 
 # Sequences per batch: OpenBLAS has faster kernels for up to 61 rows, see ``recurrent``.
 BATCH = 60
@@ -151,17 +147,6 @@ def _score_beginnings(
         node[active], read = node_of, read + 1
 
 
-def select_state(state: LayerStates, which: Indices | slice) -> LayerStates:
-    """Return the state of some of B sequences."""
-    return [tuple(part[which] for part in layer) for layer in state]
-
-
-def join_states(states: Iterable[LayerStates]) -> LayerStates:
-    """Return the states of all sequences as one."""
-    layers = zip(*states, strict=True)
-    return [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in layers]
-
-
 def require_finite(values: NDArray[Any]) -> None:
     """Raise TrainingError if outputs of a model are not finite."""
     if not np.isfinite(values).all():
@@ -223,26 +208,34 @@ def score(
             "character after it",
             hint=f"--window {length} or less, or no --window",
         )
+    starts = np.arange(length // size) * size
+    steps = np.full(len(starts), size)
     if pieces:
         starts, steps = held_out_sequences(ids, pieces=True)
-    else:
-        starts = np.arange(length // size) * size
-        steps = np.full(len(starts), size)
+    return _add_up(model, ids, starts, steps, on_progress)
+
+
+def evaluate(
+    model: AnyLanguageModel, ids: Ids, *, pieces: bool = False, rank: int = 0, size: int = 1
+) -> Score:
+    """Return the likelihood of a held-out text, or of the part that one process reads.
+
+    pieces       as in ``held_out_sequences``
+    rank, size   of ``size`` processes, each reads every ``size``-th sequence
+    """
+    starts, steps = held_out_sequences(ids, pieces=pieces)
+    return _add_up(model, ids, starts[rank::size], steps[rank::size])
+
+
+def _add_up(
+    model: AnyLanguageModel,
+    ids: Ids,
+    starts: Indices,
+    steps: Indices,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> Score:
     nats = 0.0
     for it in score_sequences(model, ids, starts, steps):
         nats += float(it.nats.sum(dtype=np.float64))
         on_progress(it.nats.size)
     return Score(nats, int(steps.sum()))
-
-
-def evaluate(
-    model: AnyLanguageModel, ids: Ids, *, pieces: bool = False, rank: int = 0, size: int = 1
-) -> tuple[float, int]:
-    """Return -log p of a held-out text in nats, and the number of characters predicted.
-
-    pieces       as in ``held_out_sequences``
-    rank, size   of ``size`` processes, each reads every ``size``-th sequence
-    """
-    starts, steps = (part[rank::size] for part in held_out_sequences(ids, pieces=pieces))
-    windows = score_sequences(model, ids, starts, steps)
-    return sum(float(it.nats.sum(dtype=np.float64)) for it in windows), int(steps.sum())

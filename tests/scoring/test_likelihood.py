@@ -88,8 +88,8 @@ def test_processes_validate_on_all_streams_or_lines_together(lines: bool, proces
         parts = [np.append(it, 0) for it in np.split(ids, np.flatnonzero(ids == 0)[1:])[:-1]]
     else:
         parts = [ids[at : at + 72] for at in range(0, 7 * 71, 71)]  # 7 streams of 71 characters
-    counts = [
+    shares = [
         evaluate(MODEL, ids, pieces=lines, rank=it, size=processes) for it in range(processes)
     ]
-    assert sum(chars for _, chars in counts) == sum(len(part) - 1 for part in parts)
-    assert sum(nats for nats, _ in counts) == pytest.approx(sum(map(by_hand, parts)), rel=1e-9)
+    assert sum(it.chars for it in shares) == sum(len(part) - 1 for part in parts)
+    assert sum(it.nats for it in shares) == pytest.approx(sum(map(by_hand, parts)), rel=1e-9)

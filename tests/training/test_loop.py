@@ -20,8 +20,7 @@ from tests.support import Ids, V, make_config, parts_of, run, train_text
 
 
 def mean_loss(state: TrainingState, ids: Ids) -> float:
-    nats, chars = evaluate(Ensemble(state.networks), ids)
-    return nats / chars
+    return evaluate(Ensemble(state.networks), ids).nats_per_char
 
 
 def assert_same_state(one: TrainingState, other: TrainingState) -> None:
