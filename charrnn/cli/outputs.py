@@ -15,7 +15,7 @@ from typing import Literal, Self, TextIO
 from charrnn.checkpoint.files import file_exists, replacing
 from charrnn.cli.console import console, count
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
-from charrnn.models.run import Run
+from charrnn.models.train import Run
 from charrnn.parallel.processes import ENDING_SIGNALS
 from charrnn.training.loop import Event
 

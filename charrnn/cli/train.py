@@ -81,8 +81,7 @@ def train(
     from charrnn.cli.outputs import Saver, StopSignals, open_log
     from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run
     from charrnn.models.description import describe
-    from charrnn.models.run import follow
-    from charrnn.models.train import prepare_run
+    from charrnn.models.train import follow, prepare_run
     from charrnn.parallel import mpi
     from charrnn.settings import sort_settings
 

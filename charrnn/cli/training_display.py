@@ -13,9 +13,8 @@ from typing import TextIO
 from charrnn.cli.console import command, console, count, duration, quote, to_json
 from charrnn.cli.plot import draw_losses
 from charrnn.models.model import Model
-from charrnn.models.run import Run
+from charrnn.models.train import Run
 from charrnn.text.form import PROBE_CHARS, has_mostly_copies, suggest_pieces
-from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event
 from charrnn.training.state import History
 
@@ -134,7 +133,7 @@ def describe_run(run: Run) -> list[str]:
     if (chosen := run.recommendation) is not None:
         # Lines and overlapping windows take more or fewer steps than their characters.
         steps = chosen.passes * len(run.train_ids) / config.data.seq_length / config.data.batch_size
-        passes = min(count_passes(run, steps), config.run.epochs or math.inf)
+        passes = min(steps / run.steps_per_pass, config.run.epochs or math.inf)
         times = f"{passes:.1f}".removesuffix(".0") if passes >= 1 else f"{passes:.2g}"
         read = f"reads the text {times} times" + (", which is enough" if chosen.enough else "")
         chances = f"dropout {config.model.dropout:g}, weight drop {config.model.weight_drop:g}"
@@ -179,7 +178,7 @@ def report_run(
             loss = progress.loss_total / progress.loss_count
         elif history:
             loss = history[-1]["train_loss"] or math.inf
-    passes = f"{count_passes(run, progress.step):.1f} passes"
+    passes = f"{progress.step / run.steps_per_pass:.1f} passes"
     done = f"{count(progress.step, 'step')}, {passes} in {duration(progress.seconds)}"
     stopped = "" if signal is None else "stopped after "
     lines = [f"{stopped}{done}: {judged} {loss:.3f}"]
@@ -201,9 +200,3 @@ def report_run(
     if signal is not None:
         lines.append(f"resume: {command('train', *resumable, '--resume')}")
     return [*lines, f"sample: {command('sample', '-c', path)}"]
-
-
-def count_passes(run: Run, steps: float) -> float:
-    """Return how often the text is read in this many steps."""
-    batches = make_batches(run.train_ids, run.config.data, run.config.run.random_seed)
-    return steps / batches.steps_per_epoch

@@ -72,16 +72,22 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    shape, end = {field.name for field in fields(ModelConfig)} - FREE, config.data.end
-    sized = bool(fixed & {*shape, "steps", "epochs"})
-    if name == RANDOM or (name is None and sized) or len(corpus.ids) < 2:
+    end, shape = config.data.end, [it.name for it in fields(ModelConfig) if it.name not in FREE]
+    is_sized = bool(fixed & {*shape, "steps", "epochs"})
+    if name == RANDOM or (name is None and is_sized) or len(corpus.ids) < 2:
         return Start(config)  # one character predicts nothing
     models = {each: Model.load(each) for each in (BASES if name is None else [name])}
-    gains = {each: measure_gain(model, corpus, end) for each, model in models.items()}
-    chosen = max(gains, key=gains.__getitem__)
-    source, (saved, nats, unigram) = models[chosen], gains[chosen]
+    losses = {each: measure_loss(model, corpus, end) for each, model in models.items()}
+    chosen = min(losses, key=losses.__getitem__)
+    source, (nats, unigram) = models[chosen], losses[chosen]
     model = replace(source.config.model, **{it: getattr(config.model, it) for it in FREE})
-    _require_shape(chosen, config.model, model, fixed)
+    given = [it for it in shape if it in fixed]
+    if changed := [it for it in given if getattr(config.model, it) != getattr(model, it)]:
+        raise ConfigError(
+            f"{chosen}: its weights do not fit another {', '.join(map(option_name, changed))}",
+            hint="leave that out: the model is that of the checkpoint",
+        )
+    saved = 1 - nats / unigram if unigram else 0.0
     # A model of the user's own need not help that much, but must not be worse.
     if saved < (HELPS if chosen in BASES else 0):
         note = (
@@ -89,15 +95,15 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             f"character, where its character frequencies alone give {unigram:.3f}"
         )
         return Start(config, notes=() if name is None else (note,))
-    predicts = f"which predicts this text at {nats:.3f} nats per character"
     is_growing = share_read(source, corpus, end) <= MAX_READ
+    called = f"base model {chosen!r}" if name is None else name
+    note = f"start: {called}, which predicts this text at {nats:.3f} nats per character"
     if name is None:
-        note = (
-            f"start: base model {chosen!r}, {predicts} already; "
-            f"--from {RANDOM} starts from random weights"
-        )
+        note += f" already; --from {RANDOM} starts from random weights"
     else:
-        note = f"start: {name}, {predicts}; {_compare(source, corpus)}"
+        found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
+        new, missing = len(found - known), len(known - found)
+        note += f"; {len(known)} characters known, {new} new ones, {missing} that do not occur here"
         if is_growing and source.origin:
             older = " ".join(source.origin.sources) or "older texts"
             note += f"; what it knows of {older} fades, unless you give it that again, too"
@@ -105,33 +111,13 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     return Start(shaped, source, chosen, (note,), saved >= HELPS, is_growing)
 
 
-def _compare(source: Model, corpus: Corpus) -> str:
-    """Return how many characters of the text the model knows."""
-    found, known = set(corpus.vocabulary.characters), set(source.vocabulary.characters)
-    new, missing = len(found - known), len(known - found)
-    return f"{len(known)} characters known, {new} new ones, {missing} that do not occur here"
-
-
-def _require_shape(name: str, asked: ModelConfig, shape: ModelConfig, fixed: set[str]) -> None:
-    """Raise ConfigError if a setting that was given is not that of the model of this name."""
-    names = [field.name for field in fields(ModelConfig) if field.name in fixed]
-    changed = [option_name(it) for it in names if getattr(asked, it) != getattr(shape, it)]
-    if changed:
-        raise ConfigError(
-            f"{name}: its weights do not fit another {', '.join(changed)}",
-            hint="leave that out: the model is that of the checkpoint",
-        )
-
-
-def measure_gain(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float, float]:
-    """Return how well a model predicts a text that it was not trained on.
+def measure_loss(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float]:
+    """Return how well a model predicts a text that it was not trained on, in nats per character.
 
     end   what ends the pieces of the text, which a model of the same pieces reads one by one
 
-    The first number is the share by which it is better than the frequencies of the characters
-    alone, below zero if it is worse; the others are the nats per character of both, measured on a
-    few thousand characters from all over the text. An unknown character is charged by its frequency
-    in the text.
+    It is measured on a few thousand characters from all over the text. An unknown character is
+    charged by its frequency in the text. The second number is the loss of all these frequencies.
     """
     vocabulary, known = corpus.vocabulary, model.vocabulary
     by_piece = end is not None and end == model.config.data.end
@@ -151,8 +137,7 @@ def measure_gain(model: Model, corpus: Corpus, end: str | None) -> tuple[float, 
         log_p = np.log(known_share) - it.nats[judged]
         charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
     nats = -float(np.concatenate(charged).mean())
-    unigram = -float((shares * log_shares).sum())
-    return (1 - nats / unigram if unigram else 0.0), nats, unigram
+    return nats, -float((shares * log_shares).sum())
 
 
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 import charrnn
 from charrnn import Config, LanguageModel, ModelConfig, Vocabulary
-from charrnn.models.start import choose_start, measure_gain, transfer_weights
+from charrnn.models.start import choose_start, measure_loss, transfer_weights
 from charrnn.text.corpus import corpus_of
 from tests.support import ROOT
 
@@ -37,7 +37,7 @@ def test_a_model_of_lines_is_measured_line_by_line() -> None:
     text = "anna\nbob\ncarla\ndora\n" * 20
     settings: Any = {"steps": 60, "hidden_size": 8, "ngram": 0, "random_seed": 1}
     model = charrnn.train(text=text, lines=True, base="none", **settings)
-    _, nats, _ = measure_gain(model, corpus_of(text, model.config.data), "\n")
+    nats, _ = measure_loss(model, corpus_of(text, model.config.data), "\n")
     assert nats == pytest.approx(model.score(text).nats_per_char, rel=1e-5)
 
 
