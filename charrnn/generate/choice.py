@@ -62,7 +62,7 @@ def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64
     p = filter_p(p, config)
     cumulative = np.add.accumulate(p, axis=1, out=p)
     total = cumulative[:, -1]
-    if not math.isfinite(np.add.reduce(total)):
+    if not math.isfinite(sum(total.tolist())):
         require_finite(total)
     # Inverse transform sampling: the first id whose cumulative probability reaches the target.
     # Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.

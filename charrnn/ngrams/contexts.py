@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.ngrams.count import Integers, Keys, digit_bits, levels_of, low_digits
+from charrnn.text.vocabulary import Ids
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -49,7 +50,7 @@ class Table(NamedTuple):
     """
 
     keys: Keys
-    characters: Indices
+    characters: Ids
     alphas: Singles
     gammas: Singles
     sums: Floats
@@ -69,41 +70,40 @@ class ContextTree:
         own = np.flatnonzero(children)
         C, levels = len(own), levels_of(table.keys[own], V)
         self._bits, self._table, self._spelled = digit_bits(V), table, spelled
-        # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
-        self._weights, self._kept = weights, 1 - np.outer(1 - weights, spelled)
-        # One more, which no text has: its key is never found, and it has no entries.
-        self._keys = np.append(table.keys[own], ~np.uint64(0))
-        self._ends = np.append(table.begins[own + 1], 0)
-        self._begins = self._ends - np.append(children[own], 0)
-        self._gammas, self._shorter = table.gammas[own], self._link(levels, V)
-        self._groups = group_contexts(self._gammas)
+        # One more, which no text has: its key is never found.
+        self._keys = keys = np.append(table.keys[own], ~np.uint64(0))
+        # Contexts with one character more are neighbors: from first[i] to first[i + 1], (C + 1,).
+        first = keys.searchsorted(keys << np.uint64(self._bits)).astype(np.int32)
+        # Of each context the longest suffix, itself first, that may go on, and of that the next.
+        shorter, goes_on = self._link(levels, V), first[1:] > first[:-1]
+        self._growing = np.where(goes_on, np.arange(C), 0)
+        for level in levels:
+            rest = level.start + np.flatnonzero(~goes_on[level])
+            self._growing[rest] = self._growing[shorter[rest]]
+        self._shorter = self._growing[shorter]
         # p of all spelled characters, (C,), and of each after the first D contexts, (D, V).
-        self._totals, dense = np.full(C, spelled.mean()), spelled[None] / V
+        gammas, totals = table.gammas[own], np.full(C, spelled.mean())
         for level in levels:
-            left = self._gammas[level] * self._totals[self._shorter[level]]
-            self._totals[level] = table.sums[own[level]] + left
-        for level in levels:
-            if level.start and level.stop * V > MAX_DENSE:
-                break
-            rows = self._gammas[level, None] * dense[self._shorter[level]]
-            entries = slice(self._begins[level.start], self._ends[level.stop - 1])
-            places = np.arange(len(rows)).repeat(children[own[level]])
-            rows[places, table.characters[entries]] += table.alphas[entries]
-            dense = np.concatenate([dense[: level.start], rows])
-        self._dense = dense
-        # Of each context the longest suffix among these, (C,), and the longer ones, itself first,
-        # (C, K); what is left before each of these and the first, (C, K + 1).
-        base, chain, left = np.arange(C), [], [np.ones(C)]
-        while (deep := base >= len(dense)).any():
-            chain.append(np.where(deep, base, C))
-            left.append(np.where(deep, left[-1] * self._gammas[base], left[-1]))
-            base = np.where(deep, self._shorter[base], base)
-        self._base, self._left = base, np.array(left).T.copy()
-        self._chain = np.array(chain, np.intp).reshape(-1, C).T.copy()
-        # Columns of contexts and of entries, as Python indexes faster.
-        own_columns = (self._keys, self._shorter, self._groups, self._totals, self._begins)
-        columns = (*own_columns, self._ends, base, table.characters, table.alphas)
-        self._views: tuple[Any, ...] = tuple(column.data for column in columns)
+            totals[level] = table.sums[own[level]] + gammas[level] * totals[shorter[level]]
+        self._dense = self._expand(levels, own, shorter)
+        # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
+        self._groups, self._kept = group_contexts(gammas), 1 - np.outer(1 - weights, spelled)
+        # Of each context: the longest suffix among the first D, (C,), the entries of the longer
+        # ones, itself first, (C, K, 2), and what each of these adds for p(S), (C,) and (C, K).
+        base, part, longer, parts = np.arange(C), (1 - weights[self._groups]) / totals, [], []
+        spans = np.stack([table.begins[own], table.begins[own + 1]], axis=1)
+        while (deep := base >= len(self._dense)).any():
+            longer.append(np.where(deep[:, None], spans[base], 0))
+            parts.append(part)
+            part = np.where(deep, part * gammas[base], part)
+            base = np.where(deep, shorter[base], base)
+        self._base, self._base_part = base, part.astype(np.float32)
+        self._spans = np.array(longer, np.int32).reshape(-1, C, 2).swapaxes(0, 1).copy()
+        self._parts = np.array(parts, np.float32).reshape(-1, C).T.copy()
+        # Python indexes these faster.
+        columns = (self._groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
+        each = (keys, first, self._shorter, *columns, table.characters, table.alphas)
+        self._views: tuple[Any, ...] = tuple(column.data for column in each)
 
     def _link(self, levels: list[slice], vocab_size: int) -> Indices:
         """Return the longest other context that each ends with, (C,)."""
@@ -119,28 +119,40 @@ class ContextTree:
             rest = rest[~found]
         return shorter
 
+    def _expand(self, levels: list[slice], own: Indices, shorter: Indices) -> Singles:
+        """Return p of all characters after the contexts of the first levels, (D, V)."""
+        table, V = self._table, len(self._spelled)
+        dense: Singles = (self._spelled[None] / V).astype(np.float32)
+        for level in levels:
+            if level.start and level.stop * V > MAX_DENSE:
+                break
+            rows = table.gammas[own[level], None] * dense[shorter[level]]
+            begins, ends = table.begins[own[level]], table.begins[own[level] + 1]
+            entries = slice(begins[0], ends[-1])
+            places = np.arange(len(rows)).repeat(ends - begins)
+            rows[places, table.characters[entries]] += table.alphas[entries]
+            dense = np.concatenate([dense[: level.start], rows])
+        return dense
+
     def feed(self, contexts: Indices, ids: AnyIds) -> Indices:
         """Return the contexts after one more character of each text, ids (B,)."""
         if len(contexts) == 1:
             return np.array([self._feed_one(contexts.item(), ids.item() + 1)])
-        after, digits = np.zeros_like(contexts), ids.astype(np.uint64) + 1
-        rows = np.arange(len(ids))
-        while len(rows):
-            wanted = self._keys[contexts] << np.uint64(self._bits) | digits
-            at = self._keys.searchsorted(wanted)
-            found = self._keys[at] == wanted
-            after[rows[found]] = at[found]
-            rest = ~found & (contexts > 0)
-            rows, digits, contexts = rows[rest], digits[rest], self._shorter[contexts[rest]]
+        keys, digits = self._keys, ids.astype(np.uint64) + 1
+        wanted = keys.take(self._growing.take(contexts)) << np.uint64(self._bits) | digits
+        after = keys.searchsorted(wanted)
+        # Nine of ten go on from there; of the others, each looks for itself.
+        for row in np.flatnonzero(keys.take(after) != wanted).tolist():
+            after[row] = self._feed_one(contexts.item(row), ids.item(row) + 1)
         return after
 
     def _feed_one(self, context: int, digit: int) -> int:
         """Do what ``feed`` does for one text, faster."""
-        keys, shorter, *_ = self._views
+        keys, first, shorter, *_ = self._views
         while True:
-            wanted = keys[context] << self._bits | digit
-            at = bisect_left(keys, wanted)
-            if keys[at] == wanted:
+            wanted, end = keys[context] << self._bits | digit, first[context + 1]
+            at = bisect_left(keys, wanted, first[context], end)
+            if at < end and keys[at] == wanted:
                 return at
             if context == 0:
                 return 0
@@ -155,30 +167,30 @@ class ContextTree:
         if len(contexts) == 1:
             self._mix_one(p[0], p_spelled.item(), contexts.item())
             return
-        groups, chain = self._groups[contexts], self._chain[contexts]
-        share = p_spelled * (1 - self._weights[groups]) / self._totals[contexts]
-        left = self._left[contexts] * share[:, None]
-        p *= self._kept[groups]
-        p += self._dense[self._base[contexts]] * left[:, -1:]
-        ends = self._ends[chain].ravel()
-        sizes = ends - self._begins[chain].ravel()
-        which = np.arange(len(sizes)).repeat(sizes)  # place in the chains of each of N entries
-        entries = np.arange(len(which)) + (ends - sizes.cumsum())[which]
-        places = which // chain.shape[1] * p.shape[1] + self._table.characters[entries]
-        alphas = self._table.alphas[entries] * left[:, :-1].ravel()[which]
+        p *= self._kept.take(self._groups.take(contexts), axis=0)
+        part = self._base_part.take(contexts) * p_spelled
+        p += self._dense.take(self._base.take(contexts), axis=0) * part[:, None]
+        spans = self._spans.take(contexts, axis=0)
+        parts = self._parts.take(contexts, axis=0) * p_spelled[:, None]
+        begins, ends = spans.reshape(-1, 2).T
+        sizes = ends - begins
+        entries = (ends - sizes.cumsum()).repeat(sizes)
+        entries += np.arange(len(entries))
+        rows = np.arange(0, p.size, p.shape[1]).repeat(spans.shape[1])
+        places = rows.repeat(sizes) + self._table.characters.take(entries)
+        alphas = self._table.alphas.take(entries) * parts.ravel().repeat(sizes)
         np.add.at(p.reshape(-1), places, alphas)
 
     def _mix_one(self, p: Floats, p_spelled: float, context: int) -> None:
         """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
-        _, _, groups, totals, begins, ends, base, characters, alphas = self._views
-        group = groups[context]
-        share = p_spelled * (1 - self._weights.item(group)) / totals[context]
-        left = (self._left[context] * share).tolist()
-        p *= self._kept[group]
-        p += self._dense[base[context]] * left[-1]
-        entry = p.data
-        for deep, part in zip(self._chain[context].tolist(), left, strict=False):
-            begin, end = begins[deep], ends[deep]
+        *_, groups, base, base_part, spans, parts, characters, alphas = self._views
+        p *= self._kept[groups[context]]
+        part = base_part[context] * p_spelled
+        p += np.multiply(self._dense[base[context]], part, dtype=np.float64)
+        entry, count = p.data, self._parts.shape[1]
+        for place in range(context * count, (context + 1) * count):
+            begin, end = spans[2 * place], spans[2 * place + 1]
+            part = parts[place] * p_spelled
             if end - begin > FEW:
                 shares = np.multiply(self._table.alphas[begin:end], part, dtype=np.float64)
                 p[self._table.characters[begin:end]] += shares

@@ -45,7 +45,7 @@ from charrnn.ngrams.count import (
     low_digits,
     merge_counts,
 )
-from charrnn.text.vocabulary import Ids
+from charrnn.text.vocabulary import Ids, id_dtype
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -98,7 +98,7 @@ class NGrams:
         totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
         alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
         gammas = 1 - np.bincount(parents, alphas, len(keys))
-        characters = (keys & low_digits(1, vocab_size)).astype(np.intp) - 1
+        characters = (keys - np.uint64(1) & low_digits(1, vocab_size)).astype(id_dtype(vocab_size))
         alphas *= self.spelled[characters[1:]]
         children = np.bincount(parents, minlength=len(keys) + 1)
         self._table = Table(
