@@ -35,15 +35,13 @@ _SENTENCE_TAIL = 12
 class Verdict(NamedTuple):
     """What a rule says of a text.
 
-    ended     why the text is complete; None: it goes on
-    cut       once it is: number of characters at its end that do not belong to it
-    held      until then: number of characters at its end that may yet be cut
-    allowed   which characters may be next, (V,) bool; None: all
+    uncertain   how many characters at its end may yet be cut; of a complete text, are cut
+    ended       why it is complete; None: it goes on
+    allowed     which characters may be next, (V,) bool; None: all
     """
 
+    uncertain: int = 0
     ended: Ended | None = None
-    cut: int = 0
-    held: int = 0
     allowed: Flags | None = None
 
 
@@ -59,7 +57,7 @@ def end_at(length: int) -> Rule:
     """End after this many characters."""
     for _ in range(length):
         yield Verdict()
-    yield Verdict("length")
+    yield Verdict(ended="length")
 
 
 def end_before(stops: Sequence[str], ended: Ended) -> Rule:
@@ -68,10 +66,10 @@ def end_before(stops: Sequence[str], ended: Ended) -> Rule:
     beginnings = {stop[:size] for stop in stops for size in range(1, len(stop))}
     tail, cut = "", 0
     while not cut:
-        held = next((len(tail) - at for at in range(len(tail)) if tail[at:] in beginnings), 0)
-        tail = (tail + (yield Verdict(held=held)))[-longest:]
+        begun = next((len(tail) - at for at in range(len(tail)) if tail[at:] in beginnings), 0)
+        tail = (tail + (yield Verdict(begun)))[-longest:]
         cut = max((len(stop) for stop in stops if tail.endswith(stop)), default=0)
-    yield Verdict(ended, cut)
+    yield Verdict(cut, ended)
 
 
 def end_of_sentence(length: int, limit: int) -> Rule:
@@ -79,35 +77,31 @@ def end_of_sentence(length: int, limit: int) -> Rule:
 
     limit   number of characters after which no further sentence end is waited for
     """
-    tail, between, complete, incomplete = "", False, False, 0
-    for size in range(1, limit + 1):
-        char = yield Verdict(held=incomplete if complete else size - 1)
-        tail, incomplete = (tail + char)[-_SENTENCE_TAIL:], incomplete + 1
+    tail, between, complete = "", False, 0  # the last: characters of all complete sentences
+    for size in range(limit):
+        char = yield Verdict(size - complete)
+        tail = (tail + char)[-_SENTENCE_TAIL:]
+        between = between and char.isspace()
         if _SENTENCE.search(tail):
-            complete, incomplete, between = True, 1, char.isspace()
-            if size > length:
-                yield Verdict("sentence", 1)
-        else:
-            between = between and char.isspace()
-        if size == length and between:
-            yield Verdict("sentence")
-    yield Verdict("length", incomplete if complete else 0)
+            complete, between = size, char.isspace()
+            if size >= length:
+                yield Verdict(1, "sentence")
+        if size + 1 == length and between:
+            yield Verdict(ended="sentence")
+    yield Verdict(limit - complete if complete else 0, "length")
 
 
-def end_of_match(automaton: Automaton, length: int, end: str) -> Rule:
-    """Allow what leads to a complete match of at most ``length`` characters, and end with it.
-
-    Where the text may end or go on, ``end`` ends it.
-    """
+def end_of_match(automaton: Automaton, length: int) -> Rule:
+    """Allow what leads to a complete match of at most ``length`` characters, and end with it."""
     state = automaton.start
     for left in range(length, -1, -1):
         if automaton.is_over(state, left):
             break
         char = yield Verdict(allowed=automaton.allowed(state, left))
-        if char == end and automaton.may_end(state):
-            yield Verdict("match", 1)
+        if automaton.ends_with(state, char):
+            yield Verdict(1, "match")
         state = automaton.follow(state, char)
-    yield Verdict("match")
+    yield Verdict(ended="match")
 
 
 class Released(NamedTuple):
@@ -145,11 +139,8 @@ class Text:
         """Take over the verdicts, and return how many characters at the end are not certain."""
         self.allowed = next((it.allowed for it in verdicts if it.allowed is not None), self.allowed)
         final = [verdict for verdict in verdicts if verdict.ended]
-        if not final:
-            return max(verdict.held for verdict in verdicts)
-        last = max(final, key=lambda verdict: verdict.cut)
-        self.ended = last.ended
-        return last.cut
+        uncertain, self.ended, _ = max(final or verdicts, key=lambda verdict: verdict.uncertain)
+        return uncertain
 
 
 class Controls:
@@ -188,12 +179,11 @@ class Controls:
             raise ConfigError("match and until-sentence need a length")
         self.limit = length + FAR if length is not None and config.until_sentence else length
         allowed = select_characters(config.charset, characters)
-        end_id = vocabulary.index.get(end or "\n")
-        if end is not None and end_id is not None:
-            allowed[end_id] = config.match is None
+        if end is not None:
+            allowed[vocabulary.index[end]] = config.match is None
         self._automaton = self._allowed = None
         if config.match is not None:
-            self._automaton = Automaton(config.match, characters, allowed, end_id)
+            self._automaton = Automaton(config.match, characters, allowed, end or "\n")
             self._automaton.require_text(length or 0)
         elif not allowed.all():
             self._allowed = allowed
@@ -204,8 +194,7 @@ class Controls:
         rules: list[Rule] = []
         characters = self.vocabulary.characters
         if self._automaton is not None:
-            rule = end_of_match(self._automaton, self.length or 0, self.end or "\n")
-            return Text([rule], characters)
+            return Text([end_of_match(self._automaton, self.length or 0)], characters)
         if self._stops:
             rules.append(end_before(self._stops, "stop"))
         if self.end is not None:

@@ -47,13 +47,11 @@ def select_characters(charset: str | None, characters: str) -> Flags:
         return np.ones(len(characters), bool)
     hint = r"a backslash quotes: \] or \-"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what a set may mean in the future
-            pattern = re.compile(f"[{charset}]")
+        found = _find_members(f"[{charset}]", characters)
     except re.error as error:
         raise ConfigError(f"{charset!r} is not a set of characters: {error}", hint=hint) from None
     if not re.fullmatch(_CLASS, f"[{charset}]", re.DOTALL):
         raise ConfigError(f"{charset!r} is not a set of characters", hint=hint)
-    found = np.array([pattern.match(char) is not None for char in characters])
     if not found.any():
         raise ConfigError(
             "the model knows none of these characters",
@@ -68,7 +66,7 @@ class Automaton:
     pattern      the expression
     characters   of the model, V of them
     allowed      those that the text may have, (V,)
-    end_id       id of the character that may end a text, or None
+    end          a character that ends a match, where it cannot be part of one
 
     Raises ConfigError for an expression that is damaged, is not supported or takes more than a
     second to prepare, and if the package for it is missing.
@@ -76,16 +74,13 @@ class Automaton:
 
     start = 0
 
-    def __init__(
-        self,
-        pattern: str,
-        characters: str,
-        allowed: Flags,
-        end_id: int | None = None,
-    ) -> None:
+    def __init__(self, pattern: str, characters: str, allowed: Flags, end: str) -> None:
         library = require_extra("interegular", "match")
-        tokens, masks = _tokens(pattern, characters, allowed)
+        is_end = np.array([char == end for char in characters])
+        tokens, atoms = _tokenize(pattern, characters)
+        masks = np.array([*(allowed & atom for atom in atoms), allowed, is_end])
         groups, symbols = np.unique(masks, axis=1, return_inverse=True)
+        self._symbols = symbols = symbols.reshape(-1)
         members = ["".join(chr(_FIRST + it) for it in np.flatnonzero(row)) for row in groups]
         text = "".join(f"[{members[it]}{_NONE}]" if isinstance(it, int) else it for it in tokens)
         try:
@@ -102,13 +97,18 @@ class Automaton:
                 after[state, symbol] = targets.get(key, count)
         self._accepting = np.zeros(count + 1, bool)
         self._accepting[list(machine.finals)] = True
-        self._symbols, self._end_id = symbols.reshape(-1), end_id
-        self._index = {char: number for number, char in enumerate(characters)}
         # The fewest characters to a complete match, from each state and with each next symbol.
         needs = np.where(self._accepting, 0, UNREACHABLE)
         while not np.array_equal(fewer := np.minimum(needs, 1 + needs[after].min(axis=1)), needs):
             needs = fewer
         self._needs, self._needs_with = needs, 1 + needs[after]
+        self._needs_more = self._needs_with.min(axis=1)
+        # The end has a symbol of its own, if the model knows it.
+        column = symbols[is_end]
+        ends = self._accepting[:, None] & (self._needs_with[:, column] >= UNREACHABLE)
+        self._needs_with[:, column] -= ends * UNREACHABLE
+        self._end, self._may_end = end, ends.any(axis=1)
+        self._symbol_of = dict(zip(characters, symbols.tolist(), strict=True))
 
     def require_text(self, length: int) -> None:
         """Raise ConfigError if no text of at most this many characters matches."""
@@ -126,30 +126,23 @@ class Automaton:
     def allowed(self, state: int, left: int) -> Flags:
         """Return which characters may be next, (V,), if at most ``left`` may follow."""
         allowed: Flags = (self._needs_with[state] <= left)[self._symbols]
-        if self.may_end(state):
-            allowed[self._end_id] = True
         return allowed
 
-    def may_end(self, state: int) -> bool:
-        """Return True if ``end_id`` would end the text here."""
-        if self._end_id is None or not self._accepting[state]:
-            return False
-        return bool(self._needs_with[state, self._symbols[self._end_id]] >= UNREACHABLE)
+    def ends_with(self, state: int, char: str) -> bool:
+        """Return True if a next character ends the text, and does not belong to it."""
+        return char == self._end and bool(self._may_end[state])
 
     def is_over(self, state: int, left: int) -> bool:
         """Return True if the text is a complete match that nothing may follow."""
-        return bool(self._accepting[state] and self._needs_with[state].min() > left)
+        return bool(self._accepting[state] and self._needs_more[state] > left)
 
     def follow(self, state: int, char: str) -> int:
         """Return the state after a character."""
-        return int(self._after[state, self._symbols[self._index[char]]])
+        return int(self._after[state, self._symbol_of[char]])
 
 
-def _tokens(pattern: str, characters: str, allowed: Flags) -> tuple[list[str | int], Flags]:
-    """Cut an expression into syntax and numbers of atoms, and return these with their characters.
-
-    The characters are (atoms + 1, V): the last row is ``allowed``.
-    """
+def _tokenize(pattern: str, characters: str) -> tuple[list[str | int], list[Flags]]:
+    """Return an expression as syntax and numbers of atoms, and the characters (V,) of each atom."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of what a class may mean in the future
             flags = re.compile(pattern).flags & ~re.DEBUG
@@ -174,12 +167,14 @@ def _tokens(pattern: str, characters: str, allowed: Flags) -> tuple[list[str | i
         elif kind != "anchor":
             tokens.append("(" if token[0] == "(" else token)
         at += len(token)
-    masks = [allowed]
-    with warnings.catch_warnings(action="ignore"):
-        for atom in reversed(atoms):
-            member = re.compile(atom, flags).fullmatch
-            masks.insert(0, allowed & [member(char) is not None for char in characters])
-    return tokens, np.array(masks)
+    return tokens, [_find_members(atom, characters, flags) for atom in atoms]
+
+
+def _find_members(atom: str, characters: str, flags: int = 0) -> Flags:
+    """Return which characters (V,) a class, escape or literal matches."""
+    with warnings.catch_warnings(action="ignore"):  # of what a class may mean in the future
+        match = re.compile(atom, flags).fullmatch
+    return np.array([match(char) is not None for char in characters])
 
 
 @contextmanager

@@ -35,9 +35,9 @@ def read(rule: Rule, text: str) -> tuple[str, str | None]:
     for size, char in enumerate(text, 1):
         verdict = rule.send(char)
         if verdict.ended:
-            assert size - verdict.cut >= released, "what was released is cut"
-            return text[: size - verdict.cut], verdict.ended
-        released = size - verdict.held
+            assert size - verdict.uncertain >= released, "what was released is cut"
+            return text[: size - verdict.uncertain], verdict.ended
+        released = size - verdict.uncertain
     return text[:released], None
 
 

@@ -42,7 +42,7 @@ STRINGS = ["".join(chars) for n in range(5) for chars in product(ALPHABET, repea
 
 
 def automaton_of(pattern: str, characters: str = ALPHABET) -> Automaton:
-    return Automaton(pattern, characters, np.ones(len(characters), bool))
+    return Automaton(pattern, characters, np.ones(len(characters), bool), end="")
 
 
 def accepted(automaton: Automaton, text: str) -> bool:
