@@ -15,6 +15,7 @@ from charrnn.errors import ConfigError
 from charrnn.generate.choice import exclude
 from charrnn.generate.controls import Controls
 from charrnn.generate.match import Flags
+from charrnn.generate.originality import dead_end
 from charrnn.generate.predictor import Predictor
 from charrnn.generate.sample import Sample, Sampler
 from charrnn.ngrams.mixture import log_normalized
@@ -39,27 +40,34 @@ def write_containing(
 
     The arguments, and samples that do not depend on their number, are those of ``Sampler.write``.
     Raises VocabularyError for unknown characters in the text, ConfigError if it is longer than the
-    limit.
+    limit, TrainingError if it would be part of a passage that is copied or repeated.
     """
-    text, vocabulary, limit = controls.config.contain or "", controls.vocabulary, controls.limit
-    if limit is None:
-        raise ConfigError("contain needs a length")
+    text, vocabulary, limit = (
+        controls.config.contain or "",
+        controls.vocabulary,
+        controls.limit or 0,
+    )
     ids = vocabulary.encode(text).astype(np.int64)
     if len(ids) > limit:
         raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
     begins, ends = find_borders(vocabulary, text[-1:], controls.end)
+    room, drafts = min(REACH, limit - len(ids)), controls.drafts(1)
     for number in range(first, first + count):
         drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
-        room = min(REACH, limit - len(ids))
         candidates = [vocabulary.encode(it.text[:room]).astype(np.int64) for it in drawn]
-        before, log_p = choose_place(sampler, candidates, ids, begins, ends)
-        read = np.concatenate([before, ids])
+        places, before, log_p = score_places(sampler, candidates, ids, begins, ends)
+        for best in (-log_p).argsort(kind="stable").tolist():
+            read = np.concatenate([places[best], ids])
+            written = vocabulary.decode(read)
+            if drafts is None or drafts.accepts(written, len(text)):
+                break
+        else:
+            raise dead_end()
         start = sampler.predictor.read(read, sampler.start.state)
         start = start._replace(p=exclude(start.p, ends))
-        rest = controls.after(len(read))
-        (end,) = replace(sampler, start=start).write(rest, 1, first=number)
-        total = log_p + end.log_p if sampler.log_p else 0.0
-        yield Sample(vocabulary.decode(read) + end.text, total, end.ended)
+        (end,) = replace(sampler, start=start).write(controls.after(written), 1, first=number)
+        total = float(before[best] + log_p[best]) + end.log_p if sampler.log_p else 0.0
+        yield Sample(written + end.text, total, end.ended)
 
 
 def find_borders(vocabulary: Vocabulary, last: str, end: str | None) -> tuple[Flags, Flags]:
@@ -78,49 +86,44 @@ def find_borders(vocabulary: Vocabulary, last: str, end: str | None) -> tuple[Fl
     return is_space, ~is_letter | (not last.isalnum())
 
 
-def choose_place(
+def score_places(
     sampler: Sampler,
     candidates: Sequence[NDArray[np.int64]],
     ids: NDArray[np.int64],
     begins: Flags,
     ends: Flags,
-) -> tuple[NDArray[np.int64], float]:
-    """Return the beginning of one of the candidates after which a text is likeliest.
+) -> tuple[list[NDArray[np.int64]], Array, Array]:
+    """Return the beginnings of candidates after which a text may begin, and how likely both are.
 
     candidates     samples, (N,) each
     ids            the text, (N,)
     begins, ends   after which characters it may begin, and which may follow it; see
                    ``find_borders``
 
-    The second result is the log probability, in nats, of the beginning, the text and its end.
+    The log probabilities, in nats, are those of each beginning, and there of the text and its end.
     """
     decoder = sampler.predictor.decoder(len(candidates))
     decoder.start(sampler.start.state)
     p = np.tile(sampler.start.p, (len(candidates), 1))
     sizes = np.array([len(candidate) for candidate in candidates])
-    padded = np.zeros((len(candidates), sizes.max() + 1), np.int64)
-    for row, candidate in zip(padded, candidates, strict=True):
-        row[: len(candidate)] = candidate
+    padded = np.array([np.resize(candidate, sizes.max() + 1) for candidate in candidates])
     rows, log_p = np.arange(len(candidates)), np.zeros(len(candidates))
-    may_begin = np.arange(len(candidates)) == 0  # at the beginning of a sample: once
-    places: list[tuple[int, int]] = []
+    may_begin = rows == 0  # at the beginning of a sample: once
+    places: list[NDArray[np.int64]] = []
     found: list[Array] = []
     states: list[LayerStates] = []
     for size, chosen in enumerate(padded.T):
         at = np.flatnonzero(may_begin & (size <= sizes))
-        places += [(row, size) for row in at.tolist()]
+        places += [candidates[row][:size] for row in at.tolist()]
         states.append(select_state(decoder.state(), at))
         found.append(log_p[at])
         log_p = log_p + log_normalized(p)[rows, chosen]
         p, may_begin = decoder.feed(chosen), begins[chosen]
-    before = np.concatenate(found)
-    text = _judge(sampler.predictor, join_states(states), ids, ends)
-    best = int(text.argmax())
-    row, size = places[best]
-    return candidates[row][:size], float(before[best] + text[best])
+    after = _score(sampler.predictor, join_states(states), ids, ends)
+    return places, np.concatenate(found), after
 
 
-def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], ends: Flags) -> Array:
+def _score(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], ends: Flags) -> Array:
     """Return the log probability of a text and its end after each of many states, (N, H)."""
     total = []
     for at in range(0, len(states[0][0]), _AT_ONCE):
@@ -128,9 +131,9 @@ def _judge(predictor: Predictor, states: LayerStates, ids: NDArray[np.int64], en
         log_p = np.zeros(len(part[0][0]))
         decoder = predictor.decoder(len(log_p))
         decoder.start(part)
+        p = decoder.predict()
         for chosen in ids.tolist():
-            log_p += log_normalized(decoder.predict())[:, chosen]
-            decoder.feed(np.full(len(log_p), chosen))
-        last = log_normalized(decoder.predict())[:, ends]
-        total.append(log_p + np.logaddexp.reduce(last, axis=1))
+            log_p += log_normalized(p)[:, chosen]
+            p = decoder.feed(np.full(len(log_p), chosen))
+        total.append(log_p + np.logaddexp.reduce(log_normalized(p)[:, ends], axis=1))
     return np.concatenate(total)

@@ -171,12 +171,12 @@ class Controls:
     ) -> None:
         if config.max_copied is not None:
             require_spans(seen_spans)
-        self._seen_spans = seen_spans
+        self._seen_spans, self.written = seen_spans, ""
         self.config, self.end, self.length = config, end, length
         self.vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
-        if length is None and (config.match is not None or config.until_sentence):
-            raise ConfigError("match and until-sentence need a length")
+        if length is None and (config.match or config.until_sentence or config.contain):
+            raise ConfigError("match, until-sentence and contain need a length")
         self.limit = length + FAR if length is not None and config.until_sentence else length
         allowed = select_characters(config.charset, characters)
         if end is not None:
@@ -205,15 +205,16 @@ class Controls:
             rules.append(end_at(sys.maxsize if self.length is None else self.length))
         return Text(rules, characters, self._allowed)
 
-    def after(self, size: int) -> "Controls":
-        """Return the controls of what follows after this many characters."""
+    def after(self, written: str) -> "Controls":
+        """Return the controls of what follows after the beginning of a text."""
         rest = copy(self)
-        rest.length = None if self.length is None else max(0, self.length - size)
-        rest.limit = None if self.limit is None else max(0, self.limit - size)
+        rest.length = max(0, (self.length or 0) - len(written))
+        rest.limit = max(0, (self.limit or 0) - len(written))
+        rest.written = written
         return rest
 
     def drafts(self, count: int) -> Drafts | None:
         """Return the drafts of this many samples, or None if nothing is drawn anew."""
         if self.config.max_copied is None and self.config.no_repeat is None:
             return None
-        return Drafts(self.config, self._seen_spans, self.vocabulary, count)
+        return Drafts(self.config, self._seen_spans, self.vocabulary, count, self.written)

@@ -12,7 +12,7 @@ of SPAN + STRIDE (k - 1) characters at least and 2 (STRIDE - 1) more at most. No
 is missed, and two spans in a row are hardly ever found by mistake.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -36,7 +36,7 @@ SHORTEST = SPAN + STRIDE - 2
 MAX_LENGTH = 1 << 26
 
 # Spans, or pieces, hashed together, to bound the memory.
-_SPANS_AT_ONCE, _PIECES_AT_ONCE = 1 << 14, 1 << 12
+_AT_ONCE = 1 << 13
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _POWERS = np.multiply.accumulate(np.full(SPAN, _BASE))
@@ -51,35 +51,26 @@ def seen_spans(ids: Ids, vocabulary: Vocabulary, older: Bits | None = None) -> B
 
     None if the text is longer than MAX_LENGTH.
     """
-    count = max(0, (len(ids) - SPAN) // STRIDE + 1)
-    points = code_points(vocabulary.characters)
-
-    def hashes() -> Iterator[Hashes]:
-        for at in range(0, count * STRIDE, _SPANS_AT_ONCE * STRIDE):
-            text = points[ids[at : at + (_SPANS_AT_ONCE - 1) * STRIDE + SPAN]]
-            yield hash_spans(sliding_window_view(text, SPAN)[::STRIDE])
-            release(ids)
-
-    return None if len(ids) > MAX_LENGTH else _store(count, hashes(), older)
+    if len(ids) > MAX_LENGTH:
+        return None
+    starts, points = range(0, len(ids) - SPAN + 1, STRIDE), code_points(vocabulary.characters)
+    blocks = (ids[at : at + STRIDE * (_AT_ONCE - 1) + SPAN] for at in starts[::_AT_ONCE])
+    return _store(ids, len(starts), (_hash_spans(points[it], STRIDE) for it in blocks), older)
 
 
 def seen_pieces(ids: Ids, vocabulary: Vocabulary, older: Bits | None = None) -> Bits:
     """Return the filters of flat pieces (see ``text.pieces``), and of those of older texts."""
     ends, points = find_ends(ids), code_points(vocabulary.characters)
-
-    def hashes() -> Iterator[Hashes]:
-        for at in range(0, len(ends) - 1, _PIECES_AT_ONCE):
-            bounds = ends[at : at + _PIECES_AT_ONCE + 1]
-            yield _hash_pieces(points[ids[bounds[0] : bounds[-1]]], bounds - bounds[0])
-            release(ids)
-
-    return _store(len(ends) - 1, hashes(), older)
+    count = len(ends) - 1
+    blocks = (ends[at : at + _AT_ONCE + 1] for at in range(0, count, _AT_ONCE))
+    hashes = (_hash_pieces(points[ids[it[0] : it[-1]]], it - it[0]) for it in blocks)
+    return _store(ids, count, hashes, older)
 
 
 def is_seen(bits: Bits, piece: str) -> bool:
     """Return True if a piece is in the text, and rarely if it is not."""
     points = code_points(END + piece)
-    return bool(has_hashes(bits, _hash_pieces(points, np.array([0, len(points)])))[0])
+    return bool(_has(bits, _hash_pieces(points, np.array([0, len(points)])))[0])
 
 
 def require_spans(bits: Bits | None) -> Bits:
@@ -98,21 +89,26 @@ def longest_copy(bits: Bits, text: str) -> int:
     The passage may be up to 2 (STRIDE - 1) characters longer; one shorter than SPAN + STRIDE - 1
     may not be found.
     """
-    points = code_points(text)
-    if len(points) < SPAN:
+    if len(text) < SPAN:
         return 0
-    hits = has_hashes(bits, hash_spans(sliding_window_view(points, SPAN)))
-    hits = np.concatenate([hits, np.zeros(-len(hits) % STRIDE, bool)])
-    run, longest = np.zeros(STRIDE, int), 0
-    for row in hits.reshape(-1, STRIDE):
-        run = (run + 1) * row
-        longest = max(longest, int(run.max()))
-    return SPAN + STRIDE * (longest - 1) if longest else 0
+    runs = [0] * STRIDE
+    for hit in _has(bits, _hash_spans(code_points(text))).tolist():
+        runs.append(runs[-STRIDE] + 1 if hit else 0)
+    return SPAN + STRIDE * (max(runs) - 1) if any(runs) else 0
 
 
-def hash_spans(points: Points) -> Hashes:
-    """Return a hash of each span, code points (N, SPAN)."""
-    return _mix((points.astype(np.uint64) + np.uint64(1)) @ _POWERS)
+def find_copies(bits: Bits, passages: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which passages are copied, (N,): of one length, a multiple of STRIDE from SPAN on."""
+    points = code_points("".join(passages)).reshape(len(passages), -1)
+    hits = _has(bits, _hash_spans(points, STRIDE).ravel())
+    copied: NDArray[np.bool_] = np.logical_and.reduce(hits.reshape(len(passages), -1), axis=1)
+    return copied
+
+
+def _hash_spans(points: Points, stride: int = 1) -> Hashes:
+    """Return a hash of each ``stride``-th span of texts, code points (..., N)."""
+    spans = sliding_window_view(points, SPAN, axis=-1)[..., ::stride, :]
+    return _mix((spans.astype(np.uint64) + np.uint64(1)) @ _POWERS)
 
 
 def _hash_pieces(points: Points, bounds: NDArray[np.int64]) -> Hashes:
@@ -138,23 +134,27 @@ def _mix(hashes: Hashes) -> Hashes:
     return hashes
 
 
-def _store(count: int, blocks: Iterable[Hashes], older: Bits | None) -> Bits:
-    """Return filters of one size, (K, size): the older ones, and one of this many hashes."""
+def _store(ids: Ids, count: int, hashes: Iterable[Hashes], older: Bits | None) -> Bits:
+    """Return filters of one size, (K, size): the older ones, and one of the hashes of a text.
+
+    hashes   in blocks, ``count`` of them together
+    """
     size = max(count * BITS_EACH // 8, MIN_BYTES)
     if older is None:
         older = np.empty((0, size), np.uint8)
     # Repeated, a filter has the same hashes: places are modulo its size.
     older = np.tile(older, -(-size // older.shape[1]))
     bits = np.zeros(older.shape[1], np.uint8)
-    for hashes in blocks:
-        places = _probe(hashes, len(bits))
+    for block in hashes:
+        places = _probe(block, len(bits))
         np.bitwise_or.at(bits, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+        release(ids)
     older = older[(older & ~bits).any(axis=1)]
     is_known = not (bits & ~older).any(axis=1).all()
     return older if is_known else np.vstack([older, bits])
 
 
-def has_hashes(bits: Bits, hashes: Hashes) -> NDArray[np.bool_]:
+def _has(bits: Bits, hashes: Hashes) -> NDArray[np.bool_]:
     """Return which hashes (N,) are in one of the filters, and rarely one that is not."""
     places = _probe(hashes, bits.shape[1])
     found = bits[:, places >> 3] >> (places & 7).astype(np.uint8) & 1  # (K, PROBES, N)

@@ -70,9 +70,13 @@ def test_no_passage_that_is_longer_than_asked_for_is_copied(
 ) -> None:
     write = partial(model.sample, "", 400, temperature=temperature, random_seed=1)
     assert longest_shared(write(), SOURCE) > 45
-    text = write(max_copied=size)
-    assert len(text) == 400
-    assert longest_shared(text, SOURCE) <= size
+    for contain in (None, WORDS[77], WORDS[78]):
+        text = write(max_copied=size, contain=contain)
+        assert len(text) == 400
+        assert contain is None or contain in text
+        assert longest_shared(text, SOURCE) <= size
+    with pytest.raises(TrainingError, match="cannot go on without a passage that is copied"):
+        write(max_copied=size, contain=SOURCE[50:120])
 
 
 def test_no_passage_is_repeated_and_no_word_is_torn() -> None:
@@ -82,6 +86,7 @@ def test_no_passage_is_repeated_and_no_word_is_torn() -> None:
     assert repeats(write(), 21)
     text = write(no_repeat=20)
     assert not repeats(text, 20)
+    assert not repeats(write(no_repeat=20, contain=FEW[0]), 20)
     assert np.mean([word in FEW for word in text.split()[1:-1]]) > 0.9
     with pytest.raises(TrainingError, match="cannot go on without a passage that is copied"):
         write(no_repeat=2)
