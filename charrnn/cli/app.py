@@ -158,6 +158,8 @@ def read_defaults(command: str) -> dict[str, Any]:
         return {}
     import tomllib
 
+    if not path.is_file():
+        raise ConfigError(f"{path}: is not a file", hint="move it away")
     try:
         tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

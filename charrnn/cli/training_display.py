@@ -149,6 +149,8 @@ def describe_text(run: Run) -> Iterator[str]:
         empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
         left_out = f"; {empty} empty ones left out" if empty else ""
         lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
+        if sizes.shortest == sizes.longest:
+            lengths = f"{sizes.longest:,} characters each"
         yield f"{sizes.number:,} {data.piece}s, {lengths}{left_out}"
     elif looks := suggest_pieces(beginning):
         yield f"it looks like {looks[0]}: with {looks[1]} each is learned on its own"
