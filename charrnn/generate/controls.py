@@ -154,7 +154,8 @@ class Controls:
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
     Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
-    ``is_free``, True if only the length ends the text and all characters are allowed.
+    ``is_free``, True if only the length or ``end`` ends the text and all characters are allowed;
+    ``end_id``, the id of ``end``, or -1.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
     no text can obey.
@@ -179,15 +180,16 @@ class Controls:
             raise ConfigError("match, until-sentence and contain need a length")
         self.limit = length + FAR if length is not None and config.until_sentence else length
         allowed = select_characters(config.charset, characters)
+        self.end_id = -1 if end is None else vocabulary.index[end]
         if end is not None:
-            allowed[vocabulary.index[end]] = config.match is None
+            allowed[self.end_id] = config.match is None
         self._automaton = self._allowed = None
         if config.match is not None:
             self._automaton = Automaton(config.match, characters, allowed, end or "\n")
             self._automaton.require_text(length or 0)
         elif not allowed.all():
             self._allowed = allowed
-        self.is_free = config == ControlConfig() and end is None
+        self.is_free = config == ControlConfig()
 
     def begin(self) -> Text:
         """Return a new sample."""

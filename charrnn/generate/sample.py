@@ -23,6 +23,8 @@ from charrnn.text.vocabulary import Ids
 
 # The number of samples that a process generates as one batch.
 AT_ONCE = 64
+# The number of samples of each row of the batch, one after the other.
+IN_TURN = 4
 
 _DRAWS_AHEAD = 256
 
@@ -158,7 +160,9 @@ class Sampler:
         characters = controls.vocabulary.characters
         if controls.is_free:
             for step in islice(self.steps([sample]), controls.limit):
-                yield characters[step.ids.item()]
+                if (chosen := step.ids.item()) == controls.end_id:
+                    return "piece"
+                yield characters[chosen]
             return "length"
         ended: Ended | None = None
         for _, released, ended in self._write_texts(controls, [sample]):  # noqa: B007
@@ -176,8 +180,8 @@ class Sampler:
 
         Raises WorkerLostError if a process dies.
         """
-        fill, most = (self._fill_free, AT_ONCE) if controls.is_free else (self._fill, 4 * AT_ONCE)
-        size = min(most, -(-count // workers))
+        fill = self._fill_free if controls.is_free else self._fill
+        size = min(IN_TURN * AT_ONCE, -(-count // workers))
         workers = min(workers, -(-count // size))
         samples = range(first, first + count)
         with map_in_processes(partial(fill, controls), workers) as fill_all:
@@ -200,16 +204,29 @@ class Sampler:
         ]
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
-        """Do what ``_fill`` does, faster, for texts that only a length ends."""
-        count, decode = len(samples), controls.vocabulary.decode
-        ids, log_p = np.empty((count, controls.limit or 0), np.uint32), np.zeros(count)
-        for at, step in enumerate(islice(self.steps(samples), ids.shape[1])):
-            ids[:, at] = step.ids
-            if self.log_p:
-                log_p += step.log_p
-        return [
-            Sample(decode(it), nats, "length") for it, nats in zip(ids, log_p.tolist(), strict=True)
-        ]
+        """Do what ``_fill`` does, faster, for texts that only a length or their END ends."""
+        if controls.limit == 0:
+            return [Sample("", 0.0, "length") for _ in samples]
+        rows, waiting = list(samples[:AT_ONCE]), iter(samples[AT_ONCE:])
+        steps, begun = self.steps(rows), np.zeros(len(rows), int)
+        history: list[Step] = []
+        filled: dict[int, Sample] = {}
+        begins: dict[int, int] = {}
+        while len(filled) < len(samples):
+            history.append(steps.send(begins) if begins else next(steps))
+            begins = {}
+            is_end = history[-1].ids == controls.end_id
+            for row in np.flatnonzero(is_end | (len(history) - begun == controls.limit)).tolist():
+                if rows[row] in filled:
+                    continue
+                own = history[begun[row] : len(history) - is_end[row]]
+                text = controls.vocabulary.decode(np.array([step.ids[row] for step in own], int))
+                log_p = sum(float(step.log_p[row]) for step in own) if self.log_p else 0.0
+                filled[rows[row]] = Sample(text, log_p, "piece" if is_end[row] else "length")
+                for sample in islice(waiting, 1):
+                    rows[row] = begins[row] = sample
+                    begun[row] = len(history)
+        return [filled[sample] for sample in samples]
 
     def _write_texts(
         self, controls: Controls, samples: Sequence[int]
