@@ -166,6 +166,7 @@ def test_controls_that_need_a_length_say_so() -> None:
     "rules",
     [
         {},
+        {"end": "a"},
         {"stop": ("a",)},
         {"stop": ("a",), "no_repeat": 2},
         {"match": "[a-c ]*!"},
@@ -176,7 +177,9 @@ def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(
     rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample, "AT_ONCE", 3)  # so that others begin where some have ended
-    controls, seed = Controls(ControlConfig(**rules), VOCABULARY, 30), np.array([0])
+    end, seed = rules.get("end"), np.array([0])
+    config = ControlConfig(**{name: it for name, it in rules.items() if name != "end"})
+    controls = Controls(config, VOCABULARY, 30, end=end)
     sampler = Sampler.of(MODEL, seed, SamplingConfig(), 3, log_p=True)
     for workers in (1, 2) if can_fork() else (1,):
         written = sampler.write(controls, 14, first=2, workers=workers)
