@@ -4,8 +4,10 @@
 const DISCOUNT = 0.8;
 
 const makeNGrams = ({ arrays }, V) => {
-  const [characters, children, adjusted, dropped] = ["characters", "children", "adjusted", "dropped"]
-    .map(name => numbers(arrays[`ngram.${name}`]));
+  const read = name => numbers(arrays[`ngram.${name}`]);
+  const [characters, children, adjusted, dropped, isSpelled] =
+    ["characters", "children", "adjusted", "dropped", "spelled"].map(read);
+  const weights = Float32Array.from(read("weights"));
   const E = characters.length, alphas = new Float32Array(E);
   // Below each node: its first entry, and what it leaves to shorter contexts.
   const first = new Uint32Array(E + 2), gammas = new Float32Array(E + 1).fill(1);
@@ -39,8 +41,7 @@ const makeNGrams = ({ arrays }, V) => {
     for (let entry = first[node]; entry < first[node + 1]; entry++)
       shorter[entry + 1] = withEntries(find(shorter[node], characters[entry]));
 
-  const weights = Float32Array.from(numbers(arrays["ngram.weights"]));
-  const isSpelled = numbers(arrays["ngram.spelled"]), q = new Float64Array(V);
+  const q = new Float64Array(V);
   const sumSpelled = p => p.reduce((sum, each, id) => sum + each * isSpelled[id], 0);
 
   return {
