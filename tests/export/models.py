@@ -1,5 +1,7 @@
 """Small models of all shapes, with weights that are far from zero, so that each of them counts."""
 
+import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -47,3 +49,11 @@ def make_model(
     ngrams = build_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
     weights, spelled = np.linspace(0.05, 0.8, GROUPS), vocabulary.in_words()
     return replace(model, ngram=ngrams.with_weights(weights, None, spelled))
+
+
+def embedded(page: bytes, name: str) -> dict[str, Any]:
+    """Return a constant of the script of a page."""
+    found = re.search(rf"^const {name} = (.*);$", page.decode(), re.MULTILINE)
+    assert found
+    value: dict[str, Any] = json.loads(found[1])
+    return value

@@ -4,7 +4,6 @@ import json
 import pickle
 import tracemalloc
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ import pytest
 from charrnn import CheckpointError, Model, score
 from charrnn.checkpoint.header import Origin
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.export import export, metadata, suffix
+from charrnn.export import export, html, metadata, suffix
 from charrnn.export.import_ import import_weights, read_characters
-from charrnn.generate.seen import seen_pieces
+from charrnn.generate.seen import seen_pieces, seen_spans
 from tests.export.models import SHAPES, make_model
 from tests.support import call, fails_in
 
@@ -107,16 +106,14 @@ def test_onnxruntime_finds_the_same_likelihood_step_by_step(shape: str) -> None:
     assert float(nats) == pytest.approx(own_nats(make_model(shape)), abs=1e-4)
 
 
-def foreign(change: Callable[[dict[str, Any]], Any] = dict) -> dict[str, Any]:
-    """Return weights as a stranger would save them, with something changed."""
+def foreign() -> dict[str, Any]:
+    """Return weights as a stranger would save them."""
     rng = np.random.default_rng(0)
     shapes = {
         "lstm.weight_ih_l0": (20, 3), "lstm.weight_hh_l0": (20, 5), "lstm.bias_ih_l0": (20,),
         "lstm.bias_hh_l0": (20,), "fc.weight": (3, 5), "fc.bias": (3,),
     }  # fmt: skip
-    arrays: dict[str, Any] = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-    change(arrays)
-    return arrays
+    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
 def imported(folder: Path, arrays: dict[str, Any], characters: str = "abc") -> Model:
@@ -140,15 +137,15 @@ def test_a_vocabulary_in_any_order_finds_its_weights(tmp_path: Path) -> None:
 def test_an_embedding_is_multiplied_into_the_input_weights(tmp_path: Path) -> None:
     table = np.random.default_rng(1).standard_normal((3, 7))
     inner = np.random.default_rng(2).standard_normal((20, 7))
-    arrays = foreign(lambda a: a.update({"encoder.weight": table, "lstm.weight_ih_l0": inner}))
-    ours = imported(tmp_path, arrays)
+    arrays = {"encoder.weight": table, "lstm.weight_ih_l0": inner}
+    ours = imported(tmp_path, foreign() | arrays)
     for number in range(3):
         np.testing.assert_allclose(ours.weights["weight_ih_l0"][:, number], inner @ table[number])
 
 
 def test_layers_without_biases_and_in_float16_are_read(tmp_path: Path) -> None:
-    arrays = foreign(lambda a: [a.pop(n) for n in ("lstm.bias_ih_l0", "lstm.bias_hh_l0")])
-    half = {name: array.astype(np.float16) for name, array in arrays.items()}
+    arrays = foreign()
+    half = {name: arrays[name].astype(np.float16) for name in arrays if "lstm.bias" not in name}
     ours = imported(tmp_path, half)
     assert not ours.weights["bias_ih_l0"].any()
     np.testing.assert_array_equal(ours.weights["output.weight"], half["fc.weight"])
@@ -265,12 +262,22 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
           "--nonlinearity", "relu", "-o", "x.npz", cwd=tmp_path)  # fmt: skip
 
 
-def test_weights_that_do_not_fit_are_refused() -> None:
+def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model("lstm")
     large = replace(model, weights={name: a * 1e6 for name, a in model.weights.items()})
     for form, options in (("compact", {}), ("html", {"half": True})):
         with pytest.raises(ConfigError, match="too large for half precision"):
             export(large, form, **options)
-    many = {name: np.resize(a, (3_000_000, 2)) for name, a in model.weights.items()}
-    with pytest.raises(ConfigError, match="MB of weights are too much"):
-        export(replace(model, weights=many), "html")
+    monkeypatch.setattr(html, "MAX_BYTES", 30_000)
+    with pytest.raises(ConfigError, match="0 MB of weights are too much") as caught:
+        export(model, "html")
+    assert "--half halves them" in (caught.value.hint or "")
+    assert export(model, "html", half=True)
+
+
+def test_a_compact_checkpoint_has_the_weights_alone(tmp_path: Path) -> None:
+    model = make_model(ngram=True)
+    model.seen_spans = seen_spans(model.vocabulary.encode(TEXT), model.vocabulary)
+    (tmp_path / "m.npz").write_bytes(export(model, "compact"))
+    compact = Model.load(tmp_path / "m.npz")
+    assert (compact.ngram, compact.seen_spans, compact.resume) == (None, None, {})
