@@ -100,8 +100,8 @@ def xray(
     if seed is not None:
         traces = [model.xray(texts.fit_prompt(seed, model, unknown, "--seed"), **settings)]
     else:
-        blocks, end = texts.read_ids(model, file or "-", encoding, unknown), model.config.data.end
-        traces = trace_text(network, model.vocabulary, blocks, end=end, **settings)
+        blocks = texts.read_ids(model, file or "-", encoding, unknown)
+        traces = trace_text(network, model.vocabulary, blocks, end=model.end_id, **settings)
     if html is None and find is None:
         view = View(console.rich(), chosen, signed=is_signed(network.cell, part_name))
         show_text(traces, view, as_json=json)

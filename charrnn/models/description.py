@@ -43,11 +43,9 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     if model.ngram is not None:
         ngrams = {name: getattr(model.ngram, name) for name in ("order", "entries", "val_loss")}
         ngrams["weight"] = float(model.ngram.weights.mean())
-    val_loss, best = None, []
-    if not math.isinf(model.progress.best_val_loss):
-        val_loss = model.progress.best_val_loss
-        best = [entry["step"] for entry in history if entry["val_loss"] == val_loss]
-    passes = None
+    lowest, passes = model.progress.best_val_loss, None
+    val_loss = None if math.isinf(lowest) else lowest
+    best = [it["step"] for it in history if it["val_loss"] == lowest]
     if origin is not None and origin.steps_per_pass:
         passes = round(model.progress.step / origin.steps_per_pass, 3)
     train_losses = [it["train_loss"] for it in history if it["train_loss"] is not None]

@@ -257,7 +257,7 @@ class Model(Checkpoint):
         unknown characters, CorpusError for an empty text, ConfigError for a part that the cell does
         not have.
         """
-        model, blocks, end = self.distribution(), [self._encode_text(text)], self.config.data.end
+        model, blocks, end = self.distribution(), [self._encode_text(text)], self.end_id
         names = [require_part(model.cell, name) for name in parts]
         return join(trace_text(model, self.vocabulary, blocks, top=top, parts=names, end=end))
 

@@ -186,7 +186,7 @@ def trace_text(
     *,
     top: int = 0,
     parts: Iterable[str] = (),
-    end: str | None = None,
+    end: int | None = None,
 ) -> Iterator[Trace]:
     """Yield what a model does at each character of a text, WINDOW of them at most at once.
 
@@ -194,21 +194,19 @@ def trace_text(
     blocks       of the text, ids (N,) each
     top          how many of the likeliest characters
     parts        whose activations
-    end          the END, if each piece begins from a zero state and one; None: the state is carried
-                 through the text, and the first character is not predicted
+    end          id of the END, if each piece begins from a zero state and one; None: the state is
+                 carried through the text, and the first character is not predicted
 
     Raises CorpusError if there is no text, TrainingError if the logits are not finite.
     """
-    model, workspace = as_ensemble(model), Workspace()
-    state, end_id = model.zero_state(1), None
+    model, workspace, is_empty = as_ensemble(model), Workspace(), True
+    state = model.zero_state(1)
     expected: Array = np.full(model.vocab_size, np.nan, model.dtype)
     if end is not None:
-        end_id = vocabulary.index[end]
-        logits, state, _ = model.forward(np.array([[end_id]]), state)
+        logits, state, _ = model.forward(np.array([[end]]), state)
         expected = logits[0, 0]
-    count = 0
-    for ids in _windows(blocks, end_id):
-        if ids[0] == end_id:
+    for ids in _windows(blocks, end):
+        if ids[0] == end:
             state = model.zero_state(1)
         logits, state, caches = model.forward(ids[:, None], state, workspace=workspace)
         require_finite(logits)
@@ -219,16 +217,15 @@ def trace_text(
         top_p = np.exp(np.take_along_axis(log_p, top_ids, 1))
         values = {part: _activations(model.cell, caches, part) for part in parts}
         yield Trace(vocabulary, ids, nats, top_ids, top_p, values)
-        count += len(ids)
-    if not count:
+        is_empty = False
+    if is_empty:
         raise CorpusError("there is no text to look at", hint="name a file that has some")
 
 
 def _windows(blocks: Iterable[Ids], end: int | None) -> Iterator[Ids]:
     """Cut blocks into windows, also before each END if there is one."""
     for ids in blocks:
-        ends = np.flatnonzero(ids == end) if end is not None else np.empty(0, int)
-        for piece in np.split(ids, ends):
+        for piece in np.split(ids, np.flatnonzero(ids == (-1 if end is None else end))):
             yield from (piece[at : at + WINDOW] for at in range(0, len(piece), WINDOW))
 
 

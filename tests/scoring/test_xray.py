@@ -96,7 +96,7 @@ def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.Monk
             read.append(number)
             yield text_ids(40, number)
 
-    for end in (None, "\n"):
+    for end in (None, VOCABULARY.index["\n"]):
         read.clear()
         traces = trace_text(model, VOCABULARY, pieces(), end=end)
         assert max(len(trace) for trace in islice(traces, 30)) <= 16
