@@ -9,7 +9,7 @@ import pytest
 
 import charrnn
 from charrnn import Model
-from tests.support import Done, call
+from tests.support import Done, call, fails_in
 
 FLOWERS, COLORS = ("rose", "daisy", "lily", "tulip"), ("red", "white", "blue", "pink")
 WHOSE = ("mine", "yours", "hers")
@@ -88,6 +88,9 @@ def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
     assert whole["nats_per_char"] * whole["chars"] == pytest.approx(sum(alone), rel=1e-4)
     assert whole["chars"] == sum(map(len, POEMS)) + len(POEMS)
     assert model.score(TEXT).nats == pytest.approx(sum(alone), rel=1e-4)
+    windows = json.loads(ran("score poems.txt -c m.npz --json --window 20", home).out)
+    expected = model.score(TEXT, window=20).nats_per_char
+    assert windows["nats_per_char"] == pytest.approx(expected, rel=1e-4)
     traced = model.xray("\n\n".join(POEMS[:9])).nats
     assert traced.sum() == pytest.approx(sum(alone[:9]), rel=1e-3)
 
@@ -114,3 +117,20 @@ def test_a_run_goes_on_with_its_pieces_and_says_how_it_was_made(home: Path) -> N
     shown = ran("inspect r.npz", home).out
     assert r"--separator '\n\n'" in shown
     assert "piece by piece" in shown
+
+
+def test_what_is_not_learned_is_said(tmp_path: Path) -> None:
+    # in English, so that a base model can take it up, which knows line breaks
+    english = "There was no break at all, and the line went on and on. " * 20
+    names = "anna\nbo\nclara\n" * 40
+    for name, text in {"names": names, "odd": "ab\n\n\n" * 30, "one": english}.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
+    done = call(*odd.split(), cwd=tmp_path)
+    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
+    for start in ("none", "english"):
+        one = f"train one.txt --lines --steps 1 -o p.npz --from {start}"
+        fails_in(1, "separates nothing", *one.split(), cwd=tmp_path)
+    for lines, is_said in (("", True), ("--lines", False)):
+        done = call(*f"train names.txt --steps 1 -o l{lines}.npz {lines}".split(), cwd=tmp_path)
+        assert ("with --lines each is learned on its own" in done.err) is is_said

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import CheckpointError, Model, score
+from charrnn import CheckpointError, Model, score, train
 from charrnn.checkpoint.header import Origin
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, html, metadata, suffix
@@ -260,6 +260,21 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
     call("train", "abc.txt", "--from", "w2.npz", "-o", "w3.npz", "--steps", "1", cwd=tmp_path)
     fails_in(2, "--nonlinearity relu does not fit", "import", "w.npz", "--vocab", "v.json",
           "--nonlinearity", "relu", "-o", "x.npz", cwd=tmp_path)  # fmt: skip
+
+
+def test_an_export_says_what_it_leaves_out(tmp_path: Path) -> None:
+    text = "le moulin tourne et la roue du moulin tourne avec lui\n" * 200
+    model = train(text=text, steps=4, hidden_size=8, random_seed=1, base="none")
+    model.save(tmp_path / "m.npz")
+    for form in ("safetensors", "compact"):
+        done = call("export", "m.npz", "--to", form, cwd=tmp_path)
+        assert done.returncode == 0, done.err
+        assert f"{form} has the network alone" in done.err
+        assert "nats per character worse" in done.err
+    assert Model.load(tmp_path / "m.compact.npz").ngram is None
+    assert "alone" not in call("export", "m.npz", "--to", "html", cwd=tmp_path).err  # has them
+    replace(model, ngram=None).save(tmp_path / "n.npz")
+    assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
 
 
 def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import charrnn
@@ -58,6 +59,22 @@ def test_a_text_is_learned_like_a_file_that_holds_it(tmp_path: Path) -> None:
         by_text = charrnn.train(text=text, **run)
         assert by_text.score(text) == by_file.score(text)
         assert by_text.sha256 == by_file.sha256
+
+
+@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
+def test_a_line_is_the_same_whatever_ends_it(line_break: str) -> None:
+    names = ["anna", "bo", "clara", "dot"] * 12
+    texts = ["".join(f"{name}{end}" for name in names) for end in ("\n", line_break)]
+    model, other = (
+        charrnn.train(text=text, lines=True, steps=3, hidden_size=8, random_seed=1)
+        for text in texts
+    )
+    assert other.vocabulary == model.vocabulary
+    assert other.network().flat.tobytes() == model.network().flat.tobytes()
+    lines = (f"{name}{line_break}" for name in names)
+    assert [*model.score_lines(lines)] == [*model.score_lines(names)]
+    assert model.score(texts[1]) == model.score(texts[0])
+    np.testing.assert_array_equal(model.xray(texts[1]).nats, model.xray(texts[0]).nats)
 
 
 def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The n-grams of a model: from the text into the checkpoint and back."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,17 @@ import pytest
 
 import charrnn
 from charrnn import Model
+from charrnn.models.train import prepare_run
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
-from charrnn.text.corpus import read_corpus
 from charrnn.text.pieces import flatten_pieces, split_pieces
 from charrnn.text.split import split
-from tests.support import ROOT, TEXT, call
+from tests.support import ROOT
 
 SETTINGS: Any = {
     "hidden_size": 8, "steps": 12, "random_seed": 1, "batch_size": 8, "seq_length": 8,
 }  # fmt: skip
-MOULIN = str(ROOT / "corpora/moulin.txt")
+MOULIN = ROOT / "corpora/moulin.txt"
 
 
 @pytest.fixture(scope="module")
@@ -35,40 +34,35 @@ def same(ngrams: NGrams, others: NGrams) -> bool:
     return all(np.array_equal(arrays[name], expected[name]) for name in names)
 
 
-def test_counts_come_from_the_training_part_and_weights_from_the_other(model: Model) -> None:
-    corpus = read_corpus([MOULIN])
-    train_ids, val_ids = split(corpus.ids, None)
-    assert model.ngram is not None
-    expected = build_ngrams(train_ids, len(corpus.vocabulary), 7)
-    assert same(expected, model.ngram)
-    spelled = [model.ngram.spelled]
-    weights, loss, _ = fit_weights(model.network(), [(expected, val_ids)], spelled=spelled)
-    np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
-    assert model.ngram.val_loss == pytest.approx(loss)
-
-
-@pytest.mark.parametrize("held_out", [True, False])
-def test_lines_are_counted_each_for_itself_and_parts_left_out_where_none_is_held_out(
-    *, held_out: bool
+@pytest.mark.parametrize(
+    ("text", "lines", "held_out"),
+    [
+        (MOULIN.read_text(encoding="utf-8"), False, True),
+        ("anna\nbob\nlise\nnora\nolga\n" * 60, True, True),
+        ("\n".join(f"{a} makes {b}" for a in "abcde" for b in "uvwxyz"), True, False),
+    ],
+    ids=["stream", "lines", "all"],
+)
+def test_counts_come_from_the_training_part_and_weights_from_what_is_held_or_left_out(
+    text: str, *, lines: bool, held_out: bool
 ) -> None:
-    text = "anna\nbob\nlise\nnora\nolga\n" * 60
-    if not held_out:
-        text = "\n".join(f"{a} makes {b}" for a in "abcde" for b in "uvwxyz")
-    model = charrnn.train(text=text, lines=True, **SETTINGS)
-    V, newline = len(model.vocabulary), model.vocabulary.index["\n"]
-    flat = flatten_pieces(model.encode(text), newline)
-    lines, val_ids = split_pieces(flat, None, 1)
+    model = charrnn.train(text=text, lines=lines, **SETTINGS)
+    V, end = len(model.vocabulary), model.vocabulary.index["\n"] if lines else None
+    ids = model.encode(text)
+    if end is None:
+        train_ids, val_ids = split(ids, None)
+    else:
+        train_ids, val_ids = split_pieces(flatten_pieces(ids, end), None, 1)
     assert (len(val_ids) > 1) is held_out
-    expected = build_ngrams(lines, V, 7, end=newline)
+    expected = build_ngrams(train_ids, V, 7, end=end)
     assert model.ngram is not None
-    if held_out:
-        assert same(expected, model.ngram)
-    assert (model.ngram.val_loss is not None) is held_out
-    parts = [(expected, val_ids)] if held_out else list(leave_out(flat, V, 7, newline))
-    weights, *_ = fit_weights(
-        model.network(), parts, spelled=[model.ngram.spelled], pieces=True, trained_on=not held_out
+    assert same(expected, model.ngram)
+    parts = [(expected, val_ids)] if held_out else list(leave_out(train_ids, V, 7, end))
+    weights, loss, _ = fit_weights(
+        model.network(), parts, spelled=[model.ngram.spelled], pieces=lines, trained_on=not held_out
     )
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
+    assert model.ngram.val_loss == (pytest.approx(loss) if held_out else None)
 
 
 @pytest.mark.parametrize(
@@ -100,58 +94,26 @@ def test_a_checkpoint_keeps_it(model: Model, tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "m.npz").read_bytes()
 
 
-def test_a_resumed_run_keeps_adds_and_drops_them(tmp_path: Path) -> None:
-    (tmp_path / "t.txt").write_text(TEXT * 8)
-    run = "train t.txt --hidden-size 6 --random-seed 1 --workers 1 --dropout 0 --weight-drop 0 -q"
-
-    def do(name: str, *more: str) -> Model:
-        done = call(*run.split(), "-o", name, *more, cwd=tmp_path)
-        assert done.returncode == 0, done.err
-        return Model.load(tmp_path / name)
-
-    first = do("parts.npz", "--steps", "4").ngram
-    second = do("parts.npz", "--steps", "8", "--resume").ngram
-    assert first is not None
-    assert second is not None
-    assert same(first, second)
-    assert do("parts.npz", "--resume", "--no-ngram").ngram is None
-    added = do("parts.npz", "--resume", "--ngram", "7").ngram
-    assert added is not None
-    np.testing.assert_array_equal(added.weights, second.weights)
+def test_a_resumed_run_drops_and_adds_them(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "m.npz"
+    model.save(path)
+    for order in (0, 7):
+        run = prepare_run([str(MOULIN)], {"ngram": order, "steps": 12}, resumed=path)
+        run.finish()
+        run.model().save(path)
+        assert (Model.load(path).ngram is None) == (order == 0)
+    assert run.ngram is not None
+    assert model.ngram is not None
+    assert same(run.ngram, model.ngram)
+    np.testing.assert_array_equal(run.ngram.weights, model.ngram.weights)
 
 
-def test_exports_say_what_they_leave_out(model: Model, tmp_path: Path) -> None:
-    model.save(tmp_path / "m.npz")
-    for form in ("safetensors", "compact"):
-        done = call("export", "m.npz", "--to", form, cwd=tmp_path)
-        assert done.returncode == 0, done.err
-        assert f"{form} has the network alone" in done.err
-        assert "nats per character worse" in done.err
-    assert Model.load(tmp_path / "m.compact.npz").ngram is None
-    assert "alone" not in call("export", "m.npz", "--to", "html", cwd=tmp_path).err  # has them
-    replace(model, ngram=None).save(tmp_path / "n.npz")
-    assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
-
-
-def test_every_command_uses_the_mixture(model: Model, tmp_path: Path) -> None:
-    model.save(tmp_path / "m.npz")
+def test_whatever_scores_completes_or_looks_uses_the_mixture(model: Model) -> None:
     text = "Le vieux meunier descendit vers la rivière."
-    (tmp_path / "t.txt").write_text(text)
-
-    def out(*line: str) -> str:
-        done = call(*line, "-c", "m.npz", cwd=tmp_path)
-        assert done.returncode == 0, done.err
-        return done.out
-
-    scored = json.loads(out("score", "t.txt", "--json"))
-    assert scored["nats_per_char"] == pytest.approx(model.score(text).nats_per_char)
-    (line,) = out("score", "t.txt", "--lines").splitlines()
-    assert json.loads(line)["nats"] == pytest.approx(next(model.score_lines([text])).nats, rel=1e-5)
-    sampled = out("sample", "--seed", "Le ", "-n", "40", "--random-seed", "2")
-    assert sampled == model.sample("Le ", 40, random_seed=2) + "\n"
-    answer = json.loads(out("complete", "Le m", "--json"))
-    assert answer["continuations"][0]["text"] == model.complete("Le m")[0][0]
-    seen = [json.loads(row) for row in out("xray", "t.txt", "--json").splitlines()]
-    nats = [it["nats"] for it in seen if it.get("nats") is not None]
-    assert sum(nats) == pytest.approx(model.score(text).nats, rel=1e-3)
-    assert model.xray(text).nats[1:].sum() == pytest.approx(sum(nats), rel=1e-3)
+    nats, start = model.score(text).nats, model.score("\nLe m").nats
+    assert model.xray(text).nats[1:].sum() == pytest.approx(nats, rel=1e-3)
+    (line,) = model.score_lines([text])
+    assert line.nats == pytest.approx(model.score(f"\n{text}\n").nats, rel=1e-5)
+    likeliest, *_ = model.complete("Le m")
+    whole = model.score(f"\nLe m{likeliest.text}").nats
+    assert likeliest.log_p == pytest.approx(start - whole, rel=1e-3)

@@ -15,7 +15,6 @@ from charrnn.scoring.features import FEATURES
 from charrnn.scoring.xray import Found, Trace, join, parts_of, trace_text
 from tests import oracle
 from tests.generate.models import VOCABULARY, make_model
-from tests.scoring.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
 V = len(VOCABULARY)
@@ -160,21 +159,10 @@ def test_a_text_in_pieces_and_an_ensemble_are_seen_as_the_one_that_they_are(
     same(traced(model, [ids]), whole)
 
 
-RNG = np.random.default_rng
-
-
-def test_a_unit_that_counts_brackets_is_ranked_first() -> None:
-    pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
-    text = "".join(RNG(0).choice(pieces, 400))
-    best, second, _ = bracket_counter(text).xray(text).find("brackets")
-    assert best.unit == COUNTER
-    assert best.share > 0.7 > second.share + 0.2
-    assert best.chance < 0.2
-
-
 def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
-    text = "".join(RNG(0).choice(["ab, ", "c, "], 500))
-    noise = RNG(0).standard_normal((len(text), 4)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    text = "".join(rng.choice(["ab, ", "c, "], 500))
+    noise = rng.standard_normal((len(text), 4)).astype(np.float32)
     space = np.array([[char == " "] for char in text], np.float32)
     vocabulary = Vocabulary.from_text(text)
     nothing = np.empty((len(text), 0))

@@ -1,25 +1,21 @@
-"""Line mode: lines are learned, held out, scored and written whole."""
+"""Flat pieces: which text they have, how they are split, shuffled and batched."""
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import charrnn
 from charrnn import Vocabulary
 from charrnn.text import pieces as piece_mode
 from charrnn.text import storage
 from charrnn.text.pieces import flatten_pieces, shuffle_pieces, split_pieces
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams
-from tests.support import call, fails_in
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
 NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
-TEXT = "\n".join(NAMES) + "\n"
 LINES = st.lists(st.text("abc", min_size=1, max_size=6), min_size=2, max_size=30)
 
 
@@ -93,34 +89,3 @@ def test_long_lists_are_handled_in_blocks_and_are_the_same(
     for array, other in zip(arrays(), expected, strict=True):
         assert isinstance(array.base, np.memmap)
         np.testing.assert_array_equal(array, other)
-
-
-@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
-def test_a_line_is_the_same_whatever_ends_it(line_break: str) -> None:
-    text = TEXT.replace("\n", line_break)
-    model, other = (
-        charrnn.train(text=it, lines=True, steps=3, hidden_size=8, random_seed=1)
-        for it in (TEXT, text)
-    )
-    assert other.vocabulary == model.vocabulary
-    assert other.network().flat.tobytes() == model.network().flat.tobytes()
-    lines = (f"{name}{line_break}" for name in NAMES)
-    assert [*model.score_lines(lines)] == [*model.score_lines(NAMES)]
-    assert model.score(text) == model.score(TEXT)
-    np.testing.assert_array_equal(model.xray(text).nats, model.xray(TEXT).nats)
-
-
-def test_what_is_not_learned_is_said(tmp_path: Path) -> None:
-    # in English, so that a base model can take it up, which knows line breaks
-    english = "There was no break at all, and the line went on and on. " * 20
-    for name, text in {"names": TEXT, "odd": "ab\n\n\n" * 30, "one": english}.items():
-        (tmp_path / f"{name}.txt").write_text(text)
-    odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
-    done = call(*odd.split(), cwd=tmp_path)
-    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
-    for start in ("none", "english"):
-        one = f"train one.txt --lines --steps 1 -o p.npz --from {start}"
-        fails_in(1, "separates nothing", *one.split(), cwd=tmp_path)
-    for lines, is_said in (("", True), ("--lines", False)):
-        done = call(*f"train names.txt --steps 1 -o l{lines}.npz {lines}".split(), cwd=tmp_path)
-        assert ("with --lines each is learned on its own" in done.err) is is_said
