@@ -16,7 +16,7 @@ from charrnn.cli.console import console
 from charrnn.cli.xray import FeatureName
 from charrnn.cli.xray_view import BARS, LIMITS
 from charrnn.scoring.features import FEATURES
-from tests.scoring.planted import COUNTER, bracket_counter
+from tests.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, Done, call, trained
 
 TEXT = "the (old (grey) cat) sat\n(far) from\n"

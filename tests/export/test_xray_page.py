@@ -10,7 +10,7 @@ import pytest
 from charrnn.export.xray_page import MAX_BYTES, page_data, xray_page
 from charrnn.scoring.xray import Trace
 from tests.export.models import embedded
-from tests.scoring.planted import COUNTER, UNITS, bracket_counter
+from tests.planted import COUNTER, UNITS, bracket_counter
 
 Visit = Callable[..., Any]
 HOSTILE = "</script><script>alert(1)</script> (a \"q\" & 'b') {{data}} ${x}\n"

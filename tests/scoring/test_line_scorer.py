@@ -184,11 +184,12 @@ def test_memory_does_not_grow_with_the_states_of_a_long_line() -> None:
     tracemalloc.stop()
 
 
-def test_outputs_that_are_not_finite_are_an_error() -> None:
+@pytest.mark.parametrize("logit", [np.inf, -np.inf])
+def test_outputs_that_are_not_finite_are_an_error(logit: float) -> None:
     one = scorer()
     model = one.models[0].network
     assert isinstance(model, LanguageModel)
-    model.params["output.bias"][...] = np.inf
+    model.params["output.bias"][one.models[0].vocabulary.index["a"]] = logit
     with pytest.raises(TrainingError, match="not finite"), np.errstate(invalid="ignore"):
         one.score(["a"])
 
