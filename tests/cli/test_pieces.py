@@ -74,7 +74,7 @@ def test_records_without_a_text_are_counted(name: str, rest: str, tmp_path: Path
     record = '{"t": "one two"}\n' if name == "few.jsonl" else "1,one two\n"
     (tmp_path / name).write_text("by,t\n" * (name == "few.csv") + record * 20 + rest)
     done = ran(f"train {name} --field t --steps 2 {SMALL} -o m.npz", tmp_path)
-    assert "20 pieces, 7 to 7 characters; 2 empty ones left out" in done.err
+    assert "20 pieces, 7 characters each; 2 empty ones left out" in done.err
 
 
 def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_is_not_learned_is_said(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text(text)
     odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
     done = call(*odd.split(), cwd=tmp_path)
-    assert "30 lines, 2 to 2 characters; 60 empty ones left out" in done.err
+    assert "30 lines, 2 characters each; 60 empty ones left out" in done.err
     for start in ("none", "english"):
         one = f"train one.txt --lines --steps 1 -o p.npz --from {start}"
         fails_in(1, "separates nothing", *one.split(), cwd=tmp_path)
