@@ -31,7 +31,8 @@ from charrnn import (
     train_events,
 )
 from charrnn.cli import main
-from charrnn.text.pieces import flatten_pieces, split_pieces
+from charrnn.text.pieces import flatten_pieces
+from charrnn.text.split import split_pieces
 from charrnn.training.state import initial_state
 from charrnn.training.step import Trainer
 

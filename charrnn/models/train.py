@@ -41,8 +41,8 @@ from charrnn.settings import (
     sort_settings,
 )
 from charrnn.text.corpus import Corpus, corpus_of, read_corpus
-from charrnn.text.pieces import Sizes, flatten_pieces, piece_sizes, split_pieces
-from charrnn.text.split import split
+from charrnn.text.pieces import Sizes, flatten_pieces, piece_sizes
+from charrnn.text.split import split, split_pieces
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import make_batches
 from charrnn.training.loop import Event, fit_config, train_events

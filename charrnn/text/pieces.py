@@ -12,21 +12,14 @@ to end with a zero state at every END, each piece is an example: ``windows.Strea
 """
 
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CorpusError
-from charrnn.randomness import Purpose, generator
 from charrnn.text.storage import BLOCK, blocks_of, release, store
 from charrnn.text.vocabulary import Ids
-
-# What is held out for validation: this share of the pieces, up to this many characters; nothing of
-# a text that has both fewer pieces and fewer characters.
-HELD_OUT, MAX_HELD_OUT = 0.05, 20_000
-MIN_PIECES, MIN_CHARS = 200, 10_000
 
 # Pieces copied at once.
 PIECES_AT_ONCE = 1 << 13
@@ -77,34 +70,6 @@ def piece_sizes(ids: Ids) -> Sizes:
     """Return the sizes of flat pieces."""
     lengths = piece_bounds(ids)[1]
     return Sizes(len(lengths), int(lengths.min()), int(lengths.max()))
-
-
-def split_pieces(ids: Ids, fraction: float | None, random_seed: int) -> tuple[Ids, Ids]:
-    """Return the pieces to train on and those held out, as flat pieces.
-
-    fraction   share of the pieces to hold out. None: a twentieth, none of a short text
-
-    Pieces are held out at random, as many short ones as long ones for their number; never the end
-    of the text, which is the end of the alphabet in a sorted list. Copies of a held-out piece stay
-    in the training part, so a text should have none.
-    """
-    ends = find_ends(ids)
-    count = len(ends) - 1
-    if count < 1:
-        raise CorpusError("there are empty pieces only: there is nothing to learn from")
-    if fraction is None:
-        enough = count >= MIN_PIECES or len(ids) >= MIN_CHARS
-        fraction = min(HELD_OUT, MAX_HELD_OUT / len(ids)) if enough else 0.0
-    wanted = min(round(fraction * count), count - 1)
-    held_out = np.zeros(count, bool)
-    if wanted:
-        rng = generator(random_seed, Purpose.SPLIT)
-        order = np.lexsort((rng.random(count), np.diff(ends)))
-        # One from each of as many groups of neighbors in length.
-        edges = np.linspace(0, count, wanted + 1).astype(int)
-        held_out[[order[rng.integers(*edge)] for edge in pairwise(edges.tolist())]] = True
-    train, val = (np.flatnonzero(part) for part in (~held_out, held_out))
-    return copy_pieces(ids, ends, train), copy_pieces(ids, ends, val)
 
 
 def shuffle_pieces(ids: Ids, rng: np.random.Generator) -> Ids:

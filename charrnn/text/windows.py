@@ -52,16 +52,13 @@ class Streams:
     Raises CorpusError if the text is too short for one batch.
     """
 
-    def __init__(
-        self, ids: Ids, seq_length: int, batch_size: int, random_seed: int, *, pieces: bool = False
-    ) -> None:
-        self.seq_length, self.batch_size = seq_length, batch_size
-        self.random_seed, self.pieces = random_seed, pieces
-        self.steps_per_epoch = (len(ids) - 1) // (seq_length * batch_size)
+    def __init__(self, ids: Ids, data: DataConfig, random_seed: int) -> None:
+        self.seq_length, self.batch_size = data.seq_length, data.batch_size
+        self.random_seed, self.pieces = random_seed, data.end is not None
+        self.steps_per_epoch = (len(ids) - 1) // (self.seq_length * self.batch_size)
         if self.steps_per_epoch < 1:
-            raise CorpusError(
-                f"{len(ids)} characters are too few for {batch_size} windows of {seq_length}"
-            )
+            windows = f"{self.batch_size} windows of {self.seq_length}"
+            raise CorpusError(f"{len(ids)} characters are too few for {windows}")
         self._ids, self._epoch, self._ordered = ids, -1, ids
 
     def at(self, step: int, samples: slice = ALL) -> Batch:
@@ -144,7 +141,5 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
 
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Streams | ShuffledWindows:
     """Return the source of batches that the config describes."""
-    if data.stride is not None:
-        return ShuffledWindows(ids, data, random_seed)
-    pieces = data.end is not None
-    return Streams(ids, data.seq_length, data.batch_size, random_seed, pieces=pieces)
+    kind = Streams if data.stride is None else ShuffledWindows
+    return kind(ids, data, random_seed)

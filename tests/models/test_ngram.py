@@ -12,8 +12,8 @@ from charrnn import Model
 from charrnn.models.train import prepare_run
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
-from charrnn.text.pieces import flatten_pieces, split_pieces
-from charrnn.text.split import split
+from charrnn.text.pieces import flatten_pieces
+from charrnn.text.split import split, split_pieces
 from tests.support import ROOT
 
 SETTINGS: Any = {

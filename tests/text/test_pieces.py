@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import Vocabulary
+from charrnn import DataConfig, Vocabulary
 from charrnn.text import pieces as piece_mode
 from charrnn.text import storage
-from charrnn.text.pieces import flatten_pieces, shuffle_pieces, split_pieces
+from charrnn.text.pieces import flatten_pieces, shuffle_pieces
+from charrnn.text.split import split_pieces
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams
 
@@ -56,7 +57,7 @@ def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() ->
 def test_an_epoch_reads_every_line_once_up_to_the_last_batch(lines: list[str], size: int) -> None:
     ids, vocabulary = flat(lines)
     size = min(size, len(ids) - 1)
-    batches = Streams(ids, 1, size, 1, pieces=True)
+    batches = Streams(ids, DataConfig(seq_length=1, batch_size=size, separator="\n"), 1)
     for epoch in range(2):
         steps = [batches.at(epoch * batches.steps_per_epoch + step)
                  for step in range(batches.steps_per_epoch)]  # fmt: skip

@@ -42,7 +42,8 @@ def test_too_short_a_text_is_an_error() -> None:
 @given(lengths, sizes, sizes, st.integers(0, 5))
 def test_streams_run_on_without_a_gap(n: int, T: int, B: int, seed: int) -> None:
     assume((n - 1) // (T * B) >= 1)
-    streams = Streams(np.arange(n, dtype=np.uint16), T, B, seed)
+    data = DataConfig(seq_length=T, batch_size=B)
+    streams = Streams(np.arange(n, dtype=np.uint16), data, seed)
     epoch = [streams.at(step) for step in range(streams.steps_per_epoch)]
     assert [batch.fresh for batch in epoch] == [True] + [False] * (len(epoch) - 1)
     read = np.concatenate([batch.inputs for batch in epoch])  # (steps * T, B)
@@ -55,7 +56,8 @@ def test_streams_run_on_without_a_gap(n: int, T: int, B: int, seed: int) -> None
 
 
 def test_no_character_is_left_out_for_good() -> None:
-    streams = Streams(np.arange(100, dtype=np.uint8), 8, 4, random_seed=0)
+    data = DataConfig(seq_length=8, batch_size=4)
+    streams = Streams(np.arange(100, dtype=np.uint8), data, random_seed=0)
     seen = {int(i) for step in range(60) for i in streams.at(step).targets.ravel()}
     assert seen == set(range(1, 100))
 
