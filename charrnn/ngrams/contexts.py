@@ -91,14 +91,15 @@ class ContextTree:
         # Of each context: the longest suffix among the first D, (C,), the entries of the longer
         # ones, itself first, (C, K, 2), and what each of these adds for p(S), (C,) and (C, K).
         base, part, longer, parts = np.arange(C), (1 - weights[self._groups]) / totals, [], []
-        spans = np.stack([table.begins[own], table.begins[own + 1]], axis=1)
+        spans = np.stack([table.begins[own], table.begins[own + 1]], axis=1).view(np.int64)[:, 0]
         while (deep := base >= len(self._dense)).any():
-            longer.append(np.where(deep[:, None], spans[base], 0))
+            longer.append(np.where(deep, spans[base], 0))  # both ends at once
             parts.append(part)
             part = np.where(deep, part * gammas[base], part)
             base = np.where(deep, shorter[base], base)
         self._base, self._base_part = base, part.astype(np.float32)
-        self._spans = np.array(longer, np.int32).reshape(-1, C, 2).swapaxes(0, 1).copy()
+        ends = np.array(longer, np.int64).reshape(-1, C).T.copy()
+        self._spans = ends.view(np.int32).reshape(C, -1, 2)
         self._parts = np.array(parts, np.float32).reshape(-1, C).T.copy()
         # Python indexes these faster.
         columns = (self._groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
