@@ -181,14 +181,18 @@ class Sampler:
         Raises WorkerLostError if a process dies.
         """
         fill = self._fill_free if controls.is_free else self._fill
-        size = min(IN_TURN * AT_ONCE, -(-count // workers))
+        size = min(AT_ONCE, -(-count // workers))
         workers = min(workers, -(-count // size))
-        samples = range(first, first + count)
+        remaining = range(first, first + count)
         with map_in_processes(partial(fill, controls), workers) as fill_all:
-            for at in range(0, count, workers * size):
-                ends = range(at, min(at + workers * size, count), size)
-                for filled in fill_all([samples[begin : begin + size] for begin in ends]):
+            while remaining:
+                parts = [remaining[at * size :][:size] for at in range(workers)]
+                for filled in fill_all(filter(None, parts)):
                     yield from filled
+                remaining = remaining[workers * size :]
+                # The first ones come as soon as they can, the others as fast as they can.
+                if not controls.is_free or controls.end is not None:
+                    size = min(IN_TURN * AT_ONCE, max(1, -(-len(remaining) // workers)))
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""
