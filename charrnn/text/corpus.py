@@ -59,7 +59,7 @@ def read_corpus(
                become \n, and each piece ends with ``data.end``
     encoding   encoding of the files; a byte-order mark is removed
 
-    Texts that need more than 64 MB of ids are kept in a temporary file. Raises CorpusError if a
+    Texts that need more than 16 MB of ids are kept in a temporary file. Raises CorpusError if a
     file cannot be read, decoded or cut, if all are empty, or if the temporary file does not fit on
     the disk; ConfigError for an unknown encoding.
     """

@@ -13,7 +13,7 @@ from charrnn.errors import CorpusError
 from charrnn.text.vocabulary import Ids
 
 # Ids of up to this many bytes stay in memory.
-IN_MEMORY = 1 << 26
+IN_MEMORY = 1 << 24
 
 # Ids handled at once: few enough for the CPU cache.
 BLOCK = 1 << 18
