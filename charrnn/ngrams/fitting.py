@@ -73,26 +73,23 @@ def fit_weights(
 
     The nats of a character are those of weights that were not fitted to it.
     """
-    choices = spelled or [np.ones(network.vocab_size, bool)]
-    fits = [_fit(network, parts, each, pieces=pieces, trained_on=trained_on) for each in choices]
+    p_network, groups, targets = _predict(network, parts, None, pieces=pieces)
+    fits = []
+    for each in spelled or [np.ones(network.vocab_size, bool)]:
+        q, *_ = _predict(network, parts, each, pieces=pieces)
+        weights, nats = _fit(p_network, q, groups, each[targets], trained_on=trained_on)
+        fits.append(Fit(weights, nats, each))
     best = min(fit.nats for fit in fits)
     return next(fit for fit in fits if fit.nats <= best + COST)
 
 
 def _fit(
-    network: AnyLanguageModel,
-    parts: Sequence[tuple[NGrams, Ids]],
-    spelled: Mask,
-    *,
-    pieces: bool,
-    trained_on: bool,
-) -> Fit:
-    """Fit the weights for these characters."""
-    zeros, columns = np.zeros(GROUPS), []
-    for ngrams, ids in parts:
-        alone = ngrams.with_weights(zeros, None, spelled)
-        columns.append(_predict_both(network, alone, ids, pieces=pieces))
-    p_network, q, groups, mixed = map(np.concatenate, zip(*columns, strict=True))
+    p_network: Floats, q: Floats, groups: Indices, mixed: Mask, *, trained_on: bool
+) -> tuple[Floats, float]:
+    """Return the weights of all groups, and nats per character.
+
+    mixed   which characters are spelled, (N,)
+    """
     chars, nats = len(p_network), -float(np.log(p_network[~mixed]).sum())
     p_network, q, groups = p_network[mixed], q[mixed], groups[mixed]
     if trained_on and len(p_network) and (mean := np.log(p_network).mean()):
@@ -101,7 +98,7 @@ def _fit(
     for fitted, judged in ((half, ~half), (~half, half)):
         w = _maximize(p_network[fitted], q[fitted], groups[fitted])[groups[judged]]
         nats -= float(np.log(w * p_network[judged] + (1 - w) * q[judged]).sum())
-    return Fit(_maximize(p_network, q, groups), nats / chars, spelled)
+    return _maximize(p_network, q, groups), nats / chars
 
 
 def leave_out(
@@ -125,27 +122,30 @@ def leave_out(
         begin = border
 
 
-def _predict_both(
-    network: AnyLanguageModel, ngrams: NGrams, ids: Ids, *, pieces: bool
-) -> tuple[Floats, Floats, Indices, Mask]:
-    """Return p_network and q of each character, (N,), its context's group, and if it is spelled.
+def _predict(
+    network: AnyLanguageModel,
+    parts: Sequence[tuple[NGrams, Ids]],
+    spelled: Mask | None,
+    *,
+    pieces: bool,
+) -> tuple[Floats, Indices, Ids]:
+    """Return p_network or q of each character, (N,), its context's group, and the characters.
 
-    ngrams   with weights of 0 for the network
+    spelled   see ``fit_weights``, (V,). None: p_network
     """
     found = []
-    starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
-    starts = starts[starts < MAX_FITTED]
-    steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
-    contexts = np.zeros(len(starts), np.intp)
-    models = network, Mixture(network, ngrams)
-    windows = (score_sequences(model, ids, starts, steps) for model in models)
-    for it, other in zip(*windows, strict=True):
-        _, groups, contexts[it.rows] = ngrams.score(contexts[it.rows], it.inputs, it.targets)
-        columns = it.nats, other.nats, groups, ngrams.spelled[it.targets]
-        found.append([column[it.inside] for column in columns])
-    *both, groups, spelled = map(np.concatenate, zip(*found, strict=True))
-    p = (np.maximum(np.exp(-nats.astype(float)), TINY) for nats in both)
-    return *p, groups, spelled
+    for ngrams, ids in parts:
+        alone = ngrams.with_weights(np.zeros(GROUPS), None, spelled)
+        model = network if spelled is None else Mixture(network, alone)
+        starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
+        starts = starts[starts < MAX_FITTED]
+        steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
+        contexts = np.zeros(len(starts), np.intp)
+        for it in score_sequences(model, ids, starts, steps):
+            _, groups, contexts[it.rows] = alone.score(contexts[it.rows], it.inputs, it.targets)
+            found.append([column[it.inside] for column in (it.nats, groups, it.targets)])
+    nats, groups, targets = map(np.concatenate, zip(*found, strict=True))
+    return np.maximum(np.exp(-nats.astype(float)), TINY), groups, targets
 
 
 def _maximize(p_network: Floats, q: Floats, groups: Indices) -> Floats:
