@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.text.storage import release
 from charrnn.text.vocabulary import Ids
 
 Keys = NDArray[np.uint64]
 Integers = NDArray[np.integer[Any]]
+Indices = NDArray[np.intp]
 
 KEY_BITS = 64
 
-# Bounds of the memory, some 60 MB, and of the file, 2.4 MB. A longer text is counted in passages
+# Bounds of the memory, some 50 MB, and of the file, 2.4 MB. A longer text is counted in passages
 # from all over it. Of more n-grams, the rarest go, and of equally rare ones the longest.
 MAX_COUNTED, PASSAGES = 1 << 21, 64
 MAX_ENTRIES = 600_000
@@ -85,10 +87,10 @@ def count_ngrams(
     order = max_order(order, vocab_size)
     keys = _pack_longest(_sample(ids), order, bits, end)
     keys.sort()
-    counts, longer = np.ones(len(keys), np.int32), np.empty(0, np.uint64)
+    counts, longer = np.ones(len(keys), np.int8), np.empty(0, np.uint64)
     levels: list[_Level] = []
     for length in range(order, 0, -1):
-        first = np.flatnonzero(_differ(keys))
+        first = _begins(keys)
         keys, counts = keys[first], np.add.reduceat(counts, first, dtype=np.int32)
         complete = (keys & last) != 0  # not cut short by the end of the text or piece
         suffixes, longer = longer & low_digits(length, vocab_size), keys[complete]
@@ -153,6 +155,11 @@ def levels_of(keys: Keys, vocab_size: int) -> list[slice]:
     return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
+def parents_of(keys: Keys, vocab_size: int) -> Indices:
+    """Return the entry of the context of each n-gram in a table but the empty one, (E - 1,)."""
+    return keys.searchsorted(keys[1:] >> np.uint64(digit_bits(vocab_size)))
+
+
 def _join(levels: list[_Level], bits: np.uint64) -> Counts:
     """Return the counts of all levels, the longest n-grams first."""
     empty = _Level._make(np.zeros(1, column.dtype) for column in levels[0])
@@ -166,9 +173,10 @@ def _join(levels: list[_Level], bits: np.uint64) -> Counts:
 def _count_level(keys: Keys, counts: Integers, suffixes: Keys, bits: np.uint64) -> _Level:
     """Return the n-grams of one length, given the suffixes of this length of all longer ones."""
     adjusted = counts.copy()
-    after, before = np.unique(suffixes, return_counts=True)
-    adjusted[keys.searchsorted(after)] = before
-    begins = np.flatnonzero(_differ(keys >> bits))
+    suffixes.sort()
+    first = _begins(suffixes)
+    adjusted[keys.searchsorted(suffixes[first])] = np.diff(first, append=len(suffixes))
+    begins = _begins(keys >> bits)
     totals = np.add.reduceat(adjusted, begins, dtype=np.int32) if len(keys) else adjusted
     return _Level(keys, counts, adjusted, totals.repeat(np.diff(begins, append=len(keys))))
 
@@ -189,9 +197,9 @@ def _drop_rare(levels: list[_Level], max_entries: int) -> None:
             excess -= len(dropped)
 
 
-def _differ(keys: Keys) -> NDArray[np.bool_]:
-    """Return whether each key differs from the one before it, (N,)."""
-    return np.concatenate([np.ones(min(len(keys), 1), bool), keys[1:] != keys[:-1]])
+def _begins(keys: Keys) -> Indices:
+    """Return where equal ones of sorted keys begin."""
+    return np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
 
 
 def _sample(ids: Ids) -> Ids:
@@ -200,7 +208,9 @@ def _sample(ids: Ids) -> Ids:
         return ids
     length = MAX_COUNTED // PASSAGES
     starts = np.linspace(0, len(ids) - length, PASSAGES).astype(int)
-    return np.concatenate([ids[at : at + length] for at in starts])
+    passages = np.concatenate([ids[at : at + length] for at in starts])
+    release(ids)
+    return passages
 
 
 def _pack_longest(ids: Ids, order: int, bits: np.uint64, end: int | None) -> Keys:

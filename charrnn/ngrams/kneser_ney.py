@@ -44,6 +44,7 @@ from charrnn.ngrams.count import (
     levels_of,
     low_digits,
     merge_counts,
+    parents_of,
 )
 from charrnn.text.vocabulary import Ids, id_dtype
 
@@ -88,28 +89,29 @@ class NGrams:
         val_loss: float | None = None,
         spelled: NDArray[np.bool_] | None = None,
     ) -> None:
-        keys, adjusted, dropped = counts
-        self.vocab_size, self.entries = vocab_size, len(keys) - 1
+        self.counts, self.vocab_size, self.entries = counts, vocab_size, len(counts.keys) - 1
         self.weights = np.full(GROUPS, DEFAULT_WEIGHT) if weights is None else weights
         self.val_loss = val_loss
         self.spelled = np.ones(vocab_size, bool) if spelled is None else spelled
-        self.order = len(levels_of(keys, vocab_size)) - 1
-        parents = keys.searchsorted(keys[1:] >> np.uint64(digit_bits(vocab_size)))
-        totals = dropped + np.bincount(parents, adjusted[1:], len(keys))
-        alphas = np.maximum(adjusted[1:] - DISCOUNT, 0) / totals[parents]
-        gammas = 1 - np.bincount(parents, alphas, len(keys))
-        characters = (keys - np.uint64(1) & low_digits(1, vocab_size)).astype(id_dtype(vocab_size))
-        alphas *= self.spelled[characters[1:]]
-        children = np.bincount(parents, minlength=len(keys) + 1)
-        self._table = Table(
-            keys=np.append(keys, ~np.uint64(0)),
-            characters=np.append(characters, 0),
-            alphas=np.concatenate([[0], alphas, [0]]).astype(np.float32),
-            gammas=np.append(gammas, 1).astype(np.float32),
-            sums=np.bincount(parents, alphas, len(keys) + 1).astype(np.float64),
-            begins=np.append(1, 1 + children.cumsum()).astype(np.int32),
-        )
-        self.counts = counts._replace(keys=self._table.keys[:-1])
+        self.order = len(levels_of(counts.keys, vocab_size)) - 1
+
+    @cached_property
+    def _table(self) -> Table:
+        """The smoothed n-grams, when the first probability is asked for."""
+        size, last = self.vocab_size, low_digits(1, self.vocab_size)
+        _, adjusted, dropped = self.counts
+        keys = np.append(self.counts.keys, ~np.uint64(0))
+        parents = parents_of(self.counts.keys, size)
+        begins = 1 + parents.searchsorted(np.arange(len(keys) + 1)).astype(np.int32)
+        characters: NDArray[Any] = np.zeros(len(keys), id_dtype(size))
+        characters[1:-1] = (keys[1:-1] & last) - np.uint64(1)
+        alphas = np.zeros(len(keys))
+        alphas[1:-1] = np.maximum(adjusted[1:] - DISCOUNT, 0)
+        alphas[1:-1] /= (dropped + np.bincount(parents, adjusted[1:], len(dropped)))[parents]
+        gammas = (1 - np.bincount(parents, alphas[1:-1], len(keys))).astype(np.float32)
+        alphas *= self.spelled[characters]
+        sums = np.bincount(parents, alphas[1:-1], len(keys)).astype(np.float64, copy=False)
+        return Table(keys, characters, alphas.astype(np.float32), gammas, sums, begins)
 
     @cached_property
     def _contexts(self) -> Indices:
@@ -166,12 +168,13 @@ class NGrams:
         spelled      1 for each spelled character, else 0, (V,)
         loss         (1,), if there is one
         """
-        children = np.diff(self._table.begins)[:-1]
+        keys, adjusted, dropped = self.counts
+        children = np.bincount(parents_of(keys, self.vocab_size), minlength=len(keys))
         numbers = {
-            "characters": self._table.characters[1:-1],
+            "characters": (keys[1:] & low_digits(1, self.vocab_size)) - np.uint64(1),
             "children": children,
-            "adjusted": self.counts.adjusted[1:],
-            "dropped": self.counts.dropped[children > 0],
+            "adjusted": adjusted[1:],
+            "dropped": dropped[children > 0],
         }
         arrays: Arrays = {
             name: values.astype(np.min_scalar_type(values.max()))
