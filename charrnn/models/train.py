@@ -29,7 +29,7 @@ from charrnn.ngrams.fitting import Fit, fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import default_workers
-from charrnn.parallel.machine import can_fork
+from charrnn.parallel.machine import can_fork, trim_memory
 from charrnn.settings import (
     SETTINGS,
     Given,
@@ -179,6 +179,7 @@ class Run:
             self.seen["seen_pieces"] = seen_pieces(pieces, self.vocabulary, known)
         if self.ngram is None and self.config.data.ngram:
             self.ngram = self._count()
+        trim_memory()
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -268,6 +269,7 @@ class Run:
         """
         if self.ngram is None:
             return
+        trim_memory()
         choices = [self._fit(self.ngram, None)]
         if self.older_counts is not None:
             choices.append(self._fit(self._count(self.older_counts), self.older_counts))
