@@ -107,6 +107,12 @@ def test_n_grams_that_do_not_help_are_left_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_n_grams_of_lines_are_not_added_to_those_of_a_stream(first: str) -> None:
+    models = [learn(listed(SECOND), base, steps=2) for base in (first, "none")]
+    assert models[0].network().flat.tobytes() != models[1].network().flat.tobytes()
+    assert len({model.ngram.entries for model in models if model.ngram is not None}) == 1
+
+
 def test_a_text_of_empty_lines_is_refused(first: str) -> None:
     with pytest.raises(charrnn.CorpusError, match="empty pieces only"):
         learn("\n\n\n", first, lines=True)

@@ -1,5 +1,6 @@
 """Where a run starts: which model, and its weights on a new alphabet."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> 
     assert choose_start("none", Config(), set(), english).source is None
     assert choose_start(None, Config(), {"hidden_size"}, english).source is None
     assert choose_start(None, Config(), {"steps"}, english).source is None
+    foreign = corpus_of("Старик спустился к морю и сказал, что день хорош. " * 30)
     assert choose_start(None, Config(), set(), noise).source is None
+    assert choose_start(None, Config(), set(), foreign).source is None
     both = [
         (ROOT / f"corpora/{it}.txt").read_text(encoding="utf-8") for it in ("harbour", "moulin")
     ]
@@ -31,6 +34,11 @@ def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> 
     assert told.source is None
     assert "random weights, because english predicts this text at" in told.notes[0]
     assert choose_start("english", Config(), set(), english).source is not None
+    other = Config(model=ModelConfig(layers=3, dropout=0.5))
+    with pytest.raises(charrnn.ConfigError, match=r"another --layers\n"):
+        choose_start("english", other, {"layers", "dropout"}, english)
+    started = choose_start("english", other, {"dropout"}, english)
+    assert started.config.model == replace(found.config.model, dropout=0.5)
 
 
 def test_a_model_of_lines_is_measured_line_by_line() -> None:
