@@ -134,20 +134,17 @@ class Trace:
         guesses = zip(self.top_ids[position].tolist(), self.top_p[position].tolist(), strict=True)
         return [(self.vocabulary.characters[it], p) for it, p in guesses]
 
-    def find(
-        self, *features: str, part: str | None = None, layer: int | None = None, top: int = 3
-    ) -> list[Found]:
+    def find(self, *features: str, layer: int | None = None, top: int = 3) -> list[Found]:
         """Return the units that say most about each feature, the best known feature first.
 
         features   names from ``FEATURES``; none: all. Those that never vary are left out
-        part       whose activations; None: those of the first part recorded
         layer      of the units; None: all layers
         top        units of each feature
 
-        Raises ConfigError for an unknown feature.
+        Their activations are those of the first part in the trace. Raises ConfigError for an
+        unknown feature.
         """
-        part = part or next(iter(self.activations))
-        values = self.activations[part]
+        part, values = next(iter(self.activations.items()))
         layers = range(values.shape[1]) if layer is None else [layer]
         width = values.shape[2]
         units = _standardize(values[:, layers].reshape(len(self), -1))
