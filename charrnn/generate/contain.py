@@ -42,16 +42,13 @@ def write_containing(
     Raises VocabularyError for unknown characters in the text, ConfigError if it is longer than the
     limit, TrainingError if it would be part of a passage that is copied or repeated.
     """
-    text, vocabulary, limit = (
-        controls.config.contain or "",
-        controls.vocabulary,
-        controls.limit or 0,
-    )
+    text, limit = controls.config.contain or "", controls.limit or 0
+    vocabulary, drafts = controls.vocabulary, controls.drafts(1)
     ids = vocabulary.encode(text).astype(np.int64)
     if len(ids) > limit:
         raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
     begins, ends = find_borders(vocabulary, text[-1:], controls.end)
-    room, drafts = min(REACH, limit - len(ids)), controls.drafts(1)
+    room = min(REACH, limit - len(ids))
     for number in range(first, first + count):
         drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
         candidates = [vocabulary.encode(it.text[:room]).astype(np.int64) for it in drawn]

@@ -132,8 +132,8 @@ class Text:
         """Add the next character, and return those that are certain now."""
         char = self._characters[chosen]
         self._pending.append(Released(char, log_p))
-        keep = len(self._pending) - self._judge([rule.send(char) for rule in self._rules])
-        return [self._pending.popleft() for _ in range(keep)]
+        certain = len(self._pending) - self._judge([rule.send(char) for rule in self._rules])
+        return [self._pending.popleft() for _ in range(certain)]
 
     def _judge(self, verdicts: list[Verdict]) -> int:
         """Take over the verdicts, and return how many characters at the end are not certain."""

@@ -44,14 +44,13 @@ class PieceFilter:
 
         Raises TrainingError after MAX_DROPPED in a row that are not.
         """
-        before: set[str] = set()
-        dropped = 0
+        kept, dropped = set[str](), 0
         for sample in samples:
-            piece, is_cut = prefix + sample.text, self.drop_cut and sample.ended == "length"
-            if not is_cut and self._keeps(piece) and piece not in before:
+            piece = prefix + sample.text
+            if self._fits(piece, sample) and piece not in kept:
                 dropped = 0
                 if self.unique:
-                    before.add(piece)
+                    kept.add(piece)
                 yield sample
                 continue
             dropped += 1
@@ -61,8 +60,10 @@ class PieceFilter:
                     hint="try a higher --temperature, another --prefix, or fewer conditions",
                 )
 
-    def _keeps(self, piece: str) -> bool:
-        too_long = self.max_length is not None and len(piece) > self.max_length
-        if len(piece) < self.min_length or too_long:
+    def _fits(self, piece: str, sample: Sample) -> bool:
+        if self.drop_cut and sample.ended == "length":
+            return False
+        longest = len(piece) if self.max_length is None else self.max_length
+        if not self.min_length <= len(piece) <= longest:
             return False
         return self.seen is None or not is_seen(self.seen, piece)
