@@ -9,7 +9,7 @@ from charrnn.config import ControlConfig
 from charrnn.generate.controls import Controls
 from charrnn.generate.sample import Sampler
 
-CHARACTERS = "\n .abcABC019!?。”"
+CHARACTERS = "".join(sorted("\n .abcABC019!?。”"))
 
 
 def make_model(characters: str = CHARACTERS, number: int = 0, **settings: Any) -> LanguageModel:
@@ -19,12 +19,7 @@ def make_model(characters: str = CHARACTERS, number: int = 0, **settings: Any) -
     return model
 
 
-def sorted_vocabulary(characters: str = CHARACTERS) -> Vocabulary:
-    return Vocabulary("".join(sorted(characters)))
-
-
-VOCABULARY = sorted_vocabulary()
-MODEL = make_model(VOCABULARY.characters)
+VOCABULARY, MODEL = Vocabulary(CHARACTERS), make_model()
 
 
 def write(

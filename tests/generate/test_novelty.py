@@ -38,14 +38,16 @@ def test_a_seen_line_is_always_found_and_another_rarely_taken_for_one() -> None:
     assert wrong < 12  # 0.06 % are expected: 2.4
 
 
-@given(LINES, st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
-def test_kept_lines_are_new_different_and_of_the_length_asked_for(
-    lines: list[str], unique: bool, shortest: int, longest: int | None
+@given(LINES, st.booleans(), st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
+def test_kept_lines_are_new_different_whole_and_of_the_length_asked_for(
+    lines: list[str], unique: bool, drop_cut: bool, shortest: int, longest: int | None
 ) -> None:
     seen = {*lines[: len(lines) // 2], "ccc"}
-    rules = PieceFilter(filter_of([*seen]), unique, shortest, longest)
-    kept = [sample.text for sample in rules.keep(Sample(line, 0.0, "piece") for line in lines)]
+    rules = PieceFilter(filter_of([*seen]), unique, shortest, longest, drop_cut)
+    drawn = [Sample(it, 0.0, "length" if len(it) == 5 else "piece") for it in lines]
+    kept = [sample.text for sample in rules.keep(drawn)]
     fits = [it for it in lines if it not in seen and shortest <= len(it) <= (longest or 99)]
+    fits = [it for it in fits if not (drop_cut and len(it) == 5)]
     lost = set(fits) - set(kept)
     assert len(lost) <= 1  # rarely, a new line is taken for a seen one
     expected = [it for it in fits if it not in lost]
@@ -57,12 +59,6 @@ def test_a_search_without_end_ends_with_advice() -> None:
     with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
         next(PieceFilter(min_length=5).keep(forever))
     assert caught.value.hint
-
-
-def test_what_the_limit_cuts_is_no_whole_piece() -> None:
-    drawn = [Sample("ab", 0.0, "length"), Sample("abc", 0.0, "piece")]
-    assert [*PieceFilter().keep(drawn)] == drawn
-    assert [*PieceFilter(drop_cut=True).keep(drawn)] == drawn[1:]
 
 
 def test_a_piece_may_be_longer_than_the_longest_of_the_text(tmp_path: Path) -> None:
