@@ -1,6 +1,7 @@
 """The corpus: one or more texts as a compact array of ids."""
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
@@ -13,7 +14,7 @@ from charrnn.errors import CorpusError
 from charrnn.text.cut import cut_text, mark_ends
 from charrnn.text.reading import Reader, list_texts
 from charrnn.text.storage import blocks_of, store
-from charrnn.text.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points, escape, id_dtype
+from charrnn.text.vocabulary import Ids, Vocabulary, code_points, escape, id_dtype
 
 STREAM = DataConfig()
 
@@ -127,7 +128,7 @@ def encode_blocks(blocks: Iterable[str]) -> tuple[Ids, Vocabulary]:
 
     Code points are stored first, in arrays of growing type, and mapped to ids at the end.
     """
-    counts = np.zeros(CODE_POINTS, np.int64)
+    counts = np.zeros(sys.maxunicode + 1, np.int64)  # of each code point
     parts = groupby(_count_points(blocks, counts), lambda points: points.dtype)
     stored = [store(points) for _, points in parts]
     points = np.flatnonzero(counts)

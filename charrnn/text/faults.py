@@ -208,7 +208,7 @@ FAULTS = (
 
     # With letters of another alphabet that were read as Latin-1.
     Fault("lost-characters", "characters lost in decoding, or of a symbol font",
-          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|(?:([À-ÖØ-öø-ÿ])(?!\\1)){8,}"),
+          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|[À-ÖØ-öø-ÿ]{4,} [À-ÖØ-öø-ÿ]{4,}"),
           hint="convert the original again"),
     Fault("mixed-scripts", "Latin and Cyrillic letters in one word",
           _all("[A-Za-z][\u0400-\u052f]|[\u0400-\u052f][A-Za-z]"),

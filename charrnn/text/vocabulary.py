@@ -11,9 +11,6 @@ from charrnn.errors import VocabularyError
 
 Ids = NDArray[np.unsignedinteger]
 
-# The number of Unicode code points, and so of entries in a table indexed by code point.
-CODE_POINTS = 0x110000
-
 # The most unknown characters that an error message lists; it only counts the rest.
 LISTED = 50
 
