@@ -111,7 +111,7 @@ def _read_table(blocks: Iterable[list[str]], source: str, field: str) -> Iterato
                 fault = f"{len(row)} fields, but there are {len(names)} columns"
                 break
             if row:
-                texts += [*row, *[""] * len(names)][names.index(field) :][:1]
+                texts.append(dict(zip(names, row, strict=False)).get(field, ""))
             if len(texts) == RECORDS_AT_ONCE:
                 yield texts
                 texts = []

@@ -64,20 +64,16 @@ class Fault:
         return "".join([*parts, text[end:]])
 
 
-def _all(pattern: str, flags: int = 0) -> Find:
-    compiled = re.compile(pattern, flags | re.MULTILINE)
+def _all(pattern: str) -> Find:
+    compiled = re.compile(pattern, re.MULTILINE)
     return lambda text: ((match.start(), match[0]) for match in compiled.finditer(text))
 
 
 # Project Gutenberg's header ends with the one marker, the license begins with the other.
 _START = re.compile(
-    r"^[ \t]*\*(?:\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG|END\*? ?THE SMALL PRINT).*\n?|\Z",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?im)^[ \t]*\*(?:\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG|END\*? ?THE SMALL PRINT).*\n?|\Z"
 )
-_END = re.compile(
-    r"^[ \t]*(?:\*\*\* ?END OF|End of|Ende|Fin)(?: \w+){0,2} Project Gutenberg",
-    re.IGNORECASE | re.MULTILINE,
-)
+_END = re.compile(r"(?im)^[ \t]*(?:\*\*\* ?END OF|End of|Ende|Fin)(?: \w+){,2} Project Gutenberg")
 _MAX_LICENSE = 25_000  # characters; a header is shorter
 
 
@@ -156,7 +152,7 @@ _PAGE = (
     r"|(?<=[a-zß-ÿ,]\n)\s*\d{1,4}[ \t]*\n\s*(?=[a-zß-ÿ])"
 )
 _TAG = (
-    r"</?(?:a|article|b|blockquote|body|br|button|code|div|em|font|footer|h[1-6]|head|header|hr|html"
+    r"(?i)</?(?:a|article|b|blockquote|body|br|button|code|div|em|font|footer|h[1-6]|head|header|hr|html"
     r"|i|img|li|main|meta|nav|[ou]l|p|pre|script|section|span|strong|style|su[bp]|t[dhr]|table|title"
     r"|u)(?:\s[^<>]{0,500})?/?>|<!(?:--|doctype)[^<>]{0,500}>"
 )
@@ -193,7 +189,7 @@ FAULTS = (
     Fault("ligatures", "ligatures, or letters of a style",
           _all("[ﬀ-ﬆ\ufe80-\ufefc\U0001d400-\U0001d7ff]+"),
           lambda old: normalize("NFKC", old)),
-    Fault("html-tags", "HTML tags", _all(_TAG, re.IGNORECASE), ""),
+    Fault("html-tags", "HTML tags", _all(_TAG), ""),
     Fault("html-entities", "HTML entities",
           _all(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24}\d{0,2});"), html.unescape),
     Fault("urls", "URLs", _all(r"https?://[^\s<>\"]+|\bwww\.[\w-]+\.[^\s<>\"]+"), "", level="note"),
@@ -208,7 +204,7 @@ FAULTS = (
 
     # With letters of another alphabet that were read as Latin-1.
     Fault("lost-characters", "characters lost in decoding, or of a symbol font",
-          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|[À-ÖØ-öø-ÿ]{4,} [À-ÖØ-öø-ÿ]{4,}"),
+          _all("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|[À-ÖØ-öø-ÿ]{4} [À-ÖØ-öø-ÿ]{4}"),
           hint="convert the original again"),
     Fault("mixed-scripts", "Latin and Cyrillic letters in one word",
           _all("[A-Za-z][\u0400-\u052f]|[\u0400-\u052f][A-Za-z]"),
