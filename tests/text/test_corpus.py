@@ -47,6 +47,16 @@ def test_text_is_the_same_in_any_encoding_and_block_size(
     assert corpus_of(path, encoding=encoding, separator="\n") == lines
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_byte_order_mark_tells_the_encoding_and_is_left_out(
+    encoding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes("\ufeffcafé 日本語\ufeff\n".encode(encoding))
+    for named in ("utf-8", encoding):
+        assert read_text(str(path), encoding=named) == "café 日本語\ufeff\n"
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 @given(text=st.text("ae\u0301\u0323\u1100\u1161\u11a8가日\u3099か\ufb01 ", min_size=1))
 def test_normalization_does_not_see_the_blocks(form: Any, text: str) -> None:
