@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from charrnn import DataConfig, Vocabulary
 from charrnn.text import pieces as piece_mode
 from charrnn.text import storage
-from charrnn.text.pieces import flatten_pieces, shuffle_pieces
+from charrnn.text.pieces import flatten_pieces, piece_bounds, piece_sizes, shuffle_pieces
 from charrnn.text.split import split_pieces
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams
@@ -34,6 +34,14 @@ def test_flat_lines_have_one_break_around_each_and_no_empty_one(text: str) -> No
 
 
 @given(LINES)
+def test_pieces_are_where_their_bounds_say(lines: list[str]) -> None:
+    ids, vocabulary = flat(lines)
+    bounds = zip(*piece_bounds(ids), strict=True)
+    assert [vocabulary.decode(ids[at + 1 :][:length]) for at, length in bounds] == lines
+    assert piece_sizes(ids) == (len(lines), min(map(len, lines)), max(map(len, lines)))
+
+
+@given(LINES)
 def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]) -> None:
     ids, vocabulary = flat(lines)
     parts = [vocabulary.decode(part) for part in split_pieces(ids, 0.3, 7)]
@@ -45,9 +53,10 @@ def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]
 def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() -> None:
     lines = sorted("x" * size + chr(97 + n) for n in range(26) for size in range(10))
     ids, vocabulary = flat(lines)
-    train, held_out = (vocabulary.decode(it).split() for it in split_pieces(ids, 0.1, 1))
+    held_out = vocabulary.decode(split_pieces(ids, 0.1, 1)[1]).split()
     assert len(held_out) == 26
-    assert abs(np.mean([*map(len, train)]) - np.mean([*map(len, held_out)])) < 0.3
+    sizes = [*map(len, held_out)]
+    assert all(2 <= sizes.count(size) <= 4 for size in range(1, 11))
     places = [lines.index(line) for line in held_out]
     assert min(places) < 60
     assert max(places) > 200
