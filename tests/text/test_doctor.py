@@ -75,6 +75,8 @@ def test_a_finding_says_where_and_how_often_behind_headers_and_in_other_files() 
     assert found["mojibake"] == ("b", 7, 1, "Ã©.")
     assert found["ligatures"] == ("b", 8, 2, "ﬁ")
     assert found["line-ends"] == ("b", 1, 7, r"\r\n")
+    levels = [it.level for it in check([("a", faulty.put(faulty.ENGLISH, "\ufffd"))])[1]]
+    assert levels == ["fault", "note"]  # though the table has the note first
 
 
 def test_records_and_short_files_are_told_how_to_be_learned() -> None:
