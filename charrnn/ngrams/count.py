@@ -98,7 +98,7 @@ def count_ngrams(
         if length > 1:
             _drop_rare(levels, max_entries)
         keys = keys >> bits
-    return _join(levels, bits)
+    return _join(levels, vocab_size)
 
 
 def recode(counts: Counts, vocab_size: int, ids: Ids, new_size: int) -> Counts:
@@ -115,11 +115,8 @@ def recode(counts: Counts, vocab_size: int, ids: Ids, new_size: int) -> Counts:
     return counts._replace(keys=keys)
 
 
-def merge_counts(
-    first: Counts, second: Counts, vocab_size: int, *, max_entries: int = MAX_ENTRIES
-) -> Counts:
+def merge_counts(first: Counts, second: Counts, vocab_size: int) -> Counts:
     """Return the counts of two texts together, both of n-grams up to the same order."""
-    bits = np.uint64(digit_bits(vocab_size))
     keys = np.concatenate([first.keys, second.keys])
     keys, places, times = np.unique(keys, return_inverse=True, return_counts=True)
     columns = [(first.adjusted, second.adjusted), (first.dropped, second.dropped)]
@@ -133,7 +130,7 @@ def merge_counts(
         at = np.minimum(keys.searchsorted(suffixes), len(keys) - 1)
         np.subtract.at(adjusted, at[keys[at] == suffixes], 1)
     adjusted[1:] = np.maximum(adjusted[1:], 1)
-    parents = keys.searchsorted(keys >> bits)
+    parents = np.append(0, parents_of(keys, vocab_size))
     totals = dropped + np.bincount(parents[1:], adjusted[1:], len(keys)).astype(np.int32)
     # How often each occurs, but for the end of the text.
     counts = adjusted.copy()
@@ -143,8 +140,8 @@ def merge_counts(
     whole = _Level(keys, counts, adjusted, totals[parents])
     levels = [_Level._make(column[level] for column in whole) for level in reversed(lengths[1:])]
     longer, single = levels[:-1], levels[-1:]
-    _drop_rare(longer, max_entries)
-    return _join(longer + single, bits)
+    _drop_rare(longer, MAX_ENTRIES)
+    return _join(longer + single, vocab_size)
 
 
 def levels_of(keys: Keys, vocab_size: int) -> list[slice]:
@@ -160,11 +157,11 @@ def parents_of(keys: Keys, vocab_size: int) -> Indices:
     return keys.searchsorted(keys[1:] >> np.uint64(digit_bits(vocab_size)))
 
 
-def _join(levels: list[_Level], bits: np.uint64) -> Counts:
+def _join(levels: list[_Level], vocab_size: int) -> Counts:
     """Return the counts of all levels, the longest n-grams first."""
     empty = _Level._make(np.zeros(1, column.dtype) for column in levels[0])
     keys, _, adjusted, totals = map(np.concatenate, zip(empty, *reversed(levels), strict=True))
-    parents, dropped = keys.searchsorted(keys[1:] >> bits), np.zeros(len(keys), np.int32)
+    parents, dropped = parents_of(keys, vocab_size), np.zeros(len(keys), np.int32)
     dropped[parents] = totals[1:]
     dropped -= np.bincount(parents, adjusted[1:], len(keys)).astype(np.int32)
     return Counts(keys, adjusted, dropped)

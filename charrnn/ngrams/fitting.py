@@ -149,14 +149,13 @@ def _predict(
 
 
 def _maximize(p_network: Floats, q: Floats, groups: Indices) -> Floats:
-    """Return the weights of all groups by expectation maximization."""
+    """Return the weights of all groups by expectation maximization, after one weight for all."""
     weights = np.full(GROUPS, DEFAULT_WEIGHT)
     for grouped in (np.zeros_like(groups), groups):
-        start = np.full(GROUPS, weights[0])
+        start = weights = np.full(GROUPS, weights[0])
         sizes = np.bincount(grouped, minlength=GROUPS) + PRIOR
         for _ in range(ROUNDS):
             w = weights[grouped]
             share = w * p_network / (w * p_network + (1 - w) * q)
             weights = (np.bincount(grouped, share, GROUPS) + PRIOR * start) / sizes
-        weights = weights if grouped is groups else np.full(GROUPS, weights[0])
     return weights

@@ -36,7 +36,6 @@ from charrnn.ngrams.contexts import (
 )
 from charrnn.ngrams.count import (
     KEY_BITS,
-    MAX_ENTRIES,
     Counts,
     Keys,
     count_ngrams,
@@ -244,14 +243,11 @@ def build_ngrams(
     order: int,
     *,
     end: int | None = None,
-    max_entries: int = MAX_ENTRIES,
     older: Counts | None = None,
 ) -> NGrams:
     """Count and smooth the n-grams of a text; see ``count_ngrams``.
 
     older   counts of another text, to add
     """
-    counts = count_ngrams(ids, vocab_size, order, end=end, max_entries=max_entries)
-    if older is not None:
-        counts = merge_counts(counts, older, vocab_size, max_entries=max_entries)
-    return NGrams(counts, vocab_size)
+    counts = count_ngrams(ids, vocab_size, order, end=end)
+    return NGrams(counts if older is None else merge_counts(counts, older, vocab_size), vocab_size)

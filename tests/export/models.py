@@ -9,7 +9,8 @@ import numpy as np
 
 from charrnn import Config, DataConfig, Model, ModelConfig, Vocabulary
 from charrnn.ngrams.contexts import GROUPS
-from charrnn.ngrams.kneser_ney import build_ngrams
+from charrnn.ngrams.count import count_ngrams
+from charrnn.ngrams.kneser_ney import NGrams
 from charrnn.training.state import initial_state
 from tests.support import ROOT
 
@@ -46,9 +47,9 @@ def make_model(
         return model
     ids, end = vocabulary.encode(READ), vocabulary.index["\n"] if lines else None
     # So few are kept that some have suffixes that are not.
-    ngrams = build_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
+    counts = count_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
     weights, spelled = np.linspace(0.05, 0.8, GROUPS), vocabulary.in_words()
-    return replace(model, ngram=ngrams.with_weights(weights, None, spelled))
+    return replace(model, ngram=NGrams(counts, len(vocabulary), weights, None, spelled))
 
 
 def embedded(page: bytes, name: str) -> dict[str, Any]:

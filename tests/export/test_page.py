@@ -312,7 +312,7 @@ def test_openings_are_how_sentences_of_the_text_begin(visit: Visit) -> None:
     network.networks[0].flat[...] = 0  # the n-grams alone speak
     model = Model.of(base.config, vocabulary, network)
     ids = vocabulary.encode(text)
-    ngrams = build_ngrams(ids, len(vocabulary), 7, end=None, max_entries=200_000)
+    ngrams = build_ngrams(ids, len(vocabulary), 7)
     model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
     openings = embedded(export(model, "html"), "MODEL")["openings"]
     flat = " ".join(text.split())

@@ -1,7 +1,9 @@
 """The n-grams say what the equations say, however they are asked, and broken ones are refused."""
 
+from functools import reduce
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -56,6 +58,9 @@ def test_the_table_says_what_the_equations_say(
         ids = np.array([*context, 0]).reshape(-1, 1)
         p, groups, _ = ngrams.score(np.zeros(1, int), ids[:-1], ids[1:])
         assert p[-1, 0] == pytest.approx(expected[0], abs=1e-6)
+        two = ngrams.with_weights(WEIGHTS, None, np.array([True, True, False]))
+        p, _, _ = two.score(np.zeros(1, int), ids[:-1], ids[1:])
+        assert p[-1, 0] == pytest.approx(expected[0] / sum(expected[:2]), abs=1e-6)
         h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
         while oracle.gamma(h) == 1:
             h = h[1:]
@@ -75,23 +80,28 @@ def test_lines_begin_and_end_at_their_breaks(text: list[int], context: list[int]
     np.testing.assert_allclose(all_p(ngrams, context), expected, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    text=texts,
+    parts=st.lists(texts, min_size=1, max_size=3),
     context=st.lists(st.integers(0, 4), max_size=6),
     most=st.integers(0, 40),
     order=st.integers(1, 6),
 )
 def test_probabilities_add_up_to_1_however_much_is_pruned_and_a_file_keeps_them(
-    text: list[int], context: list[int], most: int, order: int
+    parts: list[list[int]], context: list[int], most: int, order: int
 ) -> None:
-    ngrams = build_ngrams(np.array(text, np.uint8), 5, order, max_entries=most)
-    assert ngrams.entries <= most + len(set(text))
+    order = min(order, *map(len, parts)) if len(parts) > 1 else order
+    each = [np.array(text, np.uint8) for text in parts]
+    counted = [count.count_ngrams(ids, 5, order, max_entries=most) for ids in each]
+    with patch.object(count, "MAX_ENTRIES", most):
+        counts = reduce(lambda a, b: count.merge_counts(a, b, 5), counted)
+    ngrams = NGrams(counts, 5, WEIGHTS, 1.5)
+    assert ngrams.entries <= most + len({id_ for text in parts for id_ in text})
     p = all_p(ngrams, context)
     assert p.sum() == pytest.approx(1, abs=1e-5)
     assert (p > 0).all()  # also of character 4, which the text does not have
     again = NGrams.from_arrays(ngrams.to_arrays(), 5)
-    assert again.order == ngrams.order
+    assert (again.order, again.val_loss) == (ngrams.order, 1.5)
     np.testing.assert_array_equal(all_p(again, context), p)
 
 
@@ -115,6 +125,26 @@ def test_counts_of_two_texts_together_are_those_of_one_text(
         np.testing.assert_array_equal(found, expected)
 
 
+def test_what_was_pruned_of_one_text_still_counts_in_two_texts_together() -> None:
+    pruned = count.count_ngrams(IDS[:3000], V + 1, 5, max_entries=500)
+    other = count.count_ngrams(np.full(50, V, np.uint8), V + 1, 5)
+    for pair in ((pruned, other), (other, pruned)):
+        merged = count.merge_counts(*pair, V + 1)
+        kept = np.isin(merged.keys, pruned.keys)
+        for found, expected in zip(merged, pruned, strict=True):
+            np.testing.assert_array_equal(found[kept], expected)
+
+
+def test_a_suffix_that_was_pruned_counts_once_at_least_when_a_text_is_added_again() -> None:
+    ids = np.ravel([[0, 1, 2, following] for following in range(3, 8)]).astype(np.uint8)
+    counts = count.count_ngrams(ids, 8, 3, max_entries=3)  # 01, 12 and 012
+    with patch.object(count, "MAX_ENTRIES", 2):
+        pruned = count.merge_counts(counts, count.count_ngrams(ids[:1], 8, 3), 8)  # 01 and 012
+    merged = count.merge_counts(pruned, counts, 8)
+    assert len(merged.keys) == len(pruned.keys) + 1
+    assert merged.adjusted[1:].min() == 1
+
+
 def test_what_always_followed_leaves_something_for_the_rest() -> None:
     ngrams = build_ngrams(np.tile(np.array([0, 1], np.uint8), 20_000), 3, 2)
     assert (all_p(ngrams, [0]) > 0).all()
@@ -124,7 +154,7 @@ def test_what_always_followed_leaves_something_for_the_rest() -> None:
 @pytest.mark.parametrize("dense", [0, 2000 * V, 10**9])
 def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
     monkeypatch.setattr(contexts, "MAX_DENSE", dense)
-    ngrams = build_ngrams(IDS[:20_000], V, 6, max_entries=15_000).with_weights(WEIGHTS, None)
+    ngrams = NGrams(count.count_ngrams(IDS[:20_000], V, 6, max_entries=15_000), V, WEIGHTS)
     inputs, targets = (IDS[at : at + 600].reshape(6, -1).T for at in (20_000, 20_001))
     own, columns, nodes = np.linspace(1, 2, V) / V, np.arange(6), np.zeros(6, int)
     p, groups, after = ngrams.score(nodes, inputs, targets)
@@ -147,7 +177,7 @@ def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
     train, judged = IDS[:28_000], IDS[28_000:, None]
 
     def nats(most: int) -> tuple[int, float]:
-        ngrams = build_ngrams(train, V, 7, max_entries=most)
+        ngrams = NGrams(count.count_ngrams(train, V, 7, max_entries=most), V)
         p, _, _ = ngrams.score(np.zeros(1, int), judged[:-1], judged[1:])
         return ngrams.entries, -float(np.log(p).mean())
 
@@ -155,6 +185,9 @@ def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
     assert every > 60_000
     assert few == 40_000 + len(set(train.tolist()))
     assert abs(pruned - complete) < 0.02
+    # Of equally rare ones, from all over the alphabet.
+    kept = NGrams(count.count_ngrams(np.arange(200, dtype=np.uint8), 200, 2, max_entries=100), 200)
+    assert 90 < np.median(np.flatnonzero(kept.to_arrays()["children"][1:201])) < 110
 
 
 def test_a_long_text_is_counted_in_passages_from_all_over_it(
@@ -163,6 +196,7 @@ def test_a_long_text_is_counted_in_passages_from_all_over_it(
     monkeypatch.setattr(count, "MAX_COUNTED", 640)
     counts = count.count_ngrams((np.arange(4000) // 1000).astype(np.uint8), 4, 1)
     assert counts.adjusted.sum() == 640
+    assert len(counts.adjusted) == 5
     assert counts.adjusted[1:].min() >= 150
 
 
@@ -195,7 +229,7 @@ BROKEN: dict[str, Any] = {
     "too few weights": GOOD | {"weights": GOOD["weights"][1:]},
     "a loss in two parts": GOOD | {"loss": np.zeros(2)},
     "no entries": {name: array[:0] for name, array in GOOD.items()},
-    "a character too large": changed("characters", 3, V),
+    "a character too large": changed("characters", GOOD["children"][0] - 1, V),
     "one character twice": changed("characters", 3, GOOD["characters"][2]),
     "characters not in order": GOOD | {"characters": _SWAPPED},
     "n-grams without end": _ENDLESS,
@@ -206,6 +240,9 @@ BROKEN: dict[str, Any] = {
     | {"dropped": np.zeros(len(GOOD["dropped"]) + 1, "u1")},
     "counts that are not whole": GOOD | {"adjusted": GOOD["adjusted"].astype("f2")},
     "a weight above 1": changed("weights", 0, 1.5),
+    "a weight below 0": changed("weights", 0, -0.5),
+    "nothing spelled": GOOD | {"spelled": np.zeros(V, "u1")},
+    "too few characters spelled": GOOD | {"spelled": GOOD["spelled"][1:]},
     "a weight that is not a number": changed("weights", 0, np.nan),
 }
 

@@ -78,6 +78,8 @@ def test_probabilities_sum_to_one() -> None:
     for row, context in zip(alone, contexts, strict=True):
         memory.mix(row, context)
     np.testing.assert_allclose(np.concatenate(alone), together, rtol=1e-9)
+    read(memory, ids[:200], p)
+    assert memory.context == contexts[-1][0]
 
 
 def test_it_costs_no_text_more_than_ln_2() -> None:
@@ -105,6 +107,22 @@ def test_copies_share_what_was_read_and_nothing_else() -> None:
     other = copy(memory)
     other.read(ids[:150][::-1], np.full(150, -1.0))
     np.testing.assert_allclose(read(memory, ids[300:], p[300:]), expected[300:], atol=1e-12)
+
+
+def test_what_was_counted_before_more_was_read_is_counted_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_module, "FEW", 0)
+    ids, memory, at_once = np.array([3, 3, 3, 3, 1, 2, 2, 2, 2]), Memory(4), Memory(4)
+    memory.read(ids[:4], np.full(4, -1.0))
+    context = np.array([memory.context])
+    memory.read(ids[4:5], np.full(1, -1.0))
+    memory.predict(context)
+    memory.read(ids[5:], np.full(4, -1.0))
+    at_once.read(ids, np.full(9, -1.0))
+    context = np.array([memory.context])
+    for found, expected in zip(memory.predict(context), at_once.predict(context), strict=True):
+        np.testing.assert_allclose(found, expected)
 
 
 def test_only_the_last_characters_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
