@@ -165,7 +165,7 @@ def _tokenize(pattern: str, characters: str) -> tuple[list[str | int], list[Flag
         if kind == "atom":
             tokens.append(atoms.setdefault(token, len(atoms)))
         elif kind != "anchor":
-            tokens.append("(" if token[0] == "(" else token)
+            tokens.append(token)
         at += len(token)
     return tokens, [_find_members(atom, characters, flags) for atom in atoms]
 
