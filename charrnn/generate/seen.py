@@ -15,7 +15,6 @@ is missed, and two spans in a row are hardly ever found by mistake.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from charrnn.config import END
@@ -107,8 +106,9 @@ def find_copies(bits: Bits, passages: Sequence[str]) -> NDArray[np.bool_]:
 
 def _hash_spans(points: Points, stride: int = 1) -> Hashes:
     """Return a hash of each ``stride``-th span of texts, code points (..., N)."""
-    spans = sliding_window_view(points, SPAN, axis=-1)[..., ::stride, :]
-    return _mix((spans.astype(np.uint64) + np.uint64(1)) @ _POWERS)
+    starts = np.arange(0, points.shape[-1] - SPAN + 1, stride)[:, None]
+    spans = points[..., starts + np.arange(SPAN)].astype(np.uint64)
+    return _mix((spans + np.uint64(1)) @ _POWERS)
 
 
 def _hash_pieces(points: Points, bounds: NDArray[np.int64]) -> Hashes:

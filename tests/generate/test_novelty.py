@@ -1,6 +1,7 @@
 """New and different lines from a model of lines."""
 
 import json
+import zlib
 from itertools import product
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import TrainingError, Vocabulary
+from charrnn.generate import seen as seen_module
 from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.sample import Sample
-from charrnn.generate.seen import Bits, is_seen, seen_pieces
+from charrnn.generate.seen import Bits, is_seen, seen_pieces, seen_spans
 from charrnn.text.pieces import flatten_pieces
 from tests.support import call
 
@@ -36,6 +38,18 @@ def test_a_seen_line_is_always_found_and_another_rarely_taken_for_one() -> None:
     assert all(is_seen(bits, line) for line in every[:4000])
     wrong = sum(is_seen(bits, line) for line in every[4000:])
     assert wrong < 12  # 0.06 % are expected: 2.4
+
+
+@pytest.mark.parametrize("at_once", [1, 8192])
+def test_filters_are_as_models_have_saved_them_in_whatever_blocks(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_module, "_AT_ONCE", at_once)
+    vocabulary = Vocabulary.from_text(text := "Aberdeen, a harbour\nBraemar\n")
+    ids, end = vocabulary.encode(text), vocabulary.index["\n"]
+    pieces, spans = seen_pieces(flatten_pieces(ids, end), vocabulary), seen_spans(ids, vocabulary)
+    assert spans is not None
+    assert (zlib.crc32(pieces.tobytes()), zlib.crc32(spans.tobytes())) == (2711164071, 581280931)
 
 
 @given(LINES, st.booleans(), st.booleans(), st.integers(0, 4), st.none() | st.integers(4, 6))
