@@ -117,8 +117,9 @@ def _commands(
     if repairs or given:
         also = [word for name in repairs if name in OPTIONAL for word in ("--also", name)]
         words = ["doctor", *corpus, "--fix", *also, *given]
-        name = f"{'stdin' if corpus[0] == '-' else Path(corpus[0]).resolve().stem}-fixed"
-        corpus = [name if len(files) > 1 else f"{name}.txt"]
+        path = Path("stdin" if corpus[0] == "-" else corpus[0]).resolve()
+        suffix = path.suffix if path.suffix in {".csv", ".tsv"} else ".txt"  # which tell --field
+        corpus = [f"{path.stem}-fixed{'' if len(files) > 1 else suffix}"]
         into = "-o" if len(files) > 1 else ">"
         commands["repair"] = f"{command(*words)} {into} {quote(corpus[0])}"
     options = [it.train for it in found if it.train]

@@ -43,6 +43,10 @@ def test_a_text_of_pieces_is_trained_on_as_such_once_it_is_repaired(folder: Path
     assert (found["form"], found["lines"]) == ("list", faulty.NAMES.count("\n"))
     assert [it["name"] for it in found["findings"]] == ["line-ends", "pieces"]
     assert found["train"].endswith(" train names-fixed.txt --lines")
+    (folder / "films.csv").write_text(faulty.CLEAN["reviews"].replace("\n", "\r\n"))
+    found = json.loads(call("doctor", "films.csv", "--json", cwd=folder).out)
+    assert found["repair"].endswith(" doctor films.csv --fix > films-fixed.csv")
+    assert found["train"].endswith(" train films-fixed.csv --field review")
     (folder / "verses.txt").write_text("%\n".join(f"{n} roses are red\n" for n in range(70)))
     command = json.loads(call("doctor", "verses.txt", "--json", cwd=folder).out)["train"]
     assert command.endswith(r" train verses.txt --separator '\n%\n'")
