@@ -87,6 +87,9 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
         f"{'ana' if n % 2 else 'ben'}: and then number {n} came\n" for n in range(60)
     ),
     "verse": VERSE,
+    "free verse": "".join(
+        f"and the {'sea was long ' * (n % 5)}{n}{',' * (n % 4 == 0)}\n" for n in range(99)
+    ),
     "no punctuation": textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n",
     "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
     "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),

@@ -75,6 +75,7 @@ def test_a_finding_says_where_and_how_often_behind_headers_and_in_other_files() 
     assert found["mojibake"] == ("b", 7, 1, "Ã©.")
     assert found["ligatures"] == ("b", 8, 2, "ﬁ")
     assert found["line-ends"] == ("b", 1, 7, r"\r\n")
+    assert check(files)[0]["lines"] == book.count("\n") + 1  # a file ends a line
     levels = [it.level for it in check([("a", faulty.put(faulty.ENGLISH, "\ufffd"))])[1]]
     assert levels == ["fault", "note"]  # though the table has the note first
 
@@ -83,6 +84,8 @@ def test_records_and_short_files_are_told_how_to_be_learned() -> None:
     recipes = '{"title": "Soup", "steps": ["Cook it.", "Eat it."], "of": 1}\n'
     assert findings(recipes * 30)["pieces"].train == "--field steps"
     assert findings(faulty.CLEAN["reviews"])["pieces"].train == "--field review"
+    long = f'{{"text": "{"sea " * 2000}"}}\n' * 20
+    assert findings(long)["pieces"].train == "--field text"
     assert "pieces" not in findings('{"n": 1}\n' * 30)
     assert faults('{"text": "<b>A caf\\u00e9</b>."}\n' * 30) == {"too-small"}
     files = check([(f"{n}.json", f'{{\n  "title": "Soup {n}"\n}}\n') for n in range(30)])[1]
@@ -178,6 +181,9 @@ def test_a_doubtful_guess_or_one_that_was_tried_is_not_told(
     with pytest.raises(CorpusError, match="is not valid utf-16") as caught:
         read_text(faulty.write(tmp_path, faulty.ENGLISH.encode("utf-16") + b"a"))
     assert "is it complete?" in str(caught.value.hint)
+    with pytest.raises(CorpusError, match="is not valid ascii") as caught:
+        read_text(faulty.write(tmp_path, faulty.FRENCH.encode()), encoding="ascii")
+    assert str(caught.value.hint).startswith("--encoding utf-8 if this reads right: ")
     path = faulty.write(tmp_path, b"A caf\xe9.\n")
     for hint in ("; is it a text", "; to guess it: pip install 'charrnn[doctor]'"):
         with pytest.raises(CorpusError, match=r"byte 5 \(line 1\) .* 0xe9") as caught:

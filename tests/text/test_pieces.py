@@ -41,13 +41,21 @@ def test_pieces_are_where_their_bounds_say(lines: list[str]) -> None:
     assert piece_sizes(ids) == (len(lines), min(map(len, lines)), max(map(len, lines)))
 
 
-@given(LINES)
-def test_both_parts_of_a_split_are_whole_lines_and_together_all(lines: list[str]) -> None:
+@given(LINES, st.sampled_from([0.0, 0.3, 0.9]))
+def test_both_parts_of_a_split_are_whole_lines_and_together_all(
+    lines: list[str], share: float
+) -> None:
     ids, vocabulary = flat(lines)
-    parts = [vocabulary.decode(part) for part in split_pieces(ids, 0.3, 7)]
+    parts = [vocabulary.decode(part) for part in split_pieces(ids, share, 7)]
     assert sorted("".join(parts).split()) == sorted(lines)
-    assert len(parts[1].split()) == min(round(0.3 * len(lines)), len(lines) - 1)
-    assert all(not part or (part[0] == part[-1] == "\n") for part in parts)
+    assert len(parts[1].split()) == min(round(share * len(lines)), len(lines) - 1)
+    assert all(not part or (len(part) > 1 and part[0] == part[-1] == "\n") for part in parts)
+
+
+def test_a_twentieth_is_held_out_of_many_lines_or_of_long_ones() -> None:
+    for lines, expected in ((["a"] * 199, 0), (["a"] * 200, 10), (["a" * 500] * 20, 1)):
+        ids, vocabulary = flat(lines)
+        assert len(vocabulary.decode(split_pieces(ids, None, 1)[1]).split()) == expected
 
 
 def test_short_and_long_lines_are_held_out_alike_and_from_all_over_the_list() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn import split
+from charrnn.text.split import stream_bounds
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,11 @@ def test_passages_of_one_length_lie_in_each_tenth_and_a_share_at_the_end(
     assert val_ids[-1] == length - 1
     train_ids, val_ids = split(ids, 0.1)
     np.testing.assert_array_equal(np.concatenate([train_ids, val_ids]), ids)
+
+
+@pytest.mark.parametrize("length", [2, 64, 65, 129, 1000, 2**12])
+def test_streams_follow_each_other_and_their_last_target_is_in_the_text(length: int) -> None:
+    starts, sizes = stream_bounds(length)
+    np.testing.assert_array_equal(starts[1:], (starts + sizes)[:-1])
+    assert starts[0] == 0
+    assert length - len(starts) <= starts[-1] + sizes[-1] < length

@@ -1,12 +1,14 @@
 """Characters to ids and back."""
 
+from itertools import compress
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn import Vocabulary, VocabularyError
-from charrnn.text.vocabulary import LISTED, code_points, escape, id_dtype
+from charrnn.text.vocabulary import LISTED, code_points, escape, id_dtype, start_ids
 
 # Every character there is: surrogates are halves of characters in another encoding.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -66,6 +68,13 @@ def test_ids_out_of_range_are_refused() -> None:
 def test_escaped_text_is_printable_and_distinct(text: str, other: str) -> None:
     assert escape(text).isprintable()
     assert (escape(text) == escape(other)) == (text == other)
+
+
+def test_words_have_letters_digits_marks_and_spaces_and_a_text_begins_with_a_likely_one() -> None:
+    vocabulary = Vocabulary.from_text("a1 \u0301-.\n")
+    assert "".join(compress(vocabulary.characters, vocabulary.in_words())) == " 1a\u0301"
+    assert vocabulary.decode(start_ids(vocabulary)) == "\n"
+    assert start_ids(Vocabulary.from_text("abb")) == [1]
 
 
 def test_merged_vocabularies_keep_every_character_and_the_new_counts() -> None:
