@@ -85,6 +85,11 @@ def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path:
     model = make_model(ngram=True, strong=2)
     text = write(visit(export(model, "html")), **fields, Length=60)
     assert text == model.sample("Abe é the", 460, greedy=True)
+    # code ends with a line
+    model.vocabulary.counts[model.vocabulary.index["<"]] = 10
+    text = write(visit(export(model, "html")), Begin_with="Abe", Temperature=1, Length=30)
+    assert 33 <= len(text) < 433
+    assert "\n" not in text[33:]
 
 
 def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
@@ -305,22 +310,23 @@ def test_half_precision_is_half_the_size_and_the_page_itself_is_small(
     np.testing.assert_allclose(log_p_of(visit(half), ["cab"]), log_p(rounded, ["cab"]), atol=2e-3)
 
 
-def test_openings_are_how_sentences_of_the_text_begin(visit: Visit) -> None:
-    text = (ROOT / "corpora/harbour.txt").read_text(encoding="utf-8")
-    base, vocabulary = make_model(), Vocabulary.from_text(text)
+@both
+def test_openings_are_how_sentences_or_lines_of_the_text_begin(lines: bool, visit: Visit) -> None:
+    name = "dinosaurs" if lines else "harbour"
+    text = (ROOT / f"corpora/{name}.txt").read_text(encoding="utf-8")
+    base, vocabulary = make_model(lines=lines), Vocabulary.from_text(text)
     network = initial_state(base.config, len(vocabulary))
     network.networks[0].flat[...] = 0  # the n-grams alone speak
+    ids, end = vocabulary.encode(text), vocabulary.index["\n"] if lines else None
+    ngrams = build_ngrams(ids, len(vocabulary), 7, end=end)
     model = Model.of(base.config, vocabulary, network)
-    ids = vocabulary.encode(text)
-    ngrams = build_ngrams(ids, len(vocabulary), 7)
     model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
-    openings = embedded(export(model, "html"), "MODEL")["openings"]
-    flat = " ".join(text.split())
-    assert len(openings) == 4
-    assert len({opening.split()[0] for opening in openings}) == 4
-    assert all(" ".join(opening.split()[:2]) in flat for opening in openings)
-    assert all(opening[0].isupper() for opening in openings)
     page = visit(export(model, "html"))
+    openings = page.locator("#openings button").all_text_contents()
+    firsts = {opening[0] if lines else opening.split()[0] for opening in openings}
+    assert len(openings) == len(firsts) == 4
+    assert all(len(it) == 2 if lines else len(it.split()) == 2 for it in openings)
+    assert all(it in " ".join(text.split()) and it[0].isupper() for it in openings)
     page.get_by_role("button", name=openings[3]).click()
     assert done(page).text_content().startswith(openings[3])
 
@@ -339,6 +345,9 @@ def test_what_is_said_of_a_model_is_true() -> None:
     total = 1234 * len(model.vocabulary)
     assert f"read {round(total, -3):,} characters of “Moby-Dick”" in lede(model, "Moby-Dick")
     assert b'<textarea id="prompt" rows="2" lang="fr"' in export(model, "html")
+    assert embedded(export(model, "html"), "MODEL")["code"]  # of 46 characters, < and /
+    model.vocabulary.counts[model.vocabulary.index["<"]] = 0
+    assert not embedded(export(model, "html"), "MODEL")["code"]
 
 
 def test_exploded_weights_are_told(visit: Visit) -> None:
