@@ -21,7 +21,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "gru-2-ensemble": {"cell": "gru", "layers": 2, "members": 4},
     "lstm": {"cell": "lstm"},
     "lstm-ensemble": {"cell": "lstm", "members": 2},
-    "lstm-3": {"cell": "lstm", "layers": 3},
+    "lstm-3": {"cell": "lstm", "layers": 3, "hidden_size": 25},
 }
 HARBOUR = (ROOT / "corpora/harbour.txt").read_text(encoding="utf-8").lower()
 READ = "".join(char for char in HARBOUR if char in LETTERS) + "Abe é\n日日 b\u0301👩\u200d👧\n" * 9
@@ -33,7 +33,7 @@ def make_model(
     """Return a model of LETTERS; with ngram, with the n-grams of READ."""
     vocabulary = Vocabulary("".join(sorted(set(LETTERS))))
     config = Config(
-        model=ModelConfig(hidden_size=24, **SHAPES[shape]),
+        model=ModelConfig(**{"hidden_size": 24} | SHAPES[shape]),
         data=DataConfig(separator="\n" if lines else None, seq_length=12),
     )
     state = initial_state(config, len(vocabulary))

@@ -17,7 +17,7 @@ from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
 from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.training.state import initial_state
-from tests.export.models import SHAPES, embedded, make_model
+from tests.export.models import READ, SHAPES, embedded, make_model
 from tests.support import ROOT, call
 
 Visit = Callable[..., Any]
@@ -64,7 +64,7 @@ def log_p_of(page: Any, texts: list[str]) -> Any:
 
 
 def test_every_cell_expects_what_the_model_expects(visit: Visit) -> None:
-    texts = ["the cab,\n", "日é👩\u200d👧b\u0301 <&", "zz the captain zz"]
+    texts = ["the cab,\n", "日é👩\u200d👧b\u0301 <&", "zz the captain zz", "of the c"]
     shapes = [*((shape, False) for shape in SHAPES), ("gru-2-ensemble", True), ("lstm", True)]
     for shape, ngram in shapes:
         model = make_model(shape, ngram=ngram, strong=2)
@@ -94,25 +94,26 @@ def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path:
 
 def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
     model, count = make_model(strong=3), 8_000
-    p = np.exp(np.array(log_p(model, ["\nthe "])[0]) / 0.7)
+    p = np.exp(np.array(log_p(model, ["\nthe "])[0]) / 0.5)
+    p /= p.sum()
     drawn = visit(export(model, "html")).evaluate(
         """count => {
       const random = charrnn.makeRandom(1);
       return Array.from({ length: count },
-        () => charrnn.writer.continued("the ", 0.7, random).next().value.character); }""",
+        () => charrnn.writer.continued("the ", 0.5, random).next().value.character); }""",
         count,
     )
     counts = Counter(drawn)
     found = np.array([counts[char] for char in model.vocabulary.characters]) / count
-    np.testing.assert_allclose(found, p / p.sum(), atol=4 * 0.5 / count**0.5)
+    assert (abs(found - p) < 5 * np.sqrt(p * (1 - p) / count) + 2 / count).all()
 
 
 def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
     page = visit(export(make_model(), "html"))
-    text = write(page, Begin_with="a&b=#'\"<é", Temperature=0.65, Length=77)
+    text = write(page, Begin_with="a&b=#'\"<é", Temperature=0.55, Length=77)
     link = page.url
     assert text.startswith("a&b'\"<é")
-    assert "0.65, balanced" in page.locator("#warmth").inner_text()
+    assert "0.55, careful" in page.locator("#warmth").inner_text()
     assert "“\u2068=\u2069”, “\u2068#\u2069”" in page.get_by_role("alert").inner_text()
     assert write(page) != text
     page.goto("about:blank")
@@ -130,12 +131,13 @@ def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
 @both
 def test_a_text_to_write_like_is_remembered_as_by_the_model(lines: bool, visit: Visit) -> None:
     model = make_model(lines=lines, ngram=True, strong=2)
+    for name in ("m0.bias_ih_l0", "m1.bias_ih_l0"):
+        model.weights[name][24:48] += 4  # it forgets little
     like = "the bach and a cab\nthen the cabin and the bat\n" * 9
     page = visit(export(model, "html"))
     done(page)
-    for prompt in ("the c", "cabi"):
-        ids = model.encode(f"\n{prompt}" if lines else prompt)
-        start = model.with_memory(like).predictor.read(ids)
+    for prompt in ("the c", "b"):
+        start = model.with_memory(like).predictor.read(model.encode_prompt(prompt))
         likely = page.evaluate(
             """([like, prompt]) => {
           [...charrnn.writer.remember(like)];
@@ -166,18 +168,20 @@ def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(visit: Visit) 
     assert done(page).text_content() == stopped
     prompt.press("Enter")
     page.keyboard.press("Escape")
-    done(page)
+    assert len(done(page).text_content()) < 20_000
 
 
 @both
 def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, visit: Visit) -> None:
     model = make_model(lines=lines, strong=2, ngram=True)
+    data = replace(model.config.data, normalize="NFC")
+    model = replace(model, config=replace(model.config, data=data))
     text = "Abe é\n日日 b\u0301👩\u200d👧 zz <b>" + "a" * 60
     expected = model.score(text.replace(">", ""))
     page = visit(export(model, "html", title="W" * 60), width=340, height=700, scheme="dark")
     done(page)
     page.get_by_label("Show surprise").check()
-    page.locator("#reading").fill(text)
+    page.locator("#reading").fill(text.replace("é", "e\u0301"))
     verdict = page.locator("#verdict", has_text="bits")
     verdict.wait_for()
     assert verdict.inner_text() == (
@@ -224,20 +228,23 @@ def test_the_surprise_of_written_text_can_be_seen(visit: Visit) -> None:
 
 
 def test_a_list_has_only_lines_that_are_new_and_different(visit: Visit) -> None:
-    model = make_model(lines=True)
-    drawn = [sample.text for sample in model.samples(count=400, random_seed=7)]
-    ids = model.vocabulary.encode("\n" + "\n".join(drawn[::2]) + "\n")
+    model, address = make_model(lines=True), "#prompt=a%0A&amount=60&seed=3"
+    every = done(visit(export(model, "html"), address)).locator("li").all_text_contents()
+    assert len(set(every)) == len(every) == 60
+    assert all(line.startswith("a") for line in every)
+    ids = model.vocabulary.encode("\n" + "\n".join(every[::2]) + "\n")
     model = replace(model, seen_pieces=(seen := seen_pieces(ids, model.vocabulary)))
-    page = visit(export(model, "html"))
-    done(page)
-    known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", drawn)
-    assert known == [is_seen(seen, line) for line in drawn]
-    write(page, Begin_with="a", How_many=60)
-    lines = page.locator("li").all_text_contents()
-    assert len(set(lines)) == len(lines) == 60
-    assert not any(is_seen(seen, line) for line in lines)
-    assert all(line.startswith("a") for line in lines)
+    page = visit(export(model, "html"), address)
+    assert done(page).locator("li").all_text_contents()[:30] == every[1::2]
     assert readout(page) == "60 new entries"
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy", exact=True).click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines() == page.locator("li").all_text_contents()
+    lines = [sample.text for sample in model.samples(count=400, random_seed=7)] + every
+    known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", lines)
+    assert known == [is_seen(seen, line) for line in lines]
     page.get_by_label("None from the list").uncheck()
     write(page, Temperature=0)
     assert page.locator("li").count() <= 1
@@ -251,7 +258,8 @@ def test_what_is_copied_from_the_text_is_underlined(
     model, address = make_model(), "#prompt=Abe&amount=300&seed=3"
     text = done(visit(export(model, "html"), address)).text_content()
     copy = text[:100]
-    spans = seen_spans(model.vocabulary.encode(copy), model.vocabulary)
+    older = seen_spans(model.vocabulary.encode(READ[:300]), model.vocabulary)
+    spans = seen_spans(model.vocabulary.encode(copy), model.vocabulary, older)
     model = replace(model, seen_spans=spans)
     page = visit(export(model, "html"), address)
     # but for the prompt, which is in another color
@@ -339,7 +347,7 @@ def test_what_is_said_of_a_model_is_true() -> None:
     model = replace(model, progress=progress, origin=Origin(("t.txt",), 0, 1, "french"))
     model.vocabulary.counts[:] = 1234
     told, weights = facts(model, half=True), sum(a.size for a in model.weights.values())
-    assert told["Network"] == f"LSTM, 3 layers of 24 units, {weights:,} weights in half precision"
+    assert told["Network"] == f"LSTM, 3 layers of 25 units, {weights:,} weights in half precision"
     assert told["Loss on held-out text"].startswith("1.500 nats (2.16 bits) per character")
     assert told["Trained for"] == "1.5 minutes"
     total = 1234 * len(model.vocabulary)
