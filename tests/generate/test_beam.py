@@ -62,6 +62,7 @@ def test_a_beam_of_one_is_the_greedy_text(model: LanguageModel, length: int) -> 
     for _ in range(length):
         text = max((text + letter for letter in LETTERS), key=lambda it: log_p(model, it))
     assert best.text == text
+    assert len(found(model, count=3, length=length, width=1)) == 3
 
 
 def test_outputs_that_are_not_finite_are_an_error() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import TrainingError, Vocabulary
+from charrnn import ConfigError, TrainingError, Vocabulary
+from charrnn.generate import novelty as novelty_module
 from charrnn.generate import seen as seen_module
 from charrnn.generate.novelty import PieceFilter
 from charrnn.generate.sample import Sample
@@ -73,6 +74,21 @@ def test_a_search_without_end_ends_with_advice() -> None:
     with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
         next(PieceFilter(min_length=5).keep(forever))
     assert caught.value.hint
+
+
+def test_only_pieces_that_are_dropped_in_a_row_end_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(novelty_module, "MAX_DROPPED", 3)
+    drawn = [Sample(it, 0.0, "piece") for it in ["a", "b", "long"] * 9]
+    assert len(list(PieceFilter(min_length=4).keep(drawn))) == 9
+
+
+def test_a_prefix_counts_for_the_length_of_a_piece() -> None:
+    rules = PieceFilter(min_length=12)
+    rules.require_room("Berlin", 6)
+    with pytest.raises(ConfigError, match="--length 5 is below --min-length 12"):
+        rules.require_room("Berlin", 5)
 
 
 def test_a_piece_may_be_longer_than_the_longest_of_the_text(tmp_path: Path) -> None:

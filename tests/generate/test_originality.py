@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn import ConfigError, TrainingError, Vocabulary
+from charrnn.config import ControlConfig
+from charrnn.generate.originality import Drafts
 from charrnn.generate.seen import SPAN, STRIDE, longest_copy, seen_spans
 from tests.support import call, fails_in
 
@@ -90,6 +92,9 @@ def test_no_passage_is_repeated_and_no_word_is_torn() -> None:
     assert np.mean([word in FEW for word in text.split()[1:-1]]) > 0.9
     with pytest.raises(TrainingError, match="cannot go on without a passage that is copied"):
         write(no_repeat=2)
+    drafts = Drafts(ControlConfig(no_repeat=3), None, VOCABULARY, 1)
+    assert not drafts.accepts("taaaa", 1)
+    assert drafts.accepts("taaab", 2)
 
 
 def test_samples_do_not_depend_on_how_many_are_drawn_together(model: charrnn.Model) -> None:

@@ -15,6 +15,7 @@ from charrnn.scoring.features import FEATURES
 from charrnn.scoring.xray import Found, Trace, join, parts_of, trace_text
 from tests import oracle
 from tests.generate.models import VOCABULARY, make_model
+from tests.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
 V = len(VOCABULARY)
@@ -157,6 +158,15 @@ def test_a_text_in_pieces_and_an_ensemble_are_seen_as_the_one_that_they_are(
     same(traced(model, [ids[:1], ids[1:3], ids[3:170], ids[170:]]), whole)
     monkeypatch.setattr(xray_module, "WINDOW", 7)
     same(traced(model, [ids]), whole)
+
+
+def test_a_unit_that_counts_brackets_is_ranked_first() -> None:
+    pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
+    text = "".join(np.random.default_rng(0).choice(pieces, 400))
+    best, second, _ = bracket_counter(text).xray(text).find("brackets")
+    assert best.unit == COUNTER
+    assert best.share > 0.7 > second.share + 0.2
+    assert best.chance < 0.2
 
 
 def test_a_share_is_the_squared_correlation_and_chance_is_known() -> None:
