@@ -209,27 +209,30 @@ class Sampler:
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
         """Do what ``_fill`` does, faster, for texts that only a length or their END ends."""
-        if controls.limit == 0:
+        limit, end = controls.limit or 0, controls.end_id
+        if limit == 0:
             return [Sample("", 0.0, "length") for _ in samples]
         rows, waiting = list(samples[:AT_ONCE]), iter(samples[AT_ONCE:])
-        steps, begun = self.steps(rows), np.zeros(len(rows), int)
-        history: list[Step] = []
+        steps, numbers = self.steps(rows), np.arange(len(rows))
+        ids, sizes = np.empty((len(rows), limit), np.uint32), np.zeros(len(rows), int)
+        log_p = np.zeros(len(rows))
         filled: dict[int, Sample] = {}
         begins: dict[int, int] = {}
         while len(filled) < len(samples):
-            history.append(steps.send(begins) if begins else next(steps))
-            begins = {}
-            is_end = history[-1].ids == controls.end_id
-            for row in np.flatnonzero(is_end | (len(history) - begun == controls.limit)).tolist():
-                if rows[row] in filled:
-                    continue
-                own = history[begun[row] : len(history) - is_end[row]]
-                text = controls.vocabulary.decode(np.array([step.ids[row] for step in own], int))
-                log_p = sum(float(step.log_p[row]) for step in own) if self.log_p else 0.0
-                filled[rows[row]] = Sample(text, log_p, "piece" if is_end[row] else "length")
-                for sample in islice(waiting, 1):
-                    rows[row] = begins[row] = sample
-                    begun[row] = len(history)
+            step = steps.send(begins) if begins else next(steps)
+            ids[numbers, sizes] = step.ids
+            is_end, begins = step.ids == end, {}
+            sizes += ~is_end
+            if self.log_p:
+                log_p += np.where(is_end, 0, step.log_p)
+            for row in np.flatnonzero(is_end | (sizes == limit)).tolist():
+                if rows[row] not in filled:
+                    text = controls.vocabulary.decode(ids[row, : sizes[row]])
+                    ended: Ended = "piece" if is_end[row] else "length"
+                    filled[rows[row]] = Sample(text, float(log_p[row]), ended)
+                    for sample in islice(waiting, 1):
+                        rows[row] = begins[row] = sample
+                sizes[row], log_p[row] = 0, 0
         return [filled[sample] for sample in samples]
 
     def _write_texts(
