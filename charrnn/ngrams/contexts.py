@@ -12,6 +12,8 @@ After short contexts, which recur most, p is computed ahead.
     contexts = np.zeros(B, int)                  # of B texts that have not begun
     contexts = tree.feed(contexts, ids)          # after one more character of each, (B,)
     tree.mix(p, contexts)                        # with p of a network, (B, V), in place
+
+In scores one character of each text counts: ``mix_targets`` gives what ``mix`` makes of it.
 """
 
 from bisect import bisect_left
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.ngrams.count import Integers, Keys, digit_bits, levels_of, low_digits
+from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Ids
 
 Floats = NDArray[np.float64]
@@ -63,6 +66,8 @@ class ContextTree:
     table     of n-grams of V characters
     weights   of a network beside them, for each group of contexts, (GROUPS,)
     spelled   the characters S whose probabilities they change, (V,) bool
+
+    Attributes: ``groups`` of the contexts, 0 to GROUPS - 1, (C,).
     """
 
     def __init__(self, table: Table, weights: Floats, spelled: NDArray[np.bool_]) -> None:
@@ -87,10 +92,11 @@ class ContextTree:
             totals[level] = table.sums[own[level]] + gammas[level] * totals[shorter[level]]
         self._dense = self._expand(levels, own, shorter)
         # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
-        self._groups, self._kept = group_contexts(gammas), 1 - np.outer(1 - weights, spelled)
+        self.groups = np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
+        self._kept = 1 - np.outer(1 - weights, spelled)
         # Of each context: the longest suffix among the first D, (C,), the entries of the longer
         # ones, itself first, (C, K, 2), and what each of these adds for p(S), (C,) and (C, K).
-        base, part, longer, parts = np.arange(C), (1 - weights[self._groups]) / totals, [], []
+        base, part, longer, parts = np.arange(C), (1 - weights[self.groups]) / totals, [], []
         spans = np.stack([table.begins[own], table.begins[own + 1]], axis=1).view(np.int64)[:, 0]
         while (deep := base >= len(self._dense)).any():
             longer.append(np.where(deep, spans[base], 0))  # both ends at once
@@ -102,7 +108,7 @@ class ContextTree:
         self._spans = ends.view(np.int32).reshape(C, -1, 2)
         self._parts = np.array(parts, np.float32).reshape(-1, C).T.copy()
         # Python indexes these faster.
-        columns = (self._groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
+        columns = (self.groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
         each = (keys, first, self._shorter, *columns, table.characters, table.alphas)
         self._views: tuple[Any, ...] = tuple(column.data for column in each)
 
@@ -147,6 +153,13 @@ class ContextTree:
             after[row] = self._feed_one(contexts.item(row), ids.item(row) + 1)
         return after
 
+    def read(self, contexts: Indices, ids: AnyIds) -> Indices:
+        """Return the contexts after each of T characters, ids (T, B)."""
+        after = [contexts]
+        for row in ids:
+            after.append(self.feed(after[-1], row))
+        return np.array(after[1:])
+
     def _feed_one(self, context: int, digit: int) -> int:
         """Do what ``feed`` does for one text, faster."""
         keys, first, shorter, *_ = self._views
@@ -168,7 +181,7 @@ class ContextTree:
         if len(contexts) == 1:
             self._mix_one(p[0], p_spelled.item(), contexts.item())
             return
-        p *= self._kept.take(self._groups.take(contexts), axis=0)
+        p *= self._kept.take(self.groups.take(contexts), axis=0)
         part = self._base_part.take(contexts) * p_spelled
         p += self._dense.take(self._base.take(contexts), axis=0) * part[:, None]
         spans = self._spans.take(contexts, axis=0)
@@ -181,6 +194,27 @@ class ContextTree:
         places = rows.repeat(sizes) + self._table.characters.take(entries)
         alphas = self._table.alphas.take(entries) * parts.ravel().repeat(sizes)
         np.add.at(p.reshape(-1), places, alphas)
+
+    def mix_targets(self, p: Array, p_spelled: Array, contexts: Indices, targets: AnyIds) -> Floats:
+        """Return what ``mix`` makes of p of one character of each text, (B,).
+
+        p           of the targets (B,), normalized
+        p_spelled   of all spelled characters together, (B,)
+        """
+        table, last = self._table, low_digits(1, len(self._spelled))
+        digits = targets.astype(np.uint64) + np.uint64(1)
+        q: Floats = self._base_part.take(contexts) * p_spelled.astype(np.float64)
+        q *= self._dense[self._base.take(contexts), targets]
+        for place in range(self._spans.shape[1]):
+            rows = np.flatnonzero(self._parts[contexts, place])
+            begins, ends = self._spans[contexts[rows], place].T
+            wanted = table.keys[begins] & ~last | digits[rows]
+            at = table.keys.searchsorted(wanted)
+            found = (at < ends) & (table.keys[at] == wanted)
+            rows, at = rows[found], at[found]
+            q[rows] += table.alphas[at] * self._parts[contexts[rows], place] * p_spelled[rows]
+        q += p * self._kept[self.groups.take(contexts), targets]
+        return q
 
     def _mix_one(self, p: Floats, p_spelled: float, context: int) -> None:
         """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
@@ -198,8 +232,3 @@ class ContextTree:
                 continue
             for at in range(begin, end):
                 entry[characters[at]] += alphas[at] * part
-
-
-def group_contexts(gammas: Singles) -> Indices:
-    """Return the group of each context, 0 to GROUPS - 1."""
-    return np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)

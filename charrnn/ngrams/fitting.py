@@ -142,7 +142,8 @@ def _predict(
         steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
         contexts = np.zeros(len(starts), np.intp)
         for it in score_sequences(model, ids, starts, steps):
-            _, groups, contexts[it.rows] = alone.score(contexts[it.rows], it.inputs, it.targets)
+            after = alone.tree.read(contexts[it.rows], it.inputs)
+            contexts[it.rows], groups = after[-1], alone.tree.groups[after]
             found.append([column[it.inside] for column in (it.nats, groups, it.targets)])
     nats, groups, targets = map(np.concatenate, zip(*found, strict=True))
     return np.maximum(np.exp(-nats.astype(float)), TINY), groups, targets

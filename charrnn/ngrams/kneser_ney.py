@@ -1,4 +1,4 @@
-"""Interpolated Kneser-Ney smoothing (Kneser & Ney 1995), and scores of a text with it.
+"""Interpolated Kneser-Ney smoothing (Kneser & Ney 1995).
 
 The probability of a character c after a context h, the last few characters, is
 
@@ -14,8 +14,7 @@ than the three of modified Kneser-Ney for each length (``benchmarks/QUALITY.md``
 
 The alphas of n-grams that are not in the table are left to the shorter contexts.
 
-    ngrams = build_ngrams(ids, vocab_size, order=7)
-    p, groups, contexts = ngrams.score(contexts, inputs, targets)    # (T, B)
+    tree = build_ngrams(ids, vocab_size, order=7).tree
 """
 
 from functools import cached_property
@@ -27,17 +26,13 @@ from numpy.typing import NDArray
 from charrnn.config import MAX_NGRAM
 from charrnn.ngrams.contexts import (
     GROUPS,
-    AnyIds,
     ContextTree,
     Floats,
-    Indices,
     Table,
-    group_contexts,
 )
 from charrnn.ngrams.count import (
     KEY_BITS,
     Counts,
-    Keys,
     count_ngrams,
     digit_bits,
     levels_of,
@@ -95,7 +90,7 @@ class NGrams:
         self.order = len(levels_of(counts.keys, vocab_size)) - 1
 
     @cached_property
-    def _table(self) -> Table:
+    def tree(self) -> ContextTree:
         """The smoothed n-grams, when the first probability is asked for."""
         size, last = self.vocab_size, low_digits(1, self.vocab_size)
         _, adjusted, dropped = self.counts
@@ -110,41 +105,8 @@ class NGrams:
         gammas = (1 - np.bincount(parents, alphas[1:-1], len(keys))).astype(np.float32)
         alphas *= self.spelled[characters]
         sums = np.bincount(parents, alphas[1:-1], len(keys)).astype(np.float64, copy=False)
-        return Table(keys, characters, alphas.astype(np.float32), gammas, sums, begins)
-
-    @cached_property
-    def _contexts(self) -> Indices:
-        """The entry of each context."""
-        return np.flatnonzero(np.diff(self._table.begins))
-
-    @cached_property
-    def tree(self) -> ContextTree:
-        """The contexts, with the state of a text and predictions of all characters."""
-        return ContextTree(self._table, self.weights, self.spelled)
-
-    def score(
-        self, contexts: Indices, inputs: AnyIds, targets: AnyIds
-    ) -> tuple[Floats, Indices, NDArray[Any]]:
-        """Return p of each target (T, B), the groups of its contexts (T, B) and the contexts after.
-
-        p is relative to all spelled characters: p(c) / p(S).
-
-        contexts   before the first input, (B,)
-        inputs     (T, B)
-        targets    (T, B); targets[t] follows inputs[t] and is inputs[t + 1]
-        """
-        table, size = self._table, self.vocab_size
-        packed = self._pack(contexts, np.concatenate([inputs, targets[-1:]]))
-        p, total = (np.full(inputs.shape, it) for it in (1 / size, self.spelled.mean()))
-        at, longest = np.zeros(packed.shape, np.intp), np.zeros(inputs.shape, np.intp)
-        for length in range(1, self.order + 1):
-            gammas = table.gammas[at[:-1]]
-            longest = np.where(gammas < 1, at[:-1], longest)
-            total = table.sums[at[:-1]] + gammas * total
-            at = self._find(packed & low_digits(length, size))
-            p = table.alphas[at[1:]] + gammas * p
-        after = self._contexts.searchsorted(longest[-1])
-        return p / total, group_contexts(table.gammas[longest]), after
+        table = Table(keys, characters, alphas.astype(np.float32), gammas, sums, begins)
+        return ContextTree(table, self.weights, self.spelled)
 
     def with_weights(
         self,
@@ -218,23 +180,6 @@ class NGrams:
         counts = Counts(keys, np.append(0, adjusted.astype(np.int64)), dropped)
         val_loss = float(loss[0]) if "loss" in arrays else None
         return cls(counts, vocab_size, weights, val_loss, spelled > 0)
-
-    def _find(self, keys: Keys) -> Indices:
-        """Return the entry of each n-gram; the last one for those that are not in the table."""
-        at = self._table.keys.searchsorted(keys)
-        return np.where(self._table.keys[at] == keys, at, len(self._table.keys) - 1)
-
-    def _pack(self, contexts: Indices, ids: AnyIds) -> Keys:
-        """Return the n-gram of full length that ends with each id (T, B), after contexts (B,)."""
-        bits, last = np.uint64(digit_bits(self.vocab_size)), low_digits(1, self.vocab_size)
-        shifts = np.arange(self.order - 1, dtype=np.uint64)[::-1, None] * bits
-        before = self._table.keys[self._contexts[contexts]] >> shifts & last
-        before[before == 0] = last  # of no character, so that no other n-gram is found
-        digits = np.concatenate([before, ids.astype(np.uint64) + 1])
-        packed = digits[: len(ids)]
-        for at in range(1, self.order):
-            packed = packed << bits | digits[at : at + len(ids)]
-        return packed
 
 
 def build_ngrams(

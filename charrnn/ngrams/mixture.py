@@ -141,13 +141,11 @@ class Mixture(Ensemble):
         self, ids: AnyIds, state: LayerStates, *, workspace: Workspace | None = None
     ) -> tuple[Array, LayerStates, list[NetworkCache]]:
         """Return log p (T, B, V) and what else ``Ensemble.forward`` returns."""
-        *networks, (before,) = state
+        *networks, layer = state
         logits, after, cache = super().forward(ids, networks, workspace=workspace)
-        contexts: list[Contexts] = [before]
-        for row in ids:
-            contexts.append(self.ngrams.tree.feed(contexts[-1], row))
+        contexts: Contexts = self.ngrams.tree.read(np.asarray(layer[0], np.intp), ids)
         p = exp_logits(logits.reshape(ids.size, -1))
-        self.ngrams.tree.mix(p, np.concatenate(contexts[1:]))
+        self.ngrams.tree.mix(p, contexts.ravel())
         return log_normalized(p).reshape(logits.shape), [*after, (contexts[-1],)], cache
 
     def log_probabilities(
@@ -159,14 +157,13 @@ class Mixture(Ensemble):
     ) -> tuple[Array, LayerStates]:
         """Return log p of targets (T, B), and the state; as ``Ensemble.log_probabilities``."""
         *networks, layer = state or self.zero_state(inputs.shape[1])
-        contexts: Contexts = layer[0]
         logits, after, _ = super().forward(inputs, networks, workspace=workspace)
         p_all = np.exp(logits - logits.max(axis=-1, keepdims=True))
         p_all /= p_all.sum(axis=-1, keepdims=True)
-        rows, ngrams = targets[..., None].astype(np.intp), self.ngrams
-        p_network = np.take_along_axis(p_all, rows, axis=-1)[..., 0]
-        p_ngrams, groups, contexts = ngrams.score(contexts, inputs, targets)
-        p_ngrams *= p_all @ ngrams.spelled.astype(p_all.dtype)
-        w = ngrams.weights.take(groups)
-        p = np.where(ngrams.spelled[targets], w * p_network + (1 - w) * p_ngrams, p_network)
-        return np.log(np.maximum(p, TINY)), [*after, (contexts,)]
+        p = np.take_along_axis(p_all, targets[..., None].astype(np.intp), axis=-1)
+        p_spelled = p_all @ self.ngrams.spelled.astype(p_all.dtype)
+        tree = self.ngrams.tree
+        contexts: Contexts = tree.read(np.asarray(layer[0], np.intp), inputs)
+        p = tree.mix_targets(p.ravel(), p_spelled.ravel(), contexts.ravel(), targets.ravel())
+        log_p = np.log(np.maximum(p, TINY)).reshape(targets.shape)
+        return log_p, [*after, (contexts[-1],)]

@@ -27,19 +27,25 @@ IDS: Any = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 
 
-def mix(ngrams: NGrams, nodes: Any, own: Any) -> Any:
+def mix(tree: contexts.ContextTree, nodes: Any, own: Any) -> Any:
     """Return p of all characters (B, V) beside a network that says p = own (V,)."""
     p = np.tile(np.asarray(own, float), (len(nodes), 1))
-    ngrams.tree.mix(p, nodes)
+    tree.mix(p, nodes)
     return p
+
+
+def after(ngrams: NGrams, context: Any) -> Any:
+    """Return the node after a context, (1,)."""
+    ids = np.array(context, int).reshape(-1, 1)
+    return ngrams.tree.read(np.zeros(1, int), ids)[-1] if context else np.zeros(1, int)
 
 
 def all_p(ngrams: NGrams, context: Any) -> Any:
     """Return p of all characters after a context, without a network."""
-    alone, nodes = ngrams.with_weights(np.zeros(GROUPS), None), np.zeros(1, int)
-    for id_ in context:
-        nodes = alone.tree.feed(nodes, np.array([id_]))
-    return mix(alone, nodes, np.full(alone.vocab_size, 1 / alone.vocab_size))[0]
+    alone = ngrams.with_weights(np.zeros(GROUPS), None)
+    return mix(alone.tree, after(alone, context), np.full(alone.vocab_size, 1 / alone.vocab_size))[
+        0
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,18 +60,15 @@ def test_the_table_says_what_the_equations_say(
     oracle, ngrams = Oracle([text], 3, order), build_ngrams(np.array(text, np.uint8), 3, order)
     expected = [oracle.p(tuple(context), c) for c in range(3)]
     np.testing.assert_allclose(all_p(ngrams, context), expected, atol=1e-6)
-    if context:
-        ids = np.array([*context, 0]).reshape(-1, 1)
-        p, groups, _ = ngrams.score(np.zeros(1, int), ids[:-1], ids[1:])
-        assert p[-1, 0] == pytest.approx(expected[0], abs=1e-6)
-        two = ngrams.with_weights(WEIGHTS, None, np.array([True, True, False]))
-        p, _, _ = two.score(np.zeros(1, int), ids[:-1], ids[1:])
-        assert p[-1, 0] == pytest.approx(expected[0] / sum(expected[:2]), abs=1e-6)
-        h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
-        while oracle.gamma(h) == 1:
-            h = h[1:]
-        near = (oracle.gamma(h) + np.array([-1e-6, 1e-6])) * GROUPS
-        assert groups[-1, 0] in near.astype(int).clip(0, GROUPS - 1)
+    # Of two characters that are spelled, which have two thirds of a uniform p.
+    two = ngrams.with_weights(WEIGHTS, None, np.array([True, True, False]))
+    shares = np.divide(expected[:2], sum(expected[:2]))
+    np.testing.assert_allclose(all_p(two, context), [*(shares * 2 / 3), 1 / 3], atol=1e-6)
+    h = tuple(context[max(len(context) - ngrams.order + 1, 0) :])
+    while oracle.gamma(h) == 1:
+        h = h[1:]
+    near = (oracle.gamma(h) + np.array([-1e-6, 1e-6])) * GROUPS
+    assert ngrams.tree.groups[after(ngrams, context)] in near.astype(int).clip(0, GROUPS - 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -154,23 +157,22 @@ def test_what_always_followed_leaves_something_for_the_rest() -> None:
 @pytest.mark.parametrize("dense", [0, 2000 * V, 10**9])
 def test_one_text_many_texts_and_scores_agree(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
     monkeypatch.setattr(contexts, "MAX_DENSE", dense)
-    ngrams = NGrams(count.count_ngrams(IDS[:20_000], V, 6, max_entries=15_000), V, WEIGHTS)
+    spelled = np.arange(V) % 7 > 0
+    counts = count.count_ngrams(IDS[:20_000], V, 6, max_entries=15_000)
+    tree = NGrams(counts, V, WEIGHTS, None, spelled).tree
     inputs, targets = (IDS[at : at + 600].reshape(6, -1).T for at in (20_000, 20_001))
     own, columns, nodes = np.linspace(1, 2, V) / V, np.arange(6), np.zeros(6, int)
-    p, groups, after = ngrams.score(nodes, inputs, targets)
+    every = tree.read(nodes, inputs)
     for step, (ids, following) in enumerate(zip(inputs, targets, strict=True)):
-        each = [ngrams.tree.feed(nodes[at : at + 1], ids[at : at + 1]) for at in range(6)]
-        nodes = ngrams.tree.feed(nodes, ids)
+        each = [tree.feed(nodes[at : at + 1], ids[at : at + 1]) for at in range(6)]
+        nodes = tree.feed(nodes, ids)
         np.testing.assert_array_equal(nodes, np.concatenate(each))
-        together = mix(ngrams, nodes, own)
-        np.testing.assert_array_equal(together, [mix(ngrams, node, own)[0] for node in each])
-        w = WEIGHTS[groups[step]]
-        expected = w * own[following] + (1 - w) * own.sum() * p[step]
-        np.testing.assert_allclose(together[columns, following], expected, rtol=1e-5)
-    np.testing.assert_array_equal(after, nodes)
-    first, _, state = ngrams.score(np.zeros(6, int), inputs[:37], targets[:37])
-    rest, _, _ = ngrams.score(state, inputs[37:], targets[37:])
-    np.testing.assert_array_equal(np.concatenate([first, rest]), p)
+        np.testing.assert_array_equal(nodes, every[step])
+        together = mix(tree, nodes, own)
+        np.testing.assert_array_equal(together, [mix(tree, node, own)[0] for node in each])
+        p_spelled = np.full(6, own[spelled].sum())
+        found = tree.mix_targets(own[following], p_spelled, nodes, following)
+        np.testing.assert_allclose(found, together[columns, following], rtol=1e-6)
 
 
 def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
@@ -178,7 +180,9 @@ def test_pruning_keeps_as_many_as_asked_and_loses_little() -> None:
 
     def nats(most: int) -> tuple[int, float]:
         ngrams = NGrams(count.count_ngrams(train, V, 7, max_entries=most), V)
-        p, _, _ = ngrams.score(np.zeros(1, int), judged[:-1], judged[1:])
+        tree = ngrams.with_weights(np.zeros(GROUPS), None).tree
+        nodes, ones = tree.read(np.zeros(1, int), judged[:-1])[:, 0], np.ones(len(judged) - 1)
+        p = tree.mix_targets(ones, ones, nodes, judged[1:, 0])
         return ngrams.entries, -float(np.log(p).mean())
 
     (every, complete), (few, pruned) = nats(10**9), nats(40_000)

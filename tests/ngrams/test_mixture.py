@@ -54,11 +54,13 @@ def expected(ids: Any, network: LanguageModel = NETWORK, ngrams: NGrams = NGRAMS
     """Return log p of each character but the first, from the equation of the mixture."""
     logits, _, _ = network.forward(ids[:-1, None], network.zero_state(1))
     own = np.exp(log_softmax(logits.astype(float)))[:, 0]
-    targets, start = ids[1:], np.zeros(1, int)
-    spelled, groups, _ = ngrams.score(start, ids[:-1, None], targets[:, None])
-    w, rows = ngrams.weights[groups[:, 0]], np.arange(len(targets))
+    targets, tree = ids[1:], ngrams.with_weights(np.zeros(GROUPS), None).tree
+    nodes = tree.read(np.zeros(1, int), ids[:-1, None])[:, 0]
+    spelled = np.tile(IN_WORDS / IN_WORDS.sum(), (len(targets), 1))
+    tree.mix(spelled, nodes)  # now p of the n-grams alone
+    w, rows = ngrams.weights[tree.groups[nodes]], np.arange(len(targets))
     p = own[rows, targets]
-    mixed = w * p + (1 - w) * own[:, IN_WORDS].sum(axis=1) * spelled[:, 0]
+    mixed = w * p + (1 - w) * own[:, IN_WORDS].sum(axis=1) * spelled[rows, targets]
     return np.log(np.where(IN_WORDS[targets], mixed, p))
 
 
