@@ -29,7 +29,7 @@ from charrnn.ngrams.fitting import Fit, fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import NGrams, build_ngrams
 from charrnn.parallel import mpi
 from charrnn.parallel.launch import default_workers
-from charrnn.parallel.machine import can_fork, trim_memory
+from charrnn.parallel.machine import can_fork, return_memory
 from charrnn.settings import (
     SETTINGS,
     Given,
@@ -50,6 +50,9 @@ from charrnn.training.memory import require_memory
 from charrnn.training.recipe import Recommendation, recommend, use_cores
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
+
+# While n-grams are fitted, memory of arrays of this size is not kept when they are freed.
+LARGE = 1 << 20
 
 # What a resumed run may change without becoming another run.
 CHANGEABLE = ("ngram", "learning_rate", "epochs", "patience", "seconds", "steps", "workers")
@@ -179,7 +182,7 @@ class Run:
             self.seen["seen_pieces"] = seen_pieces(pieces, self.vocabulary, known)
         if self.ngram is None and self.config.data.ngram:
             self.ngram = self._count()
-        trim_memory()
+        return_memory()
 
     @classmethod
     def new(cls, start: Start, corpus: Corpus, fixed: set[str]) -> Self:
@@ -269,11 +272,12 @@ class Run:
         """
         if self.ngram is None:
             return
-        trim_memory()
+        return_memory(above=LARGE)
         choices = [self._fit(self.ngram, None)]
         if self.older_counts is not None:
             choices.append(self._fit(self._count(self.older_counts), self.older_counts))
         _, self.ngram = min(choices, key=lambda each: each[0].nats)
+        return_memory()
 
     def _fit(self, ngram: NGrams, older: Counts | None) -> tuple[Fit, NGrams]:
         """Fit the weights of the network beside n-grams, and choose the characters they spell."""

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.ngrams.count import Integers, Keys, digit_bits, levels_of, low_digits
+from charrnn.ngrams.count import Keys, digit_bits, levels_of, low_digits
 from charrnn.nn.cell import Array
 from charrnn.text.vocabulary import Ids
 
@@ -42,22 +42,23 @@ FEW = 16
 class Table(NamedTuple):
     """The smoothed n-grams: E entries, sorted by key; the first is the empty one.
 
-    The last entry, without an alpha, is that of all n-grams that are not in the table.
-
     keys         see ``count``, (E,)
     characters   the last of each, (E,)
     alphas       of each, 0 if its character is not spelled, (E,)
-    gammas       of each as a context; 1 for what is none, (E,)
-    sums         of the alphas after each, (E,)
-    begins       the entries begins[i] to begins[i + 1] have entry i as their context, (E + 1,)
+    contexts     keys of those that others begin with, the empty one first, (C + 1,); the last is
+                 that of no text, which is never found
+    begins       the entries begins[i] to begins[i + 1] follow context i, (C + 1,)
+    gammas       of the contexts, (C,)
+    sums         of the alphas after each, (C,)
     """
 
     keys: Keys
     characters: Ids
     alphas: Singles
+    contexts: Keys
+    begins: NDArray[np.int32]
     gammas: Singles
     sums: Floats
-    begins: Integers
 
 
 class ContextTree:
@@ -71,52 +72,53 @@ class ContextTree:
     """
 
     def __init__(self, table: Table, weights: Floats, spelled: NDArray[np.bool_]) -> None:
-        V, children = len(spelled), np.diff(table.begins)
-        own = np.flatnonzero(children)
-        C, levels = len(own), levels_of(table.keys[own], V)
-        self._bits, self._table, self._spelled = digit_bits(V), table, spelled
-        # One more, which no text has: its key is never found.
-        self._keys = keys = np.append(table.keys[own], ~np.uint64(0))
+        V, C, gammas = len(spelled), len(table.gammas), table.gammas
+        levels = levels_of(table.contexts[:-1], V)
+        self._bits, self._spelled = digit_bits(V), spelled
+        self._entries = table.keys, table.characters, table.alphas
+        self._keys = keys = table.contexts
         # Contexts with one character more are neighbors: from first[i] to first[i + 1], (C + 1,).
         first = keys.searchsorted(keys << np.uint64(self._bits)).astype(np.int32)
         # Of each context the longest suffix, itself first, that may go on, and of that the next.
         shorter, goes_on = self._link(levels, V), first[1:] > first[:-1]
-        self._growing = np.where(goes_on, np.arange(C), 0)
+        self._growing = np.where(goes_on, np.arange(C, dtype=np.int32), 0)
         for level in levels:
             rest = level.start + np.flatnonzero(~goes_on[level])
             self._growing[rest] = self._growing[shorter[rest]]
         self._shorter = self._growing[shorter]
         # p of all spelled characters, (C,), and of each after the first D contexts, (D, V).
-        gammas, totals = table.gammas[own], np.full(C, spelled.mean())
+        totals, self._dense = np.full(C, spelled.mean()), self._expand(table, levels, shorter)
         for level in levels:
-            totals[level] = table.sums[own[level]] + gammas[level] * totals[shorter[level]]
-        self._dense = self._expand(levels, own, shorter)
+            totals[level] = table.sums[level] + gammas[level] * totals[shorter[level]]
         # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
-        self.groups = np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.intp)
+        self.groups = np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.int8)
         self._kept = 1 - np.outer(1 - weights, spelled)
-        # Of each context: the longest suffix among the first D, (C,), the entries of the longer
-        # ones, itself first, (C, K, 2), and what each of these adds for p(S), (C,) and (C, K).
-        base, part, longer, parts = np.arange(C), (1 - weights[self.groups]) / totals, [], []
-        spans = np.stack([table.begins[own], table.begins[own + 1]], axis=1).view(np.int64)[:, 0]
-        while (deep := base >= len(self._dense)).any():
-            longer.append(np.where(deep, spans[base], 0))  # both ends at once
-            parts.append(part)
-            part = np.where(deep, part * gammas[base], part)
-            base = np.where(deep, shorter[base], base)
-        self._base, self._base_part = base, part.astype(np.float32)
-        ends = np.array(longer, np.int64).reshape(-1, C).T.copy()
-        self._spans = ends.view(np.int32).reshape(C, -1, 2)
-        self._parts = np.array(parts, np.float32).reshape(-1, C).T.copy()
+        # Of each context: the longest suffix among the first D, (C,), where the entries of the
+        # longer ones begin and end, itself first, (C, K), as two numbers in one, and what each of
+        # these adds for p(S), (C,) and (C, K).
+        ends = np.stack([table.begins[:-1], table.begins[1:]], axis=1).view(np.int64)[:, 0]
+        K = sum(level.start >= len(self._dense) for level in levels)
+        spans, self._parts = np.zeros((C, K), np.int64), np.zeros((C, K), np.float32)
+        base = np.arange(C, dtype=np.int32)
+        part = ((1 - weights)[self.groups] / totals).astype(np.float32)
+        for place in range(K):
+            rows = np.flatnonzero(base >= len(self._dense))
+            at = base[rows]
+            spans[rows, place], self._parts[rows, place] = ends[at], part[rows]
+            part[rows] *= gammas[at]
+            base[rows] = shorter[at]
+        self._base, self._base_part = base, part
+        self._spans = spans.view(np.int32).reshape(C, K, 2)
         # Python indexes these faster.
         columns = (self.groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
         each = (keys, first, self._shorter, *columns, table.characters, table.alphas)
         self._views: tuple[Any, ...] = tuple(column.data for column in each)
 
-    def _link(self, levels: list[slice], vocab_size: int) -> Indices:
+    def _link(self, levels: list[slice], vocab_size: int) -> NDArray[np.int32]:
         """Return the longest other context that each ends with, (C,)."""
         sizes = np.repeat(np.arange(len(levels)), [it.stop - it.start for it in levels])
         masks = np.array([low_digits(size, vocab_size) for size in range(len(levels))], np.uint64)
-        shorter, rest = np.zeros(len(sizes), np.intp), np.arange(1, len(sizes))
+        shorter, rest = np.zeros(len(sizes), np.int32), np.arange(1, len(sizes))
         while len(rest):
             sizes[rest] -= 1
             suffixes = self._keys[rest] & masks[sizes[rest]]
@@ -126,17 +128,17 @@ class ContextTree:
             rest = rest[~found]
         return shorter
 
-    def _expand(self, levels: list[slice], own: Indices, shorter: Indices) -> Singles:
+    def _expand(self, table: Table, levels: list[slice], shorter: NDArray[np.int32]) -> Singles:
         """Return p of all characters after the contexts of the first levels, (D, V)."""
-        table, V = self._table, len(self._spelled)
+        V = len(self._spelled)
         dense: Singles = (self._spelled[None] / V).astype(np.float32)
         for level in levels:
             if level.start and level.stop * V > MAX_DENSE:
                 break
-            rows = table.gammas[own[level], None] * dense[shorter[level]]
-            begins, ends = table.begins[own[level]], table.begins[own[level] + 1]
-            entries = slice(begins[0], ends[-1])
-            places = np.arange(len(rows)).repeat(ends - begins)
+            rows = table.gammas[level, None] * dense[shorter[level]]
+            begins = table.begins[level.start : level.stop + 1]
+            entries = slice(begins[0], begins[-1])
+            places = np.arange(len(rows)).repeat(np.diff(begins))
             rows[places, table.characters[entries]] += table.alphas[entries]
             dense = np.concatenate([dense[: level.start], rows])
         return dense
@@ -191,9 +193,9 @@ class ContextTree:
         entries = (ends - sizes.cumsum()).repeat(sizes)
         entries += np.arange(len(entries))
         rows = np.arange(0, p.size, p.shape[1]).repeat(spans.shape[1])
-        places = rows.repeat(sizes) + self._table.characters.take(entries)
-        alphas = self._table.alphas.take(entries) * parts.ravel().repeat(sizes)
-        np.add.at(p.reshape(-1), places, alphas)
+        _, characters, alphas = self._entries
+        places = rows.repeat(sizes) + characters.take(entries)
+        np.add.at(p.reshape(-1), places, alphas.take(entries) * parts.ravel().repeat(sizes))
 
     def mix_targets(self, p: Array, p_spelled: Array, contexts: Indices, targets: AnyIds) -> Floats:
         """Return what ``mix`` makes of p of one character of each text, (B,).
@@ -201,18 +203,18 @@ class ContextTree:
         p           of the targets (B,), normalized
         p_spelled   of all spelled characters together, (B,)
         """
-        table, last = self._table, low_digits(1, len(self._spelled))
+        (keys, _, alphas), last = self._entries, low_digits(1, len(self._spelled))
         digits = targets.astype(np.uint64) + np.uint64(1)
         q: Floats = self._base_part.take(contexts) * p_spelled.astype(np.float64)
         q *= self._dense[self._base.take(contexts), targets]
         for place in range(self._spans.shape[1]):
             rows = np.flatnonzero(self._parts[contexts, place])
             begins, ends = self._spans[contexts[rows], place].T
-            wanted = table.keys[begins] & ~last | digits[rows]
-            at = table.keys.searchsorted(wanted)
-            found = (at < ends) & (table.keys[at] == wanted)
+            wanted = keys[begins] & ~last | digits[rows]
+            at = keys.searchsorted(wanted)
+            found = (at < ends) & (keys.take(at, mode="clip") == wanted)
             rows, at = rows[found], at[found]
-            q[rows] += table.alphas[at] * self._parts[contexts[rows], place] * p_spelled[rows]
+            q[rows] += alphas[at] * self._parts[contexts[rows], place] * p_spelled[rows]
         q += p * self._kept[self.groups.take(contexts), targets]
         return q
 
@@ -227,8 +229,9 @@ class ContextTree:
             begin, end = spans[2 * place], spans[2 * place + 1]
             part = parts[place] * p_spelled
             if end - begin > FEW:
-                shares = np.multiply(self._table.alphas[begin:end], part, dtype=np.float64)
-                p[self._table.characters[begin:end]] += shares
+                _, columns, every = self._entries
+                shares = np.multiply(every[begin:end], part, dtype=np.float64)
+                p[columns[begin:end]] += shares
                 continue
             for at in range(begin, end):
                 entry[characters[at]] += alphas[at] * part

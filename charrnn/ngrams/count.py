@@ -90,7 +90,7 @@ def count_ngrams(
     counts, longer = np.ones(len(keys), np.int8), np.empty(0, np.uint64)
     levels: list[_Level] = []
     for length in range(order, 0, -1):
-        first = _begins(keys)
+        first = begins_of(keys)
         keys, counts = keys[first], np.add.reduceat(counts, first, dtype=np.int32)
         complete = (keys & last) != 0  # not cut short by the end of the text or piece
         suffixes, longer = longer & low_digits(length, vocab_size), keys[complete]
@@ -171,9 +171,9 @@ def _count_level(keys: Keys, counts: Integers, suffixes: Keys, bits: np.uint64) 
     """Return the n-grams of one length, given the suffixes of this length of all longer ones."""
     adjusted = counts.copy()
     suffixes.sort()
-    first = _begins(suffixes)
+    first = begins_of(suffixes)
     adjusted[keys.searchsorted(suffixes[first])] = np.diff(first, append=len(suffixes))
-    begins = _begins(keys >> bits)
+    begins = begins_of(keys >> bits)
     totals = np.add.reduceat(adjusted, begins, dtype=np.int32) if len(keys) else adjusted
     return _Level(keys, counts, adjusted, totals.repeat(np.diff(begins, append=len(keys))))
 
@@ -194,7 +194,7 @@ def _drop_rare(levels: list[_Level], max_entries: int) -> None:
             excess -= len(dropped)
 
 
-def _begins(keys: Keys) -> Indices:
+def begins_of(keys: Keys) -> Indices:
     """Return where equal ones of sorted keys begin."""
     return np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
 

@@ -136,14 +136,15 @@ def _predict(
     found = []
     for ngrams, ids in parts:
         alone = ngrams.with_weights(np.zeros(GROUPS), None, spelled)
+        tree = alone.tree  # made before the network takes its memory
         model = network if spelled is None else Mixture(network, alone)
         starts, steps = held_out_sequences(ids if pieces else ids[:MAX_FITTED], pieces=pieces)
         starts = starts[starts < MAX_FITTED]
         steps = np.minimum(steps[: len(starts)], MAX_FITTED - starts)  # the last piece may be cut
         contexts = np.zeros(len(starts), np.intp)
         for it in score_sequences(model, ids, starts, steps):
-            after = alone.tree.read(contexts[it.rows], it.inputs)
-            contexts[it.rows], groups = after[-1], alone.tree.groups[after]
+            after = tree.read(contexts[it.rows], it.inputs)
+            contexts[it.rows], groups = after[-1], tree.groups[after].astype(np.intp)
             found.append([column[it.inside] for column in (it.nats, groups, it.targets)])
     nats, groups, targets = map(np.concatenate, zip(*found, strict=True))
     return np.maximum(np.exp(-nats.astype(float)), TINY), groups, targets

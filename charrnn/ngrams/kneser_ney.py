@@ -33,6 +33,8 @@ from charrnn.ngrams.contexts import (
 from charrnn.ngrams.count import (
     KEY_BITS,
     Counts,
+    Keys,
+    begins_of,
     count_ngrams,
     digit_bits,
     levels_of,
@@ -92,20 +94,7 @@ class NGrams:
     @cached_property
     def tree(self) -> ContextTree:
         """The smoothed n-grams, when the first probability is asked for."""
-        size, last = self.vocab_size, low_digits(1, self.vocab_size)
-        _, adjusted, dropped = self.counts
-        keys = np.append(self.counts.keys, ~np.uint64(0))
-        parents = parents_of(self.counts.keys, size)
-        begins = 1 + parents.searchsorted(np.arange(len(keys) + 1)).astype(np.int32)
-        characters: NDArray[Any] = np.zeros(len(keys), id_dtype(size))
-        characters[1:-1] = (keys[1:-1] & last) - np.uint64(1)
-        alphas = np.zeros(len(keys))
-        alphas[1:-1] = np.maximum(adjusted[1:] - DISCOUNT, 0)
-        alphas[1:-1] /= (dropped + np.bincount(parents, adjusted[1:], len(dropped)))[parents]
-        gammas = (1 - np.bincount(parents, alphas[1:-1], len(keys))).astype(np.float32)
-        alphas *= self.spelled[characters]
-        sums = np.bincount(parents, alphas[1:-1], len(keys)).astype(np.float64, copy=False)
-        table = Table(keys, characters, alphas.astype(np.float32), gammas, sums, begins)
+        table = smooth(self.counts, self.vocab_size, self.spelled)
         return ContextTree(table, self.weights, self.spelled)
 
     def with_weights(
@@ -132,7 +121,7 @@ class NGrams:
         keys, adjusted, dropped = self.counts
         children = np.bincount(parents_of(keys, self.vocab_size), minlength=len(keys))
         numbers = {
-            "characters": (keys[1:] & low_digits(1, self.vocab_size)) - np.uint64(1),
+            "characters": last_characters(keys[1:], self.vocab_size),
             "children": children,
             "adjusted": adjusted[1:],
             "dropped": dropped[children > 0],
@@ -196,3 +185,28 @@ def build_ngrams(
     """
     counts = count_ngrams(ids, vocab_size, order, end=end)
     return NGrams(counts if older is None else merge_counts(counts, older, vocab_size), vocab_size)
+
+
+def smooth(counts: Counts, vocab_size: int, spelled: NDArray[np.bool_]) -> Table:
+    """Return the n-grams with their alphas and the gammas of their contexts."""
+    keys, adjusted, dropped = counts
+    bits, characters = np.uint64(digit_bits(vocab_size)), last_characters(keys, vocab_size)
+    first = begins_of(keys[1:] >> bits)
+    begins = 1 + np.append(first, len(keys) - 1).astype(np.int32)
+    contexts = keys[begins[:-1]] >> bits
+    totals = np.add.reduceat(adjusted[1:], first) + dropped[keys.searchsorted(contexts)]
+    alphas = adjusted - DISCOUNT
+    np.maximum(alphas, 0, out=alphas)
+    alphas[1:] /= totals.repeat(np.diff(begins))
+    gammas = 1 - np.add.reduceat(alphas[1:], first)
+    alphas *= spelled[characters]
+    sums = np.add.reduceat(alphas[1:], first)
+    contexts = np.append(contexts, ~np.uint64(0))
+    singles = alphas.astype(np.float32), contexts, begins, gammas.astype(np.float32), sums
+    return Table(keys, characters, *singles)
+
+
+def last_characters(keys: Keys, vocab_size: int) -> Ids:
+    """Return the id of the last character of each n-gram, (E,); 0 for the empty one."""
+    digits = (keys & low_digits(1, vocab_size)).astype(np.uint32)
+    return (np.maximum(digits, 1) - 1).astype(id_dtype(vocab_size))

@@ -14,6 +14,9 @@ from pathlib import Path
 # Where /proc and /sys are.
 ROOT = Path("/")
 
+# From malloc.h, and the most bytes that it can be set to.
+M_MMAP_THRESHOLD, MAX_KEPT = -3, 1 << 25
+
 
 def can_fork() -> bool:
     """Return True where several processes can run: NumPy's BLAS survives a fork on Linux only."""
@@ -50,10 +53,16 @@ def available_memory(root: Path = ROOT) -> int | None:
     return min(free, default=None)
 
 
-def trim_memory() -> None:
-    """Give the memory of freed arrays back to the system; the C library of Linux keeps some."""
+def return_memory(above: int = MAX_KEPT) -> None:
+    """Give the memory of freed arrays back to the system.
+
+    above   bytes of arrays whose memory goes back as soon as they are freed, from now on. The C
+            library of Linux keeps that of the others, which is faster
+    """
     with suppress(AttributeError, TypeError):  # another library
-        ctypes.CDLL(None).malloc_trim(0)
+        library = ctypes.CDLL(None)
+        library.malloc_trim(0)
+        library.mallopt(M_MMAP_THRESHOLD, above)
 
 
 def _control_groups(root: Path) -> Iterator[Path]:
