@@ -81,7 +81,7 @@ class ContextTree:
         first = keys.searchsorted(keys << np.uint64(self._bits)).astype(np.int32)
         # Of each context the longest suffix, itself first, that may go on, and of that the next.
         shorter, goes_on = self._link(levels, V), first[1:] > first[:-1]
-        self._growing = np.where(goes_on, np.arange(C, dtype=np.int32), 0)
+        self._growing = np.where(goes_on, np.arange(C), 0)
         for level in levels:
             rest = level.start + np.flatnonzero(~goes_on[level])
             self._growing[rest] = self._growing[shorter[rest]]
@@ -93,32 +93,25 @@ class ContextTree:
         # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
         self.groups = np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.int8)
         self._kept = 1 - np.outer(1 - weights, spelled)
-        # Of each context: the longest suffix among the first D, (C,), where the entries of the
-        # longer ones begin and end, itself first, (C, K), as two numbers in one, and what each of
-        # these adds for p(S), (C,) and (C, K).
-        ends = np.stack([table.begins[:-1], table.begins[1:]], axis=1).view(np.int64)[:, 0]
-        K = sum(level.start >= len(self._dense) for level in levels)
-        spans, self._parts = np.zeros((C, K), np.int64), np.zeros((C, K), np.float32)
-        base = np.arange(C, dtype=np.int32)
-        part = ((1 - weights)[self.groups] / totals).astype(np.float32)
-        for place in range(K):
-            rows = np.flatnonzero(base >= len(self._dense))
-            at = base[rows]
-            spans[rows, place], self._parts[rows, place] = ends[at], part[rows]
-            part[rows] *= gammas[at]
-            base[rows] = shorter[at]
-        self._base, self._base_part = base, part
-        self._spans = spans.view(np.int32).reshape(C, K, 2)
+        # What the entries after each context add for p(S). Of the contexts behind the first D also:
+        # where the entries begin and end, two numbers in one, gamma, and the suffix link. All (C,).
+        self._share = ((1 - weights)[self.groups] / totals).astype(np.float32)
+        D, ends = len(self._dense), np.stack([table.begins[:-1], table.begins[1:]], axis=1)
+        self._spans, self._left = ends.view(np.int64)[:, 0], gammas.copy()
+        self._next, self._spans[:D], self._left[:D] = shorter, 0, 1
+        self._next[:D] = np.arange(D)
+        self._rounds = sum(level.start >= D for level in levels)
         # Python indexes these faster.
-        columns = (self.groups, base, self._base_part, self._spans.ravel(), self._parts.ravel())
-        each = (keys, first, self._shorter, *columns, table.characters, table.alphas)
+        spans, groups = self._spans.view(np.int32), self.groups
+        own = keys, first, self._shorter, groups, self._share, spans, self._left, self._next
+        each = *own, table.characters, table.alphas
         self._views: tuple[Any, ...] = tuple(column.data for column in each)
 
-    def _link(self, levels: list[slice], vocab_size: int) -> NDArray[np.int32]:
+    def _link(self, levels: list[slice], vocab_size: int) -> Indices:
         """Return the longest other context that each ends with, (C,)."""
         sizes = np.repeat(np.arange(len(levels)), [it.stop - it.start for it in levels])
         masks = np.array([low_digits(size, vocab_size) for size in range(len(levels))], np.uint64)
-        shorter, rest = np.zeros(len(sizes), np.int32), np.arange(1, len(sizes))
+        shorter, rest = np.zeros(len(sizes), np.intp), np.arange(1, len(sizes))
         while len(rest):
             sizes[rest] -= 1
             suffixes = self._keys[rest] & masks[sizes[rest]]
@@ -128,7 +121,7 @@ class ContextTree:
             rest = rest[~found]
         return shorter
 
-    def _expand(self, table: Table, levels: list[slice], shorter: NDArray[np.int32]) -> Singles:
+    def _expand(self, table: Table, levels: list[slice], shorter: Indices) -> Singles:
         """Return p of all characters after the contexts of the first levels, (D, V)."""
         V = len(self._spelled)
         dense: Singles = (self._spelled[None] / V).astype(np.float32)
@@ -174,7 +167,7 @@ class ContextTree:
                 return 0
             context = shorter[context]
 
-    def mix(self, p: Floats, contexts: Indices) -> None:
+    def mix(self, p: Floats, contexts: AnyIds) -> None:
         """Mix with what a network predicts after contexts (B,), in place; see ``mixture``.
 
         p   of all characters, (B, V), up to a factor for each row
@@ -184,20 +177,26 @@ class ContextTree:
             self._mix_one(p[0], p_spelled.item(), contexts.item())
             return
         p *= self._kept.take(self.groups.take(contexts), axis=0)
-        part = self._base_part.take(contexts) * p_spelled
-        p += self._dense.take(self._base.take(contexts), axis=0) * part[:, None]
-        spans = self._spans.take(contexts, axis=0)
-        parts = self._parts.take(contexts, axis=0) * p_spelled[:, None]
-        begins, ends = spans.reshape(-1, 2).T
-        sizes = ends - begins
-        entries = (ends - sizes.cumsum()).repeat(sizes)
-        entries += np.arange(len(entries))
-        rows = np.arange(0, p.size, p.shape[1]).repeat(spans.shape[1])
-        _, characters, alphas = self._entries
-        places = rows.repeat(sizes) + characters.take(entries)
-        np.add.at(p.reshape(-1), places, alphas.take(entries) * parts.ravel().repeat(sizes))
+        part = self._share.take(contexts) * p_spelled
+        if self._rounds:
+            spans, parts = [], []
+            for _ in range(self._rounds):
+                spans.append(self._spans.take(contexts))
+                parts.append(part)
+                part = part * self._left.take(contexts)
+                contexts = self._next.take(contexts)
+            begins, ends = np.concatenate(spans).view(np.int32).reshape(-1, 2).T
+            sizes = ends - begins
+            entries = (ends - sizes.cumsum()).repeat(sizes)
+            entries += np.arange(len(entries))
+            _, characters, alphas = self._entries
+            rows = np.arange(0, p.size, p.shape[1])
+            places = np.concatenate([rows] * self._rounds).repeat(sizes) + characters.take(entries)
+            added = alphas.take(entries) * np.concatenate(parts).repeat(sizes)
+            np.add.at(p.reshape(-1), places, added)
+        p += self._dense.take(contexts, axis=0) * part[:, None]
 
-    def mix_targets(self, p: Array, p_spelled: Array, contexts: Indices, targets: AnyIds) -> Floats:
+    def mix_targets(self, p: Array, p_spelled: Array, contexts: AnyIds, targets: AnyIds) -> Floats:
         """Return what ``mix`` makes of p of one character of each text, (B,).
 
         p           of the targets (B,), normalized
@@ -205,33 +204,32 @@ class ContextTree:
         """
         (keys, _, alphas), last = self._entries, low_digits(1, len(self._spelled))
         digits = targets.astype(np.uint64) + np.uint64(1)
-        q: Floats = self._base_part.take(contexts) * p_spelled.astype(np.float64)
-        q *= self._dense[self._base.take(contexts), targets]
-        for place in range(self._spans.shape[1]):
-            rows = np.flatnonzero(self._parts[contexts, place])
-            begins, ends = self._spans[contexts[rows], place].T
-            wanted = keys[begins] & ~last | digits[rows]
+        q: Floats = p * self._kept[self.groups.take(contexts), targets]
+        part = self._share.take(contexts) * p_spelled
+        for _ in range(self._rounds):
+            begins, ends = self._spans.take(contexts).view(np.int32).reshape(-1, 2).T
+            wanted = keys[begins] & ~last | digits
             at = keys.searchsorted(wanted)
-            found = (at < ends) & (keys.take(at, mode="clip") == wanted)
-            rows, at = rows[found], at[found]
-            q[rows] += alphas[at] * self._parts[contexts[rows], place] * p_spelled[rows]
-        q += p * self._kept[self.groups.take(contexts), targets]
+            found = np.flatnonzero((at < ends) & (keys.take(at, mode="clip") == wanted))
+            q[found] += alphas[at[found]] * part[found]
+            part *= self._left.take(contexts)
+            contexts = self._next.take(contexts)
+        q += self._dense[contexts, targets] * part
         return q
 
     def _mix_one(self, p: Floats, p_spelled: float, context: int) -> None:
         """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
-        *_, groups, base, base_part, spans, parts, characters, alphas = self._views
+        *_, groups, share, spans, left, following, characters, alphas = self._views
         p *= self._kept[groups[context]]
-        part = base_part[context] * p_spelled
-        p += np.multiply(self._dense[base[context]], part, dtype=np.float64)
-        entry, count = p.data, self._parts.shape[1]
-        for place in range(context * count, (context + 1) * count):
-            begin, end = spans[2 * place], spans[2 * place + 1]
-            part = parts[place] * p_spelled
+        entry, part = p.data, share[context] * p_spelled
+        while context >= len(self._dense):
+            begin, end = spans[2 * context], spans[2 * context + 1]
             if end - begin > FEW:
                 _, columns, every = self._entries
-                shares = np.multiply(every[begin:end], part, dtype=np.float64)
-                p[columns[begin:end]] += shares
-                continue
-            for at in range(begin, end):
-                entry[characters[at]] += alphas[at] * part
+                p[columns[begin:end]] += np.multiply(every[begin:end], part, dtype=np.float64)
+            else:
+                for at in range(begin, end):
+                    entry[characters[at]] += alphas[at] * part
+            part *= left[context]
+            context = following[context]
+        p += np.multiply(self._dense[context], part, dtype=np.float64)
