@@ -22,21 +22,20 @@ def exclude(p: Floats, allowed: ArrayLike) -> Floats:
 def filter_p(p: Floats, config: SamplingConfig) -> Floats:
     """Return p (N, V) after temperature, top-k, top-p and min-p, up to a factor for each row.
 
-    Excluded characters get 0, the most likely one 1. The temperature must not be 0.
+    Excluded characters get 0. The temperature must not be 0.
     """
-    # The largest stays 1, so that no temperature, however small, can make all of them 0.
-    p = p / np.maximum.reduce(p, axis=1, keepdims=True)
+    if config.temperature != 1 or config.min_p is not None:
+        # The largest is 1, so that no temperature, however small, can make all of them 0.
+        p = p / np.maximum.reduce(p, axis=1, keepdims=True)
     if config.temperature != 1:
         p **= 1 / config.temperature
     if config.top_k is not None or config.top_p is not None:
-        _keep_top(p, config)
-    if config.min_p is not None:
-        p[p < config.min_p] = 0
-    return p
+        p = _keep_top(p, config)
+    return p if config.min_p is None else np.where(p < config.min_p, 0, p)
 
 
-def _keep_top(p: Floats, config: SamplingConfig) -> None:
-    """Set p (N, V) to 0 outside the top k and the top p."""
+def _keep_top(p: Floats, config: SamplingConfig) -> Floats:
+    """Return p (N, V) with 0 outside the top k and the top p."""
     order = np.argsort(-p, axis=1, kind="stable")
     ranked = np.take_along_axis(p, order, axis=1)
     if config.top_k is not None:
@@ -46,7 +45,9 @@ def _keep_top(p: Floats, config: SamplingConfig) -> None:
         enough = config.top_p * ranked.sum(axis=1, keepdims=True)
         before[:, 0] = -1  # the most likely character always stays
         ranked[before >= enough] = 0
-    np.put_along_axis(p, order, ranked, axis=1)
+    kept = np.empty_like(p)
+    np.put_along_axis(kept, order, ranked, axis=1)
+    return kept
 
 
 def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64]:
@@ -59,8 +60,7 @@ def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64
         ids = p.argmax(axis=1)
         require_finite(p[np.arange(len(ids)), ids])
         return ids
-    p = filter_p(p, config)
-    cumulative = np.add.accumulate(p, axis=1, out=p)
+    cumulative = np.add.accumulate(filter_p(p, config), axis=1)
     total = cumulative[:, -1]
     if not math.isfinite(sum(total.tolist())):
         require_finite(total)
@@ -68,7 +68,7 @@ def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64
     # Targets are above 0 and at most the last sum, so no id of probability 0 is drawn.
     targets = total * draws
     if len(p) == 1:
-        ids = p[0].searchsorted(targets)
+        ids = cumulative[0].searchsorted(targets)
         return ids
     ids = (cumulative >= targets[:, None]).argmax(axis=1)
     return ids
