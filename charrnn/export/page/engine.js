@@ -57,13 +57,7 @@ const makeMember = ({ config, arrays }, V, prefix) => {
   }));
   const output = weights("output.weight"), outputBias = weights("output.bias");
   const rows = network[0].inputBias.length;
-  const x = new Float32Array(rows), r = new Float32Array(rows), logits = new Float32Array(V);
-
-  // The product with a one-hot vector is a column of the weights; here, each is in one piece.
-  const columns = new Float32Array(rows * V), [{ input, inputBias }] = network;
-  for (let row = 0; row < rows; row++)
-    for (let id = 0; id < V; id++)
-      columns[id * rows + row] = input[row * V + id] + inputBias[row];
+  const x = new Float32Array(rows), r = new Float32Array(rows);
 
   // out = matrix vector + bias
   const multiply = (matrix, vector, bias, out) => {
@@ -82,14 +76,16 @@ const makeMember = ({ config, arrays }, V, prefix) => {
 
   return {
     zero: () => network.map(() => ({ h: new Float32Array(H), c: new Float32Array(H) })),
-    // Reads one character and returns the logits of the next, (V,), until the next call.
+    // Reads one character and returns the logits of the next, (V,).
     step: (state, id) => {
       network.forEach((layer, number) => {
         if (number) multiply(layer.input, state[number - 1].h, layer.inputBias, x);
-        else x.set(columns.subarray(id * rows, (id + 1) * rows));
+        // The product with a one-hot vector is a column of the weights.
+        else x.forEach((_, row) => { x[row] = layer.input[row * V + id] + layer.inputBias[row]; });
         multiply(layer.recurrent, state[number].h, layer.recurrentBias, r);
         step(H, x, r, state[number], nonlinearity === "relu");
       });
+      const logits = new Float32Array(V);
       multiply(output, state[layers - 1].h, outputBias, logits);
       return logits;
     },
@@ -110,20 +106,19 @@ const makeNetwork = (model, V) => {
   };
 };
 
-// A network and what is mixed with it, as in charrnn/ngrams/mixture.py: components, each with a
-// context, what it keeps of the last characters. Their logits are log p.
+// The log p, (V,), of logits after a change of p, in place; as in charrnn/ngrams/mixture.py.
 const TINY = 1e-38;
-const makeMixture = (network, components) => ({
-  zero: () => ({ layers: network.zero(), contexts: components.map(each => each.start()) }),
+const mix = (logits, change) => {
+  const total = logSumExp(logits), p = Float64Array.from(logits, x => Math.exp(x - total));
+  change(p);
+  return Float32Array.from(p, x => Math.log(Math.max(x, TINY)));
+};
+
+// A network with which n-grams are mixed; context: their node.
+const makeMixture = (network, ngrams) => ({
+  zero: () => ({ layers: network.zero(), context: 0 }),
   step: (state, id) => {
-    const logits = network.step(state.layers, id);
-    if (!components.length) return logits;
-    const total = logSumExp(logits);
-    const p = new Float64Array(logits).map(x => Math.exp(x - total));
-    components.forEach((component, n) => {
-      state.contexts[n] = component.follow(state.contexts[n], id);
-      component.mix(p, state.contexts[n]);
-    });
-    return new Float32Array(p.map(x => Math.log(Math.max(x, TINY))));
+    state.context = ngrams.follow(state.context, id);
+    return mix(network.step(state.layers, id), p => ngrams.mix(p, state.context));
   },
 });

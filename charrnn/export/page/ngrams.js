@@ -1,4 +1,4 @@
-// The n-grams of the text, as in charrnn/ngrams/kneser_ney.py: a component of a mixture. E entries,
+// The n-grams of the text, as in charrnn/ngrams/kneser_ney.py. E entries,
 // V characters; entry e belongs to node e + 1, a context, and node 0 is the empty one.
 
 const DISCOUNT = 0.8;
@@ -45,7 +45,6 @@ const makeNGrams = ({ arrays }, V) => {
   const sumSpelled = p => p.reduce((sum, each, id) => sum + each * isSpelled[id], 0);
 
   return {
-    start: () => 0,
     follow: (node, id) => withEntries(find(node, id)),
     mix: (p, node) => {
       const group = Math.floor(Math.fround(gammas[node] * weights.length));

@@ -83,9 +83,10 @@ const makeMarker = array => {
 const makeWriter = model => {
   const characters = [...model.characters], V = characters.length;
   const recurrent = makeNetwork(model, V);
-  const components = model.arrays["ngram.weights"] ? [makeNGrams(model, V)] : [];
-  const network = makeMixture(recurrent, components);
+  const network =
+    model.arrays["ngram.weights"] ? makeMixture(recurrent, makeNGrams(model, V)) : recurrent;
   const index = new Map(characters.map((character, id) => [character, id]));
+  const END = index.get(model.end);
   const { "pieces.seen": list, "spans.seen": spans } = model.arrays;
   const isSeen = list ? makeSeen(list) : () => false;
   const markCopies = spans ? makeMarker(spans) : () => {};
@@ -101,45 +102,48 @@ const makeWriter = model => {
     const likely = best.map(other => [characters[other], Math.exp(logits[other] - total)]);
     return { character: characters[id], nats: total - logits[id], likely };
   };
-  // What writes: the model or, after a text to write like, the model with a memory of it.
-  let writing = network;
+  // A place in a text: the state after it, the logits of what is next and, after a text to write
+  // like, the memory.
+  const start = () => ({ state: network.zero(), logits: null, memory: null });
+  const follow = (place, id) => {
+    if (id === END) place.state = network.zero();
+    place.logits = network.step(place.state, id);
+    place.memory?.follow(id);
+  };
+  const learn = (place, id) => {
+    place.memory?.learn(id, place.logits ? place.logits[id] - logSumExp(place.logits) : 0);
+    follow(place, id);
+  };
+  let liked = start();
   // Reads a text to write like, and yields after each character, so that the page can be used.
   function* remember(text) {
-    writing = network;
+    liked = start();
     if (!text) return;
     const pieces = ["", ...text.split(model.between).filter(Boolean), ""];
     const whole = model.end ? pieces.join(model.end) : text.replace(/\n$/, "");
-    const memory = makeMemory(model);
-    let state = network.zero(), tail = memory.start(), logits = null;
+    liked.memory = makeMemory(model);
     for (const character of known(whole)) {
-      const id = index.get(character);
-      memory.learn(tail, id, logits ? logits[id] - logSumExp(logits) : 0);
-      if (character === model.end) state = network.zero();
-      logits = network.step(state, id);
-      tail = memory.follow(tail, id);
+      learn(liked, index.get(character));
       yield null;
     }
-    const { layers, contexts } = model.end ? network.zero() : state;
-    writing = {
-      zero: () => structuredClone({ layers, contexts: [...contexts, tail] }),
-      step: makeMixture(recurrent, [...components, memory]).step,
-    };
   }
   const given = character => ({ character, nats: null, likely: [], given: true });
 
   // Yields the characters that continue a prompt, without end.
   function* continued(prompt, temperature, random) {
-    const state = writing.zero(), ids = known(prompt).map(character => index.get(character));
+    const ids = known(prompt).map(character => index.get(character));
     const end = model.end ?? "\n"; // a given prompt begins a piece, or a line
     if (!ids.length) ids.push(...model.start);
     else if (index.has(end)) ids.unshift(index.get(end));
-    let logits = null;
-    for (const id of ids) logits = writing.step(state, id);
+    const memory = liked.memory?.copy(), place = { ...liked, memory };
+    place.state = structuredClone(liked.state);
+    for (const id of ids) learn(place, id);
     for (;;) {
+      const logits = memory ? mix(place.logits, memory.mix) : place.logits;
       const id = choose(logits, temperature, random);
       if (!Number.isFinite(logits[id])) throw new Error("The weights have exploded.");
       yield letter(logits, id);
-      logits = writing.step(state, id);
+      follow(place, id);
     }
   }
 
@@ -183,14 +187,16 @@ const makeWriter = model => {
   function* read(text) {
     const all = normalized(text);
     if (model.end && all.length && all[all.length - 1] !== model.end) all.push(model.end);
-    let state = network.zero();
-    let logits = model.end ? network.step(state, index.get(model.end)) : null;
+    const place = start();
+    if (model.end) follow(place, END);
     for (const character of all) {
       const id = index.get(character);
-      if (id === undefined) yield { character, nats: null, likely: [], unknown: true };
-      else yield logits ? letter(logits, id) : given(character);
-      if (character === model.end) state = network.zero();
-      if (id !== undefined) logits = network.step(state, id);
+      if (id === undefined) {
+        yield { character, nats: null, likely: [], unknown: true };
+        continue;
+      }
+      yield place.logits ? letter(place.logits, id) : given(character);
+      follow(place, id);
     }
   }
 
