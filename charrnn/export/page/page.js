@@ -19,7 +19,6 @@ const described = ({ letters }) => {
   const expected = likely.map(([character, p]) => `${named(character)} ${percent(p)}`).join(", ");
   return `${surpriseOf(letters)}.${likely.length ? ` Expected: ${expected}.` : ""}`;
 };
-const freshSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const noteUnknown = text => {
   const unknown = new Set(writer.normalized(text).filter(each => !writer.index.has(each)));
@@ -65,12 +64,8 @@ const plainOf = letters => {
 };
 const draw = () => {
   const nodesOf = $("colors").checked && !writing ? spansOf : plainOf;
-  const items = MODEL.end ? found.map(piece => {
-    const item = make("li");
-    item.append(...nodesOf(piece));
-    return item;
-  }) : nodesOf(found);
-  sheet.replaceChildren(...items);
+  sheet.replaceChildren(
+    ...MODEL.end ? found.map(piece => make("li", "", ...nodesOf(piece))) : nodesOf(found));
   $("legend").hidden = !$("colors").checked;
   $("readout").textContent = status();
 };
@@ -94,7 +89,7 @@ const show = () => {
 // The settings are in the address, after the "#": whoever opens the link gets the same text.
 const FIELDS = ["prompt", "temperature", "amount", "like"];
 let remembered = ""; // the text to write like; null while it is read
-const write = async seed => {
+const write = async (seed = crypto.getRandomValues(new Uint32Array(1))[0]) => {
   const amount = Math.min(Math.max(Math.floor(Number($("amount").value)), 1), $("amount").max);
   begun = { prompt: $("prompt").value, temperature: Number($("temperature").value),
             amount: amount || 1, like: $("like").value, seed, onlyNew: $("only-new").checked };
@@ -129,15 +124,20 @@ const stop = () => {
   show();
 };
 
+// Writes where a reader sees it: on a phone, the sheet may be below what was pressed.
+const begin = () => {
+  write();
+  sheet.scrollIntoView({ block: "nearest" });
+};
 $("form").addEventListener("submit", event => {
   event.preventDefault();
   if (writing && event.submitter === $("write")) stop();
-  else write(freshSeed());
+  else begin();
 });
 $("prompt").addEventListener("keydown", event => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  write(freshSeed());
+  begin();
 });
 document.addEventListener("keydown", event => {
   if (event.key === "Escape" && writing) stop();
@@ -161,7 +161,7 @@ for (const opening of MODEL.openings) {
   chip.type = "button";
   chip.addEventListener("click", () => {
     $("prompt").value = opening;
-    write(freshSeed());
+    begin();
   });
   $("openings").append(chip);
 }
@@ -200,7 +200,7 @@ const open = () => {
   for (const name of FIELDS) if (address.has(name)) $(name).value = address.get(name);
   $("only-new").checked = address.get("new") !== "0" && Boolean(MODEL.arrays["pieces.seen"]);
   showWarmth();
-  write(/^\d{1,10}$/.test(address.get("seed")) ? Number(address.get("seed")) : freshSeed());
+  write(/^\d{1,10}$/.test(address.get("seed")) ? Number(address.get("seed")) : undefined);
 };
 $("new-field").hidden = !MODEL.arrays["pieces.seen"];
 showLegend($("legend"));

@@ -1,10 +1,10 @@
 // Text whose surprise can be seen: a tint and a bar for each character, and its figures on demand.
 
 const $ = id => document.getElementById(id);
-const make = (tag, className = "", text = "") => {
+const make = (tag, className = "", ...content) => {
   const made = document.createElement(tag);
   made.className = className;
-  made.textContent = text;
+  made.append(...content);
   return made;
 };
 

@@ -45,12 +45,10 @@ const tell = ({ letters: own }) => {
   const place = `line ${line}, column ${at - before.lastIndexOf("\n")}`;
   $("told").textContent = `${surpriseOf(own)}; ${place}.`;
   $("guesses").tBodies[0].replaceChildren(...(each === null ? [] : likely).map(([guess, share]) => {
-    const row = make("tr", guess === text[at] ? "right" : ""), bar = make("i");
+    const bar = make("i");
     bar.style.width = `${100 * share}%`;
-    const track = make("td");
-    track.append(bar);
-    row.append(make("th", "", named(guess)), track, make("td", "", percent(share)));
-    return row;
+    return make("tr", guess === text[at] ? "right" : "", make("th", "", named(guess)),
+      make("td", "", bar), make("td", "", percent(share)));
   }));
   $("unit").textContent = shown < 0 ? ""
     : `${DATA.units[shown].name}, ${DATA.part}: ${signed(activation(shown, last))}`;
@@ -58,12 +56,9 @@ const tell = ({ letters: own }) => {
 explore($("text"), tell);
 
 const option = (value, label) => Object.assign(make("option", "", label), { value });
-const group = (label, units) => {
-  const made = Object.assign(make("optgroup"), { label });
-  made.append(...units.map(([unit, { name, features }]) =>
-    option(unit, features ? `${name}: ${features}` : name)));
-  return made;
-};
+const group = (label, units) => Object.assign(
+  make("optgroup", "", ...units.map(([unit, { name, features }]) =>
+    option(unit, features ? `${name}: ${features}` : name))), { label });
 const units = [...DATA.units.entries()];
 $("view").append(option(-1, "Surprise"),
   group("Units that keep track of something", units.filter(([, { features }]) => features)),
