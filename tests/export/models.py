@@ -28,19 +28,24 @@ READ = "".join(char for char in HARBOUR if char in LETTERS) + "Abe é\n日日 b\
 
 
 def make_model(
-    shape: str = "lstm-ensemble", *, lines: bool = False, strong: float = 4, ngram: bool = False
+    shape: str = "lstm-ensemble",
+    characters: str = LETTERS,
+    *,
+    lines: bool = False,
+    strong: float = 4,
+    ngram: bool = False,
 ) -> Model:
-    """Return a model of LETTERS; with ngram, with the n-grams of READ."""
-    vocabulary = Vocabulary("".join(sorted(set(LETTERS))))
+    """Return a model; with ngram, with the n-grams of READ."""
+    vocabulary = Vocabulary("".join(sorted(set(characters))))
     config = Config(
         model=ModelConfig(**{"hidden_size": 24} | SHAPES[shape]),
         data=DataConfig(separator="\n" if lines else None, seq_length=12),
     )
     state = initial_state(config, len(vocabulary))
-    if config.model.nonlinearity == "tanh":  # relu has no bound
-        state.networks[0].flat *= strong
-    if lines:  # not a thousand characters long
-        for network in state.networks:
+    for network in state.networks:
+        if config.model.nonlinearity == "tanh":  # relu has no bound
+            network.flat *= strong
+        if lines:  # not a thousand characters long
             network.params["output.bias"][vocabulary.index["\n"]] += 2
     model = Model.of(config, vocabulary, state)
     if not ngram:

@@ -16,16 +16,12 @@ from charrnn.checkpoint.header import Origin
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export import export, html, metadata, suffix
 from charrnn.export.import_ import import_weights, read_characters
-from charrnn.generate.seen import seen_pieces, seen_spans
+from charrnn.generate.seen import seen_pieces
 from tests.export.models import SHAPES, make_model
 from tests.support import call, fails_in
 
 TEXT = "the cab, é 日👩\u200d👧b\u0301 <&\nbad cab\n"
 every_shape = pytest.mark.parametrize("shape", SHAPES)
-
-
-def own_nats(model: Model) -> float:
-    return score(model.network(), model.vocabulary.encode(TEXT)).nats_per_char
 
 
 @pytest.mark.parametrize("form", ["safetensors", "onnx", "html"])
@@ -49,8 +45,7 @@ def test_what_is_exported_is_imported_as_the_same_model(
     after = Model.load(tmp_path / "again.npz")
     # Only a page has n-grams and ensembles: elsewhere, one network makes the same predictions.
     expected = before if form == "html" else before.merged()
-    assert after.config == expected.config
-    assert after.longest == 1234
+    assert (after.config, after.longest) == (expected.config, 1234)
     assert after.vocabulary == before.vocabulary
     assert after.vocabulary.counts.tolist() == before.vocabulary.counts.tolist()
     for name, array in expected.weights.items():
@@ -59,12 +54,18 @@ def test_what_is_exported_is_imported_as_the_same_model(
     assert after.score("cab\nbad").nats == pytest.approx(before.score("cab\nbad").nats)
 
 
+def own_nats(shape: str) -> float:
+    model = make_model(shape)
+    return score(model.network(), model.vocabulary.encode(TEXT)).nats_per_char
+
+
 @every_shape
 def test_pytorch_finds_the_same_likelihood(shape: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="an extra: pip install '.[test-torch]'")
     library = pytest.importorskip("safetensors.torch", reason="as above")
     ours, path = make_model(shape).merged(), tmp_path / "m.safetensors"
     path.write_bytes(export(ours, "safetensors"))
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0  # then the numbers are aligned
     model = ours.config.model
     V, H = len(ours.vocabulary), model.hidden_size
     relu = {"nonlinearity": model.nonlinearity} if model.cell == "rnn" else {}
@@ -75,7 +76,7 @@ def test_pytorch_finds_the_same_likelihood(shape: str, tmp_path: Path) -> None:
     with torch.no_grad():
         outputs, _ = net["rnn"](torch.nn.functional.one_hot(ids[:-1], V).float())
         nats = torch.nn.functional.cross_entropy(net["output"](outputs), ids[1:])
-    assert float(nats) == pytest.approx(own_nats(make_model(shape)), abs=1e-4)
+    assert float(nats) == pytest.approx(own_nats(shape), abs=1e-4)
     with library.safe_open(path, "pt") as file:
         assert file.metadata() == metadata(ours)
     # and what PyTorch saves is read
@@ -103,7 +104,7 @@ def test_onnxruntime_finds_the_same_likelihood_step_by_step(shape: str) -> None:
     np.testing.assert_allclose(np.stack(steps), whole, atol=1e-4)
     log_p = whole - np.log(np.exp(whole).sum(axis=-1, keepdims=True))
     nats = -log_p[np.arange(len(log_p)), ids[1:]].mean()
-    assert float(nats) == pytest.approx(own_nats(make_model(shape)), abs=1e-4)
+    assert float(nats) == pytest.approx(own_nats(shape), abs=1e-4)
 
 
 def foreign() -> dict[str, Any]:
@@ -116,39 +117,30 @@ def foreign() -> dict[str, Any]:
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
-def imported(folder: Path, arrays: dict[str, Any], characters: str = "abc") -> Model:
+def imported(folder: Path, arrays: dict[str, Any]) -> Model:
     np.savez(folder / "w.npz", **arrays)
-    return import_weights(folder / "w.npz", characters=characters)
+    return import_weights(folder / "w.npz", characters="cab")
 
 
-def test_a_vocabulary_in_any_order_finds_its_weights(tmp_path: Path) -> None:
-    arrays = foreign()
-    ours = imported(tmp_path, arrays, "cab")
-    assert ours.vocabulary.characters == "abc"
-    assert ours.config.model.dtype == "float64"
-    for name, theirs in (
-        ("weight_ih_l0", arrays["lstm.weight_ih_l0"][:, [1, 2, 0]]),
-        ("output.weight", arrays["fc.weight"][[1, 2, 0]]),
-        ("output.bias", arrays["fc.bias"][[1, 2, 0]]),
-    ):
-        np.testing.assert_array_equal(ours.weights[name], theirs)
-
-
-def test_an_embedding_is_multiplied_into_the_input_weights(tmp_path: Path) -> None:
-    table = np.random.default_rng(1).standard_normal((3, 7))
-    inner = np.random.default_rng(2).standard_normal((20, 7))
+def test_the_weights_of_a_stranger_find_their_places(tmp_path: Path) -> None:
+    theirs, order = foreign(), [1, 2, 0]
+    ours = imported(tmp_path, theirs)
+    assert (ours.vocabulary.characters, ours.config.model.dtype) == ("abc", "float64")
+    weights = ours.weights
+    np.testing.assert_array_equal(weights["weight_ih_l0"], theirs["lstm.weight_ih_l0"][:, order])
+    np.testing.assert_array_equal(weights["output.weight"], theirs["fc.weight"][order])
+    np.testing.assert_array_equal(weights["output.bias"], theirs["fc.bias"][order])
+    # An embedding, as large as the last layer, is multiplied into the input weights.
+    table, inner = theirs["fc.weight"] + 1, theirs["lstm.weight_hh_l0"] + 1
     arrays = {"encoder.weight": table, "lstm.weight_ih_l0": inner}
-    ours = imported(tmp_path, foreign() | arrays)
-    for number in range(3):
-        np.testing.assert_allclose(ours.weights["weight_ih_l0"][:, number], inner @ table[number])
-
-
-def test_layers_without_biases_and_in_float16_are_read(tmp_path: Path) -> None:
-    arrays = foreign()
-    half = {name: arrays[name].astype(np.float16) for name in arrays if "lstm.bias" not in name}
-    ours = imported(tmp_path, half)
-    assert not ours.weights["bias_ih_l0"].any()
-    np.testing.assert_array_equal(ours.weights["output.weight"], half["fc.weight"])
+    weights = imported(tmp_path, theirs | arrays).weights
+    np.testing.assert_allclose(weights["weight_ih_l0"], (inner @ table.T)[:, order])
+    np.testing.assert_array_equal(weights["output.weight"], theirs["fc.weight"][order])
+    # There may be no biases, and fewer digits.
+    half = {name: it.astype(np.float16) for name, it in theirs.items() if "bias" not in name}
+    weights = imported(tmp_path, half).weights
+    assert not weights["bias_ih_l0"].any()
+    np.testing.assert_array_equal(weights["output.weight"], half["fc.weight"][order])
 
 
 @pytest.mark.parametrize(
@@ -162,7 +154,6 @@ def test_layers_without_biases_and_in_float16_are_read(tmp_path: Path) -> None:
         ({"fc.bias": np.full(3, np.nan)}, "not finite"),
         ({"lstm.bias_ih_l0": np.zeros(3)}, "has the shape"),
         ({"fc.bias": np.zeros(9)}, "output.bias has the shape"),
-        ({"norm.weight": np.zeros(5)}, "no place here: norm.weight"),
         ({"token": np.zeros((3, 3))}, "no place here: token"),
         ({"fc.bias": np.zeros(3, np.int8)}, "no floating-point"),
         ({"lstm.weight_hh_l0": np.zeros((4, 0))}, r"w\.npz: "),
@@ -177,33 +168,37 @@ def test_weights_that_are_no_such_model_are_refused(
         imported(tmp_path, arrays).save(tmp_path / "m.npz")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"counts": "[-1]"}, {"counts": "[" * 100_000}, {"counts": "[1e999]"}, {"counts": "{}"},
-     {"config": "{}"}, {"config": "["}, {"characters": "aa"}, {"characters": ""},
-     {"characters": "".join(map(chr, range(100, 146)))}],
-)  # fmt: skip
-def test_metadata_that_lies_is_refused(change: dict[str, str], tmp_path: Path) -> None:
-    model, path = make_model("lstm", lines=True), tmp_path / "m.safetensors"
-    data = export(model, "safetensors")
+def test_metadata_that_lies_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    data = export(make_model("lstm", lines=True), "safetensors")
     start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    header["__metadata__"] |= change
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data[start:])
-    with pytest.raises(CheckpointError, match=r"m\.safetensors: "):
-        import_weights(path)
+    for name, lies in (
+        ("counts", ["[-1]", "[" * 100_000, "[1e999]", "{}"]),
+        ("config", ["{}", "["]),
+        ("characters", ["aa", "", "".join(map(chr, range(100, 146)))]),  # as many, but no "\n"
+    ):
+        for lie in lies:
+            header = json.loads(data[8:start])
+            header["__metadata__"][name] = lie
+            text = json.dumps(header).encode()
+            path.write_bytes(len(text).to_bytes(8, "little") + text + data[start:])
+            with pytest.raises(CheckpointError, match=r"m\.safetensors: "):
+                import_weights(path)
 
 
 def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "new.pt", "w") as archive:
         archive.writestr("new/data.pkl", pickle.dumps({"a": 1}))
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight_ih_l0.npy", bytes(200_000_000))
     make_model().save(tmp_path / "m.npz")
     (tmp_path / "junk").write_bytes(b"junk that is longer than eight bytes")
     (tmp_path / "cut.html").write_bytes(export(make_model(), "html")[:9000])
     (tmp_path / "bytes.html").write_bytes(b"<!doctype\xff")
+    tracemalloc.start()
     for name, complaint, hint in (
         ("new.pt", "not a .safetensors", "safetensors.torch.save_file"),
+        ("bomb.npz", "would unpack to 200,000,000 bytes", ""),
         ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
         ("cut.html", "not a page that charrnn has made", ""),
@@ -213,18 +208,8 @@ def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=complaint) as caught:
             import_weights(tmp_path / name)
         assert hint in (caught.value.hint or "")
-
-
-def test_an_archive_that_grows_without_limit_is_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("weight_ih_l0.npy", bytes(200_000_000))
-    tracemalloc.start()
-    with pytest.raises(CheckpointError, match="200,000,000 bytes"):
-        import_weights(path)
-    _, peak = tracemalloc.get_traced_memory()
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
-    assert peak < 10_000_000
 
 
 def test_a_vocabulary_is_a_list_an_object_or_the_text(tmp_path: Path) -> None:
@@ -245,12 +230,11 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
     make_model("lstm").save(tmp_path / "m.npz")
     sample = ["-n", "50", "--random-seed", "1"]
     one = call("sample", "-c", "m.npz", *sample, cwd=tmp_path).out
-    for form in ("safetensors", "html"):
-        call("export", "m.npz", "--to", form, cwd=tmp_path)
-        call("import", f"m.{form}", "-o", f"{form}.npz", cwd=tmp_path)
-        assert call("sample", "-c", f"{form}.npz", *sample, cwd=tmp_path).out == one
-        fails_in(1, "exists already", "import", f"m.{form}", "-o", f"{form}.npz", cwd=tmp_path)
-        fails_in(1, "exists already", "export", "m.npz", "--to", form, cwd=tmp_path)
+    call("export", "m.npz", "--to", "html", cwd=tmp_path)
+    call("import", "m.html", "-o", "again.npz", cwd=tmp_path)
+    assert call("sample", "-c", "again.npz", *sample, cwd=tmp_path).out == one
+    fails_in(1, "exists already", "import", "m.html", "-o", "again.npz", cwd=tmp_path)
+    fails_in(1, "exists already", "export", "m.npz", "--to", "html", cwd=tmp_path)
     piped = call("export", "m.npz", "--to", "html", "--title", "M", "-o", "-", cwd=tmp_path)
     assert (tmp_path / "m.html").read_bytes() == piped.stdout
     # a stranger's weights
@@ -260,6 +244,7 @@ def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
     fails_in(1, "which characters", "import", "w.npz", cwd=tmp_path)
     call("import", "w.npz", "--vocab", "v.json", "-o", "w2.npz", cwd=tmp_path)
     call("train", "abc.txt", "--from", "w2.npz", "-o", "w3.npz", "--steps", "1", cwd=tmp_path)
+    assert Model.load(tmp_path / "w3.npz").vocabulary.characters == "abc"
     fails_in(2, "--nonlinearity relu does not fit", "import", "w.npz", "--vocab", "v.json",
           "--nonlinearity", "relu", "-o", "x.npz", cwd=tmp_path)  # fmt: skip
 
@@ -269,11 +254,13 @@ def test_an_export_says_what_it_leaves_out(tmp_path: Path) -> None:
     model = train(text=text, steps=4, hidden_size=8, random_seed=1, base="none")
     model.save(tmp_path / "m.npz")
     for form in ("safetensors", "compact"):
-        done = call("export", "m.npz", "--to", form, cwd=tmp_path)
-        assert done.returncode == 0, done.err
-        assert f"{form} has the network alone" in done.err
-        assert "nats per character worse" in done.err
-    assert Model.load(tmp_path / "m.compact.npz").ngram is None
+        said = call("export", "m.npz", "--to", form, cwd=tmp_path).err
+        assert f"{form} has the network alone" in said
+        assert "nats per character worse" in said
+    compact = Model.load(tmp_path / "m.compact.npz")
+    assert (compact.ngram, compact.seen_spans, compact.resume) == (None, None, {})
+    assert model.ngram is not None
+    assert model.seen_spans is not None
     assert "alone" not in call("export", "m.npz", "--to", "html", cwd=tmp_path).err  # has them
     replace(model, ngram=None).save(tmp_path / "n.npz")
     assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
@@ -290,11 +277,3 @@ def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         export(model, "html")
     assert "--half halves them" in (caught.value.hint or "")
     assert export(model, "html", half=True)
-
-
-def test_a_compact_checkpoint_has_the_weights_alone(tmp_path: Path) -> None:
-    model = make_model(ngram=True)
-    model.seen_spans = seen_spans(model.vocabulary.encode(TEXT), model.vocabulary)
-    (tmp_path / "m.npz").write_bytes(export(model, "compact"))
-    compact = Model.load(tmp_path / "m.npz")
-    assert (compact.ngram, compact.seen_spans, compact.resume) == (None, None, {})

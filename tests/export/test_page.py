@@ -1,5 +1,6 @@
 """The page of a model writes and judges as the command line does, for whoever clicks."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,26 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import Model, Vocabulary
+from charrnn import Model
 from charrnn.checkpoint.header import Origin
 from charrnn.export import export, html
 from charrnn.export.html import facts, lede
 from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
 from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.kneser_ney import build_ngrams
-from charrnn.training.state import initial_state
 from tests.export.models import READ, SHAPES, embedded, make_model
 from tests.support import ROOT, call
 
 Visit = Callable[..., Any]
 both = pytest.mark.parametrize("lines", [False, True])
-
-PROBE = """texts => texts.map(text => {
-  const { network, index } = charrnn.writer, state = network.zero();
-  let logits = null;
-  for (const character of text) logits = network.step(state, index.get(character));
-  return Array.from(logits);
-})"""
+PROMPTS = ["the cab,\n", "日é👩\u200d👧b\u0301 <&", "zz the captain zz", "of the c"]
 
 
 def done(page: Any) -> Any:
@@ -47,29 +41,59 @@ def write(page: Any, **fields: object) -> str:
     return text
 
 
-def readout(page: Any) -> str:
-    text: str = page.locator("#readout").inner_text()
-    return text
+def expects_the_same(page: Any, model: Model, prompts: list[str], like: str = "") -> None:
+    """Require that a page expects after each prompt what the model does."""
+    found = page.evaluate(
+        """([prompts, like]) => {
+      const { remember, continued } = charrnn.writer;
+      [...remember(like)];
+      return prompts.map(prompt => continued(prompt, 0, () => 0).next().value.likely);
+    }""",
+        [prompts, like],
+    )
+    predictor = (model.with_memory(like) if like else model).predictor
+    for prompt, likely in zip(prompts, found, strict=True):
+        p = np.exp(predictor.read(model.encode_prompt(prompt)).log_p)
+        expected = [p[model.vocabulary.index[char]] for char, _ in likely]
+        np.testing.assert_allclose(expected, np.sort(p)[:-4:-1], rtol=1e-3, err_msg=prompt)
+        np.testing.assert_allclose([share for _, share in likely], expected, rtol=1e-3)
 
 
-def log_p(model: Model, texts: list[str]) -> Any:
-    """Return log p of all characters after each text, (N, V)."""
-    return [model.predictor.read(model.encode(text)).log_p for text in texts]
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_cell_expects_what_the_model_expects(shape: str, visit: Visit) -> None:
+    model = make_model(shape, ngram=shape in {"gru-2-ensemble", "lstm"}, strong=2)
+    expects_the_same(visit(export(model, "html")), model, PROMPTS)
 
 
-def log_p_of(page: Any, texts: list[str]) -> Any:
-    """Return the same as the page computes it."""
-    logits = np.array(page.evaluate(PROBE, texts))
-    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+def test_half_precision_is_half_the_size_down_to_the_tiniest_numbers(
+    visit: Visit, tmp_path: Path
+) -> None:
+    model, rng = make_model("rnn-relu-2"), np.random.default_rng(0)
+    tiny = model.weights["weight_ih_l0"]
+    tiny[...] = rng.integers(-999, 999, tiny.shape) / 2**24  # subnormal numbers
+    model.weights["weight_ih_l1"] *= 2**14
+    for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        model.weights[name][...] = 0
+    full, half = (export(model, "html", half=half) for half in (False, True))
+    weights = sum(array.size for array in model.weights.values())
+    assert len(half) < len(full) - weights * 2 < 45_000 + weights * 4
+    # A compact checkpoint is in half precision anyway, and nothing is lost by it.
+    (tmp_path / "m.npz").write_bytes(export(model, "compact"))
+    rounded = Model.load(tmp_path / "m.npz")
+    assert export(rounded, "html") == half
+    expects_the_same(visit(half), rounded, PROMPTS)
 
 
-def test_every_cell_expects_what_the_model_expects(visit: Visit) -> None:
-    texts = ["the cab,\n", "日é👩\u200d👧b\u0301 <&", "zz the captain zz", "of the c"]
-    shapes = [*((shape, False) for shape in SHAPES), ("gru-2-ensemble", True), ("lstm", True)]
-    for shape, ngram in shapes:
-        model = make_model(shape, ngram=ngram, strong=2)
-        found = log_p_of(visit(export(model, "html")), texts)
-        np.testing.assert_allclose(found, log_p(model, texts), atol=2e-3, err_msg=shape)
+@both
+def test_a_text_to_write_like_and_the_prompt_are_remembered(lines: bool, visit: Visit) -> None:
+    model = make_model(lines=lines, ngram=True, strong=2)
+    for name in ("m0.bias_ih_l0", "m1.bias_ih_l0"):
+        model.weights[name][24:48] += 4  # it forgets little
+    page = visit(export(model, "html"))
+    done(page)
+    prompts = ["the c", "b", "the cabin and Abe, Abe, Abe, Ab", "the c", *[""] * lines]
+    expects_the_same(page, model, prompts, "the bach and a cab\n\nthen the cabin and the bat\n" * 9)
+    expects_the_same(page, model, prompts)
 
 
 def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path: Path) -> None:
@@ -78,9 +102,12 @@ def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path:
     sample = ["sample", "-c", "m.npz", "--greedy", "--seed", "Abe é the", "--until-sentence"]
     page = visit(export(model, "html"))
     fields = {"Begin_with": "Abe é the", "Temperature": 0}
-    for length in (5, 40):  # both end with a sentence
-        expected = call(*sample, "-n", str(length), cwd=tmp_path).out
-        assert write(page, **fields, Length=length) == expected.removesuffix("\n")
+    cab, bed = "the cab is bad. " * 9, "the bed is black. " * 9
+    for length, like in ((5, ""), (40, ""), (40, cab), (40, bed), (40, "")):  # to a sentence's end
+        (tmp_path / "like.txt").write_text(like)
+        words = [*sample, "-n", str(length), *(["--like", "like.txt"] if like else [])]
+        text = write(page, **fields, Length=length, In_the_manner_of=like)
+        assert text == call(*words, cwd=tmp_path).out.removesuffix("\n")
     # of one that never ends, 400 characters more
     model = make_model(ngram=True, strong=2)
     text = write(visit(export(model, "html")), **fields, Length=60)
@@ -94,7 +121,7 @@ def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path:
 
 def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
     model, count = make_model(strong=3), 8_000
-    p = np.exp(np.array(log_p(model, ["\nthe "])[0]) / 0.5)
+    p = np.exp(model.predictor.read(model.encode_prompt("the ")).log_p / 0.5)
     p /= p.sum()
     drawn = visit(export(model, "html")).evaluate(
         """count => {
@@ -110,11 +137,13 @@ def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
 
 def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
     page = visit(export(make_model(), "html"))
-    text = write(page, Begin_with="a&b=#'\"<é", Temperature=0.55, Length=77)
+    fields = {"Begin_with": "a&b=#'\"<é", "In_the_manner_of": "the cab of abe $" * 9}
+    text = write(page, **fields, Temperature=0.55, Length=77)
     link = page.url
     assert text.startswith("a&b'\"<é")
     assert "0.55, careful" in page.locator("#warmth").inner_text()
-    assert "“\u2068=\u2069”, “\u2068#\u2069”" in page.get_by_role("alert").inner_text()
+    note = page.get_by_role("alert").inner_text()
+    assert note == "Never seen, and left out: “\u2068=\u2069”, “\u2068#\u2069”, “\u2068$\u2069”."
     assert write(page) != text
     page.goto("about:blank")
     page.goto(link)
@@ -126,40 +155,17 @@ def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
     assert "<img" in page.get_by_label("Begin with").input_value()
     done(page)
     assert page.locator("img").count() == 0
-
-
-@both
-def test_a_text_to_write_like_is_remembered_as_by_the_model(lines: bool, visit: Visit) -> None:
-    model = make_model(lines=lines, ngram=True, strong=2)
-    for name in ("m0.bias_ih_l0", "m1.bias_ih_l0"):
-        model.weights[name][24:48] += 4  # it forgets little
-    like = "the bach and a cab\nthen the cabin and the bat\n" * 9
-    page = visit(export(model, "html"))
-    done(page)
-    for prompt in ("the c", "b"):
-        start = model.with_memory(like).predictor.read(model.encode_prompt(prompt))
-        likely = page.evaluate(
-            """([like, prompt]) => {
-          [...charrnn.writer.remember(like)];
-          return charrnn.writer.continued(prompt, 0, () => 0).next().value.likely; }""",
-            [like, prompt],
-        )
-        for char, p in likely:
-            expected = np.exp(start.log_p[model.vocabulary.index[char]])
-            assert p == pytest.approx(expected, abs=0.01)
-    text, link = write(page, In_the_manner_of=f"{like}$", Temperature=0.3), page.url
-    assert "cab" in text
-    assert "“\u2068$\u2069”" in page.get_by_role("alert").inner_text()
-    page.goto("about:blank")
-    page.goto(link)
-    assert done(page).text_content() == text
+    assert re.search(r"&amount=1&like=[^&]*&seed=\d+&", page.url)
 
 
 def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(visit: Visit) -> None:
     page = visit(export(make_model("lstm-3"), "html"))
-    done(page)
+    first = done(page).text_content()
     prompt = page.get_by_label("Begin with")
     page.get_by_label("Length").fill("20000")
+    prompt.press("Shift+Enter")  # begins a line
+    prompt.dispatch_event("keydown", {"key": "Enter", "isComposing": True})  # chooses a character
+    assert done(page).text_content() == first
     prompt.press("Enter")
     page.get_by_role("button", name="Stop").click()
     stopped = done(page).text_content()
@@ -171,35 +177,51 @@ def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(visit: Visit) 
     assert len(done(page).text_content()) < 20_000
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (1280, 800)])
+def test_a_reader_sees_what_is_being_written(width: int, height: int, visit: Visit) -> None:
+    page = visit(export(make_model(), "html"), width=width, height=height)
+    done(page)
+    for press in (
+        page.get_by_role("button", name="Write").click,
+        lambda: page.get_by_label("Length").press("Enter"),
+    ):
+        press()
+        assert -9 < done(page).bounding_box()["y"] < height - 180
+
+
 @both
 def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, visit: Visit) -> None:
     model = make_model(lines=lines, strong=2, ngram=True)
     data = replace(model.config.data, normalize="NFC")
     model = replace(model, config=replace(model.config, data=data))
-    text = "Abe é\n日日 b\u0301👩\u200d👧 zz <b>" + "a" * 60
+    text, unknown = "Abe é\n日日 b\u0301👩\u200d👧 zz <b>" + "a" * 60, ">\t\U000e0001\u0316"
     expected = model.score(text.replace(">", ""))
     page = visit(export(model, "html", title="W" * 60), width=340, height=700, scheme="dark")
     done(page)
     page.get_by_label("Show surprise").check()
-    page.locator("#reading").fill(text.replace("é", "e\u0301"))
+    page.locator("#reading").fill((text + unknown[1:]).replace("é", "e\u0301"))
     verdict = page.locator("#verdict", has_text="bits")
     verdict.wait_for()
     assert verdict.inner_text() == (
         f"{expected.bits_per_char:.3f} bits ({expected.nats_per_char:.3f} nats) per character, "
         f"perplexity {expected.perplexity:.2f}, over {expected.chars} characters. "
-        "Never seen, and left out: “\u2068>\u2069”."
+        "Never seen, and left out: “\u2068>\u2069”, tab, U+E0001, “\u2068\u25cc\u0316\u2069”."
     )
     # seen as one character, and counted as one: the family, b with an accent
     shown = page.locator("#read .letter").all_inner_texts()
     assert {"👩\u200d👧", "b\u0301"} <= {*shown}
-    assert "".join(shown).replace("\u21b5", "") == text + "\n" * lines
-    page.locator("#read").press("ArrowRight")
-    page.locator("#read").press("ArrowRight")
+    assert "".join(shown).replace("\u21b5", "").startswith(text)
+    for key in ("Right", "Left", "Left", "Right"):  # a key stays at the beginning
+        page.locator("#read").press(f"Arrow{key}")
     told = page.locator("#read-readout").inner_text()
-    assert "Expected:" in told
+    assert page.locator("#read .chosen").count() == 1
     if not lines:
-        score = model.score("Ab")
-        assert f"“\u2068b\u2069”: {score.bits_per_char:.1f} bits" in told
+        score, p = model.score("Ab"), np.exp(model.predictor.read(model.encode("A")).log_p)
+        b, e, space, a = (f"{100 * p[model.vocabulary.index[char]]:.1f} %" for char in "be a")
+        assert told == (
+            f"“\u2068b\u2069”: {score.bits_per_char:.1f} bits, {b} likely. "
+            f"Expected: “\u2068e\u2069” {e}, space {space}, “\u2068a\u2069” {a}."
+        )
         tint = sum(score.bits_per_char >= least for least in (1, 2, 4, 6, 9))
         assert f"level{tint}" in page.locator("#read .chosen").get_attribute("class")
     assert page.evaluate("document.documentElement.scrollWidth") <= 340
@@ -207,6 +229,11 @@ def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, vis
         .filter(field => !field.labels.length && !field.getAttribute("aria-labelledby"))
         .map(field => field.id)""")
     assert unnamed == []
+
+
+def readout(page: Any) -> str:
+    text: str = page.locator("#readout").inner_text()
+    return text
 
 
 def test_the_surprise_of_written_text_can_be_seen(visit: Visit) -> None:
@@ -238,10 +265,13 @@ def test_a_list_has_only_lines_that_are_new_and_different(visit: Visit) -> None:
     assert done(page).locator("li").all_text_contents()[:30] == every[1::2]
     assert readout(page) == "60 new entries"
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy", exact=True).click()
-    page.get_by_role("button", name="Copied").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.splitlines() == page.locator("li").all_text_contents()
+    texts = "".join(f"{line}\n" for line in page.locator("li").all_text_contents())
+    for button, copied in (("Copy", texts), ("Copy link", page.url)):
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("button", name="Copied").first.wait_for()
+        page.wait_for_function(
+            "async text => await navigator.clipboard.readText() === text", arg=copied
+        )
     lines = [sample.text for sample in model.samples(count=400, random_seed=7)] + every
     known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", lines)
     assert known == [is_seen(seen, line) for line in lines]
@@ -285,9 +315,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{model}}<!--"
 
 
 def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
-    base = make_model()
-    vocabulary = Vocabulary("".join(sorted({*HOSTILE, *"\0\r\n\u2028\u202e\ufeff"})))
-    model = Model.of(base.config, vocabulary, initial_state(base.config, len(vocabulary)))
+    model = make_model(characters=HOSTILE + "\0\r\n\u2028\u202e\ufeff")
     data = export(model, "html", title=HOSTILE)
     text = data.decode()
     assert text.count("</script") == text.count("<script") == 1
@@ -296,7 +324,7 @@ def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
     done(page)
     assert page.title() == page.locator("h1").inner_text() == HOSTILE
     assert HOSTILE in page.locator(".lede").inner_text()
-    assert page.evaluate("charrnn.model.characters") == vocabulary.characters
+    assert page.evaluate("charrnn.model.characters") == model.vocabulary.characters
     page.locator("#reading").fill(HOSTILE)
     page.locator("#verdict", has_text="bits").wait_for()
     page.get_by_label("Show surprise").check()
@@ -304,30 +332,13 @@ def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
     assert page.locator("img").count() == 0
 
 
-def test_half_precision_is_half_the_size_and_the_page_itself_is_small(
-    visit: Visit, tmp_path: Path
-) -> None:
-    model = make_model()
-    full, half = (export(model, "html", half=half) for half in (False, True))
-    weights = sum(array.size for array in model.weights.values())
-    assert len(half) < len(full) - weights * 2 < 45_000 + weights * 4
-    # a compact checkpoint is in half precision anyway, and nothing is lost by it
-    (tmp_path / "m.npz").write_bytes(export(model, "compact"))
-    rounded = Model.load(tmp_path / "m.npz")
-    assert export(rounded, "html") == half
-    np.testing.assert_allclose(log_p_of(visit(half), ["cab"]), log_p(rounded, ["cab"]), atol=2e-3)
-
-
 @both
 def test_openings_are_how_sentences_or_lines_of_the_text_begin(lines: bool, visit: Visit) -> None:
     name = "dinosaurs" if lines else "harbour"
     text = (ROOT / f"corpora/{name}.txt").read_text(encoding="utf-8")
-    base, vocabulary = make_model(lines=lines), Vocabulary.from_text(text)
-    network = initial_state(base.config, len(vocabulary))
-    network.networks[0].flat[...] = 0  # the n-grams alone speak
-    ids, end = vocabulary.encode(text), vocabulary.index["\n"] if lines else None
-    ngrams = build_ngrams(ids, len(vocabulary), 7, end=end)
-    model = Model.of(base.config, vocabulary, network)
+    model = make_model(characters=text, lines=lines, strong=0)  # the n-grams alone speak
+    V, end = len(model.vocabulary), model.vocabulary.index["\n"] if lines else None
+    ngrams = build_ngrams(model.vocabulary.encode(text), V, 7, end=end)
     model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
     page = visit(export(model, "html"))
     openings = page.locator("#openings button").all_text_contents()
@@ -352,8 +363,10 @@ def test_what_is_said_of_a_model_is_true() -> None:
     assert told["Trained for"] == "1.5 minutes"
     total = 1234 * len(model.vocabulary)
     assert f"read {round(total, -3):,} characters of “Moby-Dick”" in lede(model, "Moby-Dick")
-    assert b'<textarea id="prompt" rows="2" lang="fr"' in export(model, "html")
-    assert embedded(export(model, "html"), "MODEL")["code"]  # of 46 characters, < and /
+    page = export(model, "html", title="\udcff")  # of a file's name that is not UTF-8
+    assert b"<title>\\udcff</title>" in page
+    assert b'<textarea id="prompt" rows="2" lang="fr"' in page
+    assert embedded(page, "MODEL")["code"]  # of 46 characters, < and /
     model.vocabulary.counts[model.vocabulary.index["<"]] = 0
     assert not embedded(export(model, "html"), "MODEL")["code"]
 
