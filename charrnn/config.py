@@ -281,7 +281,10 @@ class OptimizerConfig(Settings):
     schedule: ScheduleName = setting("linear", "Learning-rate schedule after the warm-up.")
     warmup: int = setting(100, "Steps of warm-up, at most a tenth of the run.", low=0)
     clip_norm: float | None = setting(
-        1.0, "Largest norm of the gradient; 0 for no limit.", unset="1; 0 with a value", above=0
+        1.0,
+        "Largest norm of the gradient; 0 for no limit.",
+        unset="1; none with --clip-value",
+        above=0,
     )
     clip_value: float | None = setting(None, "Largest absolute value in the gradient.", above=0)
     weight_decay: float = setting(0.0, "Weight decay, of adam only.", low=0)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from charrnn.cli.app import COMMANDS, app, origin
+from charrnn.cli.app import COMMANDS, app, describe_source
 from charrnn.cli.console import OutputError
 from charrnn.cli.console import console as out
 from charrnn.errors import CharRNNError, ConfigError
@@ -65,7 +65,7 @@ def run_command(args: list[str]) -> int:
     except typer.TyperException as error:
         message = error.format_message().replace("Value error, ", "")
         if (context := getattr(error, "ctx", None)) and (param := getattr(error, "param", None)):
-            message += origin(context, param.opts[0])
+            message += describe_source(context, param.opts[0])
         extra = re.search(r"unexpected extra argument.*?\((\S+\.npz)", message)
         out.error(message, f"did you mean -c {extra[1]}?" if extra else usage)
         code = error.exit_code
@@ -78,7 +78,7 @@ def run_command(args: list[str]) -> int:
             hint = "send it to another disk or file: charrnn ... > FILE"
             out.error(f"cannot write output: {error}", hint)
     except OSError as error:
-        out.error(*describe_refusal(error))
+        out.error(*describe_os_error(error))
     except MemoryError:
         out.error("out of memory", f"ask for less at once; {usage}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line
@@ -89,7 +89,7 @@ def run_command(args: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def describe_refusal(error: OSError) -> tuple[str, str]:
+def describe_os_error(error: OSError) -> tuple[str, str]:
     """Return what the system refuses, and the next step."""
     name = f"{error.filename}: " if error.filename else ""
     if isinstance(error, FileNotFoundError) and not name:

@@ -177,7 +177,7 @@ def read_defaults(command: str) -> dict[str, Any]:
     return {command: {names[option]: value for option, value in given.items()}}
 
 
-def origin(context: Any, option: str) -> str:
+def describe_source(context: Any, option: str) -> str:
     """Return where an option is set, in brackets; nothing for the command line."""
     param = next(param for param in context.command.params if option in param.opts)
     source = getattr(context.get_parameter_source(param.name), "name", "")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, get_args
 import typer
 
 from charrnn.checkpoint.bases import BASES
-from charrnn.cli.app import origin, user_folder
+from charrnn.cli.app import describe_source, user_folder
 from charrnn.config import Settings, option_of
 from charrnn.errors import ConfigError
 
@@ -123,14 +123,14 @@ def is_given(context: typer.Context, option: str) -> bool:
 
 def exclusive(context: typer.Context, *options: str) -> None:
     """Raise ConfigError if more than one of these options is set."""
-    given = [f"{it}{origin(context, it)}" for it in options if is_given(context, it)]
+    given = [f"{it}{describe_source(context, it)}" for it in options if is_given(context, it)]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} contradict each other", hint="give one of them")
 
 
 def requires(context: typer.Context, needed: str, *options: str) -> None:
     """Raise ConfigError if one of these options is set without the one that it needs."""
-    given = [f"{it}{origin(context, it)}" for it in options if is_given(context, it)]
+    given = [f"{it}{describe_source(context, it)}" for it in options if is_given(context, it)]
     if given and not is_given(context, needed):
         raise ConfigError(f"{given[0]} goes with {needed}", hint=f"add {needed}")
 

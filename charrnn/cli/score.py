@@ -14,7 +14,7 @@ from charrnn.errors import ConfigError
 _UNKNOWN = "Unknown characters; charge, with --lines: count each as very unlikely."
 _LINES = "Score each line, or piece of a model of pieces, on its own, as it arrives."
 _MEMORY = "Remember what was read: it helps to predict the rest."
-_NO_NGRAM = "The network alone: its n-grams expect each line of the training text."
+_NO_NGRAM = "Score without the n-grams: on its own training text they know each line."
 _WINDOW = "Score independent windows of N characters, each from a zero state."
 
 

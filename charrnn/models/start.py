@@ -27,7 +27,7 @@ RANDOM = "none"
 
 # A model helps if its cross-entropy is lower than that of the character frequencies alone by this
 # share: 0.4 or more for texts in its language, 0.12 or less for others; see benchmarks/QUALITY.md.
-HELPS = 0.25
+MIN_GAIN = 0.25
 
 # What is measured: passages from all over the text, without the first characters of each, which the
 # model predicts without their context; of a text of pieces, this many pieces.
@@ -38,7 +38,7 @@ PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
 MAX_READ = 0.25
 
 # Settings of the model that any weights allow.
-FREE = {"dropout", "weight_drop"}
+REGULARIZERS = {"dropout", "weight_drop"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,10 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    end, shape = config.data.end, [it.name for it in fields(ModelConfig) if it.name not in FREE]
+    end, shape = (
+        config.data.end,
+        [it.name for it in fields(ModelConfig) if it.name not in REGULARIZERS],
+    )
     is_sized = bool(fixed & {*shape, "steps", "epochs"})
     if name == RANDOM or (name is None and is_sized) or len(corpus.ids) < 2:
         return Start(config)  # one character predicts nothing
@@ -80,16 +83,16 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     losses = {each: measure_loss(model, corpus, end) for each, model in models.items()}
     chosen = min(losses, key=losses.__getitem__)
     source, (nats, unigram) = models[chosen], losses[chosen]
-    model = replace(source.config.model, **{it: getattr(config.model, it) for it in FREE})
+    model = replace(source.config.model, **{it: getattr(config.model, it) for it in REGULARIZERS})
     given = [it for it in shape if it in fixed]
     if changed := [it for it in given if getattr(config.model, it) != getattr(model, it)]:
         raise ConfigError(
             f"{chosen}: its weights do not fit another {', '.join(map(option_name, changed))}",
             hint="leave that out: the model is that of the checkpoint",
         )
-    saved = 1 - nats / unigram if unigram else 0.0
+    gain = 1 - nats / unigram if unigram else 0.0
     # A model of the user's own need not help that much, but must not be worse.
-    if saved < (HELPS if chosen in BASES else 0):
+    if gain < (MIN_GAIN if chosen in BASES else 0):
         note = (
             f"start: random weights, because {chosen} predicts this text at {nats:.3f} nats per "
             f"character, where its character frequencies alone give {unigram:.3f}"
@@ -108,7 +111,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             older = " ".join(source.origin.sources) or "older texts"
             note += f"; what it knows of {older} fades, unless you give it that again, too"
     shaped = replace(config, model=model)
-    return Start(shaped, source, chosen, (note,), saved >= HELPS, is_growing)
+    return Start(shaped, source, chosen, (note,), gain >= MIN_GAIN, is_growing)
 
 
 def measure_loss(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float]:

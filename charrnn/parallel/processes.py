@@ -1,9 +1,8 @@
 """Processes of one machine, forked from this one. Requires Linux.
 
 They share arrays in anonymous memory, which the system frees when the last process ends. The system
-kills a worker when its parent ends, even by kill -9, and the first process, which watches all
-workers while it waits, kills them when one has died: none waits for a dead one, or outlives the
-run.
+kills a worker when its parent ends, even by kill -9. The first process watches all workers while it
+waits, and kills the others when one has died.
 """
 
 import contextlib
@@ -60,10 +59,13 @@ class ProcessGroup(Group):
         self._values = _shared_array((2, size, MAX_VALUES), np.float64)
         self._turn = 0
         self._rows = _shared_array((size, length if teams == 1 else 0), dtype)
-        # Counters of processes that have come to a barrier, and that may leave it: in turn, so that
-        # none who leaves early takes the place of one who is late.
-        self._come, self._leave = os.eventfd(0), [os.eventfd(0, os.EFD_SEMAPHORE) for _ in "12"]
-        self.descriptors = {self._come, *self._leave}
+        # Counters of the processes that have arrived at a barrier, and of those released from it:
+        # two in turn, so that a fast process cannot take the release of a slow one.
+        self._arrived, self._released = (
+            os.eventfd(0),
+            [os.eventfd(0, os.EFD_SEMAPHORE) for _ in "12"],
+        )
+        self.descriptors = {self._arrived, *self._released}
         self._children: list[int] = []
         self._teams: list[Group] = [self]
         if teams == size:
@@ -98,7 +100,7 @@ class ProcessGroup(Group):
         self.team = self._teams[rank * len(self._teams) // self.size]
         # Not a buffer: its process may be busy with the next gradient before this one is used.
         self._total = np.empty_like(self._rows[0, self.part(self._rows.shape[1])])
-        for descriptor in (self._come, *self._children):
+        for descriptor in (self._arrived, *self._children):
             self._watch.register(descriptor, select.POLLIN)
         if isinstance(self.team, ProcessGroup) and self.team is not self:
             self.team.take_rank(rank % self.team.size)
@@ -119,17 +121,17 @@ class ProcessGroup(Group):
 
     def _wait_for_all(self) -> None:
         """Wait until every process has called this: a barrier."""
-        leave, self._turn = self._leave[self._turn], 1 - self._turn
+        released, self._turn = self._released[self._turn], 1 - self._turn
         if self.rank > 0:
-            os.eventfd_write(self._come, 1)
-            os.eventfd_read(leave)
+            os.eventfd_write(self._arrived, 1)
+            os.eventfd_read(released)
             return
         missing = self.size - 1
         while missing:
-            if any(descriptor != self._come for descriptor, _ in self._watch.poll()):
+            if any(descriptor != self._arrived for descriptor, _ in self._watch.poll()):
                 raise WorkerLostError
-            missing -= os.eventfd_read(self._come)
-        os.eventfd_write(leave, self.size - 1)
+            missing -= os.eventfd_read(self._arrived)
+        os.eventfd_write(released, self.size - 1)
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""

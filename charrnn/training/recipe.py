@@ -104,8 +104,8 @@ def recommend(
             model = choose_size(model, budget, model.hidden_size)
         if "members" not in fixed:
             model = choose_members(model, budget)
-    passes = budget.useful(model) / chars
-    enough = budget.readable(model) > budget.max_chars
+    passes = budget.worth_reading(model) / chars
+    enough = budget.max_read(model) > budget.max_chars
     dropout, weight_drop = choose_dropout(model, passes, chars, fine_tuning=fine_tuning)
     if "dropout" not in fixed:
         model = replace(model, dropout=dropout)
@@ -121,7 +121,7 @@ def recommend(
 
 
 def use_cores(config: Config, fixed: Collection[str], chars: int) -> Config:
-    """Return the config with as many networks, and windows in a batch, as all cores are good for.
+    """Set the number of networks and the batch size from the cores.
 
     Only a run with a time limit depends on the machine.
 
@@ -174,16 +174,16 @@ class Budget:
         """Return the multiply-adds per character of one network."""
         return FIXED_COST + recurrent_weights(model) + self.vocab_size * model.hidden_size
 
-    def readable(self, model: ModelConfig) -> float:
+    def max_read(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read."""
         seconds, per_team = self.config.run.seconds, model.members / self.teams
         if seconds is None:
             return self._limit
         return min(self._work * seconds / (self.cost(model) * per_team), self._limit)
 
-    def useful(self, model: ModelConfig) -> float:
+    def worth_reading(self, model: ModelConfig) -> float:
         """Return the number of characters that can be read and are worth it."""
-        return min(self.readable(model), self.max_chars)
+        return min(self.max_read(model), self.max_chars)
 
     def fits(self, model: ModelConfig) -> bool:
         """Return False if a run with a time limit has no memory for this model."""
@@ -234,7 +234,9 @@ def choose_size(model: ModelConfig, budget: Budget, largest: int = SIZES[-1]) ->
     """Return the model in the largest size that reads enough characters for its weights."""
     sizes = [replace(model, hidden_size=size) for size in SIZES if size <= largest]
     sizes = [sized for sized in sizes if budget.fits(sized)] or sizes[:1]
-    read = [it for it in sizes if budget.useful(it) >= CHARS_PER_WEIGHT * recurrent_weights(it)]
+    read = [
+        it for it in sizes if budget.worth_reading(it) >= CHARS_PER_WEIGHT * recurrent_weights(it)
+    ]
     return read[-1] if read else sizes[0]
 
 
@@ -243,7 +245,7 @@ def choose_members(model: ModelConfig, budget: Budget) -> ModelConfig:
     chars, teams, size = len(budget.train_ids), budget.teams, model.hidden_size
     if chars < LONG_TEXT:
         # The sooner one network would memorize the text, the more several smaller ones gain.
-        overfit = budget.useful(model) / chars * (recurrent_weights(model) / chars)
+        overfit = budget.worth_reading(model) / chars * (recurrent_weights(model) / chars)
         count = next((count for count, least in DIVISIONS.items() if overfit >= least), 1)
         count = min(count, _power_of_two(size // MIN_UNITS))
         if count == 1:  # more networks of full size would gain little on a text as short as that
