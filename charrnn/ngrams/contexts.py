@@ -4,9 +4,11 @@ The context of a text is the longest n-gram at its end that others in the table 
 does not predict is left to the longest other context that it ends with, its suffix link (Aho &
 Corasick 1975), and so on to the empty one:
 
-    p(c | h) = alpha(h, c) + gamma(h) p(c | shorter(h))
+    p(c | h) = alpha(h, c) + gamma(h) p(c | suffix(h))
 
-After short contexts, which recur most, p is computed ahead.
+Of the n-grams "thin" and "hid" with their beginnings, the context of a text that ends in "thi" is
+"thi". What n leaves goes to "hi", its suffix link, what d leaves there to "", for nothing begins
+with "i". After short contexts, which recur most, p is computed ahead.
 
     tree = ContextTree(table, weights, spelled)
     contexts = np.zeros(B, int)                  # of B texts that have not begun
@@ -80,30 +82,35 @@ class ContextTree:
         # Contexts with one character more are neighbors: from first[i] to first[i + 1], (C + 1,).
         first = keys.searchsorted(keys << np.uint64(self._bits)).astype(np.int32)
         # Of each context the longest suffix, itself first, that may go on, and of that the next.
-        shorter, goes_on = self._link(levels, V), first[1:] > first[:-1]
+        suffixes, goes_on = self._link(levels, V), first[1:] > first[:-1]
         self._growing = np.where(goes_on, np.arange(C), 0)
         for level in levels:
             rest = level.start + np.flatnonzero(~goes_on[level])
-            self._growing[rest] = self._growing[shorter[rest]]
-        self._shorter = self._growing[shorter]
+            self._growing[rest] = self._growing[suffixes[rest]]
+        self._shorter = self._growing[suffixes]
         # p of all spelled characters, (C,), and of each after the first D contexts, (D, V).
-        totals, self._dense = np.full(C, spelled.mean()), self._expand(table, levels, shorter)
+        totals, self._dense = np.full(C, spelled.mean()), self._expand(table, levels, suffixes)
         for level in levels:
-            totals[level] = table.sums[level] + gammas[level] * totals[shorter[level]]
+            totals[level] = table.sums[level] + gammas[level] * totals[suffixes[level]]
         # What mixing leaves of p under a network after a context of each group, (GROUPS, V).
         self.groups = np.minimum(gammas * GROUPS, GROUPS - 1).astype(np.int8)
         self._kept = 1 - np.outer(1 - weights, spelled)
-        # What the entries after each context add for p(S). Of the contexts behind the first D also:
-        # where the entries begin and end, two numbers in one, gamma, and the suffix link. All (C,).
+        # What alpha = 1 after each context adds for p(S), (C,).
         self._share = ((1 - weights)[self.groups] / totals).astype(np.float32)
+        # Where the entries of each context begin and end, two numbers in one, its gamma and suffix
+        # link, (C,). The first D, after which nothing is left to others, link to themselves.
         D, ends = len(self._dense), np.stack([table.begins[:-1], table.begins[1:]], axis=1)
-        self._spans, self._left = ends.view(np.int64)[:, 0], gammas.copy()
-        self._next, self._spans[:D], self._left[:D] = shorter, 0, 1
-        self._next[:D] = np.arange(D)
-        self._rounds = sum(level.start >= D for level in levels)
+        self._spans, self._gammas, self._suffixes = (
+            ends.view(np.int64)[:, 0],
+            gammas.copy(),
+            suffixes,
+        )
+        self._spans[:D], self._gammas[:D], self._suffixes[:D] = 0, 1, np.arange(D)
+        # The most suffix links from a context to one of the first D.
+        self._links = sum(level.start >= D for level in levels)
         # Python indexes these faster.
         spans, groups = self._spans.view(np.int32), self.groups
-        own = keys, first, self._shorter, groups, self._share, spans, self._left, self._next
+        own = keys, first, self._shorter, groups, self._share, spans, self._gammas, self._suffixes
         each = *own, table.characters, table.alphas
         self._views: tuple[Any, ...] = tuple(column.data for column in each)
 
@@ -111,24 +118,24 @@ class ContextTree:
         """Return the longest other context that each ends with, (C,)."""
         sizes = np.repeat(np.arange(len(levels)), [it.stop - it.start for it in levels])
         masks = np.array([low_digits(size, vocab_size) for size in range(len(levels))], np.uint64)
-        shorter, rest = np.zeros(len(sizes), np.intp), np.arange(1, len(sizes))
+        suffixes, rest = np.zeros(len(sizes), np.intp), np.arange(1, len(sizes))
         while len(rest):
             sizes[rest] -= 1
-            suffixes = self._keys[rest] & masks[sizes[rest]]
-            at = self._keys.searchsorted(suffixes)
-            found = self._keys[at] == suffixes
-            shorter[rest[found]] = at[found]
+            wanted = self._keys[rest] & masks[sizes[rest]]
+            at = self._keys.searchsorted(wanted)
+            found = self._keys[at] == wanted
+            suffixes[rest[found]] = at[found]
             rest = rest[~found]
-        return shorter
+        return suffixes
 
-    def _expand(self, table: Table, levels: list[slice], shorter: Indices) -> Singles:
+    def _expand(self, table: Table, levels: list[slice], suffixes: Indices) -> Singles:
         """Return p of all characters after the contexts of the first levels, (D, V)."""
         V = len(self._spelled)
         dense: Singles = (self._spelled[None] / V).astype(np.float32)
         for level in levels:
             if level.start and level.stop * V > MAX_DENSE:
                 break
-            rows = table.gammas[level, None] * dense[shorter[level]]
+            rows = table.gammas[level, None] * dense[suffixes[level]]
             begins = table.begins[level.start : level.stop + 1]
             entries = slice(begins[0], begins[-1])
             places = np.arange(len(rows)).repeat(np.diff(begins))
@@ -178,20 +185,20 @@ class ContextTree:
             return
         p *= self._kept.take(self.groups.take(contexts), axis=0)
         part = self._share.take(contexts) * p_spelled
-        if self._rounds:
+        if self._links:
             spans, parts = [], []
-            for _ in range(self._rounds):
+            for _ in range(self._links):
                 spans.append(self._spans.take(contexts))
                 parts.append(part)
-                part = part * self._left.take(contexts)
-                contexts = self._next.take(contexts)
+                part = part * self._gammas.take(contexts)
+                contexts = self._suffixes.take(contexts)
             begins, ends = np.concatenate(spans).view(np.int32).reshape(-1, 2).T
             sizes = ends - begins
             entries = (ends - sizes.cumsum()).repeat(sizes)
             entries += np.arange(len(entries))
             _, characters, alphas = self._entries
             rows = np.arange(0, p.size, p.shape[1])
-            places = np.concatenate([rows] * self._rounds).repeat(sizes) + characters.take(entries)
+            places = np.concatenate([rows] * self._links).repeat(sizes) + characters.take(entries)
             added = alphas.take(entries) * np.concatenate(parts).repeat(sizes)
             np.add.at(p.reshape(-1), places, added)
         p += self._dense.take(contexts, axis=0) * part[:, None]
@@ -206,20 +213,20 @@ class ContextTree:
         digits = targets.astype(np.uint64) + np.uint64(1)
         q: Floats = p * self._kept[self.groups.take(contexts), targets]
         part = self._share.take(contexts) * p_spelled
-        for _ in range(self._rounds):
+        for _ in range(self._links):
             begins, ends = self._spans.take(contexts).view(np.int32).reshape(-1, 2).T
             wanted = keys[begins] & ~last | digits
             at = keys.searchsorted(wanted)
             found = np.flatnonzero((at < ends) & (keys.take(at, mode="clip") == wanted))
             q[found] += alphas[at[found]] * part[found]
-            part *= self._left.take(contexts)
-            contexts = self._next.take(contexts)
+            part *= self._gammas.take(contexts)
+            contexts = self._suffixes.take(contexts)
         q += self._dense[contexts, targets] * part
         return q
 
     def _mix_one(self, p: Floats, p_spelled: float, context: int) -> None:
         """Do what ``mix`` does for one text, p (V,), to the same last bit but faster."""
-        *_, groups, share, spans, left, following, characters, alphas = self._views
+        *_, groups, share, spans, gammas, suffixes, characters, alphas = self._views
         p *= self._kept[groups[context]]
         entry, part = p.data, share[context] * p_spelled
         while context >= len(self._dense):
@@ -230,6 +237,6 @@ class ContextTree:
             else:
                 for at in range(begin, end):
                     entry[characters[at]] += alphas[at] * part
-            part *= left[context]
-            context = following[context]
+            part *= gammas[context]
+            context = suffixes[context]
         p += np.multiply(self._dense[context], part, dtype=np.float64)
