@@ -4,50 +4,39 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import LanguageModel, ModelConfig, SamplingConfig, Vocabulary
-from charrnn.config import ControlConfig
-from charrnn.generate.controls import Controls
-from charrnn.generate.sample import Sampler
+from charrnn import Config, DataConfig, LanguageModel, Model, ModelConfig, Vocabulary
+from charrnn.training.state import Progress
 
 CHARACTERS = "".join(sorted("\n .abcABC019!?。”"))
 
 
-def make_model(characters: str = CHARACTERS, number: int = 0, **settings: Any) -> LanguageModel:
-    config = ModelConfig(hidden_size=12, **settings)
-    model = LanguageModel(config, len(characters)).init(np.random.default_rng(number))
-    model.flat *= 4  # sharper than an untrained model's
-    return model
+def make_network(characters: str = CHARACTERS, number: int = 0, **settings: Any) -> LanguageModel:
+    config = ModelConfig(**{"hidden_size": 12, **settings})
+    network = LanguageModel(config, len(characters)).init(np.random.default_rng(number))
+    network.flat *= 4  # sharper than an untrained one's
+    return network
 
 
-VOCABULARY, MODEL = Vocabulary(CHARACTERS), make_model()
+def model_of(network: LanguageModel, characters: str = CHARACTERS, **data: Any) -> Model:
+    """Return the model that is this network alone."""
+    config = Config(model=network.config, data=DataConfig(ngram=0, **data))
+    return Model(config, Vocabulary(characters), network.params, {}, Progress())
+
+
+def make_model(characters: str = CHARACTERS, number: int = 0, **data: Any) -> Model:
+    return model_of(make_network(characters, number), characters, **data)
+
+
+MODEL, LINES = make_model(), make_model(separator="\n")
 
 
 def write(
-    length: int | None = 40,
-    *,
-    random_seed: int = 0,
-    sampling: SamplingConfig | None = None,
-    model: LanguageModel = MODEL,
-    vocabulary: Vocabulary = VOCABULARY,
-    end: str | None = None,
-    **rules: Any,
+    model: Model = MODEL, length: int | None = 40, *, random_seed: int = 0, **settings: Any
 ) -> tuple[str, str]:
-    """Return a text that obeys these rules, and why it ended."""
-    controls = Controls(ControlConfig(**rules), vocabulary, length, end=end)
-    sampler = Sampler.of(model, np.array([0]), sampling or SamplingConfig(), random_seed)
-    return read_stream(sampler, controls)
-
-
-def read_stream(sampler: Sampler, controls: Controls, sample: int = 0) -> tuple[str, str]:
-    """Return the text of a sample, and why it ended."""
-    stream, text = sampler.stream(controls, sample), ""
+    """Return a text that obeys these settings, without a prompt, and why it ended."""
+    stream, text = model.stream("", length, random_seed=random_seed, **settings), ""
     while True:
         try:
             text += next(stream)
         except StopIteration as end:
             return text, end.value
-
-
-def controlled(length: int | None = 40, **settings: Any) -> str:
-    """Return a text that obeys these rules."""
-    return write(length, **settings)[0]

@@ -1,6 +1,7 @@
 """Beam search against all continuations there are."""
 
 import math
+from collections import defaultdict
 from itertools import product
 
 import numpy as np
@@ -8,34 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import LanguageModel, TrainingError
-from charrnn.generate.beam import Continuation, find_likeliest
+from charrnn import Model
 from charrnn.generate.predictor import Predictor
-from charrnn.nn.ensemble import Ensemble
-from tests.generate.models import make_model
+from tests.generate.models import make_network, model_of
 
-LETTERS, START = "abcd", np.array([1, 2])
-V = len(LETTERS)
-MODELS = [make_model(LETTERS, number, cell=cell) for number, cell in enumerate(("lstm", "gru"))]
-STOPS = st.lists(st.text(st.sampled_from("abcd"), min_size=1, max_size=2), max_size=3)
-
-
-def log_p(model: LanguageModel, text: str) -> float:
-    ids = np.array([*START, *map(LETTERS.index, text)])[:, None]
-    found, _ = Ensemble([model]).log_probabilities(ids[:-1], ids[1:])
-    return float(found[len(START) - 1 :].sum(dtype=np.float64))
+LETTERS, PROMPT = "abcd", "bc"
+MODELS = [model_of(make_network(LETTERS, cell=cell), LETTERS) for cell in ("lstm", "gru")]
+STOPS = st.lists(st.text(st.sampled_from(LETTERS), min_size=1, max_size=2), max_size=3)
+PROMPTS = st.lists(st.text(st.sampled_from(LETTERS), max_size=9), min_size=1, max_size=6)
 
 
-def found(model: LanguageModel, **settings: object) -> list[Continuation]:
-    predictor = Predictor(model)
-    return find_likeliest(predictor, predictor.read(START), LETTERS, **settings)  # type: ignore[arg-type]
+def probability(model: Model, text: str) -> float:
+    """Return the probability that the prompt goes on so."""
+    return math.exp(model.score(PROMPT).nats - model.score(PROMPT + text).nats)
 
 
-@given(st.sampled_from(MODELS), st.integers(1, 4), st.integers(1, 9), STOPS)
+@given(st.sampled_from(MODELS), st.integers(1, 3), st.integers(1, 9), STOPS)
 def test_a_beam_of_all_texts_finds_the_likeliest_with_the_probability_of_all_their_ends(
-    model: LanguageModel, length: int, count: int, stops: list[str]
+    model: Model, length: int, count: int, stops: list[str]
 ) -> None:
-    expected = dict[tuple[str, str], float]()
+    expected: dict[tuple[str, str], float] = defaultdict(float)
     for size in range(1, length + 1):
         for text in map("".join, product(LETTERS, repeat=size)):
             ends = [len(stop) for stop in stops if text.endswith(stop)]
@@ -43,41 +36,30 @@ def test_a_beam_of_all_texts_finds_the_likeliest_with_the_probability_of_all_the
             if before or not (ends or size == length):
                 continue
             key = (text[: size - max(ends)], "stop") if ends else (text, "length")
-            expected[key] = expected.get(key, 0) + math.exp(log_p(model, text))
-    every = found(model, count=999, length=length, width=999, stops=[*stops, "é"])
+            expected[key] += probability(model, text)
+    every = model.complete(PROMPT, count=99, length=length, beam=99, stop=[*stops, "é"])
     assert {(it.text, it.ended) for it in every} == expected.keys()
     for it in every:
         assert it.probability == pytest.approx(expected[it.text, it.ended], rel=1e-3, abs=1e-9)
-    assert sum(it.probability for it in every) == pytest.approx(1, abs=1e-4)
     assert [it.log_p for it in every] == sorted((it.log_p for it in every), reverse=True)
-    best = found(model, count=count, length=length, width=V**length, stops=stops)
-    likeliest = pytest.approx([it.log_p for it in every[:count]], abs=1e-4)
-    assert [it.log_p for it in best] == likeliest
+    best = model.complete(PROMPT, count=count, length=length, beam=16, stop=stops)
+    assert [it.log_p for it in best] == pytest.approx([it.log_p for it in every[:count]], abs=1e-4)
 
 
-@given(st.sampled_from(MODELS), st.integers(1, 12))
-def test_a_beam_of_one_is_the_greedy_text(model: LanguageModel, length: int) -> None:
-    (best,) = found(model, count=1, length=length, width=1)
-    text = ""
-    for _ in range(length):
-        text = max((text + letter for letter in LETTERS), key=lambda it: log_p(model, it))
-    assert best.text == text
-    assert len(found(model, count=3, length=length, width=1)) == 3
+@pytest.mark.parametrize("model", MODELS)
+def test_a_beam_of_one_is_the_greedy_text_and_as_wide_as_what_is_asked_for(model: Model) -> None:
+    (best,) = model.complete(PROMPT, count=1, length=30, beam=1)
+    assert PROMPT + best.text == model.sample(PROMPT, 30, greedy=True)
+    assert best.probability == pytest.approx(probability(model, best.text), rel=1e-3)
+    assert len(model.complete(PROMPT, count=3, length=30, beam=1)) == 3
 
 
-def test_outputs_that_are_not_finite_are_an_error() -> None:
-    model = make_model("abcd")
-    model.flat[...] = np.nan
-    with pytest.raises(TrainingError, match="not finite"):
-        found(model, count=1, length=2, width=2)
-
-
-@given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=9), min_size=1, max_size=6))
-def test_a_text_that_goes_on_is_predicted_as_if_read_from_its_beginning(
-    prompts: list[list[int]],
+@given(PROMPTS)
+def test_a_prompt_that_goes_on_is_predicted_as_if_read_from_its_beginning(
+    prompts: list[str],
 ) -> None:
-    plain, remembering = Predictor(MODELS[0]), Predictor(MODELS[0])
-    for prompt in (part for text in prompts for part in (text, [*text, 0], [*text, 0], text)):
-        got, expected = remembering.read_on(np.array(prompt)), plain.read(np.array(prompt))
-        np.testing.assert_allclose(got.log_p, expected.log_p, atol=1e-4)
-    assert remembering.reuse_decoder(3) is remembering.reuse_decoder(3)
+    model = model_of(make_network(LETTERS), LETTERS)
+    for prompt in (part for text in prompts for part in (text, f"{text}a", f"{text}a", text)):
+        ids = model.encode_prompt(prompt)
+        expected = Predictor(model.distribution()).read(ids)
+        np.testing.assert_allclose(model.predictor.read_on(ids).log_p, expected.log_p, atol=1e-4)

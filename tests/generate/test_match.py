@@ -2,6 +2,7 @@
 
 import gc
 import re
+import sys
 from itertools import product
 
 import numpy as np
@@ -9,19 +10,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from charrnn import ConfigError, SamplingConfig, Vocabulary
+from charrnn import ConfigError
 from charrnn.generate import match as match_module
 from charrnn.generate.match import Automaton
-from tests.generate.models import controlled, make_model, write
+from tests.generate.models import MODEL, make_model, write
 
 pytest.importorskip("interegular")
 
 ALPHABET = "\n1Aab"
-_ATOMS = st.sampled_from(
-    ["a", "b", "A", "1", ".", "[ab]", "[^a]", r"\d", r"\w", r"\s", r"\W", "[a-b1]", r"\n", "",
-     "é", "[é-ü]", r"\.", "[]a]", r"\x41"]
-)  # fmt: skip
-_REPEATS = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,3}?", "{2,}"]
+SMALL, WITHOUT_LINES = make_model(ALPHABET), make_model("abc")
+ATOMS = [r"\d", r"\w", r"\s", r"\W", r"\n", r"\.", r"\x41", *"abA1.é", ""]
+CLASSES = ["[ab]", "[^a]", "[a-b1]", "[é-ü]", "[]a]"]
+REPEATS = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,3}?", "{2,}"]
+STRINGS = ["".join(chars) for n in range(5) for chars in product(ALPHABET, repeat=n)]
 
 
 def _combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -29,17 +30,16 @@ def _combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds(lambda a, b: a + b, inner, inner)
         | st.builds(lambda a, b: f"{a}|{b}", inner, inner)
         | st.builds(lambda a: f"({a})", inner)
-        | st.builds(lambda a, b: f"(?:{a}){b}", inner, st.sampled_from(_REPEATS))
+        | st.builds(lambda a, b: f"(?:{a}){b}", inner, st.sampled_from(REPEATS))
     )
 
 
 EXPRESSIONS = st.builds(
     lambda flags, a, end: f"{flags}{a}{end}",
     st.sampled_from(["", "", "(?i)", "(?s)", "(?ia)", "^", r"\A"]),
-    st.recursive(_ATOMS, _combined, max_leaves=6),
+    st.recursive(st.sampled_from(ATOMS + CLASSES), _combined, max_leaves=6),
     st.sampled_from(["", "", "$", r"\Z"]),
 )
-STRINGS = ["".join(chars) for n in range(5) for chars in product(ALPHABET, repeat=n)]
 
 
 def automaton_of(pattern: str, characters: str = ALPHABET) -> Automaton:
@@ -66,65 +66,47 @@ def test_a_text_may_be_written_to_its_end_if_python_matches_it(pattern: str) -> 
         assert begins == {*np.array([*ALPHABET])[allowed]}
 
 
-@given(
-    EXPRESSIONS,
-    st.sampled_from([None, "^b", "a1"]),
-    st.integers(0, 12),
-    st.integers(0, 1000),
-    st.sampled_from([0.0, 0.8, 3.0]),
-)
-def test_a_sample_always_matches_as_a_whole(
-    pattern: str, charset: str | None, length: int, random_seed: int, temperature: float
+@given(EXPRESSIONS, st.sampled_from(["^b", "a1"]), st.integers(0, 12), st.sampled_from([0, 3]))
+def test_a_sample_matches_as_a_whole_and_has_the_characters_of_its_set(
+    pattern: str, charset: str, length: int, temperature: float
 ) -> None:
-    sampling = SamplingConfig(temperature=temperature, top_p=0.9)
     try:
-        text, ended = write(
-            length, random_seed=random_seed, model=make_model(ALPHABET), match=pattern,
-            vocabulary=Vocabulary(ALPHABET), sampling=sampling, charset=charset,
-        )  # fmt: skip
+        text, ended = write(SMALL, length, match=pattern, charset=charset, temperature=temperature)
     except ConfigError:
         assume(condition=False)
     assert re.fullmatch(pattern, text)
+    assert re.fullmatch(f"[{charset}]*", text)
     assert ended == "match"
     assert len(text) <= length
-    assert charset is None or re.fullmatch(f"[{charset}]*", text)
 
 
-def test_a_match_ends_where_the_model_ends_the_line() -> None:
-    texts = [controlled(200, random_seed=seed, match=".*") for seed in range(20)]
-    free = [controlled(200, random_seed=seed, stop=("\n",)) for seed in range(20)]
+def test_a_match_ends_where_the_model_ends_the_line_or_is_as_long_as_it_may_be() -> None:
+    texts = [write(MODEL, 200, random_seed=seed, match=".*")[0] for seed in range(20)]
+    free = [write(MODEL, 200, random_seed=seed, stop=("\n",))[0] for seed in range(20)]
     assert texts == free  # the end of a line is as probable as without the expression
     assert len({len(text) for text in texts}) > 3
-
-
-def test_without_an_end_of_line_a_match_is_as_long_as_it_may_be() -> None:
-    vocabulary = Vocabulary("abc")
-    text = controlled(17, model=make_model("abc"), vocabulary=vocabulary, match="[ab]*")
-    assert len(text) == 17
-    assert (
-        controlled(17, model=make_model("abc"), vocabulary=vocabulary, match="(?P<n>a)b?") in "ab"
-    )
-    text = controlled(30, match=r"[\s\S]*")  # where a line break belongs to the text
+    text, _ = write(MODEL, 30, match=r"[\s\S]*")  # where a line break belongs to the text
     assert len(text) == 30
+    assert len(write(WITHOUT_LINES, 17, match="[ab]*")[0]) == 17
+    assert write(WITHOUT_LINES, 17, match="(?P<n>a)b?")[0] == "ab"
+
+
+UNUSABLE = {
+    "cannot use": r"(a)\1 (a)?(?(1)b|c) a(?=b) (?<!a)b a\b a^b (a$)+ (?>a)b (?i:a)b (?x)ab a*+",
+    "not a regular expression": "(a [a a{99999999999}",
+    "not a regular expression|cannot use": "(" * 5000 + ")" * 5000,
+    "only characters the model knows": r"é [^\s\S]",
+    "40 characters or less": "a{41}",
+}
 
 
 @pytest.mark.parametrize(
     ("pattern", "complaint"),
-    [
-        (r"(a)\1", r"cannot use '\\\\1'"), (r"(a)?(?(1)b|c)", "cannot use '[(][?][(]'"),
-        ("a(?=b)", "cannot use"), ("(?<!a)b", "cannot use"), (r"a\b", "cannot use"),
-        ("a^b", r"cannot use '\^'"), ("(a$)+", "cannot use"), ("(?>a)b", "cannot use"),
-        ("(?i:a)b", "cannot use"), ("(?x)a b", "cannot use"), ("a*+", "cannot use"),
-        ("(a", "not a regular expression"), ("[a", "not a regular expression"),
-        ("a{99999999999}", "not a regular expression"),
-        ("(" * 5000 + ")" * 5000, "not a regular expression|cannot use"),
-        ("é", "only characters the model knows"), (r"[^\s\S]", "only characters the model knows"),
-        ("a{50}", "40 characters or less"),
-    ],
-)  # fmt: skip
+    [(it, complaint) for complaint, patterns in UNUSABLE.items() for it in patterns.split()],
+)
 def test_what_cannot_be_used_is_refused(pattern: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint) as caught:
-        controlled(40, match=pattern)
+        write(MODEL, 40, match=pattern)
     assert caught.value.hint
 
 
@@ -136,13 +118,17 @@ def test_an_expression_that_takes_too_long_to_prepare_is_refused(
     gc.callbacks.append(slow := lambda *_: sum(range(10_000_000)))
     try:
         with pytest.raises(ConfigError, match="too long to prepare"):
-            controlled(40, match="(((a{100}){100}){100}){100}")
+            write(MODEL, 40, match="(((a{100}){100}){100}){100}")
     finally:
         gc.callbacks.remove(slow)
+    assert sys.getprofile() is None
 
 
-def test_a_repetition_of_nothing_takes_no_time() -> None:
-    assert controlled(5, match="(?:(?:){4000000000}){4000000000}") == ""
+@pytest.mark.parametrize(
+    ("pattern", "length"), [("a{40}", 40), ("(?:(?:){4000000000}){4000000000}", 0)]
+)
+def test_a_text_of_the_length_that_a_repetition_needs_is_written(pattern: str, length: int) -> None:
+    assert write(MODEL, 40, match=pattern)[0] == "a" * length
 
 
 def test_every_character_is_matched_as_python_does() -> None:

@@ -1,26 +1,27 @@
 """A model with a memory: scores, samples and prompts see one and the same distribution."""
 
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
 import charrnn
-from charrnn import ConfigError, CorpusError, SamplingConfig, VocabularyError, sample_steps, score
+from charrnn import ConfigError, CorpusError, VocabularyError, score
 from charrnn.generate import remembering as remembering_module
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
-from tests.generate.models import MODEL, VOCABULARY
+from tests.generate.models import CHARACTERS, make_network
 
-V = len(VOCABULARY)
+V, END = len(CHARACTERS), CHARACTERS.index("\n")
+NETWORK = make_network()
 IDS: Any = np.random.default_rng(0).integers(V, size=60)
-LIKE = np.tile(IDS, 4)
+LIKE, LINE = np.tile(IDS, 4), np.array([END, *IDS[IDS != END][:5]])
+LINES = np.tile(LINE, 3)
 NOISY = np.where(np.arange(len(LIKE)) % 7, LIKE, LIKE[::-1])
-MIXTURE = Mixture(MODEL, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
-MODELS = pytest.mark.parametrize("model", [MODEL, MIXTURE], ids=["network", "mixture"])
+MIXTURE = Mixture(NETWORK, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
+MODELS = pytest.mark.parametrize("model", [NETWORK, MIXTURE], ids=["network", "mixture"])
 
 
 @MODELS
@@ -54,18 +55,8 @@ def test_a_text_is_scored_alike_in_whatever_pieces(
     assert found.nats < score(model, LIKE).nats - 100
 
 
-def test_samples_are_not_read() -> None:
-    predictor, config = MemoryPredictor(MIXTURE, LIKE), SamplingConfig(temperature=1)
-    texts = []
-    for _ in range(2):
-        steps = islice(sample_steps(predictor, IDS[:3], config, random_seed=1), 80)
-        texts.append([int(step.ids[0]) for step in steps])
-    assert texts[0] == texts[1]
-    assert sum(np.isin(texts[0][at : at + 4], IDS).all() for at in range(77)) > 10
-
-
 def test_each_prompt_is_read_after_the_same_text() -> None:
-    predictor = MemoryPredictor(MODEL, LIKE)
+    predictor = MemoryPredictor(NETWORK, LIKE)
     first = predictor.read(IDS[:9])
     predictor.read(np.tile(IDS[::-1], 3))
     np.testing.assert_array_equal(predictor.read(IDS[:9]).log_p, first.log_p)
@@ -74,61 +65,64 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     np.testing.assert_allclose(found.log_p, first.log_p, atol=1e-5)
     predictor.read(NOISY)  # another prompt between
     np.testing.assert_allclose(predictor.read_on(IDS[:9]).log_p, first.log_p, atol=1e-5)
-    np.testing.assert_allclose(predictor.read_on(IDS[:10]).log_p, predictor.read(IDS[:10]).log_p,
-                               atol=1e-5)  # fmt: skip
+    found = predictor.read_on(IDS[:10])
+    np.testing.assert_allclose(found.log_p, predictor.read(IDS[:10]).log_p, atol=1e-5)
 
 
-@pytest.mark.parametrize(("size", "like", "near"), [(1000, NOISY, 1e-5), (60, LIKE, 0.02)])
+@pytest.mark.parametrize(
+    ("size", "like", "end", "near"),
+    [(1000, NOISY, None, 1e-5), (60, LIKE, None, 0.02), (1000, np.append(LINES, END), END, 1e-5)],
+)
 @MODELS
-def test_a_text_to_write_like_is_read_in_streams_nearly_as_in_one(
-    model: AnyLanguageModel, size: int, like: Any, near: float, monkeypatch: pytest.MonkeyPatch
+def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
+    model: AnyLanguageModel,
+    size: int,
+    like: Any,
+    end: int | None,
+    near: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
-    found = MemoryPredictor(model, like).read(IDS[:9])
-    whole = MemoryPredictor(model)
+    found = MemoryPredictor(model, like, end).read(IDS[:9])
+    whole = MemoryPredictor(model, end=end)
     whole.observe(like)
     exact = whole.read(IDS[:9], found.state)
     np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
 
 
 def test_lines_are_read_each_from_a_zero_state() -> None:
-    end = VOCABULARY.index["\n"]
-    line = np.concatenate([[end], IDS[end != IDS][:5], [end]])
-    found = MemoryPredictor(MODEL, end=end).observe(np.tile(line[:-1], 3))
-    alone = -score(MODEL, line).nats
-    assert found[1:7].sum() == pytest.approx(alone, rel=1e-5)
-    flat = np.append(np.tile(line[:-1], 3), end)
-    start = MemoryPredictor(MODEL, flat, end).read(line[:3])
-    straight = MemoryPredictor(MODEL, end=end)
-    straight.observe(flat)
-    exact = straight.read(line[:3], start.state)
-    np.testing.assert_allclose(start.log_p, exact.log_p, atol=0.02)
-    unlike = MemoryPredictor(MODEL).observe(np.tile(line[:-1], 2))
+    found = MemoryPredictor(NETWORK, end=END).observe(LINES)
+    alone = score(NETWORK, np.append(LINE, END)).nats
+    assert found[1:7].sum() == pytest.approx(-alone, rel=1e-5)
+    unlike = MemoryPredictor(NETWORK).observe(LINES)
     assert unlike[6:12].sum() != pytest.approx(found[6:12].sum(), rel=1e-3)
 
 
 def test_what_cannot_be_read_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one id"):
-        MemoryPredictor(MODEL).read(IDS[:0])
+        MemoryPredictor(NETWORK).read(IDS[:0])
     with pytest.raises(VocabularyError, match="ids must be"):
-        MemoryPredictor(MODEL, np.array([V]))
+        MemoryPredictor(NETWORK, np.array([V]))
     with pytest.raises(CorpusError, match="nothing to score"):
-        score_with_memory(MODEL, IDS[:1])
+        score_with_memory(NETWORK, IDS[:1])
 
 
 def test_a_model_writes_scores_and_completes_in_the_world_of_a_text() -> None:
     model = charrnn.train(text="the cat sat on the mat and ate ham\n" * 60, steps=40, hidden_size=8)
     like = "a hen met the ant and a hen met the ant and then a hen met the ant on the mat"
-    text = model.sample("a hen", 300, like=like, random_seed=1, temperature=0.7)
+    settings: Any = {"random_seed": 1, "temperature": 0.7}
+    text = model.sample("a hen", 300, like=like, **settings)
     assert text.startswith("a hen")
     assert "met the" in text
-    assert "met the" not in model.sample("a hen", 300, random_seed=1, temperature=0.5)
+    assert "met the" not in model.sample("a hen", 300, **settings)
+    reader = model.with_memory(f"{like}\n")  # samples are not read
+    assert reader.sample("a hen", 300, **settings) == text
+    assert reader.sample("a hen", 300, **settings) == text
     assert model.score(like, memory=True).nats < model.score(like).nats - 10
     with pytest.raises(ConfigError, match="not in windows"):
         model.score(like, window=10, memory=True)
-    (found,) = model.with_memory(like).complete("and a hen m", count=1, length=5)
+    prompt = f"{like} and a hen m"
+    (found,) = model.with_memory().complete(prompt, count=1, length=5)
     assert found.text == "et th"
-    (found,) = model.with_memory().complete(f"{like} and a hen m", count=1, length=5)
-    assert found.text == "et th"
-    (found,) = model.complete(f"{like} and a hen m", count=1, length=5)
+    (found,) = model.complete(prompt, count=1, length=5)
     assert found.text != "et th"

@@ -14,11 +14,11 @@ from charrnn.scoring import xray as xray_module
 from charrnn.scoring.features import FEATURES
 from charrnn.scoring.xray import Found, Trace, join, parts_of, trace_text
 from tests import oracle
-from tests.generate.models import VOCABULARY, make_model
+from tests.generate.models import CHARACTERS, make_network
 from tests.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
-V = len(VOCABULARY)
+VOCABULARY, V = Vocabulary(CHARACTERS), len(CHARACTERS)
 CELLS: list[dict[str, Any]] = [
     {"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}, {"cell": "gru"}, {"cell": "lstm"},
     {"cell": "lstm", "layers": 2},
@@ -46,7 +46,7 @@ def same(one: Trace, other: Trace, tolerance: float = 1e-6) -> None:
 def test_surprise_guesses_and_states_are_those_of_one_step_at_a_time(
     settings: dict[str, Any],
 ) -> None:
-    model, ids = make_model(VOCABULARY.characters, **settings), text_ids(40)
+    model, ids = make_network(CHARACTERS, **settings), text_ids(40)
     model.flat /= 4 if "nonlinearity" in settings else 1
     trace, state = traced(model, [ids]), model.zero_state(1)
     assert np.isnan(trace.nats[0])
@@ -66,7 +66,7 @@ def test_surprise_guesses_and_states_are_those_of_one_step_at_a_time(
 def test_the_gates_are_those_of_the_equations() -> None:
     for cell, names in (("lstm", ("input", "forget", "candidate", "output")),
                         ("gru", ("reset", "update", "candidate"))):  # fmt: skip
-        model, ids = make_model(VOCABULARY.characters, cell=cell), text_ids(9)
+        model, ids = make_network(CHARACTERS, cell=cell), text_ids(9)
         held = {part: it[:, 0] for part, it in traced(model, [ids]).activations.items()}
         layer = model.layers[0]
         state: Any = tuple(part[0] for part in model.zero_state(1)[0])
@@ -88,7 +88,7 @@ def test_the_gates_are_those_of_the_equations() -> None:
 
 def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xray_module, "WINDOW", 16)
-    model = make_model(VOCABULARY.characters)
+    model = make_network(CHARACTERS)
     read: list[int] = []
 
     def pieces() -> Iterator[Any]:
