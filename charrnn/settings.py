@@ -120,12 +120,13 @@ def command_options(config: Config) -> list[str]:
 def parse_time(text: str) -> float:
     """Return the seconds that 90s, 10m, 1h30m, 2 hours or a bare number of seconds stand for.
 
-    Raises ConfigError for anything else.
+    After hours, a bare number is minutes: 1h30. Raises ConfigError for anything else.
     """
     number = r"(\d+(?:\.\d+)?)\s*"
     hour, minute, second = "h(?:(?:ou)?rs?)?", "m(?:in(?:ute)?s?)?", "(?:s(?:ec(?:ond)?s?)?)?"
     pattern = rf"(?:{number}{hour})?\s*(?:{number}{minute})?\s*(?:{number}{second})?"
-    match = re.fullmatch(pattern, text.strip())
+    named = re.sub(r"(h[a-z]*\s*[\d.]+)$", r"\1m", text.strip())
+    match = re.fullmatch(pattern, named)
     if match is None or not any(match.groups()):
         raise ConfigError(f"{text!r} is not a time", hint="write 90s, 10m, 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())

@@ -69,6 +69,8 @@ def test_a_wrong_setting_is_refused(
         ({"steps": 3, "time": "1h30m"}, "run", {"seconds": 5400.0}),
         ({"time": "1min"}, "run", {"seconds": 60.0}),
         ({"time": "90sec"}, "run", {"seconds": 90.0}),
+        ({"time": "1h30"}, "run", {"seconds": 5400.0}),
+        ({"time": "1m30"}, "run", {"seconds": 90.0}),
         ({"time": "2 h"}, "run", {"seconds": 7200.0}),
         ({"time": "1 hour 30 minutes"}, "run", {"seconds": 5400.0}),
         ({"stride": 9, "seq_length": 9}, "data", {"stride": None}),
