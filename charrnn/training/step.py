@@ -20,6 +20,7 @@ from charrnn.parallel.group import Group
 from charrnn.parallel.launch import count_teams, make_group
 from charrnn.randomness import Purpose, generator
 from charrnn.scoring.likelihood import evaluate
+from charrnn.text.split import MIN_HELD_OUT
 from charrnn.text.vocabulary import Ids
 from charrnn.text.windows import Streams, make_batches
 from charrnn.training.optimizers import clip_factor, update_parameters
@@ -50,7 +51,8 @@ class Trainer:
 
     config      all settings of the run; ``fit_config`` makes its windows and batches fit the text
     train_ids   training text, ids (N,)
-    val_ids     held-out text, ids (M,), may be empty; only its first 200,000 characters are used
+    val_ids     held-out text, ids (M,); only its first 200,000 characters are used. Fewer than two:
+                nothing is validated
     state       changed in place; its arrays move into memory that the group shares
     group       the processes; None: those that the config asks for
 
@@ -66,7 +68,8 @@ class Trainer:
         state: TrainingState,
         group: Group | None = None,
     ) -> None:
-        self.config, self.state, self.val_ids = config, state, val_ids[:MAX_VALIDATED]
+        self.config, self.state = config, state
+        self.val_ids = val_ids[: MAX_VALIDATED if len(val_ids) >= MIN_HELD_OUT else 0]
         self.batches = make_batches(train_ids, config.data, config.run.random_seed)
         batch_size = self.batches.batch_size
         self.step_chars = config.data.seq_length * batch_size

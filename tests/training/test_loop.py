@@ -114,8 +114,12 @@ def test_the_best_weights_are_kept_not_the_last(ids: Ids) -> None:
     assert mean_loss(state, val_ids) == state.progress.best_val_loss
 
 
-def test_without_validation_the_latest_weights_are_kept(ids: Ids) -> None:
-    state = run(make_config(steps=5, val_fraction=0.0), ids)
+@pytest.mark.parametrize("held_out", [0, 1])  # one character predicts nothing
+def test_without_validation_the_latest_weights_are_kept(held_out: int, ids: Ids) -> None:
+    config = make_config(steps=5)
+    state = initial_state(config, V)
+    events = list(train_text(state, config, ids, ids[:held_out]))
+    assert [event.val_loss for event in events] == [None] * 5
     assert state.best_weights is None
     np.testing.assert_array_equal(state.weights[0], state.networks[0].flat)
 
