@@ -17,7 +17,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from charrnn.config import CellName, DTypeName, Nonlinearity, OptimizerConfig, OptimizerName
+from charrnn.config import (
+    CellName,
+    DTypeName,
+    Nonlinearity,
+    OptimizerConfig,
+    OptimizerName,
+    require,
+)
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.nn.cell import Array, Params
 from charrnn.nn.layers import GRU, LSTM, RNN
@@ -77,8 +84,9 @@ class SequenceClassifier:
         Raises CorpusError for sequences and labels that cannot be learned, ConfigError for settings
         out of range, TrainingError if the loss is no longer finite.
         """
-        if self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, not {self.epochs}")
+        for name in ("epochs", "batch_size"):
+            count = getattr(self, name)
+            require(count >= 1, f"{name} must be at least 1, not {count}")
         sequences = _read(X)
         self.classes_, targets = np.unique(y, return_inverse=True)
         if targets.shape != (len(sequences),) or len(self.classes_) < 2:

@@ -89,7 +89,8 @@ def test_what_was_not_learned_and_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="has learned nothing yet"):
         SequenceClassifier().predict([[0]])
     wrong: tuple[dict[str, Any], ...] = (
-        {"cell": "x"}, {"hidden_size": 0}, {"learning_rate": 0}, {"epochs": 0},
+        {"cell": "x"}, {"hidden_size": 0}, {"learning_rate": 0}, {"epochs": 0}, {"batch_size": 0},
+        {"batch_size": -1},
     )  # fmt: skip
     for settings in wrong:
         with pytest.raises(ConfigError):
