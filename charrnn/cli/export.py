@@ -7,7 +7,7 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import checkpoint_argument, flag, is_given, option
-from charrnn.cli.texts import newest_checkpoint
+from charrnn.cli.texts import model_name, newest_checkpoint
 from charrnn.errors import ConfigError
 from charrnn.export import FORMATS, suffix
 from charrnn.export import export as export_model
@@ -53,9 +53,9 @@ def export(
             raise ConfigError(f"{name} goes with --to html only, not with {to}")
     path = checkpoint or newest_checkpoint()
     model = Model.load(path)
-    target = output or path.with_suffix(suffix(to))
+    target = output or path.with_name(model_name(path) + suffix(to))
     check_output(target, "-o", REPLACED.get(to, "weights"), overwrite=overwrite, others=[path])
-    name = path.stem.removesuffix(".compact").replace("-", " ").replace("_", " ")
+    name = model_name(path).removesuffix(".compact").replace("-", " ").replace("_", " ")
     page = {"title": title or name[:1].upper() + name[1:], "half": half}
     data = export_model(model, to, **(page if to == "html" else {}))
     if to != "html" and model.ngram is not None:

@@ -7,7 +7,13 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, requires
-from charrnn.cli.texts import expect_text, newest_checkpoint, note_terminal, read_ids
+from charrnn.cli.texts import (
+    expect_text,
+    model_name,
+    newest_checkpoint,
+    note_terminal,
+    read_ids,
+)
 from charrnn.config import UnknownCharacters
 from charrnn.errors import ConfigError
 
@@ -92,11 +98,14 @@ def score(
 
 
 def name_models(paths: list[Path]) -> list[str]:
-    """Return a name for each checkpoint: its stem, or its path if another has the same stem."""
-    stems = [path.stem for path in paths]
+    """Return a name for each checkpoint: its own, or its path if another has the same."""
+    names = [model_name(path) for path in paths]
     if len(set(paths)) < len(paths):
         raise ConfigError(
             "one checkpoint is named twice: there is nothing to compare",
             hint="give another after each -c",
         )
-    return [it.stem if stems.count(it.stem) == 1 else str(it) for it in paths]
+    return [
+        name if names.count(name) == 1 else str(path)
+        for name, path in zip(names, paths, strict=True)
+    ]

@@ -49,6 +49,11 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
     return Path(otherwise)
 
 
+def model_name(path: Path) -> str:
+    """Return the name of a checkpoint: that of its file, without the .npz."""
+    return path.name.removesuffix(".npz")
+
+
 def read_known(source: str, model: "Model") -> str:
     """Return a file for the model to remember, without the characters that it does not know."""
     from charrnn.text.reading import read_text

@@ -117,7 +117,7 @@ def xray(
     elif html is not None:
         from charrnn.export.xray_page import xray_page
 
-        about = f"{path.stem}: {size.shape}"
+        about = f"{texts.model_name(path)}: {size.shape}"
         write_output(html, xray_page(trace, name, about, chosen), f", {len(trace):,} characters")
 
 

@@ -357,6 +357,18 @@ def test_where_nothing_was_trained_yet_a_base_model_writes_and_says_so(tmp_path:
     assert not named.err
 
 
+def test_a_dot_in_the_name_of_a_model_belongs_to_it(tmp_path: Path) -> None:
+    for name in ("v1.npz", "v1.2"):
+        trained().save(tmp_path / name)
+        assert call("export", name, "--to", "safetensors", cwd=tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {
+        "v1.safetensors", "v1.2.safetensors",
+    }  # fmt: skip
+    score = ["score", "--lines", "-c", "v1.npz", "-c", "v1.2"]
+    (line,) = map(json.loads, call(*score, cwd=tmp_path, stdin=b"b").out.splitlines())
+    assert list(line["models"]) == ["v1", "v1.2"]
+
+
 @pytest.fixture(scope="module")
 def precious(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a text, two models, an export and a page."""
