@@ -28,6 +28,9 @@ from charrnn.text.sniff import HEAD_BYTES, check_head, decoding_hint, marked_enc
 # Small enough for the arrays of a block to stay in the CPU cache: 166 MB/s, against 148 with 4 MB.
 BLOCK_BYTES = 1 << 19
 
+# The longest byte-order mark.
+MARK_BYTES = 4
+
 # Up to the last character that surely does not combine with one before it: Latin letters, digits
 # and spaces, or Chinese. Combining characters start at U+0300.
 _UP_TO_A_START = re.compile("(?s:.*)(?=[\0-\u02ff\u3400-\u9fff])")
@@ -144,6 +147,9 @@ class Reader:
         at_once = self.prompt or stream.isatty()  # a full block would take a second Ctrl-D
         read = cast("io.BufferedReader", stream).read1 if at_once else stream.read
         data = read(BLOCK_BYTES)
+        # A pipe may begin with less than a byte-order mark, but an answer to a line cannot wait.
+        while 0 < len(data) < MARK_BYTES and b"\n" not in data and (more := read(BLOCK_BYTES)):
+            data += more
         encoding = codecs.lookup(self.encoding).name
         if encoding == "utf-8":
             encoding = marked_encoding(data) or encoding

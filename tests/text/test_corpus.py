@@ -1,8 +1,10 @@
 """Reading texts: any encoding, any size of block, and exact complaints."""
 
 import gzip
+import io
 import lzma
 import unicodedata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,30 @@ def test_a_byte_order_mark_tells_the_encoding_and_is_left_out(
     path.write_bytes("\ufeffcafé 日本語\ufeff\n".encode(encoding))
     for named in ("utf-8", encoding):
         assert read_text(str(path), encoding=named) == "café 日本語\ufeff\n"
+
+
+class Trickle(io.RawIOBase):
+    """A pipe whose writer writes a byte at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bytes = iter(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        some = bytes(islice(self.bytes, 1))
+        buffer[: len(some)] = some
+        return len(some)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_may_come_in_parts(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe: Any = Trickle("The café\n".encode(encoding))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(pipe)))
+    assert "".join(reading.Reader(prompt=True).blocks("-")) == "The café\n"
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
