@@ -58,13 +58,13 @@ def list_texts(sources: Sequence[str]) -> tuple[list[str], str]:
             found = f"none of its {len(others)} files is one" if others else "it has no files"
             raise CorpusError(f"{source}: there is no text in this folder", hint=found)
     number = f"{len(others)} file{'s' * (len(others) > 1)}"
-    return texts, f"{number} left out, not a text: {others[0]}" if others else ""
+    return texts, f"{number} left out, not a readable text: {others[0]}" if others else ""
 
 
 def _is_text(path: str) -> bool:
-    with open_bytes(path) as stream:
-        head = stream.read(HEAD_BYTES)
     try:
+        with open_bytes(path) as stream:
+            head = stream.read(HEAD_BYTES)
         check_head(head, path, marked_encoding(head) or "utf-8")
     except CorpusError:
         return False

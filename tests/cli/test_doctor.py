@@ -72,7 +72,7 @@ def test_a_folder_is_one_text_and_is_repaired_file_by_file_into_a_new_folder(fol
     (letters / "old" / "b.txt.gz").write_bytes(gzip.compress(b'"No," he said.\r\n'))
     (letters / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0")
     shown = call("doctor", "letters", "--json", cwd=folder)
-    assert shown.err == "1 file left out, not a text: letters/c.png\n"
+    assert shown.err == "1 file left out, not a readable text: letters/c.png\n"
     report = json.loads(shown.out)
     assert report["files"] == ["letters/a.txt", "letters/old/b.txt.gz"]
     places = {it["name"]: (it["file"], it["line"]) for it in report["findings"]}

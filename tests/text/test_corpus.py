@@ -104,10 +104,11 @@ def test_a_folder_is_read_as_its_texts_sorted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1")
     (tmp_path / "a.xz").write_bytes(lzma.compress("é\n".encode("utf-16")))
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / "z.gz").write_bytes(gzip.compress(b"6\n")[:-9])  # damaged
     (tmp_path / ".hidden").write_text("5\n")
     corpus = read_corpus([str(tmp_path)])
     assert corpus.vocabulary.decode(corpus.ids) == "1\né\n3\n4\n"
-    left_out = f"1 file left out, not a text: {tmp_path / 'picture.png'}"
+    left_out = f"2 files left out, not a readable text: {tmp_path / 'picture.png'}"
     assert corpus.warnings == (left_out,)
     (tmp_path / "b" / "a.txt").unlink()
     with pytest.raises(CorpusError, match="there is no text in this folder"):
