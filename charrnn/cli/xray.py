@@ -80,7 +80,7 @@ def xray(
     from charrnn.cli.outputs import check_output, write_output
     from charrnn.cli.xray_view import View
     from charrnn.models import Model
-    from charrnn.scoring.xray import is_signed, join, require_part, trace_text
+    from charrnn.scoring.xray import is_signed, join, require_number, require_part, trace_text
 
     texts.expect_text(file or "-")
     path = checkpoint or texts.newest_checkpoint()
@@ -119,13 +119,6 @@ def xray(
 
         about = f"{texts.model_name(path)}: {size.shape}"
         write_output(html, xray_page(trace, name, about, chosen), f", {len(trace):,} characters")
-
-
-def require_number(what: str, number: int | None, count: int) -> None:
-    """Raise ConfigError for a layer or a unit that the model does not have."""
-    if number is not None and number >= count:
-        has = f"one {what}, 0" if count == 1 else f"{what}s from 0 to {count - 1}"
-        raise ConfigError(f"there is no {what} {number}", hint=f"this model has {has}")
 
 
 def show_text(traces: "Iterable[Trace]", view: "View", *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config import require
 from charrnn.errors import CorpusError, TrainingError, VocabularyError
 from charrnn.nn.cell import Array
 from charrnn.nn.ensemble import AnyLanguageModel, as_ensemble
@@ -192,8 +193,10 @@ def score(
     on_progress   called with the number of characters done since the last call
 
     Raises CorpusError if the text is too short to predict anything, VocabularyError for ids out of
-    range, TrainingError if the outputs of the model are not finite.
+    range, ConfigError for a window below 1, TrainingError if the outputs of the model are not
+    finite.
     """
+    require(window is None or window >= 1, f"window must be at least 1, not {window}")
     length = len(ids) - 1
     if length < 1:
         raise CorpusError(
@@ -201,7 +204,7 @@ def score(
             hint="'charrnn score --lines' scores a line and its end",
         )
     require_ids(ids, model.vocab_size)
-    size = window or length
+    size = length if window is None else window
     if size > length:
         raise CorpusError(
             f"the text has {length + 1} characters, too few for a window of {size} and the "

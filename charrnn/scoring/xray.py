@@ -59,6 +59,13 @@ def require_part(cell: Cell, name: str | None) -> str:
     return known[0] if name is None else name
 
 
+def require_number(what: str, number: int | None, count: int) -> None:
+    """Raise ConfigError for a layer or a unit that the model does not have."""
+    if number is not None and not 0 <= number < count:
+        has = f"one {what}, 0" if count == 1 else f"{what}s from 0 to {count - 1}"
+        raise ConfigError(f"there is no {what} {number}", hint=f"this model has {has}")
+
+
 def is_signed(cell: Cell, part: str) -> bool:
     """Return whether the activations of a part may be below 0."""
     if part in cell.gate_names:
@@ -142,9 +149,10 @@ class Trace:
         top        units of each feature
 
         Their activations are those of the first part in the trace. Raises ConfigError for an
-        unknown feature.
+        unknown feature, or a layer that the model does not have.
         """
         part, values = next(iter(self.activations.items()))
+        require_number("layer", layer, values.shape[1])
         layers = range(values.shape[1]) if layer is None else [layer]
         width = values.shape[2]
         units = _standardize(values[:, layers].reshape(len(self), -1))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import CorpusError, LanguageModel, ModelConfig, VocabularyError, score
+from charrnn import CharRNNError, LanguageModel, ModelConfig, score
 from charrnn.nn.network import log_softmax
 from charrnn.scoring import likelihood
 from charrnn.scoring.likelihood import evaluate
@@ -54,10 +54,11 @@ def test_windows_are_scored_from_a_cold_state() -> None:
     [
         ([1], None, "takes two"), ([1] * 10, 10, "too few for a window of 10"),
         ([0, -1, 1], None, "from 0 to 5"), ([0, V, 1], None, "from 0 to 5"),
+        ([1] * 10, 0, "at least 1, not 0"), ([1] * 10, -3, "at least 1, not -3"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_scored_is_refused(ids: Any, window: int | None, complaint: str) -> None:
-    with pytest.raises((CorpusError, VocabularyError), match=complaint):
+    with pytest.raises(CharRNNError, match=complaint):
         score(MODEL, np.array(ids), window=window)
 
 

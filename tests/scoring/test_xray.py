@@ -139,6 +139,7 @@ def test_the_api_says_what_score_says() -> None:
     asked: dict[str, Callable[[], object]] = {
         "no part 'reset'": lambda: model.xray("t", parts=("reset",)),
         "unknown feature": lambda: xray.find("rhymes"),
+        "there is no layer 2": lambda: xray.find(layer=2),
         "unknown character": lambda: model.xray("Ж"),
         "no text": lambda: model.xray(""),
     }
