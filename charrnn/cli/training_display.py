@@ -190,6 +190,8 @@ def report_run(
         lines.append(
             f"with {count(run.ngram.entries, 'n-gram')} {orders}: validation loss {loss:.3f}"
         )
+    left_out = "n-grams are left out: on held-out text, the network alone is better"
+    lines += [left_out] * (run.ngram is None and run.config.data.ngram > 0)
     if loss < MAX_LOSS:
         guess = f"{loss:.2f} nats per character = guessing among {math.exp(loss):.1f} characters"
         lines.append(f"lower is better: {guess}")

@@ -8,7 +8,9 @@
 ``train`` does this in one call; the command line shows and saves the run as it goes.
 """
 
+import sys
 import time as clock
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
@@ -17,6 +19,7 @@ from os import PathLike, fspath
 from typing import Self
 
 import numpy as np
+from tqdm import tqdm
 
 from charrnn.checkpoint.header import MAX_SOURCES, Origin, name_file
 from charrnn.config import Config, require
@@ -51,6 +54,9 @@ from charrnn.training.recipe import Recommendation, recommend, use_cores
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
 
+# How tqdm shows progress in Python.
+PROGRESS = "{percentage:3.0f}%|{bar}| ETA {remaining}{postfix}"
+
 # While n-grams are fitted, memory of arrays of this size is not kept when they are freed.
 LARGE = 1 << 20
 
@@ -65,7 +71,8 @@ def train(
     time: str | float | None = None,
     base: str | None = None,
     encoding: str = "utf-8",
-    on_event: Callable[[Event], object] | None = None,
+    on_event: Callable[[Event], object] = lambda _: None,
+    progress: bool = True,
     **settings: object,
 ) -> Model:
     """Learn to write like a text, and return the trained model.
@@ -81,15 +88,17 @@ def train(
                or ``epochs`` is given
     encoding   of the files
     on_event   called after every training step; what it raises ends the training
+    progress   whether to show it, in a terminal or a notebook
     settings   any setting of ModelConfig, DataConfig, OptimizerConfig and RunConfig by name:
                ``cell="gru"``, ``hidden_size=128``, ``steps=1000``, ``random_seed=1``, ``workers=2``
                ...; an option of the command line goes by its name too: ``optimizer="sgd"``,
                ``lines=True``
 
     Size, dropout, weight drop and learning rate are chosen from the text and the time unless given.
-    It trains in one process unless ``workers`` is given. Raises CorpusError for a text that cannot
-    be read or learned, ConfigError for a setting that is unknown or out of range, TrainingError if
-    training cannot go on.
+    It trains in one process unless ``workers`` is given. Ctrl-C, or a notebook's stop button, ends
+    the training and warns: the model as it is then is returned. Raises CorpusError for a text that
+    cannot be read or learned, ConfigError for a setting that is unknown or out of range,
+    TrainingError if training cannot go on.
     """
     given, unknown = sort_settings({"time": time, **settings})
     require_known(unknown, SETTINGS)
@@ -99,9 +108,16 @@ def train(
     require(bool(sources) != (text is not None), "one of corpus and text must be given")
     require(isinstance(text, str | None), f"text must be one text, not {text!r}")
     run = prepare_run(sources, given, text=text, start=base, encoding=encoding)
-    for event in run.events():
-        if on_event is not None:
-            on_event(event)
+    is_watched = "ipykernel" in sys.modules or (sys.stderr and sys.stderr.isatty())
+    with tqdm(total=1, bar_format=PROGRESS, disable=not (progress and is_watched)) as bar:
+        try:
+            for event in run.events():
+                on_event(event)
+                bar.set_postfix_str(f"loss {event.train_loss:.3f}", refresh=False)
+                bar.update(event.done - bar.n)
+        except KeyboardInterrupt:
+            done = f"after {run.state.progress.step:,} steps"
+            warnings.warn(f"interrupted {done}: this is the model as it is", stacklevel=2)
     run.finish()
     return run.model()
 
@@ -268,7 +284,8 @@ class Run:
     def finish(self) -> None:
         """Fit the weights of the network beside the n-grams, when training has ended.
 
-        N-grams of the model that it started from are added if they lower the held-out loss.
+        N-grams of the model that it started from are added if they lower the held-out loss. All are
+        left out if the network alone has the lowest.
         """
         if self.ngram is None:
             return
@@ -276,7 +293,8 @@ class Run:
         choices = [self._fit(self.ngram, None)]
         if self.older_counts is not None:
             choices.append(self._fit(self._count(self.older_counts), self.older_counts))
-        _, self.ngram = min(choices, key=lambda each: each[0].nats)
+        fit, ngram = min(choices, key=lambda each: each[0].nats)
+        self.ngram = None if (fit.weights == 1).all() else ngram
         return_memory()
 
     def _fit(self, ngram: NGrams, older: Counts | None) -> tuple[Fit, NGrams]:

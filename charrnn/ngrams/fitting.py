@@ -71,7 +71,8 @@ def fit_weights(
     pieces       whether the texts are flat pieces, each of which is predicted from a zero state
     trained_on   whether the network has learned from the texts
 
-    The nats of a character are those of weights that were not fitted to it.
+    The weights are 1 if the network alone is not worse. The nats of a character are those of
+    weights that were not fitted to it.
     """
     p_network, groups, targets = _predict(network, parts, None, pieces=pieces)
     fits = []
@@ -80,6 +81,9 @@ def fit_weights(
         weights, nats = _fit(p_network, q, groups, each[targets], trained_on=trained_on)
         fits.append(Fit(weights, nats, each))
     best = min(fit.nats for fit in fits)
+    alone = -float(np.log(p_network).mean())
+    if alone <= best and not trained_on:
+        return Fit(np.ones(GROUPS), alone, fits[0].spelled)
     return next(fit for fit in fits if fit.nats <= best + COST)
 
 

@@ -77,6 +77,17 @@ def test_a_line_is_the_same_whatever_ends_it(line_break: str) -> None:
     np.testing.assert_array_equal(model.xray(texts[1]).nats, model.xray(texts[0]).nats)
 
 
+def test_an_interrupt_ends_training_and_the_model_is_returned() -> None:
+    def interrupt(event: charrnn.Event) -> None:
+        if event.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted after 3 steps"):
+        model = charrnn.train(text=TEXT, steps=50, hidden_size=4, on_event=interrupt)
+    assert model.progress.step == 3
+    assert model.sample(length=5, random_seed=1)
+
+
 def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
     for wrong, complaint in (
         ({"hiden_size": 3}, "no setting hiden_size"),

@@ -1,5 +1,6 @@
 """The n-grams of a model: from the text into the checkpoint and back."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,10 @@ def test_whatever_scores_completes_or_looks_uses_the_mixture(model: Model) -> No
     likeliest, *_ = model.complete("Le m")
     whole = model.score(f"\nLe m{likeliest.text}").nats
     assert likeliest.log_p == pytest.approx(start - whole, rel=1e-3)
+
+
+def test_n_grams_that_make_the_held_out_loss_worse_are_left_out() -> None:
+    noise = "".join(map(str, np.random.default_rng(1).integers(10, size=20_000)))
+    model = charrnn.train(text=noise, hidden_size=8, steps=40, base="none", random_seed=1)
+    assert model.ngram is None
+    assert model.progress.best_val_loss < math.log(10) + 0.02
