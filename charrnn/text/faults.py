@@ -104,7 +104,7 @@ _MOJIBAKE = re.compile(
 
 def _decode_again(old: str) -> str:
     ftfy = require_extra("ftfy", "doctor")
-    return str(ftfy.fixes.fix_c1_controls(ftfy.fix_encoding(old)))
+    return str(ftfy.fix_encoding(old))
 
 
 def _find_mojibake(text: str) -> list[Span]:
