@@ -1,5 +1,6 @@
 """What a checkpoint says about its model is what happened in its run."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,28 @@ def test_more_time_ends_the_final_decay_and_the_wait_before_it(seconds: float, t
     run = prepare_run([str(text)], {"seconds": seconds}, resumed=text.with_name("m.npz"))
     found = run.state.progress.decay_since, run.state.progress.evaluations_since_best
     assert found == ((0.5, 4) if seconds == 600 else (1, 0))
+
+
+def test_what_was_best_at_another_text_is_forgotten(text: Path) -> None:
+    model, _ = train(text)
+    model.save(text.with_name("m.npz"))
+    for times, best in ((8, model.progress.best_val_loss), (9, math.inf)):
+        text.write_text(TEXT * times)
+        state = prepare_run([str(text)], {}, resumed=text.with_name("m.npz")).state
+        assert state.progress.best_val_loss == best
+        assert (state.best_weights is None) == (best == math.inf)
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 4, "seq_length": 20}, {}])
+def test_what_is_changed_for_a_short_text_is_noted(given: dict[str, int]) -> None:
+    short, long = (
+        prepare_run([], {"steps": 1, **given}, text=TEXT[:size]).notes for size in (11, 1900)
+    )
+    wished = given or {"batch_size": 32, "seq_length": 32}
+    start = "warning: a short text:" if given else "a short text:"
+    window = f"{start} --seq-length 10 instead of {wished['seq_length']}"
+    assert short[:2] == [window, f"{start} --batch-size 1 instead of {wished['batch_size']}"]
+    assert not any("short" in note for note in long)
 
 
 def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:

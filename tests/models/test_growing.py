@@ -53,6 +53,7 @@ def test_names_learned_in_two_halves_are_known_as_if_learned_at_once(
     assert nats(grown) < at_once + 0.02
     assert nats(learn(listed(SECOND), lines=True)) > at_once + 0.06
     assert nats(charrnn.load(first)) > at_once + 0.06
+    assert grown.vocabulary.counts.sum() == len(listed(SECOND))  # of the text that it learned last
 
 
 def test_what_was_read_once_counts_as_seen_whatever_is_read_after_it(
