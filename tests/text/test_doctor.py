@@ -1,14 +1,16 @@
 """The doctor names every fault, raises no false alarm, and repairs what it can."""
 
+import bz2
 import gzip
+import io
 import random
 import shlex
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 import zipfile
-from bz2 import compress
 from pathlib import Path
 
 import pytest
@@ -16,15 +18,14 @@ import pytest
 from charrnn import ConfigError, CorpusError, read_text
 from charrnn.text.check import Finding, check, repair
 from charrnn.text.faults import OPTIONAL
-from charrnn.text.form import has_mostly_copies
 from tests.text import faulty
 
 FORMS = {
-    **dict.fromkeys(("names", "towns", "passwords", "moves"), "list"),
+    **dict.fromkeys(("names", "passwords", "moves"), "list"),
     "server": "log",
     **dict.fromkeys(("records", "reviews"), "records"),
     **dict.fromkeys(("TSV", "CSV"), "table"),
-    **dict.fromkeys(("Python", "JSON", "LaTeX"), "code"),
+    **dict.fromkeys(("Python", "JSON", "LaTeX", "short lines of code"), "code"),
 }
 WRAPPED = {
     "English prose", "a whole book", "French prose", "no punctuation", "chapters",
@@ -59,6 +60,7 @@ def test_a_clean_text_has_no_fault_stays_as_it_is_and_has_the_right_form(what: s
     text, form = faulty.CLEAN[what], FORMS.get(what, "prose")
     assert faults(text) <= {"too-small"}
     assert ("wrapped" in findings(text)) == (what in WRAPPED)
+    assert ("duplicate-lines" in findings(text)) == (what == "Python")  # a note: long ones recur
     assert repair(text) == (text, [])
     for ends in (text, text.replace("\n", "\r"), faulty.HEADER + text + faulty.FOOTER):
         assert check([("text.txt", ends)])[0]["form"] == form
@@ -70,82 +72,38 @@ def test_a_finding_says_where_and_how_often_behind_headers_and_in_other_files() 
     book = faulty.HEADER.replace("\n", "\r\n") + "A cafÃ©.\r\nThe ﬁrst ﬁre." + faulty.FOOTER
     files = [("a", "Fine."), ("b", book), ("c", "End.")]
     found = {it.name: (it.file, it.line, it.count, it.example) for it in check(files)[1]}
-    assert found.keys() == {"mojibake", "ligatures", "line-ends", "gutenberg", "too-small"}
-    assert found["gutenberg"] == ("b", 1, 2, faulty.HEADER[:40])
-    assert found["mojibake"] == ("b", 7, 1, "Ã©.")
-    assert found["ligatures"] == ("b", 8, 2, "ﬁ")
-    assert found["line-ends"] == ("b", 1, 7, r"\r\n")
+    assert found == {
+        "gutenberg": ("b", 1, 2, faulty.HEADER[:40]),
+        "mojibake": ("b", 7, 1, "Ã©."),
+        "ligatures": ("b", 8, 2, "ﬁ"),
+        "line-ends": ("b", 1, 7, r"\r\n"),
+        "too-small": (None, None, 1, ""),
+    }
     assert check(files)[0]["lines"] == book.count("\n") + 1  # a file ends a line
+    many = [(f"{n}.json", f'{{\n  "of": {n}\n}}\n') for n in range(30)]
+    options = [[it.train for it in check(some)[1] if it.name == "pieces"] for some in (many, files)]
+    assert options == [["--separator file"], []]
     levels = [it.level for it in check([("a", faulty.put(faulty.ENGLISH, "\ufffd"))])[1]]
     assert levels == ["fault", "note"]  # though the table has the note first
+    assert faults('{"text": "<b>A caf\\u00e9</b>."}\n' * 30) == {"too-small"}  # which are data
 
 
-def test_records_and_short_files_are_told_how_to_be_learned() -> None:
-    recipes = '{"title": "Soup", "steps": ["Cook it.", "Eat it."], "of": 1}\n'
-    assert findings(recipes * 30)["pieces"].train == "--field steps"
-    assert findings(faulty.CLEAN["reviews"])["pieces"].train == "--field review"
-    long = f'{{"text": "{"sea " * 2000}"}}\n' * 20
-    assert findings(long)["pieces"].train == "--field text"
-    assert "pieces" not in findings('{"n": 1}\n' * 30)
-    assert faults('{"text": "<b>A caf\\u00e9</b>."}\n' * 30) == {"too-small"}
-    files = check([(f"{n}.json", f'{{\n  "title": "Soup {n}"\n}}\n') for n in range(30)])[1]
-    assert [it.train for it in files if it.name == "pieces"] == ["--separator file"]
-
-
-TUNE = "X:{n}\nT:The {a} of {b}\nM:6/8\nK:D\n|:dff cee|def gfe|dff cee|dfe dBA:|\n"
-POEM = "The {a}\n\nof {b}\nlies low,\nand so\ndo I.\n"
-CARD = "{a} {b}\nCost: {n}\nFlies. When it dies, draw a card.\n"
-PROSE = (
-    "The {a} had been closed since {b}, and nobody in the village could remember\n"
-    "whether the ferry still ran on Sundays. He counted the coins in his pocket,\n"
-    "looked at the {b}, and decided that it would be better to wait until {n}.\n"
-)
-PLAY = "{a}:\nWho goes there, and at such an hour of night,\nwithout a {b}?\n"
-CODE = "int {a}(int {b}) {{\n    if ({b} > {n})\n        return {b};\n    return {a};\n}}\n"
-WORDS = ["lamp", "harbour", "night", "rose", "mill", "spring", "key"]
-
-
-def text_of(form: str, between: str = "\n", count: int = 40) -> str:
-    words = [(WORDS[n % 7], WORDS[n % 5]) for n in range(count)]
-    return between.join(form.format(n=n, a=a, b=b) for n, (a, b) in enumerate(words))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (text_of(TUNE), r"\n\n"),
-        (text_of(CARD, "\n\n"), r"\n\n"),
-        (text_of(POEM, "%\n"), r"\n%\n"),
-        (text_of(PROSE, "---\n"), r"\n---\n"),
-        (text_of(PROSE), None),
-        (text_of(PLAY), None),
-        (text_of(CODE), None),
-        (text_of(TUNE, count=10), None),
-        (text_of("A {a}\n========\n\nAbout the {b}.\n"), None),
-    ],
-)
-def test_short_pieces_are_found_but_not_in_prose_plays_and_code(
-    text: str, expected: str | None
-) -> None:
+@pytest.mark.parametrize("what", faulty.PIECES)
+def test_pieces_are_found_but_not_in_prose_plays_and_code(what: str) -> None:
+    text, option = faulty.PIECES[what]
     found = findings(text).get("pieces")
-    assert (found and found.train) == (expected and f"--separator '{expected}'")
-
-
-def test_a_text_of_copies_is_known_by_them_but_code_is_not() -> None:
-    assert has_mostly_copies("The sea is calm.\nThe bell.\nNobody came.\n" * 300)
-    assert not has_mostly_copies("".join(f"Fortune {n}\n%\n" for n in range(100)))
-    assert not has_mostly_copies("    }\n  ];\n  return [x];\n" * 300)
+    assert (found.train if found else None) == option
 
 
 def test_a_repaired_paragraph_is_one_line_and_verse_stays() -> None:
     mended = repair(faulty.ENGLISH + "\n" + faulty.VERSE, ["wrapped"])[0]
     assert mended.endswith(faulty.VERSE)
-    once = faulty.ENGLISH.split("\n\n")
-    assert mended.split("\n\n")[2] == once[2].replace("\n", " ")
-    indented = faulty.ENGLISH.replace("\n\n", "\n    ")
+    paragraphs = faulty.ENGLISH.split("\n\n")
+    assert mended.split("\n\n")[2] == paragraphs[2].replace("\n", " ")
+    indented = "\n    ".join(paragraphs)
     lines = repair(indented, ["wrapped"])[0].split("\n")
-    assert sum(line.startswith("    ") for line in lines) == indented.count("\n    ")
-    assert len(lines) < len(once) + 9
+    assert sum(line.startswith("    ") for line in lines) == len(paragraphs) - 1
+    assert len(lines) < len(paragraphs) + 9
 
 
 def test_the_book_itself_is_left() -> None:
@@ -156,92 +114,92 @@ def test_the_book_itself_is_left() -> None:
         assert repair(text) == (text, [])
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ftfy", None)
+def test_a_missing_package_and_a_repair_that_is_none_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "ftfy", None)
     assert repair("a\r")[0] == "a\n"
     assert "mojibake" in faults("A cafÃ©.")
     with pytest.raises(ConfigError, match="needs the package ftfy") as caught:
         repair("A cafÃ©.")
     assert caught.value.hint == "pip install 'charrnn[doctor]'"
+    with pytest.raises(ConfigError, match="no such repair: 'bom'"):
+        repair("A", ["bom"])
+
+
+def hint_of(folder: Path, data: bytes, encoding: str = "utf-8") -> str:
+    """Return what is said to do about bytes that are not a text in this encoding."""
+    (folder / "my text").write_bytes(data)
+    with pytest.raises(CorpusError, match=r"my text: .*is .*not (?:valid|a text)") as caught:
+        read_text(str(folder / "my text"), encoding=encoding)
+    return str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("encoding", "data"), faulty.ENCODED)
 def test_the_encoding_is_guessed_with_a_sample(encoding: str, data: bytes, tmp_path: Path) -> None:
     pytest.importorskip("chardet")
-    with pytest.raises(CorpusError, match=r"is not (?:valid|a text in) utf-8") as caught:
-        read_text(faulty.write(tmp_path, data))
-    assert str(caught.value.hint).startswith(f"--encoding {encoding} if this reads right: ")
-    assert not faults(read_text(faulty.write(tmp_path, data), encoding=encoding)) - {"too-small"}
+    assert hint_of(tmp_path, data).startswith(f"--encoding {encoding} if this reads right: ")
+    text = read_text(str(tmp_path / "my text"), encoding=encoding)
+    assert faults(text) <= {"too-small"}
 
 
+@pytest.mark.parametrize(
+    ("data", "tried", "hint"),
+    [
+        (faulty.FRENCH.encode(), "ascii", "--encoding utf-8 if this reads right: "),
+        (faulty.ENGLISH.encode("utf-16") + b"a", "utf-8", "name its encoding with --encoding; is"),
+        (b"A caf\xe9.\n", "utf-8", "name its encoding with --encoding; is it a text, and is"),
+    ],
+)
 def test_a_doubtful_guess_or_one_that_was_tried_is_not_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: bytes, tried: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("chardet")
-    with pytest.raises(CorpusError, match="is not valid utf-16") as caught:
-        read_text(faulty.write(tmp_path, faulty.ENGLISH.encode("utf-16") + b"a"))
-    assert "is it complete?" in str(caught.value.hint)
-    with pytest.raises(CorpusError, match="is not valid ascii") as caught:
-        read_text(faulty.write(tmp_path, faulty.FRENCH.encode()), encoding="ascii")
-    assert str(caught.value.hint).startswith("--encoding utf-8 if this reads right: ")
-    path = faulty.write(tmp_path, b"A caf\xe9.\n")
-    for hint in ("; is it a text", "; to guess it: pip install 'charrnn[doctor]'"):
-        with pytest.raises(CorpusError, match=r"byte 5 \(line 1\) .* 0xe9") as caught:
-            read_text(path)
-        assert f"name its encoding with --encoding{hint}" in str(caught.value.hint)
-        monkeypatch.setitem(__import__("sys").modules, "chardet", None)
+    assert hint_of(tmp_path, data, tried).startswith(hint)
+    monkeypatch.setitem(sys.modules, "chardet", None)
+    assert "to guess it: pip install 'charrnn[doctor]'" in hint_of(tmp_path, data, tried)
 
 
-def test_damaged_lines_are_left_out_by_the_command_of_the_hint(tmp_path: Path) -> None:
-    path = tmp_path / "my text.txt"
-    for begun, joined in (
-        (faulty.FRENCH, b"Ne\xe9.\n"), (faulty.FRENCH, faulty.FRENCH.encode("cp1252", "ignore")),
-    ):  # fmt: skip
-        path.write_bytes(begun.encode() + joined)
-        with pytest.raises(CorpusError) as caught:
-            read_text(str(path))
-        hint, _, command = str(caught.value.hint).partition(": ")
-        assert hint.startswith("damaged UTF-8, or joined with another encoding (")
-        if shutil.which("iconv"):
-            subprocess.run(command, shell=True, cwd=tmp_path, check=False)  # noqa: S602
-            fixed = (tmp_path / "fixed.txt").read_text()
-            assert fixed == begun + joined.decode(errors="ignore")
+@pytest.mark.parametrize("joined", [b"Ne\xe9.\n", faulty.FRENCH.encode("cp1252", "ignore")])
+def test_damaged_lines_are_left_out_by_the_command_of_the_hint(
+    joined: bytes, tmp_path: Path
+) -> None:
+    hint, _, command = hint_of(tmp_path, faulty.FRENCH.encode() + joined).partition(": ")
+    assert hint.startswith("damaged UTF-8, or joined with another encoding (")
+    if shutil.which("iconv"):
+        subprocess.run(command, shell=True, cwd=tmp_path, check=False)  # noqa: S602
+        fixed = (tmp_path / "fixed.txt").read_text()
+        assert fixed == faulty.FRENCH + joined.decode(errors="ignore")
 
 
-def _pack(folder: Path, member: str) -> bytes:
-    """Return a text in a zip archive."""
-    with zipfile.ZipFile(folder / "file", "w") as file:
-        file.writestr(member, faulty.FRENCH)
-    return (folder / "file").read_bytes()
+def zipped(member: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, faulty.FRENCH)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_what_is_not_a_text_is_told_what_to_do(encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "inside.txt").write_text(faulty.FRENCH)
-    with tarfile.open(tmp_path / "tar", "w") as archive:
-        archive.add(tmp_path / "inside.txt", "x")
-    path = tmp_path / "my file"
-    for data, hint in (
-        (b"%PDF-1.7\n", "pdftotext"),
-        (rb"{\rtf1 A", "pandoc"),
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (b"%PDF-1.7\n", "convert it to text: pdftotext {} text.txt"),
+        (rb"{\rtf1 A", "convert it to text: pandoc -t plain -o text.txt {}"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "name a text"),
-        (random.Random(1).randbytes(900), "right file"),
-        (compress(faulty.FRENCH.encode()), "7z x"),
-        (b"PAR1\x15\x04", "write it as .csv"),
-        (_pack(tmp_path, "[Content_Types].xml"), "save it as text"),
-        (_pack(tmp_path, "w.npy"), "name a text"),
-        (_pack(tmp_path, "x"), "unzip"),
-        (gzip.compress((tmp_path / "tar").read_bytes()), "tar -xf"),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(CorpusError, match=r"is .*not a text") as caught:
-            read_text(str(path), encoding=encoding)
-        assert hint in str(caught.value.hint)
-        command = str(caught.value.hint).partition(": ")[2]
-        if hint in {"unzip", "tar -xf"} and shutil.which(hint.split()[0]):
-            (tmp_path / "x").unlink(missing_ok=True)
-            subprocess.run(shlex.split(command), cwd=tmp_path, check=True, capture_output=True)
-            assert (tmp_path / "x").read_text() == faulty.FRENCH
+        (random.Random(1).randbytes(900), "is it the right file?"),
+        (bz2.compress(faulty.FRENCH.encode()), "take the texts out: 7z x {}"),
+        (b"PAR1\x15\x04", "write it as .csv, for --field"),
+        (zipped("[Content_Types].xml"), "save it as text, or as .csv"),
+        (zipped("w.npy"), "name a text"),
+        (zipped("x"), "take the texts out: unzip {}"),
+        (gzip.compress(tarfile.TarInfo("x").tobuf(), mtime=0), "take the texts out: tar -xf {}"),
+    ],
+)
+def test_what_is_not_a_text_is_told_what_to_do(
+    data: bytes, hint: str, encoding: str, tmp_path: Path
+) -> None:
+    said = hint_of(tmp_path, data, encoding)
+    assert said == hint.format(shlex.quote(str(tmp_path / "my text")))
 
 
 def test_the_time_to_check_is_linear_in_the_text() -> None:
