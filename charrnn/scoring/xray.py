@@ -92,7 +92,7 @@ class Found(NamedTuple):
     chance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """What a model does at each of N characters of a text; see ``Model.xray``.
 
@@ -119,6 +119,9 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Trace({len(self)} characters, {self.nats_per_char:.3f} nats per character)"
 
     @property
     def text(self) -> str:

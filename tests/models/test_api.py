@@ -39,6 +39,7 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
     greedy = loaded.sample("the", 10, greedy=True)
     assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
     assert repr(loaded) == "Model(lstm 1 x 24, 11 characters, n-grams up to 7, 80 steps)"
+    assert repr(loaded.xray("the cat")).startswith("Trace(7 characters, ")
 
 
 def test_a_prompt_is_read_as_if_a_line_began_there() -> None:
