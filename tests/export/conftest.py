@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+OWN = {"file:", "data:", "blob:"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 
@@ -28,22 +29,18 @@ def visit(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     The test fails at its end if a page raised an error or asked for anything but itself.
     """
     faults: list[str] = []
-    own = ("file:", "data:", "blob:")
+    context = chromium.new_context(reduced_motion="reduce")
+    context.on("weberror", lambda it: faults.append(str(it.error)))
+    context.on("console", lambda it: faults.extend([it.text] * (it.type == "error")))
+    context.on("request", lambda it: faults.extend([it.url] * (it.url[:5] not in OWN)))
 
-    def visit(
-        data: bytes, address: str = "", width: int = 1100, height: int = 800, scheme: str = "light"
-    ) -> Any:
-        file = tmp_path / "page.html"
-        file.write_bytes(data)
-        size = {"width": width, "height": height}
-        page = chromium.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: faults.extend([line.text] * (line.type == "error")))
-        page.on("request", lambda sent: faults.extend([sent.url] * (not sent.url.startswith(own))))
-        page.goto(file.as_uri() + address)
+    def visit(data: bytes, address: str = "", width: int = 1100, height: int = 800) -> Any:
+        (tmp_path / "page.html").write_bytes(data)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto((tmp_path / "page.html").as_uri() + address)
         return page
 
     yield visit
-    for context in chromium.contexts:
-        context.close()
+    context.close()
     assert not faults

@@ -1,7 +1,5 @@
 """Small models of all shapes, with weights that are far from zero, so that each of them counts."""
 
-import json
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -34,12 +32,13 @@ def make_model(
     lines: bool = False,
     strong: float = 4,
     ngram: bool = False,
+    normalize: Any = "none",
 ) -> Model:
     """Return a model; with ngram, with the n-grams of READ."""
     vocabulary = Vocabulary("".join(sorted(set(characters))))
     config = Config(
         model=ModelConfig(**{"hidden_size": 24} | SHAPES[shape]),
-        data=DataConfig(separator="\n" if lines else None, seq_length=12),
+        data=DataConfig(separator="\n" if lines else None, seq_length=12, normalize=normalize),
     )
     state = initial_state(config, len(vocabulary))
     for network in state.networks:
@@ -55,11 +54,3 @@ def make_model(
     counts = count_ngrams(ids, len(vocabulary), 6, end=end, max_entries=4000)
     weights, spelled = np.linspace(0.05, 0.8, GROUPS), vocabulary.in_words()
     return replace(model, ngram=NGrams(counts, len(vocabulary), weights, None, spelled))
-
-
-def embedded(page: bytes, name: str) -> dict[str, Any]:
-    """Return a constant of the script of a page."""
-    found = re.search(rf"^const {name} = (.*);$", page.decode(), re.MULTILINE)
-    assert found
-    value: dict[str, Any] = json.loads(found[1])
-    return value

@@ -24,6 +24,12 @@ TEXT = "the cab, é 日👩\u200d👧b\u0301 <&\nbad cab\n"
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
+def own_nats(shape: str) -> Any:
+    model = make_model(shape)
+    nats = score(model.network(), model.vocabulary.encode(TEXT)).nats_per_char
+    return pytest.approx(nats, abs=1e-4)
+
+
 @pytest.mark.parametrize("form", ["safetensors", "onnx", "html"])
 @every_shape
 def test_what_is_exported_is_imported_as_the_same_model(
@@ -31,15 +37,13 @@ def test_what_is_exported_is_imported_as_the_same_model(
 ) -> None:
     if form == "onnx":
         pytest.importorskip("onnx", reason="an extra: pip install '.[onnx]'")
-    before = make_model(shape, lines=True, ngram=form == "html")
-    path = tmp_path / f"m{suffix(form)}"
-    data = replace(before.config.data, normalize="NFKC")
-    before = replace(before, config=replace(before.config, data=data))
+    before = make_model(shape, lines=True, ngram=form == "html", normalize="NFKC")
     before.origin = Origin((), 0, 0, None, longest=1234)
     before.vocabulary.counts[:] = range(1, len(before.vocabulary) + 1)
     if form == "html":
         ids = before.vocabulary.encode("\ncab\nbad\n")
         before.seen_pieces = seen_pieces(ids, before.vocabulary)
+    path = tmp_path / f"m{suffix(form)}"
     path.write_bytes(export(before, form))
     import_weights(path).save(tmp_path / "again.npz")
     after = Model.load(tmp_path / "again.npz")
@@ -54,29 +58,23 @@ def test_what_is_exported_is_imported_as_the_same_model(
     assert after.score("cab\nbad").nats == pytest.approx(before.score("cab\nbad").nats)
 
 
-def own_nats(shape: str) -> float:
-    model = make_model(shape)
-    return score(model.network(), model.vocabulary.encode(TEXT)).nats_per_char
-
-
 @every_shape
 def test_pytorch_finds_the_same_likelihood(shape: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="an extra: pip install '.[test-torch]'")
     library = pytest.importorskip("safetensors.torch", reason="as above")
     ours, path = make_model(shape).merged(), tmp_path / "m.safetensors"
     path.write_bytes(export(ours, "safetensors"))
-    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0  # then the numbers are aligned
-    model = ours.config.model
-    V, H = len(ours.vocabulary), model.hidden_size
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0  # the numbers are aligned
+    model, V = ours.config.model, len(ours.vocabulary)
     relu = {"nonlinearity": model.nonlinearity} if model.cell == "rnn" else {}
-    rnn = getattr(torch.nn, model.cell.upper())(V, H, model.layers, **relu)
-    net = torch.nn.ModuleDict({"rnn": rnn, "output": torch.nn.Linear(H, V)})
+    rnn = getattr(torch.nn, model.cell.upper())(V, model.hidden_size, model.layers, **relu)
+    net = torch.nn.ModuleDict({"rnn": rnn, "output": torch.nn.Linear(model.hidden_size, V)})
     net.load_state_dict(library.load_file(path))
     ids = torch.tensor(ours.vocabulary.encode(TEXT).astype(np.int64))
-    with torch.no_grad():
-        outputs, _ = net["rnn"](torch.nn.functional.one_hot(ids[:-1], V).float())
-        nats = torch.nn.functional.cross_entropy(net["output"](outputs), ids[1:])
-    assert float(nats) == pytest.approx(own_nats(shape), abs=1e-4)
+    outputs, _ = net["rnn"](torch.nn.functional.one_hot(ids[:-1], V).float())
+    assert torch.nn.functional.cross_entropy(net["output"](outputs), ids[1:]).item() == own_nats(
+        shape
+    )
     with library.safe_open(path, "pt") as file:
         assert file.metadata() == metadata(ours)
     # and what PyTorch saves is read
@@ -87,60 +85,52 @@ def test_pytorch_finds_the_same_likelihood(shape: str, tmp_path: Path) -> None:
 
 
 @every_shape
-def test_onnxruntime_finds_the_same_likelihood_step_by_step(shape: str) -> None:
+def test_onnxruntime_finds_the_same_likelihood_in_parts(shape: str) -> None:
     pytest.importorskip("onnx", reason="an extra: pip install '.[onnx]'")
     onnxruntime = pytest.importorskip("onnxruntime", reason="an extra: '.[test-torch]'")
     ours = make_model(shape).merged()
     session = onnxruntime.InferenceSession(export(ours, "onnx"), providers=["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_inputs()][1:]
     ids, model = ours.vocabulary.encode(TEXT).astype(np.int64), ours.config.model
     zero = np.zeros((model.layers, 1, model.hidden_size), np.float32)
-    state, steps = dict.fromkeys(names, zero), []
-    for one in ids[:-1]:
-        logits, *after = session.run(None, {"ids": np.array([[one]]), **state})
-        steps.append(logits[0, 0])
-        state = dict(zip(names, after, strict=True))
-    whole = session.run(None, {"ids": ids[:-1, None], **dict.fromkeys(names, zero)})[0][:, 0]
-    np.testing.assert_allclose(np.stack(steps), whole, atol=1e-4)
+    start = {entry.name: zero for entry in session.get_inputs()[1:]}
+    state, steps = start, []
+    for part in np.split(ids[:-1, None], [1, 2, 9]):
+        logits, *after = session.run(None, {"ids": part, **state})
+        steps.append(logits[:, 0])
+        state = dict(zip(start, after, strict=True))
+    whole = np.concatenate(steps)
     log_p = whole - np.log(np.exp(whole).sum(axis=-1, keepdims=True))
-    nats = -log_p[np.arange(len(log_p)), ids[1:]].mean()
-    assert float(nats) == pytest.approx(own_nats(shape), abs=1e-4)
+    assert -log_p[np.arange(len(log_p)), ids[1:]].mean() == own_nats(shape)
 
 
-def foreign() -> dict[str, Any]:
-    """Return weights as a stranger would save them."""
+def imported(folder: Path, change: dict[str, Any]) -> tuple[dict[str, Any], Model]:
+    """Return weights as a stranger would save them, but for a change, and what is made of them."""
+    shapes = {"lstm.weight_ih_l0": (20, 3), "lstm.weight_hh_l0": (20, 5), "lstm.bias_ih_l0": (20,),
+              "lstm.bias_hh_l0": (20,), "fc.weight": (3, 5), "fc.bias": (3,)}  # fmt: skip
     rng = np.random.default_rng(0)
-    shapes = {
-        "lstm.weight_ih_l0": (20, 3), "lstm.weight_hh_l0": (20, 5), "lstm.bias_ih_l0": (20,),
-        "lstm.bias_hh_l0": (20,), "fc.weight": (3, 5), "fc.bias": (3,),
-    }  # fmt: skip
-    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-
-
-def imported(folder: Path, arrays: dict[str, Any]) -> Model:
+    arrays = {name: rng.standard_normal(shape) for name, shape in shapes.items()} | change
+    arrays = {name: array for name, array in arrays.items() if array is not None}
     np.savez(folder / "w.npz", **arrays)
-    return import_weights(folder / "w.npz", characters="cab")
+    return arrays, import_weights(folder / "w.npz", characters="cab")
 
 
 def test_the_weights_of_a_stranger_find_their_places(tmp_path: Path) -> None:
-    theirs, order = foreign(), [1, 2, 0]
-    ours = imported(tmp_path, theirs)
-    assert (ours.vocabulary.characters, ours.config.model.dtype) == ("abc", "float64")
-    weights = ours.weights
-    np.testing.assert_array_equal(weights["weight_ih_l0"], theirs["lstm.weight_ih_l0"][:, order])
-    np.testing.assert_array_equal(weights["output.weight"], theirs["fc.weight"][order])
-    np.testing.assert_array_equal(weights["output.bias"], theirs["fc.bias"][order])
+    order, numbers = [1, 2, 0], np.random.default_rng(1).standard_normal((23, 5))
     # An embedding, as large as the last layer, is multiplied into the input weights.
-    table, inner = theirs["fc.weight"] + 1, theirs["lstm.weight_hh_l0"] + 1
-    arrays = {"encoder.weight": table, "lstm.weight_ih_l0": inner}
-    weights = imported(tmp_path, theirs | arrays).weights
-    np.testing.assert_allclose(weights["weight_ih_l0"], (inner @ table.T)[:, order])
-    np.testing.assert_array_equal(weights["output.weight"], theirs["fc.weight"][order])
+    embedding = {"encoder.weight": numbers[20:], "lstm.weight_ih_l0": numbers[:20]}
     # There may be no biases, and fewer digits.
-    half = {name: it.astype(np.float16) for name, it in theirs.items() if "bias" not in name}
-    weights = imported(tmp_path, half).weights
-    assert not weights["bias_ih_l0"].any()
-    np.testing.assert_array_equal(weights["output.weight"], half["fc.weight"][order])
+    half = {"lstm.bias_ih_l0": None, "fc.bias": None, "fc.weight": numbers[:3].astype("f2")}
+    for change in ({}, embedding, half):
+        theirs, ours = imported(tmp_path, change)
+        inputs = theirs["lstm.weight_ih_l0"] @ theirs.get("encoder.weight", np.eye(3)).T
+        assert (ours.vocabulary.characters, ours.config.model.dtype) == ("abc", "float64")
+        for name, array in (
+            ("weight_ih_l0", inputs[:, order]),
+            ("bias_ih_l0", theirs.get("lstm.bias_ih_l0", np.zeros(20))),
+            ("output.weight", theirs["fc.weight"][order]),
+            ("output.bias", theirs.get("fc.bias", np.zeros(3))[order]),
+        ):
+            np.testing.assert_allclose(ours.weights[name], array, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +153,11 @@ def test_the_weights_of_a_stranger_find_their_places(tmp_path: Path) -> None:
 def test_weights_that_are_no_such_model_are_refused(
     change: dict[str, Any], complaint: str, tmp_path: Path
 ) -> None:
-    arrays = {name: a for name, a in (foreign() | change).items() if a is not None}
     with pytest.raises(CheckpointError, match=complaint):
-        imported(tmp_path, arrays).save(tmp_path / "m.npz")
+        imported(tmp_path, change)[1].save(tmp_path / "m.npz")
 
 
 def test_metadata_that_lies_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m.safetensors"
     data = export(make_model("lstm", lines=True), "safetensors")
     start = 8 + int.from_bytes(data[:8], "little")
     for name, lies in (
@@ -181,9 +169,9 @@ def test_metadata_that_lies_is_refused(tmp_path: Path) -> None:
             header = json.loads(data[8:start])
             header["__metadata__"][name] = lie
             text = json.dumps(header).encode()
-            path.write_bytes(len(text).to_bytes(8, "little") + text + data[start:])
-            with pytest.raises(CheckpointError, match=r"m\.safetensors: "):
-                import_weights(path)
+            (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + data[start:])
+            with pytest.raises(CheckpointError, match="/m: "):
+                import_weights(tmp_path / "m")
 
 
 def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
@@ -192,14 +180,12 @@ def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("weight_ih_l0.npy", bytes(200_000_000))
     make_model().save(tmp_path / "m.npz")
-    (tmp_path / "junk").write_bytes(b"junk that is longer than eight bytes")
     (tmp_path / "cut.html").write_bytes(export(make_model(), "html")[:9000])
     (tmp_path / "bytes.html").write_bytes(b"<!doctype\xff")
     tracemalloc.start()
     for name, complaint, hint in (
         ("new.pt", "not a .safetensors", "safetensors.torch.save_file"),
         ("bomb.npz", "would unpack to 200,000,000 bytes", ""),
-        ("junk", "not a .safetensors", "safetensors.torch.save_file"),
         ("m.npz", "is a checkpoint already", "sample"),
         ("cut.html", "not a page that charrnn has made", ""),
         ("bytes.html", "can't decode byte 0xff in position 9", ""),
@@ -228,42 +214,34 @@ def test_a_vocabulary_is_a_list_an_object_or_the_text(tmp_path: Path) -> None:
 
 def test_the_commands_take_a_model_out_and_in_again(tmp_path: Path) -> None:
     make_model("lstm").save(tmp_path / "m.npz")
-    sample = ["-n", "50", "--random-seed", "1"]
-    one = call("sample", "-c", "m.npz", *sample, cwd=tmp_path).out
-    call("export", "m.npz", "--to", "html", cwd=tmp_path)
-    call("import", "m.html", "-o", "again.npz", cwd=tmp_path)
-    assert call("sample", "-c", "again.npz", *sample, cwd=tmp_path).out == one
-    fails_in(1, "exists already", "import", "m.html", "-o", "again.npz", cwd=tmp_path)
-    fails_in(1, "exists already", "export", "m.npz", "--to", "html", cwd=tmp_path)
-    piped = call("export", "m.npz", "--to", "html", "--title", "M", "-o", "-", cwd=tmp_path)
-    assert (tmp_path / "m.html").read_bytes() == piped.stdout
-    # a stranger's weights
-    np.savez(tmp_path / "w.npz", **foreign())
-    (tmp_path / "v.json").write_text('["c", "a", "b"]')
-    (tmp_path / "abc.txt").write_text("abcab" * 30)
+    for words in ("export m.npz --to html", "import m.html -o again.npz"):
+        call(*words.split(), cwd=tmp_path)
+        fails_in(1, "exists already", *words.split(), cwd=tmp_path)
+    one, again = (
+        call(*f"sample -c {name} -n 50 --random-seed 1".split(), cwd=tmp_path).stdout
+        for name in ("m.npz", "again.npz")
+    )
+    assert one == again
+    piped = call("export", "m.npz", "--to", "html", "--title", "M", "-o", "-", cwd=tmp_path).stdout
+    assert (tmp_path / "m.html").read_bytes() == piped
+    imported(tmp_path, {})
     fails_in(1, "which characters", "import", "w.npz", cwd=tmp_path)
-    call("import", "w.npz", "--vocab", "v.json", "-o", "w2.npz", cwd=tmp_path)
-    call("train", "abc.txt", "--from", "w2.npz", "-o", "w3.npz", "--steps", "1", cwd=tmp_path)
-    assert Model.load(tmp_path / "w3.npz").vocabulary.characters == "abc"
-    fails_in(2, "--nonlinearity relu does not fit", "import", "w.npz", "--vocab", "v.json",
-          "--nonlinearity", "relu", "-o", "x.npz", cwd=tmp_path)  # fmt: skip
+    (tmp_path / "v.json").write_text('["c", "a", "b"]')
+    words = "import w.npz --vocab v.json --nonlinearity relu -o x.npz"
+    fails_in(2, "--nonlinearity relu does not fit", *words.split(), cwd=tmp_path)
 
 
 def test_an_export_says_what_it_leaves_out(tmp_path: Path) -> None:
     text = "le moulin tourne et la roue du moulin tourne avec lui\n" * 200
     model = train(text=text, steps=4, hidden_size=8, random_seed=1, base="none")
     model.save(tmp_path / "m.npz")
-    for form in ("safetensors", "compact"):
-        said = call("export", "m.npz", "--to", form, cwd=tmp_path).err
-        assert f"{form} has the network alone" in said
-        assert "nats per character worse" in said
+    said = call("export", "m.npz", "--to", "compact", cwd=tmp_path).err
+    assert "compact has the network alone" in said
+    assert "nats per character worse" in said
     compact = Model.load(tmp_path / "m.compact.npz")
     assert (compact.ngram, compact.seen_spans, compact.resume) == (None, None, {})
-    assert model.ngram is not None
     assert model.seen_spans is not None
     assert "alone" not in call("export", "m.npz", "--to", "html", cwd=tmp_path).err  # has them
-    replace(model, ngram=None).save(tmp_path / "n.npz")
-    assert "alone" not in call("export", "n.npz", "--to", "compact", cwd=tmp_path).err
 
 
 def test_weights_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from charrnn import Model
 from charrnn.checkpoint.header import Origin
 from charrnn.export import export, html
 from charrnn.export.html import facts, lede
-from charrnn.generate.seen import is_seen, seen_pieces, seen_spans
+from charrnn.generate.seen import seen_pieces, seen_spans
 from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.kneser_ney import build_ngrams
-from tests.export.models import READ, SHAPES, embedded, make_model
+from tests.export.models import READ, SHAPES, make_model
 from tests.support import ROOT, call
 
 Visit = Callable[..., Any]
@@ -43,16 +43,13 @@ def write(page: Any, **fields: object) -> str:
 
 def expects_the_same(page: Any, model: Model, prompts: list[str], like: str = "") -> None:
     """Require that a page expects after each prompt what the model does."""
-    found = page.evaluate(
-        """([prompts, like]) => {
+    script = """([prompts, like]) => {
       const { remember, continued } = charrnn.writer;
       [...remember(like)];
       return prompts.map(prompt => continued(prompt, 0, () => 0).next().value.likely);
-    }""",
-        [prompts, like],
-    )
+    }"""
     predictor = (model.with_memory(like) if like else model).predictor
-    for prompt, likely in zip(prompts, found, strict=True):
+    for prompt, likely in zip(prompts, page.evaluate(script, [prompts, like]), strict=True):
         p = np.exp(predictor.read(model.encode_prompt(prompt)).log_p)
         expected = [p[model.vocabulary.index[char]] for char, _ in likely]
         np.testing.assert_allclose(expected, np.sort(p)[:-4:-1], rtol=1e-3, err_msg=prompt)
@@ -68,12 +65,10 @@ def test_every_cell_expects_what_the_model_expects(shape: str, visit: Visit) -> 
 def test_half_precision_is_half_the_size_down_to_the_tiniest_numbers(
     visit: Visit, tmp_path: Path
 ) -> None:
-    model, rng = make_model("rnn-relu-2"), np.random.default_rng(0)
-    tiny = model.weights["weight_ih_l0"]
-    tiny[...] = rng.integers(-999, 999, tiny.shape) / 2**24  # subnormal numbers
+    model = make_model("rnn-relu-2")
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        model.weights[name][...] *= 2.0**-14  # subnormal numbers
     model.weights["weight_ih_l1"] *= 2**14
-    for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        model.weights[name][...] = 0
     full, half = (export(model, "html", half=half) for half in (False, True))
     weights = sum(array.size for array in model.weights.values())
     assert len(half) < len(full) - weights * 2 < 45_000 + weights * 4
@@ -115,7 +110,7 @@ def test_what_is_clicked_is_what_the_command_line_writes(visit: Visit, tmp_path:
     # code ends with a line
     model.vocabulary.counts[model.vocabulary.index["<"]] = 10
     text = write(visit(export(model, "html")), Begin_with="Abe", Temperature=1, Length=30)
-    assert 33 <= len(text) < 433
+    assert len(text) >= 33
     assert "\n" not in text[33:]
 
 
@@ -123,14 +118,12 @@ def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
     model, count = make_model(strong=3), 8_000
     p = np.exp(model.predictor.read(model.encode_prompt("the ")).log_p / 0.5)
     p /= p.sum()
-    drawn = visit(export(model, "html")).evaluate(
-        """count => {
+    script = """count => {
       const random = charrnn.makeRandom(1);
-      return Array.from({ length: count },
-        () => charrnn.writer.continued("the ", 0.5, random).next().value.character); }""",
-        count,
-    )
-    counts = Counter(drawn)
+      const draw = () => charrnn.writer.continued("the ", 0.5, random).next().value.character;
+      return Array.from({ length: count }, draw);
+    }"""
+    counts = Counter(visit(export(model, "html")).evaluate(script, count))
     found = np.array([counts[char] for char in model.vocabulary.characters]) / count
     assert (abs(found - p) < 5 * np.sqrt(p * (1 - p) / count) + 2 / count).all()
 
@@ -138,8 +131,7 @@ def test_characters_are_drawn_with_their_probabilities(visit: Visit) -> None:
 def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
     page = visit(export(make_model(), "html"))
     fields = {"Begin_with": "a&b=#'\"<é", "In_the_manner_of": "the cab of abe $" * 9}
-    text = write(page, **fields, Temperature=0.55, Length=77)
-    link = page.url
+    text, link = write(page, **fields, Temperature=0.55, Length=77), page.url
     assert text.startswith("a&b'\"<é")
     assert "0.55, careful" in page.locator("#warmth").inner_text()
     note = page.get_by_role("alert").inner_text()
@@ -152,16 +144,14 @@ def test_a_link_brings_the_same_text_again(visit: Visit) -> None:
     # a hostile link is words and numbers like any other
     hostile = "#prompt=<img src=x onerror=alert(1)>&amount=-9e99&seed=9x"
     page.goto(link.partition("#")[0] + hostile)
-    assert "<img" in page.get_by_label("Begin with").input_value()
     done(page)
     assert page.locator("img").count() == 0
-    assert re.search(r"&amount=1&like=[^&]*&seed=\d+&", page.url)
+    assert re.search(r"#prompt=%3Cimg.*&amount=1&like=[^&]*&seed=\d+&", page.url)
 
 
 def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(visit: Visit) -> None:
     page = visit(export(make_model("lstm-3"), "html"))
-    first = done(page).text_content()
-    prompt = page.get_by_label("Begin with")
+    first, prompt = done(page).text_content(), page.get_by_label("Begin with")
     page.get_by_label("Length").fill("20000")
     prompt.press("Shift+Enter")  # begins a line
     prompt.dispatch_event("keydown", {"key": "Enter", "isComposing": True})  # chooses a character
@@ -169,37 +159,32 @@ def test_writing_can_be_stopped_and_begun_again_with_the_keyboard(visit: Visit) 
     prompt.press("Enter")
     page.get_by_role("button", name="Stop").click()
     stopped = done(page).text_content()
-    assert len(stopped) < 20_000
     page.wait_for_timeout(100)
     assert done(page).text_content() == stopped
     prompt.press("Enter")
     page.keyboard.press("Escape")
-    assert len(done(page).text_content()) < 20_000
+    assert len(stopped + done(page).text_content()) < 20_000
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (1280, 800)])
 def test_a_reader_sees_what_is_being_written(width: int, height: int, visit: Visit) -> None:
     page = visit(export(make_model(), "html"), width=width, height=height)
     done(page)
-    for press in (
-        page.get_by_role("button", name="Write").click,
-        lambda: page.get_by_label("Length").press("Enter"),
-    ):
+    button, length = page.get_by_role("button", name="Write"), page.get_by_label("Length")
+    for press in (button.click, lambda: length.press("Enter")):
         press()
         assert -9 < done(page).bounding_box()["y"] < height - 180
 
 
 @both
 def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, visit: Visit) -> None:
-    model = make_model(lines=lines, strong=2, ngram=True)
-    data = replace(model.config.data, normalize="NFC")
-    model = replace(model, config=replace(model.config, data=data))
-    text, unknown = "Abe é\n日日 b\u0301👩\u200d👧 zz <b>" + "a" * 60, ">\t\U000e0001\u0316"
+    model = make_model(lines=lines, strong=2, ngram=True, normalize="NFC")
+    text = "Abe é\n日日 b\u0301👩\u200d👧 zz <b>" + "a" * 60
     expected = model.score(text.replace(">", ""))
-    page = visit(export(model, "html", title="W" * 60), width=340, height=700, scheme="dark")
+    page = visit(export(model, "html", title="W" * 60), width=340, height=700)
     done(page)
     page.get_by_label("Show surprise").check()
-    page.locator("#reading").fill((text + unknown[1:]).replace("é", "e\u0301"))
+    page.locator("#reading").fill(text.replace("é", "e\u0301") + "\t\U000e0001\u0316")
     verdict = page.locator("#verdict", has_text="bits")
     verdict.wait_for()
     assert verdict.inner_text() == (
@@ -211,19 +196,20 @@ def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, vis
     shown = page.locator("#read .letter").all_inner_texts()
     assert {"👩\u200d👧", "b\u0301"} <= {*shown}
     assert "".join(shown).replace("\u21b5", "").startswith(text)
-    for key in ("Right", "Left", "Left", "Right"):  # a key stays at the beginning
+    for key in ("Right", "Left", "Left", "Right"):  # it stays at the beginning
         page.locator("#read").press(f"Arrow{key}")
-    told = page.locator("#read-readout").inner_text()
-    assert page.locator("#read .chosen").count() == 1
+    chosen = page.locator("#read .chosen").get_attribute("class")  # the only one
     if not lines:
-        score, p = model.score("Ab"), np.exp(model.predictor.read(model.encode("A")).log_p)
+        bits, p = (
+            model.score("Ab").bits_per_char,
+            np.exp(model.predictor.read(model.encode("A")).log_p),
+        )
         b, e, space, a = (f"{100 * p[model.vocabulary.index[char]]:.1f} %" for char in "be a")
-        assert told == (
-            f"“\u2068b\u2069”: {score.bits_per_char:.1f} bits, {b} likely. "
+        assert page.locator("#read-readout").inner_text() == (
+            f"“\u2068b\u2069”: {bits:.1f} bits, {b} likely. "
             f"Expected: “\u2068e\u2069” {e}, space {space}, “\u2068a\u2069” {a}."
         )
-        tint = sum(score.bits_per_char >= least for least in (1, 2, 4, 6, 9))
-        assert f"level{tint}" in page.locator("#read .chosen").get_attribute("class")
+        assert f"level{sum(bits >= least for least in (1, 2, 4, 6, 9))}" in chosen
     assert page.evaluate("document.documentElement.scrollWidth") <= 340
     unnamed = page.evaluate("""[...document.querySelectorAll("input, textarea, select")]
         .filter(field => !field.labels.length && !field.getAttribute("aria-labelledby"))
@@ -231,27 +217,36 @@ def test_surprise_is_that_of_the_score_command_and_fits_a_phone(lines: bool, vis
     assert unnamed == []
 
 
-def readout(page: Any) -> str:
-    text: str = page.locator("#readout").inner_text()
-    return text
-
-
-def test_the_surprise_of_written_text_can_be_seen(visit: Visit) -> None:
-    model = make_model()
-    page = visit(export(model, "html"))
-    text = write(page, Begin_with="Ab")
-    nats = model.score(f"\n{text}").nats - model.score("\nAb").nats  # a prompt begins a line
-    count = len(text) - 2
-    assert readout(page) == f"{count} characters, {nats / np.log(2) / count:.2f} bits each"
-    assert page.locator("#written .letter").count() == 0
+def test_what_is_surprising_or_copied_can_be_seen(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, address = make_model(), "#prompt=Abe&amount=300&seed=3"
+    text = done(visit(export(model, "html"), address)).text_content()
+    spans = None
+    for seen in (READ[:300], text[:100] + text[200:231]):  # a copy has 32 characters or more
+        spans = seen_spans(model.encode(seen), model.vocabulary, spans)
+    model = replace(model, seen_spans=spans)
+    page = visit(export(model, "html"), address)
+    # but for the prompt, which is in another color
+    copied, readout = done(page).locator(".copied"), page.locator("#readout")
+    assert copied.all_text_contents() == [text[3:96]]
+    nats = model.score(f"\n{text}").nats - model.score("\nAbe").nats  # a prompt begins a line
+    assert readout.inner_text() == (
+        f"{len(text) - 3} characters, {nats / np.log(2) / (len(text) - 3):.2f} bits each, "
+        "93 copied from the text it read (underlined)"
+    )
     page.get_by_label("Show surprise").check()
     letters = page.locator("#written .letter")
     assert "".join(letters.all_text_contents()) == text
-    assert page.locator("#written .given").count() == 2
+    assert "".join(copied.all_text_contents()) == text[3:96]
+    assert page.locator("#written .given").count() == 3
     letters.nth(5).hover()
-    assert "Expected:" in readout(page)
+    assert "Expected:" in readout.inner_text()
     page.get_by_label("Show surprise").uncheck()
     assert page.locator("#written").text_content() == text
+    assert letters.count() == 0
+    monkeypatch.setattr(html, "MAX_SPANS", 10)
+    assert b'"spans.seen": {' not in export(model, "html")
 
 
 def test_a_list_has_only_lines_that_are_new_and_different(visit: Visit) -> None:
@@ -260,55 +255,24 @@ def test_a_list_has_only_lines_that_are_new_and_different(visit: Visit) -> None:
     assert len(set(every)) == len(every) == 60
     assert all(line.startswith("a") for line in every)
     ids = model.vocabulary.encode("\n" + "\n".join(every[::2]) + "\n")
-    model = replace(model, seen_pieces=(seen := seen_pieces(ids, model.vocabulary)))
+    model = replace(model, seen_pieces=seen_pieces(ids, model.vocabulary))
     page = visit(export(model, "html"), address)
-    assert done(page).locator("li").all_text_contents()[:30] == every[1::2]
-    assert readout(page) == "60 new entries"
+    lines = done(page).locator("li").all_text_contents()
+    assert lines[:30] == every[1::2]
+    assert page.locator("#readout").inner_text() == "60 new entries"
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    texts = "".join(f"{line}\n" for line in page.locator("li").all_text_contents())
-    for button, copied in (("Copy", texts), ("Copy link", page.url)):
+    for button, copied in (("Copy", "".join(f"{it}\n" for it in lines)), ("Copy link", page.url)):
         page.get_by_role("button", name=button, exact=True).click()
-        page.get_by_role("button", name="Copied").first.wait_for()
-        page.wait_for_function(
-            "async text => await navigator.clipboard.readText() === text", arg=copied
-        )
-    lines = [sample.text for sample in model.samples(count=400, random_seed=7)] + every
-    known = page.evaluate("lines => lines.map(line => charrnn.writer.isSeen(line))", lines)
-    assert known == [is_seen(seen, line) for line in lines]
+        script = "async text => await navigator.clipboard.readText() === text"
+        page.wait_for_function(script, arg=copied)
+    assert max(map(len, lines)) > 9
+    page.evaluate("charrnn.model.limit = 9")  # a line that does not end in time is refused
+    write(page)
+    assert max(map(len, page.locator("li").all_text_contents())) <= 9
     page.get_by_label("None from the list").uncheck()
-    write(page, Temperature=0)
-    assert page.locator("li").count() <= 1
+    write(page)
     page.reload()  # the choice is in the address
     assert not page.get_by_label("None from the list").is_checked()
-
-
-def test_what_is_copied_from_the_text_is_underlined(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, address = make_model(), "#prompt=Abe&amount=300&seed=3"
-    text = done(visit(export(model, "html"), address)).text_content()
-    copy = text[:100]
-    older = seen_spans(model.vocabulary.encode(READ[:300]), model.vocabulary)
-    spans = seen_spans(model.vocabulary.encode(copy), model.vocabulary, older)
-    model = replace(model, seen_spans=spans)
-    page = visit(export(model, "html"), address)
-    # but for the prompt, which is in another color
-    assert done(page).locator(".copied").all_text_contents() == [copy[3:96]]
-    assert readout(page).endswith(" bits each, 93 copied from the text it read (underlined)")
-    page.get_by_label("Show surprise").check()
-    assert "".join(page.locator("#written .copied").all_text_contents()) == copy[3:96]
-    # of 32 characters or more
-    marked = page.evaluate(
-        """texts => texts.map(text => {
-      const letters = [...text].map(character => ({ character }));
-      charrnn.writer.markCopies(letters);
-      return letters.filter(letter => letter.copied).map(letter => letter.character).join("");
-    })""",
-        [copy[:31], copy[8:40], f"zz{copy[16:48]}zz"],
-    )
-    assert marked == ["", copy[8:40], copy[16:48]]
-    monkeypatch.setattr(html, "MAX_SPANS", 10)
-    assert "spans.seen" not in embedded(export(model, "html"), "MODEL")["arrays"]
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{model}}<!--"
@@ -317,9 +281,8 @@ HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{model}}<!--"
 def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
     model = make_model(characters=HOSTILE + "\0\r\n\u2028\u202e\ufeff")
     data = export(model, "html", title=HOSTILE)
-    text = data.decode()
-    assert text.count("</script") == text.count("<script") == 1
-    assert "http" not in text.replace("http-equiv", "")
+    assert data.count(b"</script") == data.count(b"<script") == 1
+    assert data.count(b"http") == data.count(b"http-equiv")
     page = visit(data)
     done(page)
     assert page.title() == page.locator("h1").inner_text() == HOSTILE
@@ -336,10 +299,10 @@ def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
 def test_openings_are_how_sentences_or_lines_of_the_text_begin(lines: bool, visit: Visit) -> None:
     name = "dinosaurs" if lines else "harbour"
     text = (ROOT / f"corpora/{name}.txt").read_text(encoding="utf-8")
-    model = make_model(characters=text, lines=lines, strong=0)  # the n-grams alone speak
+    model = make_model(characters=text, lines=lines)
     V, end = len(model.vocabulary), model.vocabulary.index["\n"] if lines else None
     ngrams = build_ngrams(model.vocabulary.encode(text), V, 7, end=end)
-    model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))
+    model = replace(model, ngram=ngrams.with_weights(np.zeros(GROUPS), None))  # they alone speak
     page = visit(export(model, "html"))
     openings = page.locator("#openings button").all_text_contents()
     firsts = {opening[0] if lines else opening.split()[0] for opening in openings}
@@ -361,14 +324,13 @@ def test_what_is_said_of_a_model_is_true() -> None:
     assert told["Network"] == f"LSTM, 3 layers of 25 units, {weights:,} weights in half precision"
     assert told["Loss on held-out text"].startswith("1.500 nats (2.16 bits) per character")
     assert told["Trained for"] == "1.5 minutes"
-    total = 1234 * len(model.vocabulary)
-    assert f"read {round(total, -3):,} characters of “Moby-Dick”" in lede(model, "Moby-Dick")
+    assert "read 57,000 characters of “Moby-Dick”" in lede(model, "Moby-Dick")  # 46 * 1234
     page = export(model, "html", title="\udcff")  # of a file's name that is not UTF-8
     assert b"<title>\\udcff</title>" in page
     assert b'<textarea id="prompt" rows="2" lang="fr"' in page
-    assert embedded(page, "MODEL")["code"]  # of 46 characters, < and /
+    assert b'"code": true' in page  # of 46 characters, < and /
     model.vocabulary.counts[model.vocabulary.index["<"]] = 0
-    assert not embedded(export(model, "html"), "MODEL")["code"]
+    assert b'"code": false' in export(model, "html")
 
 
 def test_exploded_weights_are_told(visit: Visit) -> None:
