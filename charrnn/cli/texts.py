@@ -72,9 +72,7 @@ def fit_text(text: str, model: "Model", unknown: UnknownPolicy) -> str:
     "skip" leaves them out. "replace" takes the same letter without its accent or in the other case,
     else a space, whichever the model knows, and else leaves them out. "error" leaves them there.
     """
-    from charrnn.text.reading import normalized
-
-    text, known = normalized(text, model.config.data.normalize), model.vocabulary
+    text, known = model.normalized(text), model.vocabulary
     if unknown == "error":
         return text
     instead = dict[int, str]()
@@ -168,11 +166,9 @@ def note_terminal(source: str, what: str) -> None:
 
 def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
     """Return the controls with stop texts as the model has them, without those it cannot write."""
-    from charrnn.text.reading import normalized
-
     stops = []
     for text in rules.stop:
-        stop = normalized(unescape(text, "stop"), model.config.data.normalize)
+        stop = model.normalized(unescape(text, "stop"))
         if unknown := model.vocabulary.unknown(stop):
             console.note(f"a --stop never occurs: the model does not know {unknown}")
         else:

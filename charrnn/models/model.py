@@ -189,7 +189,9 @@ class Model(Checkpoint):
         ends it there. Of a prompt that continues the one before, only what is new is read. Raises
         VocabularyError for unknown characters in the prompt.
         """
-        stops = [stop] if isinstance(stop, str) else [*stop]
+        for name, value, low in (("count", count, 1), ("length", length, 0), ("beam", beam, 1)):
+            require(value >= low, f"{name} must be at least {low}, not {value}")
+        stops = [self.normalized(text) for text in ([stop] if isinstance(stop, str) else stop)]
         if self.config.data.end is not None:
             stops.append(self.config.data.end)
         return find_likeliest(
@@ -298,7 +300,8 @@ class Model(Checkpoint):
     ) -> tuple[Sampler, Controls]:
         """Read a prompt, and make the controls of the texts that continue it."""
         require_known(settings, SAMPLING_SETTINGS)
-        require(length is None or length >= 0, f"length must be at least 0, not {length}")
+        for name, value in (("length", length), ("random_seed", random_seed)):
+            require(value is None or value >= 0, f"{name} must be at least 0, not {value}")
         if controls is None:
             rules = ControlConfig.of_options(settings)
             length = self.default_length(rules) if length is None else length
@@ -310,6 +313,8 @@ class Model(Checkpoint):
     def make_controls(self, config: ControlConfig, length: int | None) -> Controls:
         """Return the controls of texts of this model, once for many; length None: no end."""
         end, spans = self.config.data.end, self.seen_spans
+        contain = None if config.contain is None else self.normalized(config.contain)
+        config = replace(config, stop=tuple(map(self.normalized, config.stop)), contain=contain)
         return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
 
     def default_length(self, controls: ControlConfig) -> int:
@@ -341,13 +346,17 @@ class Model(Checkpoint):
         return score(model, ids, window=window, pieces=pieces, on_progress=on_progress)
 
     def encode(self, text: str) -> Ids:
-        """Return a text as ids, normalized like the text that the model was trained on.
+        """Return a text as ids, normalized.
 
         Raises VocabularyError for unknown characters, ConfigError for what is not a text.
         """
         hint = "the number of new characters goes by its name: length=100"
         require(isinstance(text, str), f"expected a text, not {text!r}", hint)
-        return self.vocabulary.encode(normalized(text, self.config.data.normalize))
+        return self.vocabulary.encode(self.normalized(text))
+
+    def normalized(self, text: str) -> str:
+        """Return a text normalized like the text that the model was trained on."""
+        return normalized(text, self.config.data.normalize)
 
     def encode_prompt(self, prompt: str) -> Ids:
         """Return a prompt as the model reads it: as if a piece, or a line, began there.

@@ -143,6 +143,15 @@ def test_controls_compose(random_seed: int) -> None:
     assert "ab" not in text
 
 
+def test_texts_that_are_said_are_normalized_as_the_model_is() -> None:
+    letters = "\nabé"
+    model = model_of(make_network(letters), letters, normalize="NFC")
+    for said in ("é", "e\N{COMBINING ACUTE ACCENT}"):
+        assert write(model, 200, stop=said)[1] == "stop"
+        assert "ébé" in write(model, 200, contain=f"{said}b{said}")[0]
+        assert all("é" not in it.text for it in model.complete("a", stop=said))
+
+
 @given(SEEDS, st.sampled_from([{}, {"charset": "a-c"}, {"match": "[^x]*"}]))
 def test_a_line_ends_at_a_line_break_whatever_its_characters(
     random_seed: int, rules: dict[str, Any]

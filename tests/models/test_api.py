@@ -113,6 +113,7 @@ def test_what_a_sample_does_not_take_is_named() -> None:
         ({"temperature": "hot"}, "temperature must be a finite number", ""),
         ({"stop": 5}, "stop must be a tuple of texts", ""),
         ({"length": -1}, "length must be at least 0, not -1", ""),
+        ({"random_seed": -1}, "random_seed must be at least 0, not -1", ""),
     ):
         for verb in (model.sample, model.samples):
             with pytest.raises(charrnn.ConfigError, match=complaint) as caught:
@@ -120,6 +121,10 @@ def test_what_a_sample_does_not_take_is_named() -> None:
             assert hint in (caught.value.hint or "")
     with pytest.raises(charrnn.ConfigError, match="count must be at least 1, not 0"):
         model.samples("", 0)
+    settings: Any
+    for settings in ({"count": 0}, {"length": -1}, {"beam": 0}):
+        with pytest.raises(charrnn.ConfigError, match="must be at least"):
+            model.complete("", **settings)
     assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
 
 
