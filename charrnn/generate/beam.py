@@ -60,7 +60,7 @@ def find_likeliest(
     stops = sorted((stop for stop in stops if set(stop) <= set(characters)), key=len)
     texts, ended = [""], dict[str, float]()
     log_p: Array = np.zeros(1)
-    decoder, p = predictor.reuse_decoder(width), start.p[None]
+    decoder, p = predictor.reuse_decoder(width, start.memory), start.p[None]
     decoder.start(start.state)
     for _ in range(length):
         require_finite(p.max(axis=1))

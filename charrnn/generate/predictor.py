@@ -26,12 +26,14 @@ MAX_PROMPT = 100_000
 class Prediction(NamedTuple):
     """A model after a text.
 
-    p       of all characters, up to a factor, (V,)
-    state   of one sample, arrays (1, H)
+    p        of all characters, up to a factor, (V,)
+    state    of one sample, arrays (1, H)
+    memory   what is mixed with the model after this text only
     """
 
     p: Floats
     state: LayerStates
+    memory: tuple[Component, ...] = ()
 
     @property
     def log_p(self) -> Floats:
@@ -85,12 +87,13 @@ class Predictor:
         self._last = text, prediction
         return prediction
 
-    def decoder(self, count: int) -> MixtureDecoder:
-        """Return a new decoder for this many samples."""
-        return MixtureDecoder(self.model, self._components, count)
+    def decoder(self, count: int, memory: tuple[Component, ...] = ()) -> MixtureDecoder:
+        """Return a new decoder for this many samples, with the memory of a prediction."""
+        return MixtureDecoder(self.model, [*self._components, *memory], count)
 
-    def reuse_decoder(self, count: int) -> MixtureDecoder:
+    def reuse_decoder(self, count: int, memory: tuple[Component, ...] = ()) -> MixtureDecoder:
         """Return the same decoder at every call: what used it before must be done with it."""
         if count not in self._decoders:
             self._decoders[count] = self.decoder(count)
+        self._decoders[count].components = [*self._components, *memory]
         return self._decoders[count]

@@ -42,8 +42,6 @@ class MemoryPredictor(Predictor):
         super().__init__(model)
         self._end, self._workspace = end, Workspace()
         self._memory, self._plain = Memory(model.vocab_size), Prediction(np.empty(0), [])
-        # Decoders share this list: they see the memory of the last prompt.
-        self._components = [*self._components, self._memory]
         if like is not None and len(like):
             self._skim(like)
         self._start = self._memory, self._plain
@@ -92,16 +90,16 @@ class MemoryPredictor(Predictor):
     def read(self, ids: Ids, state: LayerStates | None = None) -> Prediction:
         """Return the prediction after a text (N,). A state must be that of what was read last."""
         if state is None:
-            memory, self._plain = self._start
+            self._memory, self._plain = self._start
             self._last = None  # what ``read_on`` read is forgotten
-            self._memory = self._components[-1] = copy(memory)
+        self._memory = copy(self._memory)
         self.observe(ids)
         if not self._plain.state:
             raise ValueError("the prompt must have at least one id; start_ids gives one")
         context = np.array([self._memory.context])
         p = self._plain.p[None].copy()
         self._memory.mix(p, context)
-        return Prediction(p[0], [*self._plain.state, (context,)])
+        return Prediction(p[0], [*self._plain.state, (context,)], (self._memory,))
 
 
 def score_with_memory(

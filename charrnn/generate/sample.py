@@ -127,7 +127,7 @@ class Sampler:
 
         Where others are to begin after a step, it is sent their rows and numbers.
         """
-        decoder, start = self.predictor.decoder(len(samples)), self.start
+        decoder, start = self.predictor.decoder(len(samples), self.start.memory), self.start
         decoder.start(start.state)
         p = np.tile(start.p, (len(samples), 1))
         sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]

@@ -76,7 +76,7 @@ class MixtureDecoder:
     def __init__(
         self, model: AnyLanguageModel, components: Sequence[Component], count: int
     ) -> None:
-        self._network, self._components, self._count = Decoder(model, count), components, count
+        self._network, self.components, self._count = Decoder(model, count), components, count
         self._contexts: list[Contexts] = []
 
     def start(self, state: LayerStates, row: int | None = None) -> None:
@@ -84,7 +84,7 @@ class MixtureDecoder:
 
         row   of the only text that starts; the others go on
         """
-        own = len(state) - len(self._components)
+        own = len(state) - len(self.components)
         self._network.start(state[:own], row)
         if row is None:
             self._contexts = [np.resize(contexts, self._count) for (contexts,) in state[own:]]
@@ -94,7 +94,7 @@ class MixtureDecoder:
 
     def feed(self, ids: AnyIds) -> Floats:
         """Feed the next character of each text, (B,), and return what ``predict`` returns."""
-        each = zip(self._components, self._contexts, strict=True)
+        each = zip(self.components, self._contexts, strict=True)
         self._contexts = [component.feed(contexts, ids) for component, contexts in each]
         return self._mix(self._network.feed(ids))
 
@@ -104,7 +104,7 @@ class MixtureDecoder:
 
     def _mix(self, logits: Array) -> Floats:
         p = exp_logits(logits)
-        for component, contexts in zip(self._components, self._contexts, strict=True):
+        for component, contexts in zip(self.components, self._contexts, strict=True):
             component.mix(p, contexts)
         return p
 

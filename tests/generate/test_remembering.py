@@ -1,5 +1,6 @@
 """A model with a memory: scores, samples and prompts see one and the same distribution."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
-from tests.generate.models import CHARACTERS, make_network
+from tests.generate.models import CHARACTERS, make_network, model_of
 
 V, END = len(CHARACTERS), CHARACTERS.index("\n")
 NETWORK = make_network()
@@ -34,7 +35,7 @@ def test_prompts_and_samples_have_the_distribution_that_texts_are_scored_with(
     start = predictor.read(text[240:250])
     assert start.log_p[text[250]] == pytest.approx(log_p[250], abs=1e-4)
     for count in (1, 3):
-        decoder = predictor.decoder(count)
+        decoder = predictor.decoder(count, start.memory)
         decoder.start(start.state)
         for at in range(250, 253):
             next_p = log_normalized(decoder.feed(text[at].repeat(count)))
@@ -96,6 +97,21 @@ def test_lines_are_read_each_from_a_zero_state() -> None:
     assert found[1:7].sum() == pytest.approx(-alone, rel=1e-5)
     unlike = MemoryPredictor(NETWORK).observe(LINES)
     assert unlike[6:12].sum() != pytest.approx(found[6:12].sum(), rel=1e-3)
+
+
+def test_each_sample_remembers_its_own_prompt_whatever_is_read_meanwhile() -> None:
+    model = model_of(NETWORK).with_memory("abc ca b. ABC 019 " * 9)
+    prompts, settings = ("abc c", "019 019 CAB CAB CAB"), dict[str, Any](length=30, random_seed=1)
+    for contain in (None,):
+        draw: Any = partial(model.samples, count=2, contain=contain, **settings)
+        alone = [[*draw(prompt)] for prompt in prompts]
+        assert [*zip(*map(draw, prompts), strict=True)] == [*zip(*alone, strict=True)]
+        assert [*draw(prompts[0], count=1, first=1)] == alone[0][1:]
+    stream = model.stream(prompts[0], **settings)
+    text = next(stream)
+    for prompt in (prompts[1], prompts[1] + " CAB"):
+        model.complete(prompt, length=2)
+    assert text + "".join(stream) == model.sample(prompts[0], **settings).removeprefix(prompts[0])
 
 
 def test_what_cannot_be_read_is_refused() -> None:
