@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     SAMPLE = 4
     SPLIT = 5
     PIECES = 7
+    CONTINUATION = 8
 
 
 def generator(random_seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

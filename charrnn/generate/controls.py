@@ -11,10 +11,12 @@ from collections.abc import Generator, Sequence
 from copy import copy
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from charrnn.config import ControlConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.match import Automaton, Flags, select_characters
-from charrnn.generate.originality import Drafts
+from charrnn.generate.originality import Drafts, Word
 from charrnn.generate.seen import Bits, require_spans
 from charrnn.text.vocabulary import Vocabulary
 
@@ -123,24 +125,29 @@ class Text:
 
     def __init__(self, rules: list[Rule], characters: str, allowed: Flags | None = None) -> None:
         self.ended: Ended | None = None
-        self.allowed = allowed
+        self.allowed = self._allowed = allowed
         self._rules, self._characters = rules, characters
         self._pending: deque[Released] = deque()
         self._judge([next(rule) for rule in rules])
 
-    def add(self, chosen: int, log_p: float) -> list[Released]:
-        """Add the next character, and return those that are certain now."""
-        char = self._characters[chosen]
-        self._pending.append(Released(char, log_p))
-        certain = len(self._pending) - self._judge([rule.send(char) for rule in self._rules])
+    def add(self, word: Word) -> None:
+        """Add the next characters, up to the end of the text."""
+        for chosen, log_p in word:
+            if self.ended is None:
+                char = self._characters[chosen]
+                self._pending.append(Released(char, log_p))
+                self._judge([rule.send(char) for rule in self._rules])
+
+    def release(self) -> list[Released]:
+        """Return the characters that are certain now, and were not before."""
+        certain = len(self._pending) - self._uncertain
         return [self._pending.popleft() for _ in range(certain)]
 
-    def _judge(self, verdicts: list[Verdict]) -> int:
-        """Take over the verdicts, and return how many characters at the end are not certain."""
-        self.allowed = next((it.allowed for it in verdicts if it.allowed is not None), self.allowed)
+    def _judge(self, verdicts: list[Verdict]) -> None:
+        allowed = (verdict.allowed for verdict in verdicts if verdict.allowed is not None)
+        self.allowed = next(allowed, self._allowed)
         final = [verdict for verdict in verdicts if verdict.ended]
-        uncertain, self.ended, _ = max(final or verdicts, key=lambda verdict: verdict.uncertain)
-        return uncertain
+        self._uncertain, self.ended, _ = max(final or verdicts, key=lambda it: it.uncertain)
 
 
 class Controls:
@@ -154,11 +161,11 @@ class Controls:
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
     Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
-    ``is_free``, True if only the length or ``end`` ends the text and all characters are allowed;
-    ``end_id``, the id of ``end``, or -1.
+    ``allowed``, the characters that are, (V,); ``is_free``, True if only the length or ``end`` ends
+    the text and all characters are allowed; ``end_id``, the id of ``end``, or -1.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
-    no text can obey.
+    no text can obey; VocabularyError if it must contain unknown characters.
     """
 
     def __init__(
@@ -172,31 +179,46 @@ class Controls:
     ) -> None:
         if config.max_copied is not None:
             require_spans(seen_spans)
-        self._seen_spans, self.written = seen_spans, ""
+        self._seen_spans = seen_spans
         self.config, self.end, self.length = config, end, length
         self.vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
         if length is None and (config.match or config.until_sentence or config.contain):
             raise ConfigError("match, until-sentence and contain need a length")
         self.limit = length + FAR if length is not None and config.until_sentence else length
-        allowed = select_characters(config.charset, characters)
+        self.allowed = allowed = select_characters(config.charset, characters)
         self.end_id = -1 if end is None else vocabulary.index[end]
         if end is not None:
             allowed[self.end_id] = config.match is None
-        self._automaton = self._allowed = None
+        self._automaton: Automaton | None = None
         if config.match is not None:
             self._automaton = Automaton(config.match, characters, allowed, end or "\n")
             self._automaton.require_text(length or 0)
-        elif not allowed.all():
-            self._allowed = allowed
+        if config.contain is not None:
+            self._require_possible(config.contain)
         self.is_free = config == ControlConfig()
+        self.beginning, self.next = Word(), allowed
+
+    def _require_possible(self, text: str) -> None:
+        """Raise VocabularyError or ConfigError if no sample can contain a text."""
+        ids, limit = self.vocabulary.encode(text), self.limit or 0
+        if len(ids) > limit:
+            raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
+        wrong = [it for it in (*self._stops, self.end or "") if it and it in text]
+        wrong += [text[at] for at in np.flatnonzero(~self.allowed[ids])]
+        if wrong:
+            raise ConfigError(
+                f"no sample contains {text!r}: {wrong[0]!r} ends one, or is not in the charset",
+                hint="contain a text without it",
+            )
 
     def begin(self) -> Text:
         """Return a new sample."""
         rules: list[Rule] = []
         characters = self.vocabulary.characters
         if self._automaton is not None:
-            return Text([end_of_match(self._automaton, self.length or 0)], characters)
+            rule = end_of_match(self._automaton, self.length or 0)
+            return Text([rule], characters, self.allowed)
         if self._stops:
             rules.append(end_before(self._stops, "stop"))
         if self.end is not None:
@@ -205,18 +227,25 @@ class Controls:
             rules.append(end_of_sentence(self.length or 0, self.limit or 0))
         else:
             rules.append(end_at(sys.maxsize if self.length is None else self.length))
-        return Text(rules, characters, self._allowed)
+        text = Text(rules, characters, None if self.allowed.all() else self.allowed)
+        if self.beginning:
+            text.add(self.beginning)
+            text.allowed = self.next
+        return text
 
-    def after(self, written: str) -> "Controls":
-        """Return the controls of what follows after the beginning of a text."""
+    def after(self, beginning: Word, allowed: Flags) -> "Controls":
+        """Return the controls of samples that begin alike.
+
+        beginning   its ids, each with its log probability
+        allowed     which characters may follow it, (V,)
+        """
         rest = copy(self)
-        rest.length = max(0, (self.length or 0) - len(written))
-        rest.limit = max(0, (self.limit or 0) - len(written))
-        rest.written = written
+        rest.beginning, rest.next = beginning, allowed
         return rest
 
     def drafts(self, count: int) -> Drafts | None:
         """Return the drafts of this many samples, or None if nothing is drawn anew."""
         if self.config.max_copied is None and self.config.no_repeat is None:
             return None
-        return Drafts(self.config, self._seen_spans, self.vocabulary, count, self.written)
+        written = "".join(self.vocabulary.characters[chosen] for chosen, _ in self.beginning)
+        return Drafts(self.config, self._seen_spans, self.vocabulary, count, written)

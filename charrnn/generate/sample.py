@@ -92,7 +92,8 @@ def sample_steps(
 class Sampler:
     """Samples that continue one prompt; see ``sample_steps`` for the fields.
 
-    start   the prediction after the prompt
+    start     the prediction after the prompt
+    purpose   what the random numbers are used for
     """
 
     predictor: Predictor
@@ -100,6 +101,7 @@ class Sampler:
     config: SamplingConfig
     random_seed: int
     log_p: bool = False
+    purpose: Purpose = Purpose.SAMPLE
 
     @classmethod
     def of(
@@ -130,7 +132,7 @@ class Sampler:
         decoder, start = self.predictor.decoder(len(samples), self.start.memory), self.start
         decoder.start(start.state)
         p = np.tile(start.p, (len(samples), 1))
-        sources = [generator(self.random_seed, Purpose.SAMPLE, it) for it in samples]
+        sources = [generator(self.random_seed, self.purpose, it) for it in samples]
         rows, nothing = np.arange(len(samples)), np.empty(0)
         if drafts is not None:
             drafts.begin(decoder)
@@ -152,7 +154,7 @@ class Sampler:
                     if drafts is not None:
                         drafts.restart(row, start.state)
                     p[row] = start.p
-                    sources[row] = generator(self.random_seed, Purpose.SAMPLE, sample)
+                    sources[row] = generator(self.random_seed, self.purpose, sample)
                     ahead[at:, row] = 1 - sources[row].random(_DRAWS_AHEAD - at)
 
     def stream(self, controls: Controls, sample: int = 0) -> Generator[str, None, Ended]:
@@ -242,8 +244,8 @@ class Sampler:
 
         Where a sample ends, the next one begins in its row.
         """
-        if (ended := controls.begin().ended) is not None:
-            yield from ((sample, [], ended) for sample in samples)
+        if (text := controls.begin()).ended is not None:
+            yield from ((sample, controls.begin().release(), text.ended) for sample in samples)
             return
         rows, waiting = dict(enumerate(samples[:AT_ONCE])), iter(samples[AT_ONCE:])
         texts, drafts = [controls.begin() for _ in rows], controls.drafts(len(rows))
@@ -258,12 +260,9 @@ class Sampler:
             else:
                 words = drafts.add(ids, nats)
             for row, sample in [*rows.items()]:
-                text, released = texts[row], list[Released]()
-                for drawn in words[row]:
-                    if text.ended is None:
-                        released += text.add(*drawn)
-                yield sample, released, text.ended
-                if text.ended is None:
+                texts[row].add(words[row])
+                yield sample, texts[row].release(), texts[row].ended
+                if texts[row].ended is None:
                     continue
                 del rows[row]
                 for other in islice(waiting, 1):

@@ -143,6 +143,43 @@ def test_controls_compose(random_seed: int) -> None:
     assert "ab" not in text
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"charset": "abc \n", "stop": ["ab"]},
+        {"charset": "abc \n", "stop": ["bab", " a"]},
+        {"stop": ["ca "], "no_repeat": 4},
+        {"stop": ["a."], "until_sentence": True},
+    ],
+)
+def test_the_rules_hold_for_the_whole_of_a_sample_that_contains_a_text(rules: Any) -> None:
+    for seed in range(20):
+        text, ended = write(MODEL, 15, random_seed=seed, contain="a", **rules)
+        assert "a" in text
+        assert not any(stop in text for stop in rules["stop"])
+        assert set(text) <= set(rules.get("charset", CHARACTERS))
+        assert ended in ("stop", "sentence" if "until_sentence" in rules else "length")
+        if ended == "sentence":
+            assert len(text) >= 15
+            assert re.search(r"[!?.][.?!”]*\s?$|[。！][.?!”。]*$", text)
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "rules"),
+    [
+        (MODEL, "aAb", {"charset": "a-z "}),
+        (MODEL, "abc", {"stop": ("C", "bc")}),
+        (MODEL, "ab", {"stop": "b", "no_repeat": 5}),
+        (LINES, "a\nb", {}),
+    ],
+)
+def test_a_text_that_other_controls_forbid_is_not_contained(
+    model: Model, text: str, rules: Any
+) -> None:
+    with pytest.raises(ConfigError, match=f"no sample contains {text!r}".replace("\\", ".")):
+        write(model, 20, contain=text, **rules)
+
+
 def test_texts_that_are_said_are_normalized_as_the_model_is() -> None:
     letters = "\nabé"
     model = model_of(make_network(letters), letters, normalize="NFC")
@@ -150,6 +187,22 @@ def test_texts_that_are_said_are_normalized_as_the_model_is() -> None:
         assert write(model, 200, stop=said)[1] == "stop"
         assert "ébé" in write(model, 200, contain=f"{said}b{said}")[0]
         assert all("é" not in it.text for it in model.complete("a", stop=said))
+
+
+def test_a_text_that_a_stop_text_always_cuts_is_refused() -> None:
+    rules: Any = {"charset": "ab", "stop": ("ca", "aa", "ab")}  # what follows an a completes one
+    with pytest.raises(ConfigError, match="'a' overlaps a stop text"):
+        write(MODEL, 20, contain="a", **rules)
+
+
+def test_what_follows_a_contained_text_is_drawn_apart_from_the_drafts_before_it() -> None:
+    blind = make_network()
+    blind.flat[:] = 0  # all texts are equally likely, so that the first place is the best
+    model = model_of(blind)
+    drafts = [it.text for it in model.samples("", 48, length=19, random_seed=1)]
+    drawn = [it.text for it in model.samples("", 3, length=20, contain="a", random_seed=1)]
+    assert all(text[0] == "a" for text in drawn)
+    assert not {text[1:] for text in drawn} & set(drafts)
 
 
 @given(SEEDS, st.sampled_from([{}, {"charset": "a-c"}, {"match": "[^x]*"}]))
