@@ -79,6 +79,8 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     ),
     "no punctuation": textwrap.fill(re.sub(r"[^\w\s]", "", ENGLISH).lower(), 72) + "\n",
     "wide lines": textwrap.fill(ENGLISH, 140) + "\n",
+    "a line said twice": f"{ENGLISH}{max(ENGLISH.splitlines(), key=len)}\n",
+    "wrapped LaTeX": textwrap.fill(ENGLISH.replace("the ", "\\the{} "), 72) + "\n",
     "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
     "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),
     "LaTeX": """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
@@ -135,7 +137,7 @@ PIECES = {
     "a play": (_fill(PLAY), None),
     "code": (_fill(CODE), None),
     "underlined titles": (_fill("A {a}\n========\n\nAbout the {b}.\n"), None),
-    "recipes": (_fill(RECIPE, ""), "--field steps"),
+    "recipes": (_fill(RECIPE), "--field steps"),
     "long records": (f'{{"text": "{"sea " * 2000}"}}\n' * 20, "--field text"),
     "records without text": ('{"n": 1}\n' * 30, None),
     "reviews": (CLEAN["reviews"], "--field review"),

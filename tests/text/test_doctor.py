@@ -25,11 +25,11 @@ FORMS = {
     "server": "log",
     **dict.fromkeys(("records", "reviews"), "records"),
     **dict.fromkeys(("TSV", "CSV"), "table"),
-    **dict.fromkeys(("Python", "JSON", "LaTeX", "short lines of code"), "code"),
+    **dict.fromkeys(("Python", "JSON", "LaTeX", "wrapped LaTeX", "short lines of code"), "code"),
 }
 WRAPPED = {
     "English prose", "a whole book", "French prose", "no punctuation", "chapters",
-    "compounds at line ends",
+    "a line said twice", "compounds at line ends",
 }  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def test_a_finding_says_where_and_how_often_behind_headers_and_in_other_files() 
     assert options == [["--separator file"], []]
     levels = [it.level for it in check([("a", faulty.put(faulty.ENGLISH, "\ufffd"))])[1]]
     assert levels == ["fault", "note"]  # though the table has the note first
+    assert not faults(faulty.ENGLISH[:1200])
     assert faults('{"text": "<b>A caf\\u00e9</b>."}\n' * 30) == {"too-small"}  # which are data
 
 
@@ -192,7 +193,7 @@ def zipped(member: str) -> bytes:
         (zipped("[Content_Types].xml"), "save it as text, or as .csv"),
         (zipped("w.npy"), "name a text"),
         (zipped("x"), "take the texts out: unzip {}"),
-        (gzip.compress(tarfile.TarInfo("x").tobuf(), mtime=0), "take the texts out: tar -xf {}"),
+        (gzip.compress(tarfile.TarInfo("x\n").tobuf(), mtime=0), "take the texts out: tar -xf {}"),
     ],
 )
 def test_what_is_not_a_text_is_told_what_to_do(

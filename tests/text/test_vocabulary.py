@@ -40,6 +40,8 @@ def test_ids_are_places_among_sorted_characters_and_unknown_ones_are_listed(
 def test_ids_are_as_small_as_the_vocabulary_allows(size: int, bits: int) -> None:
     vocabulary = Vocabulary("".join(map(chr, range(2**16, 2**16 + size))))
     assert vocabulary.encode(vocabulary.characters).dtype == f"uint{bits}"
+    with pytest.raises(VocabularyError, match="unknown character: 'a'"):
+        vocabulary.encode("a")
 
 
 @pytest.mark.parametrize(
