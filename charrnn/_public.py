@@ -9,6 +9,7 @@ from charrnn.config import ControlConfig as ControlConfig
 from charrnn.config import DataConfig as DataConfig
 from charrnn.config import ModelConfig as ModelConfig
 from charrnn.config import OptimizerConfig as OptimizerConfig
+from charrnn.config import PieceConfig as PieceConfig
 from charrnn.config import RunConfig as RunConfig
 from charrnn.config import SamplingConfig as SamplingConfig
 from charrnn.errors import CharRNNError as CharRNNError

@@ -358,6 +358,7 @@ class SamplingConfig(Settings):
     min_p: float | None = setting(
         None, "Draw among those at least P times as probable as the likeliest.", low=0, high=1
     )
+    greedy: bool = setting(default=False, about="Always take the likeliest character.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -388,3 +389,22 @@ class ControlConfig(Settings):
                 f"match and {name.replace('_', '-')} contradict each other: "
                 "a match says all of the text",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceConfig(Settings):
+    """Which pieces are kept of those that a model of pieces writes, the prompt included."""
+
+    new: bool = setting(default=False, about="Only pieces that are not in the training text.")
+    unique: bool = setting(default=False, about="No piece twice.")
+    min_length: int = setting(1, "Pieces of at least N characters.", low=0)
+    max_length: int | None = setting(None, "Pieces of at most N characters.", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits = self.max_length is None or self.max_length >= self.min_length
+        require(fits, "--max-length is below --min-length: no piece is both")
+
+
+# What can be said of samples, by name.
+SAMPLE_CONFIGS = (SamplingConfig, ControlConfig, PieceConfig)

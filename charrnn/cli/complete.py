@@ -42,7 +42,7 @@ def complete(
     """
     exclusive(context, "--like", "--no-memory")
     texts.read_stdin_once(like, "-" if prompt is None else None)
-    rules = ControlConfig.of_options({"stop": stop})
+    ControlConfig.of_options({"stop": stop})  # what is wrong is said before a model is read
 
     from charrnn.models import Model
     from charrnn.text.vocabulary import escape
@@ -50,7 +50,7 @@ def complete(
     model = Model.load(checkpoint or texts.newest_checkpoint(otherwise=texts.BASE))
     if not no_memory:
         model = model.with_memory("" if like is None else texts.read_known(like, model))
-    stops = texts.prepare_stops(rules, model).stop
+    stops = texts.prepare_stops(stop, model)
     quiet = prompt is None
     lines = texts.read_lines("-", replace=unknown != "error")
     for name, text in [("prompt", prompt)] if prompt is not None else lines:

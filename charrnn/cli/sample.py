@@ -1,19 +1,16 @@
 """``charrnn sample``: write text."""
 
 import secrets
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import Any
 
 import typer
 
 from charrnn.cli import texts
 from charrnn.cli.console import console
-from charrnn.cli.options import checkpoint_option, exclusive, flag, is_given, option, with_settings
-from charrnn.config import ControlConfig, SamplingConfig
+from charrnn.cli.options import checkpoint_option, exclusive, flag, option, with_settings
+from charrnn.config import SAMPLE_CONFIGS
 from charrnn.errors import ConfigError
-
-if TYPE_CHECKING:
-    from charrnn.generate.novelty import PieceFilter
-    from charrnn.models import Model
 
 # More than anyone can wait for, and few enough that sizes in bytes fit into 64 bits.
 MAX_COUNT = 10**12
@@ -25,7 +22,7 @@ _LENGTH = "New characters; with --stop or a model of pieces, at most."
 _UNKNOWN, _NUMBER = "Unknown characters in the prompt.", "a random one"
 
 
-@with_settings(SamplingConfig, ControlConfig)
+@with_settings(*SAMPLE_CONFIGS)
 def sample(
     context: typer.Context,
     *,
@@ -41,13 +38,6 @@ def sample(
         _LENGTH, "Control", "-n", "--length", unset="200, or a piece", min=0, max=MAX_COUNT
     ),
     endless: bool = flag("Never stop.", "Control", "--endless"),
-    greedy: bool = flag("Always take the likeliest character.", "Sampling", "--greedy"),
-    new: bool = flag("Only pieces that are not in the training text.", "Lines", "--new"),
-    unique: bool = flag("No piece twice.", "Lines", "--unique"),
-    min_length: int = option("Pieces of at least N characters.", "Lines", default=0, min=0),
-    max_length: int | None = option(
-        "Pieces of at most N characters.", "Lines", min=1, max=MAX_COUNT
-    ),
     count: int = option("Number of samples.", "Output", default=1, min=1, max=MAX_COUNT),
     random_seed: int | None = option(_RANDOM, "Output", unset=_NUMBER, min=0),
     delimiter: str | None = option(
@@ -71,30 +61,26 @@ def sample(
     for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match", "--contain"):
         exclusive(context, "--endless", other)
     texts.read_stdin_once(seed_file, seeds, like)
-    sampling = SamplingConfig.of_options(settings | ({"temperature": 0.0} if greedy else {}))
-    rules = ControlConfig.of_options(settings)
+    for config in SAMPLE_CONFIGS:  # what is wrong is said before a model is read
+        config.of_options(settings)
     if endless and seed and seed[1:]:
         raise ConfigError("--endless goes with one --seed", hint="the first text never ends")
 
-    from charrnn.cli.writing import choose_separator, write_samples
+    from charrnn.cli.writing import write_samples
     from charrnn.models import Model
     from charrnn.text.reading import read_text
 
     for begin in filter(str.isdecimal, seed or []):
         console.note(f"the text begins with {begin}; --random-seed {begin} would repeat a text")
     model = Model.load(checkpoint or texts.newest_checkpoint(otherwise=texts.BASE))
-    rules = texts.prepare_stops(rules, model)
+    settings["stop"] = texts.prepare_stops(settings["stop"], model)
     if like is not None:
         model = model.with_memory(texts.read_known(like, model))
-    limit = model.default_length(rules) if length is None else length
-    pieces = filter_pieces(context, model, limit)
-    if pieces is not None:
-        count = MAX_COUNT if endless else count
-        if max_length is not None:
-            limit = min(limit, max_length + 1)  # one more shows that a piece is too long
+    if endless and model.config.data.end is not None:
+        count = MAX_COUNT
     elif endless:
         exclusive(context, "--endless", "--length")
-    controls = model.make_controls(rules, None if endless and pieces is None else limit)
+        length = sys.maxsize
     if seeds is not None:
         named = texts.read_lines(seeds, replace=unknown != "error")
     else:
@@ -104,39 +90,10 @@ def sample(
         model,
         (texts.fit_prompt(text, model, unknown, name) for name, text in named),
         count,
-        random_seed=secrets.randbits(32) if random_seed is None else random_seed,
-        controls=controls,
-        pieces=pieces,
-        separator=choose_separator(model, rules, delimiter),
+        delimiter=delimiter,
         echo=not no_echo,
         jsonl=jsonl,
-        **vars(sampling),
+        length=length,
+        random_seed=secrets.randbits(32) if random_seed is None else random_seed,
+        **settings,
     )
-
-
-def filter_pieces(context: typer.Context, model: "Model", limit: int) -> "PieceFilter | None":
-    """Return which pieces to keep of those of at most ``limit`` characters.
-
-    None if the model does not write pieces; then raises ConfigError for an option of pieces.
-    """
-    from charrnn.generate.novelty import PieceFilter
-
-    new, unique, shortest, longest = (
-        context.params[name] for name in ("new", "unique", "min_length", "max_length")
-    )
-    if longest is not None and longest < shortest:
-        raise ConfigError("--max-length is below --min-length: no piece is both")
-    names = ("--new", "--unique", "--min-length", "--max-length")
-    given = [name for name in names if is_given(context, name)]
-    if model.config.data.end is None:
-        if given:
-            raise ConfigError(
-                f"{given[0]} goes with a model of lines or other pieces",
-                hint="train one with 'charrnn train --lines', or with --separator",
-            )
-        return None
-    # A piece that its own --length cuts was asked for; one that the limit cuts, where others are
-    # chosen, was not. Nothing was learned from empty pieces.
-    drop_cut = bool(given) and context.params["length"] is None
-    seen = model.seen_pieces if new else None
-    return PieceFilter(seen, unique, max(shortest, min(limit, 1)), longest, drop_cut)

@@ -4,14 +4,13 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from charrnn.cli.console import console, is_terminal
 from charrnn.cli.options import CHECKPOINTS
-from charrnn.config import ControlConfig, DataConfig
+from charrnn.config import DataConfig
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 
 if TYPE_CHECKING:
@@ -164,16 +163,16 @@ def note_terminal(source: str, what: str) -> None:
         console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
 
 
-def prepare_stops(rules: ControlConfig, model: "Model") -> ControlConfig:
-    """Return the controls with stop texts as the model has them, without those it cannot write."""
+def prepare_stops(given: list[str] | None, model: "Model") -> list[str]:
+    """Return stop texts as the model has them, without those that it cannot write."""
     stops = []
-    for text in rules.stop:
+    for text in given or []:
         stop = model.normalized(unescape(text, "stop"))
         if unknown := model.vocabulary.unknown(stop):
             console.note(f"a --stop never occurs: the model does not know {unknown}")
         else:
             stops.append(stop)
-    return replace(rules, stop=tuple(stops))
+    return stops
 
 
 def unescape(text: str, option: str) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -103,8 +102,8 @@ class TrainingDisplay:
         run = self.run
         latest = replace(run.state, best_weights=None)
         model = Model.of(run.config, run.vocabulary, latest, ngram=run.ngram)
-        text = islice(model.stream(random_seed=run.config.run.random_seed), SAMPLE_LENGTH)
-        console.note(f"--- sample at step {event.step}\n{''.join(text)}\n---")
+        text = model.sample(length=SAMPLE_LENGTH, random_seed=run.config.run.random_seed)
+        console.note(f"--- sample at step {event.step}\n{text}\n---")
 
 
 def describe_event(event: Event, history: History) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 from charrnn.cli.console import console, is_dumb, visible
 from charrnn.cli.texts import unescape
 from charrnn.config import ControlConfig
-from charrnn.generate.controls import Controls
-from charrnn.generate.novelty import PieceFilter
+from charrnn.generate.controls import FAR
 from charrnn.generate.seen import longest_copy
 from charrnn.models import Model
 
@@ -41,9 +40,7 @@ def write_samples(
     prompts: Iterable[str],
     count: int,
     *,
-    controls: Controls,
-    pieces: PieceFilter | None,
-    separator: str,
+    delimiter: str | None,
     echo: bool,
     jsonl: bool,
     **settings: Any,
@@ -51,25 +48,22 @@ def write_samples(
     """Write samples for each prompt, and say on stderr how many were cut at the limit.
 
     count       number of samples for each
-    controls    where each ends, and which characters it may have
-    pieces      which pieces are kept; None: the samples are not pieces
-    separator   what is written between two
+    delimiter   between two; see ``choose_separator``
     echo        whether each begins with its prompt
     jsonl       write an object for each
-    settings    of ``Model.samples``: the random seed, how characters are drawn
+    settings    of ``Model.samples``, with the length and the random seed
     """
     endings: Counter[str] = Counter()
+    rules, are_pieces = ControlConfig.of_options(settings), model.config.data.end is not None
+    separator = choose_separator(model, rules, delimiter)
     for number, prompt in enumerate(prompts):
         begin = prompt if echo else ""
-        if count == 1 and pieces is None and not jsonl:
+        if count == 1 and not are_pieces and not jsonl:
             console.write(separator if number else "")
-            characters = model.stream(prompt, controls=controls, first=number, **settings)
+            characters = model.stream(prompt, first=number, **settings)
             endings[write_stream(begin, characters)] += 1
             continue
-        samples = model.samples(
-            prompt, count, controls=controls, pieces=pieces, first=number * count, log_p=jsonl,
-            **settings,
-        )  # fmt: skip
+        samples = model.samples(prompt, count, first=number * count, log_p=jsonl, **settings)
         for index, sample in enumerate(samples, number * count):
             endings[sample.ended] += 1
             if jsonl:
@@ -82,13 +76,15 @@ def write_samples(
             console.write(separator if index else "")
             with blocks() as write:
                 write(f"{begin}{sample.text}\n")
-    rules, cut, written = controls.config, endings["length"], endings.total()
-    if cut and (rules.stop or rules.until_sentence or pieces is not None):
+    cut, written, limit = endings["length"], endings.total(), settings["length"]
+    if cut and (rules.stop or rules.until_sentence or are_pieces):
         ending = "--stop" if rules.stop else "the end of a sentence"
-        if pieces is not None:
+        if are_pieces:
             ending = f"the end of the {model.config.data.piece}"
+        limit = model.default_length(rules) if limit is None else limit
+        limit += FAR * rules.until_sentence
         which = f"{cut} of {written} samples" if written > 1 else "the sample"
-        console.note(f"{which} had {controls.limit:,} characters before {ending}")
+        console.note(f"{which} had {limit:,} characters before {ending}")
 
 
 def write_stream(prompt: str, characters: Generator[str, None, str]) -> str:

@@ -56,7 +56,7 @@ def choose(p: Floats, config: SamplingConfig, draws: Floats) -> NDArray[np.int64
     Raises TrainingError if p is not finite.
     """
     ids: NDArray[np.int64]
-    if config.temperature == 0:
+    if config.greedy or config.temperature == 0:
         ids = p.argmax(axis=1)
         require_finite(p[np.arange(len(ids)), ids])
         return ids

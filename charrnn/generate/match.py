@@ -9,9 +9,9 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,7 @@ class Automaton:
         members = ["".join(chr(_FIRST + it) for it in np.flatnonzero(row)) for row in groups]
         text = "".join(f"[{members[it]}{_NONE}]" if isinstance(it, int) else it for it in tokens)
         try:
-            with _time_limit():
-                machine = library.parse_pattern(text).to_fsm()
+            machine = _compile(text)
         except (library.InvalidSyntax, library.Unsupported, RecursionError):
             raise ConfigError(f"--match cannot use {pattern!r}", hint=_HINT) from None
         count = len(machine.states)  # the state from which no match can follow
@@ -178,9 +177,13 @@ def _find_members(atom: str, characters: str, flags: int = 0) -> Flags:
     return np.array([match(char) is not None for char in characters])
 
 
-@contextmanager
-def _time_limit() -> Iterator[None]:
-    """Raise ConfigError from within any call that the library makes in the block after SECONDS."""
+@lru_cache(maxsize=8)  # each prompt asks for the same one
+def _compile(text: str) -> Any:
+    """Return the automaton of an expression over symbols.
+
+    Raises ConfigError from within any call that the library makes after SECONDS.
+    """
+    library = require_extra("interegular", "match")
     end, before = time.thread_time() + SECONDS, sys.getprofile()
 
     def check(frame: FrameType, *_: object) -> None:
@@ -193,6 +196,6 @@ def _time_limit() -> Iterator[None]:
 
     sys.setprofile(check)
     try:
-        yield
+        return library.parse_pattern(text).to_fsm()
     finally:
         sys.setprofile(before)

@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 
 from charrnn.checkpoint.checkpoint import Checkpoint
-from charrnn.config import FILE, ControlConfig, SamplingConfig, UnknownCharacters, require
+from charrnn.config import (
+    FILE,
+    SAMPLE_CONFIGS,
+    ControlConfig,
+    PieceConfig,
+    SamplingConfig,
+    UnknownCharacters,
+    require,
+)
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
 from charrnn.generate.controls import Controls, Ended, default_length
-from charrnn.generate.novelty import PieceFilter
+from charrnn.generate.novelty import keep_pieces
 from charrnn.generate.predictor import Predictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.generate.sample import Sample, Sampler
@@ -34,10 +42,19 @@ from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
 
 # What ``sample`` takes by name.
-SAMPLING_SETTINGS = [it.name for part in (SamplingConfig, ControlConfig) for it in fields(part)]
+SAMPLE_SETTINGS = [it.name for part in SAMPLE_CONFIGS for it in fields(part)]
+# Those of a text as a whole, which cannot be yielded before it is complete.
+WHOLE = ["contain", *(it.name for it in fields(PieceConfig))]
 
 # The limit of a new piece: of short ones, and in lengths of the longest piece of the text.
 MIN_LIMIT, MAX_GROWTH = 1000, 2
+
+
+def stream_whole(samples: Iterator[Sample]) -> Generator[str, None, Ended]:
+    """Yield the characters of the one sample, and return why it ended."""
+    (sample,) = samples
+    yield from sample.text
+    return sample.ended
 
 
 @dataclass(repr=False)
@@ -74,7 +91,6 @@ class Model(Checkpoint):
         prompt: str = "",
         length: int | None = None,
         *,
-        greedy: bool = False,
         like: str | None = None,
         random_seed: int | None = None,
         **settings: Any,
@@ -86,19 +102,19 @@ class Model(Checkpoint):
 
         length        number of new characters, with ``stop`` or a model of pieces at most; None:
                       200, or 10,000 with ``stop``, or a piece
-        greedy        always the likeliest character, whatever the temperature
         like          a text to read and remember first, see ``with_memory``
         random_seed   the same number gives the same text; None: a fresh one
         settings      by name, those of SamplingConfig: ``temperature=0.7``, ``top_k``, ``top_p``,
-                      ``min_p``; and of ControlConfig: ``stop="\n"``, ``until_sentence=True``,
-                      ``charset="a-z "``, ``match``, ``contain``, ``max_copied``, ``no_repeat``
+                      ``min_p``, ``greedy=True``; of ControlConfig: ``stop="\n"``, ``match``,
+                      ``charset="a-z "``, ``until_sentence=True``, ``contain``, ``max_copied``,
+                      ``no_repeat``; and, if the model writes pieces, of PieceConfig: ``new=True``,
+                      ``unique=True``, ``min_length``, ``max_length=12``
 
         Raises VocabularyError for unknown characters in the prompt or in ``like``, ConfigError for
-        a setting that is unknown or out of range, or controls that no text can obey.
+        a setting that is unknown or out of range, or settings that no text can obey, TrainingError
+        if too few pieces meet the conditions.
         """
         model = self if like is None else self.with_memory(like)
-        if greedy:
-            settings["temperature"] = 0.0
         characters = model.stream(prompt, length, random_seed=random_seed, **settings)
         return prompt + "".join(characters)
 
@@ -107,24 +123,22 @@ class Model(Checkpoint):
         prompt: str = "",
         length: int | None = None,
         *,
-        controls: Controls | None = None,
         random_seed: int | None = None,
         first: int = 0,
         **settings: Any,
     ) -> Generator[str, None, Ended]:
         """Yield the new characters of ``sample`` one by one, and return why the text ended.
 
-        controls   made by ``make_controls``, with their length; None: those among the settings
-        first      which of the texts that the random seed gives
+        first   which of the texts that the random seed gives
 
         The other arguments, and the errors, are those of ``sample``.
         """
-        sampler, prepared = self._begin(prompt, length, controls, random_seed, settings)
-        if prepared.config.contain is None:
-            return (yield from sampler.stream(prepared, first))
-        (sample,) = write_containing(sampler, prepared, 1, first=first)
-        yield from sample.text
-        return sample.ended
+        require_known(settings, SAMPLE_SETTINGS)
+        if any(map(settings.get, WHOLE)):
+            source: Any = {"length": length, "random_seed": random_seed, "first": first}
+            return stream_whole(self.samples(prompt, 1, **source, **settings))
+        sampler, controls, _ = self._begin(prompt, length, random_seed, settings)
+        return sampler.stream(controls, first)
 
     def samples(
         self,
@@ -132,42 +146,49 @@ class Model(Checkpoint):
         count: int = 10,
         *,
         length: int | None = None,
-        controls: Controls | None = None,
         random_seed: int | None = None,
         first: int = 0,
         log_p: bool = False,
-        pieces: PieceFilter | None = None,
         **settings: Any,
     ) -> Iterator[Sample]:
         """Yield texts that continue a prompt text, many at once: ``text``, ``ended``, ``log_p``.
 
-            for sample in model.samples("Ty", 20, random_seed=1):
+            for sample in model.samples("Ty", 20, new=True, unique=True, random_seed=1):
                 print(sample.text)
 
-        count    how many
-        first    index of the first of them: text i depends on random_seed and i alone
-        log_p    whether each has its log probability under the model, in nats; else it is 0
-        pieces   which pieces are kept, the prompt included; None: all
+        count   how many
+        first   index of the first of them: text i depends on random_seed and i alone, but for
+                conditions on pieces, and empty ones: then those that meet them follow each other
+        log_p   whether each has its log probability under the model, in nats; else it is 0
 
-        The other arguments, and the errors, are those of ``stream``. Also raises TrainingError if
-        too few pieces are kept.
+        The other arguments, and the errors, are those of ``stream``.
         """
-        sampler, prepared = self._begin(
-            prompt, length, controls, random_seed, settings, log_p=log_p
-        )
         require(count >= 1, f"count must be at least 1, not {count}")
+        sampler, controls, conditions = self._begin(
+            prompt, length, random_seed, settings, log_p=log_p
+        )
         workers = sampling_workers(count)
 
         def write(first: int) -> Iterator[Sample]:
-            if prepared.config.contain is not None:
-                return write_containing(sampler, prepared, count, first=first)
-            return sampler.write(prepared, count, first=first, workers=workers)
+            if controls.config.contain is not None:
+                return write_containing(sampler, controls, count, first=first)
+            return sampler.write(controls, count, first=first, workers=workers)
 
-        if pieces is None:
-            return write(first)
-        pieces.require_room(prompt, prepared.limit or 0)
+        given = [it.name for it in fields(PieceConfig) if settings.get(it.name)]
+        if self.config.data.end is None:
+            if not given:
+                return write(first)
+            raise ConfigError(
+                f"--{given[0].replace('_', '-')} goes with a model of lines or other pieces",
+                hint="train one with 'charrnn train --lines', or with --separator",
+            )
+        self._require_pieces(conditions, prompt, controls.limit or 0)
+        # A piece that its own length cuts was asked for; one that the limit cuts, where others are
+        # chosen, was not.
+        drop_cut = bool(given) and length is None
         drawn = chain.from_iterable(map(write, itertools.count(first, count)))
-        return islice(pieces.keep(drawn, prompt), count)
+        kept = keep_pieces(drawn, conditions, prompt, seen=self.seen_pieces, drop_cut=drop_cut)
+        return islice(kept, count)
 
     def complete(
         self,
@@ -292,30 +313,36 @@ class Model(Checkpoint):
         self,
         prompt: str,
         length: int | None,
-        controls: Controls | None,
         random_seed: int | None,
         settings: dict[str, Any],
         *,
         log_p: bool = False,
-    ) -> tuple[Sampler, Controls]:
-        """Read a prompt, and make the controls of the texts that continue it."""
-        require_known(settings, SAMPLING_SETTINGS)
+    ) -> tuple[Sampler, Controls, PieceConfig]:
+        """Read a prompt, and prepare what the texts that continue it must obey."""
+        require_known(settings, SAMPLE_SETTINGS)
         for name, value in (("length", length), ("random_seed", random_seed)):
             require(value is None or value >= 0, f"{name} must be at least 0, not {value}")
-        if controls is None:
-            rules = ControlConfig.of_options(settings)
-            length = self.default_length(rules) if length is None else length
-            controls = self.make_controls(rules, length)
+        rules, conditions = ControlConfig.of_options(settings), PieceConfig.of_options(settings)
+        contain = None if rules.contain is None else self.normalized(rules.contain)
+        rules = replace(rules, stop=tuple(map(self.normalized, rules.stop)), contain=contain)
+        limit, end = self.default_length(rules) if length is None else length, self.config.data.end
+        if conditions.max_length is not None:
+            limit = min(limit, conditions.max_length + 1)  # one more shows that it is too long
+        controls = Controls(rules, self.vocabulary, limit, end=end, seen_spans=self.seen_spans)
         number = secrets.randbits(32) if random_seed is None else random_seed
         sampling, ids = SamplingConfig.of_options(settings), self.encode_prompt(prompt)
-        return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls
+        return Sampler.of(self.predictor, ids, sampling, number, log_p=log_p), controls, conditions
 
-    def make_controls(self, config: ControlConfig, length: int | None) -> Controls:
-        """Return the controls of texts of this model, once for many; length None: no end."""
-        end, spans = self.config.data.end, self.seen_spans
-        contain = None if config.contain is None else self.normalized(config.contain)
-        config = replace(config, stop=tuple(map(self.normalized, config.stop)), contain=contain)
-        return Controls(config, self.vocabulary, length, end=end, seen_spans=spans)
+    def _require_pieces(self, conditions: PieceConfig, prompt: str, limit: int) -> None:
+        """Raise ConfigError if no piece of a prompt and ``limit`` characters can be kept."""
+        low, high = conditions.min_length, conditions.max_length
+        if conditions.new and self.seen_pieces is None:
+            hint = "'charrnn train' and charrnn.train record them"
+            raise ConfigError("the model does not know which pieces its text has", hint=hint)
+        if high is not None and len(prompt) > high:
+            raise ConfigError(f"the prefix is longer than --max-length {high}")
+        if len(prompt) + limit < low:
+            raise ConfigError(f"--length {limit} is below --min-length {low}")
 
     def default_length(self, controls: ControlConfig) -> int:
         """Return the length of a text for which none is given, at most that of a piece."""

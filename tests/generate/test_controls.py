@@ -214,23 +214,17 @@ def test_a_line_ends_at_a_line_break_whatever_its_characters(
     assert ended == ("match" if "match" in rules else "piece")
 
 
-@pytest.mark.parametrize("rules", [{"until_sentence": True}, {"match": "a*"}, {"contain": "a"}])
-def test_controls_that_need_a_length_say_so(rules: Any) -> None:
-    with pytest.raises(ConfigError, match="need a length"):
-        MODEL.make_controls(ControlConfig(**rules), None)
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
     ("model", "rules"),
     [
         (MODEL, {}),
-        (LINES, {}),
+        (LINES, {"min_length": 0}),  # with empty lines
         (MODEL, {"stop": "a"}),
         (MODEL, {"stop": "a", "no_repeat": 2}),
         (MODEL, {"match": "[a-c ]*!"}),
         (MODEL, {"contain": "ab"}),
-        (LINES, {"charset": "^a"}),
+        (LINES, {"charset": "^a", "min_length": 0}),
     ],
 )
 def test_whole_samples_are_those_of_the_stream_from_any_number_of_processes(

@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import replace
 from itertools import islice, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import ConfigError, Model, TrainingError, Vocabulary
+from charrnn import ConfigError, Model, PieceConfig, TrainingError, Vocabulary
 from charrnn.generate import seen as seen_module
-from charrnn.generate.novelty import PieceFilter
+from charrnn.generate.novelty import keep_pieces
 from charrnn.generate.sample import Sample
 from charrnn.generate.seen import Bits, is_seen, seen_pieces, seen_spans
 from charrnn.text.pieces import flatten_pieces
+from tests.generate.models import LINES, MODEL
 
 BEGINNINGS, MIDDLES, ENDS = ("bar", "cor", "dal", "mi"), ("a", "on", "ette"), "lnrs"
 NAMES = ["".join(parts) for parts in product(BEGINNINGS, MIDDLES, ENDS)]
@@ -57,9 +59,10 @@ def test_kept_lines_are_new_different_whole_and_of_the_length_asked_for(
     lines: list[str], unique: bool, drop_cut: bool, shortest: int, longest: int | None
 ) -> None:
     seen = {*lines[: len(lines) // 2], "ccc"}
-    rules = PieceFilter(filter_of([*seen]), unique, shortest, longest, drop_cut)
+    rules = PieceConfig(new=True, unique=unique, min_length=shortest, max_length=longest)
     drawn = [Sample(it, 0.0, "length" if len(it) == 5 else "piece") for it in lines]
-    kept = [sample.text for sample in rules.keep(drawn)]
+    found = keep_pieces(drawn, rules, seen=filter_of([*seen]), drop_cut=drop_cut)
+    kept = [sample.text for sample in found]
     fits = [it for it in lines if it not in seen and shortest <= len(it) <= (longest or 99)]
     fits = [it for it in fits if not (drop_cut and len(it) == 5)]
     lost = set(fits) - set(kept)
@@ -70,7 +73,7 @@ def test_kept_lines_are_new_different_whole_and_of_the_length_asked_for(
 
 def test_a_search_without_end_ends_with_advice() -> None:
     drawn = [Sample(it, 0.0, "piece") for it in [*["x"] * 19_999, "long"] * 2 + ["x"] * 20_000]
-    kept = PieceFilter(min_length=4).keep(drawn)
+    kept = keep_pieces(drawn, PieceConfig(min_length=4))
     assert [next(kept).text, next(kept).text] == ["long", "long"]
     with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
         next(kept)
@@ -90,28 +93,46 @@ def test_a_model_of_lines_writes_whole_lines_and_those_that_are_kept_in_their_or
     assert {(sample.ended, 0 < len(sample.text) < 20) for sample in drawn} == {("piece", True)}
     lines = [sample.text for sample in drawn]
     assert sum(line in NAMES for line in lines) > 60
-    new = PieceFilter(model.seen_pieces, unique=True)
-    kept = [it.text for it in model.samples("", 9, pieces=new, random_seed=1)]
+    kept = [it.text for it in model.samples("", 9, new=True, unique=True, random_seed=1)]
     assert kept == [*islice(dict.fromkeys(it for it in lines if it not in NAMES), 9)]
-    some = PieceFilter(min_length=6)  # the same line again and again, if it is drawn so
-    kept = [it.text for it in model.samples("", 60, pieces=some, random_seed=1)]
+    # The same line again and again, if it is drawn so.
+    kept = [it.text for it in model.samples("", 60, min_length=6, random_seed=1)]
     assert kept == [*islice((it for it in lines if len(it) >= 6), 60)]
     short = [it.text for it in model.samples("", 9, length=2, random_seed=1)]
     assert short == [line[:2] for line in lines[:9]]
 
 
 def test_a_prefix_counts_for_the_length_of_a_piece(model: Model) -> None:
-    short = PieceFilter(min_length=5, max_length=6)
-    kept = list(model.samples("da", 20, pieces=short, random_seed=1))
+    kept = list(model.samples("da", 20, min_length=5, max_length=6, random_seed=1))
     assert {len(sample.text) for sample in kept} == {3, 4}
-    for rules, length, complaint in (
-        (PieceFilter(min_length=12), 5, "--length 5 is below --min-length 12"),
-        (PieceFilter(max_length=5), 9, "longer than --max-length 5"),
-    ):
+    cases: Any = (
+        ({"min_length": 12}, 5, "--length 5 is below --min-length 12"),
+        ({"max_length": 5}, 9, "longer than --max-length 5"),
+    )
+    for rules, length, complaint in cases:
         with pytest.raises(ConfigError, match=complaint):
-            model.samples("dalona", pieces=rules, length=length)
-    assert len(list(model.samples("dalona", 1, pieces=PieceFilter(max_length=6), length=0))) == 1
-    assert len(list(model.samples("dalona", 1, pieces=PieceFilter(min_length=7), length=1))) == 1
+            model.samples("dalona", length=length, **rules)
+    assert len(list(model.samples("dalona", 1, max_length=6, length=0))) == 1
+    assert len(list(model.samples("dalona", 1, min_length=7, length=1))) == 1
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"new": True}, {"min_length": 7}, {"max_length": 4}, {"unique": True}]
+)
+def test_one_piece_meets_the_conditions_that_many_do_or_both_are_refused(
+    model: Model, conditions: dict[str, Any]
+) -> None:
+    for seed in range(9):
+        (first,) = model.samples("", 1, random_seed=seed, **conditions)
+        assert model.sample(random_seed=seed, **conditions) == first.text
+    for verb in (MODEL.sample, MODEL.samples):
+        with pytest.raises(ConfigError, match="goes with a model of lines or other pieces"):
+            verb(**conditions)
+
+
+def test_a_model_that_does_not_know_which_pieces_were_read_writes_no_new_ones() -> None:
+    with pytest.raises(ConfigError, match="does not know which pieces its text has"):
+        LINES.sample(new=True)
 
 
 def test_a_new_piece_may_be_twice_as_long_as_the_longest_of_the_text(model: Model) -> None:
