@@ -43,7 +43,7 @@ def write_containing(
     """
     text, drafts = controls.config.contain or "", controls.drafts(1)
     begins, ends = find_borders(controls, text)
-    room = max(0, min(REACH, (controls.length or 0) - len(text)))
+    room = max(0, min(REACH, controls.length - len(text)))
     for number in range(first, first + count):
         drawn = sampler.write(controls, CANDIDATES, first=number * CANDIDATES)
         candidates = [it.text[:room] for it in drawn]

@@ -5,7 +5,6 @@ A ``Text`` asks all rules of a sample. Characters that are excluded everywhere a
 """
 
 import re
-import sys
 from collections import deque
 from collections.abc import Generator, Sequence
 from copy import copy
@@ -48,11 +47,6 @@ class Verdict(NamedTuple):
 
 
 Rule = Generator[Verdict, str, None]
-
-
-def default_length(config: ControlConfig) -> int:
-    """Return the length of a text for which none is given."""
-    return FAR if config.stop and not config.until_sentence else 200
 
 
 def end_at(length: int) -> Rule:
@@ -106,16 +100,6 @@ def end_of_match(automaton: Automaton, length: int) -> Rule:
     yield Verdict(ended="match")
 
 
-class Released(NamedTuple):
-    """A character that certainly belongs to the text.
-
-    log_p   its log probability under the model, in nats; 0 unless requested
-    """
-
-    character: str
-    log_p: float
-
-
 class Text:
     """One sample while it is written.
 
@@ -127,19 +111,18 @@ class Text:
         self.ended: Ended | None = None
         self.allowed = self._allowed = allowed
         self._rules, self._characters = rules, characters
-        self._pending: deque[Released] = deque()
+        self._pending: deque[tuple[int, float]] = deque()
         self._judge([next(rule) for rule in rules])
 
     def add(self, word: Word) -> None:
         """Add the next characters, up to the end of the text."""
-        for chosen, log_p in word:
+        for drawn in word:
             if self.ended is None:
-                char = self._characters[chosen]
-                self._pending.append(Released(char, log_p))
-                self._judge([rule.send(char) for rule in self._rules])
+                self._pending.append(drawn)
+                self._judge([rule.send(self._characters[drawn[0]]) for rule in self._rules])
 
-    def release(self) -> list[Released]:
-        """Return the characters that are certain now, and were not before."""
+    def release(self) -> Word:
+        """Return the characters that certainly belong to the text now, and did not before."""
         certain = len(self._pending) - self._uncertain
         return [self._pending.popleft() for _ in range(certain)]
 
@@ -156,13 +139,13 @@ class Controls:
     config       what the text must obey
     vocabulary   the characters of the model, V of them
     length       new characters; with ``match`` or ``stop`` the largest number, with
-                 ``until_sentence`` the smallest. None: no end
+                 ``until_sentence`` the smallest
     end          a character that ends the text, such as that of a piece; None: nothing does
     seen_spans   filter of the spans of the training text, for ``max_copied``
 
-    Attributes: ``vocabulary``; ``limit``, the largest number of new characters, or None;
-    ``allowed``, the characters that are, (V,); ``is_free``, True if only the length or ``end`` ends
-    the text and all characters are allowed; ``end_id``, the id of ``end``, or -1.
+    Attributes: ``vocabulary``; ``limit``, the largest number of new characters; ``allowed``, the
+    characters that are, (V,); ``is_free``, True if only the length or ``end`` ends the text and all
+    characters are allowed; ``end_id``, the id of ``end``, or -1.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
     no text can obey; VocabularyError if it must contain unknown characters.
@@ -172,7 +155,7 @@ class Controls:
         self,
         config: ControlConfig,
         vocabulary: Vocabulary,
-        length: int | None,
+        length: int,
         *,
         end: str | None = None,
         seen_spans: Bits | None = None,
@@ -183,9 +166,7 @@ class Controls:
         self.config, self.end, self.length = config, end, length
         self.vocabulary, characters = vocabulary, vocabulary.characters
         self._stops = [stop for stop in config.stop if not vocabulary.unknown(stop)]
-        if length is None and (config.match or config.until_sentence or config.contain):
-            raise ConfigError("match, until-sentence and contain need a length")
-        self.limit = length + FAR if length is not None and config.until_sentence else length
+        self.limit = length + FAR if config.until_sentence else length
         self.allowed = allowed = select_characters(config.charset, characters)
         self.end_id = -1 if end is None else vocabulary.index[end]
         if end is not None:
@@ -193,7 +174,7 @@ class Controls:
         self._automaton: Automaton | None = None
         if config.match is not None:
             self._automaton = Automaton(config.match, characters, allowed, end or "\n")
-            self._automaton.require_text(length or 0)
+            self._automaton.require_text(length)
         if config.contain is not None:
             self._require_possible(config.contain)
         self.is_free = config == ControlConfig()
@@ -201,9 +182,9 @@ class Controls:
 
     def _require_possible(self, text: str) -> None:
         """Raise VocabularyError or ConfigError if no sample can contain a text."""
-        ids, limit = self.vocabulary.encode(text), self.limit or 0
-        if len(ids) > limit:
-            raise ConfigError(f"{text!r} is longer than the {limit:,} characters of a sample")
+        ids = self.vocabulary.encode(text)
+        if len(ids) > self.limit:
+            raise ConfigError(f"{text!r} is longer than the {self.limit:,} characters of a sample")
         wrong = [it for it in (*self._stops, self.end or "") if it and it in text]
         wrong += [text[at] for at in np.flatnonzero(~self.allowed[ids])]
         if wrong:
@@ -217,16 +198,16 @@ class Controls:
         rules: list[Rule] = []
         characters = self.vocabulary.characters
         if self._automaton is not None:
-            rule = end_of_match(self._automaton, self.length or 0)
-            return Text([rule], characters, self.allowed)
+            rules.append(end_of_match(self._automaton, self.length))
+            return Text(rules, characters, self.allowed)
         if self._stops:
             rules.append(end_before(self._stops, "stop"))
         if self.end is not None:
             rules.append(end_before([self.end], "piece"))
         if self.config.until_sentence:
-            rules.append(end_of_sentence(self.length or 0, self.limit or 0))
+            rules.append(end_of_sentence(self.length, self.limit))
         else:
-            rules.append(end_at(sys.maxsize if self.length is None else self.length))
+            rules.append(end_at(self.length))
         text = Text(rules, characters, None if self.allowed.all() else self.allowed)
         if self.beginning:
             text.add(self.beginning)

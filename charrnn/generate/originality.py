@@ -30,6 +30,7 @@ LONGEST_WORD = 16
 # First characters of a word that are tried.
 _TRIES = 4
 
+# Ids, each with its log probability under the model in nats, 0 unless requested.
 Word = list[tuple[int, float]]
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
 from charrnn.generate.choice import choose, exclude
-from charrnn.generate.controls import Controls, Ended, Released, Text
-from charrnn.generate.originality import Drafts
+from charrnn.generate.controls import Controls, Ended, Text
+from charrnn.generate.originality import Drafts, Word
 from charrnn.generate.predictor import Prediction, Predictor
 from charrnn.ngrams.contexts import Floats
 from charrnn.ngrams.mixture import log_normalized
@@ -168,7 +168,7 @@ class Sampler:
             return "length"
         ended: Ended | None = None
         for _, released, ended in self._write_texts(controls, [sample]):  # noqa: B007
-            yield from (it.character for it in released)
+            yield from (characters[chosen] for chosen, _ in released)
         return ended or "length"
 
     def write(
@@ -176,7 +176,7 @@ class Sampler:
     ) -> Iterator[Sample]:
         """Yield complete samples, one after the other.
 
-        controls   what they obey; they have a limit
+        controls   what they obey
         first      index of the first of them
         workers    number of processes; more than one only if ``sampling_workers`` returns it
 
@@ -198,20 +198,21 @@ class Sampler:
 
     def _fill(self, controls: Controls, samples: range) -> list[Sample]:
         """Return these samples."""
-        written: list[list[Released]] = [[] for _ in samples]
+        written: list[Word] = [[] for _ in samples]
         endings: list[Ended] = ["length"] * len(samples)
         for sample, released, ended in self._write_texts(controls, samples):
             at = sample - samples.start
             written[at] += released
             endings[at] = ended or "length"
+        characters = controls.vocabulary.characters
         return [
-            Sample("".join(it.character for it in own), sum(it.log_p for it in own), ended)
+            Sample("".join(characters[it] for it, _ in own), sum(nats for _, nats in own), ended)
             for own, ended in zip(written, endings, strict=True)
         ]
 
     def _fill_free(self, controls: Controls, samples: range) -> list[Sample]:
         """Do what ``_fill`` does, faster, for texts that only a length or their END ends."""
-        limit, end = controls.limit or 0, controls.end_id
+        limit, end = controls.limit, controls.end_id
         if limit == 0:
             return [Sample("", 0.0, "length") for _ in samples]
         rows, waiting = list(samples[:AT_ONCE]), iter(samples[AT_ONCE:])
@@ -239,7 +240,7 @@ class Sampler:
 
     def _write_texts(
         self, controls: Controls, samples: Sequence[int]
-    ) -> Iterator[tuple[int, list[Released], Ended | None]]:
+    ) -> Iterator[tuple[int, Word, Ended | None]]:
         """Write samples, AT_ONCE at once; yield of each what is certain after a step, and its end.
 
         Where a sample ends, the next one begins in its row.

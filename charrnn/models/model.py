@@ -23,7 +23,7 @@ from charrnn.config import (
 from charrnn.errors import ConfigError
 from charrnn.generate.beam import WIDTH, Continuation, find_likeliest
 from charrnn.generate.contain import write_containing
-from charrnn.generate.controls import Controls, Ended, default_length
+from charrnn.generate.controls import FAR, Controls, Ended
 from charrnn.generate.novelty import keep_pieces
 from charrnn.generate.predictor import Predictor
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
@@ -182,7 +182,7 @@ class Model(Checkpoint):
                 f"--{given[0].replace('_', '-')} goes with a model of lines or other pieces",
                 hint="train one with 'charrnn train --lines', or with --separator",
             )
-        self._require_pieces(conditions, prompt, controls.limit or 0)
+        self._require_pieces(conditions, prompt, controls.limit)
         # A piece that its own length cuts was asked for; one that the limit cuts, where others are
         # chosen, was not.
         drop_cut = bool(given) and length is None
@@ -346,8 +346,9 @@ class Model(Checkpoint):
 
     def default_length(self, controls: ControlConfig) -> int:
         """Return the length of a text for which none is given, at most that of a piece."""
-        pieces = self.config.data.end is not None
-        return self.piece_limit if pieces else default_length(controls)
+        if self.config.data.end is not None:
+            return self.piece_limit
+        return FAR if controls.stop and not controls.until_sentence else 200
 
     def score_ids(
         self,
