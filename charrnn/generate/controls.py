@@ -184,7 +184,8 @@ class Controls:
         """Raise VocabularyError or ConfigError if no sample can contain a text."""
         ids = self.vocabulary.encode(text)
         if len(ids) > self.limit:
-            raise ConfigError(f"{text!r} is longer than the {self.limit:,} characters of a sample")
+            error = f"{text!r} is longer than the {self.limit:,} characters of a sample"
+            raise ConfigError(error, hint=f"--length {len(ids)} or more")
         wrong = [it for it in (*self._stops, self.end or "") if it and it in text]
         wrong += [text[at] for at in np.flatnonzero(~self.allowed[ids])]
         if wrong:
@@ -215,11 +216,7 @@ class Controls:
         return text
 
     def after(self, beginning: Word, allowed: Flags) -> "Controls":
-        """Return the controls of samples that begin alike.
-
-        beginning   its ids, each with its log probability
-        allowed     which characters may follow it, (V,)
-        """
+        """Return the controls of samples that begin so; characters that are allowed follow."""
         rest = copy(self)
         rest.beginning, rest.next = beginning, allowed
         return rest
