@@ -107,6 +107,7 @@ Some *words* and a `name`, then a list:
 It's plain, isn't it? "Yes," she said.
 Type `fix --all` or (--none), see https://example.org.
 """,  # noqa: W291  # a line break of Markdown
+    "quotes of both sides": "He’d gone -- it’s late. 'Yes,' she said; 'go.'\n",
     "chapters": "\n\n".join(f"{n}\n\n{part}" for n, part in enumerate(ENGLISH.split("\n\n"), 1)),
     "compounds at line ends": ENGLISH + COMPOUNDS,
     "fortunes": "".join(f"Fortune {n}\n%\n" for n in range(100)),
