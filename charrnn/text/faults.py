@@ -13,7 +13,7 @@ from unicodedata import is_normalized, normalize
 
 from charrnn.errors import ConfigError
 from charrnn.extras import require_extra
-from charrnn.text.form import Span, find_wraps, form_of, has_mostly_copies
+from charrnn.text.form import Span, find_separator, find_wraps, form_of
 
 Level = Literal["fault", "note"]
 Find = Callable[[str], Iterable[Span]]
@@ -123,16 +123,14 @@ _SCRIPTS = "\x00-\u052f\u1e00-\u206f\u3000-\u302f\u3040-\u30ff\u3400-\u9fff\uff0
 _find_invisible = _all(
     f"(?<![{_INVISIBLE}])(?<![^{_SCRIPTS}])(?<![©®‼⁉])[{_INVISIBLE}]++(?![^{_SCRIPTS}])"
 )
-
-
-def _find_zero_width(text: str) -> Iterable[Span]:
-    """Find invisible characters, but in texts from right to left, which need them."""
-    return () if re.search("[א-ת\u0620-\u064a]", text) else _find_invisible(text)
+_RIGHT_TO_LEFT = re.compile("[א-ת\u0620-\u064a]")  # such texts need them
 
 
 def _find_copies(text: str) -> list[Span]:
-    """Find lines that occurred before: any of a list, long ones elsewhere, or any if most are."""
-    any_line = has_mostly_copies(text) or form_of(text) == "list"
+    """Find lines that occurred before: any of a list, none of verse, long ones elsewhere."""
+    any_line = form_of(text) == "list"
+    if not any_line and find_separator(text, least=2):
+        return []
     seen: set[str] = set()
     copies = []
     for at, line in _all(r"^[^\w\n]*\w.*\n?")(text):
@@ -141,6 +139,18 @@ def _find_copies(text: str) -> list[Span]:
             copies += [(at, line)] if entry in seen else []
             seen.add(entry)
     return copies if any_line or sum(len(line) for _, line in copies) >= 0.02 * len(text) else []
+
+
+def _find_copied_pieces(text: str) -> Iterable[Span]:
+    """Find pieces that occurred before, each with what separates it from the next one."""
+    if (separator := find_separator(text)) is None:
+        return
+    seen: set[str] = set()
+    for at, old in _all(rf"(?s).+?(?:{re.escape(separator)}\n*|\Z)")(text):
+        piece = old.strip(separator)
+        if piece in seen:
+            yield at, old
+        seen.add(piece)
 
 
 _LETTER = r"[^\W\d_]"
@@ -171,7 +181,8 @@ FAULTS = (
           _all(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)"
                r"|\x1b[()].|[ -~]\x08"
                r"|[\x00-\x08\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d\ufff9-\ufffb]"), safe=True),
-    Fault("zero-width", "invisible characters", _find_zero_width, safe=True),
+    Fault("zero-width", "invisible characters",
+          lambda text: () if _RIGHT_TO_LEFT.search(text) else _find_invisible(text), safe=True),
     Fault("normal-form", "lines with decomposed characters (é as e and an accent)",
           lambda text: (it for it in _all(".+")(text) if not is_normalized("NFC", it[1])),
           lambda old: normalize("NFC", old), safe=True),
@@ -199,6 +210,8 @@ FAULTS = (
           _all(rf"(?<={_LETTER}{{2}})[-‐¬]\n(?=[a-zß-ÿα-ωа-я]{{2}})"), "", share=0.02),
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",
           _find_copies, ""),
+    Fault("duplicate-pieces", "copies of earlier pieces, or refrains, which measure nothing",
+          _find_copied_pieces, "", level="note"),
     Fault("wrapped", "line breaks inside sentences, as the model will write them",
           lambda text: find_wraps(text) if form_of(text) == "prose" else (), " ", level="note"),
 

@@ -112,10 +112,10 @@ def text_of(value: object) -> str:
     return "\n".join(lines) if len(lines) == len(items) else ""
 
 
-def has_mostly_copies(text: str) -> bool:
-    """Return whether at most half of a hundred lines or more are different."""
-    lines = re.findall(r"^[^\w\n]*(\w.*)", text, re.MULTILINE)
-    return len(lines) >= 100 and len(set(lines)) <= len(lines) / 2 and form_of(text) != "code"
+def has_mostly_copies(text: str, end: str) -> bool:
+    """Return whether at most half of a hundred lines, or pieces, or more are different."""
+    pieces = [piece for piece in text.split(end) if re.search(r"\w", piece)]
+    return len(pieces) >= 100 and len(set(pieces)) <= len(pieces) / 2 and form_of(text) != "code"
 
 
 def find_wraps(text: str) -> list[Span]:
@@ -136,26 +136,26 @@ def find_wraps(text: str) -> list[Span]:
     return found if inside > max(0.4 * pairs, 5) else []
 
 
-def find_separator(text: str) -> str | None:
+def find_separator(text: str, least: int = MIN_PARTS) -> str | None:
     """Return what is between the short pieces of a text: lines of a mark, or blank lines.
 
-    None for prose, plays and code, whose paragraphs are not pieces.
+    None for fewer pieces, and for prose, plays and code, whose paragraphs are not pieces.
     """
     text = text[:PROBE_CHARS].strip("\n")
     for mark, _ in Counter(found[0] for found in _MARK_LINE.finditer(text)).most_common(1):
-        if are_short(text.split(f"\n{mark}\n")[:-1]):
+        if are_short(text.split(f"\n{mark}\n")[:-1], least):
             return f"\n{mark}\n"
     pieces = re.split("\n{2,}", text)[:-1]  # the last may be cut
-    if not are_short(pieces) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
+    if not are_short(pieces, least) or not _most(pieces, lambda piece: "\n" in piece, 0.75):
         return None
     is_code = _most(text.split("\n"), lambda line: line[:1].isspace(), 0.3)
     is_play = _most(pieces, re.compile(r".+:\n").match, 0.3)
     return None if is_code or is_play or find_wraps(text) else "\n\n"
 
 
-def are_short(pieces: Sequence[str]) -> bool:
+def are_short(pieces: Sequence[str], least: int = MIN_PARTS) -> bool:
     """Return whether there are many texts, and nearly all are short."""
-    return len(pieces) >= MIN_PARTS and _most(pieces, lambda it: len(it) <= MAX_PIECE)
+    return len(pieces) >= least and _most(pieces, lambda it: len(it) <= MAX_PIECE)
 
 
 def suggest_pieces(text: str) -> tuple[str, str] | None:

@@ -8,6 +8,8 @@ from tests.support import ROOT
 
 CORPORA = ROOT / "corpora"
 
+# Lines recur in them, but no poem does.
+POEMS = [f"The sea.\nThe bell at {n}.\nNo.\n" for n in range(40)]
 RUSSIAN = """Утром старый смотритель поднялся на маяк и зажёг лампу, хотя солнце уже взошло.
 «Зачем ты это делаешь?» — спросила его дочь. Он долго молчал, потом ответил: «Чтобы море не забыло,
 где мы живём». Она засмеялась и пошла вниз, к лодкам, где рыбаки чинили сети и спорили о погоде.
@@ -74,6 +76,11 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
 """,
     "dialogue": "".join(f"ana: and then {n} came\nben: no, it was {n}\n" for n in range(60)),
     "verse": VERSE,
+    "a song": "".join(
+        f"Verse {n} is of the sea,\nand of the bell.\n\n"
+        "The answer, my friend, is in the bell that rings in the harbour,\nin the bell.\n\n"
+        for n in range(8)
+    ),
     "free verse": "".join(
         f"and {'the sea was ' * (n % 5)}{n}{',' * (n % 4 < 1)}\n" for n in range(99)
     ),
@@ -213,8 +220,7 @@ FAULTY = [
     ("duplicate-lines", ENGLISH + f"{_LONGEST_LINE}\n" * 5, ENGLISH),
     ("duplicate-lines", put(NAMES, "Abelisaurus", 700), NAMES),
     ("duplicate-lines", PASSWORDS + "tiger3\nBlue3\n", PASSWORDS),
-    ("duplicate-lines", "The sea.\nThe bell.\n\nNo.\n" * 300,
-     "The sea.\nThe bell.\n\nNo.\n" + "\n" * 299),
+    *(("duplicate-pieces", it.join(POEMS * 2), it.join(POEMS) + it) for it in ("\n", "%\n")),
     # Web pages and old programs that took one encoding for another.
     *(("mojibake", text.encode().decode("latin-1"), text)
       for text in (FRENCH, CHINESE, ARABIC, KOREAN)),
