@@ -142,21 +142,22 @@ def describe_run(run: Run) -> list[str]:
 
 def describe_text(run: Run) -> Iterator[str]:
     """Yield what the pieces of the text are, or might be, and what makes it hard to learn."""
-    data, vocabulary, size = run.config.data, run.vocabulary, len(run.corpus.ids)
-    beginning = vocabulary.decode(run.corpus.ids[:PROBE_CHARS])
+    data, ids, end = run.config.data, run.corpus.ids, run.config.data.end or "\n"
+    beginning = run.vocabulary.decode(ids[:PROBE_CHARS])
     if (sizes := run.sizes) is not None:
-        empty = int(vocabulary.counts[vocabulary.index[data.end or ""]]) - sizes.number
-        left_out = f"; {empty} empty ones left out" if empty else ""
-        lengths = f"{sizes.shortest:,} to {sizes.longest:,} characters"
-        if sizes.shortest == sizes.longest:
-            lengths = f"{sizes.longest:,} characters each"
-        yield f"{sizes.number:,} {data.piece}s, {lengths}{left_out}"
+        mark = run.vocabulary.index[end]  # which the last line may lack
+        empty = int(run.vocabulary.counts[mark] + (ids[-1] != mark)) - sizes.number
+        left_out = f"; {count(empty, 'empty one')} left out" if empty else ""
+        lengths = "" if sizes.shortest == sizes.longest else f"{sizes.shortest:,} to "
+        lengths += count(sizes.longest, "character")
+        yield f"{count(sizes.number, data.piece)} of {lengths}{left_out}"
     elif looks := suggest_pieces(beginning):
         yield f"it looks like {looks[0]}: with {looks[1]} each is learned on its own"
-    if has_mostly_copies(beginning):
-        yield "most lines are copies: those held out are known, so val_loss means little"
-    if size < MIN_CHARS:
-        yield f"{size} characters are very little to learn from"
+    if len(run.val_ids) and has_mostly_copies(beginning, end):
+        piece = "line" if sizes is None else data.piece
+        yield f"most {piece}s are copies: those held out are known, so val_loss means little"
+    if len(ids) < MIN_CHARS:
+        yield f"{len(ids)} characters are very little to learn from"
 
 
 def report_run(

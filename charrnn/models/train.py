@@ -260,7 +260,7 @@ class Run:
             state.forget_best()  # it was the best at predicting another text
         if config.run.seconds != before.run.seconds:
             state.advance(decay_since=1.0, evaluations_since_best=0)  # there is time for more
-        corpus = corpus.encoded_with(model.vocabulary)
+        corpus = corpus.encoded_with(corpus.vocabulary.merge(model.vocabulary))
         train_ids, val_ids = _split_corpus(config, corpus)
         config = fit_config(config, len(train_ids))
         _require_same_run(config, before)

@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "poems" / f"{number:02}.txt").write_text(poem)
     (folder / "poems.jsonl").write_text("".join(f"{json.dumps({'t': it})}\n" for it in POEMS))
     done = ran(rf"train poems.txt --separator '\n\n' --steps 250 {SMALL} -o m.npz", folder)
-    assert "48 pieces, 25 to 29 characters" in done.err
+    assert "48 pieces of 25 to 29 characters" in done.err
     return folder
 
 
@@ -74,7 +74,7 @@ def test_records_without_a_text_are_counted(name: str, rest: str, tmp_path: Path
     record = '{"t": "one two"}\n' if name == "few.jsonl" else "1,one two\n"
     (tmp_path / name).write_text("by,t\n" * (name == "few.csv") + record * 20 + rest)
     done = ran(f"train {name} --field t --steps 2 {SMALL} -o m.npz", tmp_path)
-    assert "20 pieces, 7 characters each; 2 empty ones left out" in done.err
+    assert "20 pieces of 7 characters; 2 empty ones left out" in done.err
 
 
 def test_a_score_reads_each_piece_on_its_own(home: Path) -> None:
@@ -120,18 +120,38 @@ def test_a_run_goes_on_with_its_pieces_and_says_how_it_was_made(home: Path) -> N
     assert "piece by piece" in shown
 
 
+def test_a_run_that_goes_on_with_another_text_counts_what_is_in_that_one(home: Path) -> None:
+    ran(f"train poems.txt --separator '\\n\\n' --steps 4 {SMALL} -o r.npz --overwrite", home)
+    (home / "half.txt").write_text("\n\n".join(POEMS[::2]))
+    said = ran("train half.txt --resume --steps 5 -o r.npz", home).err
+    assert "24 pieces of 25 to 29 characters\n" in said
+    described = json.loads(ran("inspect r.npz --json", home).out)
+    assert described["chars"] == sum(map(len, POEMS[::2])) + 24  # each has its END
+
+
 def test_what_is_not_learned_is_said(tmp_path: Path) -> None:
     # in English, so that a base model can take it up, which knows line breaks
     english = "There was no break at all, and the line went on and on. " * 20
-    names = "anna\nbo\nclara\n" * 40
+    names = "anna\nbo\nclara\n" * 40 + "dot"
     for name, text in {"names": names, "odd": "ab\n\n\n" * 30, "one": english}.items():
         (tmp_path / f"{name}.txt").write_text(text)
     odd = "train odd.txt --lines --steps 1 --val-fraction 0 -o o.npz"
     done = call(*odd.split(), cwd=tmp_path)
-    assert "30 lines, 2 characters each; 60 empty ones left out" in done.err
+    assert "30 lines of 2 characters; 60 empty ones left out" in done.err
     for start in ("none", "english"):
         one = f"train one.txt --lines --steps 1 -o p.npz --from {start}"
         fails_in(1, "separates nothing", *one.split(), cwd=tmp_path)
     for lines, is_said in (("", True), ("--lines", False)):
         done = call(*f"train names.txt --steps 1 -o l{lines}.npz {lines}".split(), cwd=tmp_path)
         assert ("with --lines each is learned on its own" in done.err) is is_said
+        assert "left out" not in done.err  # the last line has no line break
+        assert "copies" not in done.err  # none are held out
+
+
+def test_copies_are_counted_as_they_are_held_out(tmp_path: Path) -> None:
+    for name, numbers in {"once": [*range(220)], "twice": [*range(110)] * 2}.items():
+        poems = (f"The sea.\nNo {number}.\nBy." for number in numbers)
+        (tmp_path / f"{name}.txt").write_text("\n\n".join(poems))
+        said = ran(f"train {name}.txt --separator '\\n\\n' --steps 1 -o {name}.npz", tmp_path).err
+        assert ("most pieces are copies" in said) is (name == "twice")
+    assert "most lines are copies" in ran("train once.txt --lines --steps 1 -o l.npz", tmp_path).err
