@@ -167,7 +167,8 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
         require(finite, f"{option} must be a finite number, not {value!r}")
     for name, bound in bounds.items():
         holds, words = BOUNDS[name]
-        require(holds(value, bound), f"{option} must be {words.format(bound)}, not {value:,}")
+        message = f"{option} must be {words.format(bound)}, not {value:,}"
+        require(holds(value, bound), message.removesuffix(".0"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ def train(
         launched = f"the launcher says how many processes there are: {comm.size}"
         raise ConfigError(f"--workers: {launched}", hint="leave it out")
     console.quiet = quiet
-    check_files(context, path)
+    check(context, given, path)
     keep_old = path.exists() and not resume
 
     with reserved(path):
@@ -147,17 +147,21 @@ def list_given(context: typer.Context, *, resume: bool) -> dict[str, Any]:
     return given
 
 
-def check_files(context: typer.Context, path: Path) -> None:
-    """Raise unless the command may write its files, of which ``path`` is the checkpoint."""
+def check(context: typer.Context, given: dict[str, Any], path: Path) -> None:
+    """Raise unless settings are right and files may be written, the checkpoint to ``path``."""
     from charrnn.checkpoint.files import file_exists
     from charrnn.cli.outputs import check_output
+    from charrnn.settings import new_config
+    from charrnn.text.reading import Reader
 
+    Reader(context.params["encoding"])
+    if not context.params["resume"]:
+        new_config(given)
     corpus, start, log, resume, overwrite = (
         context.params[name] for name in ("corpus", "from_", "log", "resume", "overwrite")
     )
     if str(path) == "-":
         raise ConfigError("a checkpoint cannot go to stdout", hint="-o takes a file name")
-    read_stdin_once(*corpus)
     if resume and not file_exists(path):
         raise CheckpointError(
             f"{path}: no such checkpoint: there is nothing to resume",
@@ -169,3 +173,4 @@ def check_files(context: typer.Context, path: Path) -> None:
     resuming = "--resume continues its run, "
     check_output(path, "-o", "checkpoint", overwrite=may_replace, others=inputs, resume=resuming)
     check_output(log, "--log", "log", overwrite=may_replace, others=[*inputs, path])
+    read_stdin_once(*corpus)
