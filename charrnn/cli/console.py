@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 UNSAFE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # A cell of a table that is a number, and what begins a line for the user.
-NUMBER, LABEL = re.compile(r"[\d,.]+%?"), re.compile(r"\s*(\w+: +)?")
+NUMBER, LABEL = re.compile(r"[\d,.]+%?"), re.compile(r"\s*(\w+(: +| {2,}))?")
 
 # json.dumps would make an encoder for each object, which takes longer than its work.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -239,15 +239,15 @@ class Console:
         """
         told = [it for it in messages if not self.quiet or it.startswith("warning")]
         lines = [line for message in told for line in visible(message).split("\n")]
-        if is_terminal(sys.stderr):
-            width = max(self.width, 20)
-            for number, line in enumerate(lines):
-                indent = " " * len(LABEL.match(line)[0])  # type: ignore[index]
-                wrapped = textwrap.wrap(
-                    line, width, subsequent_indent=indent, break_long_words=False
-                )
-                lines[number] = "\n".join(wrapped) or line
-        self.draw(self.drawn, "".join(f"{line}\n" for line in lines))
+        self.draw(self.drawn, "".join(f"{self.wrap(line, sys.stderr)}\n" for line in lines))
+
+    def wrap(self, line: str, stream: TextIO | None) -> str:
+        """Return a line, on a terminal wrapped at words, below what follows its label."""
+        if not is_terminal(stream):
+            return line
+        indent, width = " " * len(LABEL.match(line)[0]), max(self.width, 20)  # type: ignore[index]
+        whole: Any = {"break_long_words": False, "break_on_hyphens": False}
+        return textwrap.fill(line, width, subsequent_indent=indent, **whole) or line
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Write what went wrong in one line, and the next step in another."""

@@ -1,6 +1,7 @@
 """``charrnn doctor``: what may be wrong with a text before it is trained on."""
 
 import os
+import sys
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from charrnn.cli.console import command, console, count, quote, visible
 from charrnn.cli.options import argument, exclusive, flag, option, requires
+from charrnn.cli.texts import read_stdin_once
 from charrnn.errors import ConfigError
 from charrnn.text.faults import OPTIONAL, SAFE
 
@@ -44,6 +46,7 @@ def doctor(
     from charrnn.text.reading import Reader, list_texts
 
     files, left_out = list_texts(corpus)
+    read_stdin_once(*files)
     if fix:
         _repair(files, encoding, also or [], output)
         return
@@ -68,15 +71,16 @@ def doctor(
         options = f"train {it.train}" if it.train else f"doctor {it.repair}"
         _write("", f"→ {it.hint or options}")
     for name, words in commands.items():
-        _write(name, words)
+        console.write(f"{name:<7}{words}\n")  # one line, to be copied
 
 
 def _write(label: str, text: str) -> None:
-    """Write a line of the report, with its label in color on a terminal."""
+    """Write a line of the report; on a terminal wrapped, with its label in color."""
     from rich.text import Text
 
     style = {"fault": "red", "note": "cyan"}.get(label, "")
-    console.print(Text.assemble((f"{label:<7}", style), visible(text)), soft_wrap=True)
+    line = console.wrap(f"{label:<7}{visible(text)}", sys.stdout)
+    console.print(Text.assemble((line[:7], style), line[7:]), soft_wrap=True)
 
 
 def _repair(files: list[str], encoding: str, also: list[str], folder: Path | None) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import checkpoint_argument, exclusive, flag, option, requires
-from charrnn.cli.texts import newest_checkpoint
+from charrnn.cli.texts import newest_checkpoint, read_stdin_once
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError
 
@@ -50,6 +50,7 @@ def inspect_vocab(
     if is_checkpoint(resolve_path(path)):
         vocabulary = Model.load(path).vocabulary
     else:
+        read_stdin_once(path)
         corpus = read_corpus([path], encoding=encoding)
         vocabulary, ids = corpus.vocabulary, corpus.ids
     described: dict[str, Any] = {"source": path}

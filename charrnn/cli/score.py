@@ -7,13 +7,7 @@ import typer
 
 from charrnn.cli.console import console
 from charrnn.cli.options import argument, checkpoint_option, exclusive, flag, option, requires
-from charrnn.cli.texts import (
-    expect_text,
-    model_name,
-    newest_checkpoint,
-    note_terminal,
-    read_ids,
-)
+from charrnn.cli.texts import expect_text, model_name, newest_checkpoint, read_ids, read_stdin_once
 from charrnn.config import UnknownCharacters
 from charrnn.errors import ConfigError
 
@@ -69,10 +63,10 @@ def score(
     loaded = [Model.load(path) for path in paths]
     if no_ngram:
         loaded = [replace(model, ngram=None) for model in loaded]
+    read_stdin_once(file)
     if lines:
         from charrnn.cli import line_scores
 
-        note_terminal(file, "text")
         models = dict(zip(name_models(paths), loaded, strict=True))
         piece, found = line_scores.score_lines(file, encoding, models, unknown or "charge")
         if threshold is not None or at_most is not None:

@@ -113,7 +113,6 @@ def read_lines(source: str, *, replace: bool) -> Iterator[tuple[str, str]]:
     """
     from charrnn.text.cut import read_pieces
 
-    note_terminal(source, "prompts")
     lines = chain.from_iterable(read_pieces(source, DataConfig(separator="\n"), replace=replace))
     for number, line in enumerate(lines, 1):
         yield f"line {number}", line
@@ -128,7 +127,6 @@ def read_ids(model: "Model", source: str, encoding: str, unknown: UnknownPolicy)
     from charrnn.text.cut import read_pieces
     from charrnn.text.reading import Reader
 
-    note_terminal(source, "text")
     data, skipped = model.config.data, 0
     texts = Reader(encoding, data.normalize).blocks(source)
     if data.end is not None:
@@ -152,15 +150,11 @@ def expect_text(source: str, option: str = "-c") -> None:
 
 
 def read_stdin_once(*sources: str | None) -> None:
-    """Raise ConfigError if standard input is named twice: nothing would be left of it."""
+    """Say if a terminal is read. Raises ConfigError if standard input is named twice."""
     if sources.count("-") > 1:
         raise ConfigError("standard input can be read only once", hint="name a file for one -")
-
-
-def note_terminal(source: str, what: str) -> None:
-    """Say that a terminal is read, if one is."""
-    if source == "-" and is_terminal(sys.stdin):
-        console.note(f"reading the {what} from the terminal; Ctrl-D ends it")
+    if "-" in sources and is_terminal(sys.stdin):
+        console.note("reading from the terminal; Ctrl-D ends it")
 
 
 def prepare_stops(given: list[str] | None, model: "Model") -> list[str]:

@@ -100,6 +100,7 @@ def xray(
     if seed is not None:
         traces = [model.xray(texts.fit_prompt(seed, model, unknown, "--seed"), **settings)]
     else:
+        texts.read_stdin_once(file or "-")
         blocks = texts.read_ids(model, file or "-", encoding, unknown)
         traces = trace_text(network, model.vocabulary, blocks, end=model.end_id, **settings)
     if html is None and find is None:

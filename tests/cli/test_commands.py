@@ -15,6 +15,7 @@ from charrnn.cli.console import command, console, to_json
 from tests.support import (
     CHARRNN,
     ENVIRONMENT,
+    MIXED_TEXT,
     TEXT,
     call,
     charrnn,
@@ -131,6 +132,23 @@ def test_an_error_is_a_line_in_a_pipe_and_wrapped_at_words_on_a_terminal(
     shown = capsys.readouterr().err
     assert max(map(len, shown.splitlines())) <= 40
     assert shown.split() == piped.split()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train - --steps 1", "doctor -", "inspect-vocab -", "score -", "score - --lines",
+     "complete -c m.npz", "xray -", "sample --seeds - -c m.npz -n 1"],
+)  # fmt: skip
+def test_a_command_that_reads_a_terminal_says_so(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.cli.texts.is_terminal", lambda it: it is sys.stdin)
+    for path in (tmp_path / "m.npz", tmp_path / "checkpoints" / "newest.npz"):
+        path.parent.mkdir(exist_ok=True)
+        trained().save(path)
+    done = call(*command.split(), cwd=tmp_path, stdin=MIXED_TEXT.encode())
+    assert done.returncode == 0, done.err
+    assert done.err.count("reading from the terminal; Ctrl-D ends it\n") == 1
 
 
 # train

@@ -94,6 +94,18 @@ def test_a_folder_is_one_text_and_is_repaired_file_by_file_into_a_new_folder(fol
     assert (again.returncode, again.stdout) == (2, b"")
 
 
+def test_on_a_terminal_the_report_is_wrapped_at_words_but_for_the_commands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "44")
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = call("doctor", "notes.txt", cwd=folder).out.splitlines()
+    shown = call("doctor", "notes.txt", cwd=folder, terminal=True).out.splitlines()
+    assert shown[-2:] == plain[-2:]
+    assert max(map(len, shown[:-2])) <= 44 < max(map(len, plain[:-2]))
+    assert " ".join(shown).split() == " ".join(plain).split()
+
+
 def test_train_suggests_nothing_for_prose(folder: Path) -> None:
     done = call("train", "notes.txt", "--steps", "1", "--hidden-size", "4", cwd=folder)
     assert "looks like" not in done.err
