@@ -81,10 +81,10 @@ class Model(Checkpoint):
     """
 
     def __repr__(self) -> str:
-        parts = [self.config.model.shape, f"{len(self.vocabulary)} characters"]
+        parts = [self.config.model.shape, f"vocabulary of {len(self.vocabulary)}"]
         if self.ngram is not None:
             parts.append(f"n-grams up to {self.ngram.order}")
-        return f"Model({', '.join([*parts, f'{self.progress.step:,} steps'])})"
+        return f"Model({', '.join([*parts, f'step {self.progress.step:,}'])})"
 
     def sample(
         self,

@@ -99,7 +99,7 @@ class Vocabulary:
     __hash__ = None  # type: ignore[assignment]  # holds an array
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self)} characters, {int(self.counts.sum())} counted)"
+        return f"Vocabulary(size {len(self)}, counted {int(self.counts.sum())})"
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -38,7 +38,7 @@ def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> 
         assert other.log_p == pytest.approx(-expected, rel=1e-3)
     greedy = loaded.sample("the", 10, greedy=True)
     assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
-    assert repr(loaded) == "Model(lstm 1 x 24, 11 characters, n-grams up to 7, 80 steps)"
+    assert repr(loaded) == "Model(lstm 1 x 24, vocabulary of 11, n-grams up to 7, step 80)"
     assert repr(loaded.xray("the cat")).startswith("Trace(7 characters, ")
 
 
