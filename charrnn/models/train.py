@@ -19,7 +19,6 @@ from os import PathLike, fspath
 from typing import Self
 
 import numpy as np
-from tqdm import tqdm
 
 from charrnn.checkpoint.header import MAX_SOURCES, Origin, name_file
 from charrnn.config import Config, require
@@ -107,6 +106,8 @@ def train(
     sources = [fspath(path) for path in paths]
     require(bool(sources) != (text is not None), "one of corpus and text must be given")
     require(isinstance(text, str | None), f"text must be one text, not {text!r}")
+    from tqdm import tqdm  # noqa: PLC0415  # for those who train only
+
     run = prepare_run(sources, given, text=text, start=base, encoding=encoding)
     is_watched = "ipykernel" in sys.modules or (sys.stderr and sys.stderr.isatty())
     with tqdm(total=1, bar_format=PROGRESS, disable=not (progress and is_watched)) as bar:
