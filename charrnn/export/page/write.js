@@ -200,5 +200,5 @@ const makeWriter = model => {
     }
   }
 
-  return { network, index, isSeen, markCopies, normalized, remember, text, pieces, read, continued };
+  return { index, markCopies, normalized, remember, text, pieces, read, continued };
 };
