@@ -147,7 +147,7 @@ def test_the_weights_of_a_stranger_find_their_places(tmp_path: Path) -> None:
         ({"token": np.zeros((3, 3))}, "no place here: token"),
         ({"fc.bias": np.zeros(3, np.int8)}, "no floating-point"),
         ({"lstm.weight_hh_l0": np.zeros((4, 0))}, r"w\.npz: "),
-        ({"fc.bias": np.array([1, 2, 3], object)}, r"w\.npz: "),
+        ({"fc.bias": np.array([1, 2, 3], object)}, "Object arrays cannot be loaded"),
     ],
 )
 def test_weights_that_are_no_such_model_are_refused(
