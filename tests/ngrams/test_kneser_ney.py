@@ -24,13 +24,13 @@ IDS: Any = np.array([CHARACTERS.index(c) for c in MOULIN], np.uint8)
 # Of each group of contexts another one.
 WEIGHTS: Any = np.linspace(0.1, 0.9, GROUPS)
 
-texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
+small, texts = (st.lists(st.integers(0, most), min_size=1, max_size=60) for most in (2, 3))
 orders = st.integers(1, 6)
 limits = st.sampled_from([0, 20, 10**6])  # dense after no context; after some; after all
 
 
 class Oracle:
-    """p(c | h) of texts of ids below 4, over whose borders no n-gram reaches, up to an order."""
+    """p(c | h) of texts of ids below 3, over whose borders no n-gram reaches, up to an order."""
 
     def __init__(self, texts: list[list[int]], order: int) -> None:
         raw: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(order + 2)]
@@ -45,14 +45,14 @@ class Oracle:
         self.counts = {gram: len(before[gram]) or raw[len(gram)][gram] for it in raw for gram in it}
 
     def alpha(self, h: tuple[int, ...], c: int) -> float:
-        total = sum(self.counts.get((*h, x), 0) for x in range(4))
+        total = sum(self.counts.get((*h, x), 0) for x in range(3))
         return max(self.counts.get((*h, c), 0) - 0.8, 0) / total if total else 0.0
 
     def gamma(self, h: tuple[int, ...]) -> float:
-        return 1 - sum(self.alpha(h, x) for x in range(4))
+        return 1 - sum(self.alpha(h, x) for x in range(3))
 
     def p(self, h: tuple[int, ...], c: int) -> float:
-        return self.alpha(h, c) + self.gamma(h) * (self.p(h[1:], c) if h else 1 / 4)
+        return self.alpha(h, c) + self.gamma(h) * (self.p(h[1:], c) if h else 1 / 3)
 
 
 def after(tree: contexts.ContextTree, *texts: list[int]) -> Any:
@@ -69,7 +69,7 @@ def mix(tree: contexts.ContextTree, nodes: Any, own: Any) -> Any:
 
 
 @settings(max_examples=100)
-@given(texts, st.lists(st.integers(0, 3), max_size=6), orders, st.booleans(), limits)
+@given(small, st.lists(st.integers(0, 2), max_size=6), orders, st.booleans(), limits)
 def test_whoever_asks_is_told_what_the_equations_say(
     text: list[int], context: list[int], order: int, lines: bool, limit: int
 ) -> None:
@@ -79,10 +79,10 @@ def test_whoever_asks_is_told_what_the_equations_say(
         ids, end, context = flatten_pieces(ids, 0), 0, [0, *filter(None, context)]
         parts = [ids[a : b + 1].tolist() for a, b in pairwise(np.flatnonzero(ids == 0))]
         order = max(order, 2)  # of order 1, it counts once
-    oracle, ngrams = Oracle(parts, order), build_ngrams(ids, 4, order, end=end)
+    oracle, ngrams = Oracle(parts, order), build_ngrams(ids, 3, order, end=end)
     h = tuple(context[max(len(context) - oracle.order + 1, 0) :])
-    own, spelled = np.array([0.4, 0.1, 0.2, 0.3]), np.arange(4) < 3
-    q = np.array([oracle.p(h, c) for c in range(4)]) * spelled
+    own, spelled = np.array([0.5, 0.2, 0.3]), np.arange(3) < 2
+    q = np.array([oracle.p(h, c) for c in range(3)]) * spelled
     while oracle.gamma(h) == 1:
         h = h[1:]
     near = (oracle.gamma(h) + np.array([-1e-6, 1e-6])) * GROUPS
@@ -92,11 +92,11 @@ def test_whoever_asks_is_told_what_the_equations_say(
         np.testing.assert_array_equal(after(tree, context), nodes[:1])
         assert tree.groups[nodes[0]] in near.astype(int).clip(0, GROUPS - 1)
         w = WEIGHTS[tree.groups[nodes[0]]]
-        p = np.where(spelled, w * own + (1 - w) * own[:3].sum() * q / q.sum(), own)
+        p = np.where(spelled, w * own + (1 - w) * own[:2].sum() * q / q.sum(), own)
         np.testing.assert_allclose(mix(tree, nodes, own)[0], p, atol=1e-6)
         np.testing.assert_array_equal(mix(tree, nodes[:1], own)[0], mix(tree, nodes, own)[0])
-        p_spelled = np.full(4, own[:3].sum())
-        targets = tree.mix_targets(own, p_spelled, nodes[:1].repeat(4), np.arange(4))
+        p_spelled = np.full(3, own[:2].sum())
+        targets = tree.mix_targets(own, p_spelled, nodes[:1].repeat(3), np.arange(3))
         np.testing.assert_allclose(targets, p, atol=1e-6)
 
 
@@ -122,6 +122,8 @@ def test_probabilities_add_up_to_1_however_much_is_pruned_and_a_file_keeps_them(
     ngrams = NGrams(counts, 5, np.zeros(GROUPS), 1.5, np.arange(5) > 0)
     again = NGrams.from_arrays(ngrams.to_arrays(), 5)
     assert (again.entries, again.order, again.val_loss) == (ngrams.entries, ngrams.order, 1.5)
+    unfitted = NGrams.from_arrays(ngrams.with_weights(WEIGHTS, None).to_arrays(), 5)
+    assert unfitted.val_loss is None
     for column, expected in zip(again.counts, counts, strict=True):
         np.testing.assert_array_equal(column, expected)
     assert ngrams.entries <= most + len({id_ for text in parts for id_ in text})
@@ -167,6 +169,16 @@ def test_what_was_pruned_of_one_text_still_counts_in_two_texts_together() -> Non
         kept = np.isin(merged.keys, pruned.keys)
         for found, expected in zip(merged, pruned, strict=True):
             np.testing.assert_array_equal(found[kept], expected)
+
+
+def test_a_suffix_that_was_pruned_counts_once_at_least_when_a_text_is_added_again() -> None:
+    ids = np.ravel([[0, 1, 2, following] for following in range(3, 8)]).astype(np.uint8)
+    counts = count.count_ngrams(ids, 8, 3, max_entries=3)  # 01, 12 and 012
+    with patch.object(count, "MAX_ENTRIES", 2):
+        pruned = count.merge_counts(counts, count.count_ngrams(ids[:1], 8, 3), 8)  # 01 and 012
+    merged = count.merge_counts(pruned, counts, 8)
+    assert len(merged.keys) == len(pruned.keys) + 1
+    assert merged.adjusted[1:].min() == 1
 
 
 def test_pruning_keeps_as_many_as_asked_from_all_over_the_alphabet_and_loses_little() -> None:

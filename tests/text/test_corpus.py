@@ -43,7 +43,7 @@ def test_text_is_the_same_in_any_encoding_and_block_size(
     encoding: str, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "BLOCK_BYTES", block)
-    text = "naïve café\r\nœ\fu\u2028f 日本語\ufeff\r👩‍👩‍👧 e\u0301 \ufb01\nA\u030a\n"
+    text = "naïve café\r\nœ\fu\u2028f 日本語\ufeff\r👩‍👩‍👧 e\u0301 \ufb01\nA\u030a\r"
     normal, path = unicodedata.normalize("NFKC", text), tmp_path / "text.txt"
     data = DataConfig(normalize="NFKC", separator="\n")
     lines = normal.replace("\r\n", "\n").replace("\r", "\n")

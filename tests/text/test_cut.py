@@ -26,7 +26,7 @@ def pieces_of(path: Path, **settings: Any) -> list[str]:
 
 @given(st.lists(st.text("ab%-\n", max_size=8)), st.sampled_from(SEPARATORS))
 @example(["a"], "%")
-@example(["a\n%\n%\nb"], "\n%\n")
+@example(["%\na\n%\n%\nb\n%"], "\n%\n")
 def test_a_text_in_any_blocks_is_cut_where_it_has_the_separator(
     blocks: list[str], separator: str
 ) -> None:

@@ -23,7 +23,7 @@ def held_out(lines: list[str], share: float | None, seed: int = 1) -> list[str]:
     """Return the lines that are held out of a text; all others must be there to train on."""
     ids = flatten_pieces(VOCABULARY.encode("\n".join(lines)), 0)
     train, val = map(VOCABULARY.decode, split_pieces(ids, share, seed))
-    assert (train, val) == (joined(train.split()), joined(val.split()) if val else "")
+    assert (train, val) == (joined(train.split()), joined(val.split()) if val.split() else "")
     assert sorted(train.split() + val.split()) == sorted(lines)
     return val.split()
 
