@@ -1,6 +1,7 @@
 """The base models included in charrnn: their names, descriptions and files."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "bases"
@@ -14,6 +15,8 @@ BASES = {
 
 # Where other models are found by name; the command line adds the folder of the user's own.
 FOLDERS: list[Path] = []
+# Where training writes checkpoints.
+CHECKPOINTS = Path("checkpoints")
 
 
 def resolve_path(path: str | os.PathLike[str]) -> Path:
@@ -27,3 +30,13 @@ def resolve_path(path: str | os.PathLike[str]) -> Path:
     folders = [*([FOLDER] if name in BASES else []), *FOLDERS]
     files = [folder / f"{name}.npz" for folder in folders]
     return next((file for file in files if file.exists()), Path(path))
+
+
+def suggest_model(path: Path) -> str:
+    """Return the next step after a path that no model has: a similar one, or how to find one."""
+    own = {file.stem: file.stem for folder in FOLDERS for file in folder.glob("*.npz")}
+    written = {file.stem: str(file) for file in CHECKPOINTS.glob("*.npz")}
+    known = {name: name for name in BASES} | own | written
+    close = get_close_matches(path.name.removesuffix(".npz"), known, 1)
+    others = "make one: charrnn train corpus.txt; 'charrnn models' lists others"
+    return f"did you mean {known[close[0]]}?" if close else others

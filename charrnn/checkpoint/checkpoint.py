@@ -24,7 +24,6 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 
 from charrnn._version import __version__
 from charrnn.checkpoint import npz
-from charrnn.checkpoint.bases import BASES, resolve_path
+from charrnn.checkpoint.bases import resolve_path, suggest_model
 from charrnn.checkpoint.files import replacing
 from charrnn.checkpoint.header import Header, Origin
 from charrnn.checkpoint.npz import Arrays, require
@@ -179,12 +178,12 @@ class Checkpoint:
         try:
             return cls._interpret(npz.read(_read_bytes(path)))
         except FileNotFoundError:
-            close = get_close_matches(str(path), BASES, 1)
-            hint = f"did you mean {close[0]}?" if close else "make one: charrnn train corpus.txt"
+            hint = suggest_model(path)
             raise CheckpointError(f"{path}: no such checkpoint", hint=hint) from None
         except OSError as error:
             message = f"{path}: cannot be read: {error.strerror or error}"
-            raise CheckpointError(message, hint=npz.HINT) from error
+            hint = "check the path, and that you may read it"
+            raise CheckpointError(message, hint=hint) from error
         except MemoryError as error:
             raise CheckpointError(f"{path}: does not fit into memory") from error
         except CheckpointError as error:

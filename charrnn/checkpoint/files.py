@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     old file or the new one. On failure, raises CheckpointError, keeps the old file and removes the
     temporary one.
     """
-    with _write_errors(path):
+    with write_errors(path, "choose another place; an older file there is untouched"):
         path = path.resolve()  # keep a symbolic link and replace its target
         _require_no_device(path)
         # A unique name, so that two writers never write to the same file.
@@ -46,9 +46,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temp.unlink(missing_ok=True)
 
 
-def file_exists(path: Path) -> bool:
+def file_exists(path: Path, hint: str = "choose another place") -> bool:
     """Return True for a regular file. Raises CheckpointError for an invalid path."""
-    with _write_errors(path):
+    with write_errors(path, hint):
         return path.is_file()
 
 
@@ -63,12 +63,13 @@ def reserved(path: Path) -> Iterator[None]:
     """
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder", hint=f"name a file: {path / 'model.npz'}")
-    with _write_errors(path):
+    hint = "choose another place with -o"
+    with write_errors(path, hint):
         _require_no_device(path)
         target = path.resolve()
         made = [folder for folder in target.parents if not folder.exists()]
     try:
-        with _write_errors(path):
+        with write_errors(path, hint):
             with contextlib.suppress(FileExistsError):  # then the next line says what is wrong
                 path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_temp_prefix(target)):
@@ -113,14 +114,13 @@ def _lock(path: Path, lock: Path) -> int:
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path, hint: str = "choose another place") -> Iterator[None]:
+    """Raise CheckpointError, with the path, for what the system refuses in the block."""
     try:
         yield
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            hint="choose another place with -o; an older checkpoint there is untouched",
-        ) from error
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise CheckpointError(message, hint=hint) from error
 
 
 def _require_no_device(path: Path) -> None:

@@ -94,5 +94,6 @@ def describe_os_error(error: OSError) -> tuple[str, str]:
     name = f"{error.filename}: " if error.filename else ""
     if isinstance(error, FileNotFoundError) and not name:
         return "the current folder has been deleted", "go to another one with cd"
-    many = "allow more: ulimit -n 1024" if error.errno == errno.EMFILE else ""
-    return f"{name}{error.strerror or error}", many or "'charrnn --debug ...' says where"
+    hint = "check the path, and that you may use it" if name else "'charrnn --debug ...' says where"
+    hint = "allow more: ulimit -n 1024" if error.errno == errno.EMFILE else hint
+    return f"{name}{error.strerror or error}", hint

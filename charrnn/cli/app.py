@@ -33,6 +33,8 @@ COMMANDS = {
     "import": "Share",
     "models": "Share",
 }
+# What the help calls the values that name files, but for texts to read.
+PATHS = {"CHECKPOINT", "FILE", "FOLDER", "PATH", "PATH|none", "SOURCE"}
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
@@ -60,7 +62,21 @@ class Help:
 
 
 class Command(Help, TyperCommand):
-    """A command with that help."""
+    """A command with that help, which ignores no file that is named on the command line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse a command line. Raises ConfigError for an empty path, and for one too many."""
+        values, _, given = self.make_parser(ctx).parse_args(args=[*args])
+        for param in given if not ctx.resilient_parsing else []:
+            name, value = param.opts[0], values[str(param.name)]
+            if param.metavar not in PATHS:
+                continue
+            if not getattr(param, "multiple", True) and given.count(param) > 1:
+                raise ConfigError(f"{name} is given twice", hint="give one of them")
+            if "" in (value if isinstance(value, list | tuple) else [value]):
+                hint = "name one, or leave it out; is a variable of the shell empty?"
+                raise ConfigError(f"{name}: '' names no file", hint=hint)
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(Help, TyperGroup):
@@ -153,17 +169,18 @@ def read_defaults(command: str) -> dict[str, Any]:
 
     Raises ConfigError for a file that cannot be read, and for a command or option that is unknown.
     """
-    path = user_folder() / "config.toml"
-    if not path.exists():
+    path, hint = user_folder() / "config.toml", "correct the file, or move it away"
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", hint=hint) from error
     import tomllib
 
-    if not path.is_file():
-        raise ConfigError(f"{path}: is not a file", hint="move it away")
     try:
-        tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        tables = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        hint = "correct the file, or move it away"
         raise ConfigError(f"{path}: is not valid TOML: {error}", hint=hint) from error
     for name, table in tables.items():
         if name not in COMMANDS or not isinstance(table, dict):

@@ -85,7 +85,7 @@ def _write(label: str, text: str) -> None:
 
 def _repair(files: list[str], encoding: str, also: list[str], folder: Path | None) -> None:
     """Write repaired files: one to stdout, or all into a folder, as they are in theirs."""
-    from charrnn.checkpoint.files import replacing
+    from charrnn.checkpoint.files import replacing, write_errors
     from charrnn.text.check import repair
     from charrnn.text.reading import read_text
 
@@ -102,7 +102,8 @@ def _repair(files: list[str], encoding: str, also: list[str], folder: Path | Non
         above = os.path.commonpath([path.parent for path in paths])
         for path, (text, _) in zip(paths, repaired, strict=True):
             written = folder / path.relative_to(above)
-            written.parent.mkdir(parents=True, exist_ok=True)
+            with write_errors(folder):
+                written.parent.mkdir(parents=True, exist_ok=True)
             name = f"{written.name}{'.txt' * (written.suffix in {'.gz', '.xz'})}"
             with replacing(written.with_name(name)) as stream:
                 stream.write(text.encode())

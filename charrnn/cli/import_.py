@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from charrnn.checkpoint.bases import CHECKPOINTS
 from charrnn.cli.console import command, console, quote
-from charrnn.cli.options import CHECKPOINTS, WRITTEN, argument, flag, option
+from charrnn.cli.options import WRITTEN, argument, flag, option
 from charrnn.config import Nonlinearity
 from charrnn.errors import ConfigError
 

@@ -8,12 +8,11 @@ from typing import Any, TypeVar, cast, get_args
 
 import typer
 
-from charrnn.checkpoint.bases import BASES
+from charrnn.checkpoint.bases import BASES, CHECKPOINTS
 from charrnn.cli.app import describe_source, user_folder
 from charrnn.config import Settings, option_of
 from charrnn.errors import ConfigError
 
-CHECKPOINTS = Path("checkpoints")
 NEWEST, WRITTEN = "newest in ./checkpoints", "checkpoints/NAME.npz"
 
 # The most columns that choices take in a help; longer ones are put into the option's text.
@@ -142,6 +141,10 @@ def complete_models(context: typer.Context, _: list[str], incomplete: str) -> li
     which completes names of files.
     """
     own = [path.stem for path in (user_folder() / "models").glob("*.npz")]
-    files = [path for folder in (CHECKPOINTS, Path()) for path in folder.glob("*.npz")]
-    files.sort(key=lambda path: path.lstat().st_mtime, reverse=True)
-    return [*BASES.items(), *own, *map(str, files)]
+    return [*BASES.items(), *own, *map(str, newest_first(CHECKPOINTS, Path()))]
+
+
+def newest_first(*folders: Path) -> list[Path]:
+    """Return the .npz files in these folders, the one last written first."""
+    files = [path for folder in folders for path in folder.glob("*.npz")]
+    return sorted(files, key=lambda path: path.lstat().st_mtime, reverse=True)

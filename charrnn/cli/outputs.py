@@ -63,9 +63,9 @@ def check_output(
             f"{path}: {option} would replace what the same command uses",
             hint=f"give {option} another name",
         )
-    if not file_exists(path):
-        return
     hint = f"{option} writes elsewhere"
+    if not file_exists(path, hint):
+        return
     with path.open("rb") as file:
         head = file.read(1024)
     if head and not re.match(pattern, head, re.DOTALL):

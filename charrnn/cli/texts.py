@@ -1,5 +1,6 @@
 """Models and texts: how a command finds its model, and reads a text as that model knows it."""
 
+import os
 import re
 import sys
 import unicodedata
@@ -8,8 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from charrnn.checkpoint.bases import CHECKPOINTS
 from charrnn.cli.console import console, is_terminal
-from charrnn.cli.options import CHECKPOINTS
+from charrnn.cli.options import newest_first
 from charrnn.config import DataConfig
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 
@@ -30,12 +32,14 @@ def newest_checkpoint(otherwise: str | None = None) -> Path:
     """
     from charrnn.checkpoint.checkpoint import is_checkpoint
 
-    files = [path for path in CHECKPOINTS.glob("*.npz") if is_checkpoint(path)]
-    if files:
-        newest = max(files, key=lambda path: path.stat().st_mtime)
-        if is_terminal(sys.stderr):
-            console.note(f"checkpoint: {newest}")
-        return newest
+    if CHECKPOINTS.is_dir() and not os.access(CHECKPOINTS, os.R_OK | os.X_OK):
+        hint = f"allow it: chmod u+rx {CHECKPOINTS}"
+        raise CheckpointError(f"{CHECKPOINTS}: cannot be read: Permission denied", hint=hint)
+    for path in newest_first(CHECKPOINTS):
+        if is_checkpoint(path) or not os.access(path, os.R_OK):  # to read it will say why
+            if is_terminal(sys.stderr):
+                console.note(f"checkpoint: {path}")
+            return path
     if otherwise is None:
         raise CheckpointError(
             "there is no checkpoint in ./checkpoints yet",

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
+from charrnn.checkpoint.bases import CHECKPOINTS
 from charrnn.cli.console import console, to_json
 from charrnn.cli.options import (
-    CHECKPOINTS,
     WRITTEN,
     argument,
     complete_models,

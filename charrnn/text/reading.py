@@ -96,7 +96,8 @@ def open_bytes(source: str) -> Iterator[BinaryIO]:
         raise CorpusError(f"{source}: is a folder, not a text", hint=hint) from None
     except OSError as error:
         is_text = error.errno == errno.ENAMETOOLONG
-        hint = "a text itself goes through a pipe, or in Python to text=" if is_text else ""
+        hint = "a text itself goes through a pipe, or in Python to text="
+        hint = hint if is_text else "check the path, and that you may read it"
         raise CorpusError(f"{source}: cannot be read: {error.strerror}", hint=hint) from error
 
 

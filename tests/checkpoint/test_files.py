@@ -99,6 +99,9 @@ def test_a_place_that_cannot_be_written_is_found_before_training(tmp_path: Path)
         enter(tmp_path / "file" / "m.npz")
     with pytest.raises(CheckpointError, match="is a folder"):
         enter(tmp_path)
+    with pytest.raises(CheckpointError) as error:
+        write(tmp_path / "missing" / "m.npz")
+    assert error.value.hint == "choose another place; an older file there is untouched"
     with reserved(tmp_path / "new" / "deep" / "m.npz"):
         assert (tmp_path / "new" / "deep").is_dir()
     assert not (tmp_path / "new").exists()  # nothing was written there

@@ -45,6 +45,16 @@ def test_a_model_of_ones_own_is_found_by_name_and_a_path_wins(
     assert own.exists()
 
 
+@pytest.mark.parametrize("name", ["haiku", "haiku.npz", "checkpoints/haiku", "haikoo"])
+def test_what_is_not_found_is_looked_for_where_training_puts_models(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    trained().save(tmp_path / "checkpoints" / "haiku.npz")
+    done = fails_in(1, f"{name}: no such checkpoint", "sample", "-c", name, cwd=tmp_path)
+    assert done.err.endswith("\nhint: did you mean checkpoints/haiku.npz?\n")
+
+
 def test_a_base_model_keeps_its_name(own: Path, tmp_path: Path) -> None:
     trained().save(own / "english.npz")
     assert json.loads(call("inspect", "english", "--json", cwd=tmp_path).out)["steps"] > 1000

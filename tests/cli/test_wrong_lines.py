@@ -1,14 +1,22 @@
 r"""Wrong command lines, and what each says: one line of what is wrong, and one of the next step."""
 
+import builtins
+import errno
+import io
+import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support import MIXED_TEXT, TEXT, call, trained
+from tests.support import MIXED_TEXT, TEXT, call, fails_in, trained
 
 HELP = "lists what it takes"
 ONE, FORGET, KNOWN = "give one of them", "add --lines", "'--unknown skip' leaves the others out"
+EMPTY = "name one, or leave it out; is a variable of the shell empty?"
+READ, WRITE = "check the path, and that you may read it", "choose another place; an older file"
+CHMOD, TOML = "allow it: chmod u+rx checkpoints", "correct the file, or move it away"
 TRAIN = "make one with 'charrnn train corpus.txt', or name one with -c"
 
 # The exit code, the line, what is wrong, and the next step. m.npz knows the characters of
@@ -57,9 +65,15 @@ LINES = [
     (1, "train text.txt --separator %%", "'%%' separates nothing in the text", "separator"),
     (1, "train text.txt --field t", "line 1 is not a JSON object", "JSON Lines, or a table"),
     (1, "train text.txt --from no.npz", "no.npz: no such checkpoint", "charrnn train corpus.txt"),
+    (1, "train text.txt --from nomodel", "nomodel: no such checkpoint", "'charrnn models' lists"),
+    (2, "train text.txt --from ''", "--from: '' names no file", EMPTY),
+    (2, "train text.txt -o ''", "-o: '' names no file", EMPTY),
     (2, "sampel", "No such command 'sampel'. Did you mean 'sample'?", HELP),
     (2, "sample m.npz", "unexpected extra argument(s) (m.npz)", "did you mean -c m.npz?"),
     (1, "sample -c no.npz", "no.npz: no such checkpoint", "charrnn train corpus.txt"),
+    (2, "sample -c ''", "-c: '' names no file", EMPTY),
+    (2, "sample -c m.npz -c lines.npz", "-c is given twice", ONE),
+    (2, "complete -c '' b", "-c: '' names no file", EMPTY),
     (1, "sample -c text.txt", "text.txt: not a charrnn checkpoint", "charrnn train"),
     (1, "sample -c folder", "folder: not a charrnn checkpoint", "charrnn train"),
     (1, "sample -c englsh", "englsh: no such checkpoint", "did you mean english?"),
@@ -134,6 +148,9 @@ LINES = [
     (1, "xray empty.txt -c lines.npz", "there is no text to look at", "name a file"),
     (1, "xray empty.txt -c m.npz --html x.html", "there is no text to look at", "name a file"),
     (1, "xray empty.txt -c m.npz --find all", "there is no text to look at", "name a file"),
+    (2, "xray '' -c m.npz", "file: '' names no file", EMPTY),
+    (1, "xray mixed.txt -c m.npz --html .", ".: cannot be written", f"hint: {WRITE}"),
+    (2, "inspect m.npz ''", "checkpoints: '' names no file", EMPTY),
     (1, "inspect no.npz", "no.npz: no such checkpoint", "make one: charrnn train corpus.txt"),
     (2, "inspect m.npz --plot x.txt", "an .svg, .pdf or .png file", "--plot loss.svg"),
     (2, "inspect m.npz --overwrite", "--overwrite goes with --plot", "add --plot"),
@@ -184,3 +201,41 @@ def test_a_wrong_line_says_what_is_wrong_and_the_next_step(
     assert hint in said[1]
     assert done.out == ""
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "error", "hint"),
+    [
+        ("checkpoints/m.npz", "sample", "checkpoints/m.npz: cannot be read", READ),
+        ("checkpoints", "sample", "checkpoints: cannot be read", CHMOD),
+        ("m.npz", "sample -c m.npz", "m.npz: cannot be read", READ),
+        ("text.txt", "train text.txt", "text.txt: cannot be read", READ),
+        ("config.toml", "models", "config.toml: cannot be read", TOML),
+        ("new", "doctor text.txt --fix -o new", "new: cannot be written", "choose another place"),
+    ],
+)  # fmt: skip
+def test_what_the_user_may_not_use_is_named_with_the_next_step(
+    path: str, line: str, error: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.get_app_dir", lambda _: str(tmp_path))
+    (tmp_path / "text.txt").write_text(TEXT)
+    for name in ("m.npz", "checkpoints/m.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        trained().save(tmp_path / name)
+
+    def is_denied(name: Any) -> bool:  # also to root, whom permissions do not stop
+        return not isinstance(name, int) and Path(name).absolute() == tmp_path / path
+
+    def deny(use: Any) -> Any:
+        def used(name: Any, *args: Any, **settings: Any) -> Any:
+            if is_denied(name):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return use(name, *args, **settings)
+
+        return used
+
+    for module, function in ((builtins, "open"), (io, "open"), (os, "mkdir")):
+        monkeypatch.setattr(module, function, deny(getattr(module, function)))
+    monkeypatch.setattr(os, "access", lambda name, _: not is_denied(name))
+    done = fails_in(1 + (path == "config.toml"), error, *line.split(), cwd=tmp_path)
+    assert done.err.endswith(f"{error}: Permission denied\nhint: {hint}\n")
