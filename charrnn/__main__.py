@@ -30,6 +30,8 @@ def interrupt(_: int, frame: "FrameType | None") -> None:
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
+            if sys.argv[1:2] == ["train"]:
+                os.write(2, b"stopped before the first step: nothing is saved\n")
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt

@@ -383,7 +383,8 @@ class ControlConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(all(self.stop), "a stop text must have at least one character")
-        require(self.contain != "", "contain must have at least one character")
+        for name in ("charset", "contain"):
+            require(getattr(self, name) != "", f"{name} must have at least one character")
         for name in ("stop", "until_sentence", "contain", "max_copied", "no_repeat"):
             require(
                 self.match is None or not getattr(self, name),

@@ -35,7 +35,7 @@ def resolve_path(path: str | os.PathLike[str]) -> Path:
 def suggest_model(path: Path) -> str:
     """Return the next step after a path that no model has: a similar one, or how to find one."""
     own = {file.stem: file.stem for folder in FOLDERS for file in folder.glob("*.npz")}
-    written = {file.stem: str(file) for file in CHECKPOINTS.glob("*.npz")}
+    written = {file.stem: str(file) for file in CHECKPOINTS.glob("*.npz") if file.exists()}
     known = {name: name for name in BASES} | own | written
     close = get_close_matches(path.name.removesuffix(".npz"), known, 1)
     others = "make one: charrnn train corpus.txt; 'charrnn models' lists others"

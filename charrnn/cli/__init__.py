@@ -25,6 +25,9 @@ __all__ = ["app", "main"]
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # What launchers of MPI call the number of a process.
 MPI_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
+# What numbers must be, by the first word of what pydantic calls the fault.
+MUST_BE = {"int": "a whole number", "float": "a number",
+           "greater": "{ge:,} or more", "less": "{le:,} or less"}  # fmt: skip
 
 
 def main() -> NoReturn:
@@ -63,14 +66,17 @@ def run_command(args: list[str]) -> int:
         code = app(args or ["--help"], prog_name="charrnn", standalone_mode=False)
         code = code if args else 2
     except typer.TyperException as error:
-        message = error.format_message().replace("Value error, ", "")
+        message = describe_usage_error(error)
         if (context := getattr(error, "ctx", None)) and (param := getattr(error, "param", None)):
             message += describe_source(context, param.opts[0])
         extra = re.search(r"unexpected extra argument.*?\((\S+\.npz)", message)
         out.error(message, f"did you mean -c {extra[1]}?" if extra else usage)
         code = error.exit_code
     except CharRNNError as error:
-        out.error(str(error), error.hint or usage)
+        hint = error.hint or usage
+        if "--encoding" in hint and command in {"sample", "complete", "import"}:
+            hint = "it must be UTF-8: 'charrnn doctor FILE' says how to convert it"
+        out.error(str(error), hint)
         code = 2 if isinstance(error, ConfigError) else 1
     except OutputError as error:
         code = int(str(error) != "")
@@ -87,6 +93,15 @@ def run_command(args: list[str]) -> int:
             f"please report it with what 'charrnn --debug {command} ...' prints",
         )
     return code if isinstance(code, int) else 0
+
+
+def describe_usage_error(error: typer.TyperException) -> str:
+    """Return what is wrong with a command line; with a number, as configs say it."""
+    for wrong in getattr(error.__cause__, "errors", list)():  # of pydantic
+        if words := MUST_BE.get(wrong["type"].partition("_")[0]):
+            name, bounds = error.param.opts[-1].strip("-"), wrong.get("ctx", {})  # type: ignore[attr-defined]
+            return f"{name} must be {words.format(**bounds)}, not {wrong['input']}"
+    return error.format_message().replace("Value error, ", "")
 
 
 def describe_os_error(error: OSError) -> tuple[str, str]:

@@ -41,13 +41,13 @@ def inspect(
     paths = checkpoints or [str(newest_checkpoint())]
     check_output(plot, "--plot", "figure", overwrite=overwrite, others=paths)
     described = describe_each(paths)
+    if plot is not None:  # first: whoever reads the table may end before its end
+        write_output(plot, loss_figure(described, form))
     if json:
         for each in described:
             console.write_json(each)
     else:
         show(described)
-    if plot is not None:
-        write_output(plot, loss_figure(described, form))
     if len(described) < len(paths):
         raise typer.Exit(1)
 
@@ -133,12 +133,14 @@ def format_number(value: float | None, form: str = ".3f") -> str:
 def settings(described: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row of all options of a checkpoint, or a row for each in which several differ."""
     from charrnn.settings import command_options, flatten, option_name
+    from charrnn.text.vocabulary import escape
 
     configs = [Config.from_dict(each["config"]) for each in described]
     if len(configs) == 1:
         return [["options", shlex.join(command_options(configs[0]))]]
     columns = [flatten(config) for config in configs]
     rows = [
-        [option_name(name), *(format_number(it[name], "") for it in columns)] for name in columns[0]
+        [option_name(name), *(escape(format_number(it[name], "")) for it in columns)]
+        for name in columns[0]
     ]
     return [row for row in rows if len({*row[1:]}) > 1]

@@ -95,9 +95,8 @@ def keep_between(
     """Yield the lines with text whose bits per character are within these bounds; None: any."""
     low = 0.0 if threshold is None else threshold
     high = math.inf if at_most is None else at_most
-    if math.isnan(low) or math.isnan(high):
-        option = "threshold" if math.isnan(low) else "at-most"
-        raise ConfigError(f"{option} must be a number of bits per character, not nan")
+    if not low <= high:  # also NaN
+        raise ConfigError(f"no line has from --threshold {low:g} to --at-most {high:g} bits")
     for block in blocks:
         yield [line for line in block if low <= _bits(line) <= high]
 

@@ -146,5 +146,5 @@ def complete_models(context: typer.Context, _: list[str], incomplete: str) -> li
 
 def newest_first(*folders: Path) -> list[Path]:
     """Return the .npz files in these folders, the one last written first."""
-    files = [path for folder in folders for path in folder.glob("*.npz")]
-    return sorted(files, key=lambda path: path.lstat().st_mtime, reverse=True)
+    files = [path for folder in folders for path in folder.glob("*.npz") if path.exists()]
+    return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -6,8 +6,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Literal, Self, TextIO
@@ -115,6 +115,16 @@ def _cut_log(path: Path, steps_done: int) -> None:
                 kept.append(line)
     with replacing(path) as file:
         file.write("".join(kept).encode())
+
+
+@contextmanager
+def note_interrupt() -> Iterator[None]:
+    """Say what Ctrl-C means outside of ``StopSignals``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note("stopped before the first step: nothing is saved")
+        raise
 
 
 class StopSignals:

@@ -78,7 +78,7 @@ def train(
         exclusive(context, *options)
 
     from charrnn.checkpoint.files import reserved
-    from charrnn.cli.outputs import Saver, StopSignals, open_log
+    from charrnn.cli.outputs import Saver, StopSignals, note_interrupt, open_log
     from charrnn.cli.training_display import TrainingDisplay, describe_run, report_run
     from charrnn.models.description import describe
     from charrnn.models.train import follow, prepare_run
@@ -98,7 +98,7 @@ def train(
     check(context, given, path)
     keep_old = path.exists() and not resume
 
-    with reserved(path):
+    with reserved(path), note_interrupt():
         resumed = path if resume else None
         run = prepare_run(corpus, given, start=from_, resumed=resumed, encoding=encoding)
         shown: Any = {"plot": plot, "verbose": verbose, "sample_every": sample_every}

@@ -81,9 +81,9 @@ def decoding_hint(data: bytes, source: str, tried: str) -> str:
         encoding = _guess_encoding(data)
         text = codecs.getincrementaldecoder("" if encoding == tried else encoding)().decode(data)
     except ImportError:
-        return "name its encoding with --encoding; to guess it: pip install 'charrnn[doctor]'"
+        return "try another --encoding; to guess it: pip install 'charrnn[doctor]'"
     except (LookupError, UnicodeError):
-        return "name its encoding with --encoding; is it a text, and is it complete?"
+        return "try another --encoding; is it a text, and is it complete?"
     sample = re.search(r".{0,20}[^\0-\x7f].{0,30}", text) or re.search(".{0,50}", text)
     return f"--encoding {encoding} if this reads right: {sample[0].strip() if sample else ''}"
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.support import (
     CHARRNN,
     ENVIRONMENT,
     MIXED_TEXT,
+    ROOT,
     TEXT,
     call,
     charrnn,
@@ -30,6 +32,7 @@ from tests.support import (
 )  # fmt: skip
 
 SMALL = ["--hidden-size", "24", "--steps", "60", "--random-seed", "1"]
+UNSAVED = b"stopped before the first step: nothing is saved\n"
 
 
 def test_a_hint_can_be_typed_where_charrnn_is_run_as_a_module(
@@ -94,20 +97,38 @@ def test_nothing_is_imported_that_is_not_needed(line: str, unwanted: set[str]) -
 
 
 @posix
+@pytest.mark.parametrize("command", ["sample -c english", f"train {ROOT}/corpora/towns.txt"])
 @pytest.mark.parametrize("module", ["charrnn.cli", "typer", "numpy", "charrnn.models.model"])
-def test_ctrl_c_while_modules_load_ends_it_quietly(module: str) -> None:
+def test_ctrl_c_while_modules_load_ends_it_in_a_line_at_most(
+    module: str, command: str, tmp_path: Path
+) -> None:
     program = (
         "import signal, sys\n"
         "class Finder:\n"
         "    def find_spec(name, *_):\n"
         f"        name == {module!r} and signal.raise_signal(signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder)\n"
-        "sys.argv = ['charrnn', 'sample', '-c', 'english']\n"
+        f"sys.argv = {['charrnn', *command.split()]}\n"
         "from charrnn.__main__ import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, cwd=tmp_path
+    )
+    said = UNSAVED if command.startswith("train") else b""
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", said)
+
+
+@posix
+def test_ctrl_c_while_a_text_is_read_says_that_nothing_is_saved(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with running("train", "fifo", "-o", "m.npz", cwd=tmp_path) as run:
+        writer = os.open(tmp_path / "fifo", os.O_WRONLY)  # waits for its reader
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=30)
+    os.close(writer)
+    assert (run.returncode, out, err.endswith(UNSAVED)) == (130, b"", True)
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
 
 
 def test_using_the_library_imports_numpy_and_no_terminal_package() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,7 @@ import pytest
 from charrnn import Model
 from charrnn.export import export
 from charrnn.models.description import describe
-from tests.support import TEXT, Done, call
+from tests.support import CHARRNN, TEXT, Done, call, fails_in, shell
 
 SMALL = ["--hidden-size", "8", "--random-seed", "1", "--workers", "1"]
 
@@ -76,6 +77,11 @@ def test_several_stand_side_by_side_with_the_settings_that_differ(home: Path) ->
     assert found["--steps"] == ["60", "40", "12000"]
     assert found["started from"] == ["random weights", "random weights", "not noted"]
     assert "--patience" not in found  # which all have in common
+    (home / "two.txt").write_text(f"{TEXT}\n{TEXT}")
+    pieces = ["two.txt", "-o", "pieces.npz", "--separator", r"\n\n", "--steps", "2"]
+    assert call("train", *pieces, *SMALL, cwd=home).returncode == 0
+    found = facts(shown(home, "checkpoints/a.npz", "pieces.npz").out)
+    assert found["--separator"] == ["", r"\n\n"]
 
 
 def test_json_is_an_object_and_of_several_one_a_line(home: Path) -> None:
@@ -141,6 +147,14 @@ def test_the_options_shown_make_the_same_model_again(line: str, home: Path, tmp_
     assert all((one.weights[name] == other.weights[name]).all() for name in one.weights)
 
 
+def test_what_draws_a_figure_is_missed_before_the_table(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = fails_in(2, "this needs the package matplotlib", "inspect", "--plot", "x.svg", cwd=home)
+    assert done.err.endswith("hint: pip install 'charrnn[plot]'\n")
+
+
 def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="an extra: pip install '.[plot]'")
     figure, files = tmp_path / "loss.svg", ["checkpoints/a.npz", "checkpoints/b.npz"]
@@ -158,6 +172,9 @@ def test_a_figure_is_written_and_replaced_only_if_asked(home: Path, tmp_path: Pa
     assert figure.read_bytes() == before  # the same curves are the same bytes
     shown(home, "checkpoints/a.npz", "--plot", figure, "--overwrite")
     assert figure.read_bytes() != before
+    table = f"'{CHARRNN}' inspect {files[0]} --plot '{tmp_path}/early.svg' | true"
+    shell(table, home)  # which nobody reads
+    assert (tmp_path / "early.svg").exists()
     for name, start in (("x.png", b"\x89PNG"), ("x.PDF", b"%PDF")):
         shown(home, "--plot", tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)

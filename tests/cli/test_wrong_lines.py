@@ -14,6 +14,8 @@ from tests.support import MIXED_TEXT, TEXT, call, fails_in, trained
 
 HELP = "lists what it takes"
 ONE, FORGET, KNOWN = "give one of them", "add --lines", "'--unknown skip' leaves the others out"
+LINES_OF = "score mixed.txt -c m.npz --lines"
+DOCTOR = "'charrnn doctor FILE' says how to convert it"
 EMPTY = "name one, or leave it out; is a variable of the shell empty?"
 READ, WRITE = "check the path, and that you may read it", "choose another place; an older file"
 CHMOD, TOML = "allow it: chmod u+rx checkpoints", "correct the file, or move it away"
@@ -30,6 +32,7 @@ LINES = [
     (1, "train folder", "folder: there is no text in this folder", "it has no files"),
     (1, "score folder -c m.npz", "folder: is a folder, not a text", "name its files: folder/*.txt"),
     (1, f"score {'a' * 999} -c m.npz", f"{'a' * 500}…", "a text itself goes through a pipe"),
+    (1, "train latin.txt --encoding utf-16", "latin.txt: is not valid utf-16", "try another --"),
     (1, "train latin.txt", "latin.txt: byte 3 (line 1) is not valid utf-8", "--encoding"),
     (2, "train m.npz", "m.npz is a checkpoint, not a text", "did you mean --from m.npz?"),
     (2, "train text.txt --encoding klingon", "unknown encoding 'klingon'", "for example utf-8"),
@@ -37,7 +40,9 @@ LINES = [
     (2, "train text.txt -o m.npz --encoding klingon", "unknown encoding", "for example utf-8"),
     (2, "train text.txt -o m.npz --epochs -3", "epochs must be 1 or more, not -3", HELP),
     (2, "train text.txt --hidden-size 0", "hidden-size must be 1 or more, not 0", HELP),
-    (2, "train text.txt --hidden-size many", "Invalid value for '--hidden-size'", HELP),
+    (2, "train text.txt --epochs many", "epochs must be a whole number, not many", HELP),
+    (2, "train text.txt --dropout some", "dropout must be a number, not some", HELP),
+    (2, "train text.txt --sample-every 0", "sample-every must be 1 or more, not 0", HELP),
     (2, "train text.txt --dropout 1.5", "dropout must be below 1, not 1.5", HELP),
     (2, "train text.txt --learning-rate inf", "learning-rate must be a finite number", HELP),
     (2, "train text.txt --time soon", "'soon' is not a time", "write 90s, 10m, 1h30m"),
@@ -84,7 +89,8 @@ LINES = [
     (2, "sample --greedy --temperature 0.8", "--greedy and --temperature contradict", ONE),
     (2, "sample --seed a --seed-file text.txt", "--seed and --seed-file contradict", ONE),
     (2, "sample --seed a --seeds text.txt", "--seed and --seeds contradict", ONE),
-    (2, "sample -n -1", "Invalid value for '-n' / '--length'", HELP),
+    (2, "sample -n -1", "length must be 0 or more, not -1", HELP),
+    (2, f"sample -n {10**13}", "length must be 1,000,000,000,000 or less, not 1000", HELP),
     (2, "sample --endless --count 2", "--endless and --count contradict", ONE),
     (2, "sample --endless --match a*", "--endless and --match contradict", ONE),
     (2, "sample --endless --until-sentence", "--endless and --until-sentence contradict", ONE),
@@ -93,6 +99,8 @@ LINES = [
     (2, "sample -c m.npz --endless -n 5", "--endless and --length contradict", ONE),
     (2, "sample --like - --seeds -", "standard input can be read only once", "name a file"),
     (2, "complete -c m.npz --like m.npz b", "m.npz is a checkpoint, not a text", "did you mean"),
+    (1, "sample -c m.npz --seed-file latin.txt", "byte 3 (line 1) is not valid utf-8", DOCTOR),
+    (1, "complete -c m.npz --like latin.txt b", "byte 3 (line 1) is not valid utf-8", DOCTOR),
     (2, "complete --like -", "standard input can be read only once", "name a file"),
     (2, "train - text.txt -", "standard input can be read only once", "name a file"),
     (2, r"sample -c m.npz --seed 'b\nb'", r"(U+005C) 'n'", r"$'\n' in bash, or one in a --"),
@@ -103,6 +111,7 @@ LINES = [
     (2, "sample --match b --stop d", "match and stop contradict each other", HELP),
     (2, "sample --match b --until-sentence", "match and until-sentence contradict", HELP),
     (2, "sample -c m.npz --charset ß", "the model knows none", "'charrnn inspect-vocab'"),
+    (2, "sample -c m.npz --charset ''", "charset must have at least one character", HELP),
     (2, "sample --stop ''", "a stop text must have at least one character", HELP),
     (2, r"sample -c m.npz --stop '\q'", r"--stop: \q is not an escape", r"\\ is a backslash"),
     (2, r"sample -c m.npz --delimiter '\ud800'", r"\ud800 is not text in UTF-8", "encoding"),
@@ -125,8 +134,9 @@ LINES = [
     (2, "score mixed.txt -c m.npz -c m.npz --lines", "named twice", "another after each -c"),
     (2, "score mixed.txt -c m.npz --lines --window 3", "--lines and --window contradict", ONE),
     (2, "score mixed.txt -c m.npz --lines --json --tsv", "--json and --tsv contradict", ONE),
-    (2, "score mixed.txt -c m.npz --lines --threshold nan", "threshold must be a number", HELP),
-    (2, "score mixed.txt -c m.npz --lines --top 0", "Invalid value for '--top'", HELP),
+    (2, f"{LINES_OF} --threshold nan", "no line has from --threshold nan", HELP),
+    (2, f"{LINES_OF} --threshold 9 --at-most 3", "from --threshold 9 to --at-most 3 bits", HELP),
+    (2, "score mixed.txt -c m.npz --lines --top 0", "top must be 1 or more, not 0", HELP),
     (1, "score text.txt -c m.npz", "unknown characters: '.' (U+002E)", KNOWN),
     (1, "score text.txt -c m.npz --lines --unknown error", "line 1: unknown", "--unknown charge"),
     (1, "xray nowhere.txt -c m.npz", "nowhere.txt: no such file", "'-' reads standard input"),
