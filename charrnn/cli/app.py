@@ -62,16 +62,16 @@ class Help:
 
 
 class Command(Help, TyperCommand):
-    """A command with that help, which ignores no file that is named on the command line."""
+    """A command with that help, which ignores no file or model on its command line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Parse a command line. Raises ConfigError for an empty path, and for one too many."""
+        """Parse a command line. Raises ConfigError for an empty name, and for a second model."""
         values, _, given = self.make_parser(ctx).parse_args(args=[*args])
         for param in given if not ctx.resilient_parsing else []:
             name, value = param.opts[0], values[str(param.name)]
             if param.metavar not in PATHS:
                 continue
-            if not getattr(param, "multiple", True) and given.count(param) > 1:
+            if param.metavar == "PATH" and not param.multiple and given.count(param) > 1:
                 raise ConfigError(f"{name} is given twice", hint="give one of them")
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 hint = "name one, or leave it out; is a variable of the shell empty?"
