@@ -11,9 +11,8 @@ import shlex
 import shutil
 import sys
 import textwrap
-import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -32,8 +31,6 @@ NUMBER, LABEL = re.compile(r"[\d,.]+%?"), re.compile(r"\s*(\w+(: +| {2,}))?")
 # json.dumps would make an encoder for each object, which takes longer than its work.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
-# How often a count of what is done is drawn, from the first second on.
-COUNT_SECONDS = 0.1
 # Characters of an error: it may name a text that was taken for a file.
 MAX_ERROR = 500
 
@@ -214,23 +211,6 @@ class Console:
                 sys.stderr.flush()
         except OSError:
             sys.stderr = None  # as Python itself has it when it is closed
-
-    @contextmanager
-    def counter(self, unit: str) -> "Iterator[Callable[[int], object]]":
-        """Give a function that counts units, which shows for long work on a terminal."""
-        total, shown_at = 0, time.monotonic() + 1
-
-        def add(number: int) -> None:
-            nonlocal total, shown_at
-            total += number
-            if self.can_draw and time.monotonic() - shown_at > COUNT_SECONDS:
-                shown_at = time.monotonic()
-                self.draw(f"{total:,} {unit}")
-
-        try:
-            yield add
-        finally:
-            self.draw("")
 
     def note(self, *messages: str) -> None:
         """Write lines for the user, above what is drawn.

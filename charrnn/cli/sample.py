@@ -57,7 +57,8 @@ def sample(
     end the text earlier. A model of lines or other pieces writes them whole.
     """
     exclusive(context, "--seed", "--seed-file", "--seeds")
-    exclusive(context, "--greedy", "--temperature")
+    for other in ("--temperature", "--top-k", "--top-p", "--min-p"):
+        exclusive(context, "--greedy", other)
     for other in ("--count", "--seeds", "--jsonl", "--until-sentence", "--match", "--contain"):
         exclusive(context, "--endless", other)
     texts.read_stdin_once(seed_file, seeds, like)

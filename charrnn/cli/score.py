@@ -57,6 +57,8 @@ def score(
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
 
+    from tqdm import tqdm
+
     from charrnn.models import Model
     from charrnn.text.storage import store
 
@@ -80,8 +82,10 @@ def score(
         return
     (model,) = loaded
     blocks = read_ids(model, file, encoding, "skip" if unknown == "skip" else "error")
-    with console.counter("characters") as count:
-        total = model.score_ids(store(blocks), window=window, memory=memory, on_progress=count)
+    with tqdm(
+        unit=" characters", unit_scale=True, delay=1, leave=False, disable=not console.can_draw
+    ) as bar:
+        total = model.score_ids(store(blocks), window=window, memory=memory, on_progress=bar.update)
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
     figures = {name: getattr(total, name) for name in measures}
     if json:

@@ -50,9 +50,9 @@ def select_characters(charset: str | None, characters: str) -> Flags:
     try:
         found = _find_members(f"[{charset}]", characters)
     except re.error as error:
-        raise ConfigError(f"{charset!r} is not a set of characters: {error}", hint=hint) from None
+        raise ConfigError(f"'{charset}' is not a set of characters: {error}", hint=hint) from None
     if not re.fullmatch(_CLASS, f"[{charset}]", re.DOTALL):
-        raise ConfigError(f"{charset!r} is not a set of characters", hint=hint)
+        raise ConfigError(f"'{charset}' is not a set of characters", hint=hint)
     if not found.any():
         raise ConfigError(
             "the model knows none of these characters",
@@ -87,7 +87,7 @@ class Automaton:
         try:
             machine = _compile(text)
         except (library.InvalidSyntax, library.Unsupported, RecursionError):
-            raise ConfigError(f"--match cannot use {pattern!r}", hint=_HINT) from None
+            raise ConfigError(f"--match cannot use '{pattern}'", hint=_HINT) from None
         count = len(machine.states)  # the state from which no match can follow
         # State after each of C symbols, (S + 1, C); whether the text is a complete match, (S + 1,).
         self._after = after = np.full((count + 1, groups.shape[1]), count)
@@ -148,7 +148,7 @@ def _tokenize(pattern: str, characters: str) -> tuple[list[str | int], list[Flag
             flags = re.compile(pattern).flags & ~re.DEBUG
     except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(
-            f"{pattern!r} is not a regular expression: {error}",
+            f"'{pattern}' is not a regular expression: {error}",
             hint=r"a backslash quotes: \. or \(",
         ) from None
     rest = re.sub(r"\A\(\?[aiLmsu]+\)", "", pattern)
@@ -161,7 +161,7 @@ def _tokenize(pattern: str, characters: str) -> tuple[list[str | int], list[Flag
         edge = at + len(token) == len(rest) if token in {"$", r"\Z"} else at == 0
         kind = found.lastgroup if found else None
         if kind is None or flags & re.VERBOSE or (kind == "anchor" and not edge):
-            raise ConfigError(f"--match cannot use {token!r} in {pattern!r}", hint=_HINT)
+            raise ConfigError(f"--match cannot use '{token}' in '{pattern}'", hint=_HINT)
         if kind == "atom":
             tokens.append(atoms.setdefault(token, len(atoms)))
         elif kind != "anchor":

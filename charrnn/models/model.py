@@ -342,7 +342,8 @@ class Model(Checkpoint):
         if high is not None and len(prompt) > high:
             raise ConfigError(f"the prefix is longer than --max-length {high}")
         if len(prompt) + limit < low:
-            raise ConfigError(f"--length {limit} is below --min-length {low}")
+            hint = f"add --length {low}"
+            raise ConfigError(f"length {limit} is below min-length {low}", hint=hint)
 
     def default_length(self, controls: ControlConfig) -> int:
         """Return the length of a text for which none is given, at most that of a piece."""

@@ -106,7 +106,7 @@ def test_a_prefix_counts_for_the_length_of_a_piece(model: Model) -> None:
     kept = list(model.samples("da", 20, min_length=5, max_length=6, random_seed=1))
     assert {len(sample.text) for sample in kept} == {3, 4}
     cases: Any = (
-        ({"min_length": 12}, 5, "--length 5 is below --min-length 12"),
+        ({"min_length": 12}, 5, "length 5 is below min-length 12"),
         ({"max_length": 5}, 9, "longer than --max-length 5"),
     )
     for rules, length, complaint in cases:
