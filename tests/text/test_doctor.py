@@ -150,8 +150,8 @@ def test_the_encoding_is_guessed_with_a_sample(encoding: str, data: bytes, tmp_p
     ("data", "tried", "hint"),
     [
         (faulty.FRENCH.encode(), "ascii", "--encoding utf-8 if this reads right: "),
-        (faulty.ENGLISH.encode("utf-16") + b"a", "utf-8", "name its encoding with --encoding; is"),
-        (b"A caf\xe9.\n", "utf-8", "name its encoding with --encoding; is it a text, and is"),
+        (faulty.ENGLISH.encode("utf-16") + b"a", "utf-8", "try another --encoding; is"),
+        (b"A caf\xe9.\n", "utf-8", "try another --encoding; is it a text, and is"),
     ],
 )
 def test_a_doubtful_guess_or_one_that_was_tried_is_not_told(
