@@ -57,8 +57,6 @@ def score(
         what = "several checkpoints go" if len(paths) > 1 else "--unknown charge goes"
         raise ConfigError(f"{what} with --lines", hint="add --lines")
 
-    from tqdm import tqdm
-
     from charrnn.models import Model
     from charrnn.text.storage import store
 
@@ -80,11 +78,11 @@ def score(
         else:
             line_scores.write_lines(found, list(models), piece, tsv=tsv)
         return
+    from tqdm import tqdm
+
     (model,) = loaded
     blocks = read_ids(model, file, encoding, "skip" if unknown == "skip" else "error")
-    with tqdm(
-        unit=" characters", unit_scale=True, delay=1, leave=False, disable=not console.can_draw
-    ) as bar:
+    with tqdm(unit=" characters", delay=1, leave=False, disable=not console.can_draw) as bar:
         total = model.score_ids(store(blocks), window=window, memory=memory, on_progress=bar.update)
     measures = ("nats_per_char", "bits_per_char", "perplexity", "chars")
     figures = {name: getattr(total, name) for name in measures}
