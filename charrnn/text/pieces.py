@@ -13,13 +13,16 @@ to end with a zero state at every END, each piece is an example: ``windows.Strea
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.text.storage import BLOCK, blocks_of, release, store
 from charrnn.text.vocabulary import Ids
+
+# Indices in a text, in 32 bits if it is not too long: of short pieces they take more than its ids.
+Places = NDArray[np.signedinteger[Any]]
 
 # Pieces copied at once.
 PIECES_AT_ONCE = 1 << 13
@@ -43,16 +46,17 @@ def flatten_pieces(ids: Ids, end: int) -> Ids:
     return store(blocks())
 
 
-def find_ends(ids: Ids) -> NDArray[np.int64]:
+def find_ends(ids: Ids) -> Places:
     """Return the indices of the ENDs of flat pieces: of one more than there are pieces."""
-    found, at = [np.empty(0, np.int64)], 0
+    dtype = np.int32 if len(ids) < 1 << 31 else np.int64
+    found, at = [np.empty(0, dtype)], 0
     for block in blocks_of(ids):
-        found.append(np.flatnonzero(block == ids[0]) + at)
+        found.append((np.flatnonzero(block == ids[0]) + at).astype(dtype))
         at += len(block)
     return np.concatenate(found)
 
 
-def piece_bounds(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def piece_bounds(ids: Ids) -> tuple[Places, Places]:
     """Return where the END before each piece is, and the length of the piece without it."""
     ends = find_ends(ids)
     return ends[:-1], np.diff(ends) - 1
@@ -75,10 +79,12 @@ def piece_sizes(ids: Ids) -> Sizes:
 def shuffle_pieces(ids: Ids, rng: np.random.Generator) -> Ids:
     """Return flat pieces in a random order."""
     ends = find_ends(ids)
-    return copy_pieces(ids, ends, rng.permutation(len(ends) - 1))
+    order = np.arange(len(ends) - 1, dtype=ends.dtype)
+    rng.shuffle(order)
+    return copy_pieces(ids, ends, order)
 
 
-def copy_pieces(ids: Ids, ends: NDArray[np.int64], order: NDArray[np.int64]) -> Ids:
+def copy_pieces(ids: Ids, ends: Places, order: Places) -> Ids:
     """Return some of the pieces, in this order, as flat pieces."""
 
     def blocks() -> Iterator[Ids]:
