@@ -16,19 +16,15 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> object:  # PEP 562
     from importlib.util import find_spec
 
-    if name == "__all__":
-        return __dir__()
-    missing = AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    is_public = name in {"__all__", "__version__"} or not name.startswith("_")
     # Python asks here for a submodule too, before it imports it.
-    private = name.startswith("_") and name != "__version__"
-    if private or find_spec(f"charrnn.{name}") is not None:
-        raise missing
-    from charrnn import _public
+    if is_public and find_spec(f"charrnn.{name}") is None:
+        from charrnn import _public
 
-    try:
-        return getattr(_public, name)
-    except AttributeError:
-        raise missing from None
+        globals().update({it: getattr(_public, it) for it in __dir__()}, __all__=__dir__())
+        if name in globals():
+            return globals()[name]
+    raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
