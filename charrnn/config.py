@@ -111,7 +111,7 @@ class Settings:
         for item in fields(self):  # type: ignore[arg-type]
             bounds = item.metadata.get("bounds", {})
             option = option_of(item).replace("_", "-")
-            _check(option, item.type, getattr(self, item.name), bounds)
+            check_value(option, item.type, getattr(self, item.name), bounds)
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any]) -> Self:
@@ -145,7 +145,7 @@ class Settings:
         return cls(**values | parts)
 
 
-def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -> None:
+def check_value(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -> None:
     """Raise ConfigError unless a value has the type of its field and is within its bounds."""
     types = get_args(kind) or (kind,)
     if get_origin(kind) is Literal:
@@ -158,7 +158,8 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
     elif value is None and NoneType in types:
         return
     elif str in types:
-        require(isinstance(value, str), f"{option} must be a text, not {value!r}")
+        is_text = isinstance(value, str) and not any("\ud800" <= it <= "\udfff" for it in value)
+        require(is_text, f"{option} must be a text, not {value!r}")
     elif int in types:
         require(type(value) is int, f"{option} must be a whole number, not {value!r}")
         bounds = {"high": MAX_WHOLE, **bounds}
@@ -167,8 +168,9 @@ def _check(option: str, kind: object, value: Any, bounds: Mapping[str, float]) -
         require(finite, f"{option} must be a finite number, not {value!r}")
     for name, bound in bounds.items():
         holds, words = BOUNDS[name]
-        message = f"{option} must be {words.format(bound)}, not {value:,}"
-        require(holds(value, bound), message.removesuffix(".0"))
+        if not holds(value, bound):
+            message = f"{option} must be {words.format(bound)}, not {value:,}"
+            raise ConfigError(message.removesuffix(".0"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint.npz import require
-from charrnn.config import MAX_NUMBER, MAX_WHOLE, Config
+from charrnn.config import Config, check_value
 from charrnn.errors import CheckpointError
 from charrnn.training.state import History, Progress
 
@@ -108,8 +108,9 @@ class Header:
 def read_as(name: str, value: Any, kind: Any) -> Any:
     """Return a value of JSON as an object of this type.
 
-    Whole numbers are 0 or more. An entry may be missing if its field has a default: the checkpoint
-    may be older than the field. Raises CheckpointError for another type or a number out of bounds.
+    Numbers are 0 or more. An entry may be missing if its field has a default: the checkpoint may be
+    older than the field. Raises CheckpointError or ConfigError for what is of another type or out
+    of bounds.
     """
     if hasattr(kind, "from_dict"):
         return kind.from_dict(value)
@@ -128,15 +129,5 @@ def read_as(name: str, value: Any, kind: Any) -> Any:
     if origin is dict:
         require(isinstance(value, dict), f"{name} must be named values")
         return {key: read_as(name, value[key], inner[1]) for key in value}
-    require(is_allowed(value, kind), f"{name} must be of type {kind.__name__} and within bounds")
+    check_value(name, kind, value, {} if kind is str else {"low": 0})
     return value
-
-
-def is_allowed(value: object, kind: type) -> bool:
-    """Return whether a value of JSON is a text, a whole number or a number, within bounds."""
-    if kind is str:
-        return isinstance(value, str) and not any("\ud800" <= it <= "\udfff" for it in value)
-    if kind is int:
-        return type(value) is int and 0 <= value < MAX_WHOLE
-    # Python compares integers of any size with floats exactly; isfinite would overflow.
-    return isinstance(value, int | float) and -MAX_NUMBER < value < MAX_NUMBER
