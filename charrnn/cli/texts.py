@@ -128,14 +128,13 @@ def read_ids(model: "Model", source: str, encoding: str, unknown: UnknownPolicy)
     Says at the end how many characters were left out. Raises VocabularyError for unknown characters
     that the policy leaves there.
     """
-    from charrnn.text.cut import read_pieces
+    from charrnn.text.cut import mark_ends, read_pieces
     from charrnn.text.reading import Reader
 
     data, skipped = model.config.data, 0
     texts = Reader(encoding, data.normalize).blocks(source)
     if data.end is not None:
-        blocks = read_pieces(source, data, encoding=encoding)
-        texts = ("".join(f"{piece}{data.end}" for piece in block if piece) for block in blocks)
+        texts = mark_ends(read_pieces(source, data, encoding=encoding), data.end)
     for text in texts:
         fitted = fit_text(text, model, unknown)
         skipped += len(text) - len(fitted)

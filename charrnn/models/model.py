@@ -36,7 +36,7 @@ from charrnn.scoring.likelihood import Score, score
 from charrnn.scoring.line_scorer import LineModel, LineScore, LineScorer
 from charrnn.scoring.xray import Trace, join, require_part, trace_text
 from charrnn.settings import require_known
-from charrnn.text.cut import cut_text
+from charrnn.text.cut import cut_text, mark_ends
 from charrnn.text.pieces import flatten_pieces
 from charrnn.text.reading import normalized, unify_line_breaks
 from charrnn.text.vocabulary import Ids, start_ids
@@ -402,8 +402,7 @@ class Model(Checkpoint):
         data, end = self.config.data, self.config.data.end
         if end is not None:
             data = data if data.field is None else replace(data, field=None, separator=FILE)
-            pieces = chain.from_iterable(cut_text(unify_line_breaks([text]), data))
-            text = "".join(f"{piece}{end}" for piece in pieces)
+            text = "".join(mark_ends(cut_text(unify_line_breaks([text]), data), end))
         return self.encode(text)
 
     @property
