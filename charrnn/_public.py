@@ -34,8 +34,8 @@ from charrnn.text.corpus import read_corpus as read_corpus
 from charrnn.text.reading import read_text as read_text
 from charrnn.text.split import split as split
 from charrnn.text.vocabulary import Vocabulary as Vocabulary
+from charrnn.text.windows import fit_config as fit_config
 from charrnn.training.loop import Event as Event
-from charrnn.training.loop import fit_config as fit_config
 from charrnn.training.loop import train_events as train_events
 from charrnn.training.sequence_classifier import SequenceClassifier as SequenceClassifier
 from charrnn.training.state import Progress as Progress

@@ -46,8 +46,8 @@ from charrnn.text.corpus import Corpus, corpus_of, read_corpus
 from charrnn.text.pieces import Sizes, flatten_pieces, piece_sizes
 from charrnn.text.split import split, split_pieces
 from charrnn.text.vocabulary import Ids, Vocabulary, escape
-from charrnn.text.windows import make_batches
-from charrnn.training.loop import Event, fit_config, train_events
+from charrnn.text.windows import fit_config, make_batches
+from charrnn.training.loop import Event, train_events
 from charrnn.training.memory import require_memory
 from charrnn.training.recipe import Recommendation, recommend, use_cores
 from charrnn.training.state import TrainingState, initial_state

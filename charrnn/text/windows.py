@@ -4,14 +4,14 @@ A batch is a pure function of the random seed and the step number, so a run resu
 the same batches without a stored position.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from charrnn.config import DataConfig
+from charrnn.config import Config, DataConfig
 from charrnn.errors import CorpusError
 from charrnn.randomness import Purpose, generator
 from charrnn.text.pieces import shuffle_pieces
@@ -121,8 +121,8 @@ def sliding_windows(ids: Ids, length: int, stride: int = 1) -> tuple[Ids, Ids]:
     return views[:, :-1], views[:, 1:]
 
 
-def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
-    """Return the sequence length and batch size for a text of this many characters.
+def fit_config(config: Config, length: int) -> Config:
+    """Return a config with windows and batches that fit a training text of this many characters.
 
     If the text is too short for a full batch, the batch gets smaller; if it is shorter than a
     window, the window gets shorter. Raises CorpusError for fewer than two characters.
@@ -132,11 +132,11 @@ def fit_to_corpus(data: DataConfig, length: int) -> tuple[int, int]:
             f"{length} character{'s' * (length != 1)} to train on: there is nothing to predict",
             hint="give it more text, or hold less of it out with --val-fraction",
         )
+    data = config.data
     seq_length = min(data.seq_length, length - 1)
-    if data.stride is not None:
-        windows = (length - 1 - seq_length) // data.stride + 1
-        return seq_length, min(data.batch_size, windows)
-    return seq_length, min(data.batch_size, (length - 1) // seq_length)
+    windows = (length - 1 - seq_length) // (data.stride or seq_length) + 1
+    batch_size = min(data.batch_size, windows)
+    return replace(config, data=replace(data, seq_length=seq_length, batch_size=batch_size))
 
 
 def make_batches(ids: Ids, data: DataConfig, random_seed: int) -> Streams | ShuffledWindows:

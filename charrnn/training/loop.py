@@ -13,9 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
-from charrnn.config import Config
 from charrnn.errors import TrainingError
-from charrnn.text.windows import fit_to_corpus
 from charrnn.training.optimizers import learning_rate
 from charrnn.training.state import TrainingState
 from charrnn.training.step import StepResult, Trainer
@@ -68,15 +66,6 @@ class Event:
     chars_per_s: float
     remaining: float
     rollback: str | None = None
-
-
-def fit_config(config: Config, train_size: int) -> Config:
-    """Return a config with windows and batches that fit a training text of this many characters.
-
-    Raises CorpusError if the text has fewer than two characters.
-    """
-    seq_length, batch_size = fit_to_corpus(config.data, train_size)
-    return replace(config, data=replace(config.data, seq_length=seq_length, batch_size=batch_size))
 
 
 def train_events(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from charrnn import CorpusError, DataConfig
+from charrnn import Config, CorpusError, DataConfig, fit_config
 from charrnn.text.pieces import flatten_pieces
-from charrnn.text.windows import fit_to_corpus, make_batches, sliding_windows
+from charrnn.text.windows import make_batches, sliding_windows
 
 lengths, sizes = st.integers(2, 200), st.integers(1, 12)
 
@@ -103,14 +103,13 @@ def test_a_batch_depends_on_seed_and_step_alone_and_no_epoch_is_like_another(
 
 @given(lengths, sizes, sizes, st.none() | sizes)
 def test_whatever_fits_gives_a_batch(n: int, T: int, B: int, stride: int | None) -> None:
-    length, size = fit_to_corpus(DataConfig(seq_length=T, batch_size=B, stride=stride), n)
+    data = DataConfig(seq_length=T, batch_size=B, stride=stride)
+    fitted = fit_config(Config(data=data), n).data
+    length, size = fitted.seq_length, fitted.batch_size
     assert length == min(T, n - 1)
     assert size == min(B, len(range(0, n - length, stride or length)))
-    fitted = DataConfig(seq_length=length, batch_size=size, stride=stride)
-    assert make_batches(np.arange(n, dtype=np.uint16), fitted, 0).at(0).inputs.shape == (
-        length,
-        size,
-    )
+    batch = make_batches(np.arange(n, dtype=np.uint16), fitted, 0).at(0)
+    assert batch.inputs.shape == (length, size)
 
 
 def test_too_short_a_text_is_an_error() -> None:
@@ -119,4 +118,4 @@ def test_too_short_a_text_is_an_error() -> None:
         with pytest.raises(CorpusError, match=f"5 characters are too few for {few}"):
             make_batches(np.arange(5, dtype=np.uint8), data, 0)
     with pytest.raises(CorpusError, match="nothing to predict"):
-        fit_to_corpus(DataConfig(), 1)
+        fit_config(Config(), 1)
