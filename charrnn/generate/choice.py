@@ -43,7 +43,6 @@ def _keep_top(p: Floats, config: SamplingConfig) -> Floats:
     if config.top_p is not None:
         before = np.cumsum(ranked, axis=1) - ranked
         enough = config.top_p * ranked.sum(axis=1, keepdims=True)
-        before[:, 0] = -1  # the most likely character always stays
         ranked[before >= enough] = 0
     kept = np.empty_like(p)
     np.put_along_axis(kept, order, ranked, axis=1)

@@ -10,21 +10,20 @@ from charrnn.training.state import Progress
 CHARACTERS = "".join(sorted("\n .abcABC019!?。”"))
 
 
-def make_network(characters: str = CHARACTERS, number: int = 0, **settings: Any) -> LanguageModel:
+def make_network(size: int = len(CHARACTERS), number: int = 0, **settings: Any) -> LanguageModel:
+    """Return a network with opinions: weights four times those before training."""
     config = ModelConfig(**{"hidden_size": 12, **settings})
-    network = LanguageModel(config, len(characters)).init(np.random.default_rng(number))
-    network.flat *= 4  # sharper than an untrained one's
+    network = LanguageModel(config, size).init(np.random.default_rng(number))
+    network.flat *= 4
     return network
 
 
-def model_of(network: LanguageModel, characters: str = CHARACTERS, **data: Any) -> Model:
-    """Return the model that is this network alone."""
-    config = Config(model=network.config, data=DataConfig(ngram=0, **data))
-    return Model(config, Vocabulary(characters), network.params, {}, Progress())
-
-
-def make_model(characters: str = CHARACTERS, number: int = 0, **data: Any) -> Model:
-    return model_of(make_network(characters, number), characters, **data)
+def make_model(text: str = CHARACTERS, network: LanguageModel | None = None, **data: Any) -> Model:
+    """Return a model that has read a text, without n-grams, and learned nothing."""
+    vocabulary = Vocabulary.from_text(text)
+    network = network or make_network(len(vocabulary))
+    config = Config(model=network.config, data=DataConfig(**{"ngram": 0, **data}))
+    return Model(config, vocabulary, network.params, {}, Progress())
 
 
 MODEL, LINES = make_model(), make_model(separator="\n")
@@ -34,7 +33,8 @@ def write(
     model: Model = MODEL, length: int | None = 40, *, random_seed: int = 0, **settings: Any
 ) -> tuple[str, str]:
     """Return a text that obeys these settings, without a prompt, and why it ended."""
-    stream, text = model.stream("", length, random_seed=random_seed, **settings), ""
+    settings = {"random_seed": random_seed, "min_length": 0, **settings}
+    stream, text = model.stream("", length, **settings), ""
     while True:
         try:
             text += next(stream)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from charrnn import Model
 from charrnn.generate.predictor import Predictor
-from tests.generate.models import make_network, model_of
+from tests.generate.models import make_model, make_network
 
 LETTERS, PROMPT = "abcd", "bc"
-MODELS = [model_of(make_network(LETTERS, cell=cell), LETTERS) for cell in ("lstm", "gru")]
+MODELS = [make_model(LETTERS, make_network(4, cell=cell)) for cell in ("lstm", "gru")]
 STOPS = st.lists(st.text(st.sampled_from(LETTERS), min_size=1, max_size=2), max_size=3)
 PROMPTS = st.lists(st.text(st.sampled_from(LETTERS), max_size=9), min_size=1, max_size=6)
 
@@ -58,7 +58,7 @@ def test_a_beam_of_one_is_the_greedy_text_and_as_wide_as_what_is_asked_for(model
 def test_a_prompt_that_goes_on_is_predicted_as_if_read_from_its_beginning(
     prompts: list[str],
 ) -> None:
-    model = model_of(make_network(LETTERS), LETTERS)
+    model = make_model(LETTERS)
     for prompt in (part for text in prompts for part in (text, f"{text}a", f"{text}a", text)):
         ids = model.encode_prompt(prompt)
         expected = Predictor(model.distribution()).read(ids)

@@ -1,25 +1,169 @@
-"""Text that copies no long passage of the training text, and repeats none of its own."""
+"""What was read is known: pieces that are new, and text that copies and repeats no long passage."""
 
+import zlib
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
 import charrnn
-from charrnn import ConfigError, TrainingError, Vocabulary
-from charrnn.generate.seen import SPAN, STRIDE, longest_copy, seen_spans
+from charrnn import ConfigError, Model, PieceConfig, TrainingError, Vocabulary
+from charrnn.generate import seen as seen_module
+from charrnn.generate.novelty import keep_pieces
+from charrnn.generate.sample import Sample
+from charrnn.generate.seen import SPAN, STRIDE, Bits, is_seen, longest_copy, seen_pieces, seen_spans
 from charrnn.nn.network import log_softmax
 from charrnn.randomness import Purpose, generator
-from tests.generate.models import MODEL, make_network, model_of, write
+from charrnn.text.pieces import flatten_pieces
+from tests.generate.models import LINES, MODEL, make_model, make_network, write
 
 RNG = np.random.default_rng(1)
 WORDS = ["".join(RNG.choice([*"abdeilnorst"], 5)) for _ in range(250)]
 SOURCE, SLACK = " ".join(WORDS), 2 * (STRIDE - 1)
-VOCABULARY = Vocabulary.from_text(SOURCE)
+NAMES = ["".join(parts) for parts in product(("bar", "cor", "dal"), ("a", "on", "ette"), "lnrs")]
 LETTERS = " abcdefg"
-NETWORK = make_network(LETTERS, dtype="float64")
-BABBLER = model_of(NETWORK, LETTERS)
+NETWORK = make_network(len(LETTERS), dtype="float64")
+BABBLER = make_model(LETTERS, NETWORK)
+
+
+def piece_filter(lines: list[str], older: Bits | None = None) -> Bits:
+    text = "\n".join(lines)
+    vocabulary = Vocabulary.from_text(text + "\n")
+    pieces = flatten_pieces(vocabulary.encode(text), vocabulary.index["\n"])
+    return seen_pieces(pieces, vocabulary, older)
+
+
+def span_filter(text: str) -> Bits:
+    vocabulary = Vocabulary.from_text(text)
+    found = seen_spans(vocabulary.encode(text), vocabulary)
+    assert found is not None
+    return found
+
+
+def test_a_seen_line_is_always_found_and_another_rarely_taken_for_one() -> None:
+    every = ["".join(RNG.choice([*"abcdefgh"], 12)) for _ in range(4000)]
+    bits = piece_filter(every[:2000])
+    assert bits.size == 4000
+    assert all(is_seen(bits, line) for line in every[:2000])
+    assert sum(is_seen(bits, line) for line in every[2000:]) < 9  # 0.06 % are expected: 1.2
+
+
+def test_a_copy_is_found_wherever_it_begins_and_another_passage_rarely() -> None:
+    bits = span_filter(SOURCE)
+    assert bits.size <= len(SOURCE) / 4  # two bytes for eight characters
+    for size in (SPAN + STRIDE - 1, 55):
+        for at in range(len(SOURCE) - size + 1):
+            assert longest_copy(bits, f"no {SOURCE[at : at + size]}") >= size - SLACK
+    assert longest_copy(bits, SOURCE[5:60] + SOURCE[300:355]) <= 56
+    others = ("".join(RNG.choice([*"abcdefgh"], SPAN)) for _ in range(3000))
+    assert sum(longest_copy(bits, text) > 0 for text in others) < 10  # 0.06 % are expected: 1.8
+
+
+@pytest.mark.parametrize("at_once", [1, 8192])
+def test_filters_are_as_models_have_saved_them_in_whatever_blocks(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_module, "_AT_ONCE", at_once)
+    lines = ["Aberdeen, a harbour", "Braemar"]
+    assert zlib.crc32(piece_filter(lines).tobytes()) == 2711164071
+    assert zlib.crc32(span_filter("Aberdeen, a harbour\nBraemar\n").tobytes()) == 581280931
+    older = [piece_filter(it) for it in (lines[:1], [*lines, "Crail"])]
+    assert [len(piece_filter(lines, it)) for it in older] == [
+        1,
+        1,
+    ]  # one has all that the other has
+    monkeypatch.setattr(seen_module, "MAX_LENGTH", 3)
+    assert seen_spans(np.zeros(4, np.uint8), Vocabulary("a")) is None  # it would be too large
+
+
+def test_a_search_without_end_ends_with_advice() -> None:
+    drawn = [Sample(it, 0.0, "piece") for it in [*["x"] * 19_999, "long"] * 2 + ["x"] * 20_000]
+    kept = keep_pieces(drawn, PieceConfig(min_length=4))
+    assert [next(kept).text, next(kept).text] == ["long", "long"]
+    with pytest.raises(TrainingError, match="20,000 pieces in a row") as caught:
+        next(kept)
+    assert caught.value.hint
+
+
+def test_a_piece_that_a_limit_has_cut_can_be_left_out() -> None:
+    drawn = [Sample("a", 0.0, "length"), Sample("b", 0.0, "piece")]
+    for drop_cut, expected in ((False, drawn), (True, drawn[1:])):
+        assert [*keep_pieces(drawn, PieceConfig(), drop_cut=drop_cut)] == expected
+
+
+@pytest.fixture(scope="module")
+def names() -> Model:
+    text = "".join(f"{name}\n" for name in NAMES)
+    return charrnn.train(text=text, lines=True, steps=150, hidden_size=24, random_seed=1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "length"),
+    [
+        ({"new": True, "unique": True}, None),
+        ({"min_length": 6}, None),
+        ({"max_length": 6, "min_length": 5}, None),
+        ({}, 6),
+    ],
+)
+def test_kept_lines_are_new_different_whole_and_of_the_length_asked_for_in_their_order(
+    names: Model, rules: dict[str, Any], length: int | None
+) -> None:
+    drawn = list(names.samples("", 400, length=length, random_seed=1))
+    assert sum(sample.text in NAMES for sample in drawn) > 60
+    lines = [it.text for it in drawn if it.ended == "piece" or length is not None]
+    shortest, longest = rules.get("min_length", 0), rules.get("max_length", 99)
+    seen = NAMES if "new" in rules else []
+    lines = [it for it in lines if it not in seen and shortest <= len(it) <= longest]
+    lines = [*dict.fromkeys(lines)] if "unique" in rules else lines
+    kept = names.samples("", 30, length=length, random_seed=1, **rules)
+    assert len(lines) > 5
+    assert [sample.text for sample in kept][: len(lines)] == lines[:30]
+
+
+def test_a_prefix_counts_for_the_length_of_a_piece(names: Model) -> None:
+    kept = list(names.samples("da", 20, min_length=5, max_length=6, random_seed=1))
+    assert {len(sample.text) for sample in kept} == {3, 4}
+    cases: Any = (
+        ({"min_length": 12}, 5, "length 5 is below min-length 12"),
+        ({"max_length": 5}, 9, "longer than --max-length 5"),
+    )
+    for rules, length, complaint in cases:
+        with pytest.raises(ConfigError, match=complaint):
+            names.samples("dalona", length=length, **rules)
+    assert len(list(names.samples("dalona", 1, max_length=6, length=0))) == 1
+    assert len(list(names.samples("dalona", 1, min_length=7, length=1))) == 1
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"new": True}, {"min_length": 7}, {"max_length": 4}, {"unique": True}]
+)
+def test_one_piece_meets_the_conditions_that_many_do_or_both_are_refused(
+    names: Model, conditions: dict[str, Any]
+) -> None:
+    for seed in range(9):
+        (first,) = names.samples("", 1, random_seed=seed, **conditions)
+        assert names.sample(random_seed=seed, **conditions) == first.text
+    for verb in (MODEL.sample, MODEL.samples):
+        with pytest.raises(ConfigError, match="goes with a model of lines or other pieces"):
+            verb(**conditions)
+
+
+def test_a_model_that_does_not_know_which_pieces_were_read_writes_no_new_ones() -> None:
+    with pytest.raises(ConfigError, match="does not know which pieces its text has"):
+        LINES.sample(new=True)
+
+
+def test_a_new_piece_may_be_twice_as_long_as_the_longest_of_the_text(names: Model) -> None:
+    assert names.longest == len("dalettes")
+    assert names.piece_limit == 1000
+    assert names.origin is not None
+    longer = replace(names, origin=replace(names.origin, longest=1800))
+    written = longer.sample(charset="a", match="a{1801,}", random_seed=1)
+    assert 1800 < len(written) <= 3600
 
 
 def longest_shared(text: str, source: str) -> int:
@@ -36,18 +180,6 @@ def model() -> charrnn.Model:
     """Return a model that knows its text by heart."""
     settings: Any = {"dropout": 0.0, "weight_drop": 0.0, "base": "none", "random_seed": 1}
     return charrnn.train(text=SOURCE, hidden_size=64, steps=250, **settings)
-
-
-def test_a_copy_is_found_wherever_it_begins_and_another_passage_rarely() -> None:
-    bits = seen_spans(VOCABULARY.encode(SOURCE), VOCABULARY)
-    assert bits is not None
-    assert bits.size <= len(SOURCE) / 4  # two bytes for eight characters
-    for size in (SPAN + STRIDE - 1, 55):
-        for at in range(len(SOURCE) - size):
-            assert longest_copy(bits, f"no {SOURCE[at : at + size]}") >= size - SLACK
-    assert longest_copy(bits, SOURCE[5:60] + SOURCE[300:355]) <= 56
-    others = ("".join(RNG.choice([*"abcdefgh"], SPAN)) for _ in range(3000))
-    assert sum(longest_copy(bits, text) > 0 for text in others) < 10  # 0.06 % are expected: 1.8
 
 
 @pytest.mark.parametrize(("size", "temperature"), [(22, 0.5), (30, 0.0), (45, 0.5)])
@@ -106,18 +238,6 @@ def test_a_text_that_contains_another_repeats_nothing_either_or_cannot_go_on() -
     for rules in ({"no_repeat": 2}, {"no_repeat": 3, "contain": "abcabcd"}):
         with pytest.raises(TrainingError, match="cannot go on without a passage that is copied"):
             write(BABBLER, 100, **rules)
-
-
-def test_samples_do_not_depend_on_how_many_are_drawn_together(model: charrnn.Model) -> None:
-    rules: dict[str, Any] = {"max_copied": 22, "no_repeat": 15}
-    draw = partial(model.samples, "to", **rules, length=150, random_seed=7, log_p=True)
-    together = list(draw(count=5))
-    alone = [it.text for first in range(5) for it in draw(count=1, first=first)]
-    assert [it.text for it in together] == alone
-    assert len(set(alone)) == 5
-    for sample in together:  # the model has read what is kept, and nothing else
-        nats = model.score("to" + sample.text).nats - model.score("to").nats
-        assert sample.log_p == pytest.approx(-nats, rel=1e-3)
 
 
 def test_a_model_that_has_no_filter_promises_nothing() -> None:

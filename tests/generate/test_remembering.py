@@ -13,7 +13,7 @@ from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.ensemble import AnyLanguageModel
-from tests.generate.models import CHARACTERS, make_network, model_of
+from tests.generate.models import CHARACTERS, make_model, make_network
 
 V, END = len(CHARACTERS), CHARACTERS.index("\n")
 NETWORK = make_network()
@@ -100,7 +100,7 @@ def test_lines_are_read_each_from_a_zero_state() -> None:
 
 
 def test_each_sample_remembers_its_own_prompt_whatever_is_read_meanwhile() -> None:
-    model = model_of(NETWORK).with_memory("abc ca b. ABC 019 " * 9)
+    model = make_model(network=NETWORK).with_memory("abc ca b. ABC 019 " * 9)
     prompts, settings = ("abc c", "019 019 CAB CAB CAB"), dict[str, Any](length=30, random_seed=1)
     for contain in (None, "b"):
         draw: Any = partial(model.samples, count=2, contain=contain, **settings)

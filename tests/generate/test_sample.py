@@ -69,7 +69,7 @@ def ids_of(model: Any, n: int, *, seed: Any = (1, 2, 3), **settings: Any) -> np.
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mixture", "memory"])
 def test_sample_i_is_the_same_in_any_company(name: str) -> None:
-    model: Any = make_network(LETTERS, cell=name if len(name) < 5 else "lstm")
+    model: Any = make_network(V, cell=name if len(name) < 5 else "lstm")
     if len(name) > 4:
         model = Mixture(model, build_ngrams(TEXT, V, 5))
     model = MemoryPredictor(model, TEXT) if name == "memory" else model
@@ -83,7 +83,7 @@ def test_sample_i_is_the_same_in_any_company(name: str) -> None:
 def test_a_prompt_is_read_in_pieces_as_if_in_one_and_of_megabytes_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read = predictor.Predictor(make_network(LETTERS)).read
+    read = predictor.Predictor(make_network(V)).read
     whole = read(TEXT)
     monkeypatch.setattr(predictor, "_AT_ONCE", 7)
     np.testing.assert_allclose(read(TEXT).p, whole.p, atol=1e-5)
@@ -97,4 +97,4 @@ def test_a_prompt_is_read_in_pieces_as_if_in_one_and_of_megabytes_the_end(
 )
 def test_what_cannot_be_sampled_is_refused(ids: list[int], count: int, complaint: str) -> None:
     with pytest.raises((ValueError, VocabularyError), match=complaint):
-        ids_of(make_network(LETTERS), 1, seed=ids, count=count)
+        ids_of(make_network(V), 1, seed=ids, count=count)

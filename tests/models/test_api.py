@@ -1,5 +1,7 @@
-"""The Python API of a few lines: train, load, sample, score, save."""
+"""The Python API of a few lines: train, load, sample, score, save, and what a checkpoint says."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,75 +9,183 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import CharRNNError, Model
+from charrnn import CharRNNError
+from charrnn.models.description import describe, loss_curve
+from tests.generate.models import make_model, make_network
+from tests.support import MIXED_TEXT, TEXT, trained
 
-TEXT = "the cat sat on the mat\n" * 60
+SMALL: dict[str, Any] = {"hidden_size": 8, "random_seed": 1}
 
 
-def test_a_model_is_trained_saved_loaded_and_writes_the_same(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text(TEXT)
-    steps: list[int] = []
-    model = charrnn.train(
-        str(tmp_path / "corpus.txt"), steps=80, hidden_size=24, random_seed=1, optimizer="rmsprop",
-        on_event=lambda event: steps.append(event.step),
-    )  # fmt: skip
-    assert steps == list(range(1, 81))
-    assert model.config.optimizer.name == "rmsprop"
-    assert model.score(TEXT).nats_per_char < model.score(TEXT[::-1]).nats_per_char
+@pytest.mark.parametrize(
+    "how", [{"stride": 5}, {"lines": True}, {"val_fraction": 0.0}, {"optimizer": "rmsprop"}]
+)
+def test_a_model_is_trained_saved_and_loaded_and_says_what_happened(
+    how: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text(TEXT * 8)
+    events: list[charrnn.Event] = []
+    settings = {"steps": 40, "seq_length": 10, "batch_size": 16, **SMALL, **how}
+    model = charrnn.train(str(tmp_path / "text.txt"), on_event=events.append, **settings)
     model.save(tmp_path / "m.npz")
-    loaded = charrnn.load(tmp_path / "m.npz")
-    assert isinstance(loaded, Model)
-    sample = loaded.sample("the", 30, random_seed=7)
-    assert sample == model.sample("the", 30, random_seed=7)
-    assert sample.startswith("the")
+    loaded, found = charrnn.load(tmp_path / "m.npz"), describe(tmp_path / "m.npz")
+    loaded.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "m.npz").read_bytes()
+    assert loaded.score(TEXT).nats_per_char < loaded.score(TEXT[::-1]).nats_per_char
+    assert loaded.sample("The", 9, random_seed=7) == model.sample("The", 9, random_seed=7)
+    assert [event.step for event in events] == [*range(1, 41)]
+    assert (found["steps"], found["resumable"]) == (40, True)
+    assert found["bytes"] == (tmp_path / "m.npz").stat().st_size
+    assert found["parameters"] == sum(array.size for array in model.weights.values())
+    assert (found["chars"], found["vocab_size"]) == (len(TEXT * 8), len(set(TEXT)))
+    assert (found["sources"], found["start"]) == (["text.txt"], "none")
+    assert events[-1].epoch - 1 < found["passes"] <= events[-1].epoch
+    measured = [event for event in events if event.val_loss is not None]
+    seconds = [(round(event.seconds, 3), event.val_loss) for event in measured]
+    assert loss_curve(found["history"], "val_loss") == seconds
+    assert loss_curve(found["history"], "train_loss")[-1][1] == found["train_loss"]
+    best = min(measured, key=lambda event: event.val_loss or 0, default=None)
+    assert (found["held_out"] > 0) == bool(best)
+    assert found["val_loss"] == (best and best.val_loss)
+    assert found["best_step"] == (best and best.step)
+    assert found["bits_per_char"] == (best and pytest.approx(found["val_loss"] / 0.693147))
+    vocabulary = f"vocabulary of {len(set(TEXT))}"
+    assert repr(loaded) == f"Model(lstm 1 x 8, {vocabulary}, n-grams up to 7, step 40)"
+
+
+def test_samples_streams_and_greedy_texts_are_those_of_one_model() -> None:
+    model = charrnn.train(text=TEXT, steps=40, **SMALL)
+    sample = model.sample("The", 30, random_seed=0)
+    assert sample.startswith("The")
     assert len(sample) == 33
-    samples = [it.text for it in loaded.samples("the", 3, length=30, random_seed=7)]
-    assert f"the{samples[0]}" == sample
-    later = loaded.samples("the", 2, length=30, random_seed=7, first=1, log_p=True)
-    for text, other in zip(samples[1:], later, strict=True):
-        assert other.text == text
-        expected = loaded.score(f"\nthe{text}").nats - loaded.score("\nthe").nats
-        assert other.log_p == pytest.approx(-expected, rel=1e-3)
-    greedy = loaded.sample("the", 10, greedy=True)
-    assert greedy == loaded.sample("the", 10, temperature=0) == loaded.sample("the", 10, top_k=1)
-    assert repr(loaded) == "Model(lstm 1 x 24, vocabulary of 11, n-grams up to 7, step 80)"
-    assert repr(loaded.xray("the cat")).startswith("Trace(7 characters, ")
+    (drawn,) = model.samples("The", 1, length=30, random_seed=0, log_p=True)
+    assert "The" + drawn.text == sample
+    nats = model.score(f"\n{sample}").nats - model.score("\nThe").nats
+    assert drawn.log_p == pytest.approx(-nats, rel=1e-3)
+    greedy = model.sample("The", 10, greedy=True)
+    assert greedy == model.sample("The", 10, temperature=0) == model.sample("The", 10, top_k=1)
+    assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
+    # What scores, completes or looks uses the n-grams, too.
+    text = "The cat sat on the mat."
+    nats, start = model.score(text).nats, model.score("\nThe ca").nats
+    assert nats < replace(model, ngram=None).score(text).nats - 1
+    assert model.xray(text).nats[1:].sum() == pytest.approx(nats, rel=1e-3)
+    (line,) = model.score_lines([text])
+    assert line.nats == pytest.approx(model.score(f"\n{text}\n").nats, rel=1e-5)
+    likeliest, *_ = model.complete("The ca")
+    nats = model.score(f"\nThe ca{likeliest.text}").nats
+    assert likeliest.log_p == pytest.approx(start - nats, rel=1e-3)
 
 
 def test_a_prompt_is_read_as_if_a_line_began_there() -> None:
     text = "xa\nyxbyxb\n" * 60  # after x comes b, but a at the beginning of a line
     model = charrnn.train(text=text, steps=80, hidden_size=16, random_seed=1)
     likeliest, *_ = model.complete("x", length=1)
-    nats = model.score("\nxa").nats - model.score("\nx").nats
     assert likeliest.text == "a"
-    assert likeliest.log_p == pytest.approx(-nats, rel=1e-3)
+    without = make_model("abbc")  # where there is none, as it is
+    assert without.encode_prompt("ca").tolist() == [2, 0]
+    assert without.encode_prompt("").tolist() == [1]
 
 
-def test_a_text_is_learned_like_a_file_that_holds_it(tmp_path: Path) -> None:
-    text = "un café\r\n" * 60
-    (tmp_path / "corpus.txt").write_bytes(text.encode())
-    for settings in ({}, {"normalize": "NFC", "lines": True}):
-        run: dict[str, Any] = {"steps": 2, "hidden_size": 4, "random_seed": 1, **settings}
-        by_file = charrnn.train(tmp_path / "corpus.txt", **run)
-        by_text = charrnn.train(text=text, **run)
-        assert by_text.score(text) == by_file.score(text)
-        assert by_text.sha256 == by_file.sha256
-
-
-@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
-def test_a_line_is_the_same_whatever_ends_it(line_break: str) -> None:
-    names = ["anna", "bo", "clara", "dot"] * 12
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_text_is_learned_like_a_file_that_holds_it_whatever_ends_its_lines(
+    line_break: str, tmp_path: Path
+) -> None:
+    names = ["anna", "bo", "café", "dot"] * 12
     texts = ["".join(f"{name}{end}" for name in names) for end in ("\n", line_break)]
-    model, other = (
-        charrnn.train(text=text, lines=True, steps=3, hidden_size=8, random_seed=1)
-        for text in texts
-    )
-    assert other.vocabulary == model.vocabulary
-    assert other.network().flat.tobytes() == model.network().flat.tobytes()
-    lines = (f"{name}{line_break}" for name in names)
-    assert [*model.score_lines(lines)] == [*model.score_lines(names)]
-    assert model.score(texts[1]) == model.score(texts[0])
-    np.testing.assert_array_equal(model.xray(texts[1]).nats, model.xray(texts[0]).nats)
+    (tmp_path / "names.txt").write_bytes(texts[1].encode())
+    settings: dict[str, Any] = {"lines": True, "normalize": "NFC", "steps": 3, **SMALL}
+    by_text = charrnn.train(text=texts[0], **settings)
+    by_file = charrnn.train(tmp_path / "names.txt", **settings)
+    assert (by_file.sha256 == by_text.sha256) == (line_break == "\n")
+    assert by_file.vocabulary == by_text.vocabulary
+    assert by_file.network().flat.tobytes() == by_text.network().flat.tobytes()
+    lines = [f"{name}{line_break}" for name in names]
+    assert [*by_text.score_lines(lines)] == [*by_text.score_lines(names)]
+    decomposed = texts[1].replace("é", "e\u0301")
+    assert by_text.score(decomposed) == by_text.score(texts[0])
+    np.testing.assert_array_equal(by_text.xray(decomposed).nats, by_text.xray(texts[0]).nats)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"hiden_size": 3}, "no setting hiden_size"),
+        ({"corpus": "a.txt"}, "one of corpus and text"),
+        ({"text": None}, "one of corpus and text"),
+        ({"text": ["a"]}, "text must be one text"),
+        ({"text": ""}, "the corpus is empty"),
+        ({"text": "\n\n\n", "lines": True}, "empty pieces only"),
+        ({"text": "ab\ud800"}, "of the text is a lone surrogate"),
+    ],
+)
+def test_a_text_or_a_setting_that_is_wrong_is_refused(
+    wrong: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(CharRNNError, match=complaint) as caught:
+        charrnn.train(**{"text": TEXT, **wrong})
+    assert "hiden_size" not in wrong or "hidden_size" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint", "hint"),
+    [
+        ({"temprature": 1}, "no setting temprature", "temperature"),
+        ({"prompt": 100}, "expected a text, not 100", "length=100"),
+        ({"temperature": "hot"}, "temperature must be a finite number", ""),
+        ({"stop": 5}, "stop must be a tuple of texts", ""),
+        ({"length": -1}, "length must be at least 0, not -1", ""),
+        ({"random_seed": -1}, "random_seed must be at least 0, not -1", ""),
+    ],
+)
+def test_what_a_sample_does_not_take_is_named(
+    how: dict[str, Any], complaint: str, hint: str
+) -> None:
+    model = make_model()
+    for verb in (model.sample, model.samples):
+        with pytest.raises(charrnn.ConfigError, match=complaint) as caught:
+            verb(**how)
+        assert hint in (caught.value.hint or "")
+    with pytest.raises(charrnn.ConfigError, match="count must be at least 1, not 0"):
+        model.samples("", 0)
+    wrong: Any
+    for wrong in ({"count": 0}, {"length": -1}, {"beam": 0}):
+        with pytest.raises(charrnn.ConfigError, match="must be at least"):
+            model.complete("", **wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_have_exploded_are_an_error_for_all_that_use_them(value: float) -> None:
+    network = make_network()
+    network.params["output.weight"][3] = value
+    model = make_model(network=network)
+    uses: list[Callable[[], object]] = [
+        lambda: model.sample(length=20),
+        lambda: model.sample(length=20, greedy=True),
+        model.complete,
+        lambda: model.score("abc"),
+        lambda: model.score("abc", memory=True),
+        lambda: [*model.score_lines(["abc", "a"])],
+        lambda: model.xray("abc"),
+    ]
+    for use in uses:
+        with np.errstate(all="ignore"), pytest.raises(charrnn.TrainingError, match="not finite"):
+            use()
+
+
+def test_an_ensemble_is_merged_into_one_network_that_says_the_same() -> None:
+    model = trained(members=2)
+    merged = model.merged()
+    assert merged.score(MIXED_TEXT).nats == pytest.approx(model.score(MIXED_TEXT).nats, rel=1e-5)
+    assert (merged.config.model.members, merged.resume) == (1, {})
+
+
+def test_settings_go_by_their_own_names_and_by_those_of_the_options() -> None:
+    by_option = charrnn.train(text=TEXT, steps=2, model="gru", optimizer="sgd", **SMALL)
+    by_setting = charrnn.train(text=TEXT, steps=2, cell="gru", name="sgd", **SMALL)
+    assert by_option.config == by_setting.config
+    assert by_option.config.model.cell == "gru"
+    assert by_option.config.optimizer.name == "sgd"
 
 
 def test_an_interrupt_ends_training_and_the_model_is_returned() -> None:
@@ -84,53 +194,13 @@ def test_an_interrupt_ends_training_and_the_model_is_returned() -> None:
             raise KeyboardInterrupt
 
     with pytest.warns(UserWarning, match="interrupted after 3 steps"):
-        model = charrnn.train(text=TEXT, steps=50, hidden_size=4, on_event=interrupt)
+        model = charrnn.train(text=TEXT, steps=50, on_event=interrupt, **SMALL)
     assert model.progress.step == 3
     assert model.sample(length=5, random_seed=1)
 
 
-def test_a_text_or_a_setting_that_is_wrong_is_refused(tmp_path: Path) -> None:
-    for wrong, complaint in (
-        ({"hiden_size": 3}, "no setting hiden_size"),
-        ({"corpus": tmp_path}, "one of corpus and text"),
-        ({"text": None}, "one of corpus and text"),
-        ({"text": ["a"]}, "text must be one text"),
-        ({"text": ""}, "the corpus is empty"),
-        ({"text": "ab\ud800"}, "of the text is a lone surrogate"),
-    ):
-        arguments: dict[str, Any] = {"text": TEXT, **wrong}
-        with pytest.raises(CharRNNError, match=complaint) as caught:
-            charrnn.train(**arguments)
-        if "hiden_size" in wrong:
-            assert "hidden_size" in caught.value.__notes__[0]
-
-
-def test_what_a_sample_does_not_take_is_named() -> None:
-    model = charrnn.train(text=TEXT, steps=1, hidden_size=4)
-    for how, complaint, hint in (
-        ({"temprature": 1}, "no setting temprature", "temperature"),
-        ({"prompt": 100}, "expected a text, not 100", "length=100"),
-        ({"temperature": "hot"}, "temperature must be a finite number", ""),
-        ({"stop": 5}, "stop must be a tuple of texts", ""),
-        ({"length": -1}, "length must be at least 0, not -1", ""),
-        ({"random_seed": -1}, "random_seed must be at least 0, not -1", ""),
-    ):
-        for verb in (model.sample, model.samples):
-            with pytest.raises(charrnn.ConfigError, match=complaint) as caught:
-                verb(**how)
-            assert hint in (caught.value.hint or "")
-    with pytest.raises(charrnn.ConfigError, match="count must be at least 1, not 0"):
-        model.samples("", 0)
-    settings: Any
-    for settings in ({"count": 0}, {"length": -1}, {"beam": 0}):
-        with pytest.raises(charrnn.ConfigError, match="must be at least"):
-            model.complete("", **settings)
-    assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
-
-
-def test_settings_go_by_their_own_names_and_by_those_of_the_options() -> None:
-    by_option = charrnn.train(text=TEXT, steps=2, model="gru", optimizer="sgd", random_seed=1)
-    by_setting = charrnn.train(text=TEXT, steps=2, cell="gru", name="sgd", random_seed=1)
-    assert by_option.config == by_setting.config
-    assert by_option.config.model.cell == "gru"
-    assert by_option.config.optimizer.name == "sgd"
+def test_it_trains_in_one_process_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.models.train.default_workers", lambda *_: 2)
+    for how, expected in (({}, 1), ({"workers": 2}, 2)):
+        model = charrnn.train(**{"text": TEXT, "steps": 2, **SMALL, **how})
+        assert model.config.run.workers == expected

@@ -1,81 +1,64 @@
-"""Scores of texts, and validation, against sums done one step at a time."""
+"""Scores of texts and of lines against the slow way: one character at a time."""
 
 import math
 import tracemalloc
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn import CharRNNError, LanguageModel, ModelConfig, score
+from charrnn import CharRNNError, LanguageModel, Model, Vocabulary, VocabularyError
 from charrnn.nn.network import log_softmax
-from charrnn.scoring import likelihood
-from charrnn.scoring.likelihood import evaluate
+from charrnn.parallel.processes import map_in_processes
+from charrnn.scoring import likelihood, line_scorer
+from charrnn.scoring.likelihood import Score, evaluate
+from charrnn.scoring.line_scorer import LineScorer
 from charrnn.text.pieces import flatten_pieces
+from tests.generate.models import make_model, make_network
 
-V = 6
-MODEL = LanguageModel(ModelConfig(hidden_size=8, dtype="float64"), V).init(np.random.default_rng(0))
-MODEL.flat *= 3  # opinions strong enough for a difference to show
-IDS: Any = np.random.default_rng(1).integers(V, size=50).astype(np.uint8)
+LETTERS = "abcdefgh"
+NETWORK = make_network(6, dtype="float64")
+SIX, EIGHT = make_model("abcdef", NETWORK), make_model((LETTERS + "\n") * 10)
+RNG = np.random.default_rng(5)
+IDS: Any = RNG.integers(6, size=50).astype(np.uint8)
+LINES = ["".join(RNG.choice([*LETTERS], RNG.integers(60))) for _ in range(100)]
+LINES += ["", "a" * 500, "b", "", LINES[3]]
+ODD = ["axxb", "ab", "x", "", "xxa", "bax", "xyz", "cab", "héhé", "hhhhh"]
+# Sums of many float32 numbers, in another order.
+TOLERANCE = 1e-5
 
 
-def by_hand(ids: Any) -> float:
-    """Return -log p of all ids but the first, one step at a time."""
-    state, total = MODEL.zero_state(1), 0.0
+def read_slowly(network: LanguageModel, ids: Any) -> list[float]:
+    """Return -log p of each id but the first, one step at a time from a zero state."""
+    state, nats = network.zero_state(1), []
     for this, following in pairwise(ids):
-        logits, state, _ = MODEL.forward(np.array([[this]]), state)
-        total -= log_softmax(logits[0, 0])[following]
-    return float(total)
+        logits, state, _ = network.forward(np.array([[this]]), state)
+        nats.append(-float(log_softmax(logits[0, 0])[following]))
+    return nats
 
 
 @pytest.mark.parametrize("longest", [7, 512])
-def test_the_state_is_carried_through_the_whole_text(
-    longest: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("window", "starts"), [(None, [0]), (10, [0, 10, 20, 30])])
+def test_the_state_is_carried_through_the_whole_text_or_each_window(
+    window: int | None, starts: list[int], longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(likelihood, "MAX_WINDOW", longest)
-    result, nats = score(MODEL, IDS), by_hand(IDS)
-    assert result.chars == 49
-    assert result.nats == pytest.approx(nats)
-    assert result.bits_per_char == pytest.approx(nats / 49 / math.log(2))
-    assert result.perplexity == pytest.approx(math.exp(nats / 49))
-
-
-def test_windows_are_scored_from_a_cold_state() -> None:
     done: list[int] = []
-    result = score(MODEL, IDS, window=10, on_progress=done.append)
-    expected = sum(by_hand(IDS[start : start + 11]) for start in (0, 10, 20, 30))
-    assert result.chars == sum(done) == 40
-    assert result.nats == pytest.approx(expected)
+    result = SIX.score_ids(IDS, window=window, on_progress=done.append)
+    nats = sum(sum(read_slowly(NETWORK, IDS[at : at + (window or 49) + 1])) for at in starts)
+    assert result.chars == sum(done) == len(starts) * (window or 49)
+    assert result.nats == pytest.approx(nats)
+    assert result.bits_per_char == pytest.approx(nats / result.chars / math.log(2))
+    assert result.perplexity == pytest.approx(math.exp(nats / result.chars))
 
 
-@pytest.mark.parametrize(
-    ("ids", "window", "complaint"),
-    [
-        ([1], None, "takes two"), ([1] * 10, 10, "too few for a window of 10"),
-        ([0, -1, 1], None, "from 0 to 5"), ([0, V, 1], None, "from 0 to 5"),
-        ([1] * 10, 0, "at least 1, not 0"), ([1] * 10, -3, "at least 1, not -3"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_scored_is_refused(ids: Any, window: int | None, complaint: str) -> None:
-    with pytest.raises(CharRNNError, match=complaint):
-        score(MODEL, np.array(ids), window=window)
-
-
-def test_memory_does_not_grow_with_the_text() -> None:
-    peaks = []
-    for windows in (4, 24):  # whole ones: a shorter last one would be held beside them
-        ids = np.zeros(windows * likelihood.MAX_WINDOW + 1, np.uint8)
-        tracemalloc.start()
-        assert score(MODEL, ids).chars == len(ids) - 1
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 8_000  # less than a copy of the 10,240 ids more
-
-
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize(("processes", "together"), [(1, 4096), (3, 4096), (1, 3)])
 @pytest.mark.parametrize("lines", [False, True])
-def test_processes_validate_on_all_streams_or_lines_together(lines: bool, processes: int) -> None:
+def test_processes_validate_on_all_streams_or_lines_together(
+    lines: bool, processes: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likelihood, "MAX_SHARING", together)
     ids: Any = np.tile(IDS, 10)
     if lines:
         ids = flatten_pieces(ids, 0)
@@ -83,7 +66,168 @@ def test_processes_validate_on_all_streams_or_lines_together(lines: bool, proces
     else:
         parts = [ids[at : at + 72] for at in range(0, 7 * 71, 71)]  # 7 streams of 71 characters
     shares = [
-        evaluate(MODEL, ids, pieces=lines, rank=it, size=processes) for it in range(processes)
+        evaluate(NETWORK, ids, pieces=lines, rank=it, size=processes) for it in range(processes)
     ]
-    assert sum(it.chars for it in shares) == sum(len(part) - 1 for part in parts)
-    assert sum(it.nats for it in shares) == pytest.approx(sum(map(by_hand, parts)), rel=1e-9)
+    nats = [each for part in parts for each in read_slowly(NETWORK, part)]
+    assert sum(it.chars for it in shares) == len(nats)
+    assert sum(it.nats for it in shares) == pytest.approx(sum(nats), rel=1e-9)
+
+
+def test_a_score_may_be_of_nothing_or_of_what_is_impossible() -> None:
+    assert math.isnan(Score(0.0, 0).bits_per_char)
+    assert Score(1e6, 1).perplexity == math.inf
+
+
+@pytest.mark.parametrize(
+    ("ids", "window", "complaint"),
+    [
+        ([1], None, "takes two"),
+        ([1] * 10, 10, "too few for a window of 10"),
+        ([0, -1, 1], None, "from 0 to 5"),
+        ([0, 6, 1], None, "from 0 to 5"),
+        ([1] * 10, 0, "at least 1, not 0"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(ids: Any, window: int | None, complaint: str) -> None:
+    with pytest.raises(CharRNNError, match=complaint):
+        SIX.score_ids(np.array(ids), window=window)
+    assert SIX.score("a" * 11, window=10).chars == 10
+
+
+def test_memory_grows_neither_with_the_text_nor_with_the_states_of_a_long_line() -> None:
+    peaks = []
+    for windows in (4, 24):  # whole ones: a shorter last one would be held beside them
+        ids = np.zeros(windows * likelihood.MAX_WINDOW + 1, np.uint8)
+        tracemalloc.start()
+        assert SIX.score_ids(ids).chars == len(ids) - 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 8_000  # less than a copy of the 10,240 ids more
+    tracemalloc.start()
+    assert len([*EIGHT.score_lines(["a" * 10_000])]) == 1
+    # the ids of the line and what they are looked up with
+    assert tracemalloc.get_traced_memory()[1] < 130 * 10_000
+    tracemalloc.stop()
+
+
+def score_slowly(model: Model, line: str, charge: float | None) -> dict[int, float]:
+    """Return -log p of the characters of a line and its end, by place, from a zero state.
+
+    Without those that are unknown; of these the charge, if there is one.
+    """
+    vocabulary, end = model.vocabulary, "\n" if "\n" in model.vocabulary else ""
+    start = end or vocabulary.characters[vocabulary.counts.argmax()]
+    places = [at for at, char in enumerate(line + end) if char in vocabulary]
+    ids = vocabulary.encode(start + "".join((line + end)[at] for at in places))
+    nats = dict(zip(places, read_slowly(model.network(), ids), strict=True))
+    missing = {at: charge for at in range(len(line)) if at not in nats and charge is not None}
+    return {**nats, **missing}
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "unknown", "lines"),
+    [
+        ("rnn", (LETTERS + "\n") * 10, "error", LINES),
+        ("lstm", (LETTERS + "\n") * 10, "error", LINES),
+        ("gru", (LETTERS + "\n") * 10, "charge", ODD),
+        ("lstm", LETTERS + "ccc", "charge", ODD),
+        ("lstm", LETTERS + "ccc", "skip", ODD),
+    ],
+    ids=str,
+)
+def test_every_line_scores_as_if_it_were_alone_without_unknown_characters_or_with_a_charge(
+    cell: str, text: str, unknown: Any, lines: list[str]
+) -> None:
+    model = make_model(text, make_network(len(set(text)), cell=cell, layers=2))
+    charge = math.log(len(text) + len(set(text)) + 1) if unknown == "charge" else None
+    scores = list(model.score_lines(lines, unknown=unknown))
+    for line, score in zip(lines, scores, strict=True):
+        nats = score_slowly(model, line, charge)
+        assert (score.text, score.chars) == (line, len(nats))
+        assert score.unknown == sum(char not in text for char in line)
+        assert score.nats == pytest.approx(sum(nats.values()), rel=TOLERANCE)
+        if not nats:
+            assert (score.surprise_char, score.surprise_nats) == ("", 0)
+            continue
+        # where two known characters are as surprising, either will do
+        worst, where = pytest.approx(max(nats.values()), rel=TOLERANCE), score.surprise_index
+        assert score.surprise_nats == worst
+        assert nats[where] == worst
+        assert score.surprise_char == (line + "\n")[where]
+        if score.surprise_char not in text + "\n":
+            assert where == min(at for at, char in enumerate(line) if char not in text)
+    assert scores[lines.index(lines[3])] == scores[3]
+
+
+def test_a_beginning_that_lines_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, forward = [0], LanguageModel.forward
+
+    def count(model: LanguageModel, ids: Any, *rest: Any, **settings: Any) -> Any:
+        read[0] += ids.size
+        return forward(model, ids, *rest, **settings)
+
+    monkeypatch.setattr(LanguageModel, "forward", count)
+    lines = ["".join(letters) for letters in product(LETTERS, repeat=4)]
+    assert len([*EIGHT.score_lines(lines)]) == 8**4
+    assert read == [1 + 8 + 8**2 + 8**3 + 8**4]
+
+
+def test_lines_before_one_with_unknown_characters_are_scored_and_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_scorer, "BLOCK_CHARS", 5)
+    scores = EIGHT.score_lines(iter(["ab", "c", "", "dÿ\x1b", "e"]))
+    assert [next(scores).text for _ in range(3)] == ["ab", "c", ""]
+    with pytest.raises(VocabularyError, match=r"line 4: unknown characters: '\\x1b'") as error:
+        next(scores)
+    assert "--unknown charge" in (error.value.hint or "")
+    with pytest.raises(TypeError, match="not one text"):
+        EIGHT.score_lines("ab")
+
+
+def scorer_of(unknown: Any, *texts: str) -> LineScorer:
+    return LineScorer([make_model(text).line_model for text in texts], unknown)
+
+
+def test_what_no_model_knows_decides_nothing_between_them() -> None:
+    scores = scorer_of("charge", "ab\n" * 5, "abcdé\n" * 1000).score(["ab", "aßb"])
+    for plain, odd in zip(*scores, strict=True):
+        assert odd.nats - plain.nats == pytest.approx(math.log(6000 + 6 + 1), rel=TOLERANCE)
+    imported = EIGHT.line_model._replace(vocabulary=Vocabulary("ab"))  # it has no counts
+    assert LineScorer([imported]).charge == pytest.approx(math.log(1_000_000 + 2 + 1))
+
+
+def test_what_is_skipped_is_skipped_by_all_models_and_an_end_is_scored_by_all_or_none() -> None:
+    for unknown, expected in (("skip", (2, 2)), ("charge", (4, 1))):
+        (scores,) = scorer_of(unknown, "abc\n", "bcd").score(["abcd"])
+        assert [(score.chars, score.unknown) for score in scores] == [expected] * 2
+
+
+@pytest.mark.parametrize(("block", "after"), [(1, 1 << 20), (1, 3000), (2000, 3000)])
+def test_neither_blocks_nor_windows_nor_processes_change_a_score(
+    block: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [*LINES, "a" * 2000, *LINES[:50]]
+    alone = [score.nats for score in EIGHT.score_lines(lines)]
+    sizes: list[int] = []
+
+    def start(function: Any, count: int) -> Any:
+        sizes.append(count)
+        return map_in_processes(function, count)
+
+    monkeypatch.setattr(line_scorer, "map_in_processes", start)
+    monkeypatch.setattr(likelihood, "BATCH", 17)
+    monkeypatch.setattr(likelihood, "MAX_WINDOW", 16)
+    monkeypatch.setattr(line_scorer, "BLOCK_CHARS", block)
+    monkeypatch.setattr(line_scorer, "WORKERS_AFTER", after)
+    blocks = LineScorer([EIGHT.line_model]).score_blocks([lines], 3)
+    found = [score for block in blocks for (score,) in block]
+    assert sizes == ([1, 3] if after == 3000 else [1])
+    assert [score.text for score in found] == lines
+    assert [score.nats for score in found] == pytest.approx(alone, rel=TOLERANCE)
+
+
+def test_a_model_scores_lines_as_it_normalizes_its_text() -> None:
+    composed, decomposed = make_model("été\n", normalize="NFC").score_lines(["été", "e\u0301té"])
+    assert decomposed.nats == composed.nats
+    assert decomposed.text == "e\u0301té"
