@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError
 from charrnn.generate.match import Automaton, Flags, select_characters
 from charrnn.generate.originality import Drafts, Word
 from charrnn.generate.seen import Bits, require_spans
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary, escape
 
 Ended = Literal["stop", "sentence", "match", "piece", "length"]
 
@@ -148,7 +148,7 @@ class Controls:
     characters are allowed; ``end_id``, the id of ``end``, or -1.
 
     Raises ConfigError for a set of characters or a regular expression that cannot be used, and if
-    no text can obey; VocabularyError if it must contain unknown characters.
+    no text can obey.
     """
 
     def __init__(
@@ -181,7 +181,10 @@ class Controls:
         self.beginning, self.next = Word(), allowed
 
     def _require_possible(self, text: str) -> None:
-        """Raise VocabularyError or ConfigError if no sample can contain a text."""
+        """Raise ConfigError if no sample can contain a text."""
+        if unknown := self.vocabulary.unknown(text):
+            error = f"no sample contains {text!r}: the model does not know {escape(unknown)!r}"
+            raise ConfigError(error, hint="'charrnn inspect-vocab' lists the characters it knows")
         ids = self.vocabulary.encode(text)
         if len(ids) > self.limit:
             error = f"{text!r} is longer than the {self.limit:,} characters of a sample"
