@@ -45,6 +45,7 @@ def keep_slowly(logits: Any, temperature: float, **filters: Any) -> Any:
 
 @given(LOGITS, FILTERS)
 @example(list(np.log([0.1, 0.5, 0.3, 0.1])), {"temperature": 1.0, "top_p": 0.5})
+@example([0, 2, 1, -1], {"temperature": 1.0, "top_p": 0.95})
 @example([1, 2, 3], {"temperature": 1e300})
 @example([1, 1e6, -1e6], {"temperature": 1e-300, "top_k": 2, "top_p": 1e-12})
 def test_frequencies_follow_the_probabilities_of_what_is_kept(
