@@ -213,6 +213,7 @@ class Model(Checkpoint):
         for name, value, low in (("count", count, 1), ("length", length, 0), ("beam", beam, 1)):
             require(value >= low, f"{name} must be at least {low}, not {value}")
         stops = [self.normalized(text) for text in ([stop] if isinstance(stop, str) else stop)]
+        require(all(stops), "a stop text must have at least one character")
         if self.config.data.end is not None:
             stops.append(self.config.data.end)
         return find_likeliest(

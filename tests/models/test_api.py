@@ -149,8 +149,8 @@ def test_what_a_sample_does_not_take_is_named(
     with pytest.raises(charrnn.ConfigError, match="count must be at least 1, not 0"):
         model.samples("", 0)
     wrong: Any
-    for wrong in ({"count": 0}, {"length": -1}, {"beam": 0}):
-        with pytest.raises(charrnn.ConfigError, match="must be at least"):
+    for wrong in ({"count": 0}, {"length": -1}, {"beam": 0}, {"stop": ""}):
+        with pytest.raises(charrnn.ConfigError, match=r"must (be|have) at least"):
             model.complete("", **wrong)
 
 
