@@ -102,7 +102,9 @@ def open_bytes(source: str) -> Iterator[BinaryIO]:
 
 
 def _unpack(stream: BinaryIO) -> BinaryIO:
-    head = stream.peek(6) if isinstance(stream, io.BufferedReader) else b""
+    if not isinstance(stream, io.BufferedReader) or stream.isatty():  # which one Ctrl-D must end
+        return stream
+    head = stream.peek(6)
     if head.startswith(b"\x1f\x8b"):
         return cast("BinaryIO", gzip.open(stream))
     return cast("BinaryIO", lzma.open(stream)) if head.startswith(b"\xfd7zXZ\0") else stream

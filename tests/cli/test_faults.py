@@ -370,12 +370,13 @@ def test_a_pipe_and_dev_stdin_are_read_once(text: Path) -> None:
     same_arrays(folder / "a.npz", folder / "b.npz")
 
 
-def test_one_ctrl_d_ends_a_text_that_is_typed() -> None:
+@pytest.mark.parametrize(("typed", "size"), [(b"The harbour\n", 12), (b"", 0)])
+def test_one_ctrl_d_ends_a_text_that_is_typed(typed: bytes, size: int) -> None:
     leader, follower = os.openpty()
-    os.write(leader, b"The harbour\n\x04")
+    os.write(leader, typed + b"\x04")
     doctor = [CHARRNN, "doctor", "-"]
     shown = subprocess.check_output(doctor, stdin=follower, env=ENVIRONMENT, timeout=60)
-    assert shown.startswith(b"text   -: 12 characters")
+    assert shown.startswith(b"text   -: %d characters" % size)
     os.close(leader)
     os.close(follower)
 
