@@ -72,10 +72,8 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
     weights do not allow.
     """
-    end, shape = (
-        config.data.end,
-        [it.name for it in fields(ModelConfig) if it.name not in REGULARIZERS],
-    )
+    end = config.data.end
+    shape = [it.name for it in fields(ModelConfig) if it.name not in REGULARIZERS]
     is_sized = bool(fixed & {*shape, "steps", "epochs"})
     if name == RANDOM or (name is None and is_sized) or len(corpus.ids) < 2:
         return Start(config)  # one character predicts nothing
