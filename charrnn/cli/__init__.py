@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from charrnn.cli.app import COMMANDS, app, describe_source
+from charrnn.cli.app import COMMANDS, app, describe_source, option_names
 from charrnn.cli.console import OutputError
 from charrnn.cli.console import console as out
 from charrnn.errors import CharRNNError, ConfigError
@@ -74,7 +74,7 @@ def run_command(args: list[str]) -> int:
         code = error.exit_code
     except CharRNNError as error:
         hint = error.hint or usage
-        if "--encoding" in hint and command in {"sample", "complete", "import"}:
+        if "--encoding" in hint and command and "--encoding" not in option_names(command):
             hint = "it must be UTF-8: 'charrnn doctor FILE' says how to convert it"
         out.error(str(error), hint)
         code = 2 if isinstance(error, ConfigError) else 1

@@ -102,6 +102,12 @@ def load_command(name: str) -> Any:  # Typer's classes of commands are private
     return typer.main.get_command(single)
 
 
+def option_names(command: str) -> dict[str, str]:
+    """Return the name of the parameter that each option of a command sets."""
+    params = load_command(command).params
+    return {option: param.name for param in params for option in param.opts}
+
+
 def make_help(function: Any) -> dict[str, Any]:
     """Return the help of a function: its docstring, whose second paragraph is examples."""
     summary, examples, *more = cleandoc(function.__doc__).split("\n\n")
@@ -186,7 +192,7 @@ def read_defaults(command: str) -> dict[str, Any]:
         if name not in COMMANDS or not isinstance(table, dict):
             hint = f"options stand below the command they are for: {', '.join(COMMANDS)}"
             raise ConfigError(f"{path}: there is no command {name!r}", hint=hint)
-    names = {option: param.name for param in load_command(command).params for option in param.opts}
+    names = option_names(command)
     given = {f"--{name.replace('_', '-')}": it for name, it in tables.get(command, {}).items()}
     if unknown := given.keys() - names.keys():
         hint = f"'charrnn {command} --help' lists the options"

@@ -210,7 +210,7 @@ FAULTS = (
           _all(rf"(?<={_LETTER}{{2}})[-‐¬]\n(?=[a-zß-ÿα-ωа-я]{{2}})"), "", share=0.02),
     Fault("duplicate-lines", "copies of earlier lines, which measure nothing when held out",
           _find_copies, ""),
-    Fault("duplicate-pieces", "copies of earlier pieces, or refrains, which measure nothing",
+    Fault("duplicate-pieces", "copies of earlier pieces, or refrains",
           _find_copied_pieces, "", level="note"),
     Fault("wrapped", "line breaks inside sentences, as the model will write them",
           lambda text: find_wraps(text) if form_of(text) == "prose" else (), " ", level="note"),
