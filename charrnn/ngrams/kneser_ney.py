@@ -166,7 +166,7 @@ class NGrams:
             raise ValueError("the n-grams have counts of 0 or weights that are not shares")
         dropped = np.zeros(E + 1, np.int64)
         dropped[children > 0] = left_out
-        counts = Counts(keys, np.append(0, adjusted.astype(np.int64)), dropped)
+        counts = Counts(keys, np.append(0, adjusted), dropped)
         val_loss = float(loss[0]) if "loss" in arrays else None
         return cls(counts, vocab_size, weights, val_loss, spelled > 0)
 

@@ -157,8 +157,7 @@ class Reader:
         if encoding == "utf-8":
             encoding = marked_encoding(data) or encoding
         check_head(data, source, encoding)
-        marked = "utf-8-sig" if encoding == "utf-8" else encoding
-        decoder = codecs.getincrementaldecoder(marked)(self.errors)
+        decoder = codecs.getincrementaldecoder(encoding)(self.errors)
         line_breaks = io.IncrementalNewlineDecoder(None, translate=True)
         offset, line, last = 0, 1, b""
         while True:

@@ -137,7 +137,7 @@ class Vocabulary:
 
         Raises VocabularyError for an id out of range.
         """
-        ids = np.asarray(ids).ravel()
+        ids = np.asarray(ids)
         if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= len(self)):
             raise VocabularyError(f"ids must be from 0 to {len(self) - 1}")
         return bytes(self.points[ids].astype("<u4")).decode("utf-32-le")
