@@ -84,7 +84,7 @@ def _find_gutenberg(text: str) -> Iterable[Span]:
         near = max(at, start.start() - _MAX_LICENSE)
         end = _END.search(text, near, start.start())
         begin = end.start() if end else near
-        if end or (start[0] and begin == at == 0):
+        if end or (start[0] and begin == 0):
             yield begin, text[begin : start.end()]
         at = start.end()
 

@@ -38,8 +38,6 @@ _MIXED = 0.9
 # Quotation marks, dashes and dots of cp1252, often all that is not ASCII in English: chardet needs
 # words.
 _MARKS = b"\x85\x91\x92\x93\x94\x96\x97"
-# What is meant by what chardet finds.
-_MEANT = {"iso8859-1": "cp1252", "shift_jis_2004": "cp932", "ascii": ""}
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -95,7 +93,6 @@ def _guess_encoding(data: bytes) -> str:
     if not data.isascii() and data.translate(None, _MARKS).isascii():
         return "cp1252"
     chardet = import_module("chardet")
-    eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
-    found = chardet.detect(data[:_GUESS_BYTES], encoding_era=eras, compat_names=False)
-    name = found["encoding"] or ""
-    return _MEANT.get(name, name) if found["confidence"] >= _SURE else ""
+    every = chardet.EncodingEra.ALL
+    found = chardet.detect(data[:_GUESS_BYTES], encoding_era=every, compat_names=False)
+    return found["encoding"] or "" if found["confidence"] >= _SURE else ""

@@ -30,7 +30,7 @@ def store(blocks: Iterable[Ids]) -> Ids:
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             for block in blocks:
                 dtype = block.dtype
-                file.write(np.ascontiguousarray(block).data)
+                file.write(block.data)
             if file.tell() <= IN_MEMORY:
                 file.seek(0)
                 return np.frombuffer(file.read(), dtype)

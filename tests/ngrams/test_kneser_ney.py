@@ -171,6 +171,14 @@ def test_what_was_pruned_of_one_text_still_counts_in_two_texts_together() -> Non
             np.testing.assert_array_equal(found[kept], expected)
 
 
+def test_the_most_frequent_n_grams_of_two_texts_together_are_kept() -> None:
+    whole = count.count_ngrams(IDS, V, 5, max_entries=2000)
+    with patch.object(count, "MAX_ENTRIES", 2000):
+        first, second = (count.count_ngrams(half, V, 5) for half in np.split(IDS, 2))
+        merged = count.merge_counts(first, second, V)
+    assert np.isin(merged.keys, whole.keys).mean() > 0.9
+
+
 def test_a_suffix_that_was_pruned_counts_once_at_least_when_a_text_is_added_again() -> None:
     ids = np.ravel([[0, 1, 2, following] for following in range(3, 8)]).astype(np.uint8)
     counts = count.count_ngrams(ids, 8, 3, max_entries=3)  # 01, 12 and 012
@@ -199,13 +207,16 @@ def test_a_long_text_is_counted_in_passages_from_all_over_it(
 ) -> None:
     monkeypatch.setattr(count, "MAX_COUNTED", 640)
     counts = count.count_ngrams((np.arange(4000) // 1000).astype(np.uint8), 4, 1)
-    assert counts.adjusted.sum() == 640
+    assert (len(counts.keys), counts.adjusted.sum()) == (5, 640)
     assert counts.adjusted[1:].min() >= 150
 
 
 def test_a_large_vocabulary_has_shorter_n_grams_and_frequent_ones_leave_something() -> None:
     ids = np.arange(5000, dtype=np.uint32) % 4000
-    assert build_ngrams(ids, 4000, 7).order == 5
+    ngrams = build_ngrams(ids, 4000, 7)
+    assert ngrams.order == 5
+    same = count.recode(ngrams.counts, 4000, np.arange(4000, dtype=np.uint32), 4000)
+    np.testing.assert_array_equal(same.keys, ngrams.counts.keys)
     always = build_ngrams(np.tile(np.array([0, 1], np.uint8), 20_000), 3, 7)
     assert always.order == 7
     tree = always.with_weights(np.zeros(GROUPS), None).tree

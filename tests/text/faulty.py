@@ -50,7 +50,7 @@ NAMES = (CORPORA / "dinosaurs.txt").read_text(encoding="utf-8")
 
 CLEAN = {
     "English prose": ENGLISH,
-    "a whole book": (CORPORA / "harbour.txt").read_text(encoding="utf-8"),
+    "a whole book": (CORPORA / "harbour.txt").read_text(encoding="utf-8") + "[3]\n",
     "French prose": FRENCH,
     "speech and capitals": """— Vous venez ? demanda-t-elle.
 — Pas encore, dit-il. L’eau est trop froide, et le vent se lève : attendons la marée.
@@ -88,6 +88,7 @@ ben: 😐 ok... 1️⃣ soup 2️⃣ nap 3️⃣ more soup
     "wide lines": textwrap.fill(ENGLISH, 140) + "\n",
     "a line said twice": f"{ENGLISH}{max(ENGLISH.splitlines(), key=len)}\n",
     "wrapped LaTeX": textwrap.fill(ENGLISH.replace("the ", "\\the{} "), 72) + "\n",
+    "a formula": "The share is √°¼ of it.\n",
     "rules": "".join(f"{'=' * 70}\nNote {n}: the tide was late.\n" for n in range(10)),
     "JSON": "".join(f'  {{"n": {n}, "html": "<b>a &amp; {n}</b>"}},\n' for n in range(40)),
     "LaTeX": """The area is $\\frac{1}{2} ab$, so that $a < b$ and \\emph{not} $a > b$.
@@ -149,6 +150,7 @@ PIECES = {
     "long records": (f'{{"text": "{"sea " * 2000}"}}\n' * 20, "--field text"),
     "records without text": ('{"n": 1}\n' * 30, None),
     "reviews": (CLEAN["reviews"], "--field review"),
+    "a row cut off": ("n,review\n" + '0,"Film\n."\n' * 9999, "--field review"),
 }
 
 
@@ -183,7 +185,7 @@ MARKERS = [line + "\n" for line in f"{HEADER}{FOOTER}".split("\n") if line.start
 _LINES = [
     ("bom", "\ufeffThe second file.", "The second file."),
     ("line-ends", "one\u2028two\v", "one\ntwo\n"),
-    ("controls", "a\0b \x1b[1;31mred\x1b[0m a _\bx \x1b]0;title\x07\fend", "ab red a x end"),
+    ("controls", "a\0b \x1b[1;31mred\x1b[0m\x1b(B a _\bx \x1b]0;title\x07\fend", "ab red a x end"),
     ("zero-width", "h\u200ba\u200er\u202eb\u2066o\ufe0fu\ufffcr\xad", "harbour"),
     ("normal-form", "Une autre fe\u0302te.", "Une autre fête."),
     ("trailing-space", "One line, \nand\t\nanother:   ", "One line,\nand\nanother:"),
@@ -219,7 +221,7 @@ FAULTY = [
      "In the\nsea and\nthe\n\n14\n\nEnd.\n"),
     ("duplicate-lines", ENGLISH + f"{_LONGEST_LINE}\n" * 5, ENGLISH),
     ("duplicate-lines", put(NAMES, "Abelisaurus", 700), NAMES),
-    ("duplicate-lines", PASSWORDS + "tiger3\nBlue3\n", PASSWORDS),
+    ("duplicate-lines", PASSWORDS + "tiger3\nBlue3", PASSWORDS),
     *(("duplicate-pieces", it.join(POEMS * 2), it.join(POEMS) + it) for it in ("\n", "%\n")),
     # Web pages and old programs that took one encoding for another.
     *(("mojibake", text.encode().decode("latin-1"), text)
@@ -234,7 +236,7 @@ FAULTY = [
     ("line-ends", ENGLISH + VERSE.replace("\n", "\r\n"), ENGLISH + VERSE),
     ("apostrophes", f"{VERSE}Don’t, it’s late.\nDon't.\n", f"{VERSE}Don't, it's late.\nDon't.\n"),
     # What pdftotext, scanners, terminals and macOS leave.
-    ("ligatures", "ﻓﻲ ﺍﻟﺼﺒﺎﺡ\n", "في الصباح\n"),
+    ("ligatures", "ﻓﻲ ﺍﻟﺼﺒﺎﺡ ﺁﺗﻲ\n", "في الصباح \u0622تي\n"),
     ("page-numbers", "".join(f"One.\n\nPage {n} of 9\n\n[Pg {n}]\nTwo\n" for n in range(9)),
      "One.\n\n\nTwo\n" * 9),
     ("hyphenation", "The clap-\nper of the har‐\nbour bell was mis¬\nsing. Ки-\nты.\n",
@@ -254,6 +256,6 @@ ENCODED = [
     ("cp1251", ENGLISH.encode("ascii", "ignore") + RUSSIAN.encode("cp1251")),
     ("cp932", JAPANESE.encode("cp932")),
     ("gb18030", CHINESE.encode("gb18030")),
-    ("utf-16-le", ENGLISH.encode("utf-16-le")),
+    ("utf-16-le", FRENCH.encode("utf-16-le")),
     ("utf-32-be", FRENCH.encode("utf-32-be")),
 ]

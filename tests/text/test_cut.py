@@ -62,13 +62,13 @@ def test_a_byte_that_is_not_valid_may_be_replaced(tmp_path: Path) -> None:
         [*cut.read_pieces(str(path), lines)]
 
 
-PIECES, LONG = ["one\ntwo", "", "", "e\u0301te\u0301"], ["é" * 200_000]
+PIECES, LONG = ["one\n\ntwo", "", "", "e\u0301te\u0301"], ["é" * 200_000]
 MANY = [f"{n}" for n in range(600)]
 JSON_LINES = (
-    '{"text": "one\\r\\ntwo", "by": 1}\n\n{"by": 2}\n'
-    '{"text": null}\n{"text": ["e\\u0301te\\u0301", ""]}\n'
+    '{"text": "one\\r\\n\\rtwo", "by": 1}\n\n{"by": 2}\n'
+    '{"text": ["a", 1]}\n{"text": ["e\\u0301te\\u0301", ""]}\n'
 )
-TABLE = 'by, text\n1,"one\ntwo"\n2,\n3\n\n4,e\u0301te\u0301\n'
+TABLE = 'by, text\n1,"one\n\ntwo"\n2,\n3\n\n4,e\u0301te\u0301\n'
 RECORDS = {
     "a.jsonl": (JSON_LINES, PIECES),
     "a": (JSON_LINES.replace("\n{", "\n\ufeff\x1e{"), PIECES),

@@ -163,7 +163,10 @@ def test_a_doubtful_guess_or_one_that_was_tried_is_not_told(
     assert "to guess it: pip install 'charrnn[doctor]'" in hint_of(tmp_path, data, tried)
 
 
-@pytest.mark.parametrize("joined", [b"Ne\xe9.\n", faulty.FRENCH.encode("cp1252", "ignore")])
+JOINED = [b"Ne\xe9.\n", b"\xc3", faulty.FRENCH.encode("cp1252", "ignore")]
+
+
+@pytest.mark.parametrize("joined", JOINED)
 def test_damaged_lines_are_left_out_by_the_command_of_the_hint(
     joined: bytes, tmp_path: Path
 ) -> None:
@@ -189,6 +192,7 @@ def zipped(member: str) -> bytes:
         (b"%PDF-1.7\n", "convert it to text: pdftotext {} text.txt"),
         (rb"{\rtf1 A", "convert it to text: pandoc -t plain -o text.txt {}"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "name a text"),
+        (b"ID3\x04", "name a text"),
         (random.Random(1).randbytes(900), "is it the right file?"),
         (bz2.compress(faulty.FRENCH.encode()), "take the texts out: 7z x {}"),
         (b"PAR1\x15\x04", "write it as .csv, for --field"),
