@@ -1,5 +1,6 @@
 """A run: where it starts, what it takes from an older model, and the n-grams of its text."""
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,12 @@ import charrnn
 from charrnn import Config, Model, ModelConfig, Vocabulary
 from charrnn.generate.seen import is_seen
 from charrnn.models.start import choose_start, measure_loss, transfer_weights
-from charrnn.models.train import Run, prepare_run
+from charrnn.models.train import prepare_run
 from charrnn.ngrams.fitting import fit_weights, leave_out
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.text.corpus import corpus_of
-from charrnn.text.pieces import flatten_pieces
-from charrnn.text.split import split, split_pieces
 from tests.generate.models import make_model, make_network
-from tests.support import ROOT
+from tests.support import ROOT, parts_of
 
 MOULIN, HARBOUR, TOWNS = (
     (ROOT / f"corpora/{it}.txt").read_text(encoding="utf-8")
@@ -39,15 +38,13 @@ def learn(text: str, base: str = "none", **settings: Any) -> Model:
     return charrnn.train(text=text, base=base, **RUN | settings)
 
 
-def go_on(path: Path, text: str, **given: Any) -> Run:
-    """Resume the run of a checkpoint on a text that is a file beside it, and end it there."""
-    path.with_name("text.txt").write_text(text)
-    run = prepare_run([str(path.with_name("text.txt"))], given, resumed=path)
-    for _ in run.events():
-        pass
+def go_on(path: Path, text: str, **given: Any) -> Model:
+    """Resume the run of a checkpoint on a text, and return the model, which is saved there."""
+    run = prepare_run([], given, text=text, resumed=path)
+    deque(run.events(), maxlen=0)
     run.finish()
     run.model().save(path)
-    return run
+    return run.model()
 
 
 def same_ngrams(one: Model, other: Model) -> bool:
@@ -134,11 +131,11 @@ def test_a_resumed_run_keeps_what_was_added_and_drops_and_counts_n_grams_if_aske
     grown: Model, tmp_path: Path
 ) -> None:
     grown.save(path := tmp_path / "m.npz")
-    found = []
-    for order in (7, 0, 7):
-        model = go_on(path, listed(SECOND), ngram=order, steps=152).model()
-        found.append(model.ngram and same_ngrams(model, grown))
-    assert found == [True, None, False]
+    for order, expected in ((7, True), (0, None), (7, False)):
+        model = go_on(path, listed(SECOND), ngram=order, steps=152)
+        assert (model.ngram and same_ngrams(model, grown)) is expected
+        assert model.origin is not None
+        assert model.origin.start == "first.npz"
 
 
 def test_a_run_resumed_with_another_text_counts_that_and_knows_the_first(
@@ -146,41 +143,27 @@ def test_a_run_resumed_with_another_text_counts_that_and_knows_the_first(
 ) -> None:
     charrnn.load(first).save(path := tmp_path / "m.npz")
     text = listed([*FIRST[100:], *(town * 2 for town in FIRST[:50])])
-    run = go_on(path, text, steps=150)
-    model = run.model()
+    model = go_on(path, text, steps=150)
     assert model.seen_pieces is not None
     assert all(is_seen(model.seen_pieces, town) for town in FIRST)
     assert same_ngrams(model, learn(text, lines=True, steps=1))
-    assert "the corpus has changed" in run.notes[-1]
-    assert run.state.progress.best_val_loss == np.inf
+    assert model.progress.best_val_loss == np.inf  # none of this text was measured
 
 
-@pytest.mark.parametrize("seconds", [600.0, 900.0])
-def test_more_time_ends_the_final_decay_and_the_wait_before_it(
-    seconds: float, tmp_path: Path
-) -> None:
+def test_more_time_ends_the_final_decay_and_the_wait_before_it(tmp_path: Path) -> None:
     model = charrnn.train(text=PROSE, time=600, **SMALL)
     model.progress = replace(model.progress, decay_since=0.5, evaluations_since_best=4)
     model.save(path := tmp_path / "m.npz")
-    (tmp_path / "text.txt").write_text(PROSE)
-    run = prepare_run([str(tmp_path / "text.txt")], {"seconds": seconds}, resumed=path)
-    progress = run.state.progress
-    found = progress.decay_since, progress.evaluations_since_best
-    assert found == ((0.5, 4) if seconds == 600 else (1, 0))
+    for seconds, expected in ((600.0, (0.5, 4)), (900.0, (1, 0))):
+        run = prepare_run([], {"seconds": seconds}, text=PROSE, resumed=path)
+        progress = run.state.progress
+        assert (progress.decay_since, progress.evaluations_since_best) == expected
 
 
-def test_a_resumed_run_keeps_its_history_and_its_start(tmp_path: Path) -> None:
-    charrnn.train(text=PROSE, **SMALL).save(tmp_path / "base.npz")
-    settings: Any = {"text": PROSE, "base": str(tmp_path / "base.npz"), "random_seed": 1}
-    half, whole = (charrnn.train(steps=steps, **settings) for steps in (60, 120))
-    half.save(path := tmp_path / "m.npz")
-    resumed = go_on(path, PROSE, steps=120).model()
-    assert resumed.history[: len(half.history)] == half.history
-    assert len(resumed.history) > len(half.history) > 0
-    assert resumed.progress.step == whole.progress.step == 120
-    for model in (resumed, whole):
-        assert model.origin is not None
-        assert model.origin.start == "base.npz"
+def test_a_time_limit_includes_what_came_before_the_first_step() -> None:
+    for limit, counts in (({"seconds": 600.0}, True), ({}, False)):
+        progress = prepare_run([], {**SMALL, **limit}, text=PROSE).state.progress
+        assert (progress.seconds > 0) is counts
 
 
 @pytest.mark.parametrize(
@@ -198,11 +181,8 @@ def test_counts_come_from_the_training_part_and_weights_from_what_is_held_or_lef
     steps = 12 if held_out else 150  # by then, it knows its text better than a part is predicted
     settings = {**SMALL, "batch_size": 8, "seq_length": 8, "steps": steps}
     model = charrnn.train(text=text, lines=lines, **settings)
-    V, end, ids = len(model.vocabulary), model.end_id, model.encode(text)
-    if end is None:
-        train_ids, val_ids = split(ids, None)
-    else:
-        train_ids, val_ids = split_pieces(flatten_pieces(ids, end), None, 1)
+    V, end = len(model.vocabulary), model.end_id
+    train_ids, val_ids = parts_of(model.config, model.encode(text))
     assert (len(val_ids) > 1) is held_out
     expected = build_ngrams(train_ids, V, 7, end=end)
     assert model.ngram is not None
@@ -223,22 +203,21 @@ def test_n_grams_that_make_the_held_out_loss_worse_are_left_out() -> None:
     assert model.progress.best_val_loss < np.log(10) + 0.02
 
 
-@pytest.mark.parametrize("given", [{"batch_size": 4, "seq_length": 20}, {}])
-def test_what_is_changed_for_a_short_text_is_noted(given: dict[str, int]) -> None:
-    short, long = (
-        prepare_run([], {"steps": 1, **given}, text=PROSE[:size]).notes for size in (11, 1900)
-    )
-    wished = given or {"batch_size": 32, "seq_length": 32}
-    start = "warning: a short text:" if given else "a short text:"
-    window = f"{start} --seq-length 10 instead of {wished['seq_length']}"
-    assert short[:2] == [window, f"{start} --batch-size 1 instead of {wished['batch_size']}"]
-    assert not any("short" in note for note in long)
+def test_what_is_changed_for_a_short_text_is_noted() -> None:
+    def notes(size: int, **given: int) -> list[str]:
+        return prepare_run([], {"steps": 1, **given}, text=PROSE[:size]).notes
+
+    window, batch = notes(11)[:2]
+    assert window == "a short text: --seq-length 10 instead of 32"
+    assert batch == "a short text: --batch-size 1 instead of 32"
+    window, batch = notes(11, seq_length=20, batch_size=4)[:2]
+    assert window == "warning: a short text: --seq-length 10 instead of 20"
+    assert batch == "warning: a short text: --batch-size 1 instead of 4"
+    assert not any("short" in note for note in notes(1900))
 
 
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [("ab", False), ("ab\n", False), ("a\nb", False), ("a\nb", True), ("ab\n", True)],
-)
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("text", ["ab\n", "a\nb"])
 def test_the_shortest_texts_have_weights_too(text: str, *, lines: bool) -> None:
     model = charrnn.train(text=text, lines=lines, **SMALL)
     assert model.ngram is not None

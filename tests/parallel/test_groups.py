@@ -178,8 +178,9 @@ def test_a_worker_has_one_thread() -> None:
     assert subprocess.check_output(command, env=ENVIRONMENT | threads) == b"[1.0]\n2\n"
 
 
-def test_from_python_there_is_one_process_unless_asked() -> None:
-    settings: Any = {"steps": 1, "hidden_size": 128, "seq_length": 64, "base": "none"}
+def test_from_python_there_is_one_process_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.models.train.default_workers", lambda *_: 2)
+    settings: Any = {"steps": 1, "hidden_size": 8, "base": "none"}
     assert train(text=TEXT, **settings).config.run.workers == 1
     assert train(text=TEXT, workers=2, **settings).config.run.workers == 2
 
