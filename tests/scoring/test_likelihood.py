@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise, product
 from typing import Any
 
@@ -13,7 +14,7 @@ from charrnn.nn.network import log_softmax
 from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
 from charrnn.scoring.likelihood import Score, evaluate
-from charrnn.scoring.line_scorer import LineScorer
+from charrnn.scoring.line_scorer import LineScorer, LineScores
 from charrnn.text.pieces import flatten_pieces
 from tests.generate.models import make_model, make_network
 
@@ -78,36 +79,34 @@ def test_a_score_may_be_of_nothing_or_of_what_is_impossible() -> None:
     assert Score(1e6, 1).perplexity == math.inf
 
 
-@pytest.mark.parametrize(
-    ("ids", "window", "complaint"),
-    [
+def test_what_cannot_be_scored_is_refused() -> None:
+    for ids, window, complaint in (
         ([1], None, "takes two"),
         ([1] * 10, 10, "too few for a window of 10"),
         ([0, -1, 1], None, "from 0 to 5"),
         ([0, 6, 1], None, "from 0 to 5"),
         ([1] * 10, 0, "at least 1, not 0"),
-    ],
-)
-def test_what_cannot_be_scored_is_refused(ids: Any, window: int | None, complaint: str) -> None:
-    with pytest.raises(CharRNNError, match=complaint):
-        SIX.score_ids(np.array(ids), window=window)
+    ):
+        with pytest.raises(CharRNNError, match=complaint):
+            SIX.score_ids(np.array(ids), window=window)
     assert SIX.score("a" * 11, window=10).chars == 10
 
 
-def test_memory_grows_neither_with_the_text_nor_with_the_states_of_a_long_line() -> None:
-    peaks = []
-    for windows in (4, 24):  # whole ones: a shorter last one would be held beside them
-        ids = np.zeros(windows * likelihood.MAX_WINDOW + 1, np.uint8)
-        tracemalloc.start()
-        assert SIX.score_ids(ids).chars == len(ids) - 1
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 8_000  # less than a copy of the 10,240 ids more
+def peak_memory(use: Callable[[], object]) -> int:
     tracemalloc.start()
-    assert len([*EIGHT.score_lines(["a" * 10_000])]) == 1
-    # the ids of the line and what they are looked up with
-    assert tracemalloc.get_traced_memory()[1] < 130 * 10_000
+    use()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    return peak
+
+
+def test_memory_grows_neither_with_the_text_nor_with_the_states_of_a_long_line() -> None:
+    # whole windows: a shorter last one would be held beside them
+    short, long = (np.zeros(n * likelihood.MAX_WINDOW + 1, np.uint8) for n in (4, 24))
+    more = peak_memory(lambda: SIX.score_ids(long)) - peak_memory(lambda: SIX.score_ids(short))
+    assert more < 8_000  # less than a copy of the 10,240 ids more
+    # the ids of the line and what they are looked up with
+    assert peak_memory(lambda: [*EIGHT.score_lines(["a" * 10_000])]) < 130 * 10_000
 
 
 def score_slowly(model: Model, line: str, charge: float | None) -> dict[int, float]:
@@ -185,12 +184,13 @@ def test_lines_before_one_with_unknown_characters_are_scored_and_it_is_named(
         EIGHT.score_lines("ab")
 
 
-def scorer_of(unknown: Any, *texts: str) -> LineScorer:
-    return LineScorer([make_model(text).line_model for text in texts], unknown)
+def score_under(texts: list[str], unknown: Any, lines: list[str]) -> list[LineScores]:
+    """Return the scores of lines under models that have read these texts."""
+    return LineScorer([make_model(text).line_model for text in texts], unknown).score(lines)
 
 
 def test_what_no_model_knows_decides_nothing_between_them() -> None:
-    scores = scorer_of("charge", "ab\n" * 5, "abcdé\n" * 1000).score(["ab", "aßb"])
+    scores = score_under(["ab\n" * 5, "abcdé\n" * 1000], "charge", ["ab", "aßb"])
     for plain, odd in zip(*scores, strict=True):
         assert odd.nats - plain.nats == pytest.approx(math.log(6000 + 6 + 1), rel=TOLERANCE)
     imported = EIGHT.line_model._replace(vocabulary=Vocabulary("ab"))  # it has no counts
@@ -199,7 +199,7 @@ def test_what_no_model_knows_decides_nothing_between_them() -> None:
 
 def test_what_is_skipped_is_skipped_by_all_models_and_an_end_is_scored_by_all_or_none() -> None:
     for unknown, expected in (("skip", (2, 2)), ("charge", (4, 1))):
-        (scores,) = scorer_of(unknown, "abc\n", "bcd").score(["abcd"])
+        (scores,) = score_under(["abc\n", "bcd"], unknown, ["abcd"])
         assert [(score.chars, score.unknown) for score in scores] == [expected] * 2
 
 
@@ -225,9 +225,3 @@ def test_neither_blocks_nor_windows_nor_processes_change_a_score(
     assert sizes == ([1, 3] if after == 3000 else [1])
     assert [score.text for score in found] == lines
     assert [score.nats for score in found] == pytest.approx(alone, rel=TOLERANCE)
-
-
-def test_a_model_scores_lines_as_it_normalizes_its_text() -> None:
-    composed, decomposed = make_model("été\n", normalize="NFC").score_lines(["été", "e\u0301té"])
-    assert decomposed.nats == composed.nats
-    assert decomposed.text == "e\u0301té"

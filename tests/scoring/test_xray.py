@@ -1,6 +1,6 @@
 """What is taken down of a model, against one step at a time, by the equations."""
 
-from collections.abc import Iterator
+import itertools
 from itertools import islice, pairwise
 from typing import Any
 
@@ -15,7 +15,6 @@ from charrnn.scoring.features import FEATURES
 from charrnn.scoring.xray import Trace, is_signed, join, parts_of, trace_text
 from tests import oracle
 from tests.generate.models import CHARACTERS, LINES, make_model, make_network
-from tests.planted import COUNTER, bracket_counter
 from tests.support import MIXED_TEXT, trained
 
 VOCABULARY, V = Vocabulary(CHARACTERS), len(CHARACTERS)
@@ -81,24 +80,15 @@ def test_the_gates_are_those_of_the_equations(cell: str, gates: str) -> None:
             np.testing.assert_allclose(held["cell"][at], np.tanh(state[1]), atol=1e-5)
 
 
-@pytest.mark.parametrize("end", [None, VOCABULARY.index["\n"]])
-def test_no_more_than_a_window_is_held_and_read_at_once(
-    end: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_than_a_window_is_held_and_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xray_module, "WINDOW", 16)
-    read: list[int] = []
-
-    def pieces() -> Iterator[Any]:
-        for number in range(100):
-            read.append(number)
-            yield text_ids(40, number)
-
-    traces = trace_text(make_network(), VOCABULARY, pieces(), end=end, parts=["hidden"])
-    assert max(len(trace) for trace in islice(traces, 30)) <= 16
-    assert len(read) < 20
+    numbers = itertools.count()
+    blocks = (text_ids(40, number) for number in numbers)
+    traces = trace_text(make_network(), VOCABULARY, blocks, parts=["hidden"])
+    assert [len(trace) for trace in islice(traces, 6)] == [16, 16, 8] * 2
     whole = join(traces, 50)
     assert len(whole) == len(whole.activations["hidden"]) == 50
-    assert len(read) < 40
+    assert next(numbers) == 4  # two blocks for the windows before, two for these
 
 
 def test_a_model_of_lines_sees_each_line_on_its_own() -> None:
@@ -125,14 +115,11 @@ def test_the_api_says_what_score_says() -> None:
     assert repr(xray).startswith(f"Trace({len(MIXED_TEXT)} characters, ")
     every = model.xray("été", top=99).alternatives(2)
     assert sum(p for _, p in every) == pytest.approx(1, abs=1e-5)
-    likeliest = [char for char, _ in sorted(every, key=lambda it: -it[1])]
-    assert [char for char, _ in model.xray("été").alternatives(2)] == likeliest[:5]
+    assert model.xray("été").alternatives(2) == every[:5]
     assert xray.activations["forget"].shape == (len(MIXED_TEXT), 2, 5)
     for ask, complaint in (
-        (lambda: model.xray("t", parts=("reset",)), "no part 'reset'"),
         (lambda: xray.find("rhymes"), "unknown feature"),
         (lambda: xray.find(layer=2), "there is no layer 2"),
-        (lambda: model.xray("Ж"), "unknown character"),
         (lambda: model.xray(""), "no text"),
     ):
         with pytest.raises(CharRNNError, match=complaint):
@@ -152,15 +139,6 @@ def test_a_text_in_pieces_and_an_ensemble_are_seen_as_the_one_that_they_are(
         np.testing.assert_allclose(trace.nats, whole.nats, atol=1e-5)
         for part, values in whole.activations.items():
             np.testing.assert_allclose(trace.activations[part], values, atol=1e-5)
-
-
-def test_a_unit_that_counts_brackets_is_ranked_first() -> None:
-    pieces = ["the ", "(old (grey) cat) ", "sat ", "far ", "(from (here) (and now))\n"]
-    text = "".join(np.random.default_rng(0).choice(pieces, 400))
-    best, second, _ = bracket_counter(text).xray(text).find("brackets")
-    assert best.unit == COUNTER
-    assert best.share > 0.7 > second.share + 0.2
-    assert best.chance < 0.2
 
 
 def test_a_share_is_the_squared_correlation_and_chance_that_of_the_text_backwards() -> None:
