@@ -18,8 +18,7 @@ from tests.generate.models import CHARACTERS, make_model, make_network
 V, END = len(CHARACTERS), CHARACTERS.index("\n")
 NETWORK = make_network()
 IDS: Any = np.random.default_rng(0).integers(V, size=60)
-LIKE, LINE = np.tile(IDS, 4), np.array([END, *IDS[IDS != END][:5]])
-LINES = np.tile(LINE, 3)
+LIKE, LINES = np.tile(IDS, 4), np.tile([END, *IDS[IDS != END][:5]], 3)
 NOISY = np.where(np.arange(len(LIKE)) % 7, LIKE, LIKE[::-1])
 MIXTURE = Mixture(NETWORK, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
 MODELS = pytest.mark.parametrize("model", [NETWORK, MIXTURE], ids=["network", "mixture"])
@@ -70,33 +69,28 @@ def test_each_prompt_is_read_after_the_same_text() -> None:
     np.testing.assert_allclose(found.log_p, predictor.read(IDS[:10]).log_p, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("size", "like", "end", "near"),
-    [(1000, NOISY, None, 1e-5), (60, LIKE, None, 0.02), (1000, np.append(LINES, END), END, 1e-5)],
-)
 @MODELS
 def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
-    model: AnyLanguageModel,
-    size: int,
-    like: Any,
-    end: int | None,
-    near: float,
-    monkeypatch: pytest.MonkeyPatch,
+    model: AnyLanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
-    found = MemoryPredictor(model, like, end).read(IDS[:9])
-    whole = MemoryPredictor(model, end=end)
-    whole.observe(like)
-    exact = whole.read(IDS[:9], found.state)
-    np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
+    lines: Any = np.append(LINES, END)
+    for size, like, end, near in (
+        (1000, NOISY, None, 1e-5),
+        (60, LIKE, None, 0.02),  # in four streams
+        (1000, lines, END, 1e-5),
+    ):
+        monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
+        found = MemoryPredictor(model, like, end).read(IDS[:9])
+        whole = MemoryPredictor(model, end=end)
+        whole.observe(like)
+        exact = whole.read(IDS[:9], found.state)
+        np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
 
 
 def test_lines_are_read_each_from_a_zero_state() -> None:
-    found = MemoryPredictor(NETWORK, end=END).observe(LINES)
-    alone = score(NETWORK, np.append(LINE, END)).nats
-    assert found[1:7].sum() == pytest.approx(-alone, rel=1e-5)
-    unlike = MemoryPredictor(NETWORK).observe(LINES)
-    assert unlike[6:12].sum() != pytest.approx(found[6:12].sum(), rel=1e-3)
+    lines = np.array([END, 1, 2, 3, END, 4, 5, END])  # in which nothing recurs
+    found = score_with_memory(NETWORK, lines, end=END)
+    assert found.nats == pytest.approx(score(NETWORK, lines, pieces=True).nats, rel=1e-5)
 
 
 def test_each_sample_remembers_its_own_prompt_whatever_is_read_meanwhile() -> None:
@@ -126,19 +120,16 @@ def test_what_cannot_be_read_is_refused() -> None:
 def test_a_model_writes_scores_and_completes_in_the_world_of_a_text() -> None:
     model = charrnn.train(text="the cat sat on the mat and ate ham\n" * 60, steps=40, hidden_size=8)
     like = "a hen met the ant and a hen met the ant and then a hen met the ant on the mat"
-    settings: Any = {"random_seed": 1, "temperature": 0.7}
-    text = model.sample("a hen", 300, like=like, **settings)
-    assert text.startswith("a hen")
-    assert "met the" in text
-    assert "met the" not in model.sample("a hen", 300, **settings)
-    reader = model.with_memory(f"{like}\n")  # samples are not read
-    assert reader.sample("a hen", 300, **settings) == text
-    assert reader.sample("a hen", 300, **settings) == text
+    write = partial(model.sample, "a hen", 300, random_seed=1, temperature=0.7)
+    assert "met the" in (text := write(like=like))
+    assert "met the" not in write()
+    reader = model.with_memory(f"{like}\n")
+    for _ in range(2):  # samples are not read
+        assert reader.sample("a hen", 300, random_seed=1, temperature=0.7) == text
     assert model.score(like, memory=True).nats < model.score(like).nats - 10
     with pytest.raises(ConfigError, match="not in windows"):
         model.score(like, window=10, memory=True)
     prompt = f"{like} and a hen m"
-    (found,) = model.with_memory().complete(prompt, count=1, length=5)
-    assert found.text == "et th"
-    (found,) = model.complete(prompt, count=1, length=5)
-    assert found.text != "et th"
+    for each, knows in ((model.with_memory(), True), (model, False)):
+        (found,) = each.complete(prompt, count=1, length=5)
+        assert (found.text == "et th") is knows

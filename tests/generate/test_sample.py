@@ -92,10 +92,9 @@ def test_a_prompt_is_read_in_pieces_as_if_in_one_and_of_megabytes_the_end(
     np.testing.assert_array_equal(read(TEXT).p, read(TEXT[-9:]).p)
 
 
-@pytest.mark.parametrize(
-    ("ids", "count", "complaint"),
-    [([1], 0, "count must be at least 1"), ([], 1, "at least one id"), ([-1], 1, "ids must be")],
-)
-def test_what_cannot_be_sampled_is_refused(ids: list[int], count: int, complaint: str) -> None:
-    with pytest.raises((ValueError, VocabularyError), match=complaint):
-        ids_of(make_network(V), 1, seed=ids, count=count)
+def test_what_cannot_be_sampled_is_refused() -> None:
+    for ids, count, complaint in (
+        ([1], 0, "count must be at least 1"), ([], 1, "at least one id"), ([-1], 1, "ids must be")
+    ):  # fmt: skip
+        with pytest.raises((ValueError, VocabularyError), match=complaint):
+            ids_of(make_network(V), 1, seed=ids, count=count)
