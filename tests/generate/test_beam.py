@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import Model
-from charrnn.generate.predictor import Predictor
 from tests.generate.models import make_model, make_network
 
 LETTERS, PROMPT = "abcd", "bc"
@@ -54,12 +53,15 @@ def test_a_beam_of_one_is_the_greedy_text_and_as_wide_as_what_is_asked_for(model
     assert len(model.complete(PROMPT, count=3, length=30, beam=1)) == 3
 
 
+@pytest.mark.parametrize("memory", [False, True])
 @given(PROMPTS)
 def test_a_prompt_that_goes_on_is_predicted_as_if_read_from_its_beginning(
-    prompts: list[str],
+    memory: bool, prompts: list[str]
 ) -> None:
-    model = make_model(LETTERS)
+    model, other = (make_model(LETTERS) for _ in range(2))
+    if memory:
+        model, other = (each.with_memory("abcdacbdbadc") for each in (model, other))
     for prompt in (part for text in prompts for part in (text, f"{text}a", f"{text}a", text)):
         ids = model.encode_prompt(prompt)
-        expected = Predictor(model.distribution()).read(ids)
-        np.testing.assert_allclose(model.predictor.read_on(ids).log_p, expected.log_p, atol=1e-4)
+        expected = other.predictor.read(ids).log_p
+        np.testing.assert_allclose(model.predictor.read_on(ids).log_p, expected, atol=1e-4)

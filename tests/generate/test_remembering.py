@@ -12,7 +12,6 @@ from charrnn.generate import remembering as remembering_module
 from charrnn.generate.remembering import MemoryPredictor, score_with_memory
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
-from charrnn.nn.ensemble import AnyLanguageModel
 from tests.generate.models import CHARACTERS, make_model, make_network
 
 V, END = len(CHARACTERS), CHARACTERS.index("\n")
@@ -20,17 +19,13 @@ NETWORK = make_network()
 IDS: Any = np.random.default_rng(0).integers(V, size=60)
 LIKE, LINES = np.tile(IDS, 4), np.tile([END, *IDS[IDS != END][:5]], 3)
 NOISY = np.where(np.arange(len(LIKE)) % 7, LIKE, LIKE[::-1])
-MIXTURE = Mixture(NETWORK, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
-MODELS = pytest.mark.parametrize("model", [NETWORK, MIXTURE], ids=["network", "mixture"])
+MODEL = Mixture(NETWORK, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
 
 
-@MODELS
-def test_prompts_and_samples_have_the_distribution_that_texts_are_scored_with(
-    model: AnyLanguageModel,
-) -> None:
+def test_prompts_and_samples_have_the_distribution_that_texts_are_scored_with() -> None:
     text = np.concatenate([LIKE, IDS[:20]])
-    log_p = MemoryPredictor(model).observe(text)
-    predictor = MemoryPredictor(model, LIKE)
+    log_p = MemoryPredictor(MODEL).observe(text)
+    predictor = MemoryPredictor(MODEL, LIKE)
     start = predictor.read(text[240:250])
     assert start.log_p[text[250]] == pytest.approx(log_p[250], abs=1e-4)
     for count in (1, 3):
@@ -41,37 +36,19 @@ def test_prompts_and_samples_have_the_distribution_that_texts_are_scored_with(
             assert next_p[-1, text[at + 1]] == pytest.approx(log_p[at + 1], abs=1e-4)
 
 
-@MODELS
-def test_a_text_is_scored_alike_in_whatever_pieces(
-    model: AnyLanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log_p = MemoryPredictor(model).observe(LIKE)
+def test_a_text_is_scored_alike_in_whatever_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    log_p = MemoryPredictor(MODEL).observe(LIKE)
     monkeypatch.setattr(remembering_module, "CHUNK", 7)
     done: list[int] = []
-    found = score_with_memory(model, LIKE, on_progress=done.append)
+    found = score_with_memory(MODEL, LIKE, on_progress=done.append)
     assert found.nats == pytest.approx(-log_p.sum(), rel=1e-4)
     assert found.chars == len(LIKE) - 1
     assert sum(done) == len(LIKE)
-    assert found.nats < score(model, LIKE).nats - 100
+    assert found.nats < score(MODEL, LIKE).nats - 100
 
 
-def test_each_prompt_is_read_after_the_same_text() -> None:
-    predictor = MemoryPredictor(NETWORK, LIKE)
-    first = predictor.read(IDS[:9])
-    predictor.read(np.tile(IDS[::-1], 3))
-    np.testing.assert_array_equal(predictor.read(IDS[:9]).log_p, first.log_p)
-    for size in (3, 4, 9):
-        found = predictor.read_on(IDS[:size])
-    np.testing.assert_allclose(found.log_p, first.log_p, atol=1e-5)
-    predictor.read(NOISY)  # another prompt between
-    np.testing.assert_allclose(predictor.read_on(IDS[:9]).log_p, first.log_p, atol=1e-5)
-    found = predictor.read_on(IDS[:10])
-    np.testing.assert_allclose(found.log_p, predictor.read(IDS[:10]).log_p, atol=1e-5)
-
-
-@MODELS
 def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
-    model: AnyLanguageModel, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines: Any = np.append(LINES, END)
     for size, like, end, near in (
@@ -80,8 +57,8 @@ def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
         (1000, lines, END, 1e-5),
     ):
         monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
-        found = MemoryPredictor(model, like, end).read(IDS[:9])
-        whole = MemoryPredictor(model, end=end)
+        found = MemoryPredictor(MODEL, like, end).read(IDS[:9])
+        whole = MemoryPredictor(MODEL, end=end)
         whole.observe(like)
         exact = whole.read(IDS[:9], found.state)
         np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
