@@ -160,7 +160,7 @@ def _tokenize(pattern: str, characters: str) -> tuple[list[str | int], list[Flag
         token = found[0] if found else rest[at : at + 3]
         edge = at + len(token) == len(rest) if token in {"$", r"\Z"} else at == 0
         kind = found.lastgroup if found else None
-        if kind is None or flags & re.VERBOSE or (kind == "anchor" and not edge):
+        if kind is None or (kind == "anchor" and not edge):
             raise ConfigError(f"--match cannot use '{token}' in '{pattern}'", hint=_HINT)
         if kind == "atom":
             tokens.append(atoms.setdefault(token, len(atoms)))
