@@ -109,6 +109,7 @@ def test_a_text_is_learned_like_a_file_that_holds_it_whatever_ends_its_lines(
 
 
 def test_a_text_or_a_setting_that_is_wrong_is_refused() -> None:
+    wrong: Any
     for wrong, complaint in (
         ({"hiden_size": 3}, "no setting hiden_size"),
         ({"corpus": "a.txt"}, "one of corpus and text"),
@@ -122,7 +123,8 @@ def test_a_text_or_a_setting_that_is_wrong_is_refused() -> None:
 
 
 def test_what_a_sample_or_a_completion_does_not_take_is_named() -> None:
-    model, wrong = make_model(), Any
+    model = make_model()
+    wrong: Any
     for wrong, complaint, hint in (
         ({"temprature": 1}, "no setting temprature", "temperature"),
         ({"prompt": 100}, "expected a text, not 100", "length=100"),
