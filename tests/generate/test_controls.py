@@ -235,7 +235,11 @@ def test_a_text_that_no_sample_can_contain_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         write(model, 20, contain=text, **rules)
-    assert write(MODEL, 3, contain="abc")[0] == "abc"  # it may be all there is
+
+
+def test_a_text_that_is_contained_may_be_all_there_is() -> None:
+    for length in (3, 20):  # where drafts have more places than are tried
+        assert write(NAMES, length, contain="A" * length)[0] == "A" * length
 
 
 def test_texts_that_are_said_are_normalized_as_the_model_is() -> None:
