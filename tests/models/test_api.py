@@ -53,7 +53,7 @@ def test_a_model_is_trained_saved_and_loaded_and_says_what_happened(
     assert repr(loaded) == f"Model(lstm 1 x 8, {vocabulary}, n-grams up to 7, step 40)"
 
 
-def test_samples_streams_and_greedy_texts_are_those_of_one_model() -> None:
+def test_samples_and_greedy_texts_are_those_of_one_model() -> None:
     model = charrnn.train(text=TEXT, steps=40, **SMALL)
     sample = model.sample("The", 30, random_seed=0)
     assert sample.startswith("The")
@@ -65,16 +65,18 @@ def test_samples_streams_and_greedy_texts_are_those_of_one_model() -> None:
     greedy = model.sample("The", 10, greedy=True)
     assert greedy == model.sample("The", 10, temperature=0) == model.sample("The", 10, top_k=1)
     assert model.sample(stop="t", random_seed=1) == model.sample(stop=["t"], random_seed=1)
-    # What scores, completes or looks uses the n-grams, too.
-    text = "The cat sat on the mat."
-    nats, start = model.score(text).nats, model.score("\nThe ca").nats
+
+
+def test_scores_completions_and_traces_are_of_network_and_n_grams_together() -> None:
+    model, text = charrnn.train(text=TEXT, steps=40, **SMALL), "The cat sat on the mat."
+    nats = model.score(text).nats
     assert nats < replace(model, ngram=None).score(text).nats - 1
     assert model.xray(text).nats[1:].sum() == pytest.approx(nats, rel=1e-3)
     (line,) = model.score_lines([text])
     assert line.nats == pytest.approx(model.score(f"\n{text}\n").nats, rel=1e-5)
     likeliest, *_ = model.complete("The ca")
-    nats = model.score(f"\nThe ca{likeliest.text}").nats
-    assert likeliest.log_p == pytest.approx(start - nats, rel=1e-3)
+    more = model.score(f"\nThe ca{likeliest.text}").nats - model.score("\nThe ca").nats
+    assert likeliest.log_p == pytest.approx(-more, rel=1e-3)
 
 
 def test_a_prompt_is_read_as_if_a_line_began_there() -> None:
