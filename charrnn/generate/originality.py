@@ -57,14 +57,11 @@ class _Draft:
 
     def go_back(self) -> bool:
         """Take back the word, or only its last character after a few words; return which."""
-        tried = self.excluded.setdefault(0, set())
-        is_torn = len(tried) >= _TRIES
+        is_torn = len(self.excluded.get(0, ())) >= _TRIES
         kept = len(self.word) - 1 if is_torn else 0
         self.excluded.setdefault(kept, set()).add(self.word[kept][0])
         self.text = self.text[: kept - len(self.word)]
         del self.word[kept:]
-        if not kept:
-            self.excluded = {0: tried}
         return is_torn
 
 

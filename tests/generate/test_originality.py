@@ -187,11 +187,10 @@ def write_slowly(length: int, size: int, random_seed: int) -> str:
         word += LETTERS[np.searchsorted(np.cumsum(p), (1 - rng.random()) * p.sum())]
         text = written + word
         if len(text) > size and text[-size:] in text[:-1]:
-            tried = excluded.setdefault(0, [])
-            kept = len(word) - 1 if len(tried) >= 4 else 0  # four words, then one character
+            tried = len(excluded.get(0, []))
+            kept = len(word) - 1 if tried >= 4 else 0  # four words, then one character
             excluded.setdefault(kept, []).append(LETTERS.index(word[kept]))
             word = word[:kept]
-            excluded = excluded if kept else {0: tried}
         elif not word[-1].isalpha() or len(word) >= 16:
             written, word, excluded = text, "", {}
     return written[:length]
