@@ -64,6 +64,14 @@ def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
         np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
 
 
+def test_a_model_of_lines_reads_a_text_to_write_like_as_lines() -> None:
+    model = make_model(network=NETWORK, separator="\n")
+    expected = MemoryPredictor(NETWORK, model.encode("\nab\nca b\n"), END).read(IDS[:9])
+    for like in ("ab\nca b", "ab\nca b\n"):
+        found = model.with_memory(like).predictor.read(IDS[:9])
+        np.testing.assert_array_equal(found.log_p, expected.log_p)
+
+
 def test_lines_are_read_each_from_a_zero_state() -> None:
     lines = np.array([END, 1, 2, 3, END, 4, 5, END])  # in which nothing recurs
     found = score_with_memory(NETWORK, lines, end=END)
