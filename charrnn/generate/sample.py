@@ -245,9 +245,6 @@ class Sampler:
 
         Where a sample ends, the next one begins in its row.
         """
-        if (text := controls.begin()).ended is not None:
-            yield from ((sample, controls.begin().release(), text.ended) for sample in samples)
-            return
         rows, waiting = dict(enumerate(samples[:AT_ONCE])), iter(samples[AT_ONCE:])
         texts, drafts = [controls.begin() for _ in rows], controls.drafts(len(rows))
         steps = self.steps(samples[:AT_ONCE], texts, drafts)
