@@ -79,8 +79,9 @@ def test_lines_are_read_each_from_a_zero_state() -> None:
 
 
 def test_each_sample_remembers_its_own_prompt_whatever_is_read_meanwhile() -> None:
-    model = make_model(network=NETWORK).with_memory("abc ca b. ABC 019 " * 9)
-    prompts, settings = ("abc c", "019 019 CAB CAB CAB"), dict[str, Any](length=30, random_seed=1)
+    like, settings = "abc ca b. ABC 019 " * 9, dict[str, Any](length=30, random_seed=1)
+    model, fresh = (make_model(network=NETWORK).with_memory(like) for _ in range(2))
+    prompts = ("abc c", "019 019 CAB CAB CAB")
     for contain in (None, "b"):
         draw: Any = partial(model.samples, count=2, contain=contain, **settings)
         alone = [[*draw(prompt)] for prompt in prompts]
@@ -88,8 +89,10 @@ def test_each_sample_remembers_its_own_prompt_whatever_is_read_meanwhile() -> No
         assert [*draw(prompts[0], count=1, first=1)] == alone[0][1:]
     stream = model.stream(prompts[0], **settings)
     text = next(stream)
-    for prompt in (prompts[1], prompts[1] + " CAB"):
-        model.complete(prompt, length=2)
+    model.complete(prompts[1])
+    model.sample(prompts[0], 2)
+    found, expected = (each.complete(prompts[1] + " CAB", count=1) for each in (model, fresh))
+    assert found[0].log_p == pytest.approx(expected[0].log_p, abs=1e-4)
     assert text + "".join(stream) == model.sample(prompts[0], **settings).removeprefix(prompts[0])
 
 

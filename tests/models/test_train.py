@@ -192,6 +192,7 @@ def test_counts_come_from_the_training_part_and_weights_from_what_is_held_or_lef
         model.network(), parts, spelled=[model.ngram.spelled], pieces=lines, trained_on=not held_out
     )
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
+    assert held_out or model.ngram.spelled.all()  # the ends of lines, too
     assert model.ngram.val_loss == (pytest.approx(loss) if held_out else None)
     assert lines or loss < model.progress.best_val_loss - 0.5
 

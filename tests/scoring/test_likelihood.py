@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from charrnn import CharRNNError, LanguageModel, Model, Vocabulary, VocabularyError
+from charrnn.config import END
 from charrnn.nn.network import log_softmax
 from charrnn.parallel.processes import map_in_processes
 from charrnn.scoring import likelihood, line_scorer
@@ -213,3 +214,9 @@ def test_neither_blocks_nor_windows_nor_processes_change_a_score(
     assert sizes == ([1, 3] if after == 3000 else [1])
     assert [score.text for score in found] == lines
     assert [score.nats for score in found] == pytest.approx(alone, rel=TOLERANCE)
+
+
+def test_a_text_is_one_piece_to_a_model_of_records() -> None:
+    model, text = make_model(f"{LETTERS}\n{END}", field="text"), "ab\n\ncd"
+    for piece in model.score_lines([text, f"{text}\n"]):
+        assert piece.nats == pytest.approx(model.score(text).nats, rel=TOLERANCE)
