@@ -21,7 +21,7 @@ from tests.generate.models import CHARACTERS, LINES, MODEL, make_model, make_net
 SEEDS = st.integers(0, 10_000)
 STOPS = st.lists(st.text(st.sampled_from("ab."), min_size=1, max_size=3), max_size=3)
 # Of a list of names: spaces do not separate words.
-NAMES = make_model(CHARACTERS + "\n" + "abc" * 40, separator="\n")
+NAMES = make_model(CHARACTERS + "abc\n" * 40, separator="\n")
 
 
 def read(rule: Rule, text: str) -> tuple[str, str | None]:
@@ -137,6 +137,7 @@ def test_a_line_ends_at_a_line_break_whatever_its_characters(
     ("model", "rules"),
     [
         (MODEL, {}),
+        (MODEL, {"length": 0}),
         (LINES, {"min_length": 0}),  # with empty lines
         (MODEL, {"stop": "a"}),
         (MODEL, {"stop": "a", "no_repeat": 2}),
@@ -254,5 +255,6 @@ def test_what_follows_a_contained_text_is_drawn_apart_from_the_drafts_before_it(
     model = make_model(network=blind)
     drafts = [it.text for it in model.samples("", 48, length=19, random_seed=1)]
     drawn = [it.text for it in model.samples("", 3, length=20, contain="a", random_seed=1)]
-    assert all(text[0] == "a" for text in drawn)
+    assert [text[0] for text in drawn] == ["a"] * 3
+    assert len(set(drawn)) == 3
     assert not {text[1:] for text in drawn} & set(drafts)

@@ -17,7 +17,7 @@ from tests.generate.models import CHARACTERS, make_model, make_network
 V, END = len(CHARACTERS), CHARACTERS.index("\n")
 NETWORK = make_network()
 IDS: Any = np.random.default_rng(0).integers(V, size=60)
-LIKE, LINES = np.tile(IDS, 4), np.tile([END, *IDS[IDS != END][:5]], 3)
+LIKE = np.tile(IDS, 4)
 NOISY = np.where(np.arange(len(LIKE)) % 7, LIKE, LIKE[::-1])
 MODEL = Mixture(NETWORK, build_ngrams((np.arange(40) % V).astype(np.uint8), V, 3))
 
@@ -50,17 +50,18 @@ def test_a_text_is_scored_alike_in_whatever_pieces(monkeypatch: pytest.MonkeyPat
 def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lines: Any = np.append(LINES, END)
+    lines: Any = np.array([END, 1, 2, 3, END, 4, 5, 6, 7, END, 1, 2, 3, END])
     for size, like, end, near in (
         (1000, NOISY, None, 1e-5),
         (60, LIKE, None, 0.02),  # in four streams
         (1000, lines, END, 1e-5),
     ):
+        prompt = like[:9] if end is None else like[:4]
         monkeypatch.setattr(remembering_module, "MIN_STREAM", size)
-        found = MemoryPredictor(MODEL, like, end).read(IDS[:9])
+        found = MemoryPredictor(MODEL, like, end).read(prompt)
         whole = MemoryPredictor(MODEL, end=end)
         whole.observe(like)
-        exact = whole.read(IDS[:9], found.state)
+        exact = whole.read(prompt, found.state)
         np.testing.assert_allclose(np.exp(found.log_p), np.exp(exact.log_p), atol=near)
 
 
