@@ -5,6 +5,7 @@ Weights that know another language are worth nothing, and their size may not sui
 out, charrnn measures how well the model predicts the text before it has seen any of it.
 """
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -49,6 +50,7 @@ class Start:
     source     the model whose weights it starts from; None: random weights
     name       what that model is called
     notes      what the user should know
+    loss       of the source on the text, in nats per character; infinite without one
     is_known   whether the source predicts the text already
     is_growing whether the text is mostly new to the source: the run then keeps the source's n-grams
                if they help
@@ -58,6 +60,7 @@ class Start:
     source: Model | None = None
     name: str = RANDOM
     notes: tuple[str, ...] = ()
+    loss: float = math.inf
     is_known: bool = False
     is_growing: bool = False
 
@@ -109,7 +112,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             older = " ".join(source.origin.sources) or "older texts"
             note += f"; what it knows of {older} fades, unless you give it that again, too"
     shaped = replace(config, model=model)
-    return Start(shaped, source, chosen, (note,), gain >= MIN_GAIN, is_growing)
+    return Start(shaped, source, chosen, (note,), nats, gain >= MIN_GAIN, is_growing)
 
 
 def measure_loss(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float]:

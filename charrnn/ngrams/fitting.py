@@ -9,7 +9,8 @@ over the spelled characters of a group, and PRIOR further ones that have the wei
 together; other characters do not depend on w. The same text decides which characters are spelled.
 Where nothing is held out, each fifth of the text is predicted with the n-grams of the other four.
 The network has learned from all of it, so its p are too high: they are raised to the power above 1
-that makes it at most ADVANTAGE nats per character better than the n-grams.
+that makes it at most ADVANTAGE nats per character better than the n-grams; or, of a network that
+knew the text's language before, halfway between what it was then and is now, if that is better.
 
     fit = fit_weights(network, [(ngrams, held_out_ids)], spelled=[letters, all_characters])
     mixture = Mixture(network, ngrams.with_weights(*fit))
@@ -60,7 +61,7 @@ def fit_weights(
     *,
     spelled: Sequence[Mask] = (),
     pieces: bool = False,
-    trained_on: bool = False,
+    loss_before: float | None = None,
 ) -> Fit:
     """Return the weights that predict texts best, with the characters that do.
 
@@ -69,7 +70,8 @@ def fit_weights(
     spelled      choices of the spelled characters, each (V,) bool: the first is taken that is not
                  worse than another by more than COST. Empty: all characters
     pieces       whether the texts are flat pieces, each of which is predicted from a zero state
-    trained_on   whether the network has learned from the texts
+    loss_before  of a network that has learned from the texts: its nats per character before that,
+                 infinite if it had random weights. None: it has not learned from them
 
     The weights are 1 if the network alone is not worse. The nats of a character are those of
     weights that were not fitted to it.
@@ -78,17 +80,17 @@ def fit_weights(
     fits = []
     for each in spelled or [np.ones(network.vocab_size, bool)]:
         q, *_ = _predict(network, parts, each, pieces=pieces)
-        weights, nats = _fit(p_network, q, groups, each[targets], trained_on=trained_on)
+        weights, nats = _fit(p_network, q, groups, each[targets], loss_before)
         fits.append(Fit(weights, nats, each))
     best = min(fit.nats for fit in fits)
     alone = -float(np.log(p_network).mean())
-    if alone <= best and not trained_on:
+    if alone <= best and loss_before is None:
         return Fit(np.ones(GROUPS), alone, fits[0].spelled)
     return next(fit for fit in fits if fit.nats <= best + COST)
 
 
 def _fit(
-    p_network: Floats, q: Floats, groups: Indices, mixed: Mask, *, trained_on: bool
+    p_network: Floats, q: Floats, groups: Indices, mixed: Mask, loss_before: float | None
 ) -> tuple[Floats, float]:
     """Return the weights of all groups, and nats per character.
 
@@ -96,8 +98,9 @@ def _fit(
     """
     chars, nats = len(p_network), -float(np.log(p_network[~mixed]).sum())
     p_network, q, groups = p_network[mixed], q[mixed], groups[mixed]
-    if trained_on and len(p_network) and (mean := np.log(p_network).mean()):
-        p_network **= max(1, (ADVANTAGE + np.log(q).mean()) / mean)
+    if loss_before is not None and len(p_network) and (loss := -np.log(p_network).mean()):
+        on_new_text = min((loss_before + loss) / 2, -np.log(q).mean() - ADVANTAGE)
+        p_network **= max(1, on_new_text / loss)
     half = np.arange(len(p_network)) // BLOCK % 2 == 0
     for fitted, judged in ((half, ~half), (~half, half)):
         w = _maximize(p_network[fitted], q[fitted], groups[fitted])[groups[judged]]

@@ -189,7 +189,11 @@ def test_counts_come_from_the_training_part_and_weights_from_what_is_held_or_lef
     assert same_ngrams(model, replace(model, ngram=expected))
     parts = [(expected, val_ids)] if held_out else list(leave_out(train_ids, V, 7, end))
     weights, loss, _ = fit_weights(
-        model.network(), parts, spelled=[model.ngram.spelled], pieces=lines, trained_on=not held_out
+        model.network(),
+        parts,
+        spelled=[model.ngram.spelled],
+        pieces=lines,
+        loss_before=None if held_out else np.inf,
     )
     np.testing.assert_allclose(model.ngram.weights, weights, atol=1e-6)
     assert held_out or model.ngram.spelled.all()  # the ends of lines, too
@@ -202,6 +206,18 @@ def test_n_grams_that_make_the_held_out_loss_worse_are_left_out() -> None:
     model = charrnn.train(text=noise, hidden_size=8, steps=40, base="none", random_seed=1)
     assert model.ngram is None
     assert model.progress.best_val_loss < np.log(10) + 0.02
+
+
+def test_n_grams_of_a_short_text_do_not_spoil_what_a_base_model_knows(tmp_path: Path) -> None:
+    path, text, unseen = tmp_path / "m.npz", HARBOUR[:3000], HARBOUR[-6000:]
+    run: dict[str, Any] = {"steps": 12, "random_seed": 1, "workers": 1}
+    charrnn.train(text=text, base="english", **run).save(path)
+    start, before = charrnn.load(path), charrnn.load("english")
+    for model in (start, go_on(path, text, steps=16)):
+        assert model.origin is not None
+        assert model.origin.start_loss == measure_loss(before, corpus_of(text), None)[0]
+        alone = replace(model, ngram=None)
+        assert model.score(unseen).nats < 1.01 * alone.score(unseen).nats
 
 
 def test_what_is_changed_for_a_short_text_is_noted() -> None:

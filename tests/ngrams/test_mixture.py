@@ -199,9 +199,12 @@ def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() 
     alike = build_ngrams(text, V, 1)  # it knows that too
     pairs = [(network, worse), (network, alike), (NETWORK, NGRAMS)]
     usual, doubted = (
-        [fit_weights(each, [(ngrams, text)], trained_on=seen).weights for each, ngrams in pairs]
-        for seen in (False, True)
+        [fit_weights(each, [(ngrams, text)], loss_before=loss).weights for each, ngrams in pairs]
+        for loss in (None, np.inf)
     )
     assert 0.9 > usual[0].mean() > doubted[0].mean() + 0.1
-    # A network that is not much better is taken at its word.
+    # A network that is not much better, or was as good before, is taken at its word.
     np.testing.assert_array_equal(usual[1:], doubted[1:])
+    loss = score(network, text).nats_per_char
+    weights = fit_weights(network, [(worse, text)], loss_before=loss).weights
+    assert weights.mean() > usual[0].mean() - 0.02
