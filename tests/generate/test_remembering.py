@@ -67,9 +67,10 @@ def test_a_text_to_write_like_is_read_in_streams_or_lines_nearly_as_in_one(
 
 def test_a_model_of_lines_reads_a_text_to_write_like_as_lines() -> None:
     model = make_model(network=NETWORK, separator="\n")
-    expected = MemoryPredictor(NETWORK, model.encode("\nab\nca b\n"), END).read(IDS[:9])
-    for like in ("ab\nca b", "ab\nca b\n"):
-        found = model.with_memory(like).predictor.read(IDS[:9])
+    prompt, like = model.encode_prompt("abc"), "abcA\nca b\nabcA"
+    expected = MemoryPredictor(NETWORK, model.encode(f"\n{like}\n"), END).read(prompt)
+    for text in (like, f"{like}\n"):
+        found = model.with_memory(text).predictor.read(prompt)
         np.testing.assert_array_equal(found.log_p, expected.log_p)
 
 
