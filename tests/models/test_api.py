@@ -39,11 +39,16 @@ def test_a_model_is_trained_saved_and_loaded_and_says_what_happened(
     assert found["parameters"] == sum(array.size for array in model.weights.values())
     assert (found["chars"], found["vocab_size"]) == (len(TEXT * 8), len(set(TEXT)))
     assert (found["sources"], found["start"]) == (["text.txt"], "none")
+    assert loaded.origin is not None
+    assert loaded.ngram is not None
     assert events[-1].epoch - 1 < found["passes"] <= events[-1].epoch
+    assert found["passes"] == pytest.approx(40 / loaded.origin.steps_per_pass, abs=1e-3)
+    assert found["ngrams"]["weight"] == pytest.approx(np.mean(loaded.ngram.weights))
     measured = [event for event in events if event.val_loss is not None]
     seconds = [(round(event.seconds, 3), event.val_loss) for event in measured]
     assert loss_curve(found["history"], "val_loss") == seconds
     assert loss_curve(found["history"], "train_loss")[-1][1] == found["train_loss"]
+    assert not loss_curve([{"seconds": 1.0, "val_loss": np.inf}], "val_loss")
     best = min(measured, key=lambda event: event.val_loss or 0, default=None)
     assert (found["held_out"] > 0) == bool(best)
     assert found["val_loss"] == (best and best.val_loss)
