@@ -124,6 +124,7 @@ def test_probabilities_add_up_to_1_however_much_is_pruned_and_a_file_keeps_them(
     assert (again.entries, again.order, again.val_loss) == (ngrams.entries, ngrams.order, 1.5)
     unfitted = NGrams.from_arrays(ngrams.with_weights(WEIGHTS, None).to_arrays(), 5)
     assert unfitted.val_loss is None
+    np.testing.assert_array_equal(unfitted.spelled, ngrams.spelled)
     for column, expected in zip(again.counts, counts, strict=True):
         np.testing.assert_array_equal(column, expected)
     assert ngrams.entries <= most + len({id_ for text in parts for id_ in text})
@@ -224,40 +225,44 @@ def test_a_large_vocabulary_has_shorter_n_grams_and_frequent_ones_leave_somethin
 
 
 GOOD = build_ngrams(IDS[:3000], V, 5).to_arrays()
-# An array, and what is there instead; or the place of a wrong value, and that value.
-BROKEN: dict[str, tuple[Any, ...]] = {
-    "an array too many": ("more", GOOD["adjusted"]),
-    "an array is missing": ("weights", None),
-    "counts in two dimensions": ("adjusted", GOOD["adjusted"][:, None]),
-    "counts that are not whole": ("adjusted", GOOD["adjusted"].astype("f2")),
-    "too few counts": ("adjusted", GOOD["adjusted"][1:]),
-    "a count of 0": ("adjusted", 5, 0),
-    "a character too large": ("characters", GOOD["children"][0] - 1, V),
-    "one character twice": ("characters", 3, GOOD["characters"][2]),
-    "a child too many": ("children", 1, GOOD["children"][1] + 1),
-    "a loop of contexts": ("children", GOOD["children"][::-1].copy()),
-    "too many sums of what is left out": ("dropped", GOOD["dropped"].repeat(2)),
-    "a weight above 1": ("weights", 0, 1.5),
-    "a weight below 0": ("weights", 0, -0.5),
-    "a weight that is not a number": ("weights", 0, np.nan),
-    "nothing spelled": ("spelled", np.zeros(V, "u1")),
-    "too few characters spelled": ("spelled", GOOD["spelled"][1:]),
-}
+
+
+def but(name: str, at: int, value: Any) -> dict[str, Any]:
+    """Return an array with another value at a place."""
+    array = GOOD[name].copy()
+    array[at] = value
+    return {name: array}
+
+
+CHAIN = np.append(np.ones(99, "u1"), np.zeros(1, "u1"))  # each n-gram begins another
+# What is there instead; None: nothing.
+BROKEN: dict[str, dict[str, Any]] = {
+    "an array too many": {"more": GOOD["adjusted"]},
+    "an array is missing": {"weights": None},
+    "counts in two dimensions": {"adjusted": GOOD["adjusted"][:, None]},
+    "counts that are not whole": {"adjusted": GOOD["adjusted"].astype("f2")},
+    "too few counts": {"adjusted": GOOD["adjusted"][1:]},
+    "a count of 0": but("adjusted", 5, 0),
+    "a character too large": but("characters", GOOD["children"][0] - 1, V),
+    "one character twice": but("characters", 3, GOOD["characters"][2]),
+    "a child too many": but("children", 1, GOOD["children"][1] + 1),
+    "a loop of contexts": {"children": GOOD["children"][::-1].copy()},
+    "n-grams without end": {
+        "adjusted": CHAIN[:-1], "characters": CHAIN[1:] * 0,
+        "children": CHAIN, "dropped": CHAIN[:-1],
+    },
+    "too many sums of what is left out": {"dropped": GOOD["dropped"].repeat(2)},
+    "a weight above 1": but("weights", 0, 1.5),
+    "a weight below 0": but("weights", 0, -0.5),
+    "a weight that is not a number": but("weights", 0, np.nan),
+    "nothing spelled": {"spelled": np.zeros(V, "u1")},
+    "too few characters spelled": {"spelled": GOOD["spelled"][1:]},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_broken_arrays_are_refused(fault: str) -> None:
-    name, *place, value = BROKEN[fault]
-    broken = {name: array.copy() for name, array in GOOD.items()} | ({} if place else {name: value})
-    for at in place:
-        broken[name][at] = value
     NGrams.from_arrays(GOOD, V)
+    broken = {name: it for name, it in (GOOD | BROKEN[fault]).items() if it is not None}
     with pytest.raises(ValueError, match="the n-grams"):
-        NGrams.from_arrays({it: array for it, array in broken.items() if array is not None}, V)
-
-
-def test_n_grams_without_end_are_refused() -> None:
-    children = np.append(np.ones(99, "u1"), np.zeros(1, "u1"))
-    endless = dict.fromkeys(("adjusted", "dropped"), children[:-1]) | {"children": children}
-    with pytest.raises(ValueError, match="the n-grams are too long"):
-        NGrams.from_arrays(GOOD | endless | {"characters": np.zeros(99, "u1")}, V)
+        NGrams.from_arrays(broken, V)
