@@ -62,7 +62,9 @@ def test_windows_of_five_lead_to_the_next_character() -> None:
 
 
 def test_one_hot_vectors_are_the_rows_of_the_identity() -> None:
-    np.testing.assert_array_equal(VOCABULARY.one_hot(np.arange(17)), np.eye(17))
+    vectors = VOCABULARY.one_hot(np.arange(17))
+    np.testing.assert_array_equal(vectors, np.eye(17))
+    assert vectors.dtype == np.float32
 
 
 def test_every_window_of_the_sentence_predicts_its_next_character() -> None:

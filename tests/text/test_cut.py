@@ -54,14 +54,6 @@ def test_every_line_break_counts_and_pieces_end_with_their_files(tmp_path: Path)
     assert corpus.vocabulary.decode(corpus.ids) == "é\nbb\x1ec\x1e"
 
 
-def test_a_byte_that_is_not_valid_may_be_replaced(tmp_path: Path) -> None:
-    path, lines = tmp_path / "a", DataConfig(separator="\n")
-    path.write_bytes(b"a\xff\r\nb")
-    assert [*chain(*cut.read_pieces(str(path), lines, replace=True))] == ["a\ufffd", "b"]
-    with pytest.raises(CorpusError, match="byte 1"):
-        [*cut.read_pieces(str(path), lines)]
-
-
 PIECES, LONG = ["one\n\ntwo", "", "", "e\u0301te\u0301"], ["é" * 200_000]
 MANY = [f"{n}" for n in range(600)]
 JSON_LINES = (

@@ -74,9 +74,6 @@ def test_characters_of_words_and_first_characters_are_told_by_the_vocabulary() -
     assert "".join(compress(vocabulary.characters, vocabulary.in_words())) == " 1a\u0301"
     assert vocabulary.decode(start_ids(vocabulary)) == "\n"
     assert start_ids(Vocabulary.from_text("abb")) == [1]
-    vectors = vocabulary.one_hot(np.array([2, 0]))
-    np.testing.assert_array_equal(vectors, [[0, 0, 1, 0, 0, 0, 0], [1] + [0] * 6])
-    assert vectors.dtype == np.float32
 
 
 def test_merged_vocabularies_keep_every_character_and_the_new_counts() -> None:
