@@ -269,11 +269,10 @@ def test_a_list_has_only_lines_that_are_new_and_different(visit: Visit) -> None:
         page.locator(button, has_text="Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == copied
     assert max(map(len, lines)) > 10
-    page.evaluate("charrnn.model.limit = 2")  # a line that does not end in time is refused
+    page.get_by_label("None from the list").uncheck()
+    page.evaluate("charrnn.model.end = 'never'")  # a line that does not end is refused
     write(page, Temperature=0)
     assert page.locator("li").count() == 0
-    page.get_by_label("None from the list").uncheck()
-    write(page)
     page.reload()  # the choice is in the address
     assert not page.get_by_label("None from the list").is_checked()
 
@@ -286,6 +285,7 @@ def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
     data = export(model, "html", title=HOSTILE)
     assert data.count(b"</script") == data.count(b"<script") == 1
     assert data.count(b"http") == data.count(b"http-equiv")
+    assert b"default-src 'none'" in data
     page = visit(data)
     done(page)
     assert page.title() == page.locator("h1").inner_text() == HOSTILE
@@ -299,7 +299,9 @@ def test_nothing_that_is_said_becomes_part_of_the_page(visit: Visit) -> None:
 
 
 @both
-def test_openings_are_how_sentences_or_lines_of_the_text_begin(lines: bool, visit: Visit) -> None:
+def test_openings_are_how_sentences_or_lines_of_the_text_begin(
+    lines: bool, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "dinosaurs" if lines else "harbour"
     text = (ROOT / f"corpora/{name}.txt").read_text(encoding="utf-8")
     model = make_model(characters=text, lines=lines)
@@ -314,6 +316,8 @@ def test_openings_are_how_sentences_or_lines_of_the_text_begin(lines: bool, visi
     assert all(it in " ".join(text.split()) and it[0].isupper() for it in openings)
     page.get_by_role("button", name=openings[3]).click()
     assert done(page).text_content().startswith(openings[3])
+    monkeypatch.setattr("charrnn.export.openings.DRAWN", 3)  # of which none is the same each time
+    assert b'"openings": []' in export(model, "html")
 
 
 def test_what_is_said_of_a_model_is_true() -> None:

@@ -35,12 +35,16 @@ def test_a_page_of_ten_thousand_characters_has_at_most_700_kilobytes() -> None:
     long = xray_of(TEXT * 40)
     names = [unit["name"] for unit in page_data(long, (0, 3))["units"]]
     assert len(names) == MAX_BYTES // len(long.text) < UNITS
-    assert names[0] == "unit 3"  # what was asked for, then what keeps track of something
+    # What was asked for, then what keeps track of something.
+    found = dict.fromkeys(["unit 3", *(f"unit {it.unit}" for it in long.find())])
+    assert names == [*found][: len(names)]
     assert f"unit {COUNTER}" in names
 
 
 def test_every_character_tells_its_surprise_and_what_was_expected(visit: Visit) -> None:
     name, xray = "a <text> & {{data}}", xray_of(STRANGE)
+    alone = page_data(bracket_counter("()").xray("("), None)
+    assert (alone["first"], alone["mean"]) == (-1, None)  # surprise, of which there is none
     data = xray_page(xray, name, f"m: {name}")
     assert data.count(b"<script") == data.count(b"</script") == 1
     page = visit(data)
@@ -57,7 +61,15 @@ def test_every_character_tells_its_surprise_and_what_was_expected(visit: Visit) 
         assert [guess for guess, _ in found[at][2]] == [*guesses]
         np.testing.assert_allclose([share for _, share in found[at][2]], p, atol=0.51 / 255)
     # It tells of one that is pointed at, or reached with the arrow keys.
-    at, told = STRANGE.index("old"), page.locator("#told")
+    told, family = page.locator("#told"), STRANGE.index(FAMILY)
+    page.locator("#text > span").nth(family).hover()
+    nats = xray.nats[family : family + len(FAMILY)].sum()
+    assert f"”: {nats / np.log(2):.1f} bits, " in told.inner_text()
+    after = range(STRANGE.index("old"), len(STRANGE))
+    likely = next(at for at in after if STRANGE[at] in dict(xray.alternatives(at)))
+    span(page, likely).hover()
+    assert STRANGE[likely] in page.locator("#guesses tr.right th").inner_text()
+    at = STRANGE.index("old")
     lines = STRANGE[:at].split("\n")
     span(page, at).hover()
     assert told.inner_text() == (
