@@ -43,17 +43,17 @@ class Origin:
     steps_per_pass   training steps in one pass over what it learned from
     start            name of the checkpoint or base model whose weights it started from; "none":
                      random weights; None: not recorded
-    start_loss       of that on the text before training, in nats per character; None: there was
-                     none, or not recorded
     longest          characters of the longest piece; 0: the text is a stream, or not recorded
+    start_loss       of ``start`` on the text before training, in nats per character; None: there
+                     was none, or not recorded
     """
 
     sources: tuple[str, ...]
     held_out: int
     steps_per_pass: int
     start: str | None = None
-    start_loss: float | None = None
     longest: int = 0
+    start_loss: float | None = None
 
 
 def name_file(path: str) -> str:
