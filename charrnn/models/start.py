@@ -5,7 +5,6 @@ Weights that know another language are worth nothing, and their size may not sui
 out, charrnn measures how well the model predicts the text before it has seen any of it.
 """
 
-import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -50,7 +49,7 @@ class Start:
     source     the model whose weights it starts from; None: random weights
     name       what that model is called
     notes      what the user should know
-    loss       of the source on the text, in nats per character; infinite without one
+    loss       of the source on the text, in nats per character; None without one
     is_known   whether the source predicts the text already
     is_growing whether the text is mostly new to the source: the run then keeps the source's n-grams
                if they help
@@ -60,7 +59,7 @@ class Start:
     source: Model | None = None
     name: str = RANDOM
     notes: tuple[str, ...] = ()
-    loss: float = math.inf
+    loss: float | None = None
     is_known: bool = False
     is_growing: bool = False
 

@@ -164,7 +164,7 @@ class Run:
     state            where training starts; changes as it goes
     start            the base model or checkpoint whose weights it started from; "none": random
                      weights; None: not known, of a run that is resumed
-    start_loss       of that on the text before training, in nats per character; infinite without
+    start_loss       of that on the text before training, in nats per character; None: not known
     notes            what a user may want to know before it starts
     older            the model it started from or goes on from: what that has read counts as seen
     older_counts     n-grams to be added if they help; None: no others
@@ -180,7 +180,7 @@ class Run:
     val_ids: Ids
     state: TrainingState
     start: str | None
-    start_loss: float
+    start_loss: float | None
     notes: list[str]
     older: InitVar[Model | None]
     _: KW_ONLY
@@ -236,8 +236,8 @@ class Run:
                 transfer_weights(trained, source.vocabulary, target, corpus.vocabulary)
             if start.is_growing:
                 older_counts = recode_counts(source, corpus.vocabulary, config.data)
-        began_from = name_file(start.name), start.loss
-        parts = config, corpus, train_ids, val_ids, state, *began_from, notes, source
+        name, loss = name_file(start.name), start.loss
+        parts = config, corpus, train_ids, val_ids, state, name, loss, notes, source
         run = cls(*parts, older_counts=older_counts, recommendation=chosen)
         # The time limit includes the time that the choice took.
         if config.run.seconds is not None:
@@ -276,11 +276,9 @@ class Run:
                 "not the same to the last digit"
             )
         require_memory(config, len(corpus.vocabulary), corpus.ids)
-        start, loss = None, None
-        if model.origin is not None:
-            start, loss = model.origin.start, model.origin.start_loss
-        began_from = start, math.inf if loss is None else loss
-        parts = config, corpus, train_ids, val_ids, state, *began_from, notes, model
+        origin = model.origin or Origin((), 0, 0)
+        name, loss = origin.start, origin.start_loss
+        parts = config, corpus, train_ids, val_ids, state, name, loss, notes, model
         return cls(*parts, ngram=ngram)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
@@ -320,7 +318,9 @@ class Run:
             spelled = [every if end == "\n" else within]
         spelled = [each for each in spelled if each.any()] or [every]
         network, pieces = self.model().ensemble(), end is not None
-        before = None if held_out else self.start_loss
+        before = None
+        if not held_out:
+            before = math.inf if self.start_loss is None else self.start_loss
         fit = fit_weights(network, parts, spelled=spelled, pieces=pieces, loss_before=before)
         loss = fit.nats if held_out else None
         return fit, ngram.with_weights(fit.weights, loss, fit.spelled)
@@ -336,7 +336,7 @@ class Run:
             held_out=len(self.val_ids),
             steps_per_pass=self.steps_per_pass,
             start=self.start,
-            start_loss=None if math.isinf(self.start_loss) else self.start_loss,
+            start_loss=self.start_loss,
             longest=self.sizes.longest if self.sizes else 0,
         )
         facts = {"sha256": self.corpus.sha256, "origin": origin, "ngram": self.ngram, **self.seen}
