@@ -234,7 +234,7 @@ class DataConfig(Settings):
         None, "Hold out this share, at the end; 0 for none.", unset=_HELD_OUT, low=0, below=1
     )
     seq_length: int = setting(32, "Characters per window, the reach of truncated BPTT.", low=1)
-    batch_size: int = setting(32, "Windows trained on at once.", low=1)
+    batch_size: int = setting(32, "Windows trained on at once, fewer on short texts.", low=1)
     stride: int | None = setting(
         None, "Distance of shuffled, independent windows. Unset: stateful streams.", low=1
     )

@@ -15,23 +15,25 @@ from charrnn.errors import ConfigError
 from charrnn.generate.seen import is_seen, longest_copy
 from charrnn.models.model import Model
 from charrnn.ngrams.count import Counts, max_order, recode
+from charrnn.ngrams.fitting import left_out_loss
 from charrnn.nn.network import LanguageModel
 from charrnn.scoring.likelihood import Indices, score_sequences
 from charrnn.settings import option_name
 from charrnn.text.corpus import Corpus
 from charrnn.text.pieces import copy_pieces, find_ends, flatten_pieces, piece_bounds
 from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.training.recipe import MIN_GAIN
 
 # Where a run starts that takes no weights over.
 RANDOM = "none"
 
-# A model helps if its cross-entropy is lower than that of the character frequencies alone by this
-# share: 0.4 or more for texts in its language, 0.12 or less for others; see benchmarks/QUALITY.md.
-MIN_GAIN = 0.25
-
 # What is measured: passages from all over the text, without the first characters of each, which the
 # model predicts without their context; of a text of pieces, this many pieces.
 PASSAGES, PIECES, PASSAGE_LENGTH, WARM_UP = 24, 240, 150, 30
+
+# A text is not started from a base model if n-grams of this order, counted in its first characters,
+# have less than this share of the model's loss, as for poems made from a few phrases.
+OWN_ORDER, OWN_CHARS, OWN_LOSS = 7, 20_000, 0.5
 
 # Above this share of passages that the model has read already, the text probably contains the one
 # that it was trained on, whose n-grams and filters are then not added: they would count twice.
@@ -50,7 +52,8 @@ class Start:
     name       what that model is called
     notes      what the user should know
     loss       of the source on the text, in nats per character; None without one
-    is_known   whether the source predicts the text already
+    gain       share of the nats of the text's character frequencies alone that the source saves;
+               None without one
     is_growing whether the text is mostly new to the source: the run then keeps the source's n-grams
                if they help
     """
@@ -60,7 +63,7 @@ class Start:
     name: str = RANDOM
     notes: tuple[str, ...] = ()
     loss: float | None = None
-    is_known: bool = False
+    gain: float | None = None
     is_growing: bool = False
 
 
@@ -68,7 +71,8 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
     """Return where to start.
 
     name    path of a checkpoint, name of a base model, or "none". None: the base model that
-            predicts the text best, if it helps and neither a size nor a number of steps is given
+            predicts the text best, if it helps and neither a size nor a number of steps is given;
+            see MIN_GAIN and OWN_LOSS
     fixed   names of the settings that were given
 
     Raises CheckpointError for a checkpoint that cannot be read, ConfigError for settings that its
@@ -98,6 +102,8 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             f"character, where its character frequencies alone give {unigram:.3f}"
         )
         return Start(config, notes=() if name is None else (note,))
+    if name is None and own_loss(corpus, end) < OWN_LOSS * nats:
+        return Start(config)
     is_growing = share_read(source, corpus, end) <= MAX_READ
     called = f"base model {chosen!r}" if name is None else name
     note = f"start: {called}, which predicts this text at {nats:.3f} nats per character"
@@ -111,7 +117,7 @@ def choose_start(name: str | None, config: Config, fixed: set[str], corpus: Corp
             older = " ".join(source.origin.sources) or "older texts"
             note += f"; what it knows of {older} fades, unless you give it that again, too"
     shaped = replace(config, model=model)
-    return Start(shaped, source, chosen, (note,), nats, gain >= MIN_GAIN, is_growing)
+    return Start(shaped, source, chosen, (note,), nats, gain, is_growing)
 
 
 def measure_loss(model: Model, corpus: Corpus, end: str | None) -> tuple[float, float]:
@@ -141,6 +147,18 @@ def measure_loss(model: Model, corpus: Corpus, end: str | None) -> tuple[float, 
         charged.append(np.where(is_known[targets], log_p, log_shares[targets]))
     nats = -float(np.concatenate(charged).mean())
     return nats, -float((shares * log_shares).sum())
+
+
+def own_loss(corpus: Corpus, end: str | None) -> float:
+    """Return how well the n-grams of a text predict it, in nats per character; see OWN_LOSS.
+
+    end   what ends the pieces of the text
+    """
+    ids, index = corpus.ids[:OWN_CHARS], None
+    if end is not None:
+        index = corpus.vocabulary.index[end]
+        ids = flatten_pieces(ids, index)
+    return left_out_loss(ids, len(corpus.vocabulary), OWN_ORDER, index)
 
 
 def share_read(source: Model, corpus: Corpus, end: str | None) -> float:

@@ -50,7 +50,7 @@ from charrnn.text.vocabulary import Ids, Vocabulary, escape
 from charrnn.text.windows import fit_config, make_batches
 from charrnn.training.loop import Event, train_events
 from charrnn.training.memory import require_memory
-from charrnn.training.recipe import Recommendation, recommend, use_cores
+from charrnn.training.recipe import Recommendation, recommend, shrink_batch, use_cores
 from charrnn.training.state import TrainingState, initial_state
 from charrnn.training.step import Trainer
 
@@ -219,13 +219,13 @@ class Run:
             corpus = corpus.encoded_with(corpus.vocabulary.merge(source.vocabulary))
             fixed = fixed | {"hidden_size", "members"}
         train_ids, val_ids = _split_corpus(config, corpus)
-        wished = use_cores(config, fixed, len(train_ids))
+        wished = shrink_batch(config, fixed, len(train_ids))
+        wished = use_cores(wished, fixed, len(train_ids))
         config = fit_config(wished, len(train_ids))
         notes = [*_describe_fit(wished, config, fixed), *start.notes]
         size = len(corpus.vocabulary)
         require_memory(_choose_workers(config), size, corpus.ids)
-        fine_tuning, known = source is not None, start.is_known
-        chosen = recommend(config, fixed, train_ids, size, fine_tuning=fine_tuning, known=known)
+        chosen = recommend(config, fixed, train_ids, size, gain=start.gain)
         config = _choose_workers(chosen.config)
         require_memory(config, size, corpus.ids)
         state = initial_state(config, size, train_ids)

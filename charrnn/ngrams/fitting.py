@@ -129,6 +129,20 @@ def leave_out(
         begin = border
 
 
+def left_out_loss(ids: Ids, vocab_size: int, order: int, end: int | None = None) -> float:
+    """Return the nats per character of a text of which n-grams predict each part from the rest.
+
+    The arguments are those of ``build_ngrams``.
+    """
+    log_p = []
+    for ngrams, part in leave_out(ids, vocab_size, order, end):
+        tree = ngrams.with_weights(np.zeros(GROUPS)).tree
+        contexts = tree.read(np.zeros(1, np.intp), part[:-1, None]).ravel()
+        alone = np.zeros(len(contexts)), np.ones(len(contexts))
+        log_p.append(np.log(tree.mix_targets(*alone, contexts, part[1:])))
+    return -float(np.concatenate(log_p).mean())
+
+
 def _predict(
     network: AnyLanguageModel,
     parts: Sequence[tuple[NGrams, Ids]],

@@ -31,8 +31,10 @@ SIZES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 CHARS_PER_WEIGHT = 3.5
 
 # Passes through a text after which nothing more is learned: from nothing, and from a model that
-# predicts the text already.
-MAX_PASSES, MAX_TUNING_PASSES = 150, 20
+# predicts the text already, at most. It does if its cross-entropy is lower than that of the
+# character frequencies alone by the share MIN_GAIN: by 0.4 or more on texts in its language, by
+# 0.12 or less on others.
+MAX_PASSES, MAX_TUNING_PASSES, MIN_GAIN = 150, 40, 0.25
 
 # On a shorter text, the units of one network are divided among several: how many, from which
 # product of passes and weights per character on; and the smallest of them.
@@ -46,8 +48,12 @@ MIN_UNITS_OF_MANY, MAX_MEMBERS, MAX_COST = 256, 4, 1.25
 # fewest steps of a pass through the text that leave a batch that large.
 CORES_PER_NETWORK, MAX_BATCH, MIN_STEPS = 2, 128, 50
 
-# The units up to which a peak rate of Adam holds; more need a lower one.
-FULL_RATE_UNITS = 256
+# The steps of a pass through a short text, if that takes no smaller batch than this.
+SHORT_PASS, MIN_BATCH = 10, 8
+
+# The units and the batch for which a peak rate of Adam holds; more units or fewer windows need a
+# lower one.
+FULL_RATE_UNITS, FULL_RATE_BATCH = 256, 32
 
 # Passes from which on a run that starts from a model needs as much dropout as one from nothing.
 LONG_TUNING = 4
@@ -78,19 +84,19 @@ def recommend(
     train_ids: Ids,
     vocab_size: int,
     *,
-    fine_tuning: bool = False,
-    known: bool = False,
+    gain: float | None = None,
 ) -> Recommendation:
     """Choose the settings that were not given.
 
-    config        fitted to the text; what is not fixed is replaced
-    fixed         names of the settings that were given
-    train_ids     the training text
-    fine_tuning   the run starts from a model
-    known         that model predicts the text already
+    config      fitted to the text; what is not fixed is replaced
+    fixed       names of the settings that were given
+    train_ids   the training text
+    gain        of the model that the run starts from, see MIN_GAIN; None: from nothing
     """
     run, model, chars = config.run, config.model, len(train_ids)
-    max_passes = MAX_TUNING_PASSES if known else MAX_PASSES
+    fine_tuning, max_passes = gain is not None, MAX_PASSES
+    if gain is not None and gain >= MIN_GAIN:
+        max_passes = math.ceil(MAX_TUNING_PASSES * share_to_learn(gain))
     unlimited = run.epochs is None and run.steps is None
     budget = Budget(config, train_ids, vocab_size, max_passes * chars if unlimited else math.inf)
     if "hidden_size" in fixed:
@@ -113,7 +119,9 @@ def recommend(
         model = replace(model, weight_drop=weight_drop)
     config = replace(config, model=model)
     if "learning_rate" not in fixed and config.optimizer.name == "adam":
-        rate = choose_rate(model, passes if fine_tuning else None)
+        rate = choose_rate(model, config.data.batch_size)
+        if gain is not None:
+            rate = lower_rate(rate, passes, gain)
         config = replace(config, optimizer=replace(config.optimizer, learning_rate=rate))
     if enough:
         config = replace(config, run=replace(run, epochs=max_passes))
@@ -147,6 +155,20 @@ def use_cores(config: Config, fixed: Collection[str], chars: int) -> Config:
     if "batch_size" not in fixed and not too_large:
         data = replace(data, batch_size=max(data.batch_size, batch_size))
     return replace(config, data=data, model=replace(config.model, members=members))
+
+
+def shrink_batch(config: Config, fixed: Collection[str], chars: int) -> Config:
+    """Make the batch smaller if a pass through a short text would have few steps.
+
+    With a given number of steps, that would mean to read less.
+    """
+    data, run = config.data, config.run
+    if "batch_size" in fixed or run.steps is not None:
+        return config
+    windows = chars // (data.stride or data.seq_length)
+    smallest = max(MIN_BATCH, run.workers or mpi.launched_processes())
+    batch_size = max(_power_of_two(windows // SHORT_PASS), smallest)
+    return replace(config, data=replace(data, batch_size=min(data.batch_size, batch_size)))
 
 
 class Budget:
@@ -289,13 +311,24 @@ def choose_dropout(
     return min(dropout, largest[0]), min(weight_drop, largest[1])
 
 
-def choose_rate(model: ModelConfig, tuning_passes: float | None = None) -> float:
-    """Return the peak learning rate of Adam.
+def choose_rate(model: ModelConfig, batch_size: int) -> float:
+    """Return the peak learning rate of Adam, which grows with the square root of the batch.
 
-    tuning_passes   passes of a run that starts from a model; None: from nothing. The more often the
-                    text is read, the less a step may undo of what the model knows
+    Malladi et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms".
     """
     rate = CELL_RATES[model.cell] * min(FULL_RATE_UNITS / model.hidden_size, 1)
-    if tuning_passes is not None:
-        rate = float(f"{rate:.2g}") * 0.8 * (3 / max(tuning_passes, 3.0)) ** 0.35
-    return float(f"{rate:.2g}")
+    return float(f"{rate * min(batch_size / FULL_RATE_BATCH, 1) ** 0.5:.2g}")
+
+
+def lower_rate(rate: float, passes: float, gain: float) -> float:
+    """Return the peak learning rate of a run that starts from a model.
+
+    The more often the text is read, and the less there is to learn from it, the less a step may
+    undo of what the model knows.
+    """
+    return float(f"{rate * 0.8 * (3 / max(passes, 3.0)) ** 0.35 * share_to_learn(gain):.2g}")
+
+
+def share_to_learn(gain: float) -> float:
+    """Return how much is to be learned after a start: 1 if it predicts the text badly."""
+    return min(max(2 * (1 - gain) ** 2, 0.05), 1.0)

@@ -216,12 +216,11 @@ def test_another_text_is_another_judge_of_what_is_best(text: Path) -> None:
 
 
 def test_a_second_signal_ends_a_run_at_once(text: Path) -> None:
-    # The first step of this one takes seconds: nothing is finished before the second signal.
+    # Each step of this one takes seconds: nothing is finished before the second signal.
     slow = ["--hidden-size", "1024", "--layers", "2", "--seq-length", "100", "--steps", "60",
             "--plain", "--workers", "1"]  # fmt: skip
     with running("train", text, *slow, "-o", "m.npz", "--log", "log", cwd=text.parent) as run:
-        wait_for((text.parent / "log").exists)
-        time.sleep(0.5)
+        wait_for(lambda: logged_steps(text.parent / "log"))
         run.send_signal(signal.SIGINT)
         time.sleep(0.6)
         run.send_signal(signal.SIGINT)

@@ -246,16 +246,19 @@ def test_the_shortest_texts_have_weights_too(text: str, *, lines: bool) -> None:
 def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> None:
     letters = "".join(np.random.default_rng(1).choice([*"qwzxkj \n"], 2000))
     foreign = "Старик спустился к морю и сказал, что день хорош. " * 30
-    english, noise, russian = map(corpus_of, (PROSE, letters, foreign))
+    english, noise, russian = map(corpus_of, (HARBOUR[:5000], letters, foreign))
     found = choose_start(None, Config(), set(), english)
     assert found.source is not None
     assert not found.is_growing  # it has no filters
     assert "english" in found.notes[0]
-    assert choose_start("english", Config(), set(), english).source is not None
+    repeated = corpus_of(PROSE)  # English, but its own n-grams know more of it
+    for corpus in (english, repeated):
+        assert choose_start("english", Config(), set(), corpus).source is not None
     for name, fixed, corpus in (
         ("none", set[str](), english),
         (None, {"hidden_size"}, english),
         (None, {"steps"}, english),
+        (None, set[str](), repeated),
         (None, set[str](), noise),
         (None, set[str](), russian),
     ):

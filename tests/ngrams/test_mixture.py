@@ -10,7 +10,7 @@ from charrnn.generate.predictor import Predictor
 from charrnn.ngrams import fitting
 from charrnn.ngrams.contexts import GROUPS
 from charrnn.ngrams.count import count_ngrams
-from charrnn.ngrams.fitting import fit_weights, leave_out
+from charrnn.ngrams.fitting import fit_weights, leave_out, left_out_loss
 from charrnn.ngrams.kneser_ney import build_ngrams
 from charrnn.ngrams.mixture import Mixture, log_normalized
 from charrnn.nn.network import LanguageModel, log_softmax
@@ -188,6 +188,17 @@ def test_each_part_that_is_left_out_is_predicted_by_the_rest_alone() -> None:
     fair = fit_weights(NETWORK, list(leave_out(flat, V, 3, NEWLINE)), pieces=True).weights
     known = fit_weights(NETWORK, [(counted, flat)], pieces=True).weights
     assert fair.mean() > known.mean() + 0.1
+
+
+@pytest.mark.parametrize("end", [None, NEWLINE])
+def test_the_loss_of_n_grams_is_that_of_each_part_under_those_of_the_others(
+    end: int | None,
+) -> None:
+    nats, chars = 0.0, 0
+    for ngrams, part in leave_out(IDS, V, 5, end):
+        found = score(Mixture(NETWORK, ngrams.with_weights(np.zeros(GROUPS))), part)
+        nats, chars = nats + found.nats, chars + found.chars
+    assert left_out_loss(IDS, V, 5, end) == pytest.approx(nats / chars, rel=1e-5)
 
 
 def test_a_network_that_has_seen_the_text_is_not_trusted_beyond_what_is_usual() -> None:

@@ -15,11 +15,14 @@ from charrnn.training.recipe import (
     FIXED_COST,
     MAX_MEMBERS,
     MAX_TUNING_PASSES,
+    MIN_GAIN,
     MIN_UNITS,
     TIMED_UNITS,
     choose_dropout,
     choose_rate,
+    lower_rate,
     recommend,
+    shrink_batch,
     use_cores,
 )
 
@@ -134,13 +137,16 @@ def test_what_is_recommended_for_known_texts_and_times(
     assert chosen.optimizer.learning_rate == rate
 
 
-def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
+def test_fine_tuning_grows_more_careful_with_every_pass_and_with_what_is_known() -> None:
     # Smaller steps and fewer dropped weights than from random weights, whatever the passes.
     model = replace(Config().model, hidden_size=512)
     all_passes = (0.1, 3, 8, 22, 1e9)
-    rates = [choose_rate(model, passes) for passes in all_passes]
+    rates = [lower_rate(0.015, passes, gain=0.2) for passes in all_passes]
     assert rates == sorted(rates, reverse=True)
-    assert rates[:2] == [pytest.approx(0.8 * choose_rate(model))] * 2
+    assert rates[:2] == [pytest.approx(0.8 * 0.015)] * 2
+    by_gain = [lower_rate(0.015, 20, gain) for gain in (-1, 0.2, 0.4, 0.6, 0.9, 1)]
+    assert by_gain == sorted(by_gain, reverse=True)
+    assert by_gain[0] == by_gain[1] > by_gain[2] > by_gain[3] > by_gain[-1] > 0
     chances = [choose_dropout(model, it, 1_000_000, fine_tuning=True) for it in all_passes]
     assert chances == sorted(chances)
     assert (chances[0], chances[-1]) == ((0, 0), (0.35, 0.2))
@@ -154,11 +160,37 @@ def test_fine_tuning_grows_more_careful_with_every_pass() -> None:
 def test_fine_tuning_ends_when_nothing_is_left_to_gain() -> None:
     base = replace(config(seconds=300), model=replace(Config().model, hidden_size=512))
     fixed = {"hidden_size", "members"}
-    tuned = recommend(base, fixed, text(50_000), V, fine_tuning=True, known=True)
-    assert tuned.enough
-    assert tuned.config.run.epochs == MAX_TUNING_PASSES
-    assert not recommend(base, fixed, text(50_000), V).enough
-    assert not recommend(base, fixed, text(5_000_000), V, fine_tuning=True, known=True).enough
+    tuned = [recommend(base, fixed, text(50_000), V, gain=gain) for gain in (MIN_GAIN, 0.5, 0.999)]
+    assert all(it.enough for it in tuned)
+    # The less there is to learn, the fewer passes.
+    passes = [it.config.run.epochs for it in tuned]
+    assert passes == [MAX_TUNING_PASSES, MAX_TUNING_PASSES // 2, MAX_TUNING_PASSES // 20]
+    for gain in (None, MIN_GAIN - 0.01):
+        assert not recommend(base, fixed, text(50_000), V, gain=gain).enough
+    assert not recommend(base, fixed, text(5_000_000), V, gain=0.5).enough
+
+
+@pytest.mark.parametrize(
+    ("length", "windows"), [(100, 8), (5_000, 8), (5_120, 16), (10_240, 32), (1_000_000, 32)]
+)
+def test_a_pass_through_a_short_text_has_smaller_batches(length: int, windows: int) -> None:
+    whole = config(seconds=60)
+    assert shrink_batch(whole, set(), length).data == replace(whole.data, batch_size=windows)
+    # Not those that someone gave; with given steps, that would mean to read less.
+    assert shrink_batch(whole, {"batch_size"}, length) == whole
+    assert shrink_batch(config(steps=100), set(), length) == config(steps=100)
+    # Each process that someone asked for needs a window.
+    asked = shrink_batch(config(seconds=60, workers=12), set(), length)
+    assert asked.data.batch_size == max(windows, 12)
+    # Overlapping windows are more.
+    overlapping = replace(whole, data=replace(whole.data, stride=1))
+    assert shrink_batch(overlapping, set(), 320) == overlapping
+
+
+def test_a_smaller_batch_learns_at_a_lower_rate() -> None:
+    model = Config().model
+    rates = [choose_rate(model, windows) for windows in (8, 16, 32, 128)]
+    assert rates == [0.015, 0.021, 0.03, 0.03]
 
 
 @pytest.mark.usefixtures("quick_machine")
