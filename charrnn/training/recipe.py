@@ -330,5 +330,5 @@ def lower_rate(rate: float, passes: float, gain: float) -> float:
 
 
 def share_to_learn(gain: float) -> float:
-    """Return how much is to be learned after a start: 1 if it predicts the text badly."""
-    return min(max(2 * (1 - gain) ** 2, 0.05), 1.0)
+    """Return how much is to be learned after a start, 0.5 to 1: less if it predicts well."""
+    return min(max(2 * (1 - gain) ** 2, 0.5), 1.0)

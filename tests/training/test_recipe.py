@@ -146,7 +146,7 @@ def test_fine_tuning_grows_more_careful_with_every_pass_and_with_what_is_known()
     assert rates[:2] == [pytest.approx(0.8 * 0.015)] * 2
     by_gain = [lower_rate(0.015, 20, gain) for gain in (-1, 0.2, 0.4, 0.6, 0.9, 1)]
     assert by_gain == sorted(by_gain, reverse=True)
-    assert by_gain[0] == by_gain[1] > by_gain[2] > by_gain[3] > by_gain[-1] > 0
+    assert by_gain[0] == by_gain[1] > by_gain[2] > by_gain[3] == by_gain[-1] > 0
     chances = [choose_dropout(model, it, 1_000_000, fine_tuning=True) for it in all_passes]
     assert chances == sorted(chances)
     assert (chances[0], chances[-1]) == ((0, 0), (0.35, 0.2))
@@ -160,11 +160,11 @@ def test_fine_tuning_grows_more_careful_with_every_pass_and_with_what_is_known()
 def test_fine_tuning_ends_when_nothing_is_left_to_gain() -> None:
     base = replace(config(seconds=300), model=replace(Config().model, hidden_size=512))
     fixed = {"hidden_size", "members"}
-    tuned = [recommend(base, fixed, text(50_000), V, gain=gain) for gain in (MIN_GAIN, 0.5, 0.999)]
+    tuned = [recommend(base, fixed, text(50_000), V, gain=gain) for gain in (MIN_GAIN, 0.4, 0.999)]
     assert all(it.enough for it in tuned)
     # The less there is to learn, the fewer passes.
     passes = [it.config.run.epochs for it in tuned]
-    assert passes == [MAX_TUNING_PASSES, MAX_TUNING_PASSES // 2, MAX_TUNING_PASSES // 20]
+    assert passes == [MAX_TUNING_PASSES, 29, MAX_TUNING_PASSES // 2]
     for gain in (None, MIN_GAIN - 0.01):
         assert not recommend(base, fixed, text(50_000), V, gain=gain).enough
     assert not recommend(base, fixed, text(5_000_000), V, gain=0.5).enough
