@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from charrnn.checkpoint.bases import BASES
-from charrnn.config import Config, DataConfig, ModelConfig
+from charrnn.config import END, Config, DataConfig, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.generate.seen import is_seen, longest_copy
 from charrnn.models.model import Model
@@ -215,10 +215,12 @@ def transfer_weights(
 
     Characters are matched by character, never by index: vocabularies are sorted, so a new one
     shifts the index of all that follow. What belongs to a new character keeps the values that
-    ``target`` was initialized with.
+    ``target`` was initialized with; but pieces begin and end as lines do.
     """
-    shared = "".join(char for char in wanted.characters if char in known)
-    from_ids, to_ids = known.encode(shared), wanted.encode(shared)
+    sources = {char: char for char in wanted.characters if char in known}
+    if END in wanted and "\n" in known:
+        sources.setdefault(END, "\n")
+    from_ids, to_ids = known.encode("".join(sources.values())), wanted.encode("".join(sources))
     for name, values in source.params.items():
         param = target.params[name]
         if name.startswith("output."):  # a row for each character

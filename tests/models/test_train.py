@@ -293,15 +293,16 @@ def test_a_model_is_measured_on_known_characters_and_unknown_ones_cost_their_fre
 
 
 def test_a_known_character_keeps_its_logit_wherever_its_index_moved() -> None:
-    known, wanted = Vocabulary("bdf"), Vocabulary("abcdefg")
-    old, new = make_network(3, layers=2), make_network(7, 1, layers=2)
+    known, wanted = Vocabulary("\nbdf"), Vocabulary("\n\x1eabcdefg")
+    old, new = make_network(4, layers=2), make_network(9, 1, layers=2)
     fresh = {name: param.copy() for name, param in new.params.items()}
     transfer_weights(old, known, new, wanted)
     before, after = (
-        model.forward(vocabulary.encode("bdffdb")[:, None], model.zero_state(1))[0][:, 0]
-        for model, vocabulary in ((old, known), (new, wanted))
+        model.forward(vocabulary.encode(text)[:, None], model.zero_state(1))[0][:, 0]
+        for model, vocabulary, text in ((old, known, "\nbdffdb"), (new, wanted, "\x1ebdffdb"))
     )
-    np.testing.assert_allclose(before, after[:, wanted.encode("bdf")], rtol=1e-6)
+    np.testing.assert_allclose(before, after[:, wanted.encode("\nbdf")], rtol=1e-6)
+    np.testing.assert_array_equal(after[:, 0], after[:, 1])  # pieces begin and end as lines do
     added = wanted.encode("aceg")  # which keep the values that they began with
     for name in ("output.weight", "output.bias"):
         np.testing.assert_array_equal(new.params[name][added], fresh[name][added])
