@@ -138,7 +138,9 @@ class Vocabulary:
         Raises VocabularyError for an id out of range.
         """
         ids = np.asarray(ids)
-        if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= len(self)):
+        if not ids.size:  # NumPy makes an empty list an array of floats
+            return ""
+        if int(ids.min()) < 0 or int(ids.max()) >= len(self):
             raise VocabularyError(f"ids must be from 0 to {len(self) - 1}")
         return bytes(self.points[ids].astype("<u4")).decode("utf-32-le")
 

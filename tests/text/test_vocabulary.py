@@ -26,6 +26,7 @@ def test_ids_are_places_among_sorted_characters_and_unknown_ones_are_listed(
     ids = vocabulary.encode(known)
     assert ids.tolist() == [characters.index(char) for char in known]
     assert vocabulary.decode(ids[:, None]) == known
+    assert vocabulary.decode(np.array([])) == ""
     unknown = sorted(set(text) - set(known))
     assert [*vocabulary.unknown(text)] == unknown
     if unknown:
