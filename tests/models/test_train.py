@@ -274,6 +274,19 @@ def test_a_base_model_starts_a_run_on_a_text_that_it_predicts_and_no_other() -> 
     assert started.config.model == replace(found.config.model, dropout=0.5)
 
 
+def test_the_more_a_base_model_knows_of_a_short_text_the_gentler_is_its_training() -> None:
+    known, half_known = HARBOUR[:3000], HARBOUR[:2000] + MOULIN[:1000]
+    configs = [prepare_run([], {"seconds": 600.0}, text=it).config for it in (known, half_known)]
+    assert [it.data.batch_size for it in configs] == [8, 8]
+    assert [it.run.epochs for it in configs] == [20, pytest.approx(37, abs=1)]
+    rates = [it.optimizer.peak_learning_rate for it in configs]
+    # Of 0.03 with 256 units and 32 windows, with 512 and 8; see ``recipe``.
+    assert rates[0] == pytest.approx(0.03 / 2 / 2 * 0.8 * (3 / 20) ** 0.35 / 2, rel=0.04)
+    assert rates[1] == pytest.approx(0.03 / 2 / 2 * 0.8 * (3 / 37) ** 0.35 * 0.93, rel=0.04)
+    whole = prepare_run([], {"seconds": 600.0, "batch_size": 32, "val_fraction": 0.1}, text=known)
+    assert whole.config.optimizer.peak_learning_rate == pytest.approx(2 * rates[0], rel=0.04)
+
+
 def test_a_model_is_measured_on_known_characters_and_unknown_ones_cost_their_frequency() -> None:
     text = "anna bo, clara dot! " * 6 + "ann"
     known = make_model("abcdlnort " * 5)
