@@ -316,6 +316,8 @@ def test_a_known_character_keeps_its_logit_wherever_its_index_moved() -> None:
     )
     np.testing.assert_allclose(before, after[:, wanted.encode("\nbdf")], rtol=1e-6)
     np.testing.assert_array_equal(after[:, 0], after[:, 1])  # pieces begin and end as lines do
+    # A model that has never seen a line break has no weights for that.
+    transfer_weights(make_network(3), Vocabulary("bdf"), make_network(4), Vocabulary("\x1ebdf"))
     added = wanted.encode("aceg")  # which keep the values that they began with
     for name in ("output.weight", "output.bias"):
         np.testing.assert_array_equal(new.params[name][added], fresh[name][added])
